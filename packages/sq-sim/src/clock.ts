@@ -1,0 +1,50 @@
+/** The only place that reads the time. Code that needs it takes a `Clock`, so that its tests can move it. */
+
+export interface Clock {
+  /** Milliseconds since 1970-01-01 UTC. May jump, both ways: for people and files, not for measuring. */
+  now(): number
+  /** Milliseconds since some moment. Never goes back: for measuring, of no meaning outside this process. */
+  monotonic(): number
+}
+
+/** The machine's own clocks. */
+export class SystemClock implements Clock {
+  now(): number {
+    return Date.now()
+  }
+
+  monotonic(): number {
+    return performance.now()
+  }
+}
+
+/** A clock that stands still until it is told to move. */
+export class ManualClock implements Clock {
+  #nowMs: number
+  #monotonicMs = 0
+
+  /** `nowMs`: where `now()` starts; 2020-01-01 UTC if not given. */
+  constructor(nowMs = 1_577_836_800_000) {
+    this.#nowMs = nowMs
+  }
+
+  now(): number {
+    return this.#nowMs
+  }
+
+  monotonic(): number {
+    return this.#monotonicMs
+  }
+
+  /** Moves both clocks forward. Throws a `RangeError` for a negative or non-finite step. */
+  advance(ms: number): void {
+    if (!(ms >= 0) || ms === Infinity) throw new RangeError(`a clock advances by 0 ms or more, not by ${ms}`)
+    this.#nowMs += ms
+    this.#monotonicMs += ms
+  }
+
+  /** Sets `now()` alone, as an administrator or a time server does; `monotonic()` is not touched. */
+  setNow(nowMs: number): void {
+    this.#nowMs = nowMs
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * The file system as a log needs it: few methods, absolute positions, and one promise each about what a power cut
+ * leaves. `NodeFileSystem` and `InMemoryFileSystem` keep these promises; `@sq/sim/testing` checks them.
+ *
+ * Failures reject with an `Error` whose `code` is the system's own name for them (`ENOENT`, `EIO`, `ENOSPC`, ...).
+ */
+
+/**
+ * How a file is opened.
+ *
+ * - `read`: it must exist; every writing call on the handle rejects with `EBADF`.
+ * - `read-write`: it must exist.
+ * - `create`: it must not exist (`EEXIST`); empty, for reading and writing.
+ */
+export type OpenMode = 'read' | 'read-write' | 'create'
+
+export interface FileStat {
+  readonly kind: 'file' | 'directory' | 'other'
+  /** Size in bytes; of no meaning for a directory. */
+  readonly sizeBytes: number
+  /**
+   * The same string for two paths, in this process, exactly when they lead to the same file or directory: of use to
+   * know a thing again however its path was spelled. May be used again after the thing was removed.
+   */
+  readonly identity: string
+}
+
+export interface FileSystem {
+  /**
+   * Opens a file. Its name is durable only after `syncDirectory` of the directory that holds it.
+   *
+   * Rejects with `ENOENT` or `EEXIST` as the mode says, `EISDIR` for a directory, `EACCES`, `EMFILE`.
+   */
+  open(path: string, mode: OpenMode): Promise<FileHandle>
+
+  /**
+   * Makes a directory and those above it that are missing, outermost first, each one durable before the next is made.
+   * Where it made any, the outermost that was already there is durable too, whoever made that one. One that exists is
+   * not an error, and then nothing is synced.
+   *
+   * Rejects with `ENOTDIR` or `EEXIST` where a file stands in the way.
+   */
+  mkdir(path: string): Promise<void>
+
+  /** The names in a directory, without `.` and `..`, in no order. Rejects with `ENOENT`, `ENOTDIR`. */
+  readdir(path: string): Promise<string[]>
+
+  /** Follows symbolic links. Rejects with `ENOENT`. */
+  stat(path: string): Promise<FileStat>
+
+  /** Removes a file's name; handles open on it go on working. Durable only after `syncDirectory`. */
+  unlink(path: string): Promise<void>
+
+  /**
+   * Gives a file another name, in one step, replacing the file that had that name. After a crash either the old or the
+   * new state of the names is there; the new one for certain only after `syncDirectory`.
+   */
+  rename(from: string, to: string): Promise<void>
+
+  /**
+   * Makes the names in a directory durable: those created, removed and renamed so far. Rejects with `EIO` and the like;
+   * then nothing is known about them, and it must be called again before the names are relied on.
+   *
+   * Does nothing where the platform cannot do it (Windows).
+   */
+  syncDirectory(path: string): Promise<void>
+
+  /**
+   * Takes an exclusive lock on a file, which is made if missing and stays when the lock is released. It holds against
+   * every other taker, in this process and in others, until `release` or the death of the process. It never waits.
+   *
+   * Rejects with `ELOCKED` if another holds it, and with `ENOLOCK` where locks are not to be had; the message then
+   * says why and how to go on.
+   */
+  lock(path: string): Promise<FileLock>
+}
+
+/**
+ * An open file. Calls may overlap; two overlapping writes to the same bytes leave either's. After `close`, and after
+ * a simulated crash, every call rejects with `EBADF`.
+ */
+export interface FileHandle {
+  /**
+   * Reads from a position until the buffer is full or the file ends, and resolves with the number of bytes read: fewer
+   * than the buffer's length only at the end of the file. A read error rejects; it never looks like the end.
+   */
+  read(buffer: Uint8Array, position: number): Promise<number>
+
+  /**
+   * Writes the buffers one after another from a position on, all bytes or a rejection; short writes and interrupted
+   * ones are carried on with inside. Reads see the bytes at once; they are durable only after `sync`, though they may
+   * be so earlier. After a rejection any part of the bytes may have been written.
+   */
+  write(buffers: readonly Uint8Array[], position: number): Promise<void>
+
+  /**
+   * Makes everything written through any handle of this file, its size included, durable; not its name. After a
+   * rejection the state of the bytes not yet durable is unknown for good: a later `sync` that resolves proves nothing
+   * about them. Safe after `truncate` too.
+   */
+  sync(): Promise<void>
+
+  /**
+   * `write`, and durable when it resolves: the bytes and the size that reading them back needs. As cheap as the
+   * platform allows (one system call). A rejection means what a rejected `write` and a rejected `sync` mean together.
+   */
+  writeDurable(buffers: readonly Uint8Array[], position: number): Promise<void>
+
+  /** Sets the file's size; bytes past it are gone, new ones are zero. Durable only after `sync`. */
+  truncate(sizeBytes: number): Promise<void>
+
+  /** The file's size in bytes. */
+  size(): Promise<number>
+
+  /** Gives the handle up. Says nothing about durability. A second call does nothing. */
+  close(): Promise<void>
+}
+
+/** A lock that `FileSystem.lock` took. */
+export interface FileLock {
+  /** Gives the lock up. A second call does nothing. */
+  release(): Promise<void>
+}
