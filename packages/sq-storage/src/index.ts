@@ -1,1 +1,25 @@
-export {}
+/** A durable, segmented write-ahead log: one writer per partition, any number of readers. */
+export type { WalConfig } from './config.ts'
+export type { Damage, WalErrorCode } from './errors.ts'
+export {
+  BacklogFullError,
+  ClosedError,
+  CommitFailedError,
+  CorruptLogError,
+  DivergedError,
+  LockedError,
+  LogNotFoundError,
+  OffsetOutOfRangeError,
+  UnsupportedFormatError,
+  WalError,
+  WalIoError,
+} from './errors.ts'
+export type { ClosedSegment } from './wal/active-segment.ts'
+export type { ReadOptions } from './wal/reader.ts'
+export { WalReader } from './wal/reader.ts'
+export type { LogRecord, RecordHeader, RecordInput } from './wal/record.ts'
+export type { Recovery } from './wal/recovery.ts'
+export type { SegmentInfo } from './wal/segments.ts'
+export { listSegments } from './wal/segments.ts'
+export type { WalWriterOptions } from './wal/writer.ts'
+export { WalWriter } from './wal/writer.ts'

@@ -1,0 +1,78 @@
+/** What a log can be told, its defaults and limits; checked once, before anything is touched on disk. */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+
+/** How a partition's log is kept. Only `dataDir` must be given. */
+export interface WalConfig {
+  /** The directory that holds `{topic}/{partition}/` for every partition. Made if missing. */
+  readonly dataDir: string
+  /**
+   * The size past which a segment is not written: a commit that would go past it opens a new one. Only a record (or
+   * batch) that is larger by itself makes a larger segment. The few KiB that end a segment are not counted.
+   * Default 64 MiB: small enough to scan in well under a second after a crash, large enough that a segment's own
+   * syncs do not show. 1 byte to 2 GiB.
+   */
+  readonly maxSegmentBytes?: number
+  /**
+   * The age from which on a segment that holds a record is not written any more, in milliseconds since this process opened it, by
+   * the monotonic clock. Checked when something is written. Default 24 hours, so that a quiet partition's records
+   * reach an archiver, and retention, within a day. 1 to 2^53 - 1, or Infinity.
+   */
+  readonly maxSegmentAgeMs?: number
+  /**
+   * The most a record may hold, in bytes: key, value, header names and header values together. Default 16 MiB (or
+   * `maxBatchBytes`, if that is less): a message, not a file. 1 byte to 1 GiB.
+   */
+  readonly maxRecordBytes?: number
+  /** The most a batch may hold, counted likewise. Default 32 MiB (or `maxRecordBytes`, if that is more). */
+  readonly maxBatchBytes?: number
+  /**
+   * The most that may wait to be durable, in bytes as encoded and with an allowance for each append; past it an
+   * append rejects at once. What comes when nothing waits is always taken. Default 64 MiB. 1 byte to 4 GiB.
+   */
+  readonly maxPendingBytes?: number
+}
+
+export type ResolvedWalConfig = Required<WalConfig>
+
+/** Fills in the defaults. Throws a `TypeError` or `RangeError` that names the option, the value and the limit. */
+export function resolveConfig(config: WalConfig): ResolvedWalConfig {
+  if (typeof config !== 'object' || config === null) throw new TypeError(`config must be an object, not ${show(config)}`)
+  const { dataDir } = config
+  if (typeof dataDir !== 'string') throw new TypeError(`dataDir must be a string, not ${show(dataDir)}`)
+  if (dataDir === '' || dataDir.includes('\0')) {
+    throw new RangeError(`dataDir must be a path, not empty and without NUL: ${show(dataDir)}`)
+  }
+  const maxSegmentBytes = size(config, 'maxSegmentBytes', 2 * GIB) ?? 64 * MIB
+  const maxSegmentAgeMs =
+    config.maxSegmentAgeMs === Infinity ? Infinity : (size(config, 'maxSegmentAgeMs', Number.MAX_SAFE_INTEGER) ?? 86_400_000)
+  const givenRecordBytes = size(config, 'maxRecordBytes', GIB)
+  const maxBatchBytes = size(config, 'maxBatchBytes', GIB) ?? Math.max(32 * MIB, givenRecordBytes ?? 0)
+  const maxRecordBytes = givenRecordBytes ?? Math.min(16 * MIB, maxBatchBytes)
+  if (maxRecordBytes > maxBatchBytes) {
+    throw new RangeError(`maxRecordBytes must not be more than maxBatchBytes (${maxBatchBytes}): ${maxRecordBytes}`)
+  }
+  const maxPendingBytes = size(config, 'maxPendingBytes', 4 * GIB) ?? 64 * MIB
+  return { dataDir, maxSegmentBytes, maxSegmentAgeMs, maxRecordBytes, maxBatchBytes, maxPendingBytes }
+}
+
+type SizeOption = Exclude<keyof WalConfig, 'dataDir'>
+
+function size(config: WalConfig, option: SizeOption, limit: number): number | undefined {
+  const value: unknown = config[option]
+  if (value === undefined) return undefined
+  if (typeof value !== 'number') throw new TypeError(`${option} must be a number, not ${show(value)}`)
+  if (!Number.isSafeInteger(value) || value < 1 || value > limit) {
+    throw new RangeError(`${option} must be a whole number from 1 to ${limit}: ${value}`)
+  }
+  return value
+}
+
+/** A value as an error message shows it: short, and on one line. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 61)}...` : value)
+  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no class'})`
+  return typeof value === 'bigint' ? `${value}n` : String(value)
+}

@@ -1,0 +1,182 @@
+/**
+ * What the log says when something is wrong: one base class with a stable `code`, one class for each case that carries
+ * fields of its own. Misuse (a bad topic, a value that is no bytes) is a plain `TypeError` or `RangeError` instead.
+ */
+
+/** The codes are part of the interface; the messages are for people and may change. */
+export type WalErrorCode =
+  | 'SQ_WAL_IO'
+  | 'SQ_WAL_COMMIT_FAILED'
+  | 'SQ_WAL_BACKLOG_FULL'
+  | 'SQ_WAL_CLOSED'
+  | 'SQ_WAL_LOCKED'
+  | 'SQ_WAL_CORRUPT'
+  | 'SQ_WAL_UNSUPPORTED'
+  | 'SQ_WAL_NOT_FOUND'
+  | 'SQ_WAL_OFFSET_OUT_OF_RANGE'
+  | 'SQ_WAL_DIVERGED'
+
+/** Every error of the log that is not plain misuse. `cause` is kept where there is one. */
+export class WalError extends Error {
+  readonly code: WalErrorCode
+
+  constructor(code: WalErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+    this.code = code
+  }
+}
+
+/** The file system refused something (`SQ_WAL_IO`); `cause` is its own error, with the system's code. */
+export class WalIoError extends WalError {
+  readonly path: string
+
+  constructor(attempt: string, path: string, cause: unknown) {
+    super('SQ_WAL_IO', `cannot ${attempt} ${path}: ${messageOf(cause)}`, { cause })
+    this.path = path
+  }
+}
+
+/**
+ * A commit was not made durable (`SQ_WAL_COMMIT_FAILED`): none of its records is acknowledged, nor any queued behind
+ * it. The next append may simply be made. `cause` is the file system's error.
+ */
+export class CommitFailedError extends WalError {
+  /** The offset the first record of the failed commit would have had, and the next one acknowledged will have. */
+  readonly nextOffset: bigint
+
+  constructor(nextOffset: bigint, path: string, cause: unknown) {
+    const message = `the commit at offset ${nextOffset} in ${path} is not durable, none of it is acknowledged`
+    super('SQ_WAL_COMMIT_FAILED', `${message}: ${messageOf(cause)}`, { cause })
+    this.nextOffset = nextOffset
+  }
+}
+
+/** More is waiting to be durable than `maxPendingBytes` allows (`SQ_WAL_BACKLOG_FULL`): wait for some of it. */
+export class BacklogFullError extends WalError {
+  readonly pendingBytes: number
+  readonly maxPendingBytes: number
+
+  constructor(state: { pendingBytes: number; maxPendingBytes: number }) {
+    const { pendingBytes, maxPendingBytes } = state
+    super('SQ_WAL_BACKLOG_FULL', `${pendingBytes} bytes wait to be durable, maxPendingBytes is ${maxPendingBytes}`)
+    this.pendingBytes = pendingBytes
+    this.maxPendingBytes = maxPendingBytes
+  }
+}
+
+/** The writer or reader was closed (`SQ_WAL_CLOSED`). */
+export class ClosedError extends WalError {
+  constructor(what: 'writer' | 'reader', path: string) {
+    super('SQ_WAL_CLOSED', `the ${what} of ${path} is closed`)
+  }
+}
+
+/** Another writer has this partition open, here or in another process (`SQ_WAL_LOCKED`). */
+export class LockedError extends WalError {
+  readonly path: string
+
+  constructor(path: string, cause: unknown) {
+    super('SQ_WAL_LOCKED', `another writer has this partition open: it holds the lock on ${path}`, { cause })
+    this.path = path
+  }
+}
+
+/** What is damaged: `[from, to)` are byte positions in the file. */
+export interface Damage {
+  readonly path: string
+  readonly from: number
+  readonly to: number
+  /** First and last offset that may be lost; `lastOffset` is null where nothing tells where the damage ends. */
+  readonly firstOffset: bigint
+  readonly lastOffset: bigint | null
+  /** What was expected there, and what was found. */
+  readonly reason: string
+}
+
+/** Bytes that were durable are no longer what they were (`SQ_WAL_CORRUPT`). Nothing was changed. */
+export class CorruptLogError extends WalError implements Damage {
+  readonly path: string
+  readonly from: number
+  readonly to: number
+  readonly firstOffset: bigint
+  readonly lastOffset: bigint | null
+  readonly reason: string
+
+  constructor(damage: Damage) {
+    const { path, from, to, firstOffset, lastOffset, reason } = damage
+    const offsets = lastOffset === null ? `${firstOffset} and all after it` : `${firstOffset} to ${lastOffset}`
+    super('SQ_WAL_CORRUPT', `${path} is damaged in bytes ${from} to ${to} (offsets ${offsets}): ${reason}`)
+    this.path = path
+    this.from = from
+    this.to = to
+    this.firstOffset = firstOffset
+    this.lastOffset = lastOffset
+    this.reason = reason
+  }
+}
+
+/** A whole, undamaged file or frame that this version does not know how to read (`SQ_WAL_UNSUPPORTED`). */
+export class UnsupportedFormatError extends WalError {
+  readonly path: string
+  readonly position: number
+
+  constructor(what: { path: string; position: number; found: string }) {
+    super('SQ_WAL_UNSUPPORTED', `${what.path}, position ${what.position}: ${what.found}`)
+    this.path = what.path
+    this.position = what.position
+  }
+}
+
+/** There is no log for this topic and partition (`SQ_WAL_NOT_FOUND`). */
+export class LogNotFoundError extends WalError {
+  readonly path: string
+
+  constructor(path: string) {
+    super('SQ_WAL_NOT_FOUND', `there is no log in ${path}`)
+    this.path = path
+  }
+}
+
+/** The log holds no such offset (`SQ_WAL_OFFSET_OUT_OF_RANGE`): it begins at `firstOffset` and ends before `nextOffset`. */
+export class OffsetOutOfRangeError extends WalError {
+  readonly offset: bigint
+  readonly firstOffset: bigint
+  readonly nextOffset: bigint
+
+  constructor(state: { path: string; offset: bigint; firstOffset: bigint; nextOffset: bigint }) {
+    const { path, offset, firstOffset, nextOffset } = state
+    super(
+      'SQ_WAL_OFFSET_OUT_OF_RANGE',
+      `offset ${offset} is not in ${path}: it begins at ${firstOffset} and ends before ${nextOffset}`,
+    )
+    this.offset = offset
+    this.firstOffset = firstOffset
+    this.nextOffset = nextOffset
+  }
+}
+
+/**
+ * Records that a reader in another process already returned turned out never to have been acknowledged
+ * (`SQ_WAL_DIVERGED`): the writer's commit failed after its bytes could be seen. Everything from `offset` on is void.
+ */
+export class DivergedError extends WalError {
+  readonly offset: bigint
+
+  constructor(state: { path: string; offset: bigint }) {
+    super(
+      'SQ_WAL_DIVERGED',
+      `${state.path}: records from offset ${state.offset} on were read, but their commit had failed`,
+    )
+    this.offset = state.offset
+  }
+}
+
+/** The system's code of a file system error, such as `ENOENT`. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

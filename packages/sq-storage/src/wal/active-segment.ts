@@ -1,0 +1,200 @@
+/**
+ * The segment a writer writes: made, extended by one frame at a time, and ended. It moves on only after a write
+ * succeeded; once one failed it is broken for good, and its file descriptor is never synced again.
+ */
+import { join } from 'node:path'
+import type { FileHandle } from '@sq/sim'
+import type { Commit } from './commit.ts'
+import type { FramePlace } from './frame.ts'
+import { encodeSegmentHead } from './open-frame.ts'
+import type { SegmentLink } from './open-frame.ts'
+import type { Partition } from './partition.ts'
+import { encodeEnding, SummaryBuilder } from './seal.ts'
+import type { SegmentDirectory } from './segment-directory.ts'
+import { io } from './segment-file.ts'
+import { SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
+
+/** A segment that will not be written again, as an archiver needs it. */
+export interface ClosedSegment {
+  readonly path: string
+  readonly topic: string
+  readonly partition: number
+  readonly baseOffset: bigint
+  readonly lastOffset: bigint
+  readonly records: number
+  /** Valid bytes of the file; what a healed segment's file holds after them is void. */
+  readonly bytes: number
+  /** Smallest and largest timestamp of its records, in milliseconds since 1970. */
+  readonly minTimestampMs: number
+  readonly maxTimestampMs: number
+  /** False where a failed write ended it: its successor states its end, it has no SEAL. */
+  readonly sealed: boolean
+}
+
+/** Everything about a segment in use that is not about the next frame. */
+interface Origin {
+  readonly path: string
+  readonly baseOffset: number
+  /** When it was made or opened, by the monotonic clock, in milliseconds. */
+  readonly openedAtMs: number
+}
+
+export class ActiveSegment {
+  readonly path: string
+  readonly baseOffset: number
+  readonly openedAtMs: number
+  readonly summary: SummaryBuilder
+  readonly #handle: FileHandle
+  #place: FramePlace
+  #lastPosition: number
+  #broken = false
+  /** Whether the last frame already proves all before it. */
+  #proven: boolean
+
+  constructor(
+    handle: FileHandle,
+    origin: Origin,
+    state: { place: FramePlace; lastPosition: number; proven: boolean; summary: SummaryBuilder },
+  ) {
+    this.path = origin.path
+    this.baseOffset = origin.baseOffset
+    this.openedAtMs = origin.openedAtMs
+    this.summary = state.summary
+    this.#handle = handle
+    this.#place = state.place
+    this.#lastPosition = state.lastPosition
+    this.#proven = state.proven
+  }
+
+  /**
+   * Makes a new segment: header and OPEN, durable under a passing name, then renamed, then the directory synced. It
+   * replaces a segment of the same name, which must hold no acknowledged and no recovered record.
+   */
+  static async create(
+    directory: SegmentDirectory,
+    partition: Partition,
+    segment: {
+      baseOffset: number
+      previous: SegmentLink | null
+      segmentId: bigint
+      createdMs: number
+      openedAtMs: number
+    },
+  ): Promise<ActiveSegment> {
+    const { baseOffset, previous, segmentId, createdMs, openedAtMs } = segment
+    const path = join(directory.path, segmentName(baseOffset))
+    const { bytes, salt } = encodeSegmentHead(
+      { segmentId, createdMs, previous, topic: partition.topic },
+      { partition: partition.partition, baseOffset },
+    )
+    await directory.removeUnfinished()
+    const unfinished = directory.unfinishedPath
+    const handle = await io('make', unfinished, () => directory.fs.open(unfinished, 'create'))
+    try {
+      await io('write', unfinished, () => handle.writeDurable([bytes], 0))
+      await directory.finish(path)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+    return new ActiveSegment(
+      handle,
+      { path, baseOffset, openedAtMs },
+      {
+        place: { position: bytes.length, nextOffset: baseOffset, previousCrc: salt, salt },
+        lastPosition: SEGMENT_HEADER_BYTES,
+        proven: false,
+        summary: new SummaryBuilder(),
+      },
+    )
+  }
+
+  /** True once a write failed: nothing more is written here. */
+  get broken(): boolean {
+    return this.#broken
+  }
+
+  /** Where the next frame goes. */
+  get place(): FramePlace {
+    return this.#place
+  }
+
+  /** Where this segment validly ends, as its successor must state it. */
+  get link(): SegmentLink {
+    return {
+      baseOffset: this.baseOffset,
+      end: this.#place.position,
+      lastPosition: this.#lastPosition,
+      lastCrc: this.#place.previousCrc,
+    }
+  }
+
+  /** Writes one commit; durable when it resolves. */
+  async write(commit: Commit): Promise<void> {
+    const { position, nextOffset } = this.#place
+    const { bytes, headerCrc } = commit.encode(this.#place)
+    await this.#writeDurable(bytes)
+    this.summary.add({
+      offsetDelta: nextOffset - this.baseOffset,
+      position,
+      recordCount: commit.recordCount,
+      minTimestampMs: commit.minTimestampMs,
+      maxTimestampMs: commit.maxTimestampMs,
+    })
+    this.#advance({ bytes, lastPosition: position, lastCrc: headerCrc }, nextOffset + commit.recordCount)
+    this.#proven = false
+  }
+
+  /** Proves all that was written so far, so that damage to the last commit is told from a torn one later on. */
+  async mark(): Promise<void> {
+    if (!this.#proven) await this.#end(null)
+  }
+
+  /** Ends the segment for good, with its index. */
+  async seal(): Promise<void> {
+    await this.#end(this.summary)
+  }
+
+  async #end(summary: SummaryBuilder | null): Promise<void> {
+    const ending = encodeEnding(this.#place, summary)
+    await this.#writeDurable(ending.bytes)
+    this.#advance(ending, this.#place.nextOffset)
+    this.#proven = true
+  }
+
+  async #writeDurable(bytes: Buffer): Promise<void> {
+    try {
+      await this.#handle.writeDurable([bytes], this.#place.position)
+    } catch (error) {
+      this.#broken = true
+      throw error
+    }
+  }
+
+  #advance(written: { bytes: Buffer; lastPosition: number; lastCrc: number }, nextOffset: number): void {
+    const position = this.#place.position + written.bytes.length
+    this.#place = { position, nextOffset, previousCrc: written.lastCrc, salt: this.#place.salt }
+    this.#lastPosition = written.lastPosition
+  }
+
+  /** Gives up the file descriptor. That this fails changes nothing: what is durable was made so before. */
+  async close(): Promise<void> {
+    await this.#handle.close().catch(() => {})
+  }
+
+  /** Describes the segment once it is ended. It must hold a record. */
+  describe({ topic, partition }: Partition, { sealed }: { sealed: boolean }): ClosedSegment {
+    return {
+      path: this.path,
+      topic,
+      partition,
+      baseOffset: BigInt(this.baseOffset),
+      lastOffset: BigInt(this.#place.nextOffset - 1),
+      records: this.summary.records,
+      bytes: this.#place.position,
+      minTimestampMs: this.summary.minTimestampMs,
+      maxTimestampMs: this.summary.maxTimestampMs,
+      sealed,
+    }
+  }
+}

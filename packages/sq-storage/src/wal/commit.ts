@@ -1,0 +1,96 @@
+/**
+ * The records that will share one frame, gathered in the very bytes that will be written, and the callers who wait for
+ * them.
+ */
+import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
+import type { FramePlace } from './frame.ts'
+import { encodeRecord } from './record.ts'
+import type { RecordInput } from './record.ts'
+
+const FIRST_BUFFER_BYTES = 4096
+/** A buffer that grew past this in a burst is given back rather than kept for the next commit. */
+const MAX_KEPT_BUFFER_BYTES = 1024 * 1024
+
+/** One append or batch that waits: what to tell it, and the place of its first record in the commit. */
+interface Waiter {
+  readonly index: number
+  readonly resolve: (offset: bigint) => void
+  readonly reject: (error: unknown) => void
+}
+
+export class Commit {
+  #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES)
+  #end = FRAME_HEADER_BYTES
+  #waiters: Waiter[] = []
+  recordCount = 0
+  minTimestampMs: number = Number.MAX_SAFE_INTEGER
+  maxTimestampMs = 0
+  /** What the commit counts for in `maxPendingBytes`. */
+  pendingBytes = 0
+
+  /** Bytes of the frame if `more` bytes of records were added. */
+  frameBytesWith(more: number): number {
+    return frameBytes(this.#end - FRAME_HEADER_BYTES + more)
+  }
+
+  /** Copies checked records of `bytes` encoded bytes in all; resolves with the first one's offset once durable. */
+  add(records: readonly RecordInput[], bytes: number): Promise<bigint> {
+    this.#reserve(bytes)
+    const index = this.recordCount
+    for (const record of records) {
+      this.#end = encodeRecord(record, this.#buffer, this.#end)
+      this.minTimestampMs = Math.min(this.minTimestampMs, record.timestampMs)
+      this.maxTimestampMs = Math.max(this.maxTimestampMs, record.timestampMs)
+    }
+    this.recordCount += records.length
+    return new Promise((resolve, reject) => this.#waiters.push({ index, resolve, reject }))
+  }
+
+  /** Finishes the frame for its place in a segment. The bytes are the commit's own, until `recycle`. */
+  encode(place: FramePlace): { bytes: Buffer; headerCrc: number } {
+    const bodyLength = this.#end - FRAME_HEADER_BYTES
+    const bytes = this.#buffer.subarray(0, frameBytes(bodyLength))
+    bytes.fill(0, this.#end)
+    const header = {
+      type: FrameType.RECORDS,
+      bodyLength,
+      baseOffset: place.nextOffset,
+      recordCount: this.recordCount,
+      position: place.position,
+      // One frame is in flight at a time, so all before this one is durable.
+      durablePosition: place.position,
+      previousCrc: place.previousCrc,
+      bodyCrc: checksum(bytes.subarray(FRAME_HEADER_BYTES, this.#end)),
+    }
+    return { bytes, headerCrc: encodeFrameHeader(header, bytes, { at: 0, salt: place.salt }) }
+  }
+
+  /** Tells every caller, in order, that its records are durable from `baseOffset` on. */
+  resolve(baseOffset: number): void {
+    for (const { index, resolve } of this.#waiters) resolve(BigInt(baseOffset + index))
+  }
+
+  /** Tells every caller that its records are not in the log. */
+  reject(error: unknown): void {
+    for (const { reject } of this.#waiters) reject(error)
+  }
+
+  /** Empties a settled commit for the next records. */
+  recycle(): void {
+    if (this.#buffer.length > MAX_KEPT_BUFFER_BYTES) this.#buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES)
+    this.#end = FRAME_HEADER_BYTES
+    this.#waiters = []
+    this.recordCount = 0
+    this.minTimestampMs = Number.MAX_SAFE_INTEGER
+    this.maxTimestampMs = 0
+    this.pendingBytes = 0
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.frameBytesWith(bytes)
+    if (needed <= this.#buffer.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2))
+    this.#buffer.copy(larger, 0, 0, this.#end)
+    this.#buffer = larger
+  }
+}

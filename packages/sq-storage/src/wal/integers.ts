@@ -1,0 +1,17 @@
+/**
+ * 64-bit fields as plain numbers. The log's 64-bit values are below 2^53, and two 32-bit accesses cost a tenth of one
+ * `BigInt` access.
+ */
+
+const TWO_TO_32 = 0x1_0000_0000
+
+/** Writes a whole number from 0 to 2^53 - 1 as a little-endian u64. */
+export function writeUint64(target: Buffer, value: number, at: number): void {
+  target.writeUInt32LE(value % TWO_TO_32, at)
+  target.writeUInt32LE(Math.floor(value / TWO_TO_32), at + 4)
+}
+
+/** Reads a little-endian u64. A value over 2^53 - 1 comes out inexact, and `Number.isSafeInteger` says so. */
+export function readUint64(source: Buffer, at: number): number {
+  return source.readUInt32LE(at + 4) * TWO_TO_32 + source.readUInt32LE(at)
+}

@@ -1,0 +1,30 @@
+/**
+ * The logs this process is writing, so that a reader in the same process never returns a record before it is durable.
+ * The key is the identity of the partition's directory, however its path was spelled.
+ */
+
+/** What a writer publishes. */
+export interface LiveLog {
+  /** The offset after the last durable record. */
+  nextOffset: number
+}
+
+const liveLogs = new Map<string, LiveLog>()
+
+export function publishLiveLog(directoryIdentity: string, log: LiveLog): void {
+  liveLogs.set(directoryIdentity, log)
+}
+
+/** Withdraws a log, unless another writer has published its own since. */
+export function withdrawLiveLog(directoryIdentity: string, log: LiveLog): void {
+  if (liveLogs.get(directoryIdentity) === log) liveLogs.delete(directoryIdentity)
+}
+
+/**
+ * The offset up to which a reader in this process may read: what is durable, where a writer in this process can tell,
+ * else Infinity. To be asked before the directory is listed: what is durable by then is in the segments listed later,
+ * and a commit that failed after it is not.
+ */
+export function durableBound(directoryIdentity: string): number {
+  return liveLogs.get(directoryIdentity)?.nextOffset ?? Infinity
+}

@@ -1,0 +1,133 @@
+/**
+ * Walks the RECORDS frames of a whole log, across its segments, beside a writer that may be at work. The reader stands
+ * on it; `scan.ts` walks a single segment.
+ */
+import type { FileSystem } from '@sq/sim'
+import { DivergedError, OffsetOutOfRangeError } from '../errors.ts'
+import type { CorruptLogError } from '../errors.ts'
+import { knownDamage, provenDamage } from './damage.ts'
+import { FrameType, nextOffsetAfter } from './frame.ts'
+import type { Frame } from './frame.ts'
+import type { Partition } from './partition.ts'
+import { SegmentScanner } from './scan.ts'
+import { io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
+import type { ListedSegment, OpenSegment } from './segment-file.ts'
+
+/** A frame and the file it stands in. */
+export interface LocatedFrame {
+  readonly path: string
+  readonly frame: Frame
+}
+
+/** A log, and what of it is wanted. */
+export interface LogRange {
+  readonly fs: FileSystem
+  readonly partition: Partition
+  /** The first offset wanted; null for the log's first. */
+  readonly from: number | null
+  /**
+   * The offset to stop before: what was durable when the caller asked, before the directory is listed. Infinity where
+   * no writer in this process can tell; the log then ends with the last whole commit in its last file.
+   */
+  readonly bound: number
+}
+
+/**
+ * The frames that hold the wanted offsets, in order, each verified. Throws as `WalReader.read` does.
+ *
+ * The directory is listed again for every segment, since the writer may have gone on to another one: the walk is over
+ * when the segment it has finished is still the last.
+ */
+export async function* scanLog(range: LogRange): AsyncGenerator<LocatedFrame, void, undefined> {
+  const { fs, partition, bound } = range
+  let next = range.from
+  let finished: ListedSegment | null = null
+  let suspect: CorruptLogError | null = null
+  for (;;) {
+    const listed = await listSegmentFiles(fs, partition.directory)
+    const firstOffset = listed[0]?.baseOffset ?? 0
+    const wanted: number = (next ??= firstOffset)
+    const at = listed.findLastIndex(({ baseOffset }) => baseOffset <= wanted)
+    const segment = listed[at]
+    if (segment === undefined) {
+      if (listed.length === 0 && wanted === 0) return
+      throw outOfRange(range, { offset: wanted, firstOffset, nextOffset: Math.min(bound, listed.at(-1)?.baseOffset ?? 0) })
+    }
+    if (finished?.baseOffset === segment.baseOffset && segment.nextBaseOffset === null) return
+    if (finished !== null && segment.baseOffset > finished.baseOffset && segment.baseOffset < wanted) {
+      throw new DivergedError({ path: finished.path, offset: BigInt(segment.baseOffset) })
+    }
+
+    const end: SegmentEnd = yield* segmentFrames(range, { segment, successor: listed[at + 1], wanted })
+    if (end.damage !== null) {
+      // The bytes may have been written between the reading of them and of what proves them: they get a second look.
+      if (suspect?.from === end.damage.from && suspect.path === end.damage.path) throw end.damage
+      suspect = end.damage
+    } else {
+      if (wanted > end.nextOffset) throw outOfRange(range, { offset: wanted, firstOffset, nextOffset: end.nextOffset })
+      if (end.nextOffset >= bound) return
+      finished = segment
+    }
+    next = Math.max(wanted, end.nextOffset)
+  }
+}
+
+/** How far a segment could be read: the offset after its last good frame, and what is damaged there, if anything is. */
+interface SegmentEnd {
+  readonly nextOffset: number
+  readonly damage: CorruptLogError | null
+}
+
+/** The frames of one segment that hold offsets from `wanted` on, up to its end or the bound. */
+async function* segmentFrames(
+  { fs, partition, bound }: LogRange,
+  { segment, successor, wanted }: { segment: ListedSegment; successor: ListedSegment | undefined; wanted: number },
+): AsyncGenerator<LocatedFrame, SegmentEnd, undefined> {
+  const { path } = segment
+  const opened = await openSegment(fs, segment, { partition, mode: 'read' })
+  try {
+    const stated = successor === undefined ? null : await statedEnd(fs, opened, { successor, partition })
+    const limit = stated ?? (await io('read the size of', path, () => opened.handle.size()))
+    const scanner = new SegmentScanner(opened.handle, { ...placeAfterHead(opened.head), path, limit })
+    while (scanner.stop === null) {
+      for (const frame of await io('read', path, () => scanner.next())) {
+        if (frame.header.baseOffset >= bound) return { nextOffset: bound, damage: null }
+        if (frame.header.type === FrameType.RECORDS && nextOffsetAfter(frame.header) > wanted) yield { path, frame }
+      }
+      if (scanner.place.nextOffset >= bound) break
+    }
+    const { nextOffset } = scanner.place
+    if (scanner.stop === null || scanner.stop.reason === null || nextOffset >= bound) {
+      return { nextOffset: Math.min(nextOffset, bound), damage: null }
+    }
+    const here = { stop: scanner.stop, nextOffset, limit }
+    const proven = await provenDamage(opened, here)
+    if (proven !== null || (stated === null && bound === Infinity)) return { nextOffset, damage: proven }
+    // No frame proves it, but the successor or the writer in this process knows that there was more.
+    return { nextOffset, damage: knownDamage(path, here, (segment.nextBaseOffset ?? bound) - 1) }
+  } finally {
+    await opened.handle.close()
+  }
+}
+
+/** Where a segment's successor says that it ends. */
+async function statedEnd(
+  fs: FileSystem,
+  segment: OpenSegment,
+  { successor, partition }: { successor: ListedSegment; partition: Partition },
+): Promise<number> {
+  const { link } = await verifyLink(segment, await readHead(fs, successor, partition))
+  return link.end
+}
+
+function outOfRange(
+  { partition }: LogRange,
+  range: { offset: number; firstOffset: number; nextOffset: number },
+): OffsetOutOfRangeError {
+  return new OffsetOutOfRangeError({
+    path: partition.directory,
+    offset: BigInt(range.offset),
+    firstOffset: BigInt(range.firstOffset),
+    nextOffset: BigInt(range.nextOffset),
+  })
+}

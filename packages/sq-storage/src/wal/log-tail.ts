@@ -1,0 +1,130 @@
+/**
+ * The end of a log, where commits go: the active segment, and what comes before and after it. It decides when a segment
+ * is full or too old, seals it, makes the next one, and heals after a failure.
+ */
+import type { Clock, Random } from '@sq/sim'
+import type { ResolvedWalConfig } from '../config.ts'
+import { ActiveSegment } from './active-segment.ts'
+import type { ClosedSegment } from './active-segment.ts'
+import type { Commit } from './commit.ts'
+import type { SegmentLink } from './open-frame.ts'
+import type { Partition } from './partition.ts'
+import type { RecoveredLog } from './recovery.ts'
+import type { SegmentDirectory } from './segment-directory.ts'
+
+/** What a log's end needs to know of its surroundings. */
+export interface TailContext {
+  readonly config: ResolvedWalConfig
+  readonly partition: Partition
+  readonly directory: SegmentDirectory
+  readonly clock: Clock
+  readonly random: Random
+  readonly onSegmentClosed: ((segment: ClosedSegment) => void) | undefined
+}
+
+/** Its methods must be called one at a time. */
+export class LogTail {
+  readonly #context: TailContext
+  #nextOffset: number
+  /** The segment being written; broken after a failure, until the next commit heals it; null where none is open. */
+  #active: ActiveSegment | null
+  /** The end of the segment before the active one, or before the one to be made. */
+  #previous: SegmentLink | null
+
+  constructor(context: TailContext, recovered: RecoveredLog) {
+    this.#context = context
+    this.#nextOffset = recovered.nextOffset
+    this.#active = recovered.active
+    this.#previous = recovered.previous
+  }
+
+  /** The offset after the last durable record. */
+  get nextOffset(): number {
+    return this.#nextOffset
+  }
+
+  /** The file being written, or the directory where there is none. */
+  get path(): string {
+    return this.#active?.path ?? this.#context.directory.path
+  }
+
+  /**
+   * Writes a commit, into a new segment where the active one is full, too old, broken or not there. It is durable when
+   * this resolves; where it rejects, nothing of the commit is in the log, and the next one heals.
+   */
+  async write(commit: Commit): Promise<void> {
+    const segment = await this.#segmentFor(commit)
+    await segment.write(commit)
+    this.#nextOffset += commit.recordCount
+  }
+
+  /** Ends the active segment; null where it holds no record. A broken one is healed away. */
+  async closeActive(): Promise<ClosedSegment | null> {
+    const active = this.#active
+    if (active === null || active.summary.records === 0) return null
+    if (!active.broken) return this.#seal(active)
+    await this.#openSegment()
+    return active.describe(this.#context.partition, { sealed: false })
+  }
+
+  /** Proves on disk all that was written, and gives up the file, also where that fails. */
+  async close(): Promise<void> {
+    try {
+      // A rejected commit may stand in a broken segment; its successor makes it void.
+      if (this.#active?.broken === true) await this.#openSegment()
+      await this.#active?.mark()
+    } finally {
+      await this.#active?.close()
+    }
+  }
+
+  async #segmentFor(commit: Commit): Promise<ActiveSegment> {
+    const active = this.#active
+    if (active === null || active.broken) return this.#openSegment()
+    if (!this.#isDue(active, commit.frameBytesWith(0))) return active
+    await this.#seal(active)
+    return this.#openSegment()
+  }
+
+  #isDue(active: ActiveSegment, bytes: number): boolean {
+    const { config, clock } = this.#context
+    if (active.summary.records === 0) return false
+    const isFull = active.place.position + bytes > config.maxSegmentBytes
+    return isFull || clock.monotonic() - active.openedAtMs >= config.maxSegmentAgeMs
+  }
+
+  async #seal(active: ActiveSegment): Promise<ClosedSegment> {
+    await active.seal()
+    return this.#retire(active, { sealed: true })
+  }
+
+  /** Makes a new segment the active one. Where a write had failed this is what heals: it states the old one's end. */
+  async #openSegment(): Promise<ActiveSegment> {
+    const { directory, partition, clock, random } = this.#context
+    const broken = this.#active
+    const holdsRecords = broken !== null && broken.summary.records > 0
+    const created = await ActiveSegment.create(directory, partition, {
+      baseOffset: this.#nextOffset,
+      previous: holdsRecords ? broken.link : this.#previous,
+      segmentId: random.bigUint64(),
+      createdMs: clock.now(),
+      openedAtMs: clock.monotonic(),
+    })
+    if (holdsRecords) await this.#retire(broken, { sealed: false })
+    else await broken?.close()
+    this.#active = created
+    return created
+  }
+
+  /** An ended segment is left alone from now on, and whoever archives hears of it. */
+  async #retire(ended: ActiveSegment, { sealed }: { sealed: boolean }): Promise<ClosedSegment> {
+    const description = ended.describe(this.#context.partition, { sealed })
+    this.#previous = ended.link
+    this.#active = null
+    await ended.close()
+    const { onSegmentClosed } = this.#context
+    // In a turn of its own, so that what it throws is nobody's failed append.
+    if (onSegmentClosed !== undefined) queueMicrotask(() => onSegmentClosed(description))
+    return description
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * OPEN, the first frame of every segment: which segment this is, and where the one before it validly ends. Its
+ * `headerCrc` is the salt of every later frame; its own header is seeded with the CRC of the segment header.
+ *
+ * ```
+ *  0               8               16                        24
+ *  +---------------+---------------+-------------------------+
+ *  | segmentId u64 | createdMs u64 | previous.baseOffset u64 |
+ *  +---------------+---------------+-------------------------+
+ *  24             28                      32                 36               38
+ *  +--------------+-----------------------+------------------+----------------+-------+
+ *  | previous.end | previous.lastPosition | previous.lastCrc | topicLength u16| topic |
+ *  +--------------+-----------------------+------------------+----------------+-------+
+ * ```
+ *
+ * Without a previous segment its base offset is 2^64 - 1 and the other three are 0. The last frame meant is the one
+ * that ends at `previous.end`.
+ */
+import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
+import { readUint64, writeUint64 } from './integers.ts'
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment.ts'
+
+/** Header and OPEN together are shorter than this, whatever the topic. */
+export const MAX_HEAD_BYTES = 512
+
+const AT = {
+  segmentId: 0,
+  createdMs: 8,
+  previousBaseOffset: 16,
+  previousEnd: 24,
+  previousLastPosition: 28,
+  previousLastCrc: 32,
+  topicLength: 36,
+  topic: 38,
+} as const
+
+const NONE = 0xffff_ffff
+
+/** Where a segment validly ends, as its successor states it. What stands after that end in the file is void. */
+export interface SegmentLink {
+  readonly baseOffset: number
+  /** Position after its last valid frame. */
+  readonly end: number
+  /** Position of its last valid frame. */
+  readonly lastPosition: number
+  /** `headerCrc` of its last valid frame. */
+  readonly lastCrc: number
+}
+
+export interface OpenBody {
+  /** Random; tells two segments of the same name apart. */
+  readonly segmentId: bigint
+  /** When the segment was made, in milliseconds since 1970, by a clock that may be wrong. */
+  readonly createdMs: number
+  readonly previous: SegmentLink | null
+  readonly topic: string
+}
+
+function encodeOpenBody(open: OpenBody): Buffer {
+  const body = Buffer.alloc(AT.topic + open.topic.length)
+  body.writeBigUInt64LE(open.segmentId, AT.segmentId)
+  writeUint64(body, open.createdMs, AT.createdMs)
+  if (open.previous === null) {
+    body.fill(0xff, AT.previousBaseOffset, AT.previousEnd)
+  } else {
+    writeUint64(body, open.previous.baseOffset, AT.previousBaseOffset)
+    body.writeUInt32LE(open.previous.end, AT.previousEnd)
+    body.writeUInt32LE(open.previous.lastPosition, AT.previousLastPosition)
+    body.writeUInt32LE(open.previous.lastCrc, AT.previousLastCrc)
+  }
+  body.writeUInt16LE(open.topic.length, AT.topicLength)
+  body.write(open.topic, AT.topic, 'latin1')
+  return body
+}
+
+/** Reads the body of an OPEN frame whose checksum verified, or null if it is not one. */
+export function decodeOpenBody(body: Buffer): OpenBody | null {
+  if (body.length < AT.topic || body.length !== AT.topic + body.readUInt16LE(AT.topicLength)) return null
+  const isFirst = body.readUInt32LE(AT.previousBaseOffset) === NONE && body.readUInt32LE(AT.previousBaseOffset + 4) === NONE
+  return {
+    segmentId: body.readBigUInt64LE(AT.segmentId),
+    createdMs: readUint64(body, AT.createdMs),
+    previous: isFirst
+      ? null
+      : {
+          baseOffset: readUint64(body, AT.previousBaseOffset),
+          end: body.readUInt32LE(AT.previousEnd),
+          lastPosition: body.readUInt32LE(AT.previousLastPosition),
+          lastCrc: body.readUInt32LE(AT.previousLastCrc),
+        },
+    topic: body.toString('latin1', AT.topic),
+  }
+}
+
+/** The bytes every segment begins with, and the salt of its later frames. */
+export function encodeSegmentHead(
+  open: OpenBody,
+  { partition, baseOffset }: { partition: number; baseOffset: number },
+): { bytes: Buffer; salt: number } {
+  const segmentHeader = encodeSegmentHeader({ topic: open.topic, partition })
+  const headerSeed = checksum(segmentHeader)
+  const body = encodeOpenBody(open)
+  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES + frameBytes(body.length))
+  segmentHeader.copy(bytes)
+  body.copy(bytes, SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES)
+  const header = {
+    type: FrameType.OPEN,
+    bodyLength: body.length,
+    baseOffset,
+    recordCount: 0,
+    position: SEGMENT_HEADER_BYTES,
+    durablePosition: 0,
+    previousCrc: headerSeed,
+    bodyCrc: checksum(body),
+  }
+  return { bytes, salt: encodeFrameHeader(header, bytes, { at: SEGMENT_HEADER_BYTES, salt: headerSeed }) }
+}

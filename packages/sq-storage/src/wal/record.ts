@@ -1,0 +1,170 @@
+/**
+ * Records, and how a RECORDS frame's body holds them: one after another, without padding. A record's offset is the
+ * frame's base offset plus its place in the frame.
+ *
+ * ```
+ *  0        4                 12                16            20            24
+ *  +--------+-----------------+-----------------+-------------+-------------+-----+-------+---------+
+ *  | length | timestampMs u64 | keyLength i32   | valueLength | headerCount | key | value | headers |
+ *  |        |                 | -1: no key      |             |             |     |       |         |
+ *  +--------+-----------------+-----------------+-------------+-------------+-----+-------+---------+
+ *  a header:  | nameLength u32 | name, UTF-8 | valueLength u32 | value |
+ * ```
+ *
+ * `length` counts the whole record, itself included.
+ */
+import { show } from '../config.ts'
+import { readUint64, writeUint64 } from './integers.ts'
+
+/** A name and a value that travel with a record; names may repeat, order is kept. */
+export interface RecordHeader {
+  /** Well-formed Unicode (no lone surrogates). */
+  readonly name: string
+  readonly value: Uint8Array
+}
+
+/** A record as it is given to the log. */
+export interface RecordInput {
+  /** Any bytes, or null for none; an empty key is a key. */
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array
+  readonly headers: readonly RecordHeader[]
+  /** Milliseconds since 1970 by the caller's reckoning: a whole number from 0 to 2^53 - 1. */
+  readonly timestampMs: number
+}
+
+/** A record as it is read. Its bytes are views on a buffer that the log does not use again. */
+export interface LogRecord extends RecordInput {
+  readonly offset: bigint
+}
+
+/** Bytes of a record with nothing in it: the least that a record can take. */
+export const RECORD_OVERHEAD_BYTES = 24
+const HEADER_OVERHEAD_BYTES = 8
+const NO_KEY = -1
+
+const AT = { length: 0, timestampMs: 4, keyLength: 12, valueLength: 16, headerCount: 20, key: 24 } as const
+
+/** Throws a `TypeError` or `RangeError` that says which part of a record is wrong. */
+export function checkRecord(record: RecordInput): void {
+  const { key, value, headers, timestampMs } = record
+  if (key !== null && !(key instanceof Uint8Array)) throw new TypeError(`key must be a Uint8Array or null, not ${show(key)}`)
+  if (!(value instanceof Uint8Array)) throw new TypeError(`value must be a Uint8Array, not ${show(value)}`)
+  if (typeof timestampMs !== 'number') throw new TypeError(`timestampMs must be a number, not ${show(timestampMs)}`)
+  if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) {
+    throw new RangeError(`timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: ${timestampMs}`)
+  }
+  if (!Array.isArray(headers)) throw new TypeError(`headers must be an array of { name, value }, not ${show(headers)}`)
+  for (const [index, header] of headers.entries()) checkHeader(header, index)
+}
+
+function checkHeader(header: Partial<RecordHeader> | null | undefined, index: number): void {
+  const name = header?.name
+  if (typeof name !== 'string') throw new TypeError(`headers[${index}].name must be a string, not ${show(name)}`)
+  if (!name.isWellFormed()) throw new RangeError(`headers[${index}].name must be well-formed Unicode: ${show(name)}`)
+  if (!(header?.value instanceof Uint8Array)) {
+    throw new TypeError(`headers[${index}].value must be a Uint8Array, not ${show(header?.value)}`)
+  }
+}
+
+/** Bytes a checked record takes in a frame. */
+export function recordBytes(record: RecordInput): number {
+  let bytes = RECORD_OVERHEAD_BYTES + (record.key?.length ?? 0) + record.value.length
+  for (const header of record.headers) {
+    bytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(header.name) + header.value.length
+  }
+  return bytes
+}
+
+/** Bytes of a record's own content: what `maxRecordBytes` bounds. */
+export function contentBytes(record: RecordInput, encodedBytes: number): number {
+  return encodedBytes - RECORD_OVERHEAD_BYTES - HEADER_OVERHEAD_BYTES * record.headers.length
+}
+
+/** Writes a checked record at a place in `target`, which has room for its `recordBytes`; returns the place after it. */
+export function encodeRecord(record: RecordInput, target: Buffer, at: number): number {
+  const { key, value, headers, timestampMs } = record
+  writeUint64(target, timestampMs, at + AT.timestampMs)
+  target.writeInt32LE(key === null ? NO_KEY : key.length, at + AT.keyLength)
+  target.writeUInt32LE(value.length, at + AT.valueLength)
+  target.writeUInt32LE(headers.length, at + AT.headerCount)
+  let end = at + AT.key
+  if (key !== null) {
+    target.set(key, end)
+    end += key.length
+  }
+  target.set(value, end)
+  end += value.length
+  for (const header of headers) {
+    const nameLength = target.write(header.name, end + 4, 'utf8')
+    target.writeUInt32LE(nameLength, end)
+    end += 4 + nameLength
+    target.writeUInt32LE(header.value.length, end)
+    target.set(header.value, end + 4)
+    end += 4 + header.value.length
+  }
+  target.writeUInt32LE(end - at, at + AT.length)
+  return end
+}
+
+/**
+ * Reads the records of a RECORDS body whose checksum verified, as views on it. Returns null if the body is not made of
+ * exactly `recordCount` records: such a frame was never written by this log.
+ */
+export function decodeRecords(body: Buffer, frame: { baseOffset: number; recordCount: number }): LogRecord[] | null {
+  const records: LogRecord[] = []
+  let at = 0
+  for (let index = 0; index < frame.recordCount; index++) {
+    if (at + RECORD_OVERHEAD_BYTES > body.length) return null
+    const end = at + body.readUInt32LE(at + AT.length)
+    const record = end <= body.length ? decodeRecord(body.subarray(at, end), BigInt(frame.baseOffset + index)) : null
+    if (record === null) return null
+    records.push(record)
+    at = end
+  }
+  return at === body.length ? records : null
+}
+
+function decodeRecord(source: Buffer, offset: bigint): LogRecord | null {
+  if (source.length < RECORD_OVERHEAD_BYTES) return null
+  const keyLength = source.readInt32LE(AT.keyLength)
+  const keyEnd = AT.key + Math.max(keyLength, 0)
+  const valueEnd = keyEnd + source.readUInt32LE(AT.valueLength)
+  const timestampMs = readUint64(source, AT.timestampMs)
+  if (keyLength < NO_KEY || valueEnd > source.length || !Number.isSafeInteger(timestampMs)) return null
+  const headers = decodeHeaders(source.subarray(valueEnd), source.readUInt32LE(AT.headerCount))
+  if (headers === null) return null
+  return {
+    offset,
+    timestampMs,
+    key: keyLength === NO_KEY ? null : source.subarray(AT.key, keyEnd),
+    value: source.subarray(keyEnd, valueEnd),
+    headers,
+  }
+}
+
+function decodeHeaders(source: Buffer, count: number): RecordHeader[] | null {
+  const headers: RecordHeader[] = []
+  let at = 0
+  for (let index = 0; index < count; index++) {
+    if (at + 4 > source.length) return null
+    const nameEnd = at + 4 + source.readUInt32LE(at)
+    if (nameEnd + 4 > source.length) return null
+    const valueEnd = nameEnd + 4 + source.readUInt32LE(nameEnd)
+    if (valueEnd > source.length) return null
+    headers.push({ name: source.toString('utf8', at + 4, nameEnd), value: source.subarray(nameEnd + 4, valueEnd) })
+    at = valueEnd
+  }
+  return at === source.length ? headers : null
+}
+
+/** Calls back with each timestamp of a RECORDS body; cheaper than decoding the records. False as for `decodeRecords`. */
+export function readTimestamps(body: Buffer, recordCount: number, found: (timestampMs: number) => void): boolean {
+  let at = 0
+  for (let index = 0; index < recordCount; index++) {
+    if (at + RECORD_OVERHEAD_BYTES > body.length) return false
+    found(readUint64(body, at + AT.timestampMs))
+    at += Math.max(body.readUInt32LE(at + AT.length), RECORD_OVERHEAD_BYTES)
+  }
+  return at === body.length
+}

@@ -1,0 +1,235 @@
+/**
+ * What a writer does with the log it finds, before anyone sees a record of it. It holds the partition's lock. Nothing
+ * is changed until every check has passed.
+ *
+ * First every segment but the last is checked against what its successor states of its end (`verifyLink`): a missing,
+ * shortened or exchanged one is a `CorruptLogError`, and so is a segment whose header or OPEN does not verify. Then
+ * the last segment is scanned up to `p`, the first byte that is not part of a valid frame:
+ *
+ * | what stands at p, and after it                            | verdict  | what is done                              |
+ * |-----------------------------------------------------------|----------|-------------------------------------------|
+ * | the end of the file                                       | `whole`  | nothing more                              |
+ * | the verified header of an unknown kind of frame           | refuse   | `UnsupportedFormatError`, nothing touched |
+ * | anything, and later a frame that proves more than p       | `damage` | `CorruptLogError`, nothing touched        |
+ * | the verified header of a SEAL, its body damaged or short  | `seal`   | the SEAL is written again, from the scan  |
+ * | anything else: never acknowledged                         | `torn`   | cut off at p                              |
+ *
+ * Bytes that verify may still be in the page cache alone: the process may have died between write and sync, or after
+ * a failed sync. So what no later frame proves is written again from the verified bytes and synced, and the directory
+ * too. Then a pair of MARKs proves it all, unless the last frame already does. Cut off at any point and repeated, this
+ * gives the same log.
+ */
+import { ActiveSegment } from './active-segment.ts'
+import { notRecords, provenDamage } from './damage.ts'
+import { frameEnd, FrameType, isProof } from './frame.ts'
+import type { Frame, FrameHeader, FramePlace } from './frame.ts'
+import type { SegmentLink } from './open-frame.ts'
+import type { Partition } from './partition.ts'
+import { readTimestamps } from './record.ts'
+import { SegmentScanner } from './scan.ts'
+import { encodeSeal, SummaryBuilder } from './seal.ts'
+import type { SegmentDirectory } from './segment-directory.ts'
+import { io, listSegmentFiles, openSegment, placeAfterHead, verifyLink } from './segment-file.ts'
+import type { OpenSegment } from './segment-file.ts'
+
+/** What opening a log found and did. */
+export interface Recovery {
+  /** `torn`: bytes of a commit that was never acknowledged were cut off. */
+  readonly kind: 'clean' | 'torn'
+  /** The offset the next record gets. */
+  readonly nextOffset: bigint
+  /** How many segments the log has. */
+  readonly segments: number
+  /** Where the cut was made and how many bytes it took; null where nothing was cut. */
+  readonly torn: { readonly path: string; readonly position: number; readonly discardedBytes: number } | null
+}
+
+/** A log that is ready to be written. */
+export interface RecoveredLog {
+  readonly recovery: Recovery
+  readonly nextOffset: number
+  /** The last segment, to go on in; null where there is none, or where it is sealed. */
+  readonly active: ActiveSegment | null
+  /** The end of the segment before the active one, or before the one to be made. */
+  readonly previous: SegmentLink | null
+}
+
+/**
+ * Opens what is there for writing. Rejects with `CorruptLogError`, `UnsupportedFormatError` or `WalIoError`.
+ * `openedAtMs` is the monotonic time from which the last segment's age counts.
+ */
+export async function recoverLog(
+  directory: SegmentDirectory,
+  partition: Partition,
+  { openedAtMs }: { openedAtMs: number },
+): Promise<RecoveredLog> {
+  const { segments, last } = await openLast(directory, partition)
+  if (last === null) {
+    await settle(directory)
+    return { recovery: { kind: 'clean', nextOffset: 0n, segments, torn: null }, nextOffset: 0, active: null, previous: null }
+  }
+  try {
+    const found = await examine(last)
+    await makeDurable(last, found)
+    await settle(directory)
+    return await resume(last, found, { segments, openedAtMs })
+  } catch (error) {
+    await last.handle.close()
+    throw error
+  }
+}
+
+/** Checks all segments but the last, and opens that one for writing. */
+async function openLast(
+  { fs, path }: SegmentDirectory,
+  partition: Partition,
+): Promise<{ segments: number; last: OpenSegment | null }> {
+  const listed = await listSegmentFiles(fs, path)
+  let last: OpenSegment | null = null
+  try {
+    for (const segment of listed) {
+      const mode = segment.nextBaseOffset === null ? 'read-write' : 'read'
+      const opened = await openSegment(fs, segment, { partition, mode })
+      const before: OpenSegment | null = last
+      last = opened
+      if (before === null) continue
+      try {
+        await verifyLink(before, opened.head)
+      } finally {
+        await before.handle.close()
+      }
+    }
+  } catch (error) {
+    await last?.handle.close()
+    throw error
+  }
+  return { segments: listed.length, last }
+}
+
+/** The names as they are now become durable, and then nothing needs what was left half made. */
+async function settle(directory: SegmentDirectory): Promise<void> {
+  await directory.sync()
+  await directory.removeUnfinished()
+}
+
+/** What the last segment holds. */
+interface Examined {
+  readonly fileBytes: number
+  /** The end of the last frame. */
+  readonly place: FramePlace
+  readonly summary: SummaryBuilder
+  readonly lastFrame: FrameHeader
+  /** Verified bytes up to the end that nothing later proves to be durable, and where they begin. */
+  readonly unproven: readonly Buffer[]
+  readonly unprovenFrom: number
+}
+
+async function examine(last: OpenSegment): Promise<Examined> {
+  const { handle, head } = last
+  const fileBytes = await io('read the size of', head.path, () => handle.size())
+  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit: fileBytes })
+  const summary = new SummaryBuilder()
+  const tail = new UnprovenTail(head.bytes)
+  let lastFrame = head.frame
+  const take = (frame: Frame) => {
+    if (frame.header.type === FrameType.RECORDS) summarize(frame, { summary, path: head.path, baseOffset: head.baseOffset })
+    tail.add(frame)
+    lastFrame = frame.header
+  }
+  while (scanner.stop === null) {
+    const frames = await io('read', head.path, () => scanner.next())
+    frames.forEach(take)
+  }
+
+  const { stop } = scanner
+  let { place } = scanner
+  if (stop.reason !== null) {
+    const damage = await provenDamage(last, { stop, nextOffset: place.nextOffset, limit: fileBytes })
+    if (damage !== null) throw damage
+  }
+  if (stop.header?.type === FrameType.SEAL) {
+    const seal = encodeSeal(place, summary, { durablePosition: stop.header.durablePosition })
+    take(seal)
+    place = { ...place, position: frameEnd(seal.header), previousCrc: seal.header.headerCrc }
+  }
+  return { fileBytes, place, summary, lastFrame, unproven: tail.buffers, unprovenFrom: tail.from }
+}
+
+/** The end of a segment that must be written again, since no later frame says it was durable. */
+class UnprovenTail {
+  from = 0
+  buffers: Buffer[]
+  #provenTo = 0
+
+  constructor(headBytes: Buffer) {
+    this.buffers = [headBytes]
+  }
+
+  add(frame: Frame): void {
+    this.buffers.push(frame.bytes)
+    this.#provenTo = Math.max(this.#provenTo, frame.header.durablePosition)
+    for (let first = this.buffers[0]; first !== undefined && this.from + first.length <= this.#provenTo; first = this.buffers[0]) {
+      this.from += first.length
+      this.buffers.shift()
+    }
+  }
+}
+
+/** Takes the records of a frame into a segment's summary. Throws if a body that verified is not made of records. */
+function summarize(
+  { header, body }: Frame,
+  segment: { summary: SummaryBuilder; path: string; baseOffset: number },
+): void {
+  let minTimestampMs = Number.MAX_SAFE_INTEGER
+  let maxTimestampMs = 0
+  const whole = readTimestamps(body, header.recordCount, (timestampMs) => {
+    minTimestampMs = Math.min(minTimestampMs, timestampMs)
+    maxTimestampMs = Math.max(maxTimestampMs, timestampMs)
+  })
+  if (!whole) throw notRecords(segment.path, header)
+  const { position, recordCount } = header
+  segment.summary.add({
+    offsetDelta: header.baseOffset - segment.baseOffset,
+    position,
+    recordCount,
+    minTimestampMs,
+    maxTimestampMs,
+  })
+}
+
+/** Cuts off what is torn, and makes durable what is exposed. */
+async function makeDurable({ handle, head: { path } }: OpenSegment, found: Examined): Promise<void> {
+  if (found.fileBytes > found.place.position) {
+    await io('cut off the torn end of', path, () => handle.truncate(found.place.position))
+    await io('sync', path, () => handle.sync())
+  }
+  await io('write the last commit again in', path, () => handle.writeDurable(found.unproven, found.unprovenFrom))
+}
+
+/** Makes the last segment the active one, or gives it up where it is sealed. */
+async function resume(
+  { handle, head }: OpenSegment,
+  { fileBytes, place, summary, lastFrame }: Examined,
+  { segments, openedAtMs }: { segments: number; openedAtMs: number },
+): Promise<RecoveredLog> {
+  const { path, baseOffset } = head
+  const discardedBytes = Math.max(fileBytes - place.position, 0)
+  const recovery: Recovery = {
+    kind: discardedBytes > 0 ? 'torn' : 'clean',
+    nextOffset: BigInt(place.nextOffset),
+    segments,
+    torn: discardedBytes > 0 ? { path, position: place.position, discardedBytes } : null,
+  }
+  const state = { place, lastPosition: lastFrame.position, proven: isProof(lastFrame), summary }
+  const active = new ActiveSegment(handle, { path, baseOffset, openedAtMs }, state)
+  if (lastFrame.type === FrameType.SEAL) {
+    await active.close()
+    return { recovery, nextOffset: place.nextOffset, active: null, previous: active.link }
+  }
+  try {
+    await active.mark()
+  } catch {
+    // The log is whole and durable without these MARKs. The segment is now broken, and the next append heals it.
+  }
+  return { recovery, nextOffset: place.nextOffset, active, previous: head.open.previous }
+}

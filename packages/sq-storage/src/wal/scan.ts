@@ -1,0 +1,186 @@
+/**
+ * Walks the frames of an open segment file and checks everything that can be checked about each. Recovery, the reader
+ * and the listing stand on it. It never writes, and never allocates more than the file is long.
+ */
+import type { FileHandle } from '@sq/sim'
+import { UnsupportedFormatError } from '../errors.ts'
+import {
+  checksum,
+  decodeFrameHeader,
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  frameEnd,
+  FrameType,
+  nextOffsetAfter,
+  unknownInFrame,
+} from './frame.ts'
+import type { Frame, FrameHeader, FramePlace } from './frame.ts'
+
+/** Bytes read at a time: large enough that a read costs more than its call. */
+const CHUNK_BYTES = 256 * 1024
+
+/** Why a scan ended. */
+export interface ScanStop {
+  readonly position: number
+  /** Null at the limit: every byte was part of a frame that verified. Otherwise what is wrong at `position`. */
+  readonly reason: string | null
+  /** The header at `position`, where that verified and only what follows it is wrong. */
+  readonly header: FrameHeader | null
+}
+
+/**
+ * Goes through a segment from the end of some frame on, up to `limit`, and stops at the first thing that is not the
+ * next frame.
+ */
+export class SegmentScanner {
+  readonly #handle: FileHandle
+  readonly #path: string
+  readonly #limit: number
+  readonly #salt: number
+  #position: number
+  #nextOffset: number
+  #previousCrc: number
+  #sealed = false
+  #stop: ScanStop | null = null
+  /** Bytes of the file from `#position` on. */
+  #chunk: Buffer = Buffer.alloc(0)
+
+  constructor(handle: FileHandle, from: FramePlace & { readonly path: string; readonly limit: number }) {
+    this.#handle = handle
+    this.#path = from.path
+    this.#limit = from.limit
+    this.#salt = from.salt
+    this.#position = from.position
+    this.#nextOffset = from.nextOffset
+    this.#previousCrc = from.previousCrc
+  }
+
+  /** Where the scan stands: behind the last frame it returned. */
+  get place(): FramePlace {
+    return {
+      position: this.#position,
+      nextOffset: this.#nextOffset,
+      previousCrc: this.#previousCrc,
+      salt: this.#salt,
+    }
+  }
+
+  /** Why the scan ended, or null while it has not. */
+  get stop(): ScanStop | null {
+    return this.#stop
+  }
+
+  /**
+   * The next frames, at least one; none once the scan has ended. Rejects with `UnsupportedFormatError` for a whole
+   * frame of a kind this version does not know, and with the file system's error where reading fails.
+   */
+  async next(): Promise<Frame[]> {
+    const frames: Frame[] = []
+    while (this.#stop === null && frames.length === 0) {
+      const missing = this.#takeFrames(frames)
+      if (missing > 0 && frames.length === 0) await this.#fill(missing)
+    }
+    return frames
+  }
+
+  /** Takes all whole frames of the chunk. Returns how many bytes from `#position` on the one after them needs. */
+  #takeFrames(frames: Frame[]): number {
+    while (this.#stop === null) {
+      const left = this.#limit - this.#position
+      if (left === 0) return this.#stopAt(null)
+      if (this.#sealed) return this.#stopAt(`nothing follows a SEAL, but ${left} bytes do`)
+      if (left < FRAME_HEADER_BYTES) return this.#stopAt(`a frame header takes ${FRAME_HEADER_BYTES} bytes, ${left} are left`)
+      if (this.#chunk.length < FRAME_HEADER_BYTES) return FRAME_HEADER_BYTES
+      const header = decodeFrameHeader(this.#chunk, { at: 0, position: this.#position, salt: this.#salt })
+      if (header === null) return this.#stopAt('no frame header of this segment verifies here')
+      const unknown = unknownInFrame(header)
+      if (unknown !== null) throw new UnsupportedFormatError({ path: this.#path, position: this.#position, found: unknown })
+      const misplaced = this.#misplaced(header)
+      if (misplaced !== null) return this.#stopAt(misplaced)
+      const length = frameEnd(header) - this.#position
+      if (length > left) return this.#stopAt(`the frame takes ${length} bytes, ${left} are left`, header)
+      if (length > this.#chunk.length) return length
+      const frame = wholeFrame(header, this.#chunk.subarray(0, length))
+      if (typeof frame === 'string') return this.#stopAt(frame, header)
+      frames.push(frame)
+      this.#advance(header, length)
+    }
+    return 0
+  }
+
+  /** What is wrong with a verified header as the next one of this segment, or null. */
+  #misplaced(header: FrameHeader): string | null {
+    if (header.previousCrc !== this.#previousCrc) return 'the frame does not follow the one before it'
+    if (header.baseOffset !== this.#nextOffset) {
+      return `the frame begins at offset ${header.baseOffset}, expected ${this.#nextOffset}`
+    }
+    if (header.type === FrameType.OPEN) return 'a second OPEN frame'
+    if ((header.type === FrameType.RECORDS) !== header.recordCount > 0) {
+      return `a frame of type ${header.type} with ${header.recordCount} records`
+    }
+    if (header.durablePosition > header.position) return `durablePosition ${header.durablePosition} is past the frame itself`
+    return null
+  }
+
+  #advance(header: FrameHeader, length: number): void {
+    this.#chunk = this.#chunk.subarray(length)
+    this.#position += length
+    this.#nextOffset = nextOffsetAfter(header)
+    this.#previousCrc = header.headerCrc
+    this.#sealed = header.type === FrameType.SEAL
+  }
+
+  #stopAt(reason: string | null, header: FrameHeader | null = null): 0 {
+    this.#stop = { position: this.#position, reason, header }
+    return 0
+  }
+
+  /** Reads a new chunk from `#position` on, with `needed` bytes or more. */
+  async #fill(needed: number): Promise<void> {
+    const length = Math.min(Math.max(CHUNK_BYTES, needed), this.#limit - this.#position)
+    const chunk = Buffer.allocUnsafe(length)
+    const bytesRead = await this.#handle.read(chunk, this.#position)
+    if (bytesRead < needed) this.#stopAt(`the file ends at ${this.#position + bytesRead}, inside a frame`)
+    this.#chunk = chunk.subarray(0, bytesRead)
+  }
+}
+
+/** Checks body and padding; returns what is wrong with them, or the frame. */
+function wholeFrame(header: FrameHeader, bytes: Buffer): Frame | string {
+  const bodyEnd = FRAME_HEADER_BYTES + header.bodyLength
+  const body = bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)
+  const bodyCrc = checksum(body)
+  if (bodyCrc !== header.bodyCrc) return `the body's checksum is ${hex(bodyCrc)}, expected ${hex(header.bodyCrc)}`
+  for (let at = bodyEnd; at < bytes.length; at++) {
+    if (bytes[at] !== 0) return `the padding at ${header.position + at} is not zero`
+  }
+  return { header, body, bytes }
+}
+
+/**
+ * Looks in `[from, to)` of a segment for a frame header that proves more than `from` to have been durable. Finds it
+ * wherever it stands, since frames begin at multiples of 8; null if there is none: what begins at `from` was then never
+ * acknowledged, as far as the file can tell.
+ */
+export async function findProof(
+  handle: FileHandle,
+  { from, to, salt }: { from: number; to: number; salt: number },
+): Promise<FrameHeader | null> {
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(to - from, 0)))
+  for (let start = from; to - start >= FRAME_HEADER_BYTES; ) {
+    const bytesRead = await handle.read(chunk.subarray(0, Math.min(chunk.length, to - start)), start)
+    if (bytesRead < FRAME_HEADER_BYTES) return null
+    const window = chunk.subarray(0, bytesRead)
+    let at = 0
+    for (; at + FRAME_HEADER_BYTES <= bytesRead; at += FRAME_ALIGNMENT) {
+      const header = decodeFrameHeader(window, { at, position: start + at, salt })
+      if (header !== null && header.durablePosition > from) return header
+    }
+    start += at
+  }
+  return null
+}
+
+function hex(crc: number): string {
+  return `0x${crc.toString(16).padStart(8, '0')}`
+}

@@ -1,0 +1,160 @@
+/**
+ * How a segment ends: SEAL, which ends it for good and carries a sparse index, or MARK, after which it may go on. Both
+ * come behind a MARK that is padded to the next 4 KiB boundary, in one write, and prove everything before that MARK:
+ * one damaged sector cannot take both the last commit and its proof.
+ *
+ * ```
+ *  the body of SEAL:
+ *  0                  8                  16                              length - 8             length
+ *  +------------------+------------------+-------------------------------+----------+-----------+
+ *  | minTimestampMs   | maxTimestampMs   | index entries, 16 bytes each  | position | "SQIX"    |
+ *  +------------------+------------------+-------------------------------+----------+-----------+
+ *  an entry:  | offsetDelta u32 | position u32 | maxTimestampMs u64, of all records before this position |
+ * ```
+ *
+ * The position in its last 8 bytes is the SEAL's own, so that a reader finds the index from the segment's end.
+ */
+import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, FrameType } from './frame.ts'
+import type { Frame, FramePlace } from './frame.ts'
+import { readUint64, writeUint64 } from './integers.ts'
+
+/** One entry is made about every so many bytes: a seek reads at most this much that it does not want. */
+const INDEX_INTERVAL_BYTES = 64 * 1024
+/** Apart enough that no usual device has both in one physical sector. */
+const PROOF_BOUNDARY_BYTES = 4096
+/** `SQIX` */
+const INDEX_MAGIC = 0x5849_5153
+
+const AT = { minTimestampMs: 0, maxTimestampMs: 8, entries: 16 } as const
+const ENTRY_AT = { offsetDelta: 0, position: 4, maxTimestampMs: 8 } as const
+const ENTRY_BYTES = 16
+const TRAILER_BYTES = 8
+
+export interface IndexEntry {
+  /** Offset of the frame's first record, less the segment's base offset. */
+  readonly offsetDelta: number
+  /** Position of a RECORDS frame. */
+  readonly position: number
+  /** The largest timestamp of the records before this position, in milliseconds since 1970. */
+  readonly maxTimestampMs: number
+}
+
+/** What a SEAL says about the records of its segment. */
+export interface SegmentSummary {
+  readonly minTimestampMs: number
+  readonly maxTimestampMs: number
+  readonly index: readonly IndexEntry[]
+}
+
+/**
+ * Gathers the summary of a segment, frame by frame: while it is written, and again, to the same result, when it is
+ * scanned.
+ */
+export class SummaryBuilder implements SegmentSummary {
+  records = 0
+  minTimestampMs: number = Number.MAX_SAFE_INTEGER
+  maxTimestampMs = 0
+  readonly index: IndexEntry[] = []
+  #lastIndexed = 0
+
+  /** Takes in one RECORDS frame; `offsetDelta` as in `IndexEntry`. */
+  add(frame: {
+    offsetDelta: number
+    position: number
+    recordCount: number
+    minTimestampMs: number
+    maxTimestampMs: number
+  }): void {
+    const { offsetDelta, position } = frame
+    if (position - this.#lastIndexed >= INDEX_INTERVAL_BYTES) {
+      this.index.push({ offsetDelta, position, maxTimestampMs: this.maxTimestampMs })
+      this.#lastIndexed = position
+    }
+    this.records += frame.recordCount
+    this.minTimestampMs = Math.min(this.minTimestampMs, frame.minTimestampMs)
+    this.maxTimestampMs = Math.max(this.maxTimestampMs, frame.maxTimestampMs)
+  }
+}
+
+/** The body of the SEAL at a position. */
+export function encodeSealBody(summary: SegmentSummary, position: number): Buffer {
+  const body = Buffer.alloc(AT.entries + summary.index.length * ENTRY_BYTES + TRAILER_BYTES)
+  writeUint64(body, summary.minTimestampMs, AT.minTimestampMs)
+  writeUint64(body, summary.maxTimestampMs, AT.maxTimestampMs)
+  let at: number = AT.entries
+  for (const entry of summary.index) {
+    body.writeUInt32LE(entry.offsetDelta, at + ENTRY_AT.offsetDelta)
+    body.writeUInt32LE(entry.position, at + ENTRY_AT.position)
+    writeUint64(body, entry.maxTimestampMs, at + ENTRY_AT.maxTimestampMs)
+    at += ENTRY_BYTES
+  }
+  body.writeUInt32LE(position, at)
+  body.writeUInt32LE(INDEX_MAGIC, at + 4)
+  return body
+}
+
+/** Reads the body of the SEAL at a position, or null if it is not one. */
+export function decodeSealBody(body: Buffer, position: number): SegmentSummary | null {
+  const indexBytes = body.length - AT.entries - TRAILER_BYTES
+  if (indexBytes < 0 || indexBytes % ENTRY_BYTES !== 0) return null
+  const trailer = body.length - TRAILER_BYTES
+  if (body.readUInt32LE(trailer) !== position || body.readUInt32LE(trailer + 4) !== INDEX_MAGIC) return null
+  const index: IndexEntry[] = []
+  for (let at: number = AT.entries; at < trailer; at += ENTRY_BYTES) {
+    index.push({
+      offsetDelta: body.readUInt32LE(at + ENTRY_AT.offsetDelta),
+      position: body.readUInt32LE(at + ENTRY_AT.position),
+      maxTimestampMs: readUint64(body, at + ENTRY_AT.maxTimestampMs),
+    })
+  }
+  return {
+    minTimestampMs: readUint64(body, AT.minTimestampMs),
+    maxTimestampMs: readUint64(body, AT.maxTimestampMs),
+    index,
+  }
+}
+
+/** A SEAL as a frame of its own, at a place, for the records that `summary` describes. */
+export function encodeSeal(
+  place: FramePlace,
+  summary: SegmentSummary,
+  { durablePosition }: { durablePosition: number },
+): Frame {
+  return encodeEmptyFrame(place, { type: FrameType.SEAL, body: encodeSealBody(summary, place.position), durablePosition })
+}
+
+/** The bytes that end a segment at a place: a padded MARK, and then a second MARK or, with a summary, a SEAL. */
+export function encodeEnding(
+  place: FramePlace,
+  summary: SegmentSummary | null,
+): { bytes: Buffer; lastPosition: number; lastCrc: number } {
+  const durablePosition = place.position
+  const boundary = Math.ceil((place.position + FRAME_HEADER_BYTES) / PROOF_BOUNDARY_BYTES) * PROOF_BOUNDARY_BYTES
+  const padding = Buffer.alloc(boundary - place.position - FRAME_HEADER_BYTES)
+  const first = encodeEmptyFrame(place, { type: FrameType.MARK, body: padding, durablePosition })
+  const next = { ...place, position: boundary, previousCrc: first.header.headerCrc }
+  const second =
+    summary === null
+      ? encodeEmptyFrame(next, { type: FrameType.MARK, body: Buffer.alloc(0), durablePosition })
+      : encodeSeal(next, summary, { durablePosition })
+  const bytes = Buffer.concat([first.bytes, second.bytes])
+  return { bytes, lastPosition: boundary, lastCrc: second.header.headerCrc }
+}
+
+/** A frame without records. The bodies of MARK and SEAL are multiples of 8 bytes, so there is no padding. */
+function encodeEmptyFrame(place: FramePlace, frame: { type: number; body: Buffer; durablePosition: number }): Frame {
+  const { type, body, durablePosition } = frame
+  const bytes = Buffer.concat([Buffer.alloc(FRAME_HEADER_BYTES), body])
+  const header = {
+    type,
+    bodyLength: body.length,
+    baseOffset: place.nextOffset,
+    recordCount: 0,
+    position: place.position,
+    durablePosition,
+    previousCrc: place.previousCrc,
+    bodyCrc: checksum(body),
+  }
+  const headerCrc = encodeFrameHeader(header, bytes, { at: 0, salt: place.salt })
+  return { header: { ...header, attributes: 0, headerCrc }, body, bytes }
+}

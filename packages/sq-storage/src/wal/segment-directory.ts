@@ -1,0 +1,50 @@
+/**
+ * The names in a partition's directory, changed one at a time: no change is begun while an earlier one is not known to
+ * be durable, so a power cut leaves the state before or after one change and never a mixture of two.
+ */
+import { join } from 'node:path'
+import type { FileSystem } from '@sq/sim'
+import { systemCode } from '../errors.ts'
+import { io } from './segment-file.ts'
+import { UNFINISHED_NAME } from './segment.ts'
+
+export class SegmentDirectory {
+  readonly fs: FileSystem
+  readonly path: string
+  /** True from the start: a process that died may have left a change that is visible and not durable. */
+  #unsynced = true
+
+  constructor(fs: FileSystem, path: string) {
+    this.fs = fs
+    this.path = path
+  }
+
+  /** The path of the segment being made. */
+  get unfinishedPath(): string {
+    return join(this.path, UNFINISHED_NAME)
+  }
+
+  /** Makes the change before this one durable; latched only on success, so that a failed sync is tried again. */
+  async sync(): Promise<void> {
+    if (!this.#unsynced) return
+    await io('sync the directory', this.path, () => this.fs.syncDirectory(this.path))
+    this.#unsynced = false
+  }
+
+  /** Gives the unfinished segment its name, durably. Replaces a segment of that name. */
+  async finish(path: string): Promise<void> {
+    await this.sync()
+    this.#unsynced = true
+    await io('rename the new segment to', path, () => this.fs.rename(this.unfinishedPath, path))
+    await this.sync()
+  }
+
+  /** Removes what is left of a segment that was being made. Its name means nothing, so nothing waits for it. */
+  async removeUnfinished(): Promise<void> {
+    try {
+      await this.fs.unlink(this.unfinishedPath)
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') await io('remove', this.unfinishedPath, () => Promise.reject(error))
+    }
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Segment files as they stand in a partition's directory: listed, opened, and checked against their successors. It
+ * reads only; `active-segment.ts` makes and writes them.
+ */
+import { join } from 'node:path'
+import type { FileHandle, FileStat, FileSystem, OpenMode } from '@sq/sim'
+import { CorruptLogError, LogNotFoundError, systemCode, UnsupportedFormatError, WalError, WalIoError } from '../errors.ts'
+import { checksum, decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, FrameType, nextOffsetAfter, unknownInFrame } from './frame.ts'
+import type { FrameHeader, FramePlace } from './frame.ts'
+import { decodeOpenBody, MAX_HEAD_BYTES } from './open-frame.ts'
+import type { OpenBody, SegmentLink } from './open-frame.ts'
+import type { Partition } from './partition.ts'
+import { decodeSegmentHeader, FORMAT_VERSION, parseSegmentName, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
+
+/** A segment as its name in the directory tells. */
+export interface ListedSegment {
+  readonly path: string
+  readonly baseOffset: number
+  /** Base offset of the next segment; null for the last. */
+  readonly nextBaseOffset: number | null
+}
+
+/** The segment header and OPEN of a file, verified. */
+export interface SegmentHead {
+  readonly path: string
+  readonly baseOffset: number
+  readonly open: OpenBody
+  /** The OPEN frame's header; its `headerCrc` is the salt of all later frames. */
+  readonly frame: FrameHeader
+  /** Both as they stand in the file. */
+  readonly bytes: Buffer
+}
+
+/** A segment file that is open, with its verified head. */
+export interface OpenSegment {
+  readonly handle: FileHandle
+  readonly head: SegmentHead
+}
+
+/** The segments of a partition by base offset. Files of any other name are ignored. */
+export async function listSegmentFiles(fs: FileSystem, directory: string): Promise<ListedSegment[]> {
+  const bases: number[] = []
+  for (const name of await missingAsNotFound(directory, () => fs.readdir(directory))) {
+    const baseOffset = parseSegmentName(name)
+    if (baseOffset === null) continue
+    if (!Number.isSafeInteger(baseOffset)) {
+      throw new UnsupportedFormatError({ path: join(directory, name), position: 0, found: 'a base offset over 2^53 - 1' })
+    }
+    bases.push(baseOffset)
+  }
+  bases.sort((left, right) => left - right)
+  return bases.map((baseOffset, index) => ({
+    path: join(directory, segmentName(baseOffset)),
+    baseOffset,
+    nextBaseOffset: bases[index + 1] ?? null,
+  }))
+}
+
+/** The partition's directory, which every writer makes. Rejects with `LogNotFoundError` where there is none. */
+export async function statDirectory(fs: FileSystem, directory: string): Promise<FileStat> {
+  const stat = await missingAsNotFound(directory, () => fs.stat(directory))
+  if (stat.kind !== 'directory') throw new LogNotFoundError(directory)
+  return stat
+}
+
+async function missingAsNotFound<T>(directory: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    const code = systemCode(error)
+    throw code === 'ENOENT' || code === 'ENOTDIR' ? new LogNotFoundError(directory) : new WalIoError('look at', directory, error)
+  }
+}
+
+/** Opens a segment and verifies its head: what it is, and that it is the one its name and directory say. */
+export async function openSegment(
+  fs: FileSystem,
+  segment: ListedSegment,
+  { partition, mode }: { partition: Partition; mode: OpenMode },
+): Promise<OpenSegment> {
+  const handle = await io('open', segment.path, () => fs.open(segment.path, mode))
+  try {
+    const start = Buffer.alloc(MAX_HEAD_BYTES)
+    const bytesRead = await io('read', segment.path, () => handle.read(start, 0))
+    return { handle, head: decodeHead(start.subarray(0, bytesRead), segment, partition) }
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** The head of a segment, for what it states of the one before it. */
+export async function readHead(fs: FileSystem, segment: ListedSegment, partition: Partition): Promise<SegmentHead> {
+  const { handle, head } = await openSegment(fs, segment, { partition, mode: 'read' })
+  await handle.close()
+  return head
+}
+
+function decodeHead(start: Buffer, segment: ListedSegment, partition: Partition): SegmentHead {
+  const { path, baseOffset } = segment
+  const damaged = (reason: string, to: number = start.length) =>
+    new CorruptLogError({ path, from: 0, to, ...offsetsOf(segment), reason })
+
+  const segmentHeader = decodeSegmentHeader(start)
+  if (segmentHeader === null) throw damaged('it does not begin with a segment header', SEGMENT_HEADER_BYTES)
+  if (segmentHeader.version !== FORMAT_VERSION) {
+    const found = `format version ${segmentHeader.version}; this version reads ${FORMAT_VERSION}`
+    throw new UnsupportedFormatError({ path, position: 4, found })
+  }
+  const at = SEGMENT_HEADER_BYTES
+  const headerSeed = checksum(start.subarray(0, at))
+  const frame = decodeFrameHeader(start, { at, position: at, salt: headerSeed })
+  if (frame === null) throw damaged('segment header and OPEN do not verify')
+  const unknown = unknownInFrame(frame)
+  if (unknown !== null) throw new UnsupportedFormatError({ path, position: at, found: unknown })
+  const end = frameEnd(frame)
+  if (frame.type !== FrameType.OPEN || frame.previousCrc !== headerSeed || end > start.length) {
+    throw damaged('its first frame is not a whole OPEN')
+  }
+  const body = start.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + frame.bodyLength)
+  const open = checksum(body) === frame.bodyCrc ? decodeOpenBody(body) : null
+  if (open === null) throw damaged('the body of OPEN does not verify', end)
+  if (open.topic !== partition.topic || segmentHeader.partition !== partition.partition) {
+    const found = `${open.topic}/${segmentHeader.partition}`
+    throw damaged(`it is a segment of ${found}, in the directory of ${partition.topic}/${partition.partition}`, end)
+  }
+  if (frame.baseOffset !== baseOffset) throw damaged(`its base offset is ${frame.baseOffset}, not the one in its name`, end)
+  return { path, baseOffset, open, frame, bytes: start.subarray(0, end) }
+}
+
+/** Where the first frame after OPEN stands. */
+export function placeAfterHead(head: SegmentHead): FramePlace {
+  return {
+    position: frameEnd(head.frame),
+    nextOffset: head.baseOffset,
+    previousCrc: head.frame.headerCrc,
+    salt: head.frame.headerCrc,
+  }
+}
+
+/**
+ * Checks a segment against what its successor states of it: that the successor means this segment, and that the last
+ * frame it names is there and ends where it says. Reads one frame header. Returns the statement, and the last frame's
+ * type.
+ */
+export async function verifyLink(
+  segment: OpenSegment,
+  successor: SegmentHead,
+): Promise<{ link: SegmentLink; lastType: number }> {
+  const { path, baseOffset, frame: openFrame } = segment.head
+  const link = successor.open.previous
+  if (link?.baseOffset !== baseOffset) {
+    const stated = link === null ? 'none' : `one with base offset ${link.baseOffset}`
+    const reason = `${successor.path} states ${stated} as the segment before it, found ${baseOffset}: one is missing or strange`
+    throw new CorruptLogError({
+      path: successor.path,
+      from: 0,
+      to: successor.bytes.length,
+      firstOffset: BigInt(link?.baseOffset ?? baseOffset),
+      lastOffset: BigInt(successor.baseOffset - 1),
+      reason,
+    })
+  }
+  const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
+  await io('read', path, () => segment.handle.read(bytes, link.lastPosition))
+  const isOpen = link.lastPosition === openFrame.position
+  const last = isOpen
+    ? openFrame
+    : decodeFrameHeader(bytes, { at: 0, position: link.lastPosition, salt: openFrame.headerCrc })
+  const size = await io('read the size of', path, () => segment.handle.size())
+  const wrong = (reason: string) =>
+    new CorruptLogError({
+      path,
+      from: link.lastPosition,
+      to: link.end,
+      firstOffset: BigInt(baseOffset),
+      lastOffset: BigInt(successor.baseOffset - 1),
+      reason: `${successor.path} states its end at ${link.end}, ${reason}`,
+    })
+  if (size < link.end) throw wrong(`but the file has ${size} bytes`)
+  if (last === null || last.headerCrc !== link.lastCrc) throw wrong('but not this last frame is there')
+  if (frameEnd(last) !== link.end) throw wrong(`but the last frame ends at ${frameEnd(last)}`)
+  if (nextOffsetAfter(last) !== successor.baseOffset) {
+    throw wrong(`but the last frame ends before offset ${nextOffsetAfter(last)}, not ${successor.baseOffset}`)
+  }
+  return { link, lastType: last.type }
+}
+
+/** The offsets a segment holds, as far as the names in the directory tell. */
+export function offsetsOf(segment: ListedSegment): { firstOffset: bigint; lastOffset: bigint | null } {
+  const { baseOffset, nextBaseOffset } = segment
+  return {
+    firstOffset: BigInt(baseOffset),
+    lastOffset: nextBaseOffset === null ? null : BigInt(nextBaseOffset - 1),
+  }
+}
+
+/** Does something with a file, and says what and with which file if the file system refuses. */
+export async function io<T>(attempt: string, path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    throw error instanceof WalError ? error : new WalIoError(attempt, path, error)
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * The one writer of a partition's log: it gathers concurrent appends into commits, makes each commit durable with one
+ * write, and acknowledges it only then. Recovery (`recovery.ts`) runs when it is opened; where a commit goes is the
+ * matter of `log-tail.ts`.
+ */
+import { setImmediate } from 'node:timers'
+import { Random, SystemClock } from '@sq/sim'
+import type { Clock, FileLock, FileSystem } from '@sq/sim'
+import { resolveConfig } from '../config.ts'
+import type { ResolvedWalConfig, WalConfig } from '../config.ts'
+import { BacklogFullError, ClosedError, CommitFailedError } from '../errors.ts'
+import type { ClosedSegment } from './active-segment.ts'
+import { Commit } from './commit.ts'
+import { publishLiveLog, withdrawLiveLog } from './live-logs.ts'
+import type { LiveLog } from './live-logs.ts'
+import { LogTail } from './log-tail.ts'
+import { MAX_HEAD_BYTES } from './open-frame.ts'
+import { lockPartition } from './partition-lock.ts'
+import { locatePartition } from './partition.ts'
+import { checkRecord, contentBytes, recordBytes } from './record.ts'
+import type { RecordHeader, RecordInput } from './record.ts'
+import { recoverLog } from './recovery.ts'
+import type { Recovery } from './recovery.ts'
+import { SegmentDirectory } from './segment-directory.ts'
+import { statDirectory } from './segment-file.ts'
+
+/** Gathered appends beyond this many bytes go into further commits, so that no buffer grows without need. */
+const MAX_GATHERED_BYTES = 8 * 1024 * 1024
+/** What an append that waits costs beside its bytes: a promise, its functions, a place in a list. */
+const APPEND_ALLOWANCE_BYTES = 256
+
+export interface WalWriterOptions {
+  /** The machine's clocks, if not given. */
+  readonly clock?: Clock
+  /** Where segment ids come from; unpredictable if not given. */
+  readonly random?: Random
+  /** Called with every segment that was ended, whether by size, age, request or failure; never before it is durable. */
+  readonly onSegmentClosed?: (segment: ClosedSegment) => void
+}
+
+/** Something other than a commit that waits for its turn. */
+interface Turn {
+  run(): Promise<void>
+}
+
+/** What a writer holds from its opening to its closing. */
+interface Held {
+  readonly config: ResolvedWalConfig
+  /** The partition's directory, as a path and as the file system knows it. */
+  readonly directory: string
+  readonly directoryIdentity: string
+  readonly lock: FileLock
+}
+
+export class WalWriter implements AsyncDisposable {
+  /** What opening the log found and did. */
+  readonly recovery: Recovery
+  readonly #held: Held
+  readonly #tail: LogTail
+  readonly #live: LiveLog
+  /** Commits still gathering or waiting, and closings between them, in order. */
+  #queue: (Commit | Turn)[] = []
+  /** A settled commit, to be used again. */
+  #spare: Commit | null = null
+  #pendingBytes = 0
+  #pendingRecords = 0
+  #running = false
+  #closing: Promise<void> | null = null
+
+  private constructor(held: Held, tail: LogTail, recovery: Recovery) {
+    this.#held = held
+    this.#tail = tail
+    this.recovery = recovery
+    this.#live = { nextOffset: tail.nextOffset }
+    publishLiveLog(held.directoryIdentity, this.#live)
+  }
+
+  /**
+   * Opens a partition's log for writing, made if missing: takes its lock, recovers what an earlier writer left, and
+   * resolves once everything it exposes is durable. The process that dies gives the lock up.
+   *
+   * Rejects with a `TypeError` or `RangeError` for a bad config, topic or partition; with `LockedError` at once while
+   * another writer has the partition; with `CorruptLogError` or `UnsupportedFormatError` where going on would lose
+   * something, with nothing changed; with `WalIoError` for what the file system refuses.
+   */
+  static async open(
+    fs: FileSystem,
+    config: WalConfig,
+    topic: string,
+    partition: number,
+    options: WalWriterOptions = {},
+  ): Promise<WalWriter> {
+    const resolved = resolveConfig(config)
+    const located = locatePartition(resolved.dataDir, topic, partition)
+    const { clock = new SystemClock(), random = Random.fromEntropy(), onSegmentClosed } = options
+    const lock = await lockPartition(fs, resolved.dataDir, located)
+    try {
+      const { identity } = await statDirectory(fs, located.directory)
+      const directory = new SegmentDirectory(fs, located.directory)
+      const recovered = await recoverLog(directory, located, { openedAtMs: clock.monotonic() })
+      const tail = new LogTail({ config: resolved, partition: located, directory, clock, random, onSegmentClosed }, recovered)
+      const held = { config: resolved, directory: located.directory, directoryIdentity: identity, lock }
+      return new WalWriter(held, tail, recovered.recovery)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  }
+
+  /** The offset after the last durable record; moves only when a commit succeeded. */
+  get nextOffset(): bigint {
+    return BigInt(this.#live.nextOffset)
+  }
+
+  /**
+   * Appends one record. Its bytes are copied before this returns; it resolves with the record's offset once the record
+   * is durable, in offset order. Concurrent calls share a write. Never throws: every error is a rejection.
+   *
+   * Rejects with a `TypeError` or `RangeError` for a bad argument or a record over `maxRecordBytes`; with
+   * `BacklogFullError` when too much is waiting; with `ClosedError` after `close`; with `CommitFailedError` when its
+   * commit, or one before it in the queue, was not made durable: the record is then not in the log, `nextOffset` has
+   * not moved, and the append may simply be made again. If the process dies before a later append succeeded, a
+   * rejected record may still be found in the log.
+   *
+   * @param key any bytes, or null for none
+   * @param value any bytes
+   * @param headers names and values, in order; `[]` for none
+   * @param timestampMs whole milliseconds since 1970, by the caller's reckoning
+   */
+  append(
+    key: Uint8Array | null,
+    value: Uint8Array,
+    headers: readonly RecordHeader[],
+    timestampMs: number,
+  ): Promise<bigint> {
+    return this.#add([{ key, value, headers, timestampMs }])
+  }
+
+  /**
+   * Appends some records as one: after a crash either all of them are there or none. Resolves with the first one's
+   * offset; the others follow it. At least one record, and at most `maxBatchBytes`. Rejects as `append` does.
+   */
+  appendBatch(records: readonly RecordInput[]): Promise<bigint> {
+    if (!Array.isArray(records)) return Promise.reject(new TypeError('a batch must be an array of records'))
+    if (records.length === 0) return Promise.reject(new RangeError('a batch must hold at least one record'))
+    return this.#add(records)
+  }
+
+  /**
+   * Ends the segment being written, after everything appended before this call, and resolves with its description;
+   * with null where it holds no record. The next append opens a new segment. After a failed commit this heals first.
+   *
+   * Rejects with `ClosedError` after `close`, and with `WalIoError` or the file system's error where it fails; no
+   * record is lost then.
+   */
+  closeActiveSegment(): Promise<ClosedSegment | null> {
+    if (this.#closing !== null) return Promise.reject(this.#closedError())
+    return this.#inTurn(() => this.#tail.closeActive())
+  }
+
+  /**
+   * Waits for everything appended so far, proves it on disk, and gives up the lock. Later calls of `append` reject; a
+   * second `close` resolves with the first. The lock is given up and the files are closed even where this rejects,
+   * which says that the proof was not written; what was acknowledged is durable all the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#inTurn(() => this.#shutDown())
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #add(records: readonly RecordInput[]): Promise<bigint> {
+    if (this.#closing !== null) return Promise.reject(this.#closedError())
+    let bytes: number
+    try {
+      bytes = this.#check(records)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const cost = bytes + APPEND_ALLOWANCE_BYTES
+    const { maxPendingBytes } = this.#held.config
+    if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
+      return Promise.reject(new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes }))
+    }
+    const commit = this.#gatheringCommit(bytes)
+    const appended = commit.add(records, bytes)
+    commit.pendingBytes += cost
+    this.#pendingBytes += cost
+    this.#pendingRecords += records.length
+    this.#start()
+    return appended
+  }
+
+  /** Checks records against everything they must keep to, and returns their encoded length in bytes. */
+  #check(records: readonly RecordInput[]): number {
+    const { maxRecordBytes, maxBatchBytes } = this.#held.config
+    let encodedBytes = 0
+    let batchBytes = 0
+    for (const [index, record] of records.entries()) {
+      checkRecord(record)
+      const bytes = recordBytes(record)
+      const content = contentBytes(record, bytes)
+      if (content > maxRecordBytes) {
+        const which = records.length > 1 ? `record ${index} of the batch` : 'the record'
+        throw new RangeError(`${which} holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`)
+      }
+      encodedBytes += bytes
+      batchBytes += content
+    }
+    if (batchBytes > maxBatchBytes) {
+      throw new RangeError(`the batch holds ${batchBytes} bytes, maxBatchBytes is ${maxBatchBytes}`)
+    }
+    if (this.#live.nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
+      throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
+    }
+    return encodedBytes
+  }
+
+  /** The commit that takes the next records: the last one waiting, if they fit. */
+  #gatheringCommit(bytes: number): Commit {
+    const last = this.#queue.at(-1)
+    const limit = Math.min(MAX_GATHERED_BYTES, this.#held.config.maxSegmentBytes - MAX_HEAD_BYTES)
+    if (last instanceof Commit && last.frameBytesWith(bytes) <= limit) return last
+    const commit = this.#spare ?? new Commit()
+    this.#spare = null
+    this.#queue.push(commit)
+    return commit
+  }
+
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ run: () => action().then(resolve, reject) })
+      this.#start()
+    })
+  }
+
+  /**
+   * Works the queue off, one thing at a time. Between two commits everything else that is ready to run does, so that
+   * all who were just acknowledged, and all whose input has come in meanwhile, share the next commit.
+   */
+  #start(): void {
+    if (this.#running) return
+    this.#running = true
+    setImmediate(() => void this.#runQueue())
+  }
+
+  async #runQueue(): Promise<void> {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      if (next instanceof Commit) await this.#commit(next)
+      else await next.run()
+      await new Promise(setImmediate)
+    }
+    this.#running = false
+  }
+
+  async #commit(commit: Commit): Promise<void> {
+    const baseOffset = this.#tail.nextOffset
+    try {
+      await this.#tail.write(commit)
+    } catch (cause) {
+      this.#rejectAll(commit, new CommitFailedError(BigInt(baseOffset), this.#tail.path, cause))
+      return
+    }
+    this.#live.nextOffset = this.#tail.nextOffset
+    this.#settled(commit)
+    commit.resolve(baseOffset)
+    commit.recycle()
+    this.#spare = commit
+  }
+
+  /** Rejects a commit and all that wait behind it: what was issued after a failure must not overtake the news of it. */
+  #rejectAll(failed: Commit, error: CommitFailedError): void {
+    const behind = this.#queue.filter((waiting) => waiting instanceof Commit)
+    this.#queue = this.#queue.filter((waiting) => !(waiting instanceof Commit))
+    for (const commit of [failed, ...behind]) {
+      this.#settled(commit)
+      commit.reject(error)
+    }
+  }
+
+  #settled(commit: Commit): void {
+    this.#pendingBytes -= commit.pendingBytes
+    this.#pendingRecords -= commit.recordCount
+  }
+
+  async #shutDown(): Promise<void> {
+    try {
+      await this.#tail.close()
+    } finally {
+      withdrawLiveLog(this.#held.directoryIdentity, this.#live)
+      await this.#held.lock.release()
+    }
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError('writer', this.#held.directory)
+  }
+}
