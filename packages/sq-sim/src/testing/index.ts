@@ -1,1 +1,3 @@
-export {}
+/** The conformance suite that every `FileSystem` must pass. */
+export type { CrashableFileSystem, FileSystemTest, FileSystemUnderTest } from './conformance.ts'
+export { crashTests, fileSystemTests } from './conformance.ts'

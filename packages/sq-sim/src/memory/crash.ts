@@ -1,0 +1,217 @@
+/**
+ * What a power cut may leave of a disk: each sector in one of its versions, each size, some of the changed names. The
+ * alternatives are listed as crash points, so that they can be chosen by a seed or gone through one by one.
+ */
+import { createHash } from 'node:crypto'
+import { Random } from '../random.ts'
+import type { DirectoryState, DiskState, FileState, Inode, NameChange } from './durable-state.ts'
+import { SECTOR_BYTES } from './durable-state.ts'
+
+/**
+ * A place where the disk is undecided. Alternative 0 is what is durable, the last one what processes see; with weakly
+ * ordered names, bit n of the alternative says whether the n-th change survived.
+ */
+export interface CrashPoint {
+  readonly kind: 'names' | 'size' | 'sector'
+  /** The directory, or the file under the name it had last. */
+  readonly path: string
+  /** The sector's number, for a sector. */
+  readonly sector?: number
+  /** How many alternatives there are: 2 or more. */
+  readonly alternatives: number
+}
+
+/** What a sector that was never written reads as when the file's size says it is there. */
+export type Fill = 'zeros' | 'garbage' | 'stale'
+
+export interface CrashChoice {
+  /** The alternative of each crash point, in their order; 0 for those left out. */
+  readonly picks: readonly number[]
+  /** `zeros`, if not given. */
+  readonly fill?: Fill
+  readonly torn?: TornSector
+}
+
+/** A sector of which only the beginning was written. Bytes that did not change stay as they were. */
+export interface TornSector {
+  /** The number of its crash point; nothing is torn where that picks 0. */
+  readonly point: number
+  /** So many bytes are those of the version picked, the rest those of the version before. */
+  readonly bytes: number
+  /** The rest, where the two differ, is garbage instead. */
+  readonly garbage?: boolean
+}
+
+/** The content of a disk. Two that hold the same have the same digest. */
+export class CrashImage {
+  /** By path, parents first: a file's bytes, null for a directory. */
+  readonly entries: ReadonlyMap<string, Uint8Array | null>
+
+  constructor(entries: ReadonlyMap<string, Uint8Array | null>) {
+    this.entries = entries
+  }
+
+  /** A SHA-256 over names and bytes, in base64. */
+  digest(): string {
+    const hash = createHash('sha256')
+    for (const path of [...this.entries.keys()].toSorted()) {
+      const bytes = this.entries.get(path)
+      hash.update(`${path}\0${bytes ? bytes.byteLength : 'directory'}\0`)
+      if (bytes) hash.update(bytes)
+    }
+    return hash.digest('base64')
+  }
+}
+
+interface UndecidedFile {
+  readonly sizes: readonly number[]
+  sizePoint: number
+  /** By sector: the number of its crash point. */
+  readonly sectorPoints: Map<number, number>
+}
+
+/** The alternatives of one moment. Holds until the next operation on the file system. */
+export class CrashState {
+  readonly points: readonly CrashPoint[]
+  readonly #disk: DiskState
+  readonly #weakNames: boolean
+  readonly #directories = new Map<DirectoryState, number>()
+  readonly #files = new Map<FileState, UndecidedFile>()
+
+  constructor(disk: DiskState, weakNames: boolean) {
+    this.#disk = disk
+    this.#weakNames = weakNames
+    const points: CrashPoint[] = []
+    for (const inode of disk.inodes()) {
+      if (inode.kind === 'directory') this.#addNames(points, inode)
+      else if (inode.dirty) this.#addFile(points, inode)
+    }
+    this.points = points
+  }
+
+  /** What the disk holds by that choice. Nothing changes. */
+  image(choice: CrashChoice): CrashImage {
+    const names = this.#names(choice)
+    const entries = new Map<string, Uint8Array | null>()
+    const add = (directory: DirectoryState, path: string): void => {
+      for (const [name, inode] of names.get(directory) ?? directory.durableNames) {
+        const child = `${path}/${name}`
+        entries.set(child, inode.kind === 'file' ? this.#bytes(inode, choice) : null)
+        if (inode.kind === 'directory') add(inode, child)
+      }
+    }
+    add(this.#disk.root, '')
+    return new CrashImage(entries)
+  }
+
+  /**
+   * A choice by chance. One in four leaves everything, one nothing, one the changes up to some point; the rest choose
+   * every point by itself.
+   */
+  randomChoice(random: Random): CrashChoice {
+    const style = random.int(4)
+    const cut = random.int(this.points.length + 1)
+    const picks = this.points.map(({ alternatives }, index) => {
+      if (style === 0) return 0
+      if (style === 1 || (style === 2 && index < cut)) return alternatives - 1
+      return style === 2 ? 0 : random.int(alternatives)
+    })
+    const fill = random.pick(['zeros', 'garbage', 'stale'] as const)
+    const sectors = this.points.flatMap(({ kind }, index) => (kind === 'sector' && picks[index] !== 0 ? [index] : []))
+    if (sectors.length === 0 || random.chance(0.5)) return { picks, fill }
+    const torn = { point: random.pick(sectors), bytes: random.int(SECTOR_BYTES), garbage: random.chance(0.5) }
+    return { picks, fill, torn }
+  }
+
+  #addNames(points: CrashPoint[], directory: DirectoryState): void {
+    const changes = directory.pending.length
+    if (changes === 0) return
+    if (this.#weakNames && changes > 30) throw new RangeError(`${changes} unsynced changes in '${directory.path}'`)
+    this.#directories.set(directory, points.length)
+    points.push({ kind: 'names', path: directory.path, alternatives: this.#weakNames ? 2 ** changes : changes + 1 })
+  }
+
+  #addFile(points: CrashPoint[], file: FileState): void {
+    const { path } = file
+    const sizes = [...new Set([file.durableSizeBytes, ...file.sizes])]
+    const undecided: UndecidedFile = { sizes, sizePoint: -1, sectorPoints: new Map() }
+    this.#files.set(file, undecided)
+    if (sizes.length > 1) {
+      undecided.sizePoint = points.length
+      points.push({ kind: 'size', path, alternatives: sizes.length })
+    }
+    for (const sector of [...file.versions.keys()].toSorted((a, b) => a - b)) {
+      undecided.sectorPoints.set(sector, points.length)
+      points.push({ kind: 'sector', path, sector, alternatives: 1 + (file.versions.get(sector)?.length ?? 0) })
+    }
+  }
+
+  /** The names that survive, of the directories where some are undecided. */
+  #names({ picks }: CrashChoice): Map<DirectoryState, Map<string, Inode>> {
+    const survives = (directory: DirectoryState, change: NameChange): boolean => {
+      const pick = picks[this.#directories.get(directory) ?? -1] ?? 0
+      const index = directory.pending.indexOf(change)
+      return this.#weakNames ? ((pick >>> index) & 1) === 1 : index < pick
+    }
+    const names = new Map<DirectoryState, Map<string, Inode>>()
+    for (const directory of this.#directories.keys()) names.set(directory, new Map(directory.durableNames))
+    for (const directory of this.#directories.keys()) {
+      for (const change of directory.pending) {
+        if (!change.edits.every((edit) => survives(edit.directory, change))) continue
+        for (const edit of change.edits) {
+          if (edit.directory !== directory) continue
+          if (edit.inode) names.get(directory)?.set(edit.name, edit.inode)
+          else names.get(directory)?.delete(edit.name)
+        }
+      }
+    }
+    return names
+  }
+
+  #bytes(file: FileState, choice: CrashChoice): Uint8Array {
+    const undecided = this.#files.get(file)
+    const size = undecided?.sizes[choice.picks[undecided.sizePoint] ?? 0] ?? file.durableSizeBytes
+    const sectors = Math.ceil(size / SECTOR_BYTES)
+    const bytes = new Uint8Array(sectors * SECTOR_BYTES)
+    bytes.set(file.durable(0, Math.min(size, file.durableSizeBytes)))
+    const firstNew = Math.ceil(file.durableSizeBytes / SECTOR_BYTES)
+    for (const sector of file.unwritten) fillSector(bytes, { file, sector, choice })
+    for (let sector = firstNew; sector < sectors; sector++) fillSector(bytes, { file, sector, choice })
+    for (const [sector, point] of undecided?.sectorPoints ?? []) {
+      const pick = choice.picks[point] ?? 0
+      const version = file.versions.get(sector)?.[pick - 1]
+      if (!version || sector >= sectors) continue
+      const target = bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
+      if (choice.torn?.point === point) tear(target, version, { ...choice.torn, before: file.versions.get(sector)?.[pick - 2] })
+      else target.set(version)
+    }
+    return bytes.subarray(0, size)
+  }
+}
+
+function fillSector(bytes: Uint8Array, unwritten: { file: FileState; sector: number; choice: CrashChoice }): void {
+  const { file, sector, choice } = unwritten
+  const target = bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
+  if (choice.fill === 'garbage') {
+    target.set(new Random(file.id * 2 ** 32 + sector).bytes(target.byteLength))
+  } else if (choice.fill === 'stale') {
+    // What stood there in another life: another part of the same file is the likeliest to be taken for real.
+    const whole = Math.floor(file.durableSizeBytes / SECTOR_BYTES)
+    const from = whole === 0 ? 0 : (sector % whole) * SECTOR_BYTES
+    target.set(file.durable(from, from + target.byteLength))
+  }
+}
+
+interface Tear extends TornSector {
+  /** The version before, if it is not the durable one. */
+  readonly before: Uint8Array | undefined
+}
+
+function tear(target: Uint8Array, version: Uint8Array, { before, bytes, garbage }: Tear): void {
+  if (before) target.set(before)
+  const noise = garbage ? new Random(bytes).bytes(SECTOR_BYTES) : undefined
+  for (const [i, byte] of version.entries()) {
+    if (i < bytes) target[i] = byte
+    else if (noise && target[i] !== byte) target[i] = noise[i] ?? 0
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * What the disk holds beside what processes see. A file remembers its durable bytes and, for each sector, the versions
+ * it went through since they were made durable; a directory its durable names and the changes since. `crash.ts` turns
+ * this into what a power cut may leave.
+ */
+
+export const SECTOR_BYTES = 512
+export const PAGE_BYTES = 4096
+const SECTORS_PER_PAGE = PAGE_BYTES / SECTOR_BYTES
+
+export type Inode = FileState | DirectoryState
+
+/** Reads what processes see, from a position on, into a buffer of zeros; the file may end before the buffer is full. */
+export type ReadVisible = (buffer: Uint8Array, position: number) => void
+
+export class FileState {
+  readonly kind = 'file'
+  readonly id: number
+  /** Where processes see it, or saw it last. */
+  path: string
+  /** How many names it has in what processes see. */
+  links = 0
+  sizeBytes: number
+  durableSizeBytes: number
+  /** By sector: the versions since the durable one, oldest first, each a whole sector. Never changed in place. */
+  readonly versions = new Map<number, Uint8Array[]>()
+  /** The sizes since the durable one, oldest first. */
+  sizes: number[] = []
+  /** Pages that a failed sync marked clean: processes see their bytes, no later sync writes them. */
+  readonly lostPages = new Set<number>()
+  /** Sectors inside the durable size of which no byte ever reached the disk. */
+  readonly unwritten = new Set<number>()
+  /** How many syncs failed, and how the last of them did: each handle reports each failure once. */
+  failures = 0
+  failureCode = 'EIO'
+  /** Zeros from `durableSizeBytes` on. */
+  #durable: Uint8Array
+
+  constructor(id: number, path: string, durable: Uint8Array = new Uint8Array(0)) {
+    this.id = id
+    this.path = path
+    this.#durable = durable
+    this.sizeBytes = durable.byteLength
+    this.durableSizeBytes = durable.byteLength
+  }
+
+  /** Whether a power cut could leave anything else than what processes see. */
+  get dirty(): boolean {
+    return this.versions.size > 0 || this.sizes.length > 0
+  }
+
+  /** The durable bytes from a position on; zeros past their end. The result may be shorter than asked. */
+  durable(position: number, end: number): Uint8Array {
+    return this.#durable.subarray(position, end)
+  }
+
+  /** Processes now see other bytes between two positions, and perhaps another size. */
+  changed(start: number, end: number, size: number, read: ReadVisible): void {
+    let first = Math.floor(start / SECTOR_BYTES)
+    let last = Math.ceil(end / SECTOR_BYTES)
+    // A page is written as a whole: a change to one that a failed sync gave up makes all of it dirty again.
+    for (const page of this.lostPages) {
+      if (page * PAGE_BYTES >= end || (page + 1) * PAGE_BYTES <= start) continue
+      this.lostPages.delete(page)
+      first = Math.min(first, page * SECTORS_PER_PAGE)
+      last = Math.max(last, Math.min((page + 1) * SECTORS_PER_PAGE, Math.ceil(size / SECTOR_BYTES)))
+    }
+    if (last > first) {
+      const bytes = new Uint8Array((last - first) * SECTOR_BYTES)
+      read(bytes, first * SECTOR_BYTES)
+      for (let sector = first; sector < last; sector++) {
+        const from = (sector - first) * SECTOR_BYTES
+        const version = bytes.subarray(from, from + SECTOR_BYTES)
+        const versions = this.versions.get(sector)
+        if (versions) versions.push(version)
+        else this.versions.set(sector, [version])
+      }
+    }
+    if (size !== this.sizeBytes) this.sizes.push(size)
+    this.sizeBytes = size
+  }
+
+  /** Makes everything durable. */
+  sync(): void {
+    this.#commitSectors(0, Infinity)
+    this.#commitSize(this.sizeBytes)
+    this.sizes = []
+  }
+
+  /** Makes the bytes between two positions durable, and no more of the size than reading them back needs. */
+  syncRange(start: number, end: number): void {
+    this.#commitSectors(Math.floor(start / SECTOR_BYTES), Math.ceil(end / SECTOR_BYTES))
+    this.sizes = this.sizes.filter((size) => size > end)
+    if (this.durableSizeBytes < end) this.#commitSize(end)
+    if (this.sizes.length === 0 && this.durableSizeBytes !== this.sizeBytes) this.sizes.push(this.sizeBytes)
+  }
+
+  /** The pages that a sync would write, in ascending order. */
+  dirtyPages(): number[] {
+    const pages = new Set<number>()
+    for (const sector of this.versions.keys()) pages.add(Math.floor(sector / SECTORS_PER_PAGE))
+    return [...pages].toSorted((a, b) => a - b)
+  }
+
+  /** Marks a page clean without its bytes having reached the disk. */
+  losePage(page: number): void {
+    this.lostPages.add(page)
+    for (let i = 0; i < SECTORS_PER_PAGE; i++) this.versions.delete(page * SECTORS_PER_PAGE + i)
+  }
+
+  /** Forgets everything that is not durable. Processes must be shown the durable bytes next. */
+  revert(): void {
+    this.versions.clear()
+    this.lostPages.clear()
+    this.sizes = []
+    this.sizeBytes = this.durableSizeBytes
+  }
+
+  clone(): FileState {
+    const copy = new FileState(this.id, this.path, this.#durable.slice())
+    copy.links = this.links
+    copy.sizeBytes = this.sizeBytes
+    copy.durableSizeBytes = this.durableSizeBytes
+    for (const [sector, versions] of this.versions) copy.versions.set(sector, [...versions])
+    copy.sizes = [...this.sizes]
+    for (const page of this.lostPages) copy.lostPages.add(page)
+    for (const sector of this.unwritten) copy.unwritten.add(sector)
+    copy.failures = this.failures
+    copy.failureCode = this.failureCode
+    return copy
+  }
+
+  #commitSectors(first: number, last: number): void {
+    for (const [sector, versions] of this.versions) {
+      if (sector < first || sector >= last) continue
+      const newest = versions.at(-1)
+      const end = (sector + 1) * SECTOR_BYTES
+      if (end > this.#durable.byteLength) this.#grow(end)
+      if (newest) this.#durable.set(newest, sector * SECTOR_BYTES)
+      this.versions.delete(sector)
+      this.unwritten.delete(sector)
+    }
+  }
+
+  #commitSize(size: number): void {
+    const firstNew = Math.ceil(this.durableSizeBytes / SECTOR_BYTES)
+    for (let sector = firstNew; sector * SECTOR_BYTES < size; sector++) {
+      const written = !this.versions.has(sector) && !this.lostPages.has(Math.floor(sector / SECTORS_PER_PAGE))
+      if (!written) this.unwritten.add(sector)
+    }
+    if (size < this.durableSizeBytes) {
+      this.#durable.fill(0, size, this.durableSizeBytes)
+      for (const sector of this.unwritten) if (sector * SECTOR_BYTES >= size) this.unwritten.delete(sector)
+    }
+    if (size > this.#durable.byteLength) this.#grow(size)
+    this.durableSizeBytes = size
+  }
+
+  #grow(needed: number): void {
+    const larger = new Uint8Array(Math.max(needed, 2 * this.#durable.byteLength))
+    larger.set(this.#durable)
+    this.#durable = larger
+  }
+}
+
+/** A name that changed in a directory: what it now leads to, null if it is gone. */
+export interface NameEdit {
+  readonly directory: DirectoryState
+  readonly name: string
+  readonly inode: Inode | null
+}
+
+/** Edits that a power cut leaves all of or none of. */
+export interface NameChange {
+  readonly order: number
+  readonly edits: readonly NameEdit[]
+}
+
+export class DirectoryState {
+  readonly kind = 'directory'
+  readonly id: number
+  readonly path: string
+  /** What processes see. */
+  readonly names = new Map<string, Inode>()
+  readonly durableNames = new Map<string, Inode>()
+  /** The changes since the last sync, in order. */
+  pending: NameChange[] = []
+
+  constructor(id: number, path: string) {
+    this.id = id
+    this.path = path
+  }
+
+  /** The path of a name in this directory. */
+  pathOf(name: string): string {
+    return this.path === '/' ? `/${name}` : `${this.path}/${name}`
+  }
+
+  /** Makes the changes up to one (all of them, if not given) durable; one that concerns two directories, in both. */
+  sync(upTo = Infinity): void {
+    for (let change = this.pending[0]; change && change.order <= upTo; change = this.pending[0]) {
+      this.pending.shift()
+      for (const { directory, name, inode } of change.edits) {
+        if (directory !== this) directory.sync(change.order)
+        else if (inode) this.durableNames.set(name, inode)
+        else this.durableNames.delete(name)
+      }
+    }
+  }
+}
+
+/** The tree of directories and files, and the numbers of inodes and changes. */
+export class DiskState {
+  readonly root = new DirectoryState(0, '/')
+  #lastId = 0
+  #lastOrder = 0
+
+  makeFile(path: string, durable?: Uint8Array): FileState {
+    return new FileState(++this.#lastId, path, durable)
+  }
+
+  makeDirectory(path: string): DirectoryState {
+    return new DirectoryState(++this.#lastId, path)
+  }
+
+  /** Changes names: at once for processes, pending for the disk. */
+  change(edits: readonly NameEdit[]): void {
+    const change = { order: ++this.#lastOrder, edits }
+    for (const directory of new Set(edits.map((edit) => edit.directory))) directory.pending.push(change)
+    for (const { directory, name, inode } of edits) {
+      const before = directory.names.get(name)
+      if (before?.kind === 'file') before.links--
+      if (inode?.kind === 'file') {
+        inode.links++
+        inode.path = directory.pathOf(name)
+      }
+      if (inode) directory.names.set(name, inode)
+      else directory.names.delete(name)
+    }
+  }
+
+  /** Adds a name that is durable from the start. */
+  adopt(directory: DirectoryState, name: string, inode: Inode): void {
+    if (inode.kind === 'file') inode.links++
+    directory.names.set(name, inode)
+    directory.durableNames.set(name, inode)
+  }
+
+  /** Every directory and file that a durable name, a visible one or a pending change leads to, parents first. */
+  inodes(): Set<Inode> {
+    const found = new Set<Inode>([this.root])
+    for (const inode of found) {
+      if (inode.kind === 'file') continue
+      for (const child of inode.durableNames.values()) found.add(child)
+      for (const child of inode.names.values()) found.add(child)
+      for (const { edits } of inode.pending) for (const edit of edits) if (edit.inode) found.add(edit.inode)
+    }
+    return found
+  }
+
+  /** A copy that shares nothing that either could change. */
+  clone(): DiskState {
+    const copy = new DiskState()
+    copy.#lastId = this.#lastId
+    copy.#lastOrder = this.#lastOrder
+    const copies = new Map<Inode, Inode>([[this.root, copy.root]])
+    for (const inode of this.inodes()) {
+      if (!copies.has(inode)) {
+        copies.set(inode, inode.kind === 'file' ? inode.clone() : new DirectoryState(inode.id, inode.path))
+      }
+    }
+    const changes = new Map<NameChange, NameChange>()
+    for (const [from, to] of copies) {
+      if (from.kind === 'file' || to.kind === 'file') continue
+      for (const [name, inode] of from.names) to.names.set(name, copies.get(inode) ?? inode)
+      for (const [name, inode] of from.durableNames) to.durableNames.set(name, copies.get(inode) ?? inode)
+      to.pending = from.pending.map((change) => copyOf(change))
+    }
+    return copy
+
+    function copyOf(change: NameChange): NameChange {
+      const known = changes.get(change)
+      if (known) return known
+      const edits = change.edits.map(({ directory, name, inode }) => {
+        const there = copies.get(directory)
+        return {
+          directory: there?.kind === 'directory' ? there : directory,
+          name,
+          inode: inode && (copies.get(inode) ?? inode),
+        }
+      })
+      const made = { order: change.order, edits }
+      changes.set(change, made)
+      return made
+    }
+  }
+}

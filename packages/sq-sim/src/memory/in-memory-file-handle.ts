@@ -1,0 +1,167 @@
+/** An open file of an `InMemoryFileSystem`. */
+import type { FileHandle } from '../file-system.ts'
+import { Gate } from '../gate.ts'
+import { checkPosition } from '../system-error.ts'
+import { isPassing, WriteProgress } from '../write-progress.ts'
+import type { FileState, ReadVisible } from './durable-state.ts'
+import type { Machine } from './machine.ts'
+import type { Operation, Target } from './operations.ts'
+
+const MAX_READ_ATTEMPTS = 16
+
+export class InMemoryFileHandle implements FileHandle {
+  readonly #machine: Machine
+  readonly #file: FileState
+  readonly #path: string
+  readonly #writing: boolean
+  readonly #life: number
+  readonly #gate = new Gate()
+  readonly #readVisible: ReadVisible
+  /** Failed syncs of the file that this handle has reported, or was opened after. */
+  #failuresSeen: number
+
+  constructor(machine: Machine, { file, writing }: { readonly file: FileState; readonly writing: boolean }) {
+    this.#machine = machine
+    this.#file = file
+    this.#path = file.path
+    this.#writing = writing
+    this.#life = machine.life
+    this.#failuresSeen = file.failures
+    this.#readVisible = (buffer, position) => machine.visible.read(file, buffer, position)
+    machine.visible.open(file, file.path)
+    machine.openHandles++
+  }
+
+  read(buffer: Uint8Array, position: number): Promise<number> {
+    return this.#use('read', async () => {
+      checkPosition(position, 'position')
+      const target: Target = { path: this.#path, position, buffers: [buffer] }
+      for (let attempts = 1; ; attempts++) {
+        try {
+          return await this.#machine.run('read', target, (fault) => {
+            const bytes = this.#machine.visible.read(this.#file, buffer, position)
+            if (fault && 'flipBit' in fault && bytes > 0) flipBit(buffer, fault.flipBit % (8 * bytes))
+            return bytes
+          })
+        } catch (error) {
+          if (!isPassing(error) || attempts === MAX_READ_ATTEMPTS) throw error
+        }
+      }
+    })
+  }
+
+  write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    return this.#useForWriting('write', () => this.#write(buffers, position))
+  }
+
+  sync(): Promise<void> {
+    return this.#use('sync', () => this.#sync(() => this.#file.sync()))
+  }
+
+  writeDurable(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    return this.#useForWriting('write', async () => {
+      await this.#write(buffers, position)
+      const end = buffers.reduce((sum, buffer) => sum + buffer.byteLength, position)
+      if (end > position) await this.#sync(() => this.#file.syncRange(position, end))
+    })
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#useForWriting('truncate', async () => {
+      checkPosition(sizeBytes, 'sizeBytes')
+      await this.#machine.run('truncate', { path: this.#path, position: sizeBytes }, () => {
+        const before = this.#file.sizeBytes
+        this.#machine.visible.truncate(this.#file, sizeBytes)
+        this.#file.changed(sizeBytes, Math.max(before, sizeBytes), sizeBytes, this.#readVisible)
+      })
+    })
+  }
+
+  size(): Promise<number> {
+    return this.#use('size', () => this.#machine.run('size', { path: this.#path }, () => this.#file.sizeBytes))
+  }
+
+  async close(): Promise<void> {
+    if (!(await this.#gate.close())) return
+    if (this.#life !== this.#machine.life) throw this.#machine.error('EBADF', 'close', { path: this.#path })
+    // The descriptor is gone also when closing it reports a failure.
+    const giveUp = (): void => {
+      this.#machine.visible.close(this.#file)
+      this.#machine.openHandles--
+    }
+    await this.#machine.run('close', { path: this.#path }, giveUp, giveUp)
+  }
+
+  async #write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    checkPosition(position, 'position')
+    const progress = new WriteProgress(buffers, position, this.#path)
+    while (!progress.done) {
+      const piece = progress.next()
+      const target: Target = { path: this.#path, position: progress.position, buffers: piece }
+      try {
+        progress.wrote(
+          await this.#machine.run(
+            'write',
+            target,
+            (fault) => this.#put(piece, progress.position, fault && 'shortBytes' in fault ? fault.shortBytes : Infinity),
+            (fault) => this.#put(piece, progress.position, fault.afterBytes ?? 0),
+          ),
+        )
+      } catch (error) {
+        progress.failed(error)
+      }
+    }
+  }
+
+  /** Writes what fits into a limit, and says how much. */
+  #put(buffers: readonly Uint8Array[], position: number, limitBytes: number): number {
+    let end = position
+    for (const buffer of buffers) {
+      const part = buffer.subarray(0, limitBytes - (end - position))
+      if (part.byteLength > 0) this.#machine.visible.write(this.#file, part, end)
+      end += part.byteLength
+      if (part.byteLength < buffer.byteLength) break
+    }
+    if (end > position) this.#file.changed(position, end, Math.max(end, this.#file.sizeBytes), this.#readVisible)
+    return end - position
+  }
+
+  async #sync(makeDurable: () => void): Promise<void> {
+    const target: Target = { path: this.#path }
+    await this.#machine.run(
+      'sync',
+      target,
+      () => {
+        if (!this.#machine.lyingDrive) makeDurable()
+        if (this.#failuresSeen === this.#file.failures) return
+        this.#failuresSeen = this.#file.failures
+        throw this.#machine.error(this.#file.failureCode, 'sync', target)
+      },
+      (fault) => {
+        this.#machine.failSync(this.#file, fault)
+        this.#failuresSeen = this.#file.failures
+      },
+    )
+  }
+
+  async #use<T>(operation: Operation, call: () => Promise<T>): Promise<T> {
+    if (this.#life !== this.#machine.life || !this.#gate.enter()) {
+      throw this.#machine.error('EBADF', operation, { path: this.#path })
+    }
+    try {
+      return await call()
+    } finally {
+      this.#gate.leave()
+    }
+  }
+
+  async #useForWriting(operation: Operation, call: () => Promise<void>): Promise<void> {
+    if (!this.#writing) throw this.#machine.error('EBADF', operation, { path: this.#path })
+    return this.#use(operation, call)
+  }
+}
+
+function flipBit(buffer: Uint8Array, bit: number): void {
+  const index = Math.floor(bit / 8)
+  buffer[index] = (buffer[index] ?? 0) ^ (1 << (bit % 8))
+}

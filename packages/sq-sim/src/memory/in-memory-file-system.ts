@@ -1,0 +1,238 @@
+/**
+ * A file system in memory that a test can crash: names and bytes live in a memfs volume, and beside it the state of the
+ * disk, which decides what a power cut leaves.
+ */
+import { posix } from 'node:path'
+import type { Volume } from 'memfs'
+import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from '../file-system.ts'
+import { Random } from '../random.ts'
+import type { CrashChoice, CrashImage } from './crash.ts'
+import { CrashState } from './crash.ts'
+import type { FileState } from './durable-state.ts'
+import type { Faults } from './faults.ts'
+import { InMemoryFileHandle } from './in-memory-file-handle.ts'
+import type { FailedSyncModel, Place } from './machine.ts'
+import { Machine } from './machine.ts'
+import type { Operation, Operations } from './operations.ts'
+
+export interface InMemoryFileSystemOptions {
+  /** What the disk holds, all of it durable; only `/`, if not given. */
+  readonly image?: CrashImage
+  /** What a failed sync does to its file; `ext4`, if not given. */
+  readonly failedSync?: FailedSyncModel
+  /** After a crash any subset of a directory's unsynced changes may be there, not only the first ones. */
+  readonly weakNames?: boolean
+  /** Every sync resolves and makes nothing durable. */
+  readonly lyingDrive?: boolean
+}
+
+/**
+ * Paths are absolute, with `/` on every platform; there are no links, and only files are renamed. Operations take
+ * effect in the turn they are called in, unless a fault delays them.
+ */
+export class InMemoryFileSystem implements FileSystem {
+  readonly #machine: Machine
+  readonly #weakNames: boolean
+
+  constructor(options: InMemoryFileSystemOptions = {}) {
+    this.#machine = new Machine(options.failedSync ?? 'ext4', options.lyingDrive ?? false)
+    this.#weakNames = options.weakNames ?? false
+    if (options.image) this.#machine.boot(options.image)
+  }
+
+  /** What goes wrong, and when. */
+  get faults(): Faults {
+    return this.#machine.faults
+  }
+
+  /** What was asked for so far. */
+  get operations(): Operations {
+    return this.#machine.operations
+  }
+
+  /** The files as processes see them, to be looked at only. A crash puts another volume in its place. */
+  get volume(): Volume {
+    return this.#machine.visible.volume
+  }
+
+  /** Handles and locks that were taken and not given up. */
+  get openHandles(): number {
+    return this.#machine.openHandles + this.#machine.locks.size
+  }
+
+  open(path: string, mode: OpenMode): Promise<FileHandle> {
+    const operation = mode === 'create' ? 'create' : 'open'
+    return this.#run(operation, path, (place) => {
+      if (mode === 'create' && place.inode) throw this.#machine.error('EEXIST', operation, place)
+      if (mode === 'read-write') this.#checkWritable(operation, path)
+      return new InMemoryFileHandle(this.#machine, {
+        file: mode === 'create' ? this.#makeFile(place) : this.#file(place, operation),
+        writing: mode !== 'read',
+      })
+    })
+  }
+
+  async mkdir(path: string): Promise<void> {
+    const missing: string[] = []
+    let existing = resolve(path)
+    for (;;) {
+      const inode = this.#lookUp(existing)
+      if (inode?.kind === 'directory') break
+      if (inode) throw this.#machine.error(missing.length > 0 ? 'ENOTDIR' : 'EEXIST', 'mkdir', { path })
+      missing.push(existing)
+      existing = posix.dirname(existing)
+    }
+    if (missing.length > 0) await this.syncDirectory(posix.dirname(existing))
+    for (const directory of missing.toReversed()) {
+      await this.#run('mkdir', directory, (place) => {
+        if (place.inode?.kind === 'directory') return
+        if (place.inode) throw this.#machine.error('EEXIST', 'mkdir', { path })
+        this.#machine.visible.makeDirectory(place.path)
+        this.#change(place, this.#machine.disk.makeDirectory(place.path))
+      })
+      await this.syncDirectory(posix.dirname(directory))
+    }
+  }
+
+  readdir(path: string): Promise<string[]> {
+    return this.#run('readdir', path, (place) => [...this.#directory(place, 'readdir').names.keys()])
+  }
+
+  stat(path: string): Promise<FileStat> {
+    return this.#run('stat', path, ({ inode }) => {
+      if (!inode) throw this.#machine.error('ENOENT', 'stat', { path })
+      const sizeBytes = inode.kind === 'file' ? inode.sizeBytes : 0
+      return { kind: inode.kind, sizeBytes, identity: `memory:${inode.id}` }
+    })
+  }
+
+  unlink(path: string): Promise<void> {
+    return this.#run('unlink', path, (place) => {
+      this.#file(place, 'unlink')
+      this.#machine.visible.unlink(place.path)
+      this.#change(place, null)
+    })
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    const paths = { path: resolve(from), to: resolve(to) }
+    await this.#machine.run('rename', paths, () => {
+      const source = this.#machine.locate(paths.path, 'rename')
+      const target = this.#machine.locate(paths.to, 'rename')
+      const file = this.#file(source, 'rename')
+      if (target.inode?.kind === 'directory') throw this.#machine.error('EISDIR', 'rename', paths)
+      if (target.inode === file) return
+      this.#machine.visible.rename(source.path, target.path)
+      this.#machine.disk.change([
+        { directory: target.directory, name: target.name, inode: file },
+        { directory: source.directory, name: source.name, inode: null },
+      ])
+    })
+  }
+
+  syncDirectory(path: string): Promise<void> {
+    return this.#run('syncDirectory', path, (place) => {
+      const directory = this.#directory(place, 'syncDirectory')
+      if (!this.#machine.lyingDrive) directory.sync()
+    })
+  }
+
+  async lock(path: string): Promise<FileLock> {
+    const machine = this.#machine
+    const { life } = machine
+    const file = await this.#run('lock', path, (place) => {
+      this.#checkWritable('lock', path)
+      const locked = place.inode ? this.#file(place, 'lock') : this.#makeFile(place)
+      if (machine.locks.has(locked)) {
+        throw Object.assign(new Error(`ELOCKED: another holds the lock '${path}'`), { code: 'ELOCKED', path })
+      }
+      machine.locks.add(locked)
+      return locked
+    })
+    let held = true
+    return {
+      async release(): Promise<void> {
+        if (held && machine.life === life) machine.locks.delete(file)
+        held = false
+      },
+    }
+  }
+
+  /** Everything that a power cut may leave at this moment. */
+  crashState(): CrashState {
+    return new CrashState(this.#machine.disk, this.#weakNames)
+  }
+
+  /**
+   * Cuts the power, and starts the machine again. All handles and locks are dead. Of what was not durable nothing is
+   * left, if not told otherwise: by an explicit choice among the alternatives of `crashState`, or by chance.
+   */
+  crash(choice: CrashChoice | { readonly random: Random } = { picks: [] }): void {
+    const state = this.crashState()
+    const image = state.image('random' in choice ? state.randomChoice(choice.random) : choice)
+    this.#machine.kill()
+    this.#machine.boot(image)
+  }
+
+  /** Kills the process: handles and locks are dead, what was written stays visible, and as undecided as it was. */
+  kill(): void {
+    this.#machine.kill()
+  }
+
+  /** Drops clean pages from memory, as the kernel may at any time: bytes that a failed sync lost are gone from sight. */
+  evict(): void {
+    this.#machine.evict()
+  }
+
+  /** A file system of its own in the same state, visible and durable, without the handles, locks, faults and counts. */
+  clone(): InMemoryFileSystem {
+    const { failedSync, lyingDrive } = this.#machine
+    const copy = new InMemoryFileSystem({ failedSync, lyingDrive, weakNames: this.#weakNames })
+    copy.#machine.copy(this.#machine)
+    return copy
+  }
+
+  #run<T>(operation: Operation, path: string, body: (place: Place) => T): Promise<T> {
+    const target = { path: resolve(path) }
+    return this.#machine.run(operation, target, () => body(this.#machine.locate(target.path, operation)))
+  }
+
+  #lookUp(path: string): Place['inode'] {
+    try {
+      return this.#machine.locate(path, 'mkdir').inode
+    } catch {
+      return undefined
+    }
+  }
+
+  #file({ inode, path }: Place, operation: Operation): FileState {
+    if (!inode) throw this.#machine.error('ENOENT', operation, { path })
+    if (inode.kind === 'directory') throw this.#machine.error('EISDIR', operation, { path })
+    return inode
+  }
+
+  #directory({ inode, path }: Place, operation: Operation): Extract<Place['inode'], { kind: 'directory' }> {
+    if (!inode) throw this.#machine.error('ENOENT', operation, { path })
+    if (inode.kind === 'file') throw this.#machine.error('ENOTDIR', operation, { path })
+    return inode
+  }
+
+  #makeFile(place: Place): FileState {
+    this.#machine.visible.makeFile(place.path, new Uint8Array(0))
+    const file = this.#machine.disk.makeFile(place.path)
+    this.#change(place, file)
+    return file
+  }
+
+  #change({ directory, name }: Place, inode: Place['inode'] | null): void {
+    this.#machine.disk.change([{ directory, name, inode: inode ?? null }])
+  }
+
+  #checkWritable(operation: Operation, path: string): void {
+    if (this.#machine.readOnly) throw this.#machine.error('EROFS', operation, { path })
+  }
+}
+
+function resolve(path: string): string {
+  return posix.resolve('/', path)
+}

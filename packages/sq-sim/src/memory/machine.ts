@@ -1,0 +1,215 @@
+/**
+ * One running machine: its visible files, its disk, and the way every operation on it goes: counted, then perhaps
+ * failed or delayed by a fault, then carried out unless a crash or a kill came in between.
+ */
+import { posix } from 'node:path'
+import { Random } from '../random.ts'
+import { systemError } from '../system-error.ts'
+import type { CrashImage } from './crash.ts'
+import type { DirectoryState, FileState, Inode } from './durable-state.ts'
+import { DiskState, PAGE_BYTES } from './durable-state.ts'
+import type { ErrorFault, Fault } from './faults.ts'
+import { Faults } from './faults.ts'
+import type { Operation, Target } from './operations.ts'
+import { Operations } from './operations.ts'
+import { VisibleFiles } from './visible-files.ts'
+
+/**
+ * What a failed sync leaves behind (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
+ *
+ * - `ext4`, `xfs`: the dirty pages are marked clean. Some never reached the disk: reads still show their new bytes, no
+ *   later sync writes them, and eviction from the page cache brings the old ones back. The new size is kept.
+ * - `btrfs`: the file's bytes and size go back to what was durable.
+ * - `readonly`: the file system goes read-only; every later change, and every sync, fails with `EROFS`.
+ */
+export type FailedSyncModel = 'ext4' | 'xfs' | 'btrfs' | 'readonly'
+
+const SYSCALLS: Readonly<Record<Operation, string>> = {
+  open: 'open',
+  create: 'open',
+  read: 'read',
+  write: 'write',
+  sync: 'fsync',
+  truncate: 'ftruncate',
+  size: 'fstat',
+  close: 'close',
+  mkdir: 'mkdir',
+  readdir: 'scandir',
+  stat: 'stat',
+  unlink: 'unlink',
+  rename: 'rename',
+  syncDirectory: 'fsync',
+  lock: 'open',
+}
+
+const CHANGING: ReadonlySet<Operation> = new Set<Operation>([
+  'create',
+  'write',
+  'sync',
+  'truncate',
+  'mkdir',
+  'unlink',
+  'rename',
+  'syncDirectory',
+])
+
+/** Where a path leads: the directory that holds the name, and what the name stands for, if it is there. */
+export interface Place {
+  readonly path: string
+  readonly directory: DirectoryState
+  readonly name: string
+  readonly inode: Inode | undefined
+}
+
+export class Machine {
+  readonly faults: Faults = new Faults()
+  readonly operations: Operations = new Operations()
+  readonly failedSync: FailedSyncModel
+  lyingDrive: boolean
+  readOnly = false
+  visible: VisibleFiles
+  disk: DiskState
+  /** Files that are locked. */
+  readonly locks = new Set<FileState>()
+  openHandles = 0
+  /** Goes up with every crash and kill: what began before belongs to a process that is no more. */
+  life = 0
+
+  constructor(failedSync: FailedSyncModel, lyingDrive: boolean) {
+    this.failedSync = failedSync
+    this.lyingDrive = lyingDrive
+    this.visible = new VisibleFiles()
+    this.disk = new DiskState()
+  }
+
+  /**
+   * Carries an operation out. `body` runs in one go, after any delay. `onError` runs when a fault makes the operation
+   * fail, for what such a failure does besides.
+   */
+  async run<T>(
+    operation: Operation,
+    target: Target,
+    body: (fault: Fault | undefined) => T,
+    onError?: (fault: ErrorFault) => void,
+  ): Promise<T> {
+    const { life } = this
+    this.operations.started(operation, target)
+    let result: T
+    try {
+      let fault = this.faults.meet(operation, target)
+      if (fault instanceof Promise) fault = await fault
+      if (life !== this.life) throw this.error('EBADF', operation, target)
+      if (this.readOnly && CHANGING.has(operation)) throw this.error('EROFS', operation, target)
+      if (fault && 'error' in fault) {
+        onError?.(fault)
+        throw this.error(fault.error, operation, target)
+      }
+      result = body(fault)
+    } catch (error) {
+      this.operations.ended(operation, target, error)
+      throw error
+    }
+    this.operations.ended(operation, target)
+    return result
+  }
+
+  error(code: string, operation: Operation, { path, to }: Target): Error {
+    return systemError(code, { syscall: SYSCALLS[operation], path, ...(to !== undefined && { dest: to }) })
+  }
+
+  /** Takes an absolute path. Throws `ENOENT` or `ENOTDIR` where the way to the name is not there. */
+  locate(path: string, operation: Operation): Place {
+    if (path.includes('\0')) throw new TypeError(`a path holds no NUL: ${JSON.stringify(path)}`)
+    let directory = this.disk.root
+    if (path === '/') return { path, directory, name: '', inode: directory }
+    const names = path.split('/')
+    for (let i = 1; i < names.length - 1; i++) {
+      const next = directory.names.get(names[i] ?? '')
+      if (!next) throw this.error('ENOENT', operation, { path })
+      if (next.kind === 'file') throw this.error('ENOTDIR', operation, { path })
+      directory = next
+    }
+    const name = names.at(-1) ?? ''
+    if (Buffer.byteLength(name) > 255) throw this.error('ENAMETOOLONG', operation, { path })
+    return { path, directory, name, inode: directory.names.get(name) }
+  }
+
+  /** What a failed sync does to a file, by the model of this file system. */
+  failSync(file: FileState, { error, lostPages }: ErrorFault): void {
+    file.failures++
+    file.failureCode = error
+    if (this.failedSync === 'readonly') {
+      this.readOnly = true
+    } else if (this.failedSync === 'btrfs') {
+      file.revert()
+      this.visible.truncate(file, 0)
+      this.visible.write(file, file.durable(0, file.durableSizeBytes), 0)
+    } else {
+      for (const page of file.dirtyPages()) {
+        const lost = lostPages instanceof Random ? lostPages.chance(0.5) : (lostPages?.includes(page) ?? true)
+        if (lost) file.losePage(page)
+      }
+    }
+  }
+
+  /** Drops the clean pages from memory: those that a failed sync lost show the disk's bytes again. */
+  evict(): void {
+    for (const file of this.disk.inodes()) {
+      if (file.kind !== 'file' || file.links === 0 || file.lostPages.size === 0) continue
+      this.visible.open(file, file.path)
+      for (const page of file.lostPages) {
+        const end = Math.min((page + 1) * PAGE_BYTES, file.sizeBytes)
+        const bytes = new Uint8Array(Math.max(0, end - page * PAGE_BYTES))
+        bytes.set(file.durable(page * PAGE_BYTES, end))
+        this.visible.write(file, bytes, page * PAGE_BYTES)
+      }
+      file.lostPages.clear()
+      this.visible.close(file)
+    }
+  }
+
+  /** The process dies: handles and locks with it. What processes see stays. */
+  kill(): void {
+    this.life++
+    this.openHandles = 0
+    this.locks.clear()
+    this.visible.closeAll()
+    this.faults.abandon()
+  }
+
+  /** Starts from a disk. All of it is durable. */
+  boot(image: CrashImage): void {
+    this.visible = new VisibleFiles()
+    this.disk = new DiskState()
+    this.readOnly = false
+    const directories = new Map<string, DirectoryState>([['/', this.disk.root]])
+    for (const [path, bytes] of image.entries) {
+      const parent = directories.get(posix.dirname(path))
+      if (!parent) throw new Error(`'${path}' stands in an image without its directory`)
+      const inode = bytes ? this.disk.makeFile(path, bytes.slice()) : this.disk.makeDirectory(path)
+      this.disk.adopt(parent, posix.basename(path), inode)
+      if (inode.kind === 'directory') directories.set(path, inode)
+      if (bytes) this.visible.makeFile(path, bytes)
+      else this.visible.makeDirectory(path)
+    }
+  }
+
+  /** Becomes another's twin: the same files, visible and durable, without its handles, locks and faults. */
+  copy(other: Machine): void {
+    this.disk = other.disk.clone()
+    this.readOnly = other.readOnly
+    this.#showDirectory(this.disk.root, other)
+  }
+
+  #showDirectory(directory: DirectoryState, other: Machine): void {
+    for (const [name, inode] of directory.names) {
+      const path = directory.pathOf(name)
+      if (inode.kind === 'file') {
+        this.visible.makeFile(path, other.visible.bytes(path))
+      } else {
+        this.visible.makeDirectory(path)
+        this.#showDirectory(inode, other)
+      }
+    }
+  }
+}

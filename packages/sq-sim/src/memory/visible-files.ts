@@ -1,0 +1,84 @@
+/** What processes see: names and bytes in a memfs volume. The only file that knows memfs, an optional peer dependency. */
+import { createRequire } from 'node:module'
+import type { Volume } from 'memfs'
+
+function loadMemfs(): typeof import('memfs') {
+  try {
+    return createRequire(import.meta.url)('memfs')
+  } catch (cause) {
+    throw new Error('@sq/sim/memory needs memfs, which is not installed: npm install --save-dev memfs', { cause })
+  }
+}
+
+const memfs = loadMemfs()
+
+/** A descriptor of the volume, shared by all who have the file open. */
+interface Descriptor {
+  readonly number: number
+  users: number
+}
+
+/** Files are told apart by a key, which is the same under every name and after the last name is gone. */
+export class VisibleFiles {
+  readonly volume: Volume = new memfs.Volume()
+  readonly #open = new Map<object, Descriptor>()
+
+  makeDirectory(path: string): void {
+    this.volume.mkdirSync(path)
+  }
+
+  makeFile(path: string, bytes: Uint8Array): void {
+    this.volume.writeFileSync(path, bytes)
+  }
+
+  /** The bytes of the file at a path. */
+  bytes(path: string): Uint8Array {
+    const bytes = this.volume.readFileSync(path)
+    return typeof bytes === 'string' ? Buffer.from(bytes) : bytes
+  }
+
+  unlink(path: string): void {
+    this.volume.unlinkSync(path)
+  }
+
+  rename(from: string, to: string): void {
+    this.volume.renameSync(from, to)
+  }
+
+  open(key: object, path: string): void {
+    const descriptor = this.#open.get(key)
+    if (descriptor) descriptor.users++
+    else this.#open.set(key, { number: this.volume.openSync(path, 'r+'), users: 1 })
+  }
+
+  close(key: object): void {
+    const descriptor = this.#open.get(key)
+    if (!descriptor || --descriptor.users > 0) return
+    this.#open.delete(key)
+    this.volume.closeSync(descriptor.number)
+  }
+
+  closeAll(): void {
+    for (const { number } of this.#open.values()) this.volume.closeSync(number)
+    this.#open.clear()
+  }
+
+  /** Fills the buffer from an open file; less where the file ends. */
+  read(key: object, buffer: Uint8Array, position: number): number {
+    return this.volume.readSync(this.#number(key), buffer, 0, buffer.byteLength, position)
+  }
+
+  write(key: object, buffer: Uint8Array, position: number): void {
+    this.volume.writeSync(this.#number(key), buffer, 0, buffer.byteLength, position)
+  }
+
+  truncate(key: object, sizeBytes: number): void {
+    this.volume.ftruncateSync(this.#number(key), sizeBytes)
+  }
+
+  #number(key: object): number {
+    const descriptor = this.#open.get(key)
+    if (!descriptor) throw new Error('a file is read or written while nobody has it open')
+    return descriptor.number
+  }
+}

@@ -1,0 +1,38 @@
+/** Errors that look like those of `node:fs`, for failures that no system call reported. */
+import { getSystemErrorMap } from 'node:util'
+
+/** Where it failed; each part stands in the message and on the error. */
+export interface Failure {
+  readonly syscall: string
+  readonly path?: string
+  readonly dest?: string
+}
+
+interface SystemErrorFields extends Failure {
+  readonly code: string
+  readonly errno?: number
+}
+
+const known = new Map<string, { readonly errno: number; readonly text: string }>()
+for (const [errno, [code, text]] of getSystemErrorMap()) known.set(code, { errno, text })
+
+/** `EIO: i/o error, fsync '/x'`, with `code`, `errno`, `syscall`, `path` and `dest` as Node sets them. */
+export function systemError(code: string, failure: Failure): Error {
+  const { errno, text } = known.get(code) ?? { text: 'unknown error' }
+  const path = failure.path === undefined ? '' : ` '${failure.path}'`
+  const dest = failure.dest === undefined ? '' : ` -> '${failure.dest}'`
+  const error = new Error(`${code}: ${text}, ${failure.syscall}${path}${dest}`)
+  const fields: SystemErrorFields = { ...failure, code, ...(errno !== undefined && { errno }) }
+  return Object.assign(error, fields)
+}
+
+/** The `code` of an error, if it has one. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}
+
+/** Throws a `RangeError` unless it is a place a file can have: Node would take -1 for "wherever the last call ended". */
+export function checkPosition(value: number, name: 'position' | 'sizeBytes'): void {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${name} is a whole number from 0, not ${value}`)
+}

@@ -1,0 +1,43 @@
+/** Verbs that keep a conformance test to a few lines. */
+import assert from 'node:assert/strict'
+import type { FileHandle, FileSystem, OpenMode } from '../file-system.ts'
+
+/** Opens a file, hands it over, and closes it whatever happens. */
+export async function withFile<T>(
+  fs: FileSystem,
+  { path, mode }: { readonly path: string; readonly mode: OpenMode },
+  use: (file: FileHandle) => Promise<T>,
+): Promise<T> {
+  const file = await fs.open(path, mode)
+  try {
+    return await use(file)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Makes a file that holds a text. */
+export async function put(fs: FileSystem, path: string, text: string): Promise<void> {
+  await withFile(fs, { path, mode: 'create' }, (file) => file.write([bytesOf(text)], 0))
+}
+
+/** What a file holds, as a text of one byte a character. */
+export function content(fs: FileSystem, path: string): Promise<string> {
+  return withFile(fs, { path, mode: 'read' }, textOf)
+}
+
+/** What an open file holds. */
+export async function textOf(file: FileHandle): Promise<string> {
+  const buffer = new Uint8Array(await file.size())
+  assert.equal(await file.read(buffer, 0), buffer.byteLength)
+  return Buffer.from(buffer).toString('latin1')
+}
+
+export function bytesOf(text: string): Uint8Array {
+  return Buffer.from(text, 'latin1')
+}
+
+/** Resolves when the promise rejects with that code. */
+export async function rejectsWith(code: string, promise: Promise<unknown>): Promise<void> {
+  await assert.rejects(promise, { code })
+}

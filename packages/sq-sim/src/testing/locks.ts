@@ -1,0 +1,51 @@
+/** Conformance: locks. */
+import assert from 'node:assert/strict'
+import type { FileSystemTest } from './conformance.ts'
+import { content, put, rejectsWith } from './fixtures.ts'
+
+export const lockTests: readonly FileSystemTest[] = [
+  {
+    name: 'lock makes its file, and release leaves it there',
+    async run({ fs, directory }) {
+      const lock = await fs.lock(`${directory}/lock`)
+      await lock.release()
+      assert.deepEqual(await fs.readdir(directory), ['lock'])
+    },
+  },
+  {
+    name: 'lock leaves a file that is there as it is',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/lock`, 'kept')
+      await (await fs.lock(`${directory}/lock`)).release()
+      assert.equal(await content(fs, `${directory}/lock`), 'kept')
+    },
+  },
+  {
+    name: 'lock rejects with ELOCKED while another holds it, and resolves once that is released',
+    async run({ fs, directory }) {
+      const first = await fs.lock(`${directory}/lock`)
+      await rejectsWith('ELOCKED', fs.lock(`${directory}/lock`))
+      await rejectsWith('ELOCKED', fs.lock(`${directory}/lock`))
+      await first.release()
+      await (await fs.lock(`${directory}/lock`)).release()
+    },
+  },
+  {
+    name: 'release does nothing a second time, also when another has the lock by then',
+    async run({ fs, directory }) {
+      const first = await fs.lock(`${directory}/lock`)
+      await first.release()
+      const second = await fs.lock(`${directory}/lock`)
+      await first.release()
+      await rejectsWith('ELOCKED', fs.lock(`${directory}/lock`))
+      await second.release()
+    },
+  },
+  {
+    name: 'lock rejects for a directory, and where the way to it is missing',
+    async run({ fs, directory }) {
+      await rejectsWith('EISDIR', fs.lock(directory))
+      await rejectsWith('ENOENT', fs.lock(`${directory}/missing/lock`))
+    },
+  },
+]

@@ -1,0 +1,200 @@
+/** Conformance: opening files, and everything done to names. */
+import assert from 'node:assert/strict'
+import type { FileSystemTest } from './conformance.ts'
+import { bytesOf, content, put, rejectsWith, textOf, withFile } from './fixtures.ts'
+
+export const nameTests: readonly FileSystemTest[] = [
+  {
+    name: 'open makes an empty file with mode create',
+    async run({ fs, directory }) {
+      const path = `${directory}/file`
+      assert.equal(await withFile(fs, { path, mode: 'create' }, (file) => file.size()), 0)
+      assert.deepEqual(await fs.readdir(directory), ['file'])
+    },
+  },
+  {
+    name: 'open with mode create opens for reading and writing',
+    async run({ fs, directory }) {
+      await withFile(fs, { path: `${directory}/file`, mode: 'create' }, async (file) => {
+        await file.write([bytesOf('both')], 0)
+        assert.equal(await textOf(file), 'both')
+      })
+    },
+  },
+  {
+    name: 'open with mode create rejects with EEXIST where something is',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'kept')
+      await rejectsWith('EEXIST', fs.open(`${directory}/file`, 'create'))
+      await rejectsWith('EEXIST', fs.open(directory, 'create'))
+      assert.equal(await content(fs, `${directory}/file`), 'kept')
+    },
+  },
+  {
+    name: 'open with modes read and read-write rejects with ENOENT where nothing is',
+    async run({ fs, directory }) {
+      await rejectsWith('ENOENT', fs.open(`${directory}/file`, 'read'))
+      await rejectsWith('ENOENT', fs.open(`${directory}/file`, 'read-write'))
+      await rejectsWith('ENOENT', fs.open(`${directory}/missing/file`, 'create'))
+      assert.deepEqual(await fs.readdir(directory), [])
+    },
+  },
+  {
+    name: 'open with mode read-write keeps what the file holds',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'kept')
+      await withFile(fs, { path: `${directory}/file`, mode: 'read-write' }, (file) => file.write([bytesOf('w')], 0))
+      assert.equal(await content(fs, `${directory}/file`), 'wept')
+    },
+  },
+  {
+    name: 'open rejects with EISDIR for a directory',
+    async run({ fs, directory }) {
+      await rejectsWith('EISDIR', fs.open(directory, 'read'))
+      await rejectsWith('EISDIR', fs.open(directory, 'read-write'))
+    },
+  },
+  {
+    name: 'mkdir makes a directory and those above it',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/a/b/c`)
+      assert.equal((await fs.stat(`${directory}/a/b/c`)).kind, 'directory')
+      assert.deepEqual(await fs.readdir(`${directory}/a`), ['b'])
+    },
+  },
+  {
+    name: 'mkdir leaves a directory that exists as it is',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'kept')
+      await fs.mkdir(directory)
+      assert.deepEqual(await fs.readdir(directory), ['file'])
+    },
+  },
+  {
+    name: 'mkdir called twice at once makes the directory once',
+    async run({ fs, directory }) {
+      await Promise.all([fs.mkdir(`${directory}/a/b`), fs.mkdir(`${directory}/a/b`)])
+      assert.deepEqual(await fs.readdir(`${directory}/a`), ['b'])
+    },
+  },
+  {
+    name: 'mkdir rejects with EEXIST on a file and with ENOTDIR below one',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, '')
+      await rejectsWith('EEXIST', fs.mkdir(`${directory}/file`))
+      await rejectsWith('ENOTDIR', fs.mkdir(`${directory}/file/a`))
+      await rejectsWith('ENOTDIR', fs.mkdir(`${directory}/file/a/b`))
+    },
+  },
+  {
+    name: 'readdir gives the names of files and directories, without . and ..',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, '')
+      await fs.mkdir(`${directory}/a`)
+      assert.deepEqual((await fs.readdir(directory)).toSorted(), ['a', 'file'])
+      assert.deepEqual(await fs.readdir(`${directory}/a`), [])
+    },
+  },
+  {
+    name: 'readdir rejects with ENOENT and ENOTDIR',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, '')
+      await rejectsWith('ENOENT', fs.readdir(`${directory}/missing`))
+      await rejectsWith('ENOTDIR', fs.readdir(`${directory}/file`))
+    },
+  },
+  {
+    name: 'stat tells kind and size',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'five!')
+      const { kind, sizeBytes } = await fs.stat(`${directory}/file`)
+      assert.deepEqual({ kind, sizeBytes }, { kind: 'file', sizeBytes: 5 })
+      assert.equal((await fs.stat(directory)).kind, 'directory')
+    },
+  },
+  {
+    name: 'stat rejects with ENOENT where nothing is',
+    async run({ fs, directory }) {
+      await rejectsWith('ENOENT', fs.stat(`${directory}/missing`))
+    },
+  },
+  {
+    name: 'identity is the same for two spellings of a path and after a rename, and differs between files',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/one`, '')
+      await put(fs, `${directory}/two`, '')
+      const { identity } = await fs.stat(`${directory}/one`)
+      assert.equal((await fs.stat(`${directory}/./one`)).identity, identity)
+      assert.notEqual((await fs.stat(`${directory}/two`)).identity, identity)
+      assert.notEqual((await fs.stat(directory)).identity, identity)
+      await fs.rename(`${directory}/one`, `${directory}/three`)
+      assert.equal((await fs.stat(`${directory}/three`)).identity, identity)
+    },
+  },
+  {
+    name: 'unlink removes the name, and an open handle goes on working',
+    async run({ fs, directory }) {
+      const path = `${directory}/file`
+      await put(fs, path, 'gone')
+      await withFile(fs, { path, mode: 'read-write' }, async (file) => {
+        await fs.unlink(path)
+        assert.deepEqual(await fs.readdir(directory), [])
+        await put(fs, path, 'new')
+        await file.writeDurable([bytesOf('!')], 4)
+        assert.equal(await textOf(file), 'gone!')
+      })
+      assert.equal(await content(fs, path), 'new')
+    },
+  },
+  {
+    name: 'unlink rejects where nothing is, and for a directory',
+    async run({ fs, directory }) {
+      await rejectsWith('ENOENT', fs.unlink(`${directory}/missing`))
+      await fs.mkdir(`${directory}/a`)
+      await assert.rejects(fs.unlink(`${directory}/a`))
+      assert.deepEqual(await fs.readdir(directory), ['a'])
+    },
+  },
+  {
+    name: 'rename replaces the file that had the name, whose open handles go on working',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/old`, 'old')
+      await put(fs, `${directory}/new`, 'new')
+      await withFile(fs, { path: `${directory}/old`, mode: 'read' }, async (file) => {
+        await fs.rename(`${directory}/new`, `${directory}/old`)
+        assert.equal(await textOf(file), 'old')
+      })
+      assert.deepEqual(await fs.readdir(directory), ['old'])
+      assert.equal(await content(fs, `${directory}/old`), 'new')
+    },
+  },
+  {
+    name: 'rename moves a file between directories, and an open handle with it',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/a`)
+      await withFile(fs, { path: `${directory}/file`, mode: 'create' }, async (file) => {
+        await fs.rename(`${directory}/file`, `${directory}/a/file`)
+        await file.write([bytesOf('moved')], 0)
+      })
+      assert.deepEqual(await fs.readdir(directory), ['a'])
+      assert.equal(await content(fs, `${directory}/a/file`), 'moved')
+    },
+  },
+  {
+    name: 'rename rejects with ENOENT where nothing is, and changes nothing',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'kept')
+      await rejectsWith('ENOENT', fs.rename(`${directory}/missing`, `${directory}/file`))
+      await rejectsWith('ENOENT', fs.rename(`${directory}/file`, `${directory}/missing/file`))
+      assert.equal(await content(fs, `${directory}/file`), 'kept')
+    },
+  },
+  {
+    name: 'syncDirectory resolves for a directory and rejects where nothing is',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, '')
+      await fs.syncDirectory(directory)
+      if (process.platform !== 'win32') await rejectsWith('ENOENT', fs.syncDirectory(`${directory}/missing`))
+    },
+  },
+]
