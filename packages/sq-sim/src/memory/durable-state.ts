@@ -23,13 +23,13 @@ export class FileState {
   sizeBytes: number
   durableSizeBytes: number
   /** By sector: the versions since the durable one, oldest first, each a whole sector. Never changed in place. */
-  readonly versions = new Map<number, Uint8Array[]>()
+  readonly versions: Map<number, Uint8Array[]> = new Map()
   /** The sizes since the durable one, oldest first. */
   sizes: number[] = []
   /** Pages that a failed sync marked clean: processes see their bytes, no later sync writes them. */
-  readonly lostPages = new Set<number>()
+  readonly lostPages: Set<number> = new Set()
   /** Sectors inside the durable size of which no byte ever reached the disk. */
-  readonly unwritten = new Set<number>()
+  readonly unwritten: Set<number> = new Set()
   /** How many syncs failed, and how the last of them did: each handle reports each failure once. */
   failures = 0
   failureCode = 'EIO'
@@ -181,8 +181,8 @@ export class DirectoryState {
   readonly id: number
   readonly path: string
   /** What processes see. */
-  readonly names = new Map<string, Inode>()
-  readonly durableNames = new Map<string, Inode>()
+  readonly names: Map<string, Inode> = new Map()
+  readonly durableNames: Map<string, Inode> = new Map()
   /** The changes since the last sync, in order. */
   pending: NameChange[] = []
 
@@ -197,7 +197,7 @@ export class DirectoryState {
   }
 
   /** Makes the changes up to one (all of them, if not given) durable; one that concerns two directories, in both. */
-  sync(upTo = Infinity): void {
+  sync(upTo: number = Infinity): void {
     for (let change = this.pending[0]; change && change.order <= upTo; change = this.pending[0]) {
       this.pending.shift()
       for (const { directory, name, inode } of change.edits) {
@@ -211,7 +211,7 @@ export class DirectoryState {
 
 /** The tree of directories and files, and the numbers of inodes and changes. */
 export class DiskState {
-  readonly root = new DirectoryState(0, '/')
+  readonly root: DirectoryState = new DirectoryState(0, '/')
   #lastId = 0
   #lastOrder = 0
 

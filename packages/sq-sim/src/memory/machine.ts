@@ -61,7 +61,10 @@ export interface Place {
   readonly inode: Inode | undefined
 }
 
+let machines = 0
+
 export class Machine {
+  readonly #number = ++machines
   readonly faults: Faults = new Faults()
   readonly operations: Operations = new Operations()
   readonly failedSync: FailedSyncModel
@@ -70,7 +73,7 @@ export class Machine {
   visible: VisibleFiles
   disk: DiskState
   /** Files that are locked. */
-  readonly locks = new Set<FileState>()
+  readonly locks: Set<FileState> = new Set()
   openHandles = 0
   /** Goes up with every crash and kill: what began before belongs to a process that is no more. */
   life = 0
@@ -111,6 +114,11 @@ export class Machine {
     }
     this.operations.ended(operation, target)
     return result
+  }
+
+  /** Tells this machine, since it was last started, from every other one in this process. */
+  get identity(): string {
+    return `memory:${this.#number}:${this.life}`
   }
 
   error(code: string, operation: Operation, { path, to }: Target): Error {

@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { NodeFileSystem } from './node-file-system.ts'
+
+let directory = ''
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sq-sim-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const fs = new NodeFileSystem()
+
+/** What this process has open in the test's directory. */
+async function openPaths(): Promise<string[]> {
+  const descriptors = await readdir('/proc/self/fd')
+  const paths = await Promise.all(descriptors.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')))
+  return paths.filter((path) => path.startsWith(directory))
+}
+
+describe('NodeFileSystem', () => {
+  it('names the path in errors of an open file', async () => {
+    const path = join(directory, 'file')
+    const file = await fs.open(path, 'create')
+    await expect(file.truncate(2 ** 53 - 1)).rejects.toMatchObject({ code: 'EFBIG', path, syscall: 'ftruncate' })
+    await expect(file.truncate(2 ** 53 - 1)).rejects.toThrow(`'${path}'`)
+    await file.close()
+  })
+
+  it.runIf(process.platform === 'linux')('leaves no descriptor open when an open, a lock or a directory sync fails', async () => {
+    const held = await fs.lock(join(directory, 'lock'))
+    await writeFile(join(directory, 'file'), '')
+    await expect(fs.open(directory, 'read')).rejects.toMatchObject({ code: 'EISDIR' })
+    await expect(fs.lock(join(directory, 'lock'))).rejects.toMatchObject({ code: 'ELOCKED' })
+    await expect(fs.syncDirectory(join(directory, 'file'))).rejects.toMatchObject({ code: 'ENOTDIR' })
+    expect(await openPaths()).toEqual([join(directory, 'lock')])
+    await held.release()
+    expect(await openPaths()).toEqual([])
+  })
+
+  it('blocks the calling thread for a durable write only when told to', async () => {
+    const path = join(directory, 'file')
+    for (const blocking of [true, false]) {
+      await rm(path, { force: true })
+      const file = await new NodeFileSystem({ blocking }).open(path, 'create')
+      let done = false
+      const written = file.writeDurable([Buffer.from('x')], 0).then(() => (done = true))
+      // What a thread of the pool did cannot arrive before this turn of the event loop is over.
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+      expect(done).toBe(blocking)
+      await written
+      await file.close()
+    }
+  })
+})
+
+describe('NodeFileSystem.lock', () => {
+  it('holds against another process, and is gone when that is killed', async () => {
+    const path = join(directory, 'lock')
+    const program =
+      `const fd = require('node:fs').openSync(process.argv[1], 'a+')\n` +
+      `console.log(require(process.argv[2]).tryLock(fd))\n` +
+      `setInterval(() => {}, 1000)`
+    const binding = createRequire(import.meta.url).resolve('fs-native-extensions')
+    const other = spawn(process.execPath, ['-e', program, path, binding], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [answer] = await once(other.stdout, 'data')
+    expect(String(answer)).toBe('true\n')
+    await expect(fs.lock(path)).rejects.toMatchObject({ code: 'ELOCKED' })
+    other.kill('SIGKILL')
+    await once(other, 'exit')
+    await (await fs.lock(path)).release()
+  })
+
+  it('takes nothing when told to be unlocked', async () => {
+    const unlocked = new NodeFileSystem({ unlocked: true })
+    const path = join(directory, 'lock')
+    const first = await unlocked.lock(path)
+    const second = await unlocked.lock(path)
+    const real = await fs.lock(path)
+    expect(await readdir(directory)).toEqual(['lock'])
+    for (const lock of [first, second, real]) await lock.release()
+  })
+
+  describe('where the binding does not load', () => {
+    const require = createRequire(import.meta.url)
+    const binding = require.resolve('fs-native-extensions')
+    const loaded = require.cache[binding]
+
+    beforeEach(() => {
+      const broken = { get: () => { throw new Error('no binding for this platform') } }
+      require.cache[binding] = Object.defineProperty(Object.create(loaded ?? null), 'exports', broken)
+    })
+    afterEach(() => {
+      if (loaded) require.cache[binding] = loaded
+      else delete require.cache[binding]
+      vi.resetModules()
+    })
+
+    it('rejects with ENOLOCK and says why and how to go on', async () => {
+      const path = join(directory, 'lock')
+      await expect(fs.lock(path)).rejects.toMatchObject({ code: 'ENOLOCK', path })
+      await expect(fs.lock(path)).rejects.toThrow(/no binding for this platform.*new NodeFileSystem\({ unlocked: true }\)/)
+      expect(await readdir(directory)).toEqual([])
+    })
+
+    it('does everything else', async () => {
+      await (await fs.open(join(directory, 'file'), 'create')).close()
+      await (await new NodeFileSystem({ unlocked: true }).lock(join(directory, 'lock'))).release()
+      expect((await readdir(directory)).toSorted()).toEqual(['file', 'lock'])
+    })
+  })
+})
