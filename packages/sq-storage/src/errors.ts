@@ -47,7 +47,8 @@ export class CommitFailedError extends WalError {
 
   constructor(nextOffset: bigint, path: string, cause: unknown) {
     const message = `the commit at offset ${nextOffset} in ${path} is not durable, none of it is acknowledged`
-    super('SQ_WAL_COMMIT_FAILED', `${message}: ${messageOf(cause)}`, { cause })
+    const root = cause instanceof WalIoError ? cause.cause : cause
+    super('SQ_WAL_COMMIT_FAILED', `${message}: ${messageOf(cause)}`, { cause: root })
     this.nextOffset = nextOffset
   }
 }

@@ -164,7 +164,7 @@ export class ActiveSegment {
 
   async #writeDurable(bytes: Buffer): Promise<void> {
     try {
-      await this.#handle.writeDurable([bytes], this.#place.position)
+      await io('write', this.path, () => this.#handle.writeDurable([bytes], this.#place.position))
     } catch (error) {
       this.#broken = true
       throw error

@@ -47,6 +47,7 @@ const AT = { length: 0, timestampMs: 4, keyLength: 12, valueLength: 16, headerCo
 
 /** Throws a `TypeError` or `RangeError` that says which part of a record is wrong. */
 export function checkRecord(record: RecordInput): void {
+  if (typeof record !== 'object' || record === null) throw new TypeError(`a record must be an object, not ${show(record)}`)
   const { key, value, headers, timestampMs } = record
   if (key !== null && !(key instanceof Uint8Array)) throw new TypeError(`key must be a Uint8Array or null, not ${show(key)}`)
   if (!(value instanceof Uint8Array)) throw new TypeError(`value must be a Uint8Array, not ${show(value)}`)

@@ -150,8 +150,7 @@ export class WalWriter implements AsyncDisposable {
    * Ends the segment being written, after everything appended before this call, and resolves with its description;
    * with null where it holds no record. The next append opens a new segment. After a failed commit this heals first.
    *
-   * Rejects with `ClosedError` after `close`, and with `WalIoError` or the file system's error where it fails; no
-   * record is lost then.
+   * Rejects with `ClosedError` after `close`, and with `WalIoError` where it fails; no record is lost then.
    */
   closeActiveSegment(): Promise<ClosedSegment | null> {
     if (this.#closing !== null) return Promise.reject(this.#closedError())

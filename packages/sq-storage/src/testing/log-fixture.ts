@@ -1,0 +1,105 @@
+/** Verbs for the tests of the log: open, append, crash, read back, on the in-memory file system. */
+import { join } from 'node:path'
+import { ManualClock, Random } from '@sq/sim'
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { WalReader, WalWriter } from '../index.ts'
+import type { ClosedSegment, LogRecord, WalConfig } from '../index.ts'
+import { segmentName } from '../wal/segment.ts'
+
+export const TIMESTAMP_MS = 1_700_000_000_000
+
+export function bytes(text: string): Buffer {
+  return Buffer.from(text)
+}
+
+/** One partition's log, `orders/0`, in a file system of its own. */
+export class LogFixture {
+  readonly fs: InMemoryFileSystem
+  readonly clock: ManualClock = new ManualClock()
+  readonly config: WalConfig
+  readonly directory = '/data/orders/0'
+  /** Every segment handed to `onSegmentClosed`. */
+  readonly closed: ClosedSegment[] = []
+
+  constructor(config: Partial<WalConfig> = {}, fs: InMemoryFileSystem = new InMemoryFileSystem()) {
+    this.fs = fs
+    this.config = { dataDir: '/data', ...config }
+  }
+
+  open(): Promise<WalWriter> {
+    return WalWriter.open(this.fs, this.config, 'orders', 0, {
+      clock: this.clock,
+      random: new Random(1),
+      onSegmentClosed: (segment) => this.closed.push(segment),
+    })
+  }
+
+  /** The values of all records, as text. */
+  async values(from?: bigint): Promise<string[]> {
+    return (await this.records(from)).map(({ value }) => Buffer.from(value).toString())
+  }
+
+  async records(from?: bigint): Promise<LogRecord[]> {
+    const reader = await WalReader.open(this.fs, this.config, 'orders', 0)
+    const records: LogRecord[] = []
+    for await (const record of reader.read(from === undefined ? {} : { from })) records.push(record)
+    return records
+  }
+
+  path(baseOffset: number): string {
+    return join(this.directory, segmentName(baseOffset))
+  }
+
+  /** The names of the segment files. */
+  async segmentNames(): Promise<string[]> {
+    return (await this.fs.readdir(this.directory)).filter((name) => name.endsWith('.wal')).toSorted()
+  }
+
+  /** All bytes of a file. */
+  async file(path: string): Promise<Buffer> {
+    const handle = await this.fs.open(path, 'read')
+    const content = Buffer.alloc(await handle.size())
+    await handle.read(content, 0)
+    await handle.close()
+    return content
+  }
+
+  /** Gives a file other bytes, durably. */
+  async overwrite(path: string, content: Uint8Array): Promise<void> {
+    const handle = await this.fs.open(path, 'read-write')
+    await handle.truncate(content.length)
+    await handle.write([content], 0)
+    await handle.sync()
+    await handle.close()
+  }
+
+  /** Makes a file, durably. */
+  async make(path: string, content: Uint8Array): Promise<void> {
+    const handle = await this.fs.open(path, 'create')
+    await handle.writeDurable([content], 0)
+    await handle.close()
+    await this.fs.syncDirectory(join(path, '..'))
+  }
+}
+
+/** Appends a value without key or headers. */
+export function append(writer: WalWriter, value: string | Uint8Array): Promise<bigint> {
+  return writer.append(null, typeof value === 'string' ? bytes(value) : value, [], TIMESTAMP_MS)
+}
+
+/** Appends values one at a time, each after the one before is acknowledged. */
+export async function appendEach(writer: WalWriter, values: readonly (string | Uint8Array)[]): Promise<bigint[]> {
+  const offsets: bigint[] = []
+  for (const value of values) offsets.push(await append(writer, value))
+  return offsets
+}
+
+/** Appends values all at once. */
+export function appendAll(writer: WalWriter, values: readonly (string | Uint8Array)[]): Promise<bigint[]> {
+  return Promise.all(values.map((value) => append(writer, value)))
+}
+
+/** `count` values that differ. */
+export function numbered(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `value ${index}`)
+}

@@ -1,0 +1,227 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { NodeFileSystem } from '@sq/sim'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { WalReader, WalWriter } from '../index.ts'
+import type { WalConfig } from '../index.ts'
+import { append, bytes, LogFixture } from '../testing/log-fixture.ts'
+
+async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'sq-storage-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  return directory
+}
+
+describe('a bad topic or partition is refused by name, before anything is touched', () => {
+  const topics: [unknown, RegExp][] = [
+    ['', /topic must have 1 to 249 characters, not 0/],
+    ['.', /topic must be made of/],
+    ['..', /topic must be made of/],
+    ['../x', /topic must be made of .*"\.\.\/x"/],
+    ['a/b', /topic must be made of/],
+    ['a\0b', /topic must be made of/],
+    ['a\n', /topic must be made of/],
+    ['x'.repeat(250), /not 250/],
+    ['x'.repeat(10_000), /not 10000/],
+    ['naïve', /topic must be made of/],
+    [undefined, /topic must be a string/],
+  ]
+  test.each(topics)('topic %j', async (topic, message) => {
+    const log = new LogFixture()
+    for (const opening of [WalWriter.open, WalReader.open]) {
+      await expect(opening(log.fs, log.config, topic as string, 0)).rejects.toThrow(message)
+    }
+    expect(await log.fs.readdir('/')).toEqual([])
+  })
+
+  test.each([-1, 1.5, 2 ** 32, NaN, Infinity, '0', 0n])('partition %s', async (partition) => {
+    const log = new LogFixture()
+    for (const opening of [WalWriter.open, WalReader.open]) {
+      await expect(opening(log.fs, log.config, 'orders', partition as number)).rejects.toThrow(/partition must be/)
+    }
+    expect(await log.fs.readdir('/')).toEqual([])
+  })
+
+  test.each(['a', 'x'.repeat(249), '...', 'A-Z_0.9'])('topic %j is allowed', async (topic) => {
+    const log = new LogFixture()
+    await using writer = await WalWriter.open(log.fs, log.config, topic, 2 ** 32 - 1)
+    expect(await append(writer, 'a')).toBe(0n)
+    const reader = await WalReader.open(log.fs, log.config, topic, 2 ** 32 - 1)
+    for await (const record of reader.read()) expect(record.offset).toBe(0n)
+  })
+})
+
+describe('a bad config is refused, with the option, the value and the limit', () => {
+  const configs: [unknown, RegExp][] = [
+    [null, /config must be an object/],
+    [{}, /dataDir must be a string, not undefined/],
+    [{ dataDir: '' }, /dataDir must be a path/],
+    [{ dataDir: 'a\0b' }, /dataDir must be a path/],
+    [{ dataDir: '/d', maxSegmentBytes: 0 }, /maxSegmentBytes must be a whole number from 1 to 2147483648: 0/],
+    [{ dataDir: '/d', maxSegmentBytes: '64' }, /maxSegmentBytes must be a number, not "64"/],
+    [{ dataDir: '/d', maxSegmentBytes: 2 ** 31 + 1 }, /maxSegmentBytes .*: 2147483649/],
+    [{ dataDir: '/d', maxSegmentAgeMs: -1 }, /maxSegmentAgeMs .*: -1/],
+    [{ dataDir: '/d', maxSegmentAgeMs: NaN }, /maxSegmentAgeMs .*: NaN/],
+    [{ dataDir: '/d', maxRecordBytes: 1.5 }, /maxRecordBytes .*: 1.5/],
+    [{ dataDir: '/d', maxRecordBytes: 10, maxBatchBytes: 9 }, /maxRecordBytes must not be more than maxBatchBytes \(9\): 10/],
+    [{ dataDir: '/d', maxBatchBytes: Infinity }, /maxBatchBytes .*: Infinity/],
+    [{ dataDir: '/d', maxPendingBytes: null }, /maxPendingBytes must be a number, not null/],
+  ]
+  test.each(configs)('%j', async (config, message) => {
+    const log = new LogFixture()
+    await expect(WalWriter.open(log.fs, config as WalConfig, 'orders', 0)).rejects.toThrow(message)
+    expect(await log.fs.readdir('/')).toEqual([])
+  })
+})
+
+describe('a bad record is refused, and the log goes on', () => {
+  const value = bytes('v')
+  const records: [string, unknown[], RegExp][] = [
+    ['a key that is a string', ['key', value, [], 0], /key must be a Uint8Array or null, not "key"/],
+    ['a key that is missing', [undefined, value, [], 0], /key must be a Uint8Array or null, not undefined/],
+    ['a value that is a string', [null, 'value', [], 0], /value must be a Uint8Array, not "value"/],
+    ['a value that is null', [null, null, [], 0], /value must be a Uint8Array, not null/],
+    ['headers that are an object', [null, value, {}, 0], /headers must be an array/],
+    ['a header without a name', [null, value, [{ value }], 0], /headers\[0\]\.name must be a string/],
+    ['a header name that is not well-formed', [null, value, [{ name: '\ud800', value }], 0], /headers\[0\]\.name must be well-formed/],
+    ['a header without a value', [null, value, [{ name: 'a', value }, { name: 'b' }], 0], /headers\[1\]\.value/],
+    ['a timestamp NaN', [null, value, [], NaN], /timestampMs must be a whole number/],
+    ['a negative timestamp', [null, value, [], -1], /timestampMs .*: -1/],
+    ['a fractional timestamp', [null, value, [], 1.5], /timestampMs .*: 1.5/],
+    ['a timestamp past 2^53 - 1', [null, value, [], 2 ** 53], /timestampMs/],
+    ['a timestamp that is a date', [null, value, [], new Date(0)], /timestampMs must be a number, not an object \(Date\)/],
+    ['a record over the limit', [null, Buffer.alloc(101), [], 0], /the record holds 101 bytes, maxRecordBytes is 100/],
+    ['a record over the limit with its headers', [value, value, [{ name: 'é', value: Buffer.alloc(97) }], 0], /holds 101 bytes/],
+  ]
+  test.each(records)('%s', async (_, given, message) => {
+    const log = new LogFixture({ maxRecordBytes: 100 })
+    const writer = await log.open()
+    const before = log.fs.operations.count()
+    await expect(writer.append(...(given as Parameters<WalWriter['append']>))).rejects.toThrow(message)
+    expect(log.fs.operations.count()).toBe(before)
+    expect(await append(writer, Buffer.alloc(100))).toBe(0n)
+  })
+
+  test.each([
+    ['no records', [], /at least one record/],
+    ['no array', 'ab', /a batch must be an array/],
+    ['one bad record', [null], /a record must be an object/],
+    ['too large in all', Array.from({ length: 3 }, () => ({ key: null, value: Buffer.alloc(100), headers: [], timestampMs: 0 })), /the batch holds 300 bytes, maxBatchBytes is 250/],
+  ])('a batch with %s', async (_, batch, message) => {
+    const log = new LogFixture({ maxRecordBytes: 100, maxBatchBytes: 250 })
+    const writer = await log.open()
+    await expect(writer.appendBatch(batch as never)).rejects.toThrow(message)
+    expect(await append(writer, 'a')).toBe(0n)
+  })
+})
+
+test.each([
+  ['append', (writer: WalWriter) => append(writer, 'a')],
+  ['appendBatch', (writer: WalWriter) => writer.appendBatch([{ key: null, value: bytes('a'), headers: [], timestampMs: 0 }])],
+  ['closeActiveSegment', (writer: WalWriter) => writer.closeActiveSegment()],
+])('on a closed writer %s rejects', async (_, call) => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const closing = writer.close()
+  await expect(call(writer)).rejects.toMatchObject({ code: 'SQ_WAL_CLOSED' })
+  await closing
+  await expect(call(writer)).rejects.toMatchObject({ code: 'SQ_WAL_CLOSED' })
+  await writer.close()
+})
+
+test('a second writer in this process is refused at once, and the first goes on', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_LOCKED', path: '/data/orders/0/lock' })
+  expect(await append(writer, 'a')).toBe(0n)
+  await writer.close()
+  await using next = await log.open()
+  expect(next.nextOffset).toBe(1n)
+})
+
+test('a second writer in another process is refused at once', async () => {
+  const dataDir = await temporaryDirectory()
+  const fs = new NodeFileSystem()
+  const open = `
+    const { NodeFileSystem } = await import('@sq/sim')
+    const { WalWriter } = await import('@sq/storage')
+    await WalWriter.open(new NodeFileSystem(), { dataDir: process.argv[1] }, 'orders', 0).then(
+      (writer) => writer.close().then(() => console.log('opened')),
+      (error) => console.log(error.code),
+    )`
+  const openElsewhere = async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', open, dataDir])
+    return stdout.trim()
+  }
+  const writer = await WalWriter.open(fs, { dataDir }, 'orders', 0)
+  expect(await openElsewhere()).toBe('SQ_WAL_LOCKED')
+  await expect(WalWriter.open(new NodeFileSystem(), { dataDir }, 'orders', 0)).rejects.toMatchObject({ code: 'SQ_WAL_LOCKED' })
+  await writer.close()
+  expect(await openElsewhere()).toBe('opened')
+})
+
+test('where no lock can be had open says so, and does not go on', async () => {
+  const log = new LogFixture()
+  log.fs.faults.failNext('lock', 'ENOLOCK')
+  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'ENOLOCK' } })
+})
+
+test('a data directory that is a file is refused, and the file is not touched', async () => {
+  const directory = await temporaryDirectory()
+  const dataDir = join(directory, 'file')
+  await writeFile(dataDir, 'precious')
+  const fs = new NodeFileSystem()
+  await expect(WalWriter.open(fs, { dataDir }, 'orders', 0)).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+  await expect(WalReader.open(fs, { dataDir }, 'orders', 0)).rejects.toMatchObject({ code: 'SQ_WAL_NOT_FOUND' })
+  expect(await readdir(directory)).toEqual(['file'])
+})
+
+test('a data directory that may not be written is refused', async () => {
+  const log = new LogFixture()
+  log.fs.faults.failAlways(['mkdir', 'create', 'lock'], 'EACCES')
+  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'EACCES' } })
+})
+
+test.each(['.wal', '0.wal', '00000000000000000000.wal.bak', 'notes.txt', '0000000000000000000a.wal'])(
+  'a foreign file %s in the directory is ignored and left alone',
+  async (name) => {
+    const log = new LogFixture()
+    await log.fs.mkdir(log.directory)
+    await log.make(`${log.directory}/${name}`, bytes('foreign'))
+    const writer = await log.open()
+    await append(writer, 'a')
+    await writer.close()
+    await log.open()
+    expect(await log.values()).toEqual(['a'])
+    expect((await log.file(`${log.directory}/${name}`)).toString()).toBe('foreign')
+  },
+)
+
+test('a segment of another version is refused, and nothing is changed', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  await writer.close()
+  const file = await log.file(log.path(0))
+  file.writeUInt16LE(2, 4)
+  await log.overwrite(log.path(0), file)
+  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_UNSUPPORTED', path: log.path(0), position: 4 })
+  await expect(log.values()).rejects.toMatchObject({ code: 'SQ_WAL_UNSUPPORTED' })
+  expect(await log.file(log.path(0))).toEqual(file)
+  expect(log.fs.openHandles).toBe(0)
+})
+
+test('the offsets end before 2^53', async () => {
+  const log = new LogFixture()
+  await log.fs.mkdir(log.directory)
+  const { encodeSegmentHead } = await import('./open-frame.ts')
+  const baseOffset = Number.MAX_SAFE_INTEGER - 1
+  const open = { segmentId: 1n, createdMs: 0, previous: null, topic: 'orders' }
+  await log.make(log.path(baseOffset), encodeSegmentHead(open, { partition: 0, baseOffset }).bytes)
+  const writer = await log.open()
+  expect(await append(writer, 'the last one')).toBe(BigInt(baseOffset))
+  await expect(append(writer, 'one too many')).rejects.toThrow(/offsets of this partition are used up/)
+})

@@ -1,0 +1,369 @@
+import { crc32 } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { append, appendAll, appendEach, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+
+test('one message: the segment file exists with the correct header and record', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const headers = [{ name: 'é', value: bytes('hv') }]
+  expect(await writer.append(bytes('key'), bytes('value'), headers, 0x01_0203_0405)).toBe(0n)
+  const file = await log.file('/data/orders/0/00000000000000000000.wal')
+
+  const segmentHeader = file.subarray(0, 32)
+  expect(segmentHeader.toString('hex')).toBe(
+    [
+      '5351574c', // "SQWL"
+      '0100', // version 1
+      '0600', // the topic has 6 bytes
+      '6f7264657273'.padEnd(40, '0'), // "orders"
+      '00000000', // partition 0
+    ].join(''),
+  )
+
+  // OPEN: header at 32, a body of 38 bytes and the topic, padded to a multiple of 8.
+  const open = file.subarray(32, 120)
+  expect(open.toString('latin1', 0, 2)).toBe('FR')
+  expect([...open.subarray(2, 8)]).toEqual([1, 0, 44, 0, 0, 0])
+  expect(open.subarray(8, 32).toString('hex')).toBe(`${'00'.repeat(12)}20000000${'00'.repeat(4)}${le32(crc32(segmentHeader))}`)
+  expect(open.readUInt32LE(32)).toBe(crc32(open.subarray(40, 84)))
+  expect(open.readUInt32LE(36)).toBe(crc32(open.subarray(0, 36), crc32(segmentHeader)))
+  expect(open.subarray(56, 76).toString('hex')).toBe(`${'ff'.repeat(8)}${'00'.repeat(12)}`)
+  expect(open.readUInt16LE(76)).toBe(6)
+  expect(open.toString('latin1', 78, 84)).toBe('orders')
+  expect([...open.subarray(84)]).toEqual([0, 0, 0, 0])
+
+  // RECORDS: header at 120, one record of 44 bytes, padded to 48.
+  const salt = open.readUInt32LE(36)
+  const frame = file.subarray(120)
+  const record = [
+    le32(44), // the record's length, itself included
+    '0504030201000000', // the timestamp
+    le32(3), // the key's length
+    le32(5), // the value's length
+    le32(1), // one header
+    '6b6579', // "key"
+    '76616c7565', // "value"
+    `${le32(2)}c3a9${le32(2)}6876`, // a name of 2 bytes, a value of 2
+  ].join('')
+  expect(frame.length).toBe(40 + 48)
+  expect(frame.subarray(40).toString('hex')).toBe(`${record}00000000`)
+  expect(frame.subarray(0, 32).toString('hex')).toBe(
+    ['4652', '02', '00', le32(44), '00'.repeat(8), le32(1), le32(120), le32(120), le32(salt)].join(''),
+  )
+  expect(frame.readUInt32LE(32)).toBe(crc32(Buffer.from(record, 'hex')))
+  expect(frame.readUInt32LE(36)).toBe(crc32(frame.subarray(0, 36), salt))
+})
+
+function le32(value: number): string {
+  const encoded = Buffer.alloc(4)
+  encoded.writeUInt32LE(value)
+  return encoded.toString('hex')
+}
+
+test.each([
+  ['one at a time', appendEach],
+  ['all at once', appendAll],
+])('100 messages, %s, get the offsets 0 to 99', async (_, appendThem) => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const values = numbered(100)
+  expect(await appendThem(writer, values)).toEqual(values.map((_value, index) => BigInt(index)))
+  expect(writer.nextOffset).toBe(100n)
+  expect(await log.values()).toEqual(values)
+})
+
+test('written past maxSegmentBytes, a new segment is opened, named by its base offset', async () => {
+  const log = new LogFixture({ maxSegmentBytes: 1024 })
+  const writer = await log.open()
+  // The head takes 120 bytes, a frame of one such record 40 + 24 + 232: three fit, ending at 1008.
+  const value = Buffer.alloc(232)
+  await appendEach(writer, [value, value, value])
+  expect(await log.segmentNames()).toEqual(['00000000000000000000.wal'])
+  await append(writer, value)
+  expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000003.wal'])
+  await appendEach(writer, [value, value, value])
+  expect(await log.segmentNames()).toEqual([
+    '00000000000000000000.wal',
+    '00000000000000000003.wal',
+    '00000000000000000006.wal',
+  ])
+  expect((await log.records()).map(({ offset }) => offset)).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n])
+})
+
+test('a burst past maxSegmentBytes is spread over segments that keep to it', async () => {
+  const log = new LogFixture({ maxSegmentBytes: 8192 })
+  const writer = await log.open()
+  const values = numbered(1000)
+  await appendAll(writer, values)
+  await writer.closeActiveSegment()
+  expect(log.closed.length).toBeGreaterThan(3)
+  for (const segment of log.closed) {
+    const file = await log.file(segment.path)
+    const sealAt = file.readUInt32LE(file.length - 8)
+    const mark = file.readUInt32LE(sealAt + 24)
+    expect(mark).toBeLessThanOrEqual(8192)
+  }
+  expect(await log.values()).toEqual(values)
+})
+
+test('a record larger than a segment is written, alone', async () => {
+  const log = new LogFixture({ maxSegmentBytes: 1000 })
+  const writer = await log.open()
+  const large = 'x'.repeat(5000)
+  await appendAll(writer, ['before', large, 'after'])
+  expect(await log.segmentNames()).toEqual([
+    '00000000000000000000.wal',
+    '00000000000000000001.wal',
+    '00000000000000000002.wal',
+  ])
+  expect(await log.values()).toEqual(['before', large, 'after'])
+})
+
+test('with the clock past maxSegmentAgeMs the next write rotates, and none before', async () => {
+  const log = new LogFixture({ maxSegmentAgeMs: 1000 })
+  const writer = await log.open()
+  await append(writer, 'a')
+  log.clock.advance(999)
+  await append(writer, 'b')
+  log.clock.advance(2)
+  expect(await log.segmentNames()).toEqual(['00000000000000000000.wal'])
+  await append(writer, 'c')
+  expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000002.wal'])
+})
+
+test('neither a jump of the wall clock nor age without a record rotates', async () => {
+  const log = new LogFixture({ maxSegmentAgeMs: 1000 })
+  const first = await log.open()
+  await append(first, 'a')
+  log.clock.setNow(log.clock.now() + 1_000_000)
+  await append(first, 'b')
+  log.clock.setNow(0)
+  await append(first, 'c')
+  expect(await log.segmentNames()).toEqual(['00000000000000000000.wal'])
+})
+
+test('a segment file is at {dataDir}/{topic}/{partition}/{baseOffset}.wal', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  const closed = await writer.closeActiveSegment()
+  expect(closed?.path).toBe('/data/orders/0/00000000000000000000.wal')
+  expect(await log.fs.readdir('/data/orders/0')).toEqual(expect.arrayContaining(['00000000000000000000.wal', 'lock']))
+})
+
+test('closeActiveSegment gives path and offset range, and the next append opens a new segment', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await writer.append(null, bytes('a'), [], 30)
+  await writer.append(null, bytes('b'), [], 10)
+  const pending = writer.append(null, bytes('c'), [], 20)
+  const closed = await writer.closeActiveSegment()
+  expect(await pending).toBe(2n)
+  expect(closed).toEqual({
+    path: '/data/orders/0/00000000000000000000.wal',
+    topic: 'orders',
+    partition: 0,
+    baseOffset: 0n,
+    lastOffset: 2n,
+    records: 3,
+    bytes: (await log.file(log.path(0))).length,
+    minTimestampMs: 10,
+    maxTimestampMs: 30,
+    sealed: true,
+  })
+  expect(log.closed).toEqual([closed])
+  expect(await append(writer, 'd')).toBe(3n)
+  expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000003.wal'])
+})
+
+test('closeActiveSegment gives null where there is nothing to close', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  expect(await writer.closeActiveSegment()).toBeNull()
+  await append(writer, 'a')
+  await writer.closeActiveSegment()
+  expect(await writer.closeActiveSegment()).toBeNull()
+  expect(log.closed).toHaveLength(1)
+})
+
+test('every rotation hands out the segment it closed', async () => {
+  const log = new LogFixture({ maxSegmentBytes: 1 })
+  const writer = await log.open()
+  await appendEach(writer, ['a', 'b', 'c'])
+  expect(log.closed.map(({ baseOffset, lastOffset, sealed }) => [baseOffset, lastOffset, sealed])).toEqual([
+    [0n, 0n, true],
+    [1n, 1n, true],
+  ])
+})
+
+test('n appends one at a time make n syncs, n at once make few', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'the first one makes the segment')
+  log.fs.operations.resetCounts()
+  await appendEach(writer, numbered(50))
+  expect(log.fs.operations.count('sync')).toBe(50)
+  expect(log.fs.operations.count('write')).toBe(50)
+  log.fs.operations.resetCounts()
+  await appendAll(writer, numbered(50))
+  expect(log.fs.operations.count('sync')).toBe(1)
+})
+
+test('appends made while a commit is in flight share the next one', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  log.fs.operations.resetCounts()
+  const held = log.fs.faults.hold('sync')
+  const first = append(writer, 'b')
+  await held.reached
+  const others = appendAll(writer, numbered(20))
+  held.release()
+  await Promise.all([first, others])
+  expect(log.fs.operations.count('sync')).toBe(2)
+})
+
+test('an append resolves only after its sync', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  const held = log.fs.faults.hold('sync')
+  let acknowledged = false
+  const pending = append(writer, 'b').then(() => (acknowledged = true))
+  await held.reached
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+  expect(acknowledged).toBe(false)
+  expect(writer.nextOffset).toBe(1n)
+  held.release()
+  await pending
+  expect(writer.nextOffset).toBe(2n)
+})
+
+test('what is appended is copied before append returns', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const key = bytes('key')
+  const value = bytes('value')
+  const header = bytes('header')
+  const pending = writer.append(key, value, [{ name: 'h', value: header }], TIMESTAMP_MS)
+  for (const given of [key, value, header]) given.fill(0)
+  await pending
+  const [record] = await log.records()
+  expect([record?.key, record?.value, record?.headers[0]?.value].map(String)).toEqual(['key', 'value', 'header'])
+})
+
+test('acknowledgements come in offset order', async () => {
+  const log = new LogFixture({ maxSegmentBytes: 2000 })
+  const writer = await log.open()
+  const order: bigint[] = []
+  const pending = numbered(100).map((value) => append(writer, value).then((offset) => order.push(offset)))
+  await Promise.all(pending)
+  expect(order).toEqual(numbered(100).map((_, index) => BigInt(index)))
+})
+
+test('a batch is one frame with consecutive offsets', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  log.fs.operations.resetCounts()
+  const batch = ['b', 'c', 'd'].map((text) => ({ key: null, value: bytes(text), headers: [], timestampMs: 5 }))
+  expect(await writer.appendBatch(batch)).toBe(1n)
+  expect(log.fs.operations.count('write')).toBe(1)
+  expect(writer.nextOffset).toBe(4n)
+  expect(await log.values()).toEqual(['a', 'b', 'c', 'd'])
+})
+
+test('a batch is there whole or not at all after a write that was torn anywhere', async () => {
+  const original = new LogFixture()
+  const writer = await original.open()
+  await append(writer, 'a')
+  const before = (await original.file(original.path(0))).length
+  const batch = ['b', 'c', 'd'].map((text) => ({ key: null, value: bytes(text), headers: [], timestampMs: 5 }))
+  await writer.appendBatch(batch)
+  const file = await original.file(original.path(0))
+  for (let cut = before; cut <= file.length; cut++) {
+    const log = new LogFixture()
+    await log.fs.mkdir(log.directory)
+    await log.make(log.path(0), file.subarray(0, cut))
+    const reopened = await log.open()
+    expect(await log.values()).toEqual(cut < file.length ? ['a'] : ['a', 'b', 'c', 'd'])
+    await reopened.close()
+  }
+})
+
+test('reopened after close, it goes on at the right offset', async () => {
+  const log = new LogFixture({ maxSegmentBytes: 1000 })
+  for (let round = 0; round < 5; round++) {
+    await using writer = await log.open()
+    expect(writer.nextOffset).toBe(BigInt(round * 10))
+    expect(writer.recovery.kind).toBe('clean')
+    await appendEach(writer, numbered(10))
+  }
+  expect(await log.values()).toEqual([0, 1, 2, 3, 4].flatMap(() => numbered(10)))
+})
+
+test('opened and closed without an append, it leaves no segment', async () => {
+  const log = new LogFixture()
+  await (await log.open()).close()
+  await (await log.open()).close()
+  expect(await log.segmentNames()).toEqual([])
+  expect(await log.values()).toEqual([])
+})
+
+test.each(['crash', 'kill'] as const)('reopened after a %s, it goes on behind what was acknowledged', async (end) => {
+  const log = new LogFixture({ maxSegmentBytes: 1000 })
+  const acknowledged: string[] = []
+  for (let round = 0; round < 5; round++) {
+    const writer = await log.open()
+    expect(writer.nextOffset).toBe(BigInt(acknowledged.length))
+    const values = numbered(10).map((value) => `${round} ${value}`)
+    await appendEach(writer, values)
+    acknowledged.push(...values)
+    log.fs[end]()
+  }
+  await log.open()
+  expect(await log.values()).toEqual(acknowledged)
+})
+
+test('reopened after a torn write, it goes on behind the last whole commit', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await appendEach(writer, ['a', 'b'])
+  const whole = (await log.file(log.path(0))).length
+  await append(writer, 'torn')
+  log.fs.crash()
+  const file = await log.file(log.path(0))
+  await log.overwrite(log.path(0), file.subarray(0, file.length - 8))
+  const reopened = await log.open()
+  expect(reopened.recovery).toEqual({
+    kind: 'torn',
+    nextOffset: 2n,
+    segments: 1,
+    torn: { path: log.path(0), position: whole, discardedBytes: file.length - 8 - whole },
+  })
+  expect(await append(reopened, 'c')).toBe(2n)
+  expect(await log.values()).toEqual(['a', 'b', 'c'])
+})
+
+test('a segment that was closed stays closed when the log is reopened', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  const closed = await writer.closeActiveSegment()
+  const file = await log.file(log.path(0))
+  log.fs.crash()
+  const reopened = await log.open()
+  await append(reopened, 'b')
+  expect(await log.file(log.path(0))).toEqual(file)
+  expect(closed?.bytes).toBe(file.length)
+  expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000001.wal'])
+})
+
+test('close waits for what was appended', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const pending = appendAll(writer, numbered(10))
+  await writer.close()
+  expect(await pending).toHaveLength(10)
+  expect(log.fs.openHandles).toBe(0)
+})
