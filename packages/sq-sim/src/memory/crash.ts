@@ -21,7 +21,10 @@ export interface CrashPoint {
   readonly alternatives: number
 }
 
-/** What a sector that was never written reads as when the file's size says it is there. */
+/**
+ * What a sector that was never written reads as when the file's size says it is there. `stale`: what the same sector of
+ * another file holds or, where there is none, another sector of this one.
+ */
 export type Fill = 'zeros' | 'garbage' | 'stale'
 
 export interface CrashChoice {
@@ -104,6 +107,27 @@ export class CrashState {
     return new CrashImage(entries)
   }
 
+  /** How many choices `everyChoice` goes through. */
+  get combinations(): number {
+    return this.points.reduce((product, { alternatives }) => product * alternatives, 1)
+  }
+
+  /** Every combination of alternatives, beginning with nothing survived; fill and torn sector are left to the caller. */
+  *everyChoice(): Generator<CrashChoice, void> {
+    const picks = this.points.map(() => 0)
+    for (;;) {
+      yield { picks: [...picks] }
+      let index = 0
+      for (const { alternatives } of this.points) {
+        const next = ((picks[index] ?? 0) + 1) % alternatives
+        picks[index] = next
+        if (next !== 0) break
+        index++
+      }
+      if (index === picks.length) return
+    }
+  }
+
   /**
    * A choice by chance. One in four leaves everything, one nothing, one the changes up to some point; the rest choose
    * every point by itself.
@@ -175,8 +199,10 @@ export class CrashState {
     const bytes = new Uint8Array(sectors * SECTOR_BYTES)
     bytes.set(file.durable(0, Math.min(size, file.durableSizeBytes)))
     const firstNew = Math.ceil(file.durableSizeBytes / SECTOR_BYTES)
-    for (const sector of file.unwritten) fillSector(bytes, { file, sector, choice })
-    for (let sector = firstNew; sector < sectors; sector++) fillSector(bytes, { file, sector, choice })
+    if (choice.fill !== undefined && choice.fill !== 'zeros') {
+      for (const sector of file.unwritten) this.#fill(bytes, { file, sector, fill: choice.fill })
+      for (let sector = firstNew; sector < sectors; sector++) this.#fill(bytes, { file, sector, fill: choice.fill })
+    }
     for (const [sector, point] of undecided?.sectorPoints ?? []) {
       const pick = choice.picks[point] ?? 0
       const version = file.versions.get(sector)?.[pick - 1]
@@ -187,18 +213,18 @@ export class CrashState {
     }
     return bytes.subarray(0, size)
   }
-}
 
-function fillSector(bytes: Uint8Array, unwritten: { file: FileState; sector: number; choice: CrashChoice }): void {
-  const { file, sector, choice } = unwritten
-  const target = bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
-  if (choice.fill === 'garbage') {
-    target.set(new Random(file.id * 2 ** 32 + sector).bytes(target.byteLength))
-  } else if (choice.fill === 'stale') {
-    // What stood there in another life: another part of the same file is the likeliest to be taken for real.
-    const whole = Math.floor(file.durableSizeBytes / SECTOR_BYTES)
-    const from = whole === 0 ? 0 : (sector % whole) * SECTOR_BYTES
-    target.set(file.durable(from, from + target.byteLength))
+  #fill(bytes: Uint8Array, { file, sector, fill }: { file: FileState; sector: number; fill: Fill }): void {
+    const position = sector * SECTOR_BYTES
+    const target = bytes.subarray(position, position + SECTOR_BYTES)
+    if (fill === 'garbage') return target.set(new Random(file.id * 2 ** 32 + sector).bytes(SECTOR_BYTES))
+    for (const other of this.#disk.inodes()) {
+      if (other === file || other.kind !== 'file' || other.durableSizeBytes < position + SECTOR_BYTES) continue
+      return target.set(other.durable(position, position + SECTOR_BYTES))
+    }
+    const written = Math.min(Math.floor(file.durableSizeBytes / SECTOR_BYTES), ...file.unwritten)
+    const from = (written === 0 ? 0 : sector % written) * SECTOR_BYTES
+    target.set(file.durable(from, from + Math.min(SECTOR_BYTES, file.durableSizeBytes)))
   }
 }
 

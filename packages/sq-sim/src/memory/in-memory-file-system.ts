@@ -5,9 +5,9 @@
 import { posix } from 'node:path'
 import type { Volume } from 'memfs'
 import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from '../file-system.ts'
-import { Random } from '../random.ts'
-import type { CrashChoice, CrashImage } from './crash.ts'
-import { CrashState } from './crash.ts'
+import type { Random } from '../random.ts'
+import type { CrashChoice } from './crash.ts'
+import { CrashImage, CrashState } from './crash.ts'
 import type { FileState } from './durable-state.ts'
 import type { Faults } from './faults.ts'
 import { InMemoryFileHandle } from './in-memory-file-handle.ts'
@@ -50,7 +50,7 @@ export class InMemoryFileSystem implements FileSystem {
     return this.#machine.operations
   }
 
-  /** The files as processes see them, to be looked at only. A crash puts another volume in its place. */
+  /** The files as processes see them, to be looked at only: what is changed here, the disk does not know. */
   get volume(): Volume {
     return this.#machine.visible.volume
   }
@@ -165,11 +165,11 @@ export class InMemoryFileSystem implements FileSystem {
 
   /**
    * Cuts the power, and starts the machine again. All handles and locks are dead. Of what was not durable nothing is
-   * left, if not told otherwise: by an explicit choice among the alternatives of `crashState`, or by chance.
+   * left, if not told otherwise: by a choice among the alternatives of `crashState`, by chance, or by an image, which
+   * replaces everything.
    */
-  crash(choice: CrashChoice | { readonly random: Random } = { picks: [] }): void {
-    const state = this.crashState()
-    const image = state.image('random' in choice ? state.randomChoice(choice.random) : choice)
+  crash(outcome: CrashChoice | { readonly random: Random } | CrashImage = { picks: [] }): void {
+    const image = outcome instanceof CrashImage ? outcome : this.#choose(outcome)
     this.#machine.kill()
     this.#machine.boot(image)
   }
@@ -190,6 +190,11 @@ export class InMemoryFileSystem implements FileSystem {
     const copy = new InMemoryFileSystem({ failedSync, lyingDrive, weakNames: this.#weakNames })
     copy.#machine.copy(this.#machine)
     return copy
+  }
+
+  #choose(outcome: CrashChoice | { readonly random: Random }): CrashImage {
+    const state = this.crashState()
+    return state.image('random' in outcome ? state.randomChoice(outcome.random) : outcome)
   }
 
   #run<T>(operation: Operation, path: string, body: (place: Place) => T): Promise<T> {

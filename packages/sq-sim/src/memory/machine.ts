@@ -67,11 +67,11 @@ export class Machine {
   readonly #number = ++machines
   readonly faults: Faults = new Faults()
   readonly operations: Operations = new Operations()
+  readonly visible: VisibleFiles = new VisibleFiles()
   readonly failedSync: FailedSyncModel
-  lyingDrive: boolean
+  readonly lyingDrive: boolean
   readOnly = false
-  visible: VisibleFiles
-  disk: DiskState
+  disk: DiskState = new DiskState()
   /** Files that are locked. */
   readonly locks: Set<FileState> = new Set()
   openHandles = 0
@@ -81,8 +81,6 @@ export class Machine {
   constructor(failedSync: FailedSyncModel, lyingDrive: boolean) {
     this.failedSync = failedSync
     this.lyingDrive = lyingDrive
-    this.visible = new VisibleFiles()
-    this.disk = new DiskState()
   }
 
   /**
@@ -187,7 +185,7 @@ export class Machine {
 
   /** Starts from a disk. All of it is durable. */
   boot(image: CrashImage): void {
-    this.visible = new VisibleFiles()
+    this.visible.clear()
     this.disk = new DiskState()
     this.readOnly = false
     const directories = new Map<string, DirectoryState>([['/', this.disk.root]])

@@ -1,0 +1,236 @@
+import { describe, expect, it } from 'vitest'
+import { Random } from '../random.ts'
+import type { CrashChoice } from './index.ts'
+import { InMemoryFileSystem } from './index.ts'
+
+const bytes = (text: string): Uint8Array => Buffer.from(text)
+const sectors = (...letters: string[]): Uint8Array => bytes(letters.map((letter) => letter.repeat(512)).join(''))
+
+/** What `/file` holds, long runs of one character as `A*512`; undefined if there is no such file. */
+function content(fs: InMemoryFileSystem): string | undefined {
+  if (!fs.volume.existsSync('/file')) return undefined
+  const text = String(fs.volume.readFileSync('/file', 'latin1'))
+  return text.replaceAll(/(.)\1{9,}/gs, (run, letter: string) => `${letter === '\0' ? '0' : letter}*${run.length} `).trim()
+}
+
+/** A file system whose durable `/file` has that content, and then what the rest of the test makes undecided. */
+async function withFile(
+  durable: Uint8Array,
+  change: (file: Awaited<ReturnType<InMemoryFileSystem['open']>>, fs: InMemoryFileSystem) => Promise<void>,
+): Promise<InMemoryFileSystem> {
+  const fs = new InMemoryFileSystem()
+  const file = await fs.open('/file', 'create')
+  await file.writeDurable([durable], 0)
+  await fs.syncDirectory('/')
+  await change(file, fs)
+  return fs
+}
+
+/** What `/file` holds after each possible crash. */
+function outcomes(fs: InMemoryFileSystem, rest: Omit<CrashChoice, 'picks'> = {}): (string | undefined)[] {
+  return [...fs.crashState().everyChoice()].map((choice) => {
+    const crashed = fs.clone()
+    crashed.crash({ ...choice, ...rest })
+    return content(crashed)
+  })
+}
+
+describe('a crash', () => {
+  it('leaves nothing undecided behind', async () => {
+    const fs = await withFile(sectors('A'), (file) => file.write([sectors('B', 'C')], 0))
+    expect(fs.crashState().points).toHaveLength(3)
+    fs.crash()
+    expect(fs.crashState().points).toEqual([])
+    expect(fs.crashState().combinations).toBe(1)
+  })
+
+  it('has one outcome when everything is durable', async () => {
+    const fs = await withFile(sectors('A'), (file) => file.writeDurable([sectors('B')], 0))
+    expect(outcomes(fs)).toEqual(['B*512'])
+  })
+
+  it('leaves each unsynced sector in any of the versions it went through', async () => {
+    const fs = await withFile(sectors('A', 'a'), async (file) => {
+      await file.write([sectors('B', 'b')], 0)
+      await file.write([sectors('C')], 0)
+    })
+    expect(fs.crashState().combinations).toBe(6)
+    expect(new Set(outcomes(fs))).toEqual(
+      new Set(['A*512 a*512', 'B*512 a*512', 'C*512 a*512', 'A*512 b*512', 'B*512 b*512', 'C*512 b*512']),
+    )
+  })
+
+  it('leaves the file in any of the sizes it went through, with or without the bytes', async () => {
+    const fs = await withFile(bytes('A'), async (file) => {
+      await file.write([bytes('B'.repeat(20))], 1)
+      await file.truncate(11)
+    })
+    expect(fs.crashState().points).toEqual([
+      { kind: 'size', path: '/file', alternatives: 3 },
+      { kind: 'sector', path: '/file', sector: 0, alternatives: 3 },
+    ])
+    expect(new Set(outcomes(fs))).toEqual(new Set(['A', 'A0*20', 'A0*10', 'AB*20', 'AB*10', 'AB*10 0*10']))
+  })
+
+  it.each([
+    ['zeros', /^A\*512 0\*1024$/],
+    ['stale', /^A\*1536$/],
+    ['garbage', /^A\*512 [^0].{900}/s],
+  ] as const)('reads sectors never written as %s when the size is there before them', async (fill, expected) => {
+    const fs = await withFile(sectors('A'), (file) => file.write([sectors('B', 'C')], 512))
+    const picks = fs.crashState().points.map(({ kind }) => (kind === 'size' ? 1 : 0))
+    fs.crash({ picks, fill })
+    expect(content(fs)).toMatch(expected)
+  })
+
+  it('reads a sector never written as the same one of another file, where there is one', async () => {
+    const fs = await withFile(sectors('A'), async (file, made) => {
+      await (await made.open('/other', 'create')).writeDurable([sectors('X', 'Y', 'Z')], 0)
+      await made.syncDirectory('/')
+      await file.write([sectors('B', 'C')], 512)
+    })
+    fs.crash({ picks: [1], fill: 'stale' })
+    expect(content(fs)).toBe('A*512 Y*512 Z*512')
+  })
+
+  it('tears one sector: first the new bytes, then the old ones', async () => {
+    const fs = await withFile(sectors('A', 'A'), (file) => file.write([sectors('B', 'B')], 0))
+    fs.crash({ picks: [1, 1], torn: { point: 0, bytes: 100 } })
+    expect(content(fs)).toBe('B*100 A*412 B*512')
+  })
+
+  it('tears the version picked off the one before it', async () => {
+    const fs = await withFile(sectors('A'), async (file) => {
+      await file.write([sectors('B')], 0)
+      await file.write([sectors('C')], 0)
+    })
+    fs.crash({ picks: [2], torn: { point: 0, bytes: 100 } })
+    expect(content(fs)).toBe('C*100 B*412')
+  })
+
+  it('leaves durable bytes of a torn sector alone, garbage or not', async () => {
+    for (const garbage of [false, true]) {
+      const fs = await withFile(bytes('A'.repeat(100)), (file) => file.write([bytes('B'.repeat(200))], 100))
+      expect(fs.crashState().points.map(({ kind }) => kind)).toEqual(['size', 'sector'])
+      fs.crash({ picks: [1, 1], torn: { point: 1, bytes: 150, garbage } })
+      const text = content(fs) ?? ''
+      expect(text.startsWith('A*100 B*50 ')).toBe(true)
+      expect(text === 'A*100 B*50 0*150').toBe(!garbage)
+    }
+  })
+
+  it('leaves names as a prefix of the changes', async () => {
+    const fs = new InMemoryFileSystem()
+    for (const name of ['a', 'b', 'c']) await (await fs.open(`/${name}`, 'create')).close()
+    const left = [...fs.crashState().everyChoice()].map((choice) => {
+      const crashed = fs.clone()
+      crashed.crash(choice)
+      return crashed.volume.readdirSync('/')
+    })
+    expect(left).toEqual([[], ['a'], ['a', 'b'], ['a', 'b', 'c']])
+  })
+
+  it('leaves names as any subset of the changes in the weak mode', async () => {
+    const fs = new InMemoryFileSystem({ weakNames: true })
+    for (const name of ['a', 'b', 'c']) await (await fs.open(`/${name}`, 'create')).close()
+    const left = [...fs.crashState().everyChoice()].map((choice) => {
+      const crashed = fs.clone()
+      crashed.crash(choice)
+      return crashed.volume.readdirSync('/').map(String).join('')
+    })
+    expect(left.toSorted()).toEqual(['', 'a', 'ab', 'abc', 'ac', 'b', 'bc', 'c'])
+  })
+
+  it('leaves a rename undone or done, never half done, also between directories', async () => {
+    const fs = await withFile(bytes('A'), async (_, made) => {
+      await made.mkdir('/d')
+      await made.rename('/file', '/d/file')
+    })
+    const left = [...fs.crashState().everyChoice()].map((choice) => {
+      const image = fs.crashState().image(choice)
+      return [...image.entries.keys()].filter((path) => path.endsWith('file'))
+    })
+    expect(left).toEqual([['/file'], ['/file'], ['/file'], ['/d/file']])
+  })
+
+  it('has a rename between directories durable when either directory is synced, with what came before it', async () => {
+    for (const synced of ['/', '/d']) {
+      const fs = await withFile(bytes('A'), async (_, made) => {
+        await made.mkdir('/d')
+        for (const path of ['/d/before', '/before']) await (await made.open(path, 'create')).close()
+        await made.rename('/file', '/d/file')
+        for (const path of ['/d/after', '/after']) await (await made.open(path, 'create')).close()
+        await made.syncDirectory(synced)
+      })
+      fs.crash()
+      const after = synced === '/' ? ['/after'] : ['/d/after']
+      expect([...fs.crashState().image({ picks: [] }).entries.keys()].toSorted()).toEqual(
+        ['/before', '/d', '/d/before', '/d/file', ...after].toSorted(),
+      )
+    }
+  })
+
+  it('loses everything below a directory whose own name is lost', async () => {
+    const fs = new InMemoryFileSystem()
+    fs.faults.failAlways('syncDirectory', 'EIO', '/')
+    await fs.mkdir('/a').catch(() => {})
+    fs.faults.clear()
+    fs.faults.failNext('mkdir', 'EIO')
+    expect([...fs.crashState().image({ picks: [] }).entries.keys()]).toEqual([])
+  })
+
+  it('makes only the bytes of a durable write durable, and no more of the size than they need', async () => {
+    const fs = await withFile(sectors('A'), async (file) => {
+      await file.write([sectors('B')], 0)
+      await file.write([sectors('C')], 512)
+      await file.writeDurable([sectors('D')], 1024)
+      await file.write([sectors('E')], 1536)
+    })
+    fs.crash()
+    expect(content(fs)).toBe('A*512 0*512 D*512')
+  })
+
+  it('is the same for the same seed, and differs between seeds', async () => {
+    const all = await Promise.all(Array.from({ length: 50 }, (_, seed) => digestAfterCrash(seed)))
+    expect(await Promise.all(Array.from({ length: 50 }, (_, seed) => digestAfterCrash(seed)))).toEqual(all)
+    expect(new Set(all).size).toBeGreaterThan(15)
+  })
+})
+
+async function digestAfterCrash(seed: number): Promise<string> {
+  const fs = await withFile(sectors('A', 'B', 'C'), async (file, made) => {
+    await file.write([sectors('D', 'E', 'F', 'G', 'H')], 256)
+    await file.truncate(1000)
+    await (await made.open('/other', 'create')).close()
+  })
+  fs.crash({ random: new Random(seed) })
+  return fs.crashState().image({ picks: [] }).digest()
+}
+
+async function digestOf(name: string, text: string): Promise<string> {
+  const fs = new InMemoryFileSystem()
+  const file = await fs.open(name, 'create')
+  await file.writeDurable([bytes(text)], 0)
+  await fs.syncDirectory('/')
+  return fs.crashState().image({ picks: [] }).digest()
+}
+
+describe('CrashImage', () => {
+  it('has the same digest exactly when names and bytes are the same', async () => {
+    expect(await digestOf('/a', 'b')).toBe(await digestOf('/a', 'b'))
+    expect(new Set([await digestOf('/a', 'b'), await digestOf('/b', 'b'), await digestOf('/a', 'c')]).size).toBe(3)
+  })
+
+  it('starts a file system, in which it is all durable, as often as wanted', async () => {
+    const fs = await withFile(sectors('A'), (_, made) => made.mkdir('/a/b'))
+    const image = fs.crashState().image({ picks: [] })
+    for (const started of [new InMemoryFileSystem({ image }), new InMemoryFileSystem({ image })]) {
+      expect(content(started)).toBe('A*512')
+      const file = await started.open('/file', 'read-write')
+      await file.writeDurable([sectors('B')], 0)
+      started.crash()
+      expect(content(started)).toBe('B*512')
+      expect(await started.readdir('/a')).toEqual(['b'])
+    }
+  })
+})
