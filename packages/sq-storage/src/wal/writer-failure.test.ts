@@ -3,7 +3,7 @@ import { CommitFailedError, WalIoError } from '../index.ts'
 import { append, appendAll, appendEach, LogFixture, numbered } from '../testing/log-fixture.ts'
 
 /** What an append was told. */
-async function outcome(pending: Promise<bigint>): Promise<bigint | unknown> {
+async function outcome(pending: Promise<bigint>): Promise<unknown> {
   return pending.catch((error: unknown) => error)
 }
 

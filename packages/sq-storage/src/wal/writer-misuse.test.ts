@@ -15,6 +15,12 @@ async function temporaryDirectory(): Promise<string> {
   return directory
 }
 
+/** The two ways to open a log; both must be careful. */
+const openings = [
+  (...opened: Parameters<typeof WalReader.open>) => WalWriter.open(...opened),
+  (...opened: Parameters<typeof WalReader.open>) => WalReader.open(...opened),
+]
+
 describe('a bad topic or partition is refused by name, before anything is touched', () => {
   const topics: [unknown, RegExp][] = [
     ['', /topic must have 1 to 249 characters, not 0/],
@@ -31,7 +37,7 @@ describe('a bad topic or partition is refused by name, before anything is touche
   ]
   test.each(topics)('topic %j', async (topic, message) => {
     const log = new LogFixture()
-    for (const opening of [WalWriter.open, WalReader.open]) {
+    for (const opening of openings) {
       await expect(opening(log.fs, log.config, topic as string, 0)).rejects.toThrow(message)
     }
     expect(await log.fs.readdir('/')).toEqual([])
@@ -39,7 +45,7 @@ describe('a bad topic or partition is refused by name, before anything is touche
 
   test.each([-1, 1.5, 2 ** 32, NaN, Infinity, '0', 0n])('partition %s', async (partition) => {
     const log = new LogFixture()
-    for (const opening of [WalWriter.open, WalReader.open]) {
+    for (const opening of openings) {
       await expect(opening(log.fs, log.config, 'orders', partition as number)).rejects.toThrow(/partition must be/)
     }
     expect(await log.fs.readdir('/')).toEqual([])
