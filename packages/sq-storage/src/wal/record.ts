@@ -159,13 +159,19 @@ function decodeHeaders(source: Buffer, count: number): RecordHeader[] | null {
   return at === source.length ? headers : null
 }
 
-/** Calls back with each timestamp of a RECORDS body; cheaper than decoding the records. False as for `decodeRecords`. */
+/**
+ * Calls back with each timestamp of a RECORDS body; cheaper than decoding the records. False if the body is not made of
+ * exactly so many; what a record holds besides is not looked at.
+ */
 export function readTimestamps(body: Buffer, recordCount: number, found: (timestampMs: number) => void): boolean {
   let at = 0
   for (let index = 0; index < recordCount; index++) {
     if (at + RECORD_OVERHEAD_BYTES > body.length) return false
-    found(readUint64(body, at + AT.timestampMs))
-    at += Math.max(body.readUInt32LE(at + AT.length), RECORD_OVERHEAD_BYTES)
+    const length = body.readUInt32LE(at + AT.length)
+    const timestampMs = readUint64(body, at + AT.timestampMs)
+    if (length < RECORD_OVERHEAD_BYTES || !Number.isSafeInteger(timestampMs)) return false
+    found(timestampMs)
+    at += length
   }
   return at === body.length
 }
