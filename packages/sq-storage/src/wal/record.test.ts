@@ -1,0 +1,222 @@
+import { Random } from '@sq/sim'
+import { describe, expect, it } from 'vitest'
+import { flipped, joined, u32, u64 } from '../testing/hand-bytes.ts'
+import { checkRecord, contentBytes, decodeRecords, encodeRecord, readTimestamps, recordBytes } from './record.ts'
+import type { RecordInput } from './record.ts'
+
+const NO_KEY = u32(0xffff_ffff)
+const EMPTY: RecordInput = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
+
+function encoded(...records: RecordInput[]): Buffer {
+  const target = Buffer.alloc(records.reduce((sum, record) => sum + recordBytes(record), 0))
+  let at = 0
+  for (const record of records) at = encodeRecord(record, target, at)
+  expect(at).toBe(target.length)
+  return target
+}
+
+function timestampsOf(body: Buffer, recordCount: number): number[] | null {
+  const found: number[] = []
+  return readTimestamps(body, recordCount, (timestampMs) => found.push(timestampMs)) ? found : null
+}
+
+const SHAPES: [string, RecordInput, Buffer][] = [
+  ['nothing at all', EMPTY, joined(u32(24), u64(0), NO_KEY, u32(0), u32(0))],
+  ['an empty key', { ...EMPTY, key: Buffer.alloc(0) }, joined(u32(24), u64(0), u32(0), u32(0), u32(0))],
+  ['a key', { ...EMPTY, key: Buffer.from('key') }, joined(u32(27), u64(0), u32(3), u32(0), u32(0), 'key')],
+  ['a value', { ...EMPTY, value: Buffer.from('value') }, joined(u32(29), u64(0), NO_KEY, u32(5), u32(0), 'value')],
+  [
+    'the latest timestamp',
+    { ...EMPTY, timestampMs: 2 ** 53 - 1 },
+    joined(u32(24), u64(2n ** 53n - 1n), NO_KEY, u32(0), u32(0)),
+  ],
+  [
+    'an empty header',
+    { ...EMPTY, headers: [{ name: '', value: Buffer.alloc(0) }] },
+    joined(u32(32), u64(0), NO_KEY, u32(0), u32(1), u32(0), u32(0)),
+  ],
+  [
+    'header names of several bytes a character, and one name twice',
+    {
+      key: Buffer.from('k'),
+      value: Buffer.from('v'),
+      headers: [
+        { name: 'é', value: Buffer.from([1]) },
+        { name: '日本', value: Buffer.alloc(0) },
+        { name: '🙂', value: Buffer.from([2, 3]) },
+        { name: 'é', value: Buffer.from([4]) },
+      ],
+      timestampMs: 1_700_000_000_000,
+    },
+    joined(
+      joined(u32(76), u64(1_700_000_000_000), u32(1), u32(1), u32(4), 'kv'),
+      joined(u32(2), Buffer.from('c3a9', 'hex'), u32(1), Buffer.from([1])),
+      joined(u32(6), Buffer.from('e697a5e69cac', 'hex'), u32(0)),
+      joined(u32(4), Buffer.from('f09f9982', 'hex'), u32(2), Buffer.from([2, 3])),
+      joined(u32(2), Buffer.from('c3a9', 'hex'), u32(1), Buffer.from([4])),
+    ),
+  ],
+]
+
+/** Records of all shapes. */
+function randomRecord(random: Random): RecordInput {
+  const bytes = () => Buffer.from(random.bytes(random.pick([0, 1, 7, 8, 9, 100])))
+  return {
+    key: random.chance(0.3) ? null : bytes(),
+    value: bytes(),
+    headers: Array.from({ length: random.int(4) }, () => ({ name: random.pick(['', 'a', 'naïve', '鍵', '🔑']), value: bytes() })),
+    timestampMs: random.pick([0, 1, 2 ** 32 - 1, 2 ** 32, 1_700_000_000_000, 2 ** 53 - 1]),
+  }
+}
+
+describe('a record', () => {
+  it.each(SHAPES)('with %s has every field in its place', (_, record, bytes) => {
+    expect(encoded(record)).toEqual(bytes)
+    expect(recordBytes(record)).toBe(bytes.length)
+    expect(decodeRecords(bytes, { baseOffset: 5, recordCount: 1 })).toEqual([{ ...record, offset: 5n }])
+    expect(timestampsOf(bytes, 1)).toEqual([record.timestampMs])
+  })
+
+  it.each([0, 1, 7, 8, 9, 255, 256, 65_536])('holds a key and a value of %d bytes', (length) => {
+    const record = { ...EMPTY, key: Buffer.alloc(length, 1), value: Buffer.alloc(length, 2) }
+    expect(decodeRecords(encoded(record), { baseOffset: 0, recordCount: 1 })).toEqual([{ ...record, offset: 0n }])
+  })
+
+  it('is written at a place, and touches nothing else', () => {
+    const record = { ...EMPTY, value: Buffer.from('value') }
+    const target = Buffer.alloc(45, 0xaa)
+    expect(encodeRecord(record, target, 8)).toBe(37)
+    expect(target).toEqual(joined(Buffer.alloc(8, 0xaa), encoded(record), Buffer.alloc(8, 0xaa)))
+  })
+
+  it('counts as content what the caller gave', () => {
+    const headers = [
+      { name: 'é', value: Buffer.alloc(3) },
+      { name: 'b', value: Buffer.alloc(0) },
+    ]
+    const record = { ...EMPTY, key: Buffer.alloc(5), value: Buffer.alloc(7), headers }
+    expect(contentBytes(record, recordBytes(record))).toBe(5 + 7 + 2 + 3 + 1)
+    expect(contentBytes(EMPTY, recordBytes(EMPTY))).toBe(0)
+  })
+
+  it('takes any Uint8Array, also a part of a larger one', () => {
+    const part = new Uint8Array([9, 1, 2, 9]).subarray(1, 3)
+    const [record] = decodeRecords(encoded({ ...EMPTY, key: part, value: part }), { baseOffset: 0, recordCount: 1 }) ?? []
+    expect(record).toMatchObject({ key: Buffer.from([1, 2]), value: Buffer.from([1, 2]) })
+  })
+})
+
+describe('the records of a frame', () => {
+  it('come back as they were, at the offsets that follow each other', () => {
+    const random = new Random(5)
+    for (let round = 0; round < 300; round++) {
+      const records = Array.from({ length: random.int(6) }, () => randomRecord(random))
+      const baseOffset = random.pick([0, 1, 2 ** 32 - 2, 2 ** 53 - 10])
+      const body = encoded(...records)
+      expect(decodeRecords(body, { baseOffset, recordCount: records.length })).toEqual(
+        records.map((record, index) => ({ ...record, offset: BigInt(baseOffset) + BigInt(index) })),
+      )
+      expect(timestampsOf(body, records.length)).toEqual(records.map(({ timestampMs }) => timestampMs))
+    }
+  })
+
+  it('are none if there is one more, one fewer, or a byte too many', () => {
+    const body = encoded(EMPTY, EMPTY)
+    for (const recordCount of [0, 1, 3, 2 ** 32 - 1]) {
+      expect(decodeRecords(body, { baseOffset: 0, recordCount })).toBeNull()
+      expect(timestampsOf(body, recordCount)).toBeNull()
+    }
+    expect(decodeRecords(joined(body, '\0'), { baseOffset: 0, recordCount: 2 })).toBeNull()
+    expect(timestampsOf(joined(body, '\0'), 2)).toBeNull()
+  })
+
+  it.each(SHAPES)('are none if one with %s is cut anywhere', (_, __, bytes) => {
+    for (let length = 0; length < bytes.length; length++) {
+      expect(decodeRecords(bytes.subarray(0, length), { baseOffset: 0, recordCount: 1 })).toBeNull()
+    }
+  })
+
+  const header = [{ name: 'n', value: Buffer.from('v') }]
+  it.each([
+    ['length 0', EMPTY, 0, 0],
+    ['a length below the least', EMPTY, 0, 23],
+    ['a length past the body', EMPTY, 0, 25],
+    ['the largest length', EMPTY, 0, 2 ** 32 - 1],
+    ['a timestamp over 2^53 - 1', EMPTY, 8, 0x0020_0000],
+    ['a key length of -2', EMPTY, 12, 2 ** 32 - 2],
+    ['a key past the record', EMPTY, 12, 1],
+    ['the longest key', EMPTY, 12, 2 ** 31 - 1],
+    ['a value past the record', EMPTY, 16, 1],
+    ['the longest value', EMPTY, 16, 2 ** 32 - 1],
+    ['a header that is not there', EMPTY, 20, 1],
+    ['the most headers', EMPTY, 20, 2 ** 32 - 1],
+    ['bytes after its last header', { ...EMPTY, headers: header }, 20, 0],
+    ['a header name past the record', { ...EMPTY, headers: header }, 24, 3],
+    ['the longest header name', { ...EMPTY, headers: header }, 24, 2 ** 32 - 1],
+    ['a header value past the record', { ...EMPTY, headers: header }, 29, 2],
+    ['the longest header value', { ...EMPTY, headers: header }, 29, 2 ** 32 - 1],
+  ])('are none if one has %s', (_, record, at, value) => {
+    const body = encoded(record)
+    body.writeUInt32LE(value, at)
+    expect(decodeRecords(body, { baseOffset: 0, recordCount: 1 })).toBeNull()
+  })
+
+  it('have no timestamps if one has a length or a timestamp that cannot be', () => {
+    for (const [at, value] of [[0, 0], [0, 23], [0, 25], [0, 2 ** 32 - 1], [8, 0x0020_0000]] as const) {
+      const body = encoded(EMPTY)
+      body.writeUInt32LE(value, at)
+      expect(timestampsOf(body, 1)).toBeNull()
+    }
+  })
+
+  it('are read as something or as nothing, and never throw, with any bit flipped', () => {
+    const random = new Random(6)
+    const records = Array.from({ length: 4 }, () => randomRecord(random))
+    const body = encoded(...records)
+    for (let bit = 0; bit < 8 * body.length; bit++) {
+      expect(() => decodeRecords(flipped(body, bit), { baseOffset: 0, recordCount: 4 })).not.toThrow()
+      expect(() => timestampsOf(flipped(body, bit), 4)).not.toThrow()
+    }
+  })
+
+  it('are read as something or as nothing, and never throw, whatever the bytes are', () => {
+    const random = new Random(7)
+    for (let round = 0; round < 3000; round++) {
+      const body = Buffer.from(random.bytes(random.int(120)))
+      // Small lengths in most places, so that some of them lead on.
+      for (let at = 0; at + 4 <= body.length; at += 4) if (random.chance(0.8)) body.writeUInt32LE(random.int(40), at)
+      expect(() => decodeRecords(body, { baseOffset: 0, recordCount: random.int(4) })).not.toThrow()
+      expect(() => timestampsOf(body, random.int(4))).not.toThrow()
+    }
+  })
+})
+
+describe('checkRecord', () => {
+  it('takes every shape', () => {
+    for (const [, record] of SHAPES) expect(() => checkRecord(record)).not.toThrow()
+  })
+
+  const bytes = Buffer.alloc(1)
+  it.each([
+    [{ key: undefined }, TypeError, 'key must be a Uint8Array or null, not undefined'],
+    [{ key: 'text' }, TypeError, 'key must be a Uint8Array or null, not "text"'],
+    [{ value: null }, TypeError, 'value must be a Uint8Array, not null'],
+    [{ value: [1] }, TypeError, 'value must be a Uint8Array, not an object (Array)'],
+    [{ value: new Uint16Array(1) }, TypeError, 'value must be a Uint8Array, not an object (Uint16Array)'],
+    [{ timestampMs: 1n }, TypeError, 'timestampMs must be a number, not 1n'],
+    [{ timestampMs: -1 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: -1'],
+    [{ timestampMs: 0.5 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: 0.5'],
+    [{ timestampMs: Number.NaN }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: NaN'],
+    [{ timestampMs: 2 ** 53 }, RangeError, /2\^53 - 1: 9007199254740992$/],
+    [{ headers: undefined }, TypeError, 'headers must be an array of { name, value }, not undefined'],
+    [{ headers: new Map() }, TypeError, 'headers must be an array of { name, value }, not an object (Map)'],
+    [{ headers: [null] }, TypeError, 'headers[0].name must be a string, not undefined'],
+    [{ headers: [{ name: 'a', value: bytes }, { name: 1, value: bytes }] }, TypeError, 'headers[1].name must be a string, not 1'],
+    [{ headers: [{ name: '\ud800', value: bytes }] }, RangeError, /^headers\[0\]\.name must be well-formed Unicode/],
+    [{ headers: [{ name: 'a', value: 'text' }] }, TypeError, 'headers[0].value must be a Uint8Array, not "text"'],
+  ])('refuses %o', (part, kind, message) => {
+    const check = () => checkRecord({ ...EMPTY, ...part } as unknown as RecordInput)
+    expect(check).toThrow(kind)
+    expect(check).toThrow(message)
+  })
+})
