@@ -33,15 +33,24 @@ export class Commit {
     return frameBytes(this.#end - FRAME_HEADER_BYTES + more)
   }
 
-  /** Copies checked records of `bytes` encoded bytes in all; resolves with the first one's offset once durable. */
+  /**
+   * Copies checked records of `bytes` encoded bytes in all; resolves with the first one's offset once durable. Throws,
+   * with nothing added, if a record is not what it was when it was checked (it has getters, say).
+   */
   add(records: readonly RecordInput[], bytes: number): Promise<bigint> {
     this.#reserve(bytes)
     const index = this.recordCount
+    let end = this.#end
+    let { minTimestampMs, maxTimestampMs } = this
     for (const record of records) {
-      this.#end = encodeRecord(record, this.#buffer, this.#end)
-      this.minTimestampMs = Math.min(this.minTimestampMs, record.timestampMs)
-      this.maxTimestampMs = Math.max(this.maxTimestampMs, record.timestampMs)
+      end = encodeRecord(record, this.#buffer, end)
+      minTimestampMs = Math.min(minTimestampMs, record.timestampMs)
+      maxTimestampMs = Math.max(maxTimestampMs, record.timestampMs)
     }
+    if (end !== this.#end + bytes) throw new TypeError('a record changed while it was appended')
+    this.#end = end
+    this.minTimestampMs = minTimestampMs
+    this.maxTimestampMs = maxTimestampMs
     this.recordCount += records.length
     return new Promise((resolve, reject) => this.#waiters.push({ index, resolve, reject }))
   }

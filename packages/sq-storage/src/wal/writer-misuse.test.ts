@@ -124,6 +124,24 @@ describe('a bad record is refused, and the log goes on', () => {
   })
 })
 
+test('a record that changes between check and copy is refused whole, and the log goes on', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const sizes = [1, 1, 1, 5000, 5000, 5000, 5000]
+  const shifty = {
+    key: null,
+    get value() {
+      return Buffer.alloc(sizes.shift() ?? 5000)
+    },
+    headers: [],
+    timestampMs: 0,
+  }
+  const steady = { key: null, value: bytes('steady'), headers: [], timestampMs: 0 }
+  await expect(writer.appendBatch([steady, shifty])).rejects.toThrow()
+  expect(await append(writer, 'a')).toBe(0n)
+  expect(await log.values()).toEqual(['a'])
+})
+
 test.each([
   ['append', (writer: WalWriter) => append(writer, 'a')],
   ['appendBatch', (writer: WalWriter) => writer.appendBatch([{ key: null, value: bytes('a'), headers: [], timestampMs: 0 }])],

@@ -26,6 +26,8 @@ import { statDirectory } from './segment-file.ts'
 
 /** Gathered appends beyond this many bytes go into further commits, so that no buffer grows without need. */
 const MAX_GATHERED_BYTES = 8 * 1024 * 1024
+/** The most a frame may take, whatever the config: positions in a segment are 32-bit. */
+const MAX_ENCODED_BYTES = 2 * 1024 * 1024 * 1024
 /** What an append that waits costs beside its bytes: a promise, its functions, a place in a list. */
 const APPEND_ALLOWANCE_BYTES = 256
 
@@ -173,19 +175,25 @@ export class WalWriter implements AsyncDisposable {
 
   #add(records: readonly RecordInput[]): Promise<bigint> {
     if (this.#closing !== null) return Promise.reject(this.#closedError())
-    let bytes: number
     try {
-      bytes = this.#check(records)
+      return this.#gather(records, this.#check(records))
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** Copies checked records of so many encoded bytes into the commit that gathers, and sees that it will be written. */
+  #gather(records: readonly RecordInput[], bytes: number): Promise<bigint> {
     const cost = bytes + APPEND_ALLOWANCE_BYTES
     const { maxPendingBytes } = this.#held.config
     if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
-      return Promise.reject(new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes }))
+      throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
     }
     const commit = this.#gatheringCommit(bytes)
     const appended = commit.add(records, bytes)
+    // From here on nothing throws: a commit is in the queue exactly when it holds records.
+    if (commit === this.#spare) this.#spare = null
+    if (commit !== this.#queue.at(-1)) this.#queue.push(commit)
     commit.pendingBytes += cost
     this.#pendingBytes += cost
     this.#pendingRecords += records.length
@@ -212,21 +220,21 @@ export class WalWriter implements AsyncDisposable {
     if (batchBytes > maxBatchBytes) {
       throw new RangeError(`the batch holds ${batchBytes} bytes, maxBatchBytes is ${maxBatchBytes}`)
     }
+    if (encodedBytes > MAX_ENCODED_BYTES) {
+      throw new RangeError(`the batch takes ${encodedBytes} bytes on disk, a frame has room for ${MAX_ENCODED_BYTES}`)
+    }
     if (this.#live.nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
       throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
     }
     return encodedBytes
   }
 
-  /** The commit that takes the next records: the last one waiting, if they fit. */
+  /** The commit that takes the next records: the last one waiting, if they fit, else an empty one. */
   #gatheringCommit(bytes: number): Commit {
     const last = this.#queue.at(-1)
     const limit = Math.min(MAX_GATHERED_BYTES, this.#held.config.maxSegmentBytes - MAX_HEAD_BYTES)
     if (last instanceof Commit && last.frameBytesWith(bytes) <= limit) return last
-    const commit = this.#spare ?? new Commit()
-    this.#spare = null
-    this.#queue.push(commit)
-    return commit
+    return this.#spare ?? new Commit()
   }
 
   #inTurn<T>(action: () => Promise<T>): Promise<T> {
