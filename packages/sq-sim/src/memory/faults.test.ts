@@ -99,6 +99,13 @@ describe('a fault', () => {
     await fs.stat('/a')
   })
 
+  it('finds an open file under the name it has now', async () => {
+    const { fs, file } = await withFile()
+    await fs.rename('/file', '/name')
+    fs.faults.failAlways('sync', 'EIO', '/name')
+    await expect(file.sync()).rejects.toThrow("EIO: i/o error, fsync '/name'")
+  })
+
   it('strikes the n-th time, once', async () => {
     const { fs } = await withFile()
     fs.faults.add({ on: 'stat', when: { nth: 3 }, fault: { error: 'EIO' } })

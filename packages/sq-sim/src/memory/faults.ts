@@ -41,7 +41,10 @@ export type FaultTime =
 
 export interface FaultRule {
   readonly on: Operation | readonly Operation[]
-  /** The whole path, absolute; any, if not given. A rename has two, and either may match. */
+  /**
+   * The whole path, absolute; any, if not given. That of an open file is the name it has now, or had last. A rename has
+   * two, and either may match.
+   */
   readonly path?: PathMatch
   /** `next`, if not given. */
   readonly when?: FaultTime

@@ -12,7 +12,6 @@ const MAX_READ_ATTEMPTS = 16
 export class InMemoryFileHandle implements FileHandle {
   readonly #machine: Machine
   readonly #file: FileState
-  readonly #path: string
   readonly #writing: boolean
   readonly #life: number
   readonly #gate = new Gate()
@@ -23,7 +22,6 @@ export class InMemoryFileHandle implements FileHandle {
   constructor(machine: Machine, { file, writing }: { readonly file: FileState; readonly writing: boolean }) {
     this.#machine = machine
     this.#file = file
-    this.#path = file.path
     this.#writing = writing
     this.#life = machine.life
     this.#failuresSeen = file.failures
@@ -35,7 +33,7 @@ export class InMemoryFileHandle implements FileHandle {
   read(buffer: Uint8Array, position: number): Promise<number> {
     return this.#use('read', async () => {
       checkPosition(position, 'position')
-      const target: Target = { path: this.#path, position, buffers: [buffer] }
+      const target: Target = { path: this.#file.path, position, buffers: [buffer] }
       for (let attempts = 1; ; attempts++) {
         try {
           return await this.#machine.run('read', target, (fault) => {
@@ -69,7 +67,7 @@ export class InMemoryFileHandle implements FileHandle {
   truncate(sizeBytes: number): Promise<void> {
     return this.#useForWriting('truncate', async () => {
       checkPosition(sizeBytes, 'sizeBytes')
-      await this.#machine.run('truncate', { path: this.#path, position: sizeBytes }, () => {
+      await this.#machine.run('truncate', { path: this.#file.path, position: sizeBytes }, () => {
         const before = this.#file.sizeBytes
         this.#machine.visible.truncate(this.#file, sizeBytes)
         this.#file.changed(sizeBytes, Math.max(before, sizeBytes), sizeBytes, this.#readVisible)
@@ -78,26 +76,26 @@ export class InMemoryFileHandle implements FileHandle {
   }
 
   size(): Promise<number> {
-    return this.#use('size', () => this.#machine.run('size', { path: this.#path }, () => this.#file.sizeBytes))
+    return this.#use('size', () => this.#machine.run('size', { path: this.#file.path }, () => this.#file.sizeBytes))
   }
 
   async close(): Promise<void> {
     if (!(await this.#gate.close())) return
-    if (this.#life !== this.#machine.life) throw this.#machine.error('EBADF', 'close', { path: this.#path })
+    if (this.#life !== this.#machine.life) throw this.#machine.error('EBADF', 'close', { path: this.#file.path })
     // The descriptor is gone also when closing it reports a failure.
     const giveUp = (): void => {
       this.#machine.visible.close(this.#file)
       this.#machine.openHandles--
     }
-    await this.#machine.run('close', { path: this.#path }, giveUp, giveUp)
+    await this.#machine.run('close', { path: this.#file.path }, giveUp, giveUp)
   }
 
   async #write(buffers: readonly Uint8Array[], position: number): Promise<void> {
     checkPosition(position, 'position')
-    const progress = new WriteProgress(buffers, position, this.#path)
+    const progress = new WriteProgress(buffers, position, this.#file.path)
     while (!progress.done) {
       const piece = progress.next()
-      const target: Target = { path: this.#path, position: progress.position, buffers: piece }
+      const target: Target = { path: this.#file.path, position: progress.position, buffers: piece }
       try {
         progress.wrote(
           await this.#machine.run(
@@ -127,7 +125,7 @@ export class InMemoryFileHandle implements FileHandle {
   }
 
   async #sync(makeDurable: () => void): Promise<void> {
-    const target: Target = { path: this.#path }
+    const target: Target = { path: this.#file.path }
     await this.#machine.run(
       'sync',
       target,
@@ -146,7 +144,7 @@ export class InMemoryFileHandle implements FileHandle {
 
   async #use<T>(operation: Operation, call: () => Promise<T>): Promise<T> {
     if (this.#life !== this.#machine.life || !this.#gate.enter()) {
-      throw this.#machine.error('EBADF', operation, { path: this.#path })
+      throw this.#machine.error('EBADF', operation, { path: this.#file.path })
     }
     try {
       return await call()
@@ -156,7 +154,7 @@ export class InMemoryFileHandle implements FileHandle {
   }
 
   async #useForWriting(operation: Operation, call: () => Promise<void>): Promise<void> {
-    if (!this.#writing) throw this.#machine.error('EBADF', operation, { path: this.#path })
+    if (!this.#writing) throw this.#machine.error('EBADF', operation, { path: this.#file.path })
     return this.#use(operation, call)
   }
 }

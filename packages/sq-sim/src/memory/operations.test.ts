@@ -76,7 +76,7 @@ describe('Trace', () => {
       "sync '/file'",
       "rename '/file' -> '/name'",
       "syncDirectory '/'",
-      "sync '/file': EIO: i/o error, fsync '/file'",
+      "sync '/name': EIO: i/o error, fsync '/name'",
     ])
   })
 

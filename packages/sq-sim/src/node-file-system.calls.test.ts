@@ -1,0 +1,145 @@
+/** Which system calls `NodeFileSystem` makes, and what it does when they go wrong in ways that no disk here will show. */
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { NodeFileSystem } from './node-file-system.ts'
+import { systemError } from './system-error.ts'
+
+type ReadDone = (error: Error | null, bytes: number, buffer: Uint8Array) => void
+type ReadCall = [fd: number, buffer: Uint8Array, offset: number, length: number, position: number, done: ReadDone]
+
+/** What the next calls of `fs.read` do instead of it. */
+const reads = vi.hoisted((): ((...call: ReadCall) => void)[] => [])
+
+vi.mock('node:fs', async (importOriginal) => {
+  const real = await importOriginal<typeof import('node:fs')>()
+  const promises = { ...real.promises, mkdir: vi.fn(real.promises.mkdir) }
+  return {
+    ...real,
+    promises,
+    open: vi.fn(real.open),
+    close: vi.fn(real.close),
+    fsync: vi.fn(real.fsync),
+    read: (...call: ReadCall) => (reads.shift() ?? real.read)(...call),
+    writev: vi.fn(real.writev),
+    writevSync: vi.fn(real.writevSync),
+  }
+})
+
+const real = await vi.importActual<typeof import('node:fs')>('node:fs')
+const nodeFs = new NodeFileSystem()
+let directory = ''
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), 'sq-sim-'))
+  vi.clearAllMocks()
+})
+afterEach(() => fs.rmSync(directory, { recursive: true }))
+
+/** The paths opened, made and synced so far, in order. */
+function made(): string[] {
+  const opened = vi.mocked(fs.open).mock
+  const calls: [number, string][] = vi.mocked(fs.promises.mkdir).mock.calls.map(([path], i) => [
+    vi.mocked(fs.promises.mkdir).mock.invocationCallOrder[i] ?? 0,
+    `mkdir ${String(path)}`,
+  ])
+  // Each directory is opened to be synced, and for nothing else.
+  opened.calls.forEach(([path], i) => calls.push([opened.invocationCallOrder[i] ?? 0, `sync ${String(path)}`]))
+  return calls.toSorted(([a], [b]) => a - b).map(([, call]) => call.replaceAll(directory, '*'))
+}
+
+describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
+  it('opens for writing with O_DSYNC, and for reading without any right to write', async () => {
+    const path = `${directory}/file`
+    await (await nodeFs.open(path, 'create')).close()
+    await (await nodeFs.open(path, 'read-write')).close()
+    await (await nodeFs.open(path, 'read')).close()
+    const { O_CREAT, O_DSYNC, O_EXCL, O_RDWR, O_RDONLY } = fs.constants
+    const flags = vi.mocked(fs.open).mock.calls.map((call): unknown => call[1])
+    expect(flags).toEqual([O_RDWR | O_DSYNC | O_CREAT | O_EXCL, O_RDWR | O_DSYNC, O_RDONLY])
+  })
+
+  it.each([true, false])('writes durably with one call, blocking: %s', async (blocking) => {
+    const file = await new NodeFileSystem({ blocking }).open(`${directory}/file`, 'create')
+    await file.writeDurable([Buffer.from('one'), Buffer.from('two')], 0)
+    const calls = [vi.mocked(fs.writev), vi.mocked(fs.writevSync), vi.mocked(fs.fsync)]
+    expect(calls.map((call) => call.mock.calls.length)).toEqual(blocking ? [0, 1, 0] : [1, 0, 0])
+    await file.close()
+  })
+
+  it('syncs with fsync', async () => {
+    const file = await nodeFs.open(`${directory}/file`, 'create')
+    await file.sync()
+    expect(fs.fsync).toHaveBeenCalledOnce()
+    await file.close()
+  })
+
+  it('makes directories outermost first, each durable before the next, and the one that was there durable too', async () => {
+    await nodeFs.mkdir(`${directory}/a/b`)
+    expect(made()).toEqual([`sync ${tmpdir()}`, 'mkdir */a', 'sync *', 'mkdir */a/b', 'sync */a'])
+    expect(fs.fsync).toHaveBeenCalledTimes(3)
+    vi.clearAllMocks()
+    await nodeFs.mkdir(`${directory}/a/b`)
+    expect(made()).toEqual([])
+  })
+
+  it('makes no directory below one that could not be made durable', async () => {
+    vi.mocked(fs.fsync).mockImplementationOnce(real.fsync)
+    vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EIO', { syscall: 'fsync' })))
+    await expect(nodeFs.mkdir(`${directory}/a/b`)).rejects.toMatchObject({ code: 'EIO', path: directory })
+    expect(fs.readdirSync(`${directory}/a`)).toEqual([])
+  })
+
+  it('takes EINVAL from the sync of a directory for "nothing to do", and closes it', async () => {
+    vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EINVAL', { syscall: 'fsync' })))
+    await nodeFs.syncDirectory(directory)
+    expect(fs.close).toHaveBeenCalledOnce()
+  })
+
+  it('closes a directory also when its sync fails, and says so', async () => {
+    vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EIO', { syscall: 'fsync' })))
+    await expect(nodeFs.syncDirectory(directory)).rejects.toMatchObject({ code: 'EIO', path: directory })
+    expect(fs.close).toHaveBeenCalledOnce()
+  })
+
+  it('carries on a short write and an interrupted one, blocking or not', async () => {
+    const interrupted = systemError('EINTR', { syscall: 'write' })
+    vi.mocked(fs.writev)
+      .mockImplementationOnce((fd, _buffers, position, done) => real.writev(fd, [Buffer.from('on')], position, done))
+      .mockImplementationOnce((_fd, buffers, _position, done) => done?.(interrupted, 0, [...buffers]))
+    vi.mocked(fs.writevSync)
+      .mockImplementationOnce((fd, _buffers, position) => real.writevSync(fd, [Buffer.from('on')], position))
+      .mockImplementationOnce(() => {
+        throw interrupted
+      })
+    for (const blocking of [true, false]) {
+      const file = await new NodeFileSystem({ blocking }).open(`${directory}/${blocking}`, 'create')
+      await file.writeDurable([Buffer.from('one'), Buffer.from('two')], 0)
+      await file.close()
+      expect(fs.readFileSync(`${directory}/${blocking}`, 'utf8')).toBe('onetwo')
+    }
+  })
+
+  it('carries on a short read and an interrupted one', async () => {
+    fs.writeFileSync(`${directory}/file`, 'content')
+    const file = await nodeFs.open(`${directory}/file`, 'read')
+    reads.push(
+      (fd, buffer, offset, _length, position, done) => real.read(fd, buffer, offset, 3, position, done),
+      (_fd, buffer, _offset, _length, _position, done) => done(systemError('EINTR', { syscall: 'read' }), 0, buffer),
+    )
+    const buffer = Buffer.alloc(7)
+    expect(await file.read(buffer, 0)).toBe(7)
+    expect(buffer.toString()).toBe('content')
+    await file.close()
+  })
+
+  it('gives a descriptor up once, also when closing it fails', async () => {
+    const file = await nodeFs.open(`${directory}/file`, 'create')
+    vi.mocked(fs.close).mockImplementationOnce((fd, done) =>
+      real.close(fd, () => done?.(systemError('EIO', { syscall: 'close' }))),
+    )
+    await expect(file.close()).rejects.toMatchObject({ code: 'EIO' })
+    await file.close()
+    expect(fs.close).toHaveBeenCalledOnce()
+  })
+})
