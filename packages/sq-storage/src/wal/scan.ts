@@ -94,6 +94,8 @@ export class SegmentScanner {
       const header = decodeFrameHeader(this.#chunk, { at: 0, position: this.#position, salt: this.#salt })
       if (header === null) return this.#stopAt('no frame header of this segment verifies here')
       const unknown = unknownInFrame(header)
+      // What was found before it is returned first: the next call comes here again.
+      if (unknown !== null && frames.length > 0) return 0
       if (unknown !== null) throw new UnsupportedFormatError({ path: this.#path, position: this.#position, found: unknown })
       const misplaced = this.#misplaced(header)
       if (misplaced !== null) return this.#stopAt(misplaced)
