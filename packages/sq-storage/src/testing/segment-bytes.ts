@@ -1,0 +1,113 @@
+/** Segment files put together frame by frame, also such as no writer would write. */
+import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType, nextOffsetAfter } from '../wal/frame.ts'
+import type { FrameHeader, FramePlace } from '../wal/frame.ts'
+import { encodeSegmentHead } from '../wal/open-frame.ts'
+import type { SegmentLink } from '../wal/open-frame.ts'
+import { encodeRecord, recordBytes } from '../wal/record.ts'
+import { encodeSealBody, SummaryBuilder } from '../wal/seal.ts'
+import { TIMESTAMP_MS } from './log-fixture.ts'
+
+export class SegmentBytes {
+  readonly baseOffset: number
+  /** The frames after OPEN, in order. */
+  readonly frames: FrameHeader[] = []
+  readonly headBytes: number
+  readonly salt: number
+  readonly #summary = new SummaryBuilder()
+  #bytes: Buffer
+  #place: FramePlace
+  #lastPosition = 32
+
+  constructor(
+    segment: { topic?: string; partition?: number; baseOffset?: number; previous?: SegmentLink | null; segmentId?: bigint } = {},
+  ) {
+    const { topic = 'orders', partition = 0, baseOffset = 0, previous = null, segmentId = 1n } = segment
+    const { bytes, salt } = encodeSegmentHead({ segmentId, createdMs: TIMESTAMP_MS, previous, topic }, { partition, baseOffset })
+    this.baseOffset = baseOffset
+    this.headBytes = bytes.length
+    this.salt = salt
+    this.#bytes = bytes
+    this.#place = { position: bytes.length, nextOffset: baseOffset, previousCrc: salt, salt }
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
+  /** Behind the last frame. */
+  get place(): FramePlace {
+    return this.#place
+  }
+
+  /** What a successor states of this segment. */
+  get link(): SegmentLink {
+    const { position, previousCrc } = this.#place
+    return { baseOffset: this.baseOffset, end: position, lastPosition: this.#lastPosition, lastCrc: previousCrc }
+  }
+
+  /** One commit. */
+  records(...values: (string | Uint8Array)[]): this {
+    const records = values.map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: TIMESTAMP_MS }))
+    const body = Buffer.alloc(records.reduce((sum, record) => sum + recordBytes(record), 0))
+    let at = 0
+    for (const record of records) at = encodeRecord(record, body, at)
+    this.#summary.add({
+      offsetDelta: this.#place.nextOffset - this.baseOffset,
+      position: this.#place.position,
+      recordCount: records.length,
+      minTimestampMs: TIMESTAMP_MS,
+      maxTimestampMs: TIMESTAMP_MS,
+    })
+    return this.frame({ type: FrameType.RECORDS, recordCount: records.length }, body)
+  }
+
+  /** A MARK with a body of so many zeros; as the second of a pair, it proves what is before the first. */
+  mark(bodyBytes = 0, durablePosition: number = this.#place.position): this {
+    return this.frame({ type: FrameType.MARK, durablePosition }, Buffer.alloc(bodyBytes))
+  }
+
+  /** A SEAL behind a MARK, as a writer ends a segment but closer together. */
+  seal(): this {
+    const durablePosition = this.#place.position
+    return this.mark().frame({ type: FrameType.SEAL, durablePosition }, encodeSealBody(this.#summary, this.#place.position))
+  }
+
+  /** Any frame; what is not given is what belongs there. */
+  frame(fields: { type: number } & Partial<FrameHeader>, body: Buffer): this {
+    const at = this.#bytes.length
+    const header = {
+      bodyLength: body.length,
+      baseOffset: this.#place.nextOffset,
+      recordCount: 0,
+      position: this.#place.position,
+      durablePosition: this.#place.position,
+      previousCrc: this.#place.previousCrc,
+      bodyCrc: checksum(body),
+      attributes: 0,
+      ...fields,
+    }
+    const bytes = Buffer.alloc(frameBytes(body.length))
+    body.copy(bytes, FRAME_HEADER_BYTES)
+    encodeFrameHeader(header, bytes, { at: 0, salt: this.salt })
+    bytes[3] = header.attributes
+    const headerCrc = checksum(bytes.subarray(0, 36), this.salt)
+    bytes.writeUInt32LE(headerCrc, 36)
+    this.frames.push({ ...header, headerCrc })
+    this.#lastPosition = at
+    this.#bytes = Buffer.concat([this.#bytes, bytes])
+    this.#place = {
+      position: this.#bytes.length,
+      nextOffset: nextOffsetAfter({ ...header, headerCrc }),
+      previousCrc: headerCrc,
+      salt: this.salt,
+    }
+    return this
+  }
+
+  /** The header of a frame after OPEN. */
+  at(index: number): FrameHeader {
+    const header = this.frames.at(index)
+    if (header === undefined) throw new RangeError(`there is no frame ${index}`)
+    return header
+  }
+}

@@ -1,0 +1,271 @@
+import type { FileHandle } from '@sq/sim'
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { UnsupportedFormatError } from '../errors.ts'
+import { flipped, joined } from '../testing/hand-bytes.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { encodeFrameHeader, FrameType } from './frame.ts'
+import type { Frame, FrameHeader } from './frame.ts'
+import { findProof, SegmentScanner } from './scan.ts'
+
+const PATH = '/segment'
+const CHUNK = 256 * 1024
+/** What a record takes beside its value, in a frame of its own. */
+const RECORD_AND_FRAME_HEADER = 24 + 40
+
+let fs: InMemoryFileSystem
+/** The lengths of the buffers that were read into. */
+let reads: number[]
+
+beforeEach(() => {
+  fs = new InMemoryFileSystem()
+  reads = []
+  fs.operations.observe(({ operation, phase, buffers = [] }) => {
+    if (operation === 'read' && phase === 'start') reads.push(...buffers.map(({ length }) => length))
+  })
+})
+
+async function fileOf(bytes: Buffer): Promise<FileHandle> {
+  const handle = await fs.open(PATH, 'create')
+  await handle.write([bytes], 0)
+  return handle
+}
+
+/** A scanner over a segment's frames after OPEN. */
+function scannerOf(handle: FileHandle, segment: SegmentBytes, limit: number): SegmentScanner {
+  const { headBytes, salt, baseOffset } = segment
+  return new SegmentScanner(handle, { path: PATH, limit, position: headBytes, nextOffset: baseOffset, previousCrc: salt, salt })
+}
+
+async function scan(
+  segment: SegmentBytes,
+  { bytes = segment.bytes, limit = bytes.length }: { bytes?: Buffer; limit?: number } = {},
+): Promise<{ frames: Frame[]; scanner: SegmentScanner }> {
+  const scanner = scannerOf(await fileOf(bytes), segment, limit)
+  const frames: Frame[] = []
+  while (scanner.stop === null) frames.push(...(await scanner.next()))
+  return { frames, scanner }
+}
+
+function headers(frames: readonly Frame[]): FrameHeader[] {
+  return frames.map(({ header }) => header)
+}
+
+describe('a scan', () => {
+  it('returns every frame, and ends at the limit', async () => {
+    const segment = new SegmentBytes().records('a').records('b', 'c').mark(8).records('d').seal()
+    const { frames, scanner } = await scan(segment)
+    expect(headers(frames)).toEqual(segment.frames)
+    expect(Buffer.concat(frames.map(({ bytes }) => bytes))).toEqual(segment.bytes.subarray(segment.headBytes))
+    expect(frames.map(({ body }) => body.length)).toEqual(segment.frames.map(({ bodyLength }) => bodyLength))
+    expect(scanner.stop).toEqual({ position: segment.bytes.length, reason: null, header: null })
+    expect(scanner.place).toEqual(segment.place)
+    expect(await scanner.next()).toEqual([])
+  })
+
+  it('of a segment with nothing after OPEN ends at once', async () => {
+    const segment = new SegmentBytes()
+    const { frames, scanner } = await scan(segment)
+    expect(frames).toEqual([])
+    expect(scanner.stop).toEqual({ position: segment.headBytes, reason: null, header: null })
+    expect(reads).toEqual([])
+  })
+
+  it('does not look past its limit', async () => {
+    const segment = new SegmentBytes().records('a').records('b')
+    const { frames, scanner } = await scan(segment, { limit: segment.at(1).position })
+    expect(headers(frames)).toEqual([segment.at(0)])
+    expect(scanner.stop?.reason).toBeNull()
+  })
+
+  it('ends inside a frame that its limit cuts', async () => {
+    const segment = new SegmentBytes().records('a').records('b')
+    const { position } = segment.at(1)
+    const { frames, scanner } = await scan(segment, { limit: position + 48 })
+    expect(headers(frames)).toEqual([segment.at(0)])
+    expect(scanner.stop).toEqual({ position, reason: 'the frame takes 72 bytes, 48 are left', header: segment.at(1) })
+  })
+
+  // The first frame ends so many bytes before or after the end of the first chunk.
+  it.each([-48, -40, -32, -8, 0, 8])('goes on over a chunk that ends %d bytes after a frame', async (past) => {
+    const segment = new SegmentBytes()
+    segment.records(Buffer.alloc(CHUNK - past - RECORD_AND_FRAME_HEADER, 1)).records('b').records('c')
+    expect(segment.at(1).position).toBe(segment.headBytes + CHUNK - past)
+    const { frames, scanner } = await scan(segment)
+    expect(headers(frames)).toEqual(segment.frames)
+    expect(scanner.stop?.reason).toBeNull()
+  })
+
+  it('returns frames larger than a chunk, also at the end of the file', async () => {
+    const values = [10, CHUNK - 64, CHUNK, CHUNK + 1, 3 * CHUNK + 7].map((length, byte) => Buffer.alloc(length, byte))
+    const segment = new SegmentBytes()
+    for (const value of values) segment.records(value)
+    const { frames } = await scan(segment)
+    expect(frames.map(({ body }) => body.subarray(24).equals(values.shift() ?? Buffer.alloc(0)))).toEqual(frames.map(() => true))
+    expect(Math.max(...reads)).toBe(3 * CHUNK + RECORD_AND_FRAME_HEADER + 8)
+  })
+
+  it('returns views that later reads leave alone', async () => {
+    const segment = new SegmentBytes()
+    for (let i = 0; i < 40; i++) segment.records(Buffer.alloc(20_000, i))
+    const { frames } = await scan(segment)
+    expect(frames).toHaveLength(40)
+    for (const [i, { body }] of frames.entries()) expect(body.subarray(24)).toEqual(Buffer.alloc(20_000, i))
+  })
+
+  it('begins anywhere between two frames', async () => {
+    const segment = new SegmentBytes({ baseOffset: 7 }).records('a').records('b', 'c')
+    const { position, previousCrc, baseOffset } = segment.at(1)
+    const place = { position, nextOffset: baseOffset, previousCrc, salt: segment.salt }
+    const scanner = new SegmentScanner(await fileOf(segment.bytes), { ...place, path: PATH, limit: segment.bytes.length })
+    expect(headers(await scanner.next())).toEqual([segment.at(1)])
+  })
+})
+
+/** A segment of two commits. */
+function good(): SegmentBytes {
+  return new SegmentBytes().records('a').records('b')
+}
+
+/** One that ends with a frame of no body. */
+function goodWith(fields: { type: number } & Partial<FrameHeader>): SegmentBytes {
+  return good().frame(fields, Buffer.alloc(0))
+}
+
+describe('a scan stops, with all frames before it returned, at', () => {
+  type Change = (bytes: Buffer, position: number) => Buffer
+  const none: Change = (bytes) => bytes
+  const cases: [string, SegmentBytes, Change, RegExp | string, boolean][] = [
+    ['bytes that are no header', good(), (bytes) => joined(bytes, Buffer.alloc(64)), /^no frame header/, false],
+    ['too few bytes', good(), (bytes) => joined(bytes, Buffer.alloc(39)), 'a frame header takes 40 bytes, 39 are left', false],
+    ['one byte', good(), (bytes) => joined(bytes, '\0'), 'a frame header takes 40 bytes, 1 are left', false],
+    ['a damaged body', good().records('c'), (bytes, at) => flipped(bytes, 8 * (at + 64)), /^the body's checksum is 0x/, true],
+    ['padding', good().records('c'), (bytes, at) => flipped(bytes, 8 * (at + 71)), /^the padding at \d+ is not zero$/, true],
+    ['a frame that is cut', good().records('c'), (bytes) => bytes.subarray(0, -8), 'the frame takes 72 bytes, 64 are left', true],
+    ['a header alone', good().records('c'), (bytes, at) => bytes.subarray(0, at + 40), /72 bytes, 40 are left$/, true],
+    ['a second OPEN', goodWith({ type: FrameType.OPEN }), none, 'a second OPEN frame', false],
+    ['RECORDS without any', goodWith({ type: FrameType.RECORDS }), none, 'a frame of type 2 with 0 records', false],
+    ['a MARK with records', goodWith({ type: FrameType.MARK, recordCount: 1 }), none, /^a frame of type 3 with 1 r/, false],
+    ['a gap', goodWith({ type: FrameType.MARK, baseOffset: 3 }), none, 'the frame begins at offset 3, expected 2', false],
+    ['another chain', goodWith({ type: FrameType.MARK, previousCrc: 1 }), none, /^the frame does not follow the one/, false],
+    ['a proof of itself', goodWith({ type: FrameType.MARK, durablePosition: 2 ** 32 - 1 }), none, /4294967295 is past/, false],
+    ['another position', goodWith({ type: FrameType.MARK, position: 8 }), none, /^no frame header/, false],
+  ]
+  it.each(cases)('%s', async (_, segment, change, reason, tellsHeader) => {
+    const before = segment.frames.slice(0, 2)
+    const position = segment.frames[2] === undefined ? segment.bytes.length : segment.at(1).position + 72
+    const { frames, scanner } = await scan(segment, { bytes: change(segment.bytes, position) })
+    expect(headers(frames)).toEqual(before)
+    expect(scanner.stop?.reason).toEqual(typeof reason === 'string' ? reason : expect.stringMatching(reason))
+    expect(scanner.stop).toMatchObject({ position, header: tellsHeader ? segment.at(2) : null })
+    expect(scanner.place).toMatchObject({ position, nextOffset: 2 })
+  })
+
+  it('what follows a SEAL', async () => {
+    const segment = new SegmentBytes().records('a').seal().mark()
+    const { frames, scanner } = await scan(segment)
+    expect(headers(frames)).toEqual(segment.frames.slice(0, 3))
+    expect(scanner.stop).toMatchObject({ position: segment.at(3).position, reason: 'nothing follows a SEAL, but 40 bytes do' })
+  })
+
+  it('the end of a file that is shorter than its limit', async () => {
+    const segment = good()
+    const { frames, scanner } = await scan(segment, { limit: segment.bytes.length + 1000 })
+    const end = segment.bytes.length
+    expect(headers(frames)).toEqual(segment.frames)
+    expect(scanner.stop).toEqual({ position: end, reason: `the file ends at ${end}, inside a frame`, header: null })
+  })
+})
+
+describe('a whole frame of an unknown kind', () => {
+  it.each([
+    ['type', { type: 5 }, 'a frame of type 5; this version knows types 1 to 4'],
+    ['attributes', { type: FrameType.RECORDS, recordCount: 1, attributes: 1 }, 'a frame with attributes 0x1; this version knows none'],
+  ])('is refused for its %s, after the frames before it', async (_, fields, found) => {
+    const segment = new SegmentBytes().records('a').records('b').frame(fields, Buffer.alloc(8)).records('c')
+    const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)
+    expect(headers(await scanner.next())).toEqual(segment.frames.slice(0, 2))
+    const error: unknown = await scanner.next().catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(UnsupportedFormatError)
+    const { position } = segment.at(2)
+    expect(error).toMatchObject({ path: PATH, position, message: `${PATH}, position ${position}: ${found}` })
+  })
+})
+
+describe('a read error', () => {
+  it.each([1, 2, 3])('rejects, and is not the end: read %d', async (nth) => {
+    const segment = new SegmentBytes()
+    for (let i = 0; i < 3; i++) segment.records(Buffer.alloc(CHUNK))
+    const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)
+    fs.faults.add({ on: 'read', when: { nth }, fault: { error: 'EIO' } })
+    const walk = async () => {
+      while (scanner.stop === null) await scanner.next()
+    }
+    await expect(walk()).rejects.toMatchObject({ code: 'EIO' })
+    expect(scanner.stop).toBeNull()
+    await walk()
+    expect(scanner.stop).toMatchObject({ reason: null })
+  })
+
+  it('rejects a search for a proof', async () => {
+    const segment = new SegmentBytes().records('a')
+    const handle = await fileOf(segment.bytes)
+    fs.faults.failNext('read', 'EIO')
+    const range = { from: segment.headBytes, to: segment.bytes.length, salt: segment.salt }
+    await expect(findProof(handle, range)).rejects.toMatchObject({ code: 'EIO' })
+  })
+})
+
+it.each([2 ** 32 - 1, 2 ** 31, CHUNK, 33])('a body length of %d that verifies makes nothing larger than the file', async (bodyLength) => {
+  const segment = new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 1, bodyLength }, Buffer.alloc(32))
+  const { scanner } = await scan(segment)
+  expect(scanner.stop).toMatchObject({ position: segment.headBytes, header: { bodyLength } })
+  expect(Math.max(...reads)).toBeLessThanOrEqual(segment.bytes.length)
+})
+
+describe('findProof', () => {
+  const from = 1000 * 8
+  const salt = 77
+
+  /** A file of so many bytes, with the header of a MARK in it. */
+  async function find(bytes: number, mark: { position: number; durablePosition: number; salt?: number } | null) {
+    const content = Buffer.alloc(bytes, 0x46)
+    if (mark !== null) {
+      const fields = { type: FrameType.MARK, bodyLength: 0, baseOffset: 0, recordCount: 0, previousCrc: 0, bodyCrc: 0 }
+      const header = Buffer.alloc(40)
+      encodeFrameHeader({ ...fields, ...mark }, header, { at: 0, salt: mark.salt ?? salt })
+      header.copy(content, mark.position)
+    }
+    return findProof(await fileOf(content), { from, to: bytes, salt })
+  }
+
+  it.each([from + 8, from + CHUNK - 48, from + CHUNK - 40, from + CHUNK - 32, from + CHUNK - 8, from + CHUNK, from + 3 * CHUNK + 16])(
+    'finds a header at %d, wherever the chunks end',
+    async (position) => {
+      const found = await find(from + 4 * CHUNK, { position, durablePosition: from + 8 })
+      expect(found).toMatchObject({ position, durablePosition: from + 8 })
+      expect(Math.max(...reads)).toBe(CHUNK)
+    },
+  )
+
+  it('finds one that ends with the file', async () => {
+    const position = from + CHUNK + 800
+    expect(await find(position + 40, { position, durablePosition: position })).toMatchObject({ position })
+  })
+
+  it.each([
+    ['one that proves no more than what is before the place', { position: from + 80, durablePosition: from }],
+    ['one of another segment', { position: from + 80, durablePosition: from + 80, salt: 78 }],
+    ['one that is not at a multiple of 8', { position: from + 84, durablePosition: from + 84 }],
+    ['one before the place', { position: from - 80, durablePosition: 2 ** 32 - 1 }],
+    ['one that the file cuts', { position: from + 2 * CHUNK - 32, durablePosition: from + 80 }],
+    ['none', null],
+  ])('does not take %s', async (_, mark) => {
+    expect(await find(from + 2 * CHUNK, mark)).toBeNull()
+  })
+
+  it.each([0, 1, 39])('reads nothing where %d bytes are left', async (left) => {
+    expect(await find(from + left, null)).toBeNull()
+    expect(reads).toEqual([])
+  })
+})
