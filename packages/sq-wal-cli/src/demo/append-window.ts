@@ -1,0 +1,62 @@
+/** Keeps many appends to one writer in flight, but never more than a bound, in number and in bytes. */
+import type { RecordInput, WalWriter } from '@sq/storage'
+
+const maxAppends = 1024
+const maxBytes = 16 * 1024 * 1024
+
+export class AppendWindow {
+  readonly #writer: Pick<WalWriter, 'append'>
+  readonly #onAcknowledged: () => void
+  #appends = 0
+  #bytes = 0
+  #failure: { readonly cause: unknown } | null = null
+  #wake = (): void => {}
+
+  /** `onAcknowledged` is called for each record once it is durable, in order. */
+  constructor(writer: Pick<WalWriter, 'append'>, onAcknowledged: () => void) {
+    this.#writer = writer
+    this.#onAcknowledged = onAcknowledged
+  }
+
+  /** Begins an append and does not wait for it; `room` and `drained` tell how it went. */
+  append({ key, value, headers, timestampMs }: RecordInput): void {
+    this.#appends++
+    this.#bytes += value.length
+    void this.#settle(this.#writer.append(key, value, headers, timestampMs), value.length)
+  }
+
+  get isFull(): boolean {
+    return this.#appends >= maxAppends || this.#bytes >= maxBytes
+  }
+
+  /** Resolves when another append may begin; rejects with the cause once one has failed. */
+  async room(): Promise<void> {
+    await this.#until(() => !this.isFull)
+  }
+
+  /** Resolves when every append is acknowledged; rejects with the cause once one has failed. */
+  async drained(): Promise<void> {
+    await this.#until(() => this.#appends === 0)
+  }
+
+  async #settle(appended: Promise<bigint>, bytes: number): Promise<void> {
+    try {
+      await appended
+      this.#appends--
+      this.#bytes -= bytes
+      this.#onAcknowledged()
+    } catch (cause) {
+      this.#failure ??= { cause }
+    }
+    this.#wake()
+  }
+
+  async #until(isReached: () => boolean): Promise<void> {
+    while (this.#failure === null && !isReached()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    if (this.#failure !== null) throw this.#failure.cause
+  }
+}

@@ -1,0 +1,71 @@
+/** Starts one child that appends (`appender.ts`), follows its reports, and kills it when its moment has come. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { SystemClock } from '@sq/sim'
+import { DemoError } from './demo-error.ts'
+import type { AppendReport, AppendTask } from './protocol.ts'
+
+/** What became of one child, by what it reported. */
+export interface AppenderLife {
+  /** Where it found the end of the log. */
+  readonly from: number
+  /** What recovery cut off the log when it opened it. */
+  readonly discardedBytes: number
+  /** Every record below this one was acknowledged to it. */
+  readonly acknowledged: number
+  /** From the opening of the log to the end of the process. */
+  readonly elapsedMs: number
+}
+
+export interface AppenderOptions {
+  /** The child is killed once every record below this one is acknowledged; null lets it finish. */
+  readonly killAt: number | null
+  readonly onProgress: (acknowledged: number) => void
+  /** Kills the child when aborted. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Resolves when the child is gone and its last report read. Rejects with the signal's reason when aborted, and with a
+ * `DemoError` when the child ended otherwise than it was meant to; the child is gone then, too.
+ */
+export async function runAppender(task: AppendTask, options: AppenderOptions): Promise<AppenderLife> {
+  const { killAt, onProgress, signal } = options
+  signal.throwIfAborted()
+  const clock = new SystemClock()
+  const child = fork(fileURLToPath(new URL('./appender.js', import.meta.url)), [JSON.stringify(task)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  const kill = (): void => void child.kill('SIGKILL')
+  signal.addEventListener('abort', kill)
+
+  let opened: { readonly from: number; readonly discardedBytes: number; readonly atMs: number } | undefined
+  let acknowledged = 0
+  let closed = false
+  let failure: string | undefined
+  child.on('message', (report: AppendReport) => {
+    if (report.kind === 'failed') failure = report.message
+    else if (report.kind === 'closed') closed = true
+    else {
+      acknowledged = report.nextOffset
+      if (report.kind === 'opened') {
+        opened = { from: report.nextOffset, discardedBytes: report.discardedBytes, atMs: clock.monotonic() }
+      }
+      onProgress(acknowledged)
+      if (killAt !== null && acknowledged >= killAt) kill()
+    }
+  })
+  // A report may still be in the pipe when the process is gone; `disconnect` comes after the last one.
+  const [[status, killedBy]] = await Promise.all([once(child, 'exit'), once(child, 'disconnect')])
+  const endedMs = clock.monotonic()
+  signal.removeEventListener('abort', kill)
+  signal.throwIfAborted()
+
+  if (failure !== undefined) throw new DemoError(`the appending process failed: ${failure}`)
+  const endedAsMeant = killAt === null ? closed : killedBy === 'SIGKILL'
+  if (opened === undefined || !endedAsMeant) {
+    throw new DemoError(`the appending process ended unexpectedly (${killedBy ?? `status ${status}`})`)
+  }
+  return { from: opened.from, discardedBytes: opened.discardedBytes, acknowledged, elapsedMs: endedMs - opened.atMs }
+}
