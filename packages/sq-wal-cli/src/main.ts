@@ -1,2 +1,42 @@
 #!/usr/bin/env node
-export {}
+/**
+ * The command `sq-wal`: parses the command line and turns failures into one line and an exit status. What a subcommand
+ * does is loaded only when it runs, so that `--help` and `--version` answer at once.
+ */
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { addDemoCommand } from './commands/demo.ts'
+import { UsageError } from './usage-error.ts'
+
+const exitStatus = { failed: 1, misused: 2 }
+
+// A reader that goes away early (`sq-wal ... | head -1`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+const program = new Command('sq-wal')
+  .description('Works with SQ write-ahead logs.')
+  .version(ownVersion())
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sq-wal: ')) })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.misused))
+
+addDemoCommand(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!isExpected(error)) throw error
+  process.stderr.write(`sq-wal: ${error.message}\n`)
+  process.exitCode = error instanceof UsageError ? exitStatus.misused : exitStatus.failed
+}
+
+/** Failures of the log and of the system carry a code and explain themselves; anything else is a bug in here. */
+function isExpected(error: unknown): error is Error {
+  return error instanceof UsageError || (error instanceof Error && 'code' in error && typeof error.code === 'string')
+}
+
+function ownVersion(): string {
+  const manifest: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return manifest.version
+}

@@ -1,0 +1,33 @@
+/** Turns Ctrl-C, and the other polite requests to end, into an `AbortSignal`, so that the demo can clean up first. */
+import { constants } from 'node:os'
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** The reason of the signal once it is aborted. */
+export class Interruption extends Error {
+  override readonly name = 'Interruption'
+  /** What the shell expects of a process that ended by this signal. */
+  readonly exitStatus: number
+
+  constructor(signal: (typeof signals)[number]) {
+    super(`interrupted by ${signal}`)
+    this.exitStatus = 128 + constants.signals[signal]
+  }
+}
+
+export interface Interruptible extends Disposable {
+  readonly signal: AbortSignal
+}
+
+/** Until disposed, these signals do not end the process. */
+export function catchInterruption(): Interruptible {
+  const controller = new AbortController()
+  const interrupt = (signal: (typeof signals)[number]): void => controller.abort(new Interruption(signal))
+  for (const signal of signals) process.on(signal, interrupt)
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const signal of signals) process.off(signal, interrupt)
+    },
+  }
+}

@@ -1,0 +1,36 @@
+/** One line on stderr that says how far the work is; written only to a terminal that can rewrite a line. */
+import { SystemClock, type Clock } from '@sq/sim'
+
+export interface Progress {
+  /** Replaces the line; asks for the text only if the last one has stood long enough to be read. */
+  show(text: () => string): void
+  /** Removes the line, before something else is written. */
+  clear(): void
+}
+
+/** As much of a terminal as is needed. */
+export interface Terminal {
+  readonly isTTY: boolean
+  readonly columns: number
+  write(text: string): unknown
+}
+
+const redrawEveryMs = 80
+const eraseLine = '\r\u001B[2K'
+
+export function startProgress(terminal: Terminal = process.stderr, clock: Clock = new SystemClock()): Progress {
+  if (!terminal.isTTY || process.env['TERM'] === 'dumb') return { show() {}, clear() {} }
+  let drawnMs = -Infinity
+  return {
+    show(text) {
+      const nowMs = clock.monotonic()
+      if (nowMs - drawnMs < redrawEveryMs) return
+      terminal.write(eraseLine + text().slice(0, (terminal.columns || 80) - 1))
+      drawnMs = nowMs
+    },
+    clear() {
+      if (drawnMs > -Infinity) terminal.write(eraseLine)
+      drawnMs = -Infinity
+    },
+  }
+}

@@ -1,0 +1,117 @@
+/** The demo from beginning to end: append under kills, read back, compare, report. */
+import { Random, SystemClock } from '@sq/sim'
+import { listSegments, WalReader, type SegmentInfo } from '@sq/storage'
+import { appendWithKills, drawKillMoments } from './append-with-kills.ts'
+import { compareRecords, type Comparison } from './compare.ts'
+import { makeDataDirectory } from './data-directory.ts'
+import { inspectInput, readRecords, type Input } from './input.ts'
+import { catchInterruption, Interruption } from './interruption.ts'
+import { fs, logConfig, partition, topic } from './log.ts'
+import { startProgress, type Progress } from './progress.ts'
+import { formatKills, formatNumber, formatRate, formatSegments } from './report.ts'
+import type { AppenderLife } from './run-appender.ts'
+
+export interface DemoOptions {
+  /** A file to take the records from; the flights if not given. */
+  readonly input?: string
+  /** Where the log goes; a temporary directory if not given. */
+  readonly dir?: string
+  /** Leaves the log where it is. */
+  readonly keep?: boolean
+  readonly kills: number
+  readonly seed: number
+}
+
+interface Surroundings {
+  readonly dataDir: string
+  readonly progress: Progress
+  readonly signal: AbortSignal
+}
+
+/** Resolves with the exit status: 0 if every record is intact, 1 if one is not, above 128 if interrupted. */
+export async function runDemo(options: DemoOptions): Promise<number> {
+  using interruptible = catchInterruption()
+  const { signal } = interruptible
+  try {
+    const { intact, expected, differences } = await runInDirectory(options, signal)
+    for (const difference of differences) print(`${difference}\n`)
+    print(`${intact} of ${expected} records intact\n`)
+    return differences.length === 0 ? 0 : 1
+  } catch (error) {
+    // What was under way fails in its own manner when interrupted.
+    if (!(signal.reason instanceof Interruption)) throw error
+    return signal.reason.exitStatus
+  }
+}
+
+async function runInDirectory(options: DemoOptions, signal: AbortSignal): Promise<Comparison> {
+  const input = await inspectInput(options.input, signal)
+  const directory = await makeDataDirectory(options.dir)
+  const progress = startProgress()
+  try {
+    print(`${describe(input)}; kills: ${options.kills}, seed: ${options.seed}\n`)
+    const surroundings = { dataDir: directory.path, progress, signal }
+    const killMoments = drawKillMoments(options.kills, input.records, new Random(options.seed))
+    const lives = await append(input, killMoments, surroundings)
+    const segments = await listSegments(fs, logConfig(directory.path), topic, partition)
+    const { comparison, elapsedMs } = await readBack(input, surroundings)
+    progress.clear()
+    printResult({ lives, segments, comparison, readBackMs: elapsedMs })
+    return comparison
+  } finally {
+    progress.clear()
+    if (options.keep) print(`kept in ${directory.path}\n`)
+    else await directory.remove()
+  }
+}
+
+function append(
+  input: Input,
+  killMoments: readonly number[],
+  { dataDir, progress, signal }: Surroundings,
+): Promise<AppenderLife[]> {
+  const onProgress = (done: number, kills: number): void =>
+    progress.show(() => `appending  ${share(done, input.records)}  kills: ${kills} of ${killMoments.length}`)
+  return appendWithKills({ input, dataDir, killMoments }, { onProgress, signal })
+}
+
+async function readBack(
+  input: Input,
+  { dataDir, progress, signal }: Surroundings,
+): Promise<{ comparison: Comparison; elapsedMs: number }> {
+  const clock = new SystemClock()
+  const startMs = clock.monotonic()
+  await using reader = await WalReader.open(fs, logConfig(dataDir), topic, partition)
+  const comparison = await compareRecords(readRecords(input, { signal }), reader.read(), (compared) =>
+    progress.show(() => `reading back  ${share(compared, input.records)}`),
+  )
+  return { comparison, elapsedMs: clock.monotonic() - startMs }
+}
+
+function printResult(result: {
+  readonly lives: readonly AppenderLife[]
+  readonly segments: readonly SegmentInfo[]
+  readonly comparison: Comparison
+  readonly readBackMs: number
+}): void {
+  const { lives, segments, comparison, readBackMs } = result
+  const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
+  const appendMs = lives.reduce((sum, life) => sum + life.elapsedMs, 0)
+  if (lives.length > 1) print(`\n${formatKills(lives)}`)
+  print(`\n${formatSegments(segments)}\n`)
+  print(`appended   ${formatRate(comparison.expected, bytes, appendMs)}\n`)
+  print(`read back  ${formatRate(comparison.expected, bytes, readBackMs)}\n`)
+}
+
+function describe({ path, format, records }: Input): string {
+  const what = { flights: 'flights', lines: `lines of ${path}`, array: `values of the JSON array in ${path}` }[format]
+  return `${formatNumber(records)} ${what}`
+}
+
+function share(done: number, all: number): string {
+  return `${Math.floor((100 * done) / all)}%  ${formatNumber(done)} of ${formatNumber(all)}`
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}
