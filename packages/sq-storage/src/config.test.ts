@@ -30,7 +30,8 @@ describe('resolveConfig', () => {
     ['maxPendingBytes', 4 * GIB],
   ])('takes %s from 1 to its limit, and nothing beyond', (option, limit) => {
     const others = option === 'maxBatchBytes' ? { maxRecordBytes: 1 } : {}
-    for (const value of [1, limit]) expect(resolveConfig(given({ ...others, [option]: value }))).toMatchObject({ [option]: value })
+    for (const value of [1, limit])
+      expect(resolveConfig(given({ ...others, [option]: value }))).toMatchObject({ [option]: value })
     for (const value of [limit + 1, 0, -1, 1.5, Number.NaN, -Infinity]) {
       expect(() => resolveConfig(given({ ...others, [option]: value }))).toThrow(
         new RangeError(`${option} must be a whole number from 1 to ${limit}: ${value}`),
@@ -41,7 +42,13 @@ describe('resolveConfig', () => {
   it.each(['maxSegmentBytes', 'maxSegmentAgeMs', 'maxRecordBytes', 'maxBatchBytes', 'maxPendingBytes'])(
     'takes a number for %s, and nothing else',
     (option) => {
-      for (const [value, shown] of [['1', '"1"'], [1n, '1n'], [null, 'null'], [true, 'true'], [{}, 'an object (Object)']] as const) {
+      for (const [value, shown] of [
+        ['1', '"1"'],
+        [1n, '1n'],
+        [null, 'null'],
+        [true, 'true'],
+        [{}, 'an object (Object)'],
+      ] as const) {
         const expected = new TypeError(`${option} must be a number, not ${shown}`)
         expect(() => resolveConfig(given({ [option]: value }))).toThrow(expected)
       }
@@ -80,7 +87,11 @@ describe('resolveConfig', () => {
     expect(() => resolveConfig(given(options))).toThrow(new kind(message))
   })
 
-  it.each([[undefined, 'undefined'], [null, 'null'], ['/data', '"/data"']])('refuses %o for a config', (config, shown) => {
+  it.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    ['/data', '"/data"'],
+  ])('refuses %o for a config', (config, shown) => {
     const expected = new TypeError(`config must be an object, not ${shown}`)
     expect(() => resolveConfig(config as unknown as WalConfig)).toThrow(expected)
   })

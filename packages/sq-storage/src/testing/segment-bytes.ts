@@ -1,5 +1,12 @@
 /** Segment files put together frame by frame, also such as no writer would write. */
-import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType, nextOffsetAfter } from '../wal/frame.ts'
+import {
+  checksum,
+  encodeFrameHeader,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  FrameType,
+  nextOffsetAfter,
+} from '../wal/frame.ts'
 import type { FrameHeader, FramePlace } from '../wal/frame.ts'
 import { encodeSegmentHead } from '../wal/open-frame.ts'
 import type { SegmentLink } from '../wal/open-frame.ts'
@@ -19,10 +26,19 @@ export class SegmentBytes {
   #lastPosition = 32
 
   constructor(
-    segment: { topic?: string; partition?: number; baseOffset?: number; previous?: SegmentLink | null; segmentId?: bigint } = {},
+    segment: {
+      topic?: string
+      partition?: number
+      baseOffset?: number
+      previous?: SegmentLink | null
+      segmentId?: bigint
+    } = {},
   ) {
     const { topic = 'orders', partition = 0, baseOffset = 0, previous = null, segmentId = 1n } = segment
-    const { bytes, salt } = encodeSegmentHead({ segmentId, createdMs: TIMESTAMP_MS, previous, topic }, { partition, baseOffset })
+    const { bytes, salt } = encodeSegmentHead(
+      { segmentId, createdMs: TIMESTAMP_MS, previous, topic },
+      { partition, baseOffset },
+    )
     this.baseOffset = baseOffset
     this.headBytes = bytes.length
     this.salt = salt
@@ -47,7 +63,12 @@ export class SegmentBytes {
 
   /** One commit. */
   records(...values: (string | Uint8Array)[]): this {
-    const records = values.map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: TIMESTAMP_MS }))
+    const records = values.map((value) => ({
+      key: null,
+      value: Buffer.from(value),
+      headers: [],
+      timestampMs: TIMESTAMP_MS,
+    }))
     const body = Buffer.alloc(records.reduce((sum, record) => sum + recordBytes(record), 0))
     let at = 0
     for (const record of records) at = encodeRecord(record, body, at)
@@ -69,7 +90,10 @@ export class SegmentBytes {
   /** A SEAL behind a MARK, as a writer ends a segment but closer together. */
   seal(): this {
     const durablePosition = this.#place.position
-    return this.mark().frame({ type: FrameType.SEAL, durablePosition }, encodeSealBody(this.#summary, this.#place.position))
+    return this.mark().frame(
+      { type: FrameType.SEAL, durablePosition },
+      encodeSealBody(this.#summary, this.#place.position),
+    )
   }
 
   /** Any frame; what is not given is what belongs there. */

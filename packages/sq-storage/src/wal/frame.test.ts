@@ -103,7 +103,11 @@ describe('a frame header', () => {
       const salt = random.uint32()
       const target = Buffer.alloc(40)
       const headerCrc = encodeFrameHeader(fields, target, { at: 0, salt })
-      expect(decodeFrameHeader(target, { at: 0, position: fields.position, salt })).toEqual({ ...fields, attributes: 0, headerCrc })
+      expect(decodeFrameHeader(target, { at: 0, position: fields.position, salt })).toEqual({
+        ...fields,
+        attributes: 0,
+        headerCrc,
+      })
     }
   })
 
@@ -125,13 +129,18 @@ describe('a frame header', () => {
     }
   })
 
-  it.each([0, FIELDS.position - 8, FIELDS.position + 8])('does not verify at position %d, where it was not written', (position) => {
-    expect(decodeFrameHeader(encoded(), { at: 0, position, salt: SALT })).toBeNull()
-  })
+  it.each([0, FIELDS.position - 8, FIELDS.position + 8])(
+    'does not verify at position %d, where it was not written',
+    (position) => {
+      expect(decodeFrameHeader(encoded(), { at: 0, position, salt: SALT })).toBeNull()
+    },
+  )
 
   it('is not there where fewer than 40 bytes are', () => {
     for (let length = 0; length < 40; length++) {
-      expect(decodeFrameHeader(encoded().subarray(0, length), { at: 0, position: FIELDS.position, salt: SALT })).toBeNull()
+      expect(
+        decodeFrameHeader(encoded().subarray(0, length), { at: 0, position: FIELDS.position, salt: SALT }),
+      ).toBeNull()
     }
     expect(decodeFrameHeader(joined(encoded(), '1234567'), { at: 8, position: FIELDS.position, salt: SALT })).toBeNull()
   })

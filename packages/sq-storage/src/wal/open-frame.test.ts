@@ -5,7 +5,12 @@ import { decodeFrameHeader } from './frame.ts'
 import { decodeOpenBody, encodeSegmentHead, MAX_HEAD_BYTES } from './open-frame.ts'
 import type { OpenBody } from './open-frame.ts'
 
-const FIRST: OpenBody = { segmentId: 0xfedc_ba98_7654_3210n, createdMs: 1_577_836_800_000, previous: null, topic: 'orders' }
+const FIRST: OpenBody = {
+  segmentId: 0xfedc_ba98_7654_3210n,
+  createdMs: 1_577_836_800_000,
+  previous: null,
+  topic: 'orders',
+}
 const PREVIOUS = { baseOffset: 2 ** 53 - 2, end: 0xfff0_0ff8, lastPosition: 0xfff0_0fd0, lastCrc: 0xdead_beef }
 
 /** The body of OPEN, by hand. */
@@ -21,7 +26,14 @@ function openBody({ segmentId, createdMs, previous, topic }: OpenBody): Buffer {
 function head(open: OpenBody, { partition, baseOffset }: { partition: number; baseOffset: number }): Buffer {
   const { topic } = open
   const start = topic.slice(0, 20)
-  const segmentHeader = joined('SQWL', u16(1), u16(topic.length), start, Buffer.alloc(20 - start.length), u32(partition))
+  const segmentHeader = joined(
+    'SQWL',
+    u16(1),
+    u16(topic.length),
+    start,
+    Buffer.alloc(20 - start.length),
+    u32(partition),
+  )
   const body = openBody(open)
   const fields = joined(
     'FR',
@@ -85,7 +97,10 @@ describe('the body of OPEN', () => {
     ['without a previous segment', FIRST],
     ['with one', { ...FIRST, previous: PREVIOUS }],
     ['with the largest numbers', { ...FIRST, segmentId: 2n ** 64n - 1n, createdMs: 2 ** 53 - 1 }],
-    ['with the smallest', { segmentId: 0n, createdMs: 0, previous: { baseOffset: 0, end: 0, lastPosition: 0, lastCrc: 0 }, topic: 't' }],
+    [
+      'with the smallest',
+      { segmentId: 0n, createdMs: 0, previous: { baseOffset: 0, end: 0, lastPosition: 0, lastCrc: 0 }, topic: 't' },
+    ],
     ['with a long topic', { ...FIRST, topic: 't'.repeat(249) }],
   ])('is read %s', (_, open) => {
     expect(decodeOpenBody(openBody(open))).toEqual(open)

@@ -3,18 +3,25 @@ import { locatePartition } from './partition.ts'
 
 describe('locatePartition', () => {
   it('is a directory of the topic in the data directory', () => {
-    expect(locatePartition('/data', 'orders', 0)).toEqual({ topic: 'orders', partition: 0, directory: '/data/orders/0' })
+    expect(locatePartition('/data', 'orders', 0)).toEqual({
+      topic: 'orders',
+      partition: 0,
+      directory: '/data/orders/0',
+    })
   })
 
   it.each(['a', '...', '.a', 'a.', '-', '_', 'Az09._-', 'x'.repeat(249)])('takes %j for a topic', (topic) => {
     expect(locatePartition('/data', topic, 1).directory).toBe(`/data/${topic}/1`)
   })
 
-  it.each(['', 'x'.repeat(250), 'x'.repeat(10_000)])('refuses a topic of another length than 1 to 249: %.20j', (topic) => {
-    const refusal = () => locatePartition('/data', topic, 0)
-    expect(refusal).toThrow(RangeError)
-    expect(refusal).toThrow(`topic must have 1 to 249 characters, not ${topic.length}: `)
-  })
+  it.each(['', 'x'.repeat(250), 'x'.repeat(10_000)])(
+    'refuses a topic of another length than 1 to 249: %.20j',
+    (topic) => {
+      const refusal = () => locatePartition('/data', topic, 0)
+      expect(refusal).toThrow(RangeError)
+      expect(refusal).toThrow(`topic must have 1 to 249 characters, not ${topic.length}: `)
+    },
+  )
 
   it.each(['.', '..', '../x', 'a/b', '/', '\\', 'a b', 'a\0', 'a\n', '\na', 'é', '🙂', '%2e', 'a:b', '*'])(
     'refuses %j for a topic',

@@ -64,7 +64,10 @@ function randomRecord(random: Random): RecordInput {
   return {
     key: random.chance(0.3) ? null : bytes(),
     value: bytes(),
-    headers: Array.from({ length: random.int(4) }, () => ({ name: random.pick(['', 'a', 'naïve', '鍵', '🔑']), value: bytes() })),
+    headers: Array.from({ length: random.int(4) }, () => ({
+      name: random.pick(['', 'a', 'naïve', '鍵', '🔑']),
+      value: bytes(),
+    })),
     timestampMs: random.pick([0, 1, 2 ** 32 - 1, 2 ** 32, 1_700_000_000_000, 2 ** 53 - 1]),
   }
 }
@@ -101,7 +104,8 @@ describe('a record', () => {
 
   it('takes any Uint8Array, also a part of a larger one', () => {
     const part = new Uint8Array([9, 1, 2, 9]).subarray(1, 3)
-    const [record] = decodeRecords(encoded({ ...EMPTY, key: part, value: part }), { baseOffset: 0, recordCount: 1 }) ?? []
+    const [record] =
+      decodeRecords(encoded({ ...EMPTY, key: part, value: part }), { baseOffset: 0, recordCount: 1 }) ?? []
     expect(record).toMatchObject({ key: Buffer.from([1, 2]), value: Buffer.from([1, 2]) })
   })
 })
@@ -162,7 +166,13 @@ describe('the records of a frame', () => {
   })
 
   it('have no timestamps if one has a length or a timestamp that cannot be', () => {
-    for (const [at, value] of [[0, 0], [0, 23], [0, 25], [0, 2 ** 32 - 1], [8, 0x0020_0000]] as const) {
+    for (const [at, value] of [
+      [0, 0],
+      [0, 23],
+      [0, 25],
+      [0, 2 ** 32 - 1],
+      [8, 0x0020_0000],
+    ] as const) {
       const body = encoded(EMPTY)
       body.writeUInt32LE(value, at)
       expect(timestampsOf(body, 1)).toBeNull()
@@ -206,12 +216,25 @@ describe('checkRecord', () => {
     [{ timestampMs: 1n }, TypeError, 'timestampMs must be a number, not 1n'],
     [{ timestampMs: -1 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: -1'],
     [{ timestampMs: 0.5 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: 0.5'],
-    [{ timestampMs: Number.NaN }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: NaN'],
+    [
+      { timestampMs: Number.NaN },
+      RangeError,
+      'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: NaN',
+    ],
     [{ timestampMs: 2 ** 53 }, RangeError, /2\^53 - 1: 9007199254740992$/],
     [{ headers: undefined }, TypeError, 'headers must be an array of { name, value }, not undefined'],
     [{ headers: new Map() }, TypeError, 'headers must be an array of { name, value }, not an object (Map)'],
     [{ headers: [null] }, TypeError, 'headers[0].name must be a string, not undefined'],
-    [{ headers: [{ name: 'a', value: bytes }, { name: 1, value: bytes }] }, TypeError, 'headers[1].name must be a string, not 1'],
+    [
+      {
+        headers: [
+          { name: 'a', value: bytes },
+          { name: 1, value: bytes },
+        ],
+      },
+      TypeError,
+      'headers[1].name must be a string, not 1',
+    ],
     [{ headers: [{ name: '\ud800', value: bytes }] }, RangeError, /^headers\[0\]\.name must be well-formed Unicode/],
     [{ headers: [{ name: 'a', value: 'text' }] }, TypeError, 'headers[0].value must be a Uint8Array, not "text"'],
   ])('refuses %o', (part, kind, message) => {

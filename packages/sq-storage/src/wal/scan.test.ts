@@ -34,7 +34,14 @@ async function fileOf(bytes: Buffer): Promise<FileHandle> {
 /** A scanner over a segment's frames after OPEN. */
 function scannerOf(handle: FileHandle, segment: SegmentBytes, limit: number): SegmentScanner {
   const { headBytes, salt, baseOffset } = segment
-  return new SegmentScanner(handle, { path: PATH, limit, position: headBytes, nextOffset: baseOffset, previousCrc: salt, salt })
+  return new SegmentScanner(handle, {
+    path: PATH,
+    limit,
+    position: headBytes,
+    nextOffset: baseOffset,
+    previousCrc: salt,
+    salt,
+  })
 }
 
 async function scan(
@@ -89,7 +96,10 @@ describe('a scan', () => {
   // The first frame ends so many bytes before or after the end of the first chunk.
   it.each([-48, -40, -32, -8, 0, 8])('goes on over a chunk that ends %d bytes after a frame', async (past) => {
     const segment = new SegmentBytes()
-    segment.records(Buffer.alloc(CHUNK - past - RECORD_AND_FRAME_HEADER, 1)).records('b').records('c')
+    segment
+      .records(Buffer.alloc(CHUNK - past - RECORD_AND_FRAME_HEADER, 1))
+      .records('b')
+      .records('c')
     expect(segment.at(1).position).toBe(segment.headBytes + CHUNK - past)
     const { frames, scanner } = await scan(segment)
     expect(headers(frames)).toEqual(segment.frames)
@@ -101,7 +111,9 @@ describe('a scan', () => {
     const segment = new SegmentBytes()
     for (const value of values) segment.records(value)
     const { frames } = await scan(segment)
-    expect(frames.map(({ body }) => body.subarray(24).equals(values.shift() ?? Buffer.alloc(0)))).toEqual(frames.map(() => true))
+    expect(frames.map(({ body }) => body.subarray(24).equals(values.shift() ?? Buffer.alloc(0)))).toEqual(
+      frames.map(() => true),
+    )
     expect(Math.max(...reads)).toBe(3 * CHUNK + RECORD_AND_FRAME_HEADER + 8)
   })
 
@@ -117,7 +129,11 @@ describe('a scan', () => {
     const segment = new SegmentBytes({ baseOffset: 7 }).records('a').records('b', 'c')
     const { position, previousCrc, baseOffset } = segment.at(1)
     const place = { position, nextOffset: baseOffset, previousCrc, salt: segment.salt }
-    const scanner = new SegmentScanner(await fileOf(segment.bytes), { ...place, path: PATH, limit: segment.bytes.length })
+    const scanner = new SegmentScanner(await fileOf(segment.bytes), {
+      ...place,
+      path: PATH,
+      limit: segment.bytes.length,
+    })
     expect(headers(await scanner.next())).toEqual([segment.at(1)])
   })
 })
@@ -127,28 +143,78 @@ function good(): SegmentBytes {
   return new SegmentBytes().records('a').records('b')
 }
 
+type Change = (bytes: Buffer, position: number) => Buffer
+
+const none: Change = (bytes) => bytes
+
 /** One that ends with a frame of no body. */
 function goodWith(fields: { type: number } & Partial<FrameHeader>): SegmentBytes {
   return good().frame(fields, Buffer.alloc(0))
 }
 
 describe('a scan stops, with all frames before it returned, at', () => {
-  type Change = (bytes: Buffer, position: number) => Buffer
-  const none: Change = (bytes) => bytes
   const cases: [string, SegmentBytes, Change, RegExp | string, boolean][] = [
     ['bytes that are no header', good(), (bytes) => joined(bytes, Buffer.alloc(64)), /^no frame header/, false],
-    ['too few bytes', good(), (bytes) => joined(bytes, Buffer.alloc(39)), 'a frame header takes 40 bytes, 39 are left', false],
+    [
+      'too few bytes',
+      good(),
+      (bytes) => joined(bytes, Buffer.alloc(39)),
+      'a frame header takes 40 bytes, 39 are left',
+      false,
+    ],
     ['one byte', good(), (bytes) => joined(bytes, '\0'), 'a frame header takes 40 bytes, 1 are left', false],
-    ['a damaged body', good().records('c'), (bytes, at) => flipped(bytes, 8 * (at + 64)), /^the body's checksum is 0x/, true],
-    ['padding', good().records('c'), (bytes, at) => flipped(bytes, 8 * (at + 71)), /^the padding at \d+ is not zero$/, true],
-    ['a frame that is cut', good().records('c'), (bytes) => bytes.subarray(0, -8), 'the frame takes 72 bytes, 64 are left', true],
+    [
+      'a damaged body',
+      good().records('c'),
+      (bytes, at) => flipped(bytes, 8 * (at + 64)),
+      /^the body's checksum is 0x/,
+      true,
+    ],
+    [
+      'padding',
+      good().records('c'),
+      (bytes, at) => flipped(bytes, 8 * (at + 71)),
+      /^the padding at \d+ is not zero$/,
+      true,
+    ],
+    [
+      'a frame that is cut',
+      good().records('c'),
+      (bytes) => bytes.subarray(0, -8),
+      'the frame takes 72 bytes, 64 are left',
+      true,
+    ],
     ['a header alone', good().records('c'), (bytes, at) => bytes.subarray(0, at + 40), /72 bytes, 40 are left$/, true],
     ['a second OPEN', goodWith({ type: FrameType.OPEN }), none, 'a second OPEN frame', false],
     ['RECORDS without any', goodWith({ type: FrameType.RECORDS }), none, 'a frame of type 2 with 0 records', false],
-    ['a MARK with records', goodWith({ type: FrameType.MARK, recordCount: 1 }), none, /^a frame of type 3 with 1 r/, false],
-    ['a gap', goodWith({ type: FrameType.MARK, baseOffset: 3 }), none, 'the frame begins at offset 3, expected 2', false],
-    ['another chain', goodWith({ type: FrameType.MARK, previousCrc: 1 }), none, /^the frame does not follow the one/, false],
-    ['a proof of itself', goodWith({ type: FrameType.MARK, durablePosition: 2 ** 32 - 1 }), none, /4294967295 is past/, false],
+    [
+      'a MARK with records',
+      goodWith({ type: FrameType.MARK, recordCount: 1 }),
+      none,
+      /^a frame of type 3 with 1 r/,
+      false,
+    ],
+    [
+      'a gap',
+      goodWith({ type: FrameType.MARK, baseOffset: 3 }),
+      none,
+      'the frame begins at offset 3, expected 2',
+      false,
+    ],
+    [
+      'another chain',
+      goodWith({ type: FrameType.MARK, previousCrc: 1 }),
+      none,
+      /^the frame does not follow the one/,
+      false,
+    ],
+    [
+      'a proof of itself',
+      goodWith({ type: FrameType.MARK, durablePosition: 2 ** 32 - 1 }),
+      none,
+      /4294967295 is past/,
+      false,
+    ],
     ['another position', goodWith({ type: FrameType.MARK, position: 8 }), none, /^no frame header/, false],
   ]
   it.each(cases)('%s', async (_, segment, change, reason, tellsHeader) => {
@@ -165,7 +231,10 @@ describe('a scan stops, with all frames before it returned, at', () => {
     const segment = new SegmentBytes().records('a').seal().mark()
     const { frames, scanner } = await scan(segment)
     expect(headers(frames)).toEqual(segment.frames.slice(0, 3))
-    expect(scanner.stop).toMatchObject({ position: segment.at(3).position, reason: 'nothing follows a SEAL, but 40 bytes do' })
+    expect(scanner.stop).toMatchObject({
+      position: segment.at(3).position,
+      reason: 'nothing follows a SEAL, but 40 bytes do',
+    })
   })
 
   it('the end of a file that is shorter than its limit', async () => {
@@ -180,7 +249,11 @@ describe('a scan stops, with all frames before it returned, at', () => {
 describe('a whole frame of an unknown kind', () => {
   it.each([
     ['type', { type: 5 }, 'a frame of type 5; this version knows types 1 to 4'],
-    ['attributes', { type: FrameType.RECORDS, recordCount: 1, attributes: 1 }, 'a frame with attributes 0x1; this version knows none'],
+    [
+      'attributes',
+      { type: FrameType.RECORDS, recordCount: 1, attributes: 1 },
+      'a frame with attributes 0x1; this version knows none',
+    ],
   ])('is refused for its %s, after the frames before it', async (_, fields, found) => {
     const segment = new SegmentBytes().records('a').records('b').frame(fields, Buffer.alloc(8)).records('c')
     const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)
@@ -216,12 +289,15 @@ describe('a read error', () => {
   })
 })
 
-it.each([2 ** 32 - 1, 2 ** 31, CHUNK, 33])('a body length of %d that verifies makes nothing larger than the file', async (bodyLength) => {
-  const segment = new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 1, bodyLength }, Buffer.alloc(32))
-  const { scanner } = await scan(segment)
-  expect(scanner.stop).toMatchObject({ position: segment.headBytes, header: { bodyLength } })
-  expect(Math.max(...reads)).toBeLessThanOrEqual(segment.bytes.length)
-})
+it.each([2 ** 32 - 1, 2 ** 31, CHUNK, 33])(
+  'a body length of %d that verifies makes nothing larger than the file',
+  async (bodyLength) => {
+    const segment = new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 1, bodyLength }, Buffer.alloc(32))
+    const { scanner } = await scan(segment)
+    expect(scanner.stop).toMatchObject({ position: segment.headBytes, header: { bodyLength } })
+    expect(Math.max(...reads)).toBeLessThanOrEqual(segment.bytes.length)
+  },
+)
 
 describe('findProof', () => {
   const from = 1000 * 8
@@ -239,14 +315,19 @@ describe('findProof', () => {
     return findProof(await fileOf(content), { from, to: bytes, salt })
   }
 
-  it.each([from + 8, from + CHUNK - 48, from + CHUNK - 40, from + CHUNK - 32, from + CHUNK - 8, from + CHUNK, from + 3 * CHUNK + 16])(
-    'finds a header at %d, wherever the chunks end',
-    async (position) => {
-      const found = await find(from + 4 * CHUNK, { position, durablePosition: from + 8 })
-      expect(found).toMatchObject({ position, durablePosition: from + 8 })
-      expect(Math.max(...reads)).toBe(CHUNK)
-    },
-  )
+  it.each([
+    from + 8,
+    from + CHUNK - 48,
+    from + CHUNK - 40,
+    from + CHUNK - 32,
+    from + CHUNK - 8,
+    from + CHUNK,
+    from + 3 * CHUNK + 16,
+  ])('finds a header at %d, wherever the chunks end', async (position) => {
+    const found = await find(from + 4 * CHUNK, { position, durablePosition: from + 8 })
+    expect(found).toMatchObject({ position, durablePosition: from + 8 })
+    expect(Math.max(...reads)).toBe(CHUNK)
+  })
 
   it('finds one that ends with the file', async () => {
     const position = from + CHUNK + 800

@@ -54,7 +54,8 @@ describe('the body of SEAL', () => {
 
   it('is not one that is cut anywhere, or longer, or without its magic', () => {
     const body = sealBody(8192)
-    for (let length = 0; length < body.length; length++) expect(decodeSealBody(body.subarray(0, length), 8192)).toBeNull()
+    for (let length = 0; length < body.length; length++)
+      expect(decodeSealBody(body.subarray(0, length), 8192)).toBeNull()
     expect(decodeSealBody(joined(Buffer.alloc(8), body), 8192)).toBeNull()
     body[body.length - 1] = 0
     expect(decodeSealBody(body, 8192)).toBeNull()
