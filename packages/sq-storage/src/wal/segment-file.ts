@@ -117,9 +117,12 @@ function decodeHead(start: Buffer, segment: ListedSegment, partition: Partition)
   if (frame.type !== FrameType.OPEN || frame.previousCrc !== headerSeed || end > start.length) {
     throw damaged('its first frame is not a whole OPEN')
   }
-  const body = start.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + frame.bodyLength)
+  const bodyEnd = at + FRAME_HEADER_BYTES + frame.bodyLength
+  const body = start.subarray(at + FRAME_HEADER_BYTES, bodyEnd)
   const open = checksum(body) === frame.bodyCrc ? decodeOpenBody(body) : null
-  if (open === null) throw damaged('the body of OPEN does not verify', end)
+  if (open === null || start.subarray(bodyEnd, end).some((byte) => byte !== 0)) {
+    throw damaged('the body of OPEN does not verify', end)
+  }
   if (open.topic !== partition.topic || segmentHeader.partition !== partition.partition) {
     const found = `${open.topic}/${segmentHeader.partition}`
     throw damaged(`it is a segment of ${found}, in the directory of ${partition.topic}/${partition.partition}`, end)
