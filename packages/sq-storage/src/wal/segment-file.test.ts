@@ -1,0 +1,285 @@
+import type { OpenMode } from '@sq/sim'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { CorruptLogError, LogNotFoundError, UnsupportedFormatError, WalIoError } from '../errors.ts'
+import { flipped } from '../testing/hand-bytes.ts'
+import { LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { FrameType } from './frame.ts'
+import type { SegmentLink } from './open-frame.ts'
+import { locatePartition } from './partition.ts'
+import {
+  io,
+  listSegmentFiles,
+  openSegment,
+  placeAfterHead,
+  readHead,
+  statDirectory,
+  verifyLink,
+} from './segment-file.ts'
+import type { ListedSegment } from './segment-file.ts'
+
+const PARTITION = locatePartition('/data', 'orders', 0)
+
+let log: LogFixture
+
+beforeEach(async () => {
+  log = new LogFixture()
+  await log.fs.mkdir(log.directory)
+})
+
+function listed(baseOffset: number, nextBaseOffset: number | null = null): ListedSegment {
+  return { path: log.path(baseOffset), baseOffset, nextBaseOffset }
+}
+
+/** Makes the file of a segment, and opens it. */
+async function open(bytes: Buffer, segment: ListedSegment = listed(0), mode: OpenMode = 'read') {
+  await log.make(segment.path, bytes)
+  return openSegment(log.fs, segment, { partition: PARTITION, mode })
+}
+
+async function caught(action: Promise<unknown>): Promise<unknown> {
+  return action.then(
+    () => expect.unreachable('it should have rejected'),
+    (error: unknown) => error,
+  )
+}
+
+describe('listSegmentFiles', () => {
+  it('tells the segments by base offset, each with the next', async () => {
+    for (const base of [2 ** 33, 0, 7]) await log.make(log.path(base), Buffer.alloc(0))
+    expect(await listSegmentFiles(log.fs, log.directory)).toEqual([listed(0, 7), listed(7, 2 ** 33), listed(2 ** 33)])
+  })
+
+  it('ignores every other name', async () => {
+    for (const name of ['lock', 'next.tmp', '0.wal', '00000000000000000000.wal.bak']) {
+      await log.make(`${log.directory}/${name}`, Buffer.alloc(0))
+    }
+    expect(await listSegmentFiles(log.fs, log.directory)).toEqual([])
+  })
+
+  it.each(['00009007199254740992.wal', '99999999999999999999.wal'])(
+    'refuses %s, whose offset is too large',
+    async (name) => {
+      await log.make(`${log.directory}/${name}`, Buffer.alloc(0))
+      const error = await caught(listSegmentFiles(log.fs, log.directory))
+      expect(error).toBeInstanceOf(UnsupportedFormatError)
+      expect(error).toMatchObject({ path: `${log.directory}/${name}`, position: 0 })
+    },
+  )
+
+  it.each(['ENOENT', 'ENOTDIR'])('rejects with LogNotFoundError for %s', async (code) => {
+    log.fs.faults.failNext('readdir', code)
+    const error = await caught(listSegmentFiles(log.fs, log.directory))
+    expect(error).toBeInstanceOf(LogNotFoundError)
+    expect(error).toMatchObject({ code: 'SQ_WAL_NOT_FOUND', path: log.directory })
+  })
+
+  it('rejects with WalIoError for anything else', async () => {
+    log.fs.faults.failNext('readdir', 'EACCES')
+    const error = await caught(listSegmentFiles(log.fs, log.directory))
+    expect(error).toBeInstanceOf(WalIoError)
+    expect(error).toMatchObject({ path: log.directory, cause: { code: 'EACCES' } })
+  })
+})
+
+describe('statDirectory', () => {
+  it('tells the directory, and that there is none', async () => {
+    expect(await statDirectory(log.fs, log.directory)).toMatchObject({ kind: 'directory' })
+    await log.make('/data/file', Buffer.alloc(0))
+    for (const path of ['/data/none', '/data/file', '/data/file/0']) {
+      await expect(statDirectory(log.fs, path)).rejects.toThrow(LogNotFoundError)
+    }
+    log.fs.faults.failNext('stat', 'EIO')
+    await expect(statDirectory(log.fs, log.directory)).rejects.toThrow(WalIoError)
+  })
+})
+
+describe('openSegment', () => {
+  it('returns the verified head, and keeps the file open', async () => {
+    const previous: SegmentLink = { baseOffset: 3, end: 4096, lastPosition: 96, lastCrc: 5 }
+    const segment = new SegmentBytes({ baseOffset: 7, previous, segmentId: 11n }).records('a')
+    const { handle, head } = await open(segment.bytes, listed(7))
+    expect(head).toMatchObject({ path: log.path(7), baseOffset: 7 })
+    expect(head.open).toEqual({ segmentId: 11n, createdMs: TIMESTAMP_MS, previous, topic: 'orders' })
+    expect(head.bytes).toEqual(segment.bytes.subarray(0, segment.headBytes))
+    const { headBytes: position, salt } = segment
+    expect(placeAfterHead(head)).toEqual({ position, nextOffset: 7, previousCrc: salt, salt })
+    expect(log.fs.openHandles).toBe(1)
+    await handle.close()
+  })
+
+  it('opens for writing only when asked to', async () => {
+    const reading = await open(new SegmentBytes().bytes)
+    await expect(reading.handle.truncate(0)).rejects.toMatchObject({ code: 'EBADF' })
+    const writing = await open(new SegmentBytes({ baseOffset: 1 }).bytes, listed(1), 'read-write')
+    await expect(writing.handle.truncate(0)).resolves.toBeUndefined()
+  })
+
+  const whole = new SegmentBytes()
+  const foreign = (segment: ConstructorParameters<typeof SegmentBytes>[0]) => new SegmentBytes(segment).bytes
+  const end = whole.headBytes
+  it.each([
+    ['of no bytes', Buffer.alloc(0), 'it does not begin with a segment header', 32],
+    ['of 31 bytes', whole.bytes.subarray(0, 31), 'it does not begin with a segment header', 32],
+    ['of zeros', Buffer.alloc(4096), 'it does not begin with a segment header', 32],
+    ['of its header alone', whole.bytes.subarray(0, 32), 'segment header and OPEN do not verify', 32],
+    ['cut in the header of OPEN', whole.bytes.subarray(0, 71), 'segment header and OPEN do not verify', 71],
+    ['cut in the body of OPEN', whole.bytes.subarray(0, -1), 'its first frame is not a whole OPEN', end - 1],
+    ['with a damaged body of OPEN', flipped(whole.bytes, 8 * 80), 'the body of OPEN does not verify', end],
+    [
+      'of another topic',
+      foreign({ topic: 'order5' }),
+      'it is a segment of order5/0, in the directory of orders/0',
+      end,
+    ],
+    [
+      'of another partition',
+      foreign({ partition: 1 }),
+      'it is a segment of orders/1, in the directory of orders/0',
+      end,
+    ],
+    ['of another base offset', foreign({ baseOffset: 5 }), 'its base offset is 5, not the one in its name', end],
+  ])('refuses a file %s, and closes it', async (_, bytes, reason, to) => {
+    const error = await caught(open(bytes, listed(0, 10)))
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ path: log.path(0), from: 0, to, firstOffset: 0n, lastOffset: 9n, reason })
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('refuses any single bit flipped in the head, as damage or as another version', async () => {
+    await log.make(log.path(0), whole.bytes)
+    for (let bit = 0; bit < 8 * end; bit++) {
+      await log.overwrite(log.path(0), flipped(whole.bytes, bit))
+      const error = await caught(openSegment(log.fs, listed(0), { partition: PARTITION, mode: 'read' }))
+      const isVersion = bit >= 8 * 4 && bit < 8 * 6
+      expect(error).toBeInstanceOf(isVersion ? UnsupportedFormatError : CorruptLogError)
+    }
+  })
+
+  it.each([0, 2, 65_535])('refuses format version %d', async (version) => {
+    const bytes = Buffer.from(whole.bytes)
+    bytes.writeUInt16LE(version, 4)
+    const error = await caught(open(bytes))
+    expect(error).toBeInstanceOf(UnsupportedFormatError)
+    expect(error).toMatchObject({ code: 'SQ_WAL_UNSUPPORTED', path: log.path(0), position: 4 })
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it.each([
+    ['open', 'open'],
+    ['read', 'read'],
+  ] as const)('names the file where it cannot %s it', async (attempt, operation) => {
+    log.fs.faults.failNext(operation, 'EIO')
+    const error = await caught(open(whole.bytes))
+    expect(error).toBeInstanceOf(WalIoError)
+    expect(error).toMatchObject({ path: log.path(0), message: expect.stringContaining(`cannot ${attempt} `) })
+    expect(log.fs.openHandles).toBe(0)
+  })
+})
+
+describe('readHead', () => {
+  it('returns the head, and keeps nothing open', async () => {
+    await log.make(log.path(0), new SegmentBytes().records('a').bytes)
+    expect(await readHead(log.fs, listed(0), PARTITION)).toMatchObject({ baseOffset: 0 })
+    expect(log.fs.openHandles).toBe(0)
+  })
+})
+
+describe('verifyLink', () => {
+  /** Checks a segment against a successor that states this of it. */
+  async function check(segment: SegmentBytes, previous: SegmentLink | null, bytes: Buffer = segment.bytes) {
+    const opened = await open(bytes, listed(0, 2))
+    await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous }).bytes)
+    return verifyLink(opened, await readHead(log.fs, listed(2), PARTITION))
+  }
+
+  const commits = () => new SegmentBytes().records('a').records('b')
+  it.each([
+    ['a commit', commits(), FrameType.RECORDS],
+    ['a MARK', commits().mark(8).mark(), FrameType.MARK],
+    ['a SEAL', commits().seal(), FrameType.SEAL],
+  ])('takes a segment that ends with %s', async (_, segment, lastType) => {
+    expect(await check(segment, segment.link)).toEqual({ link: segment.link, lastType })
+  })
+
+  it('takes one that goes on after its stated end: all of that is void', async () => {
+    const { link } = commits()
+    expect(await check(commits().records('void'), link)).toMatchObject({ link })
+  })
+
+  it('reads no more than one frame header of a segment', async () => {
+    const opened = await open(commits().bytes, listed(0, 2))
+    await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous: commits().link }).bytes)
+    const successor = await readHead(log.fs, listed(2), PARTITION)
+    const lengths: (number | undefined)[] = []
+    log.fs.operations.observe(({ operation, buffers }) => operation === 'read' && lengths.push(buffers?.[0]?.length))
+    await verifyLink(opened, successor)
+    expect(lengths).toEqual([40, 40])
+  })
+
+  it.each([
+    ['none', null, 'none', 0n],
+    ['another', { ...commits().link, baseOffset: 1 }, 'one with base offset 1', 1n],
+  ])('refuses a successor that states %s before it', async (_, link, stated, firstOffset) => {
+    const error = await caught(check(commits(), link))
+    expect(error).toBeInstanceOf(CorruptLogError)
+    const reason = `${log.path(2)} states ${stated} as the segment before it, found 0: one is missing or strange`
+    expect(error).toMatchObject({ path: log.path(2), from: 0, firstOffset, lastOffset: 1n, reason })
+  })
+
+  const { link } = commits()
+  const others = new SegmentBytes({ segmentId: 2n }).records('a').records('b')
+  it.each([
+    ['that is shorter', commits(), link, commits().bytes.subarray(0, -8), /, but the file has \d+ bytes$/],
+    [
+      'that ends before its last frame',
+      commits(),
+      link,
+      commits().bytes.subarray(0, 200),
+      /, but the file has 200 bytes$/,
+    ],
+    [
+      'with a damaged last frame',
+      commits(),
+      link,
+      flipped(commits().bytes, 8 * link.lastPosition + 70),
+      /not this last frame/,
+    ],
+    ['that is another of the same shape', others, link, undefined, /, but not this last frame is there$/],
+    [
+      'with another end',
+      commits().mark(),
+      { ...link, end: link.end + 8 },
+      undefined,
+      /, but the last frame ends at \d+$/,
+    ],
+    ['with other records', new SegmentBytes().records('a'), 'its own', undefined, /ends before offset 1, not 2$/],
+  ] as const)('refuses a segment %s', async (_, segment, stated, bytes, reason) => {
+    const previous = stated === 'its own' ? segment.link : stated
+    const error = await caught(check(segment, previous, bytes))
+    expect(error).toBeInstanceOf(CorruptLogError)
+    const { lastPosition: from, end: to } = previous
+    expect(error).toMatchObject({ path: log.path(0), from, to, lastOffset: 1n, reason: expect.stringMatching(reason) })
+  })
+
+  it.each(['read', 'size'] as const)('names the segment where its %s fails', async (operation) => {
+    const opened = await open(commits().bytes, listed(0, 2))
+    await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous: link }).bytes)
+    const successor = await readHead(log.fs, listed(2), PARTITION)
+    log.fs.faults.failNext(operation, 'EIO')
+    const error = await caught(verifyLink(opened, successor))
+    expect(error).toBeInstanceOf(WalIoError)
+    expect(error).toMatchObject({ path: log.path(0) })
+  })
+})
+
+describe('io', () => {
+  it('wraps what the file system says, and nothing of the log itself', async () => {
+    const cause = new Error('EIO: i/o error')
+    const error = await caught(io('read', '/file', () => Promise.reject(cause)))
+    expect(error).toMatchObject({ message: 'cannot read /file: EIO: i/o error', path: '/file', cause })
+    const own = new LogNotFoundError('/file')
+    expect(await caught(io('read', '/file', () => Promise.reject(own)))).toBe(own)
+    expect(await io('read', '/file', () => Promise.resolve(7))).toBe(7)
+  })
+})
