@@ -38,7 +38,8 @@ export interface FileSystem {
    * Where it made any, the outermost that was already there is durable too, whoever made that one. One that exists is
    * not an error, and then nothing is synced.
    *
-   * Rejects with `ENOTDIR` or `EEXIST` where a file stands in the way.
+   * Rejects with `ENOTDIR` or `EEXIST` where a file stands in the way. After any rejection, and after a death half-way,
+   * a directory may be there that is not durable, and a second call would not sync it: `syncDirectory` above it does.
    */
   mkdir(path: string): Promise<void>
 

@@ -83,6 +83,22 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     expect(made()).toEqual([])
   })
 
+  it('takes a directory that somebody else makes meanwhile, but not a file', async () => {
+    vi.mocked(fs.promises.mkdir).mockImplementationOnce(async (path) => {
+      await real.promises.mkdir(path)
+      await real.promises.mkdir(path)
+      return undefined
+    })
+    await nodeFs.mkdir(`${directory}/a`)
+    expect(made()).toEqual([`sync ${tmpdir()}`, 'mkdir */a', 'sync *'])
+    vi.mocked(fs.promises.mkdir).mockImplementationOnce(async (path) => {
+      fs.writeFileSync(String(path), '')
+      await real.promises.mkdir(path)
+      return undefined
+    })
+    await expect(nodeFs.mkdir(`${directory}/b`)).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
   it('makes no directory below one that could not be made durable', async () => {
     vi.mocked(fs.fsync).mockImplementationOnce(real.fsync)
     vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EIO', { syscall: 'fsync' })))

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import * as paths from 'node:path'
 import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from './file-system.ts'
 import { Gate } from './gate.ts'
-import { checkPosition, codeOf, systemError } from './system-error.ts'
+import { checkPosition, codeOf, lockedError, systemError } from './system-error.ts'
 import { isPassing, WriteProgress } from './write-progress.ts'
 
 export interface NodeFileSystemOptions {
@@ -304,10 +304,6 @@ function loadTryLock(path: string): TryLock {
   } catch (error) {
     throw noLockError(path, error)
   }
-}
-
-function lockedError(path: string): Error {
-  return Object.assign(new Error(`ELOCKED: another holds the lock '${path}'`), { code: 'ELOCKED', path })
 }
 
 function noLockError(path: string, cause: unknown): Error {

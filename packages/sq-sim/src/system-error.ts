@@ -26,6 +26,11 @@ export function systemError(code: string, failure: Failure): Error {
   return Object.assign(error, fields)
 }
 
+/** What `FileSystem.lock` rejects with while another holds the lock. */
+export function lockedError(path: string): Error {
+  return Object.assign(new Error(`ELOCKED: another holds the lock '${path}'`), { code: 'ELOCKED', path })
+}
+
 /** The `code` of an error, if it has one. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined

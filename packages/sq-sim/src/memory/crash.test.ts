@@ -112,10 +112,10 @@ describe('a crash', () => {
     for (const garbage of [false, true]) {
       const fs = await withFile(bytes('A'.repeat(100)), (file) => file.write([bytes('B'.repeat(200))], 100))
       expect(fs.crashState().points.map(({ kind }) => kind)).toEqual(['size', 'sector'])
-      fs.crash({ picks: [1, 1], torn: { point: 1, bytes: 150, garbage } })
+      fs.crash({ picks: [1, 1], torn: { point: 1, bytes: 50, garbage } })
       const text = content(fs) ?? ''
-      expect(text.startsWith('A*100 B*50 ')).toBe(true)
-      expect(text === 'A*100 B*50 0*150').toBe(!garbage)
+      expect(text.startsWith('A*100 ')).toBe(true)
+      expect(text === 'A*100 0*200').toBe(!garbage)
     }
   })
 
@@ -170,6 +170,25 @@ describe('a crash', () => {
     }
   })
 
+  it('leaves the bytes undecided of a file whose name was taken away again', async () => {
+    const fs = await withFile(sectors('A'), async (file, made) => {
+      await file.write([sectors('B')], 0)
+      await made.unlink('/file')
+      await (await made.open('/short-lived', 'create')).write([sectors('C')], 0)
+      await made.unlink('/short-lived')
+    })
+    const { points } = fs.crashState()
+    expect(points.map(({ kind, path }) => `${kind} ${path}`)).toEqual([
+      'names /',
+      'sector /file',
+      'size /short-lived',
+      'sector /short-lived',
+    ])
+    expect(new Set(outcomes(fs))).toEqual(new Set(['A*512', 'B*512', undefined]))
+    fs.crash({ picks: [2, 0, 1, 1] })
+    expect(fs.volume.readFileSync('/short-lived', 'latin1')).toBe('C'.repeat(512))
+  })
+
   it('loses everything below a directory whose own name is lost', async () => {
     const fs = new InMemoryFileSystem()
     fs.faults.failAlways('syncDirectory', 'EIO', '/')
@@ -188,6 +207,15 @@ describe('a crash', () => {
     })
     fs.crash()
     expect(content(fs)).toBe('A*512 0*512 D*512')
+  })
+
+  it('leaves sizes undecided that a durable write does not need', async () => {
+    const fs = await withFile(sectors('A'), async (file) => {
+      await file.write([sectors('B')], 1024)
+      await file.truncate(800)
+      await file.writeDurable([bytes('C')], 0)
+    })
+    expect(fs.crashState().points[0]).toEqual({ kind: 'size', path: '/file', alternatives: 3 })
   })
 
   it('is the same for the same seed, and differs between seeds', async () => {
@@ -224,7 +252,9 @@ describe('CrashImage', () => {
   it('starts a file system, in which it is all durable, as often as wanted', async () => {
     const fs = await withFile(sectors('A'), (_, made) => made.mkdir('/a/b'))
     const image = fs.crashState().image({ picks: [] })
-    for (const started of [new InMemoryFileSystem({ image }), new InMemoryFileSystem({ image })]) {
+    for (const inPlace of [false, true]) {
+      const started = inPlace ? fs : new InMemoryFileSystem({ image })
+      if (inPlace) fs.crash(image)
       expect(content(started)).toBe('A*512')
       const file = await started.open('/file', 'read-write')
       await file.writeDurable([sectors('B')], 0)

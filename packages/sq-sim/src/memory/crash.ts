@@ -87,7 +87,7 @@ export class CrashState {
     const points: CrashPoint[] = []
     for (const inode of disk.inodes()) {
       if (inode.kind === 'directory') this.#addNames(points, inode)
-      else if (inode.dirty) this.#addFile(points, inode)
+      else this.#addFile(points, inode)
     }
     this.points = points
   }
@@ -157,7 +157,8 @@ export class CrashState {
 
   #addFile(points: CrashPoint[], file: FileState): void {
     const { path } = file
-    const sizes = [...new Set([file.durableSizeBytes, ...file.sizes])]
+    const sizes = file.possibleSizes()
+    if (sizes.length === 1 && file.versions.size === 0) return
     const undecided: UndecidedFile = { sizes, sizePoint: -1, sectorPoints: new Map() }
     this.#files.set(file, undecided)
     if (sizes.length > 1) {
@@ -197,8 +198,8 @@ export class CrashState {
     const size = undecided?.sizes[choice.picks[undecided.sizePoint] ?? 0] ?? file.durableSizeBytes
     const sectors = Math.ceil(size / SECTOR_BYTES)
     const bytes = new Uint8Array(sectors * SECTOR_BYTES)
-    bytes.set(file.durable(0, Math.min(size, file.durableSizeBytes)))
     const firstNew = Math.ceil(file.durableSizeBytes / SECTOR_BYTES)
+    bytes.set(file.durable(0, Math.min(sectors, firstNew) * SECTOR_BYTES))
     if (choice.fill !== undefined && choice.fill !== 'zeros') {
       for (const sector of file.unwritten) this.#fill(bytes, { file, sector, fill: choice.fill })
       for (let sector = firstNew; sector < sectors; sector++) this.#fill(bytes, { file, sector, fill: choice.fill })

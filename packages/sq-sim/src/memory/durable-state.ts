@@ -24,17 +24,17 @@ export class FileState {
   durableSizeBytes: number
   /** By sector: the versions since the durable one, oldest first, each a whole sector. Never changed in place. */
   readonly versions: Map<number, Uint8Array[]> = new Map()
-  /** The sizes since the durable one, oldest first. */
-  sizes: number[] = []
-  /** Pages that a failed sync marked clean: processes see their bytes, no later sync writes them. */
+    /** Pages that a failed sync marked clean: processes see their bytes, no later sync writes them. */
   readonly lostPages: Set<number> = new Set()
   /** Sectors inside the durable size of which no byte ever reached the disk. */
   readonly unwritten: Set<number> = new Set()
   /** How many syncs failed, and how the last of them did: each handle reports each failure once. */
   failures = 0
   failureCode = 'EIO'
-  /** Zeros from `durableSizeBytes` on. */
+  /** Zeros from the end of the sector on in which `durableSizeBytes` lies. */
   #durable: Uint8Array
+  /** The sizes since the durable one, as far as a later durable write did not rule them out. */
+  #sizes: number[] = []
 
   constructor(id: number, path: string, durable: Uint8Array = new Uint8Array(0)) {
     this.id = id
@@ -44,12 +44,16 @@ export class FileState {
     this.durableSizeBytes = durable.byteLength
   }
 
-  /** Whether a power cut could leave anything else than what processes see. */
-  get dirty(): boolean {
-    return this.versions.size > 0 || this.sizes.length > 0
+  /** The sizes that a power cut may leave: first the durable one; last the one processes see, if there is a choice. */
+  possibleSizes(): number[] {
+    const between = new Set(this.#sizes)
+    between.delete(this.durableSizeBytes)
+    between.delete(this.sizeBytes)
+    if (between.size === 0 && this.sizeBytes === this.durableSizeBytes) return [this.durableSizeBytes]
+    return [this.durableSizeBytes, ...between, this.sizeBytes]
   }
 
-  /** The durable bytes from a position on; zeros past their end. The result may be shorter than asked. */
+  /** What the disk has between two positions, in whole sectors also past the durable size. May be shorter than asked. */
   durable(position: number, end: number): Uint8Array {
     return this.#durable.subarray(position, end)
   }
@@ -76,7 +80,7 @@ export class FileState {
         else this.versions.set(sector, [version])
       }
     }
-    if (size !== this.sizeBytes) this.sizes.push(size)
+    if (size !== this.sizeBytes) this.#sizes.push(size)
     this.sizeBytes = size
   }
 
@@ -84,15 +88,14 @@ export class FileState {
   sync(): void {
     this.#commitSectors(0, Infinity)
     this.#commitSize(this.sizeBytes)
-    this.sizes = []
+    this.#sizes = []
   }
 
   /** Makes the bytes between two positions durable, and no more of the size than reading them back needs. */
   syncRange(start: number, end: number): void {
     this.#commitSectors(Math.floor(start / SECTOR_BYTES), Math.ceil(end / SECTOR_BYTES))
-    this.sizes = this.sizes.filter((size) => size > end)
+    this.#sizes = this.#sizes.filter((size) => size > end)
     if (this.durableSizeBytes < end) this.#commitSize(end)
-    if (this.sizes.length === 0 && this.durableSizeBytes !== this.sizeBytes) this.sizes.push(this.sizeBytes)
   }
 
   /** The pages that a sync would write, in ascending order. */
@@ -111,8 +114,7 @@ export class FileState {
   /** Forgets everything that is not durable. Processes must be shown the durable bytes next. */
   revert(): void {
     this.versions.clear()
-    this.lostPages.clear()
-    this.sizes = []
+    this.#sizes = []
     this.sizeBytes = this.durableSizeBytes
   }
 
@@ -122,11 +124,9 @@ export class FileState {
     copy.sizeBytes = this.sizeBytes
     copy.durableSizeBytes = this.durableSizeBytes
     for (const [sector, versions] of this.versions) copy.versions.set(sector, [...versions])
-    copy.sizes = [...this.sizes]
+    copy.#sizes = [...this.#sizes]
     for (const page of this.lostPages) copy.lostPages.add(page)
     for (const sector of this.unwritten) copy.unwritten.add(sector)
-    copy.failures = this.failures
-    copy.failureCode = this.failureCode
     return copy
   }
 
@@ -149,7 +149,7 @@ export class FileState {
       if (!written) this.unwritten.add(sector)
     }
     if (size < this.durableSizeBytes) {
-      this.#durable.fill(0, size, this.durableSizeBytes)
+      this.#durable.fill(0, size, this.durableSizeBytes + SECTOR_BYTES)
       for (const sector of this.unwritten) if (sector * SECTOR_BYTES >= size) this.unwritten.delete(sector)
     }
     if (size > this.#durable.byteLength) this.#grow(size)

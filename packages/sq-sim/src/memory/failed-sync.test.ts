@@ -68,6 +68,18 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     await file.sync()
     fs.evict()
     expect(seen(fs)).toBe('ABC')
+    await file.write([Buffer.from('Z')], 4096)
+    expect(fs.crashState().points).toHaveLength(1)
+  })
+
+  it('eviction leaves the size alone', async () => {
+    const { fs, file } = await setting(model)
+    await file.write([Buffer.from('short')], 3 * 4096)
+    fs.faults.failNext('sync', 'EIO')
+    await file.sync().catch(() => {})
+    fs.evict()
+    expect([seen(fs), await file.size(), (await fs.stat('/file')).sizeBytes]).toEqual(['ABC0', 12_293, 12_293])
+    expect(fs.volume.statSync('/file').size).toBe(12_293)
   })
 
   it('a process that is started again reads the new bytes, until they are evicted', async () => {
@@ -89,6 +101,25 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     expect(seen(fs)).toBe('AXC')
   })
 
+  it('a page that was written again is not evicted', async () => {
+    const { fs, file } = await updated(model)
+    await file.write([Buffer.from('Z')], 4096 + 1000)
+    fs.evict()
+    expect(seen(fs)).toBe('AXC')
+  })
+
+  it('a file that was cut by then grows with zeros, not with what stood there', async () => {
+    const { fs, file } = await setting(model)
+    await file.truncate(4096)
+    fs.faults.failNext('sync', 'EIO')
+    await expect(file.sync()).rejects.toMatchObject({ code: 'EIO' })
+    await file.sync()
+    await file.truncate(3 * 4096)
+    await file.sync()
+    fs.evict()
+    expect([seen(fs), onDisk(fs)]).toEqual(['A00', 'A00'])
+  })
+
   it('an append keeps its size; the page that failed reads as zeros on the disk, the others are there', async () => {
     const { fs, file } = await appended(model)
     expect([seen(fs), onDisk(fs)]).toEqual(['ABCXY', 'ABC'])
@@ -104,6 +135,35 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     expect(fs.crashState().points).toEqual([])
     fs.crash({ picks: [], fill: 'stale' })
     expect(seen(fs)).toMatch(/^ABC[ABC]Y$/)
+  })
+
+  it('what was written again after that, or cut off and grown again, reads as one thing only', async () => {
+    const { fs, file } = await appended(model)
+    await file.sync()
+    await file.writeDurable([page('Z')], 3 * 4096)
+    const rewritten = fs.clone()
+    rewritten.crash({ picks: [], fill: 'garbage' })
+    expect(seen(rewritten)).toBe('ABCZY')
+
+    const cut = (await appended(model)).fs
+    const again = await cut.open('/file', 'read-write')
+    for (const pages of [5, 3, 5]) {
+      await again.truncate(pages * 4096)
+      await again.sync()
+    }
+    cut.crash({ picks: [], fill: 'garbage' })
+    expect(seen(cut)).toBe('ABC00')
+  })
+
+  it('a clone remembers what was lost', async () => {
+    const { fs, file } = await appended(model)
+    const before = fs.clone()
+    before.evict()
+    expect(seen(before)).toBe('ABC0Y')
+    await file.sync()
+    const after = fs.clone()
+    after.crash({ picks: [], fill: 'stale' })
+    expect(seen(after)).toMatch(/^ABC[ABC]Y$/)
   })
 
   it('every handle open at the time gets the error once, also where its sync does the work; later ones do not', async () => {
@@ -173,6 +233,7 @@ describe('after a failed sync that makes the file system read-only', () => {
     const { fs } = await updated('readonly')
     fs.kill()
     await expect(fs.unlink('/file')).rejects.toMatchObject({ code: 'EROFS' })
+    await expect(fs.clone().unlink('/file')).rejects.toMatchObject({ code: 'EROFS' })
     fs.crash()
     await fs.unlink('/file')
   })
@@ -192,13 +253,15 @@ describe('a failed directory sync', () => {
 
 describe('a drive that lies', () => {
   it('says OK to every sync and keeps nothing', async () => {
-    const fs = new InMemoryFileSystem({ lyingDrive: true })
+    const image = (await setting('ext4')).fs.crashState().image({ picks: [] })
+    const fs = new InMemoryFileSystem({ image, lyingDrive: true })
     await fs.mkdir('/a')
-    const file = await fs.open('/file', 'create')
-    await file.writeDurable([page('A')], 0)
+    const file = await fs.open('/file', 'read-write')
+    await file.writeDurable([page('X')], 0)
     await file.sync()
     await fs.syncDirectory('/')
+    expect(seen(fs)).toBe('XBC')
     fs.crash()
-    expect(await fs.readdir('/')).toEqual([])
+    expect([seen(fs), await fs.readdir('/')]).toEqual(['ABC', ['file']])
   })
 })

@@ -106,6 +106,14 @@ describe('a fault', () => {
     await expect(file.sync()).rejects.toThrow("EIO: i/o error, fsync '/name'")
   })
 
+  it('gives way to an older one', async () => {
+    const { fs } = await withFile()
+    fs.faults.failNext('stat', 'EIO')
+    fs.faults.failNext('stat', 'ENOMEM')
+    await expect(fs.stat('/')).rejects.toThrow('EIO')
+    await fs.stat('/')
+  })
+
   it('strikes the n-th time, once', async () => {
     const { fs } = await withFile()
     fs.faults.add({ on: 'stat', when: { nth: 3 }, fault: { error: 'EIO' } })
@@ -259,6 +267,7 @@ describe('a hold', () => {
     let done = false
     const stat = fs.stat('/').then(() => (done = true))
     await held.reached
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
     expect(done).toBe(false)
     held.release()
     await stat

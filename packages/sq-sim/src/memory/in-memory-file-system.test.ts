@@ -79,6 +79,7 @@ describe('a clone', () => {
 
     const copy = await clone.open('/name', 'read-write')
     await copy.write([bytes('CLONE')], 0)
+    expect(clone.crashState().points).not.toEqual(fs.crashState().points)
     await clone.syncDirectory('/')
     await copy.sync()
     expect(fs.volume.toJSON()).toEqual({ '/a': null, '/name': 'old new' })
@@ -86,6 +87,19 @@ describe('a clone', () => {
     expect(clone.volume.toJSON()).toEqual({ '/a': null, '/name': 'CLONEew' })
     fs.crash()
     expect(fs.volume.toJSON()).toEqual({ '/a/file': 'old ' })
+  })
+
+  it('numbers files and changes on from those of the original', async () => {
+    const fs = new InMemoryFileSystem()
+    await fs.mkdir('/a')
+    for (const path of ['/one', '/a/one']) await (await fs.open(path, 'create')).close()
+    const clone = fs.clone()
+    await (await clone.open('/two', 'create')).close()
+    expect((await clone.stat('/two')).identity).not.toBe((await clone.stat('/one')).identity)
+    await clone.rename('/two', '/a/two')
+    await clone.syncDirectory('/a')
+    clone.crash()
+    expect(clone.volume.toJSON()).toEqual({ '/a/one': '', '/a/two': '', '/one': '' })
   })
 
   it('has no handles, locks and faults of the original', async () => {
@@ -99,29 +113,47 @@ describe('a clone', () => {
   })
 })
 
-/** One random operation on `/file`, done to the file system and to a plain buffer. */
-async function step(fs: InMemoryFileSystem, random: Random, visible: Buffer): Promise<{ visible: Buffer; synced: boolean }> {
+/** What `/file` ought to hold. */
+interface Oracle {
+  visible: Buffer
+  /** What is durable, where that is known: after a sync. */
+  durable: Buffer | undefined
+}
+
+/** Does one random operation to the file, and to the oracle. */
+async function step(fs: InMemoryFileSystem, random: Random, oracle: Oracle): Promise<void> {
   const file = await fs.open('/file', 'read-write')
-  const kind = random.int(4)
-  let next = visible
-  if (kind <= 1) {
-    const position = random.int(3000)
-    const data = random.bytes(random.int(1500))
-    if (data.byteLength > 0) {
-      next = Buffer.alloc(Math.max(visible.byteLength, position + data.byteLength))
-      visible.copy(next)
-      next.set(data, position)
+  const position = random.int(3000)
+  const data = random.bytes(1 + random.int(1500))
+  const written = Buffer.alloc(Math.max(oracle.visible.byteLength, position + data.byteLength))
+  written.set(oracle.visible)
+  written.set(data, position)
+  switch (random.pick(['write', 'writeDurable', 'truncate', 'sync'])) {
+    case 'write':
+      await file.write([data.subarray(0, 7), data.subarray(7)], position)
+      oracle.visible = written
+      break
+    case 'writeDurable': {
+      await file.writeDurable([data], position)
+      oracle.visible = written
+      oracle.durable = undefined
+      const left = fs.crashState().image({ picks: [] }).entries.get('/file')
+      expect(Buffer.compare(left?.subarray(position, position + data.byteLength) ?? Buffer.alloc(0), data)).toBe(0)
+      break
     }
-    await file.write([data.subarray(0, 7), data.subarray(7)], position)
-  } else if (kind === 2) {
-    next = Buffer.alloc(random.int(4000))
-    visible.copy(next)
-    await file.truncate(next.byteLength)
-  } else {
-    await file.sync()
+    case 'truncate': {
+      const size = random.int(4000)
+      const cut = Buffer.alloc(size)
+      cut.set(oracle.visible.subarray(0, size))
+      await file.truncate(size)
+      oracle.visible = cut
+      break
+    }
+    default:
+      await file.sync()
+      oracle.durable = oracle.visible
   }
   await file.close()
-  return { visible: next, synced: kind === 3 }
 }
 
 describe('by chance, over many operations', () => {
@@ -131,19 +163,17 @@ describe('by chance, over many operations', () => {
       const fs = new InMemoryFileSystem()
       await (await fs.open('/file', 'create')).close()
       await fs.syncDirectory('/')
-      let visible: Buffer = Buffer.alloc(0)
-      let durable: Buffer = visible
-      for (let i = 0; i < 12; i++) {
-        const done = await step(fs, random, visible)
-        visible = done.visible
-        if (done.synced) durable = visible
+      const oracle: Oracle = { visible: Buffer.alloc(0), durable: Buffer.alloc(0) }
+      for (let i = 0; i < 15; i++) {
+        await step(fs, random, oracle)
         const state = fs.crashState()
-        const none = state.image({ picks: [] }).entries.get('/file')
-        const all = state.image({ picks: state.points.map(({ alternatives }) => alternatives - 1) }).entries.get('/file')
+        const none = state.image({ picks: [] }).entries.get('/file') ?? Buffer.alloc(0)
+        const newest = state.points.map(({ alternatives }) => alternatives - 1)
+        const all = state.image({ picks: newest }).entries.get('/file') ?? Buffer.alloc(0)
         const message = `seed ${seed}, step ${i}`
-        expect(Buffer.compare(Buffer.from(fs.volume.readFileSync('/file')), visible), message).toBe(0)
-        expect(Buffer.compare(none ?? Buffer.alloc(0), durable), message).toBe(0)
-        expect(Buffer.compare(all ?? Buffer.alloc(0), visible), message).toBe(0)
+        expect(Buffer.compare(Buffer.from(fs.volume.readFileSync('/file')), oracle.visible), message).toBe(0)
+        expect(Buffer.compare(all, oracle.visible), message).toBe(0)
+        if (oracle.durable) expect(Buffer.compare(none, oracle.durable), message).toBe(0)
       }
     }
   })

@@ -6,6 +6,7 @@ import { posix } from 'node:path'
 import type { Volume } from 'memfs'
 import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from '../file-system.ts'
 import type { Random } from '../random.ts'
+import { lockedError } from '../system-error.ts'
 import type { CrashChoice } from './crash.ts'
 import { CrashImage, CrashState } from './crash.ts'
 import type { FileState } from './durable-state.ts'
@@ -143,9 +144,7 @@ export class InMemoryFileSystem implements FileSystem {
     const file = await this.#run('lock', path, (place) => {
       this.#checkWritable('lock', path)
       const locked = place.inode ? this.#file(place, 'lock') : this.#makeFile(place)
-      if (machine.locks.has(locked)) {
-        throw Object.assign(new Error(`ELOCKED: another holds the lock '${path}'`), { code: 'ELOCKED', path })
-      }
+      if (machine.locks.has(locked)) throw lockedError(path)
       machine.locks.add(locked)
       return locked
     })

@@ -181,6 +181,15 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
+    name: 'rename of a file to its own name changes nothing',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'kept')
+      await fs.rename(`${directory}/file`, `${directory}/./file`)
+      assert.deepEqual(await fs.readdir(directory), ['file'])
+      assert.equal(await content(fs, `${directory}/file`), 'kept')
+    },
+  },
+  {
     name: 'rename rejects with ENOENT where nothing is, and changes nothing',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, 'kept')
