@@ -116,7 +116,6 @@ describe('openSegment', () => {
   })
 
   const whole = new SegmentBytes()
-  const foreign = (segment: ConstructorParameters<typeof SegmentBytes>[0]) => new SegmentBytes(segment).bytes
   const end = whole.headBytes
   it.each([
     ['of no bytes', Buffer.alloc(0), 'it does not begin with a segment header', 32],
@@ -128,17 +127,22 @@ describe('openSegment', () => {
     ['with a damaged body of OPEN', flipped(whole.bytes, 8 * 80), 'the body of OPEN does not verify', end],
     [
       'of another topic',
-      foreign({ topic: 'order5' }),
+      new SegmentBytes({ topic: 'order5' }).bytes,
       'it is a segment of order5/0, in the directory of orders/0',
       end,
     ],
     [
       'of another partition',
-      foreign({ partition: 1 }),
+      new SegmentBytes({ partition: 1 }).bytes,
       'it is a segment of orders/1, in the directory of orders/0',
       end,
     ],
-    ['of another base offset', foreign({ baseOffset: 5 }), 'its base offset is 5, not the one in its name', end],
+    [
+      'of another base offset',
+      new SegmentBytes({ baseOffset: 5 }).bytes,
+      'its base offset is 5, not the one in its name',
+      end,
+    ],
   ])('refuses a file %s, and closes it', async (_, bytes, reason, to) => {
     const error = await caught(open(bytes, listed(0, 10)))
     expect(error).toBeInstanceOf(CorruptLogError)
@@ -185,15 +189,19 @@ describe('readHead', () => {
   })
 })
 
-describe('verifyLink', () => {
-  /** Checks a segment against a successor that states this of it. */
-  async function check(segment: SegmentBytes, previous: SegmentLink | null, bytes: Buffer = segment.bytes) {
-    const opened = await open(bytes, listed(0, 2))
-    await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous }).bytes)
-    return verifyLink(opened, await readHead(log.fs, listed(2), PARTITION))
-  }
+/** A segment of two commits. */
+function commits(): SegmentBytes {
+  return new SegmentBytes().records('a').records('b')
+}
 
-  const commits = () => new SegmentBytes().records('a').records('b')
+/** Checks a segment against a successor that states this of it. */
+async function check(segment: SegmentBytes, previous: SegmentLink | null, bytes: Buffer = segment.bytes) {
+  const opened = await open(bytes, listed(0, 2))
+  await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous }).bytes)
+  return verifyLink(opened, await readHead(log.fs, listed(2), PARTITION))
+}
+
+describe('verifyLink', () => {
   it.each([
     ['a commit', commits(), FrameType.RECORDS],
     ['a MARK', commits().mark(8).mark(), FrameType.MARK],
