@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+// A machine that is busy with other things starts processes slowly.
+vi.setConfig({ testTimeout: 30_000 })
 
 const command = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 

@@ -26,7 +26,11 @@ export async function compareRecords(
   const differs = (what: string): void => {
     if (differences.length < maxDifferences) differences.push(what)
   }
-  const found = untilFailure(log, (error) => differs(`the log cannot be read on: ${messageOf(error)}`))
+  let isReadable = true
+  const found = untilFailure(log, (error) => {
+    isReadable = false
+    differs(`the log cannot be read on: ${messageOf(error)}`)
+  })
   const next = async (): Promise<LogRecord | undefined> => (await found.next()).value
 
   let expected = 0
@@ -43,7 +47,7 @@ export async function compareRecords(
         if (difference === null) intact++
         else differs(`record ${expected}: ${difference}`)
         actual = await next()
-      } else {
+      } else if (isReadable) {
         differs(`record ${expected} is missing`)
       }
       expected++
