@@ -46,7 +46,7 @@ export function knownDamage(
     to: limit,
     firstOffset: BigInt(nextOffset),
     lastOffset: lastOffset === null ? null : BigInt(lastOffset),
-    reason: stop.reason ?? 'unreadable',
+    reason: stop.reason ?? 'the file ends here, and more was durable',
   })
 }
 

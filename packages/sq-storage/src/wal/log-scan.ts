@@ -3,8 +3,7 @@
  * on it; `scan.ts` walks a single segment.
  */
 import type { FileSystem } from '@sq/sim'
-import { DivergedError, OffsetOutOfRangeError } from '../errors.ts'
-import type { CorruptLogError } from '../errors.ts'
+import { CorruptLogError, DivergedError, OffsetOutOfRangeError } from '../errors.ts'
 import { knownDamage, provenDamage } from './damage.ts'
 import { FrameType, nextOffsetAfter } from './frame.ts'
 import type { Frame } from './frame.ts'
@@ -41,7 +40,7 @@ export interface LogRange {
 export async function* scanLog(range: LogRange): AsyncGenerator<LocatedFrame, void, undefined> {
   const { fs, partition, bound } = range
   let next = range.from
-  let finished: ListedSegment | null = null
+  let last: { segment: ListedSegment; whole: boolean } | null = null
   let suspect: CorruptLogError | null = null
   for (;;) {
     const listed = await listSegmentFiles(fs, partition.directory)
@@ -50,12 +49,15 @@ export async function* scanLog(range: LogRange): AsyncGenerator<LocatedFrame, vo
     const at = listed.findLastIndex(({ baseOffset }) => baseOffset <= wanted)
     const segment = listed[at]
     if (segment === undefined) {
+      if (listed.length === 0 && wanted < bound && bound !== Infinity) throw missing(range, wanted)
       if (listed.length === 0 && wanted === 0) return
-      throw outOfRange(range, { offset: wanted, firstOffset, nextOffset: Math.min(bound, listed.at(-1)?.baseOffset ?? 0) })
+      const nextOffset = bound === Infinity ? (listed.at(-1)?.baseOffset ?? 0) : bound
+      throw outOfRange(range, { offset: wanted, firstOffset, nextOffset })
     }
-    if (finished?.baseOffset === segment.baseOffset && segment.nextBaseOffset === null) return
-    if (finished !== null && segment.baseOffset > finished.baseOffset && segment.baseOffset < wanted) {
-      throw new DivergedError({ path: finished.path, offset: BigInt(segment.baseOffset) })
+    const isLast = segment.nextBaseOffset === null
+    if (isLast && last?.whole === true && last.segment.baseOffset === segment.baseOffset) return
+    if (last !== null && segment.baseOffset > last.segment.baseOffset && segment.baseOffset < wanted) {
+      throw new DivergedError({ path: last.segment.path, offset: BigInt(segment.baseOffset) })
     }
 
     const end: SegmentEnd = yield* segmentFrames(range, { segment, successor: listed[at + 1], wanted })
@@ -66,8 +68,8 @@ export async function* scanLog(range: LogRange): AsyncGenerator<LocatedFrame, vo
     } else {
       if (wanted > end.nextOffset) throw outOfRange(range, { offset: wanted, firstOffset, nextOffset: end.nextOffset })
       if (end.nextOffset >= bound) return
-      finished = segment
     }
+    last = { segment, whole: end.damage === null }
     next = Math.max(wanted, end.nextOffset)
   }
 }
@@ -97,14 +99,13 @@ async function* segmentFrames(
       if (scanner.place.nextOffset >= bound) break
     }
     const { nextOffset } = scanner.place
-    if (scanner.stop === null || scanner.stop.reason === null || nextOffset >= bound) {
-      return { nextOffset: Math.min(nextOffset, bound), damage: null }
-    }
+    // What the successor, or the writer in this process, says there must be.
+    const known = Math.min(bound, segment.nextBaseOffset ?? Infinity)
+    if (scanner.stop === null || nextOffset >= known) return { nextOffset: Math.min(nextOffset, bound), damage: null }
     const here = { stop: scanner.stop, nextOffset, limit }
-    const proven = await provenDamage(opened, here)
-    if (proven !== null || (stated === null && bound === Infinity)) return { nextOffset, damage: proven }
-    // No frame proves it, but the successor or the writer in this process knows that there was more.
-    return { nextOffset, damage: knownDamage(path, here, (segment.nextBaseOffset ?? bound) - 1) }
+    const proven = scanner.stop.reason === null ? null : await provenDamage(opened, here)
+    if (proven !== null || known === Infinity) return { nextOffset, damage: proven }
+    return { nextOffset, damage: knownDamage(path, here, known - 1) }
   } finally {
     await opened.handle.close()
   }
@@ -118,6 +119,18 @@ async function statedEnd(
 ): Promise<number> {
   const { link } = await verifyLink(segment, await readHead(fs, successor, partition))
   return link.end
+}
+
+/** The damage where a writer in this process has segments with records, and none is there. */
+function missing({ partition, bound }: LogRange, wanted: number): CorruptLogError {
+  return new CorruptLogError({
+    path: partition.directory,
+    from: 0,
+    to: 0,
+    firstOffset: BigInt(wanted),
+    lastOffset: BigInt(bound - 1),
+    reason: 'it holds no segment, but its writer wrote some',
+  })
 }
 
 function outOfRange(
