@@ -1,0 +1,269 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { CorruptLogError, DivergedError, OffsetOutOfRangeError, UnsupportedFormatError, WalIoError } from '../errors.ts'
+import { flipped } from '../testing/hand-bytes.ts'
+import { LogFixture } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { frameEnd } from './frame.ts'
+import { scanLog } from './log-scan.ts'
+import { locatePartition } from './partition.ts'
+
+const PARTITION = locatePartition('/data', 'orders', 0)
+
+let log: LogFixture
+
+beforeEach(async () => {
+  log = new LogFixture()
+  await log.fs.mkdir(log.directory)
+})
+
+/** Makes the files of some segments. */
+async function make(...segments: { baseOffset: number; bytes: Buffer }[]): Promise<void> {
+  for (const { baseOffset, bytes } of segments) await log.make(log.path(baseOffset), bytes)
+}
+
+/** The base offsets of the frames that a walk returns, and how it ended. */
+async function walk(from: number | null = null, bound = Infinity): Promise<{ found: number[]; error: unknown }> {
+  const found: number[] = []
+  let error: unknown = null
+  try {
+    for await (const { frame } of scanLog({ fs: log.fs, partition: PARTITION, from, bound }))
+      found.push(frame.header.baseOffset)
+  } catch (caught) {
+    error = caught
+  }
+  expect(log.fs.openHandles).toBe(0)
+  return { found, error }
+}
+
+/** Three segments with two commits each (one of them of two records): offsets 0 to 2, 3 to 5, 6 to 8; all sealed but the last. */
+function threeSegments(): [SegmentBytes, SegmentBytes, SegmentBytes] {
+  const first = new SegmentBytes().records('a').records('b', 'c').seal()
+  const second = new SegmentBytes({ baseOffset: 3, previous: first.link }).records('d').records('e', 'f').seal()
+  const third = new SegmentBytes({ baseOffset: 6, previous: second.link }).records('g').records('h', 'i')
+  return [first, second, third]
+}
+
+describe('a walk', () => {
+  it.each([
+    [null, [0, 1, 3, 4, 6, 7]],
+    [0, [0, 1, 3, 4, 6, 7]],
+    [1, [1, 3, 4, 6, 7]],
+    [2, [1, 3, 4, 6, 7]],
+    [3, [3, 4, 6, 7]],
+    [5, [4, 6, 7]],
+    [8, [7]],
+    [9, []],
+  ])('from offset %o returns the frames that hold it and what follows', async (from, found) => {
+    await make(...threeSegments())
+    expect(await walk(from)).toEqual({ found, error: null })
+  })
+
+  it.each([
+    [0, []],
+    [1, [0]],
+    [3, [0, 1]],
+    [4, [0, 1, 3]],
+    [9, [0, 1, 3, 4, 6, 7]],
+  ])('stops before the bound %d', async (bound, found) => {
+    await make(...threeSegments())
+    expect(await walk(null, bound)).toEqual({ found, error: null })
+  })
+
+  it('begins with the first segment that is there', async () => {
+    const [, second, third] = threeSegments()
+    await make(second, third)
+    expect(await walk()).toEqual({ found: [3, 4, 6, 7], error: null })
+  })
+
+  it('of a log without segments returns nothing', async () => {
+    expect(await walk()).toEqual({ found: [], error: null })
+    expect(await walk(0, 0)).toEqual({ found: [], error: null })
+  })
+
+  it.each([
+    ['before the first', 2, { offset: 2n, firstOffset: 3n, nextOffset: 6n }],
+    ['after the last', 10, { offset: 10n, firstOffset: 3n, nextOffset: 9n }],
+    ['far away', Number.MAX_SAFE_INTEGER, { offset: 2n ** 53n - 1n, firstOffset: 3n, nextOffset: 9n }],
+  ])('from an offset %s is refused', async (_, from, fields) => {
+    const [, second, third] = threeSegments()
+    await make(second, third)
+    const { found, error } = await walk(from)
+    expect(found).toEqual([])
+    expect(error).toBeInstanceOf(OffsetOutOfRangeError)
+    expect(error).toMatchObject(fields)
+  })
+
+  it('skips what a healed segment holds after its stated end', async () => {
+    const broken = new SegmentBytes().records('a')
+    const { link } = broken
+    await make(broken.records('rejected'), new SegmentBytes({ baseOffset: 1, previous: link }).records('b'))
+    expect(await walk()).toEqual({ found: [0, 1], error: null })
+  })
+
+  it('ends at a torn end, where no writer knows of more', async () => {
+    const segment = new SegmentBytes().records('a').records('b')
+    for (let cut = 8; cut < 72; cut += 8) {
+      await make({ baseOffset: 0, bytes: segment.bytes.subarray(0, -cut) })
+      expect(await walk()).toEqual({ found: [0], error: null })
+      await log.fs.unlink(log.path(0))
+    }
+  })
+
+  it('goes on in segments that are made while it is under way', async () => {
+    const [first, second, third] = threeSegments()
+    await make(first)
+    const found: number[] = []
+    for await (const { frame } of scanLog({ fs: log.fs, partition: PARTITION, from: null, bound: Infinity })) {
+      found.push(frame.header.baseOffset)
+      if (frame.header.baseOffset === 0) await make(second)
+      if (frame.header.baseOffset === 4) await make(third)
+    }
+    expect(found).toEqual([0, 1, 3, 4, 6, 7])
+  })
+
+  it('says so where a commit that it returned turns out to have failed', async () => {
+    const broken = new SegmentBytes().records('a')
+    const { link } = broken
+    await make(broken.records('rejected', 'rejected'))
+    const walked = scanLog({ fs: log.fs, partition: PARTITION, from: null, bound: Infinity })
+    await walked.next()
+    expect((await walked.next()).value).toMatchObject({ frame: { header: { baseOffset: 1 } } })
+    await make(new SegmentBytes({ baseOffset: 1, previous: link }).records('b'))
+    const error: unknown = await walked.next().catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(DivergedError)
+    expect(error).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 1n })
+  })
+})
+
+describe('damage', () => {
+  it.each([
+    ['first', 0, 0, []],
+    ['first', 1, 0, [0]],
+    ['middle', 0, 1, [0, 1]],
+    ['middle', 1, 1, [0, 1, 3]],
+    ['last', 0, 2, [0, 1, 3, 4]],
+  ] as const)(
+    'in the %s segment, frame %d, ends the walk after all frames before it',
+    async (_, index, at, expected) => {
+      const segments = threeSegments()
+      const { path, position, firstOffset, lastOffset } = (() => {
+        const frame = segments[at].at(index)
+        const next = segments[at].at(index + 1)
+        const last = BigInt(frame.baseOffset + frame.recordCount - 1)
+        expect(next.position).toBe(frameEnd(frame))
+        return {
+          path: log.path(segments[at].baseOffset),
+          position: frame.position,
+          firstOffset: BigInt(frame.baseOffset),
+          lastOffset: last,
+        }
+      })()
+      await make(...segments)
+      await log.overwrite(path, flipped(segments[at].bytes, 8 * (position + 64)))
+      const { found, error } = await walk()
+      expect(found).toEqual(expected)
+      expect(error).toBeInstanceOf(CorruptLogError)
+      expect(error).toMatchObject({ path, from: position, firstOffset, lastOffset })
+    },
+  )
+
+  it('in the last frame is no damage where nothing proves it, and damage where a writer knows of it', async () => {
+    const segments = threeSegments()
+    await make(...segments)
+    await log.overwrite(log.path(6), flipped(segments[2].bytes, 8 * (segments[2].at(1).position + 64)))
+    expect(await walk()).toEqual({ found: [0, 1, 3, 4, 6], error: null })
+    const { found, error } = await walk(null, 9)
+    expect(found).toEqual([0, 1, 3, 4, 6])
+    expect(error).toBeInstanceOf(CorruptLogError)
+    const { position: from } = segments[2].at(1)
+    expect(error).toMatchObject({ from, to: segments[2].bytes.length, firstOffset: 7n, lastOffset: 8n })
+  })
+
+  it('in what ends a segment takes no records, so the walk goes on', async () => {
+    const segments = threeSegments()
+    await make(...segments)
+    const [first, second] = segments
+    await log.overwrite(log.path(0), flipped(first.bytes, 8 * (first.at(3).position + 41)))
+    await log.overwrite(log.path(3), flipped(second.bytes, 8 * (second.at(2).position + 20)))
+    expect(await walk()).toEqual({ found: [0, 1, 3, 4, 6, 7], error: null })
+  })
+
+  it.each([
+    ['cut between two frames', (bytes: Buffer, at: number) => bytes.subarray(0, at)],
+    ['cut after OPEN', (bytes: Buffer) => bytes.subarray(0, new SegmentBytes().headBytes)],
+  ])('is a last segment %s, where a writer knows of more', async (_, change) => {
+    const segment = new SegmentBytes().records('a').records('b')
+    const bytes = change(segment.bytes, segment.at(1).position)
+    await make({ baseOffset: 0, bytes })
+    const { found, error } = await walk(null, 2)
+    expect(error).toBeInstanceOf(CorruptLogError)
+    const where = { path: log.path(0), from: bytes.length, firstOffset: BigInt(found.length), lastOffset: 1n }
+    expect(error).toMatchObject(where)
+  })
+
+  it('is a directory without segments, where a writer knows of some', async () => {
+    const { error } = await walk(null, 2)
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ path: log.directory, firstOffset: 0n, lastOffset: 1n })
+  })
+
+  it('is a last segment that is missing, where a writer knows of it', async () => {
+    const [first, second] = threeSegments()
+    await make(first, second)
+    const { found, error } = await walk(null, 9)
+    expect(found).toEqual([0, 1, 3, 4])
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ firstOffset: 6n, lastOffset: 8n })
+  })
+
+  it('is a middle segment that is missing', async () => {
+    const [first, , third] = threeSegments()
+    await make(first, third)
+    const { error } = await walk()
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ path: log.path(6), firstOffset: 3n, lastOffset: 5n })
+  })
+
+  it('gets a second look: bytes and their proof may have been written between two reads', async () => {
+    const segment = new SegmentBytes().records('a').records('b').records('c')
+    const { position } = segment.at(1)
+    await make({ baseOffset: 0, bytes: flipped(segment.bytes, 8 * (position + 64)) })
+    const writing: Promise<void>[] = []
+    log.fs.operations.observe(({ operation, phase, position: at }) => {
+      // The search for a proof begins where the scan stopped: by then the writer has got there.
+      if (operation !== 'read' || phase !== 'end' || at !== position || writing.length > 0) return
+      writing.push(log.overwrite(log.path(0), segment.bytes))
+    })
+    expect(await walk()).toEqual({ found: [0, 1, 2], error: null })
+    expect(writing).toHaveLength(1)
+  })
+})
+
+describe('what is no damage and yet ends a walk', () => {
+  it('is a segment of another version, which alone says where the one before it ends', async () => {
+    const [first, second, third] = threeSegments()
+    second.bytes.writeUInt16LE(2, 4)
+    await make(first, second, third)
+    const { found, error } = await walk()
+    expect(found).toEqual([])
+    expect(error).toBeInstanceOf(UnsupportedFormatError)
+    expect(error).toMatchObject({ path: log.path(3), position: 4 })
+  })
+
+  it.each(['open', 'read', 'size', 'readdir'] as const)(
+    'is a failed %s, the first or a later one',
+    async (operation) => {
+      await make(...threeSegments())
+      for (let nth = 1; ; nth++) {
+        const rule = log.fs.faults.add({ on: operation, when: { nth }, fault: { error: 'EIO' } })
+        const { error } = await walk()
+        rule.remove()
+        if (rule.hits === 0) {
+          expect(nth).toBeGreaterThan(3)
+          return
+        }
+        expect(error).toBeInstanceOf(WalIoError)
+      }
+    },
+  )
+})
