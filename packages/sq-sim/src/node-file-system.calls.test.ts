@@ -1,4 +1,4 @@
-/** Which system calls `NodeFileSystem` makes, and what it does when they go wrong in ways that no disk here will show. */
+/** Which system calls `NodeFileSystem` makes, and what it does when they go wrong as no disk at hand does. */
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,7 +74,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     await file.close()
   })
 
-  it('makes directories outermost first, each durable before the next, and the one that was there durable too', async () => {
+  it('makes directories outermost first, each durable before the next, and the one there before durable', async () => {
     await nodeFs.mkdir(`${directory}/a/b`)
     expect(made()).toEqual([`sync ${tmpdir()}`, 'mkdir */a', 'sync *', 'mkdir */a/b', 'sync */a'])
     expect(fs.fsync).toHaveBeenCalledTimes(3)

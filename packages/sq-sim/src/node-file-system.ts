@@ -45,10 +45,14 @@ export class NodeFileSystem implements FileSystem {
     const writing = mode !== 'read'
     const access = writing ? O_RDWR | O_DSYNC : O_RDONLY
     const descriptor = await openDescriptor(path, mode === 'create' ? access | O_CREAT | O_EXCL : access)
-    // Opening a directory for reading works; only reading it would fail.
-    if (!writing && (await descriptorStat(descriptor, path)).isDirectory()) {
+    try {
+      // Opening a directory for reading works; only reading it would fail.
+      if (!writing && (await descriptorStat(descriptor, path)).isDirectory()) {
+        throw systemError('EISDIR', { syscall: 'open', path })
+      }
+    } catch (error) {
       await closeDescriptor(descriptor, path)
-      throw systemError('EISDIR', { syscall: 'open', path })
+      throw error
     }
     return new NodeFileHandle(descriptor, { path, writing, blocking: this.#blocking })
   }
@@ -59,6 +63,8 @@ export class NodeFileSystem implements FileSystem {
     while (!(await isDirectory(existing, missing.length > 0 ? 'ENOTDIR' : 'EEXIST'))) {
       missing.push(existing)
       existing = paths.dirname(existing)
+      // A drive that is not there, on Windows.
+      if (existing === missing.at(-1)) throw systemError('ENOENT', { syscall: 'mkdir', path })
     }
     if (missing.length > 0) await this.syncDirectory(paths.dirname(existing))
     for (const directory of missing.toReversed()) {

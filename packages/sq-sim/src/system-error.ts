@@ -37,7 +37,7 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Throws a `RangeError` unless it is a place a file can have: Node would take -1 for "wherever the last call ended". */
+/** Throws a `RangeError` unless a file can have it: Node would take -1 for "wherever the last call ended". */
 export function checkPosition(value: number, name: 'position' | 'sizeBytes'): void {
   if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${name} is a whole number from 0, not ${value}`)
 }

@@ -10,7 +10,8 @@ const sectors = (...letters: string[]): Uint8Array => bytes(letters.map((letter)
 function content(fs: InMemoryFileSystem): string | undefined {
   if (!fs.volume.existsSync('/file')) return undefined
   const text = String(fs.volume.readFileSync('/file', 'latin1'))
-  return text.replaceAll(/(.)\1{9,}/gs, (run, letter: string) => `${letter === '\0' ? '0' : letter}*${run.length} `).trim()
+  const printable = text.replaceAll('\0', '0')
+  return printable.replaceAll(/(.)\1{9,}/gs, (run, letter: string) => `${letter}*${run.length} `).trim()
 }
 
 /** A file system whose durable `/file` has that content, and then what the rest of the test makes undecided. */
@@ -139,6 +140,7 @@ describe('a crash', () => {
       return crashed.volume.readdirSync('/').map(String).join('')
     })
     expect(left.toSorted()).toEqual(['', 'a', 'ab', 'abc', 'ac', 'b', 'bc', 'c'])
+    expect(fs.crashState().points[1]).toEqual({ kind: 'names', path: '/b', alternatives: 2 })
   })
 
   it('leaves a rename undone or done, never half done, also between directories', async () => {
@@ -151,6 +153,19 @@ describe('a crash', () => {
       return [...image.entries.keys()].filter((path) => path.endsWith('file'))
     })
     expect(left).toEqual([['/file'], ['/file'], ['/file'], ['/d/file']])
+  })
+
+  it('leaves a rename between directories undone or done in the weak mode too', async () => {
+    const fs = new InMemoryFileSystem({ weakNames: true })
+    await fs.mkdir('/d')
+    await (await fs.open('/file', 'create')).close()
+    await fs.syncDirectory('/')
+    await fs.rename('/file', '/d/file')
+    const left = [...fs.crashState().everyChoice()].map((choice) => [...fs.crashState().image(choice).entries.keys()])
+    expect(left).toEqual([
+      ['/d', '/file'],
+      ['/d', '/d/file'],
+    ])
   })
 
   it('has a rename between directories durable when either directory is synced, with what came before it', async () => {

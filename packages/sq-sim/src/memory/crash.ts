@@ -8,12 +8,12 @@ import type { DirectoryState, DiskState, FileState, Inode, NameChange } from './
 import { SECTOR_BYTES } from './durable-state.ts'
 
 /**
- * A place where the disk is undecided. Alternative 0 is what is durable, the last one what processes see; with weakly
- * ordered names, bit n of the alternative says whether the n-th change survived.
+ * A place where the disk is undecided. Alternative 0 is what is durable, the last one what processes see. For the names
+ * of a directory it is how many of the changes survived; where their order does not count, each is a point of its own.
  */
 export interface CrashPoint {
   readonly kind: 'names' | 'size' | 'sector'
-  /** The directory, or the file under the name it had last. */
+  /** The directory (of one change: the name changed), or the file under the name it had last. */
   readonly path: string
   /** The sector's number, for a sector. */
   readonly sector?: number
@@ -79,6 +79,7 @@ export class CrashState {
   readonly #disk: DiskState
   readonly #weakNames: boolean
   readonly #directories = new Map<DirectoryState, number>()
+  readonly #changes = new Map<NameChange, number>()
   readonly #files = new Map<FileState, UndecidedFile>()
 
   constructor(disk: DiskState, weakNames: boolean) {
@@ -112,7 +113,7 @@ export class CrashState {
     return this.points.reduce((product, { alternatives }) => product * alternatives, 1)
   }
 
-  /** Every combination of alternatives, beginning with nothing survived; fill and torn sector are left to the caller. */
+  /** Every combination of alternatives, the first with nothing left; fill and torn sector are up to the caller. */
   *everyChoice(): Generator<CrashChoice, void> {
     const picks = this.points.map(() => 0)
     for (;;) {
@@ -148,11 +149,18 @@ export class CrashState {
   }
 
   #addNames(points: CrashPoint[], directory: DirectoryState): void {
-    const changes = directory.pending.length
-    if (changes === 0) return
-    if (this.#weakNames && changes > 30) throw new RangeError(`${changes} unsynced changes in '${directory.path}'`)
+    const { path, pending } = directory
+    if (pending.length === 0) return
     this.#directories.set(directory, points.length)
-    points.push({ kind: 'names', path: directory.path, alternatives: this.#weakNames ? 2 ** changes : changes + 1 })
+    if (!this.#weakNames) points.push({ kind: 'names', path, alternatives: pending.length + 1 })
+    else {
+      for (const change of pending) {
+        // A rename between two directories is pending in both.
+        if (this.#changes.has(change)) continue
+        this.#changes.set(change, points.length)
+        points.push({ kind: 'names', path: directory.pathOf(change.edits[0]?.name ?? ''), alternatives: 2 })
+      }
+    }
   }
 
   #addFile(points: CrashPoint[], file: FileState): void {
@@ -174,9 +182,8 @@ export class CrashState {
   /** The names that survive, of the directories where some are undecided. */
   #names({ picks }: CrashChoice): Map<DirectoryState, Map<string, Inode>> {
     const survives = (directory: DirectoryState, change: NameChange): boolean => {
-      const pick = picks[this.#directories.get(directory) ?? -1] ?? 0
-      const index = directory.pending.indexOf(change)
-      return this.#weakNames ? ((pick >>> index) & 1) === 1 : index < pick
+      if (this.#weakNames) return picks[this.#changes.get(change) ?? -1] === 1
+      return directory.pending.indexOf(change) < (picks[this.#directories.get(directory) ?? -1] ?? 0)
     }
     const names = new Map<DirectoryState, Map<string, Inode>>()
     for (const directory of this.#directories.keys()) names.set(directory, new Map(directory.durableNames))
@@ -206,10 +213,11 @@ export class CrashState {
     }
     for (const [sector, point] of undecided?.sectorPoints ?? []) {
       const pick = choice.picks[point] ?? 0
-      const version = file.versions.get(sector)?.[pick - 1]
+      const versions = file.versions.get(sector) ?? []
+      const version = versions[pick - 1]
       if (!version || sector >= sectors) continue
       const target = bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
-      if (choice.torn?.point === point) tear(target, version, { ...choice.torn, before: file.versions.get(sector)?.[pick - 2] })
+      if (choice.torn?.point === point) tear(target, version, { ...choice.torn, before: versions[pick - 2] })
       else target.set(version)
     }
     return bytes.subarray(0, size)

@@ -24,7 +24,7 @@ export class FileState {
   durableSizeBytes: number
   /** By sector: the versions since the durable one, oldest first, each a whole sector. Never changed in place. */
   readonly versions: Map<number, Uint8Array[]> = new Map()
-    /** Pages that a failed sync marked clean: processes see their bytes, no later sync writes them. */
+  /** Pages that a failed sync marked clean: processes see their bytes, no later sync writes them. */
   readonly lostPages: Set<number> = new Set()
   /** Sectors inside the durable size of which no byte ever reached the disk. */
   readonly unwritten: Set<number> = new Set()
@@ -53,7 +53,7 @@ export class FileState {
     return [this.durableSizeBytes, ...between, this.sizeBytes]
   }
 
-  /** What the disk has between two positions, in whole sectors also past the durable size. May be shorter than asked. */
+  /** What the disk has between two positions, past the durable size only to the end of the sector. May be shorter. */
   durable(position: number, end: number): Uint8Array {
     return this.#durable.subarray(position, end)
   }
@@ -145,8 +145,8 @@ export class FileState {
   #commitSize(size: number): void {
     const firstNew = Math.ceil(this.durableSizeBytes / SECTOR_BYTES)
     for (let sector = firstNew; sector * SECTOR_BYTES < size; sector++) {
-      const written = !this.versions.has(sector) && !this.lostPages.has(Math.floor(sector / SECTORS_PER_PAGE))
-      if (!written) this.unwritten.add(sector)
+      const lost = this.lostPages.has(Math.floor(sector / SECTORS_PER_PAGE))
+      if (lost || this.versions.has(sector)) this.unwritten.add(sector)
     }
     if (size < this.durableSizeBytes) {
       this.#durable.fill(0, size, this.durableSizeBytes + SECTOR_BYTES)

@@ -4,6 +4,7 @@ import { Gate } from '../gate.ts'
 import { checkPosition } from '../system-error.ts'
 import { isPassing, WriteProgress } from '../write-progress.ts'
 import type { FileState, ReadVisible } from './durable-state.ts'
+import type { Fault } from './faults.ts'
 import type { Machine } from './machine.ts'
 import type { Operation, Target } from './operations.ts'
 
@@ -95,15 +96,13 @@ export class InMemoryFileHandle implements FileHandle {
     const progress = new WriteProgress(buffers, position, this.#file.path)
     while (!progress.done) {
       const piece = progress.next()
-      const target: Target = { path: this.#file.path, position: progress.position, buffers: piece }
+      const at = progress.position
+      const target: Target = { path: this.#file.path, position: at, buffers: piece }
+      const put = (fault: Fault | undefined): number =>
+        this.#put(piece, at, fault && 'shortBytes' in fault ? fault.shortBytes : Infinity)
       try {
         progress.wrote(
-          await this.#machine.run(
-            'write',
-            target,
-            (fault) => this.#put(piece, progress.position, fault && 'shortBytes' in fault ? fault.shortBytes : Infinity),
-            (fault) => this.#put(piece, progress.position, fault.afterBytes ?? 0),
-          ),
+          await this.#machine.run('write', target, put, (fault) => this.#put(piece, at, fault.afterBytes ?? 0)),
         )
       } catch (error) {
         progress.failed(error)

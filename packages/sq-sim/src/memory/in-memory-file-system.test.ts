@@ -14,6 +14,15 @@ describe('InMemoryFileSystem', () => {
     expect((await fs.stat('a/c/file')).identity).toBe((await fs.stat('/a/c/file')).identity)
   })
 
+  it('gives no two files the same identity, in whatever file system, and none to one of an earlier life', async () => {
+    const one = new InMemoryFileSystem()
+    const two = new InMemoryFileSystem()
+    const identities = [(await one.stat('/')).identity, (await two.stat('/')).identity]
+    one.crash()
+    identities.push((await one.stat('/')).identity)
+    expect(new Set(identities).size).toBe(3)
+  })
+
   it('names what failed and where, as Node does', async () => {
     const fs = new InMemoryFileSystem()
     await (await fs.open('/file', 'create')).close()
@@ -92,10 +101,12 @@ describe('a clone', () => {
   it('numbers files and changes on from those of the original', async () => {
     const fs = new InMemoryFileSystem()
     await fs.mkdir('/a')
-    for (const path of ['/one', '/a/one']) await (await fs.open(path, 'create')).close()
+    for (const path of ['/a/one', '/one']) await (await fs.open(path, 'create')).close()
     const clone = fs.clone()
     await (await clone.open('/two', 'create')).close()
-    expect((await clone.stat('/two')).identity).not.toBe((await clone.stat('/one')).identity)
+    const paths = ['/', '/a', '/a/one', '/one', '/two']
+    const identities = await Promise.all(paths.map(async (path) => (await clone.stat(path)).identity))
+    expect(new Set(identities).size).toBe(5)
     await clone.rename('/two', '/a/two')
     await clone.syncDirectory('/a')
     clone.crash()

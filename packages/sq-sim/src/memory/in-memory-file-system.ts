@@ -178,7 +178,7 @@ export class InMemoryFileSystem implements FileSystem {
     this.#machine.kill()
   }
 
-  /** Drops clean pages from memory, as the kernel may at any time: bytes that a failed sync lost are gone from sight. */
+  /** Drops clean pages from memory, as the kernel may at any time: what a failed sync lost is gone from sight. */
   evict(): void {
     this.#machine.evict()
   }

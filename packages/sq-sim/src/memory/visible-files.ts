@@ -1,4 +1,4 @@
-/** What processes see: names and bytes in a memfs volume. The only file that knows memfs, an optional peer dependency. */
+/** What processes see: names and bytes in a memfs volume. The one file that knows memfs, an optional dependency. */
 import { createRequire } from 'node:module'
 import type { Volume } from 'memfs'
 
