@@ -208,8 +208,9 @@ export class CrashState {
     const firstNew = Math.ceil(file.durableSizeBytes / SECTOR_BYTES)
     bytes.set(file.durable(0, Math.min(sectors, firstNew) * SECTOR_BYTES))
     if (choice.fill !== undefined && choice.fill !== 'zeros') {
-      for (const sector of file.unwritten) this.#fill(bytes, { file, sector, fill: choice.fill })
-      for (let sector = firstNew; sector < sectors; sector++) this.#fill(bytes, { file, sector, fill: choice.fill })
+      const unwritten = new Set(file.unwritten)
+      for (let sector = firstNew; sector < sectors; sector++) unwritten.add(sector)
+      for (const sector of unwritten) if (sector < sectors) this.#fill(bytes, { file, sector, fill: choice.fill })
     }
     for (const [sector, point] of undecided?.sectorPoints ?? []) {
       const pick = choice.picks[point] ?? 0

@@ -98,10 +98,12 @@ export class FileState {
     if (this.durableSizeBytes < end) this.#commitSize(end)
   }
 
-  /** The pages that a sync would write, in ascending order. */
+  /** The pages of the file that a sync would write, in ascending order. What was cut off has none. */
   dirtyPages(): number[] {
     const pages = new Set<number>()
-    for (const sector of this.versions.keys()) pages.add(Math.floor(sector / SECTORS_PER_PAGE))
+    for (const sector of this.versions.keys()) {
+      if (sector * SECTOR_BYTES < this.sizeBytes) pages.add(Math.floor(sector / SECTORS_PER_PAGE))
+    }
     return [...pages].toSorted((a, b) => a - b)
   }
 
@@ -148,10 +150,7 @@ export class FileState {
       const lost = this.lostPages.has(Math.floor(sector / SECTORS_PER_PAGE))
       if (lost || this.versions.has(sector)) this.unwritten.add(sector)
     }
-    if (size < this.durableSizeBytes) {
-      this.#durable.fill(0, size, this.durableSizeBytes + SECTOR_BYTES)
-      for (const sector of this.unwritten) if (sector * SECTOR_BYTES >= size) this.unwritten.delete(sector)
-    }
+    if (size < this.durableSizeBytes) this.#durable.fill(0, size, this.durableSizeBytes + SECTOR_BYTES)
     if (size > this.#durable.byteLength) this.#grow(size)
     this.durableSizeBytes = size
   }

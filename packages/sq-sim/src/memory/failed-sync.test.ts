@@ -110,14 +110,15 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
 
   it('a file that was cut by then grows with zeros, not with what stood there', async () => {
     const { fs, file } = await setting(model)
-    await file.truncate(4096)
+    await file.truncate(4096 + 100)
     fs.faults.failNext('sync', 'EIO')
     await expect(file.sync()).rejects.toMatchObject({ code: 'EIO' })
     await file.sync()
     await file.truncate(3 * 4096)
     await file.sync()
     fs.evict()
-    expect([seen(fs), onDisk(fs)]).toEqual(['A00', 'A00'])
+    expect([seen(fs), onDisk(fs)]).toEqual(['AB0', 'AB0'])
+    expect(Buffer.from(fs.volume.readFileSync('/file')).lastIndexOf('B')).toBe(4096 + 99)
   })
 
   it('an append keeps its size; the page that failed reads as zeros on the disk, the others are there', async () => {
@@ -156,6 +157,15 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     await again.sync()
     cut.crash({ picks: [], fill: 'garbage' })
     expect(seen(cut)).toBe('ABC00')
+  })
+
+  it('what never reached the disk is no more where a smaller size survived', async () => {
+    const { fs, file } = await appended(model)
+    await file.sync()
+    await file.truncate(100)
+    expect(fs.crashState().points[0]).toMatchObject({ kind: 'size', alternatives: 2 })
+    fs.crash({ picks: [1], fill: 'garbage' })
+    expect([seen(fs), (await fs.stat('/file')).sizeBytes]).toEqual(['A', 100])
   })
 
   it('a clone remembers what was lost', async () => {

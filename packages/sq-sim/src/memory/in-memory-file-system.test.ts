@@ -131,7 +131,7 @@ interface Oracle {
   durable: Buffer | undefined
 }
 
-/** Does one random operation to the file, and to the oracle. */
+/** Does one random operation to the file, and to the oracle. A write is seen also when its sync fails. */
 async function step(fs: InMemoryFileSystem, random: Random, oracle: Oracle): Promise<void> {
   const file = await fs.open('/file', 'read-write')
   const position = random.int(3000)
@@ -141,13 +141,13 @@ async function step(fs: InMemoryFileSystem, random: Random, oracle: Oracle): Pro
   written.set(data, position)
   switch (random.pick(['write', 'writeDurable', 'truncate', 'sync'])) {
     case 'write':
-      await file.write([data.subarray(0, 7), data.subarray(7)], position)
       oracle.visible = written
+      await file.write([data.subarray(0, 7), data.subarray(7)], position)
       break
     case 'writeDurable': {
-      await file.writeDurable([data], position)
       oracle.visible = written
       oracle.durable = undefined
+      await file.writeDurable([data], position)
       const left = fs.crashState().image({ picks: [] }).entries.get('/file')
       expect(Buffer.compare(left?.subarray(position, position + data.byteLength) ?? Buffer.alloc(0), data)).toBe(0)
       break
@@ -186,6 +186,32 @@ describe('by chance, over many operations', () => {
         expect(Buffer.compare(all, oracle.visible), message).toBe(0)
         if (oracle.durable) expect(Buffer.compare(none, oracle.durable), message).toBe(0)
       }
+    }
+  })
+})
+
+describe('by chance, with syncs that fail', () => {
+  it('reads show all writes, and what is written again and synced is durable whatever was lost before', async () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const random = new Random(seed)
+      const fs = new InMemoryFileSystem()
+      await (await fs.open('/file', 'create')).close()
+      await fs.syncDirectory('/')
+      const fault = { error: 'EIO', lostPages: random.fork() }
+      fs.faults.add({ on: 'sync', when: { chance: 0.3, random: random.fork() }, fault })
+      const oracle: Oracle = { visible: Buffer.alloc(0), durable: undefined }
+      for (let i = 0; i < 15; i++) {
+        await step(fs, random, oracle).catch(() => {})
+        const seen = Buffer.from(fs.volume.readFileSync('/file'))
+        expect(Buffer.compare(seen, oracle.visible), `seed ${seed}, step ${i}`).toBe(0)
+      }
+      fs.faults.clear()
+      const file = await fs.open('/file', 'read-write')
+      await file.write([oracle.visible], 0)
+      await file.sync()
+      expect(fs.crashState().points).toEqual([])
+      fs.crash({ picks: [], fill: 'garbage' })
+      expect(Buffer.compare(Buffer.from(fs.volume.readFileSync('/file')), oracle.visible), `seed ${seed}`).toBe(0)
     }
   })
 })
