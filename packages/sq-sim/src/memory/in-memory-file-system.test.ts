@@ -34,6 +34,19 @@ describe('InMemoryFileSystem', () => {
     await expect(fs.open('/a\0b', 'create')).rejects.toThrow(TypeError)
   })
 
+  it('makes durable, with a directory, the one above that somebody made and did not sync', async () => {
+    const fs = new InMemoryFileSystem()
+    fs.faults.add({ on: 'syncDirectory', when: { nth: 2 }, fault: { error: 'EIO' } })
+    await expect(fs.mkdir('/a')).rejects.toMatchObject({ code: 'EIO' })
+    await fs.mkdir('/a')
+    const half = fs.clone()
+    half.crash()
+    expect(await half.readdir('/')).toEqual([])
+    await fs.mkdir('/a/b')
+    fs.crash()
+    expect(await fs.readdir('/a')).toEqual(['b'])
+  })
+
   it('shows its files in a memfs volume', async () => {
     const fs = new InMemoryFileSystem()
     await fs.mkdir('/a')
