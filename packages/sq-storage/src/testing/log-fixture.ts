@@ -64,6 +64,22 @@ export class LogFixture {
     return content
   }
 
+  /** Every file in the log's directory, by name, with its bytes in base64. */
+  async files(): Promise<Record<string, string>> {
+    const files: Record<string, string> = {}
+    for (const name of (await this.fs.readdir(this.directory)).toSorted()) {
+      files[name] = (await this.file(join(this.directory, name))).toString('base64')
+    }
+    return files
+  }
+
+  /** Makes the log's directory with these segment files in it, durably. */
+  async makeSegments(...segments: readonly { baseOffset: number; bytes: Buffer }[]): Promise<void> {
+    await this.fs.mkdir(this.directory)
+    await this.make(join(this.directory, 'lock'), Buffer.alloc(0))
+    for (const { baseOffset, bytes: content } of segments) await this.make(this.path(baseOffset), content)
+  }
+
   /** Gives a file other bytes, durably. */
   async overwrite(path: string, content: Uint8Array): Promise<void> {
     const handle = await this.fs.open(path, 'read-write')
