@@ -1,0 +1,230 @@
+/**
+ * Logs of format version 1 as bytes that are committed, in `golden/`: what is written today must be the same bytes, and
+ * reading those bytes must give the same records, for ever.
+ *
+ * To add one: give it a name and a recipe below, and run this test once with `SQ_ADD_GOLDEN=<name>` in the environment.
+ * Files that exist are never written over.
+ */
+import { createHash } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ManualClock, NodeFileSystem, Random } from '@sq/sim'
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { describe, expect, it } from 'vitest'
+import { WalReader, WalWriter } from '../index.ts'
+import type { RecordInput, WalConfig } from '../index.ts'
+import { append, appendEach, bytes, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+
+const GOLDEN = join(dirname(fileURLToPath(import.meta.url)), '../../golden')
+const NAME_TO_ADD = process.env['SQ_ADD_GOLDEN']
+const CONFIG: WalConfig = { dataDir: '/data' }
+const DESCRIPTION = 'expected.json'
+
+interface Golden {
+  readonly name: string
+  readonly topic: string
+  readonly partition: number
+  /** Writes the log, and leaves it as the files are to be kept. */
+  readonly write: (log: { fs: InMemoryFileSystem; open: () => Promise<WalWriter> }) => Promise<void>
+}
+
+const record = (value: string, timestampMs: number): RecordInput => ({
+  key: bytes('k'),
+  value: bytes(value),
+  headers: [],
+  timestampMs,
+})
+
+const SHAPES: RecordInput[] = [
+  { key: null, value: bytes(''), headers: [], timestampMs: 0 },
+  { key: bytes(''), value: bytes(''), headers: [], timestampMs: 1 },
+  { key: bytes('key'), value: bytes('value'), headers: [], timestampMs: TIMESTAMP_MS },
+  { key: Buffer.from([0, 255, 128]), value: Buffer.alloc(9, 255), headers: [], timestampMs: 2 ** 53 - 1 },
+  { key: null, value: bytes('1234567'), headers: [{ name: '', value: bytes('') }], timestampMs: 2 ** 32 },
+  {
+    key: bytes('ключ'),
+    value: bytes('12345678'),
+    headers: [
+      { name: 'naïve', value: bytes('é') },
+      { name: '鍵', value: Buffer.from([0]) },
+      { name: '🔑', value: bytes('') },
+      { name: '鍵', value: Buffer.alloc(300, 7) },
+    ],
+    timestampMs: 2 ** 32 - 1,
+  },
+]
+
+const GOLDENS: Golden[] = [
+  {
+    name: 'record-shapes',
+    topic: 'orders',
+    partition: 0,
+    async write({ fs, open }) {
+      const writer = await open()
+      for (const { key, value, headers, timestampMs } of SHAPES) await writer.append(key, value, headers, timestampMs)
+      fs.kill()
+    },
+  },
+  {
+    name: 'closed',
+    topic: 'Az09._-',
+    partition: 4_294_967_295,
+    async write({ open }) {
+      const writer = await open()
+      await appendEach(writer, ['first', 'second'])
+      await writer.appendBatch([record('batch 0', 30), record('batch 1', 10), record('batch 2', 20)])
+      await append(writer, 'last')
+      await writer.close()
+    },
+  },
+  {
+    name: 'sealed-with-index',
+    topic: 'orders',
+    partition: 7,
+    async write({ open }) {
+      const writer = await open()
+      const random = new Random(2)
+      for (let i = 0; i < 5; i++) await writer.append(null, random.bytes(18_000), [], TIMESTAMP_MS + ((i * 7) % 5))
+      await writer.closeActiveSegment()
+      await append(writer, 'in the next segment')
+      await writer.close()
+    },
+  },
+  {
+    name: 'long-topic',
+    topic: `${'twenty characters of'.replaceAll(' ', '-')}${'-topic'.repeat(38)}.`,
+    partition: 1,
+    async write({ open }) {
+      const writer = await open()
+      await append(writer, 'value')
+      await writer.close()
+    },
+  },
+  {
+    name: 'healed',
+    topic: 'orders',
+    partition: 0,
+    async write({ fs, open }) {
+      const writer = await open()
+      await appendEach(writer, ['first', 'second'])
+      fs.faults.failNext('sync', 'EIO')
+      await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+      await append(writer, 'third')
+      await writer.close()
+    },
+  },
+  {
+    name: 'torn',
+    topic: 'orders',
+    partition: 0,
+    async write({ fs, open }) {
+      const writer = await open()
+      await appendEach(writer, ['first', 'second'])
+      fs.faults.add({ on: 'write', fault: { error: 'EIO', afterBytes: 100 } })
+      await expect(append(writer, 'x'.repeat(200))).rejects.toThrow('EIO')
+      fs.kill()
+    },
+  },
+]
+
+function partitionDirectory({ topic, partition }: Golden): string {
+  return join(CONFIG.dataDir, topic, String(partition))
+}
+
+/** The log files of a golden as they are written today, by name. */
+async function written(golden: Golden): Promise<Map<string, Buffer>> {
+  const fs = new InMemoryFileSystem()
+  const options = { clock: new ManualClock(), random: new Random(1) }
+  await golden.write({ fs, open: () => WalWriter.open(fs, CONFIG, golden.topic, golden.partition, options) })
+  return filesIn(fs, partitionDirectory(golden))
+}
+
+/** The log files of a golden as they are committed, by name. */
+function committed(golden: Golden): Promise<Map<string, Buffer>> {
+  return filesIn(new NodeFileSystem(), join(GOLDEN, golden.name))
+}
+
+async function filesIn(fs: InMemoryFileSystem | NodeFileSystem, directory: string): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>()
+  for (const name of (await fs.readdir(directory)).toSorted()) {
+    if (name.endsWith('.wal')) files.set(name, await contentOf(fs, join(directory, name)))
+  }
+  return files
+}
+
+async function contentOf(fs: InMemoryFileSystem | NodeFileSystem, path: string): Promise<Buffer> {
+  const handle = await fs.open(path, 'read')
+  const content = Buffer.alloc(await handle.size())
+  await handle.read(content, 0)
+  await handle.close()
+  return content
+}
+
+/** What some log files hold, as a reader and then a writer find it. */
+async function described(golden: Golden, files: ReadonlyMap<string, Buffer>): Promise<unknown> {
+  const { topic, partition } = golden
+  const fs = new InMemoryFileSystem()
+  await fs.mkdir(partitionDirectory(golden))
+  for (const [name, content] of files) await make(fs, join(partitionDirectory(golden), name), content)
+  const records: unknown[] = []
+  for await (const { offset, timestampMs, key, value, headers } of (
+    await WalReader.open(fs, CONFIG, topic, partition)
+  ).read()) {
+    const shown = headers.map((header) => [header.name, show(header.value)])
+    records.push({
+      offset: `${offset}`,
+      timestampMs,
+      key: key === null ? null : show(key),
+      value: show(value),
+      headers: shown,
+    })
+  }
+  const { kind, nextOffset, segments, torn } = (await WalWriter.open(fs, CONFIG, topic, partition)).recovery
+  const recovery = { kind, nextOffset: `${nextOffset}`, segments, discardedBytes: torn?.discardedBytes ?? 0 }
+  return { topic, partition, recovery, records }
+}
+
+/** Bytes as hexadecimal digits; many bytes as their number and SHA-256. */
+function show(content: Uint8Array): string {
+  const hash = () => createHash('sha256').update(content).digest('hex')
+  return content.length <= 32 ? Buffer.from(content).toString('hex') : `${content.length} bytes, sha256 ${hash()}`
+}
+
+async function make(fs: InMemoryFileSystem | NodeFileSystem, path: string, content: Uint8Array): Promise<void> {
+  // Mode `create` fails where the file exists.
+  const handle = await fs.open(path, 'create')
+  await handle.writeDurable([content], 0)
+  await handle.close()
+}
+
+async function add(golden: Golden): Promise<void> {
+  const fs = new NodeFileSystem()
+  const folder = join(GOLDEN, golden.name)
+  const files = await written(golden)
+  await fs.mkdir(folder)
+  const description = JSON.stringify(await described(golden, files), null, 2)
+  await make(fs, join(folder, DESCRIPTION), bytes(`${description}\n`))
+  for (const [name, content] of files) await make(fs, join(folder, name), content)
+}
+
+describe.each(GOLDENS)('the golden log $name', (golden) => {
+  if (golden.name === NAME_TO_ADD) it('is added', () => add(golden))
+
+  it('is written today as the very same bytes', async () => {
+    expect(await written(golden)).toEqual(await committed(golden))
+  })
+
+  it('is read today as the very same records', async () => {
+    const expected: unknown = JSON.parse(
+      String(await contentOf(new NodeFileSystem(), join(GOLDEN, golden.name, DESCRIPTION))),
+    )
+    expect(await described(golden, await committed(golden))).toEqual(expected)
+  })
+})
+
+it('every golden log that is committed is looked at', async () => {
+  const names = (await new NodeFileSystem().readdir(GOLDEN)).filter(
+    (name) => !name.startsWith('.') && name !== 'README.md',
+  )
+  expect(names.toSorted()).toEqual(GOLDENS.map(({ name }) => name).toSorted())
+})
