@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ManualClock, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { WalReader, WalWriter } from '../index.ts'
-import type { ClosedSegment, LogRecord, WalConfig } from '../index.ts'
+import type { ClosedSegment, LogRecord, ReadOptions, WalConfig } from '../index.ts'
 import { segmentName } from '../wal/segment.ts'
 
 export const TIMESTAMP_MS = 1_700_000_000_000
@@ -44,6 +44,18 @@ export class LogFixture {
     const records: LogRecord[] = []
     for await (const record of reader.read(from === undefined ? {} : { from })) records.push(record)
     return records
+  }
+
+  /** The values that reading gives, as text, and what ended it: null for the end of the log. */
+  async outcome(options: ReadOptions = {}): Promise<{ values: string[]; error: unknown }> {
+    const values: string[] = []
+    try {
+      const reader = await WalReader.open(this.fs, this.config, 'orders', 0)
+      for await (const { value } of reader.read(options)) values.push(Buffer.from(value).toString())
+      return { values, error: null }
+    } catch (error) {
+      return { values, error }
+    }
   }
 
   path(baseOffset: number): string {

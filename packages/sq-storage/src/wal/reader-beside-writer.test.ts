@@ -1,0 +1,98 @@
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../index.ts'
+import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+
+let log: LogFixture
+
+beforeEach(() => {
+  log = new LogFixture()
+})
+
+describe('beside a writer in the same process, read', () => {
+  it('never returns a record before it is durable', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    const hold = log.fs.faults.hold('sync', log.path(0))
+    const pending = append(writer, 'c')
+    await hold.reached
+    expect(await log.file(log.path(0))).toHaveLength(120 + 3 * 72)
+    expect(await log.outcome()).toEqual({ values: ['a', 'b'], error: null })
+    expect((await log.outcome({ from: 3n })).error).toBeInstanceOf(OffsetOutOfRangeError)
+    hold.release()
+    await pending
+    expect(await log.outcome()).toEqual({ values: ['a', 'b', 'c'], error: null })
+  })
+
+  it('never returns a rejected record, before the heal and after it', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    log.fs.faults.failNext('sync', 'EIO')
+    await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+    expect(await log.outcome()).toEqual({ values: ['a'], error: null })
+    expect(await log.outcome({ from: 1n })).toEqual({ values: [], error: null })
+    await append(writer, 'b')
+    expect(await log.outcome()).toEqual({ values: ['a', 'b'], error: null })
+  })
+
+  it('ends with what was durable when it began, also where the writer goes on', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    const values: string[] = []
+    for await (const { value } of (await WalReader.open(log.fs, log.config, 'orders', 0)).read()) {
+      values.push(Buffer.from(value).toString())
+      await append(writer, 'later')
+      await writer.closeActiveSegment()
+    }
+    expect(values).toEqual(['a', 'b'])
+    expect((await log.outcome()).values).toEqual(['a', 'b', 'later', 'later'])
+  })
+
+  it('knows the writer however the directory is spelled', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    const hold = log.fs.faults.hold('sync', log.path(0))
+    const pending = append(writer, 'b')
+    await hold.reached
+    const reader = await WalReader.open(log.fs, { dataDir: '/other/../data/' }, 'orders', 0)
+    const offsets: bigint[] = []
+    for await (const { offset } of reader.read()) offsets.push(offset)
+    expect(offsets).toEqual([0n])
+    hold.release()
+    await pending
+  })
+
+  it('calls it damage where acknowledged bytes are gone, though nothing in the file proves them', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    const content = await log.file(log.path(0))
+    await log.overwrite(log.path(0), content.subarray(0, -72))
+    const { values, error } = await log.outcome()
+    expect(values).toEqual(['a'])
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ path: log.path(0), firstOffset: 1n, lastOffset: 1n })
+  })
+})
+
+describe('after a writer in another process, read', () => {
+  it('returns the last whole commit, acknowledged or not, and nothing of one that is torn', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    const hold = log.fs.faults.hold('sync', log.path(0))
+    append(writer, 'b').catch(() => {})
+    await hold.reached
+    log.fs.kill()
+    expect(await log.outcome()).toEqual({ values: ['a', 'b'], error: null })
+    const content = await log.file(log.path(0))
+    await log.overwrite(log.path(0), content.subarray(0, -1))
+    expect(await log.outcome()).toEqual({ values: ['a'], error: null })
+  })
+
+  it('is not bound by a writer of the same path in another file system', async () => {
+    const other = new LogFixture({}, new InMemoryFileSystem())
+    await other.open()
+    await log.makeSegments(new SegmentBytes().records('a'))
+    expect(await log.outcome()).toEqual({ values: ['a'], error: null })
+  })
+})

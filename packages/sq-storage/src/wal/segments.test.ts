@@ -1,0 +1,128 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { CorruptLogError, listSegments, LogNotFoundError, WalIoError } from '../index.ts'
+import type { SegmentInfo } from '../index.ts'
+import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+
+let log: LogFixture
+
+beforeEach(() => {
+  log = new LogFixture()
+})
+
+function list(): Promise<SegmentInfo[]> {
+  return listSegments(log.fs, log.config, 'orders', 0)
+}
+
+async function fileBytes(baseOffset: number): Promise<number> {
+  return (await log.file(log.path(baseOffset))).length
+}
+
+describe('listSegments', () => {
+  it('tells sealed, healed and active segments apart, and counts what is in them', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    await writer.closeActiveSegment()
+    await appendEach(writer, ['c', 'd', 'e'])
+    const healedBytes = await fileBytes(2)
+    log.fs.faults.failNext('sync', 'EIO')
+    await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+    await append(writer, 'f')
+    expect(await list()).toEqual([
+      { path: log.path(0), baseOffset: 0n, nextOffset: 2n, records: 2, bytes: await fileBytes(0), state: 'sealed' },
+      { path: log.path(2), baseOffset: 2n, nextOffset: 5n, records: 3, bytes: healedBytes, state: 'healed' },
+      { path: log.path(5), baseOffset: 5n, nextOffset: 6n, records: 1, bytes: await fileBytes(5), state: 'active' },
+    ])
+    expect(await fileBytes(2)).toBeGreaterThan(healedBytes)
+  })
+
+  it('agrees with what was said when the segments were closed', async () => {
+    log = new LogFixture({ maxSegmentBytes: 300 })
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+    const listed = (await list()).slice(0, -1)
+    expect(listed.map(({ path, baseOffset, records, bytes }) => ({ path, baseOffset, records, bytes }))).toEqual(
+      log.closed.map(({ path, baseOffset, records, bytes }) => ({ path, baseOffset, records, bytes })),
+    )
+    expect(listed.length).toBeGreaterThan(1)
+  })
+
+  it.each([
+    ['only OPEN', new SegmentBytes({ baseOffset: 4 }), { nextOffset: 4n, records: 0, state: 'active' }],
+    [
+      'commits',
+      new SegmentBytes({ baseOffset: 4 }).records('a', 'b').records('c'),
+      { nextOffset: 7n, records: 3, state: 'active' },
+    ],
+    [
+      'a MARK',
+      new SegmentBytes({ baseOffset: 4 }).records('a').mark(),
+      { nextOffset: 5n, records: 1, state: 'active' },
+    ],
+    [
+      'a SEAL',
+      new SegmentBytes({ baseOffset: 4 }).records('a').seal(),
+      { nextOffset: 5n, records: 1, state: 'sealed' },
+    ],
+  ])('describes a last segment with %s', async (_, segment, described) => {
+    await log.makeSegments(segment)
+    const bytes = segment.bytes.length
+    expect(await list()).toEqual([{ path: log.path(4), baseOffset: 4n, bytes, ...described }])
+  })
+
+  it('counts only whole frames of a torn last segment', async () => {
+    const segment = new SegmentBytes().records('a').records('b')
+    await log.makeSegments({ baseOffset: 0, bytes: segment.bytes.subarray(0, -1) })
+    expect(await list()).toMatchObject([{ records: 1, bytes: segment.at(1).position, state: 'active' }])
+  })
+
+  it('counts only what is durable, beside a writer in this process', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    const bytes = await fileBytes(0)
+    const hold = log.fs.faults.hold('sync', log.path(0))
+    const pending = append(writer, 'b')
+    await hold.reached
+    expect(await list()).toMatchObject([{ records: 1, nextOffset: 1n, bytes }])
+    hold.release()
+    await pending
+    expect(await list()).toMatchObject([{ records: 2, nextOffset: 2n, bytes: await fileBytes(0) }])
+  })
+
+  it('is empty for a log without segments, and not found where there is no log', async () => {
+    await expect(list()).rejects.toThrow(LogNotFoundError)
+    await log.makeSegments()
+    expect(await list()).toEqual([])
+  })
+
+  it('writes nothing, and keeps nothing open', async () => {
+    const first = new SegmentBytes().records('a').seal()
+    await log.makeSegments(first, new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b'))
+    const before = await log.files()
+    log.fs.operations.resetCounts()
+    await list()
+    const { operations } = log.fs
+    const reading = ['open', 'read', 'size', 'close', 'readdir', 'stat'] as const
+    expect(operations.count()).toBe(reading.reduce((sum, operation) => sum + operations.count(operation), 0))
+    expect(await log.files()).toEqual(before)
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('rejects where a segment does not fit its successor, and where reading fails', async () => {
+    const first = new SegmentBytes().records('a').seal()
+    const last = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b')
+    await log.makeSegments({ baseOffset: 0, bytes: first.bytes.subarray(0, -1) }, last)
+    await expect(list()).rejects.toThrow(CorruptLogError)
+    await log.overwrite(log.path(0), first.bytes)
+    for (const operation of ['stat', 'readdir', 'open', 'read', 'size'] as const) {
+      log.fs.faults.failNext(operation, 'EIO')
+      await expect(list()).rejects.toThrow(WalIoError)
+    }
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('rejects a bad topic or partition', async () => {
+    await expect(listSegments(log.fs, log.config, '..', 0)).rejects.toThrow(RangeError)
+    await expect(listSegments(log.fs, log.config, 'orders', -1)).rejects.toThrow(RangeError)
+  })
+})
