@@ -22,8 +22,8 @@ export function withdrawLiveLog(directoryIdentity: string, log: LiveLog): void {
 
 /**
  * The offset up to which a reader in this process may read: what is durable, where a writer in this process can tell,
- * else Infinity. To be asked before the directory is listed: what is durable by then is in the segments listed later,
- * and a commit that failed after it is not.
+ * else Infinity. What is durable by then is in the segments that are listed later. Where the answer is Infinity, a
+ * writer may be opened later: to be asked again after the size of a file was read, for that may hold its commits.
  */
 export function durableBound(directoryIdentity: string): number {
   return liveLogs.get(directoryIdentity)?.nextOffset ?? Infinity

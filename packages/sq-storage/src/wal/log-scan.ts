@@ -25,10 +25,10 @@ export interface LogRange {
   /** The first offset wanted; null for the log's first. */
   readonly from: number | null
   /**
-   * The offset to stop before: what was durable when the caller asked, before the directory is listed. Infinity where
-   * no writer in this process can tell; the log then ends with the last whole commit in its last file.
+   * The offset before which everything is durable, by the writer in this process; Infinity where there is none. The
+   * walk stops before the first answer that is not Infinity; without one, after the last whole commit in the last file.
    */
-  readonly bound: number
+  readonly durableBound: () => number
 }
 
 /**
@@ -38,29 +38,32 @@ export interface LogRange {
  * when the segment it has finished is still the last.
  */
 export async function* scanLog(range: LogRange): AsyncGenerator<LocatedFrame, void, undefined> {
-  const { fs, partition, bound } = range
+  const { fs, partition, durableBound } = range
   let next = range.from
+  let bound = Infinity
   let last: { segment: ListedSegment; whole: boolean } | null = null
   let suspect: CorruptLogError | null = null
   for (;;) {
+    // Asked before the directory is listed: what is durable by now is in the segments that are listed.
+    if (bound === Infinity) bound = durableBound()
     const listed = await listSegmentFiles(fs, partition.directory)
     const firstOffset = listed[0]?.baseOffset ?? 0
     const wanted: number = (next ??= firstOffset)
     const at = listed.findLastIndex(({ baseOffset }) => baseOffset <= wanted)
     const segment = listed[at]
     if (segment === undefined) {
-      if (listed.length === 0 && wanted < bound && bound !== Infinity) throw missing(range, wanted)
+      if (listed.length === 0 && wanted < bound && bound !== Infinity) throw missing(partition, { wanted, bound })
       if (listed.length === 0 && wanted === 0) return
       const nextOffset = bound === Infinity ? (listed.at(-1)?.baseOffset ?? 0) : bound
       throw outOfRange(range, { offset: wanted, firstOffset, nextOffset })
     }
-    const isLast = segment.nextBaseOffset === null
-    if (isLast && last?.whole === true && last.segment.baseOffset === segment.baseOffset) return
+    const mayBeOver = bound === Infinity && segment.nextBaseOffset === null
+    if (mayBeOver && last?.whole === true && last.segment.baseOffset === segment.baseOffset) return
     if (last !== null && segment.baseOffset > last.segment.baseOffset && segment.baseOffset < wanted) {
       throw new DivergedError({ path: last.segment.path, offset: BigInt(segment.baseOffset) })
     }
 
-    const end: SegmentEnd = yield* segmentFrames(range, { segment, successor: listed[at + 1], wanted })
+    const end: SegmentEnd = yield* segmentFrames(range, { segment, successor: listed[at + 1], wanted, bound })
     if (end.damage !== null) {
       // The bytes may have been written between the reading of them and of what proves them: they get a second look.
       if (suspect?.from === end.damage.from && suspect.path === end.damage.path) throw end.damage
@@ -80,28 +83,38 @@ interface SegmentEnd {
   readonly damage: CorruptLogError | null
 }
 
+/** A segment to be walked: what is wanted of it, and the offset to stop before. */
+interface SegmentRange {
+  readonly segment: ListedSegment
+  readonly successor: ListedSegment | undefined
+  readonly wanted: number
+  readonly bound: number
+}
+
 /** The frames of one segment that hold offsets from `wanted` on, up to its end or the bound. */
 async function* segmentFrames(
-  { fs, partition, bound }: LogRange,
-  { segment, successor, wanted }: { segment: ListedSegment; successor: ListedSegment | undefined; wanted: number },
+  { fs, partition, durableBound }: LogRange,
+  { segment, successor, wanted, bound }: SegmentRange,
 ): AsyncGenerator<LocatedFrame, SegmentEnd, undefined> {
   const { path } = segment
   const opened = await openSegment(fs, segment, { partition, mode: 'read' })
   try {
     const stated = successor === undefined ? null : await statedEnd(fs, opened, { successor, partition })
     const limit = stated ?? (await io('read the size of', path, () => opened.handle.size()))
+    // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
+    const end = bound === Infinity ? durableBound() : bound
     const scanner = new SegmentScanner(opened.handle, { ...placeAfterHead(opened.head), path, limit })
     while (scanner.stop === null) {
       for (const frame of await io('read', path, () => scanner.next())) {
-        if (frame.header.baseOffset >= bound) return { nextOffset: bound, damage: null }
+        if (frame.header.baseOffset >= end) return { nextOffset: end, damage: null }
         if (frame.header.type === FrameType.RECORDS && nextOffsetAfter(frame.header) > wanted) yield { path, frame }
       }
-      if (scanner.place.nextOffset >= bound) break
+      if (scanner.place.nextOffset >= end) break
     }
     const { nextOffset } = scanner.place
     // What the successor, or the writer in this process, says there must be.
     const known = Math.min(bound, segment.nextBaseOffset ?? Infinity)
-    if (scanner.stop === null || nextOffset >= known) return { nextOffset: Math.min(nextOffset, bound), damage: null }
+    if (scanner.stop === null || nextOffset >= Math.min(known, end)) return { nextOffset, damage: null }
     const here = { stop: scanner.stop, nextOffset, limit }
     const proven = scanner.stop.reason === null ? null : await provenDamage(opened, here)
     if (proven !== null || known === Infinity) return { nextOffset, damage: proven }
@@ -122,9 +135,12 @@ async function statedEnd(
 }
 
 /** The damage where a writer in this process has segments with records, and none is there. */
-function missing({ partition, bound }: LogRange, wanted: number): CorruptLogError {
+function missing(
+  { directory }: Partition,
+  { wanted, bound }: { wanted: number; bound: number },
+): CorruptLogError {
   return new CorruptLogError({
-    path: partition.directory,
+    path: directory,
     from: 0,
     to: 0,
     firstOffset: BigInt(wanted),

@@ -44,8 +44,8 @@ export class WalReader implements AsyncDisposable {
 
   /**
    * The records from an offset on, in order, up to the end of the log. In the writer's process that is what was durable
-   * when the iteration began. In another process it is the last whole commit in the file, which may be there a moment
-   * before its writer acknowledges it.
+   * when the iteration began, or first met a writer that was opened later. In another process it is the last whole
+   * commit in the file, which may be there a moment before its writer acknowledges it.
    *
    * Keys and values are views on buffers that are not used again: they stay valid as long as you hold them, and hold
    * up to 256 KiB in memory each.
@@ -58,8 +58,9 @@ export class WalReader implements AsyncDisposable {
   async *read(options: ReadOptions = {}): AsyncGenerator<LogRecord, void, undefined> {
     const from = checkFrom(options.from)
     if (this.#closed) throw this.#closedError()
-    const bound = durableBound(this.#directoryIdentity)
-    for await (const { path, frame } of scanLog({ fs: this.#fs, partition: this.#partition, from, bound })) {
+    const [fs, partition, identity] = [this.#fs, this.#partition, this.#directoryIdentity]
+    const range = { fs, partition, from, durableBound: () => durableBound(identity) }
+    for await (const { path, frame } of scanLog(range)) {
       const records = decodeRecords(frame.body, frame.header)
       if (records === null) throw notRecords(path, frame.header)
       // A batch is one frame: the first frame may begin before the offset that is wanted.

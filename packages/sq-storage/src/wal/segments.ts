@@ -35,7 +35,6 @@ export async function listSegments(
 ): Promise<SegmentInfo[]> {
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
   const { identity } = await statDirectory(fs, located.directory)
-  const bound = durableBound(identity)
   const listed = await listSegmentFiles(fs, located.directory)
   const described: SegmentInfo[] = []
   for (const [at, segment] of listed.entries()) {
@@ -44,7 +43,7 @@ export async function listSegments(
       const successor = listed[at + 1]
       described.push(
         successor === undefined
-          ? await describeLast(opened, bound)
+          ? await describeLast(opened, identity)
           : await describeEnded(opened, await readHead(fs, successor, located)),
       )
     } finally {
@@ -69,9 +68,10 @@ async function describeEnded(segment: OpenSegment, successor: SegmentHead): Prom
 }
 
 /** The last segment: nothing but its own frames tells where it ends. */
-async function describeLast({ handle, head }: OpenSegment, bound: number): Promise<SegmentInfo> {
+async function describeLast({ handle, head }: OpenSegment, directoryIdentity: string): Promise<SegmentInfo> {
   const { path, baseOffset } = head
   const limit = await io('read the size of', path, () => handle.size())
+  const bound = durableBound(directoryIdentity)
   const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path, limit })
   let last = { type: head.frame.type, end: frameEnd(head.frame), nextOffset: baseOffset }
   while (scanner.stop === null) {
