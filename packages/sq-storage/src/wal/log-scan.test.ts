@@ -26,7 +26,7 @@ async function walk(from: number | null = null, bound = Infinity): Promise<{ fou
   const found: number[] = []
   let error: unknown = null
   try {
-    for await (const { frame } of scanLog({ fs: log.fs, partition: PARTITION, from, bound }))
+    for await (const { frame } of scanLog({ fs: log.fs, partition: PARTITION, from, durableBound: () => bound }))
       found.push(frame.header.baseOffset)
   } catch (caught) {
     error = caught
@@ -113,7 +113,12 @@ describe('a walk', () => {
     const [first, second, third] = threeSegments()
     await make(first)
     const found: number[] = []
-    for await (const { frame } of scanLog({ fs: log.fs, partition: PARTITION, from: null, bound: Infinity })) {
+    for await (const { frame } of scanLog({
+      fs: log.fs,
+      partition: PARTITION,
+      from: null,
+      durableBound: () => Infinity,
+    })) {
       found.push(frame.header.baseOffset)
       if (frame.header.baseOffset === 0) await make(second)
       if (frame.header.baseOffset === 4) await make(third)
@@ -125,7 +130,7 @@ describe('a walk', () => {
     const broken = new SegmentBytes().records('a')
     const { link } = broken
     await make(broken.records('rejected', 'rejected'))
-    const walked = scanLog({ fs: log.fs, partition: PARTITION, from: null, bound: Infinity })
+    const walked = scanLog({ fs: log.fs, partition: PARTITION, from: null, durableBound: () => Infinity })
     await walked.next()
     expect((await walked.next()).value).toMatchObject({ frame: { header: { baseOffset: 1 } } })
     await make(new SegmentBytes({ baseOffset: 1, previous: link }).records('b'))

@@ -49,6 +49,24 @@ describe('beside a writer in the same process, read', () => {
     expect((await log.outcome()).values).toEqual(['a', 'b', 'later', 'later'])
   })
 
+  it('never returns a record before it is durable, also where it began before the writer was opened', async () => {
+    await log.makeSegments(new SegmentBytes().records('a'))
+    const iteration = (await WalReader.open(log.fs, log.config, 'orders', 0)).read()
+    expect((await iteration.next()).value?.offset).toBe(0n)
+    const writer = await log.open()
+    await append(writer, 'b')
+    await writer.closeActiveSegment()
+    await append(writer, 'c')
+    const hold = log.fs.faults.hold('sync', log.path(2))
+    const pending = append(writer, 'd')
+    await hold.reached
+    const offsets: bigint[] = []
+    for await (const { offset } of iteration) offsets.push(offset)
+    expect(offsets).toEqual([1n, 2n])
+    hold.release()
+    await pending
+  })
+
   it('knows the writer however the directory is spelled', async () => {
     const writer = await log.open()
     await append(writer, 'a')
