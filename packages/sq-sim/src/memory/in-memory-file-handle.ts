@@ -34,12 +34,14 @@ export class InMemoryFileHandle implements FileHandle {
   read(buffer: Uint8Array, position: number): Promise<number> {
     return this.#use('read', async () => {
       checkPosition(position, 'position')
-      const target: Target = { path: this.#file.path, position, buffers: [buffer] }
+      // Who looks on sees the bytes that were read, not what else the buffer holds.
+      const target: Target & { buffers: Uint8Array[] } = { path: this.#file.path, position, buffers: [] }
       for (let attempts = 1; ; attempts++) {
         try {
           return await this.#machine.run('read', target, (fault) => {
             const bytes = this.#machine.visible.read(this.#file, buffer, position)
             if (fault && 'flipBit' in fault && bytes > 0) flipBit(buffer, fault.flipBit % (8 * bytes))
+            target.buffers = [buffer.subarray(0, bytes)]
             return bytes
           })
         } catch (error) {
