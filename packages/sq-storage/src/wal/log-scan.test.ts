@@ -69,6 +69,21 @@ describe('a walk', () => {
     expect(await walk(null, bound)).toEqual({ found, error: null })
   })
 
+  it.each([
+    ['while it reads a segment', [Infinity, 1, 1], [0]],
+    ['while it reads a later segment', [Infinity, Infinity, Infinity, 4, 4], [0, 1, 3]],
+    ['between two segments, and goes on writing', [Infinity, Infinity, 4, 9, 9, 9], [0, 1, 3]],
+    ['and is closed again', [Infinity, 1, Infinity, Infinity, Infinity, Infinity], [0, 1, 3, 4, 6, 7]],
+  ])('stops before what is not durable where a writer is opened %s', async (_, bounds, expected) => {
+    await make(...threeSegments())
+    const found: number[] = []
+    const durableBound = () => bounds.shift() ?? Infinity
+    for await (const { frame } of scanLog({ fs: log.fs, partition: PARTITION, from: null, durableBound })) {
+      found.push(frame.header.baseOffset)
+    }
+    expect(found).toEqual(expected)
+  })
+
   it('begins with the first segment that is there', async () => {
     const [, second, third] = threeSegments()
     await make(second, third)
