@@ -8,6 +8,7 @@ const NAMES = {
   'sq-checks': '@sq/checks',
   'sq-sim': '@sq/sim',
   'sq-storage': '@sq/storage',
+  'sq-torture': '@sq/torture',
   'sq-wal-cli': '@sq/wal-cli',
 }
 

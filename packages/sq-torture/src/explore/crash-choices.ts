@@ -1,0 +1,69 @@
+/** Which of the things a power cut may leave are tried: all of them where there are few, else a wide choice. */
+import type { Random } from '@sq/sim'
+import type { CrashChoice, CrashState, Fill } from '@sq/sim/memory'
+
+/** Up to so many combinations all are tried. */
+const MAX_COMBINATIONS = 256
+/** Beyond that, so many are drawn beside the regular ones. */
+const SAMPLES = 64
+const FILLS: readonly Fill[] = ['zeros', 'garbage', 'stale']
+/** Sectors are torn at every multiple of this: the parts of a frame begin at multiples of 4. */
+const TEAR_STEP_BYTES = 4
+const SECTOR_BYTES = 512
+
+/** The choices to try at one moment: all combinations, or a wide choice of them, and every sector torn everywhere. */
+export function* choicesAt(state: CrashState, random: Random): Generator<CrashChoice> {
+  const isSmall = state.combinations <= MAX_COMBINATIONS
+  yield* filled(state, isSmall ? state.everyChoice() : wideChoice(state, random))
+  yield* torn(state)
+}
+
+/** So many choices at most, by chance. */
+export function* someChoicesAt(state: CrashState, random: Random, most: number): Generator<CrashChoice> {
+  if (state.combinations <= most) yield* state.everyChoice()
+  else for (let sample = 0; sample < most; sample++) yield state.randomChoice(random)
+}
+
+/** Each choice with every content that sectors may have that are there, but were never written. */
+function* filled(state: CrashState, choices: Iterable<CrashChoice>): Generator<CrashChoice> {
+  const sizes = state.points.flatMap(({ kind }, index) => (kind === 'size' ? [index] : []))
+  for (const choice of choices) {
+    // Only where a file became longer can there be such sectors.
+    const fills = sizes.some((index) => choice.picks[index] !== 0) ? FILLS : FILLS.slice(0, 1)
+    for (const fill of fills) yield { ...choice, fill }
+  }
+}
+
+/** All and nothing, each point alone, all but each, all up to each, and some by chance. */
+function* wideChoice({ points }: CrashState, random: Random): Generator<CrashChoice> {
+  const all = points.map(({ alternatives }) => alternatives - 1)
+  const nothing = points.map(() => 0)
+  yield { picks: nothing }
+  yield { picks: all }
+  for (const [index, { alternatives }] of points.entries()) {
+    for (let pick = 1; pick < alternatives; pick++) yield { picks: nothing.with(index, pick) }
+    for (let pick = 0; pick < alternatives - 1; pick++) yield { picks: all.with(index, pick) }
+    yield { picks: [...all.slice(0, index), ...nothing.slice(index)] }
+    yield { picks: [...nothing.slice(0, index), ...all.slice(index)] }
+  }
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    yield { picks: points.map(({ alternatives }) => random.int(alternatives)) }
+  }
+}
+
+/** Everything survived but for one sector that is torn; or everything up to it. */
+function* torn({ points }: CrashState): Generator<CrashChoice> {
+  const all = points.map(({ alternatives }) => alternatives - 1)
+  for (const [point, { kind }] of points.entries()) {
+    if (kind !== 'sector') continue
+    const upToHere = points.map(({ kind: other, alternatives }, index) =>
+      other === 'sector' && index > point ? 0 : alternatives - 1,
+    )
+    for (const picks of [all, upToHere]) {
+      for (let bytes = TEAR_STEP_BYTES; bytes < SECTOR_BYTES; bytes += TEAR_STEP_BYTES) {
+        yield { picks, torn: { point, bytes } }
+        yield { picks, torn: { point, bytes, garbage: true } }
+      }
+    }
+  }
+}

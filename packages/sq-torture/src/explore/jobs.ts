@@ -1,0 +1,12 @@
+/** The jobs of an exploration: a workload each. */
+import type { FailedSyncModel } from '@sq/sim/memory'
+import { Pool } from '../pool.ts'
+import type { Explored } from './explorer.ts'
+
+export interface ExploreJob {
+  readonly model: FailedSyncModel
+  /** The names of its steps. */
+  readonly steps: readonly string[]
+}
+
+export const exploreJobs: Pool<ExploreJob, Explored> = new Pool(new URL('./worker.js', import.meta.url))

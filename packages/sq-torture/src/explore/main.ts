@@ -1,0 +1,52 @@
+/**
+ * `pnpm explore`: cuts the power before and after every I/O operation of every short workload, in every way that is
+ * tried, recovers every image of the disk that comes of it, and holds the result against what was acknowledged.
+ */
+import { main, readOptions, UsageError } from '../options.ts'
+import { formatCount, formatSeconds, Progress } from '../progress.ts'
+import type { Explored } from './explorer.ts'
+import { exploreJobs } from './jobs.ts'
+import type { ExploreJob } from './jobs.ts'
+import { sequences, STEPS } from './workloads.ts'
+
+const MODELS = ['ext4', 'btrfs'] as const
+
+await main(async () => {
+  const options = readOptions({ length: 3, only: '', model: '' })
+  const models = MODELS.filter((model) => options.model === '' || options.model === model)
+  if (models.length === 0) throw new UsageError(`--model takes ${MODELS.join(', ')}, not ${options.model}`)
+  const jobs = models.flatMap((model) => workloads(options).map((steps): ExploreJob => ({ model, steps })))
+
+  const progress = new Progress()
+  const digests = new Set<number>()
+  let moments = 0
+  let images = 0
+  let done = 0
+  const onDone = (found: Explored) => {
+    moments += found.moments
+    images += found.images
+    for (const digest of found.digests) digests.add(digest)
+    done++
+    progress.show(() => {
+      const far = `${done} of ${jobs.length} workloads, ${formatCount(digests.size)} distinct images`
+      return `${far}, 0 violations, ${formatSeconds(progress.elapsedMs)}`
+    })
+  }
+  await exploreJobs.run(jobs, onDone)
+  progress.clear()
+  process.stdout.write(
+    `explored ${formatCount(jobs.length)} workloads of up to ${options.length} steps: the power cut at ` +
+      `${formatCount(moments)} moments, ${formatCount(images)} images, ${formatCount(digests.size)} distinct ones ` +
+      `recovered, 0 violations, ${formatSeconds(progress.elapsedMs)}\n`,
+  )
+})
+
+/** The names of the steps of each workload. */
+function workloads({ length, only }: { length: number; only: string }): string[][] {
+  if (only === '') return sequences(length).map((steps) => steps.map(({ name }) => name))
+  const names = only.split(',')
+  const known = STEPS.map(({ name }) => name)
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new UsageError(`--only takes steps of ${known.join(', ')}, not ${unknown}`)
+  return [names]
+}

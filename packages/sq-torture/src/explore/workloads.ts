@@ -1,0 +1,62 @@
+/** The short workloads that are explored whole: every sequence of up to so many of these steps. */
+import type { LogUnderTest } from '../log-under-test.ts'
+
+/** Something a broker does with its log, or that happens to it. */
+export interface Step {
+  readonly name: string
+  run(log: LogUnderTest, serial: number): Promise<void>
+}
+
+/** A value that no other step of the same workload uses: its length and its serial number tell it apart. */
+function value(length: number, serial: number): Buffer {
+  return Buffer.alloc(length, `${serial},`)
+}
+
+export const STEPS: readonly Step[] = [
+  { name: 'append', run: (log, serial) => log.append(value(10, serial)) },
+  { name: 'append-large', run: (log, serial) => log.append(value(1300, serial)) },
+  { name: 'batch', run: (log, serial) => log.append(value(250, serial), value(251, serial), value(252, serial)) },
+  {
+    name: 'burst',
+    async run(log, serial) {
+      const first = log.append(value(20, serial))
+      const second = log.append(value(21, serial))
+      // A third comes while the first two are on their way to the disk.
+      await new Promise(setImmediate)
+      await Promise.all([first, second, log.append(value(22, serial))])
+    },
+  },
+  { name: 'rotate', run: (log) => log.rotate() },
+  {
+    name: 'reopen',
+    async run(log) {
+      await log.close()
+      await log.open()
+    },
+  },
+  {
+    name: 'sync-failure',
+    async run(log, serial) {
+      log.fs.faults.failNext('sync', 'EIO')
+      await log.append(value(30, serial))
+    },
+  },
+  {
+    name: 'disk-full',
+    async run(log, serial) {
+      log.fs.faults.add({ on: 'write', fault: { error: 'ENOSPC', afterBytes: 48 } })
+      await log.append(value(600, serial))
+    },
+  },
+]
+
+/** Every sequence of one to `length` steps, shorter ones first. */
+export function sequences(length: number): Step[][] {
+  const found: Step[][] = []
+  let longest: Step[][] = [[]]
+  for (let reached = 0; reached < length; reached++) {
+    longest = longest.flatMap((sequence) => STEPS.map((step) => [...sequence, step]))
+    found.push(...longest)
+  }
+  return found
+}

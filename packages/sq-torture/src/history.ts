@@ -1,0 +1,149 @@
+/**
+ * What the callers of one log were told, and from it the only contents the log may have after a crash. This is where
+ * the invariants about acknowledged, rejected and recovered records are stated; every check in this package uses it.
+ */
+
+/**
+ * A value that was given to the log, as a small number: the same number exactly for the same bytes. See `ValueTable`.
+ */
+export type ValueId = number
+
+/** One append or batch: its values become part of the log together or not at all. */
+export interface Unit {
+  readonly values: readonly ValueId[]
+}
+
+/** The contents of a log, oldest first: its records' values, offset 0 being the first. */
+export type Contents = readonly ValueId[]
+
+/** Something that must never happen did. The message says which invariant, and what was seen. */
+export class Violation extends Error {
+  override readonly name = 'Violation'
+}
+
+/**
+ * The invariants, by the numbers that the documentation of the project's durability uses:
+ *
+ * 1. what was acknowledged is there, byte for byte;
+ * 2. what else is there was attempted at that very offset, without a gap;
+ * 3. one value an offset: once a retry was acknowledged, the failed attempt never appears;
+ * 4. what one recovery exposed every later one exposes, and what it left out never comes back;
+ * 5. acknowledgements come in offset order, and after a rejection nothing queued behind it is acknowledged;
+ * 6. a rejection leaves the next offset, and the next success gets it.
+ */
+export class History {
+  #acknowledged: Contents = []
+  /** Appends that are under way, in the order of their calls. */
+  #pending: Unit[] = []
+  /** Rejected appends that nothing has made void yet, by what they were told: all of a failure get the same error. */
+  #rejected = new Map<unknown, Unit[]>()
+
+  #allowed: readonly Contents[] | null = null
+  #version = 0
+
+  /** Another number whenever a caller was told something. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** A log of which only this is known: that it holds one of these. Until it is opened. */
+  allow(possible: readonly Contents[]): void {
+    this.#allowed = possible
+  }
+
+  /** What must be there. */
+  get acknowledged(): Contents {
+    return this.#acknowledged
+  }
+
+  /** An append is called. */
+  attempt(values: readonly ValueId[]): Unit {
+    this.#version++
+    const unit = { values }
+    this.#pending.push(unit)
+    return unit
+  }
+
+  /** An append resolved with an offset. */
+  acknowledge(unit: Unit, offset: bigint): void {
+    this.#version++
+    if (this.#pending[0] !== unit) throw new Violation('5: an append was acknowledged before one that was called earlier')
+    if (offset !== BigInt(this.#acknowledged.length)) {
+      throw new Violation(`6: an append got offset ${offset}, expected ${this.#acknowledged.length}`)
+    }
+    this.#pending.shift()
+    this.#acknowledged = [...this.#acknowledged, ...unit.values]
+    this.settled()
+  }
+
+  /** An append rejected with this error, the very object. */
+  reject(unit: Unit, error: unknown): void {
+    this.#version++
+    if (this.#pending[0] !== unit) throw new Violation('5: an append was rejected before one that was called earlier')
+    this.#pending.shift()
+    const round = this.#rejected.get(error)
+    if (round === undefined) this.#rejected.set(error, [unit])
+    else round.push(unit)
+  }
+
+  /** An append was refused at once, before it was put in line. */
+  refuse(unit: Unit): void {
+    this.#version++
+    this.#pending = this.#pending.filter((pending) => pending !== unit)
+  }
+
+  /** The log healed, or was closed in order: rejected appends are void. */
+  settled(): void {
+    this.#version++
+    this.#rejected.clear()
+  }
+
+  /** All contents the log may have, if the machine stopped right now. */
+  possible(): readonly Contents[] {
+    if (this.#allowed !== null) return this.#allowed
+    const contents: Contents[] = [this.#acknowledged]
+    for (const chain of [...this.#rejected.values(), this.#pending]) {
+      let grown = this.#acknowledged
+      for (const { values } of chain) {
+        grown = [...grown, ...values]
+        contents.push(grown)
+      }
+    }
+    return contents
+  }
+
+  /** The log was opened again, and this is what it holds: from now on it must. */
+  recovered(contents: Contents): void {
+    if (!this.possible().some((allowed) => same(allowed, contents))) throw this.#unexpected(contents)
+    this.#allowed = null
+    this.#acknowledged = [...contents]
+    this.#pending = []
+    this.settled()
+  }
+
+  #unexpected(contents: Contents): Violation {
+    const lost = this.#acknowledged.findIndex((value, offset) => contents[offset] !== value)
+    const seen = `the log holds [${contents.join(' ')}], acknowledged were [${this.#acknowledged.join(' ')}]`
+    if (lost !== -1) return new Violation(`1: the acknowledged record at offset ${lost} is lost or another one: ${seen}`)
+    const allowed = this.possible().map((possible) => `[${possible.join(' ')}]`)
+    return new Violation(`2, 3 or 4: ${seen}, allowed is only ${allowed.join(' ')}`)
+  }
+}
+
+function same(left: Contents, right: Contents): boolean {
+  return left.length === right.length && left.every((value, offset) => value === right[offset])
+}
+
+/** Gives every distinct value a number, so that contents are cheap to keep and to compare. */
+export class ValueTable {
+  readonly #ids = new Map<string, ValueId>()
+
+  /** The number of these bytes. */
+  id(value: Uint8Array): ValueId {
+    const key = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
+    const known = this.#ids.get(key)
+    if (known !== undefined) return known
+    this.#ids.set(key, this.#ids.size)
+    return this.#ids.size - 1
+  }
+}

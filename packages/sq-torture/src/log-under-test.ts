@@ -1,0 +1,162 @@
+/** A log in a file system that may crash, driven by calls that keep its history: what each caller was told. */
+import { ManualClock, Random } from '@sq/sim'
+import type { FileSystem } from '@sq/sim'
+import type { InMemoryFileSystem } from '@sq/sim/memory'
+import { BacklogFullError, LogNotFoundError, WalReader, WalWriter } from '@sq/storage'
+import type { WalConfig } from '@sq/storage'
+import { History, Violation } from './history.ts'
+import type { Contents, ValueTable } from './history.ts'
+import { ProcessFileSystem } from './process-file-system.ts'
+
+export const CONFIG: WalConfig = { dataDir: '/d' }
+export const TOPIC = 't'
+export const PARTITION = 0
+
+export class LogUnderTest {
+  /** How many appends were acknowledged and rejected. */
+  acknowledged = 0
+  rejected = 0
+  /** The process that has the log open. */
+  #process: ProcessFileSystem
+  #died: () => void = () => {}
+  #death: Promise<void> = Promise.resolve()
+  readonly fs: InMemoryFileSystem
+  readonly history: History
+  readonly clock: ManualClock = new ManualClock()
+  readonly #values: ValueTable
+  readonly #config: WalConfig
+  #segmentIds: Random
+  #writer: WalWriter | null = null
+
+  constructor(fs: InMemoryFileSystem, setting: { values: ValueTable; history?: History; seed?: number; config?: WalConfig }) {
+    this.fs = fs
+    this.#values = setting.values
+    this.history = setting.history ?? new History()
+    this.#config = setting.config ?? CONFIG
+    this.#segmentIds = new Random(setting.seed ?? 1)
+    this.#process = new ProcessFileSystem(fs)
+    this.#begin()
+  }
+
+  /** The process dies: what it waits for never comes, what it was doing goes no further. Another one may open the log. */
+  die(): void {
+    this.#process.die()
+    this.#writer = null
+    this.#died()
+    this.#begin()
+  }
+
+  #begin(): void {
+    this.#process = new ProcessFileSystem(this.fs)
+    this.#death = new Promise((resolve) => {
+      this.#died = resolve
+    })
+  }
+
+  /** Waits for something the process does, or for its death. */
+  async untilDead(work: Promise<unknown>): Promise<void> {
+    await Promise.race([work, this.#death])
+  }
+
+  /** The writer, which must be open. */
+  get writer(): WalWriter {
+    if (this.#writer === null) throw new Error('the log is not open')
+    return this.#writer
+  }
+
+  /** Opens the log, and holds what it finds against the history. Where this rejects, it may be tried again. */
+  async open(): Promise<Contents> {
+    const before = await this.read()
+    const writer = await WalWriter.open(this.#process, this.#config, TOPIC, PARTITION, {
+      clock: this.clock,
+      random: this.#segmentIds,
+    })
+    try {
+      const contents = await this.read()
+      this.#check(writer, { before, contents })
+      this.#writer = writer
+      return contents
+    } catch (error) {
+      await writer.close()
+      throw error
+    }
+  }
+
+  #check({ nextOffset }: WalWriter, { before, contents }: { before: Contents; contents: Contents }): void {
+    if (nextOffset !== BigInt(contents.length)) {
+      throw new Violation(`2: ${contents.length} records are there, the next offset is ${nextOffset}`)
+    }
+    if (contents.join() !== before.join()) {
+      throw new Violation(`4: a reader saw [${before.join(' ')}], and after recovery [${contents.join(' ')}]`)
+    }
+    this.history.recovered(contents)
+  }
+
+  /** Appends one record, or several as a batch. Resolves, either way, once the caller was told. */
+  async append(...values: Uint8Array[]): Promise<void> {
+    const caller = this.#process
+    const unit = this.history.attempt(values.map((value) => this.#values.id(value)))
+    const records = values.map((value) => ({ key: null, value, headers: [], timestampMs: 1 }))
+    const [outcome] = await Promise.allSettled([this.writer.appendBatch(records)])
+    // A process that died was told nothing.
+    if (caller.dead) return
+    if (outcome.status === 'fulfilled') {
+      this.acknowledged++
+      this.history.acknowledge(unit, outcome.value)
+    } else {
+      this.rejected++
+      if (outcome.reason instanceof BacklogFullError) this.history.refuse(unit)
+      else this.history.reject(unit, outcome.reason)
+    }
+  }
+
+  /** Reads beside the writer, which may be at work: nothing may be seen that is not durable. */
+  async readBesideWriter(): Promise<void> {
+    const contents = await this.read()
+    if (BigInt(contents.length) > this.writer.nextOffset) {
+      throw new Violation(`7: a reader saw ${contents.length} records, ${this.writer.nextOffset} are durable`)
+    }
+    if (!this.history.possible().some((whole) => contents.every((value, offset) => value === whole[offset]))) {
+      throw new Violation(`7: a reader saw [${contents.join(' ')}]`)
+    }
+  }
+
+  /** Ends the active segment. */
+  async rotate(): Promise<void> {
+    await this.writer.closeActiveSegment()
+    this.history.settled()
+  }
+
+  /** Closes in order. */
+  async close(): Promise<void> {
+    const writer = this.writer
+    this.#writer = null
+    await writer.close()
+    this.history.settled()
+    if (this.fs.openHandles > 0) throw new Violation(`12: ${this.fs.openHandles} handles are open after close`)
+  }
+
+  /** The contents, as a reader sees them. */
+  read(): Promise<Contents> {
+    return readContents(this.#process, this.#config, this.#values)
+  }
+}
+
+/** The contents of a log as a reader sees them; empty where there is no log. */
+export async function readContents(fs: FileSystem, config: WalConfig, values: ValueTable): Promise<Contents> {
+  const contents: number[] = []
+  try {
+    const reader = await WalReader.open(fs, config, TOPIC, PARTITION)
+    for await (const record of reader.read()) {
+      if (record.offset !== BigInt(contents.length)) {
+        throw new Violation(`2: offset ${record.offset} follows ${contents.length - 1}`)
+      }
+      contents.push(values.id(record.value))
+    }
+  } catch (error) {
+    if (error instanceof LogNotFoundError) return []
+    throw error
+  }
+  return contents
+}
+

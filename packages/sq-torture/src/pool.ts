@@ -1,0 +1,57 @@
+/** Spreads jobs over child processes, as many as there are cores, and gathers what each of them found. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+
+/** What a worker sends: once when it is ready, and after each job. */
+type WorkerMessage<Found> =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'done'; readonly found: Found }
+  | { readonly kind: 'failed'; readonly message: string }
+
+/** One kind of job: shared by the process that gives them out and the workers that do them. */
+export class Pool<Job, Found> {
+  readonly #script: URL
+
+  /** `script`: the worker's module, which calls `serve`. */
+  constructor(script: URL) {
+    this.#script = script
+  }
+
+  /**
+   * Gives every job to some worker, one at a time, and calls back with what each found. Rejects with the first failure;
+   * all workers are gone when it settles.
+   */
+  async run(jobs: readonly Job[], onDone: (found: Found, job: Job) => void): Promise<void> {
+    const waiting = [...jobs]
+    const failures: string[] = []
+    const work = async (): Promise<void> => {
+      const child = fork(this.#script, { serialization: 'advanced' })
+      const exited = once(child, 'exit')
+      let current: Job | undefined
+      child.on('message', (message: WorkerMessage<Found>) => {
+        if (message.kind === 'failed') failures.push(message.message)
+        if (message.kind === 'done' && current !== undefined) onDone(message.found, current)
+        current = failures.length > 0 ? undefined : waiting.shift()
+        if (current === undefined) child.disconnect()
+        else child.send({ job: current })
+      })
+      const [status] = await exited
+      if (status !== 0) failures.push(`a worker ended with status ${status}`)
+    }
+    await Promise.all(Array.from({ length: Math.min(availableParallelism(), jobs.length) }, work))
+    if (failures.length > 0) throw new Error(failures[0])
+  }
+
+  /** The worker's side: does each job it is given, until there are no more. */
+  serve(work: (job: Job) => Promise<Found>): void {
+    const send = (message: WorkerMessage<Found>): void => void process.send?.(message)
+    process.on('message', ({ job }: { job: Job }) => {
+      work(job).then(
+        (found) => send({ kind: 'done', found }),
+        (error: unknown) => send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
+      )
+    })
+    send({ kind: 'ready' })
+  }
+}

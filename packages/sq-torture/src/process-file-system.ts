@@ -1,0 +1,77 @@
+/**
+ * A file system as one process sees it. When the process dies, whatever it still waits for never comes: its code goes no
+ * further, as that of a process that was killed does not.
+ */
+import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from '@sq/sim'
+
+export class ProcessFileSystem implements FileSystem {
+  readonly #fs: FileSystem
+  #dead = false
+
+  constructor(fs: FileSystem) {
+    this.#fs = fs
+  }
+
+  /** From now on no call settles, not even one that was made before. */
+  die(): void {
+    this.#dead = true
+  }
+
+  get dead(): boolean {
+    return this.#dead
+  }
+
+  async open(path: string, mode: OpenMode): Promise<FileHandle> {
+    const handle = await this.#whileAlive(() => this.#fs.open(path, mode))
+    return {
+      read: (buffer, position) => this.#whileAlive(() => handle.read(buffer, position)),
+      write: (buffers, position) => this.#whileAlive(() => handle.write(buffers, position)),
+      sync: () => this.#whileAlive(() => handle.sync()),
+      writeDurable: (buffers, position) => this.#whileAlive(() => handle.writeDurable(buffers, position)),
+      truncate: (sizeBytes) => this.#whileAlive(() => handle.truncate(sizeBytes)),
+      size: () => this.#whileAlive(() => handle.size()),
+      close: () => this.#whileAlive(() => handle.close()),
+    }
+  }
+
+  mkdir(path: string): Promise<void> {
+    return this.#whileAlive(() => this.#fs.mkdir(path))
+  }
+
+  readdir(path: string): Promise<string[]> {
+    return this.#whileAlive(() => this.#fs.readdir(path))
+  }
+
+  stat(path: string): Promise<FileStat> {
+    return this.#whileAlive(() => this.#fs.stat(path))
+  }
+
+  unlink(path: string): Promise<void> {
+    return this.#whileAlive(() => this.#fs.unlink(path))
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#whileAlive(() => this.#fs.rename(from, to))
+  }
+
+  syncDirectory(path: string): Promise<void> {
+    return this.#whileAlive(() => this.#fs.syncDirectory(path))
+  }
+
+  async lock(path: string): Promise<FileLock> {
+    const lock = await this.#whileAlive(() => this.#fs.lock(path))
+    return { release: () => this.#whileAlive(() => lock.release()) }
+  }
+
+  async #whileAlive<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#dead) return never()
+    const [outcome] = await Promise.allSettled([call()])
+    if (this.#dead) return never()
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  }
+}
+
+function never<T>(): Promise<T> {
+  return new Promise(() => {})
+}

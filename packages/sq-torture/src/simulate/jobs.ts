@@ -1,0 +1,16 @@
+/** The jobs of a simulation: a run of seeds each. */
+import { Pool } from '../pool.ts'
+
+export interface SimulateJob {
+  readonly firstSeed: number
+  readonly seeds: number
+}
+
+/** Sums over the seeds of a job. */
+export interface SimulateFound {
+  readonly acknowledged: number
+  readonly rejected: number
+  readonly stops: number
+}
+
+export const simulateJobs: Pool<SimulateJob, SimulateFound> = new Pool(new URL('./worker.js', import.meta.url))

@@ -1,0 +1,45 @@
+/** `pnpm simulate --seeds N [--seed S]`: lives N logs among faults, power cuts and kills, each drawn from its seed. */
+import { main, readOptions } from '../options.ts'
+import { formatCount, formatSeconds, Progress } from '../progress.ts'
+import { simulateJobs } from './jobs.ts'
+import type { SimulateFound, SimulateJob } from './jobs.ts'
+import { simulate } from './simulation.ts'
+
+const SEEDS_A_JOB = 100
+
+await main(async () => {
+  const { seeds, seed: firstSeed } = readOptions({ seeds: 1000, seed: 1 })
+  if (seeds === 1) return replay(firstSeed)
+  const progress = new Progress()
+  const jobs = Array.from({ length: Math.ceil(seeds / SEEDS_A_JOB) }, (_, index): SimulateJob => {
+    const done = index * SEEDS_A_JOB
+    return { firstSeed: firstSeed + done, seeds: Math.min(SEEDS_A_JOB, seeds - done) }
+  })
+  const sum = { seeds: 0, acknowledged: 0, rejected: 0, stops: 0 }
+  const onDone = (found: SimulateFound, job: SimulateJob) => {
+    sum.seeds += job.seeds
+    sum.acknowledged += found.acknowledged
+    sum.rejected += found.rejected
+    sum.stops += found.stops
+    progress.show(() => {
+      const far = `${formatCount(sum.seeds)} of ${formatCount(seeds)} seeds`
+      return `${far}, 0 violations, ${formatSeconds(progress.elapsedMs)}`
+    })
+  }
+  await simulateJobs.run(jobs, onDone)
+  progress.clear()
+  process.stdout.write(
+    `simulated ${formatCount(sum.seeds)} seeds from ${firstSeed}: ${formatCount(sum.acknowledged)} appends acknowledged, ` +
+      `${formatCount(sum.rejected)} rejected, ${formatCount(sum.stops)} power cuts and kills, 0 violations, ` +
+      `${formatSeconds(progress.elapsedMs)}\n`,
+  )
+})
+
+/** One seed, with all there is to say about it. */
+async function replay(seed: number): Promise<void> {
+  const { traceHash, acknowledged, rejected, stops } = await simulate(seed)
+  process.stdout.write(
+    `seed ${seed}: ${acknowledged} appends acknowledged, ${rejected} rejected, ${stops} power cuts and kills, ` +
+      `0 violations, trace ${traceHash}\n`,
+  )
+}

@@ -1,0 +1,148 @@
+/**
+ * One simulated life of a log: appends, rotations and reopenings among faults, power cuts and kills, all drawn from one
+ * seed. First a safety phase, in which nothing may be lost or invented; then a liveness phase without faults, in which
+ * everything must work again.
+ */
+import { Random } from '@sq/sim'
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { WalError } from '@sq/storage'
+import { ValueTable, Violation } from '../history.ts'
+import { LogUnderTest } from '../log-under-test.ts'
+import { drawSwarm, strike } from './swarm.ts'
+import type { Action, Swarm } from './swarm.ts'
+
+/** What a run was made of. */
+export interface Simulated {
+  /** Over every operation on the file system and its outcome: two runs of one seed have the same. */
+  readonly traceHash: string
+  readonly acknowledged: number
+  readonly rejected: number
+  readonly stops: number
+}
+
+export async function simulate(seed: number): Promise<Simulated> {
+  const simulation = new Simulation(seed)
+  return simulation.run()
+}
+
+class Simulation {
+  readonly #random: Random
+  readonly #swarm: Swarm
+  readonly #fs: InMemoryFileSystem
+  readonly #log: LogUnderTest
+  #serial = 0
+  #stops = 0
+
+  constructor(seed: number) {
+    this.#random = new Random(seed)
+    this.#swarm = drawSwarm(this.#random)
+    const { failedSync, weakNames, config } = this.#swarm
+    this.#fs = new InMemoryFileSystem({ failedSync, weakNames })
+    this.#log = new LogUnderTest(this.#fs, { values: new ValueTable(), seed, config })
+  }
+
+  async run(): Promise<Simulated> {
+    const trace = this.#fs.operations.trace()
+    await this.#open()
+    for (let step = 0; step < this.#swarm.steps; step++) await this.#step()
+    await this.#recoverFromAll()
+    const { acknowledged, rejected } = this.#log
+    return { traceHash: trace.hash(), acknowledged, rejected, stops: this.#stops }
+  }
+
+  async #step(): Promise<void> {
+    const { actions, faults, concurrency } = this.#swarm
+    if (faults.length > 0 && this.#random.chance(0.3)) strike(this.#fs, this.#random.pick(faults), this.#random)
+    const action = actions.length > 0 && this.#random.chance(0.5) ? this.#random.pick(actions) : null
+    const stop = action === 'power-cut' || action === 'kill' ? this.#stopSoon(action) : null
+    const appends = Array.from({ length: 1 + this.#random.int(concurrency) }, () => this.#append(action === 'batch'))
+    if (action !== null && stop === null) await this.#act(action)
+    await this.#log.untilDead(Promise.all(appends))
+    if (stop === null) return
+    stop()
+    await this.#open()
+  }
+
+  /** Something else that happens while appends are under way. */
+  async #act(action: Action): Promise<void> {
+    if (action === 'age') this.#log.clock.advance(2000)
+    if (action === 'evict') this.#fs.evict()
+    if (action === 'rotate') await this.#tolerate(this.#log.rotate())
+    if (action === 'read') await this.#tolerate(this.#log.readBesideWriter())
+    if (action === 'reopen') {
+      await this.#tolerate(this.#log.close())
+      await this.#open()
+    }
+  }
+
+  async #append(asBatch: boolean): Promise<void> {
+    const values = Array.from({ length: asBatch ? 1 + this.#random.int(4) : 1 }, () => this.#value())
+    await this.#log.append(...values)
+  }
+
+  #value(): Uint8Array {
+    const length = this.#swarm.length(this.#random)
+    const serial = this.#serial++
+    const style = this.#random.int(3)
+    if (style === 0) return Buffer.alloc(length)
+    return style === 1 ? this.#random.bytes(length) : Buffer.alloc(length, `FR ${serial} `)
+  }
+
+  /** Cuts the power, or kills the process, at some operation to come. Returns what does so at the latest. */
+  #stopSoon(how: 'power-cut' | 'kill'): () => void {
+    let left = this.#random.int(40)
+    const end = this.#fs.operations.observe(() => {
+      if (left-- === 0) stop()
+    })
+    let stopped = false
+    const stop = () => {
+      end()
+      if (stopped) return
+      stopped = true
+      this.#stops++
+      this.#log.die()
+      if (how === 'kill') this.#fs.kill()
+      else this.#fs.crash({ random: this.#random })
+    }
+    return stop
+  }
+
+  /** Opens the log, again and again while faults are in the way: they are met once each. */
+  async #open(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#log.open()
+        return
+      } catch (error) {
+        if (!isFault(error)) throw error
+      }
+    }
+  }
+
+  /** What fails because of a fault may fail. */
+  async #tolerate(attempt: Promise<unknown>): Promise<void> {
+    try {
+      await attempt
+    } catch (error) {
+      if (!isFault(error)) throw error
+    }
+  }
+
+  /** Without faults, everything works: appends, rotation, closing, and a log that is the same after reopening. */
+  async #recoverFromAll(): Promise<void> {
+    this.#fs.faults.clear()
+    const rejected = this.#log.rejected
+    await this.#log.append(Buffer.from('alive'))
+    await this.#log.rotate()
+    await this.#log.append(Buffer.from('and well'))
+    if (this.#log.rejected > rejected) throw new Violation('6: an append was rejected with all faults gone')
+    await this.#log.close()
+    await this.#log.open()
+    await this.#log.close()
+  }
+}
+
+/** Whether an error is one that an injected fault explains: never corruption, never a violation. */
+function isFault(error: unknown): boolean {
+  return error instanceof WalError && (error.code === 'SQ_WAL_IO' || error.code === 'SQ_WAL_COMMIT_FAILED')
+}

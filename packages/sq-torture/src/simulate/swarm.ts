@@ -1,0 +1,83 @@
+/**
+ * What one seed does: swarm testing. Each run has a random few of the features and faults, so that rare combinations
+ * come up which a run with all of them would drown (Groce et al., "Swarm Testing", ISSTA 2012).
+ */
+import type { Random } from '@sq/sim'
+import type { FailedSyncModel, InMemoryFileSystem } from '@sq/sim/memory'
+import type { WalConfig } from '@sq/storage'
+
+export interface Swarm {
+  readonly failedSync: FailedSyncModel
+  readonly weakNames: boolean
+  readonly config: WalConfig
+  /** Appends that are under way together, at most. */
+  readonly concurrency: number
+  readonly steps: number
+  /** Length of the values, drawn anew for each. */
+  length(random: Random): number
+  readonly actions: readonly Action[]
+  readonly faults: readonly Fault[]
+}
+
+export type Action = 'batch' | 'rotate' | 'reopen' | 'age' | 'read' | 'power-cut' | 'kill' | 'evict'
+export type Fault = (typeof FAULTS)[number]['name']
+
+const ACTIONS: readonly Action[] = ['batch', 'rotate', 'reopen', 'age', 'read', 'power-cut', 'kill', 'evict']
+
+/** Every fault is met once, at some operation to come. */
+const FAULTS = [
+  { name: 'sync fails', on: 'sync', fault: { error: 'EIO' } },
+  { name: 'sync finds no space', on: 'sync', fault: { error: 'ENOSPC' } },
+  { name: 'write fails', on: 'write', fault: { error: 'EIO' } },
+  { name: 'disk full', on: 'write', fault: { error: 'ENOSPC', afterBytes: 100 } },
+  { name: 'short write', on: 'write', fault: { shortBytes: 37 } },
+  { name: 'interrupted', on: 'write', fault: { error: 'EINTR' } },
+  { name: 'directory sync fails', on: 'syncDirectory', fault: { error: 'EIO' } },
+  { name: 'rename fails', on: 'rename', fault: { error: 'EIO' } },
+  { name: 'no descriptors', on: ['open', 'create'], fault: { error: 'EMFILE' } },
+  { name: 'unlink fails', on: 'unlink', fault: { error: 'EIO' } },
+  { name: 'read fails', on: 'read', fault: { error: 'EIO' } },
+  { name: 'truncate fails', on: 'truncate', fault: { error: 'EIO' } },
+  { name: 'slow', on: ['write', 'sync', 'syncDirectory'], fault: { turns: 5 } },
+] as const
+
+/** Lengths around the edges of records, frames, sectors and pages. */
+const EDGES = [0, 1, 7, 8, 9, 446, 447, 448, 449, 504, 511, 512, 513, 520, 4031, 4032, 4033, 4088, 4096, 4104]
+
+export function drawSwarm(random: Random): Swarm {
+  const some = <T>(all: readonly T[]): T[] => {
+    const share = random.float()
+    return all.filter(() => random.chance(share))
+  }
+  const lengths = random.pick(['edges', 'small', 'mixed'] as const)
+  return {
+    failedSync: random.pick(['ext4', 'xfs', 'btrfs'] as const),
+    weakNames: random.chance(0.5),
+    config: {
+      dataDir: '/d',
+      maxSegmentBytes: random.pick([1, 300, 1000, 5000, 100_000]),
+      maxSegmentAgeMs: random.pick([1000, Infinity]),
+      maxPendingBytes: random.pick([3000, 100_000]),
+    },
+    concurrency: random.pick([1, 2, 8, 40]),
+    steps: 5 + random.int(25),
+    length(draw) {
+      if (lengths === 'small' || (lengths === 'mixed' && draw.chance(0.7))) return draw.int(60)
+      return lengths === 'edges' ? draw.pick(EDGES) : draw.int(10_000)
+    },
+    actions: some(ACTIONS),
+    faults: some(FAULTS.map(({ name }) => name)),
+  }
+}
+
+/** Puts a fault in force, at one of the next operations it is about. */
+export function strike(fs: InMemoryFileSystem, fault: Fault, random: Random): void {
+  const rule = FAULTS.find(({ name }) => name === fault)
+  if (rule === undefined) throw new Error(`no fault is called ${fault}`)
+  fs.faults.add({ on: rule.on, when: { nth: 1 + random.int(6) }, fault: withLostPages(rule.fault, random) })
+}
+
+/** Which pages a failed sync loses is a matter of chance too. */
+function withLostPages<T extends object>(fault: T, random: Random): T {
+  return 'error' in fault ? { ...fault, lostPages: random } : fault
+}

@@ -1,0 +1,31 @@
+/** The process that simulates: a run of seeds at a time. */
+import { Violation } from '../history.ts'
+import { simulateJobs } from './jobs.ts'
+import { simulate } from './simulation.ts'
+
+/** One in so many seeds is run a second time, and must do the very same. */
+const REPEATED_SHARE = 50
+
+simulateJobs.serve(async ({ firstSeed, seeds }) => {
+  const sum = { acknowledged: 0, rejected: 0, stops: 0 }
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+    const found = await run(seed)
+    sum.acknowledged += found.acknowledged
+    sum.rejected += found.rejected
+    sum.stops += found.stops
+  }
+  return sum
+})
+
+async function run(seed: number): ReturnType<typeof simulate> {
+  try {
+    const found = await simulate(seed)
+    if (seed % REPEATED_SHARE === 0 && (await simulate(seed)).traceHash !== found.traceHash) {
+      throw new Violation('two runs of the seed did not do the same')
+    }
+    return found
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error)
+    throw new Violation(`VIOLATION ${what}\n  replay: pnpm simulate --seeds 1 --seed ${seed}`, { cause: error })
+  }
+}
