@@ -45,13 +45,16 @@ export class Pool<Job, Found> {
 
   /** The worker's side: does each job it is given, until there are no more. */
   serve(work: (job: Job) => Promise<Found>): void {
-    const send = (message: WorkerMessage<Found>): void => void process.send?.(message)
     process.on('message', ({ job }: { job: Job }) => {
       work(job).then(
-        (found) => send({ kind: 'done', found }),
-        (error: unknown) => send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
+        (found) => tell({ kind: 'done', found }),
+        (error: unknown) => tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
       )
     })
-    send({ kind: 'ready' })
+    tell({ kind: 'ready' })
   }
+}
+
+function tell(message: WorkerMessage<unknown>): void {
+  process.send?.(message)
 }

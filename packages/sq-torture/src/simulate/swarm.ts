@@ -50,16 +50,18 @@ export function drawSwarm(random: Random): Swarm {
     return all.filter(() => random.chance(share))
   }
   const lengths = random.pick(['edges', 'small', 'mixed'] as const)
+  const maxSegmentBytes = random.pick([1, 300, 1000, 5000, 100_000])
   return {
     failedSync: random.pick(['ext4', 'xfs', 'btrfs'] as const),
     weakNames: random.chance(0.5),
     config: {
       dataDir: '/d',
-      maxSegmentBytes: random.pick([1, 300, 1000, 5000, 100_000]),
+      maxSegmentBytes,
       maxSegmentAgeMs: random.pick([1000, Infinity]),
       maxPendingBytes: random.pick([3000, 100_000]),
     },
-    concurrency: random.pick([1, 2, 8, 40]),
+    // With many small segments a run takes long, and shows nothing that a few do not.
+    concurrency: maxSegmentBytes < 1000 ? random.pick([1, 2, 4]) : random.pick([1, 2, 8, 30]),
     steps: 5 + random.int(25),
     length(draw) {
       if (lengths === 'small' || (lengths === 'mixed' && draw.chance(0.7))) return draw.int(60)
