@@ -88,7 +88,10 @@ export interface Damage {
   readonly path: string
   readonly from: number
   readonly to: number
-  /** First and last offset that may be lost; `lastOffset` is null where nothing tells where the damage ends. */
+  /**
+   * First and last offset that may be lost. `lastOffset` is null where nothing tells where the damage ends, and
+   * `firstOffset - 1` where it holds no record.
+   */
   readonly firstOffset: bigint
   readonly lastOffset: bigint | null
   /** What was expected there, and what was found. */
@@ -106,8 +109,7 @@ export class CorruptLogError extends WalError implements Damage {
 
   constructor(damage: Damage) {
     const { path, from, to, firstOffset, lastOffset, reason } = damage
-    const offsets = lastOffset === null ? `${firstOffset} and all after it` : `${firstOffset} to ${lastOffset}`
-    super('SQ_WAL_CORRUPT', `${path} is damaged in bytes ${from} to ${to} (offsets ${offsets}): ${reason}`)
+    super('SQ_WAL_CORRUPT', `${path} is damaged in bytes ${from} to ${to} (${showOffsets(damage)}): ${reason}`)
     this.path = path
     this.from = from
     this.to = to
@@ -176,6 +178,11 @@ export class DivergedError extends WalError {
 /** The system's code of a file system error, such as `ENOENT`. */
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+function showOffsets({ firstOffset, lastOffset }: Damage): string {
+  if (lastOffset === null) return `offsets ${firstOffset} and all after it`
+  return lastOffset < firstOffset ? 'no record' : `offsets ${firstOffset} to ${lastOffset}`
 }
 
 function messageOf(cause: unknown): string {

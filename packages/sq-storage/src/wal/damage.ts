@@ -29,7 +29,7 @@ export async function provenDamage(segment: OpenSegment, { stop, nextOffset, lim
     from: stop.position,
     to: proof.position,
     firstOffset: BigInt(nextOffset),
-    lastOffset: BigInt(Math.max(proof.baseOffset - 1, nextOffset)),
+    lastOffset: BigInt(proof.baseOffset - 1),
     reason: `${stop.reason ?? 'unreadable'}, and the frame at ${proof.position} proves that it was durable`,
   })
 }

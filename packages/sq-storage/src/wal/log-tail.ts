@@ -107,7 +107,8 @@ export class LogTail {
       baseOffset: this.#nextOffset,
       previous: holdsRecords ? broken.link : this.#previous,
       segmentId: random.bigUint64(),
-      createdMs: clock.now(),
+      // Told to people only: a clock that is out of its mind must not stop the log.
+      createdMs: Math.min(Math.max(Math.trunc(clock.now()) || 0, 0), Number.MAX_SAFE_INTEGER),
       openedAtMs: clock.monotonic(),
     })
     if (holdsRecords) await this.#retire(broken, { sealed: false })

@@ -142,6 +142,15 @@ test('neither a jump of the wall clock nor age without a record rotates', async 
   expect(await log.segmentNames()).toEqual(['00000000000000000000.wal'])
 })
 
+test.each([-1, 1.5, NaN, Infinity, -Infinity])('a wall clock that says %s stops nothing', async (nowMs) => {
+  const log = new LogFixture({ maxSegmentBytes: 1 })
+  log.clock.setNow(nowMs)
+  const writer = await log.open()
+  expect(await appendEach(writer, ['a', 'b'])).toEqual([0n, 1n])
+  await writer.close()
+  expect(await log.values()).toEqual(['a', 'b'])
+})
+
 test('a segment file is at {dataDir}/{topic}/{partition}/{baseOffset}.wal', async () => {
   const log = new LogFixture()
   const writer = await log.open()
