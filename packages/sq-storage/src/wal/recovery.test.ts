@@ -80,8 +80,8 @@ describe('at p stands the end of the file: whole', () => {
 
   it('with damage in the zeros of a MARK: nothing is lost with them', async () => {
     const segment = new SegmentBytes().records('a').mark(64).records('b')
-    segment.bytes.fill(0xff, segment.at(1).position + 40, segment.at(2).position)
-    await log.makeSegments(segment)
+    const bytes = Buffer.from(segment.bytes).fill(0xff, segment.at(1).position + 40, segment.at(2).position)
+    await log.makeSegments({ baseOffset: 0, bytes })
     expect(await recovered()).toMatchObject({ values: ['a', 'b', 'next'], recovery: { kind: 'clean' } })
   })
 
