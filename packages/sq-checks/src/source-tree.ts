@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT: string = fileURLToPath(new URL('../../..', import.meta.url))
 
-export interface Import {
+interface Import {
   /** As written (`node:zlib`, `@sq/sim`), or from the root where it is a file of ours. */
   readonly target: string
   /** True for `import type` and `export type`: nothing of it is left when the code runs. */

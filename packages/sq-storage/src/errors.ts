@@ -145,6 +145,7 @@ export class LogNotFoundError extends WalError {
 export class OffsetOutOfRangeError extends WalError {
   readonly offset: bigint
   readonly firstOffset: bigint
+  /** Where `offset` is before `firstOffset` and no writer in this process can tell, the log may go on after this one. */
   readonly nextOffset: bigint
 
   constructor(state: { path: string; offset: bigint; firstOffset: bigint; nextOffset: bigint }) {

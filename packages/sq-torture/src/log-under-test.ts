@@ -8,9 +8,9 @@ import { History, Violation } from './history.ts'
 import type { Contents, ValueTable } from './history.ts'
 import { ProcessFileSystem } from './process-file-system.ts'
 
-export const CONFIG: WalConfig = { dataDir: '/d' }
-export const TOPIC = 't'
-export const PARTITION = 0
+const CONFIG: WalConfig = { dataDir: '/d' }
+const TOPIC = 't'
+const PARTITION = 0
 
 export class LogUnderTest {
   /** How many appends were acknowledged and rejected. */
@@ -143,7 +143,7 @@ export class LogUnderTest {
 }
 
 /** The contents of a log as a reader sees them; empty where there is no log. */
-export async function readContents(fs: FileSystem, config: WalConfig, values: ValueTable): Promise<Contents> {
+async function readContents(fs: FileSystem, config: WalConfig, values: ValueTable): Promise<Contents> {
   const contents: number[] = []
   try {
     const reader = await WalReader.open(fs, config, TOPIC, PARTITION)

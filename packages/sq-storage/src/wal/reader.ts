@@ -51,9 +51,10 @@ export class WalReader implements AsyncDisposable {
    * up to 256 KiB in memory each.
    *
    * The iteration throws a `RangeError` or `TypeError` for a bad `from`, `OffsetOutOfRangeError` for an offset the log
-   * does not have, `CorruptLogError` at the first damaged bytes (everything before them was returned), `DivergedError`,
-   * `UnsupportedFormatError`, `WalIoError`, and `ClosedError` once the reader is closed. Leaving the loop early gives
-   * up the files.
+   * does not have, `CorruptLogError` at the first damaged bytes, `DivergedError`, `UnsupportedFormatError`,
+   * `WalIoError`, and `ClosedError` once the reader is closed. The records before the damage were returned then; but
+   * where it leaves open how far a segment is valid (the head of its successor, its last frame), none of that segment.
+   * Leaving the loop early gives up the files.
    */
   async *read(options: ReadOptions = {}): AsyncGenerator<LogRecord, void, undefined> {
     const from = checkFrom(options.from)

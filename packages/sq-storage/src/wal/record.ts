@@ -39,7 +39,7 @@ export interface LogRecord extends RecordInput {
 }
 
 /** Bytes of a record with nothing in it: the least that a record can take. */
-export const RECORD_OVERHEAD_BYTES = 24
+const RECORD_OVERHEAD_BYTES = 24
 const HEADER_OVERHEAD_BYTES = 8
 const NO_KEY = -1
 

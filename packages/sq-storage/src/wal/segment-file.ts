@@ -190,7 +190,7 @@ export async function verifyLink(
 }
 
 /** The offsets a segment holds, as far as the names in the directory tell. */
-export function offsetsOf(segment: ListedSegment): { firstOffset: bigint; lastOffset: bigint | null } {
+function offsetsOf(segment: ListedSegment): { firstOffset: bigint; lastOffset: bigint | null } {
   const { baseOffset, nextBaseOffset } = segment
   return {
     firstOffset: BigInt(baseOffset),

@@ -23,9 +23,8 @@ export interface SegmentInfo {
 }
 
 /**
- * The segments of a partition's log, oldest first. Reads a few bytes of each but the last, which it scans if it is not
- * sealed. Rejects as `WalReader.open` and `read` do; an empty log has no segments. Damage inside a segment is not looked
- * for.
+ * The segments of a partition's log, oldest first. Reads a few bytes of each but the last, which it scans. Rejects as
+ * `WalReader.open` and `read` do; an empty log has no segments. Damage inside a segment is not looked for.
  */
 export async function listSegments(
   fs: FileSystem,
