@@ -11,6 +11,12 @@ const FILLS: readonly Fill[] = ['zeros', 'garbage', 'stale']
 const TEAR_STEP_BYTES = 4
 const SECTOR_BYTES = 512
 
+/** So many are tried where a stop follows a stop. */
+const SOME = 6
+
+/** A way to choose. */
+export type Choices = (state: CrashState, random: Random) => Iterable<CrashChoice>
+
 /** The choices to try at one moment: all combinations, or a wide choice of them, and every sector torn everywhere. */
 export function* choicesAt(state: CrashState, random: Random): Generator<CrashChoice> {
   const isSmall = state.combinations <= MAX_COMBINATIONS
@@ -18,10 +24,10 @@ export function* choicesAt(state: CrashState, random: Random): Generator<CrashCh
   yield* torn(state)
 }
 
-/** So many choices at most, by chance. */
-export function* someChoicesAt(state: CrashState, random: Random, most: number): Generator<CrashChoice> {
-  if (state.combinations <= most) yield* state.everyChoice()
-  else for (let sample = 0; sample < most; sample++) yield state.randomChoice(random)
+/** A few choices, by chance. */
+export function* someChoicesAt(state: CrashState, random: Random): Generator<CrashChoice> {
+  if (state.combinations <= SOME) yield* state.everyChoice()
+  else for (let sample = 0; sample < SOME; sample++) yield state.randomChoice(random)
 }
 
 /** Each choice with every content that sectors may have that are there, but were never written. */

@@ -1,22 +1,22 @@
 /**
- * Cuts the power before and after every I/O operation of a workload, in every way that is tried, and recovers what is
- * left. An image of the disk that was met before is not recovered again: what it recovers to is known.
+ * Stops a log at every moment of a workload, by a power cut in every way that is tried and by a kill, and holds what is
+ * recovered against the history. An image of the disk that was met before is not recovered again: what it recovers to
+ * is known.
  */
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
-import type { CrashChoice, CrashImage, CrashState, FailedSyncModel, Operation } from '@sq/sim/memory'
-import { choicesAt, someChoicesAt } from './crash-choices.ts'
+import type { CrashImage, FailedSyncModel, Operation } from '@sq/sim/memory'
 import { History, ValueTable, Violation } from '../history.ts'
 import type { Contents } from '../history.ts'
 import { LogUnderTest } from '../log-under-test.ts'
+import { choicesAt, someChoicesAt } from './crash-choices.ts'
+import type { Choices } from './crash-choices.ts'
 import type { Step } from './workloads.ts'
 
-/** One in so many new images has its recovery cut off, at each of its operations. */
-const CUT_OFF_SHARE = 4
-/** One in so many new images is lived on in: one more append, cut off in its turn. */
+/** One in so many new images has its recovery stopped in its turn, at each of its operations. */
+const RECOVERY_STOPPED_SHARE = 4
+/** One in so many new images is lived on in: one more append, stopped in its turn. */
 const LIVED_ON_SHARE = 16
-/** How many of the choices are tried at each moment of a recovery that is cut off. */
-const NESTED_CHOICES = 6
 /** How often a power cut may follow a power cut. */
 const MAX_DEPTH = 3
 
@@ -32,27 +32,29 @@ const CHANGING: ReadonlySet<Operation> = new Set([
   'lock',
 ])
 
-/** An image, and the contents it may recover to. */
+/** An image of a disk, the contents it may recover to, and how it came about. */
 interface Suspect {
   readonly image: CrashImage
   readonly possible: readonly Contents[]
-  /** How it came about: the operation it was cut off in, and the choice. */
   readonly origin: () => string
 }
 
 /** What came of a workload. */
 export interface Explored {
-  /** Moments at which the power was cut. */
+  /** Moments at which it was stopped. */
   readonly moments: number
   /** Images that were looked at. */
   readonly images: number
-  /** Digests of those never met before, which were recovered. */
+  /** Kills that were recovered from. */
+  readonly kills: number
+  /** Digests of the images never met before, which were recovered. */
   readonly digests: readonly number[]
 }
 
 export class Explorer {
   #moments = 0
   #images = 0
+  #kills = 0
   /** Digests of the images met since the exploration of a workload began. */
   #met: number[] = []
   /** What each image recovers to, by its digest. */
@@ -62,97 +64,134 @@ export class Explorer {
   /** A file system for each depth of power cuts, used again and again: making one costs more than recovering a log. */
   readonly #disks: InMemoryFileSystem[] = []
 
-  /** Runs a workload, and explores the crashes in its last operation: those before are another workload's last. */
-  async explore(sequence: readonly Step[], failedSync: FailedSyncModel): Promise<Explored> {
+  /** Runs a workload, and stops it everywhere in its last step: the steps before are another workload's last. */
+  async explore(workload: readonly Step[], failedSync: FailedSyncModel): Promise<Explored> {
     this.#moments = 0
     this.#images = 0
+    this.#kills = 0
     this.#met = []
     const log = new LogUnderTest(new InMemoryFileSystem({ failedSync }), { values: this.#values })
     await log.open()
-    for (const [serial, step] of sequence.entries()) {
-      const isLast = serial === sequence.length - 1
+    for (const [serial, step] of workload.entries()) {
       const run = () => step.run(log, serial)
-      if (isLast) await this.#checkAll(await this.#cutOff(log, run, (state) => choicesAt(state, this.#random)), 0)
+      if (serial === workload.length - 1) await this.#stopEverywhere(log, run)
       else await run()
     }
-    return { moments: this.#moments, images: this.#images, digests: this.#met }
+    return { moments: this.#moments, images: this.#images, kills: this.#kills, digests: this.#met }
   }
 
-  /** Runs something, and collects what the power cuts before and after each of its I/O operations leave. */
-  async #cutOff(
+  async #stopEverywhere(log: LogUnderTest, run: () => Promise<unknown>): Promise<void> {
+    const suspects: Suspect[] = []
+    const checks: (() => Promise<void>)[] = []
+    await this.#atEveryMoment(log, run, (moment) => {
+      suspects.push(...this.#cutPower(log, { moment, choices: choicesAt }))
+      const killed = log.fs.clone()
+      const possible = log.history.possible()
+      checks.push(() => named(`killed at the ${moment}`, () => this.#checkKilled(killed, possible)))
+    })
+    await this.#checkAll(suspects, 0)
+    for (const check of checks) await check()
+  }
+
+  /**
+   * Runs something, and calls back wherever the disk has changed, or a caller was told something: before and after each
+   * I/O operation, and at the end.
+   */
+  async #atEveryMoment(
     log: LogUnderTest,
     run: () => Promise<unknown>,
-    choices: (state: CrashState) => Iterable<CrashChoice>,
-  ): Promise<Suspect[]> {
-    const suspects: Suspect[] = []
+    callback: (moment: string) => void,
+  ): Promise<void> {
     let changed = true
     let version = -1
-    const stop = log.fs.operations.observe(({ operation, phase, path }) => {
-      // The disk is as it was before, unless this operation has just changed it, or a caller was told something since.
-      changed ||= phase === 'end' && CHANGING.has(operation)
+    const look = (moment: string): void => {
       if (!changed && version === log.history.version) return
       changed = false
       version = log.history.version
       this.#moments++
-      const state = log.fs.crashState()
-      const possible = log.history.possible()
-      for (const choice of choices(state)) {
-        const origin = () => `${phase} of ${operation} ${path}, ${JSON.stringify(choice)}`
-        suspects.push({ image: state.image(choice), possible, origin })
-      }
+      callback(moment)
+    }
+    const stop = log.fs.operations.observe(({ operation, phase, path }) => {
+      changed ||= phase === 'end' && CHANGING.has(operation)
+      look(`${phase} of ${operation} ${path}`)
     })
     try {
       await run()
     } finally {
       stop()
     }
+    look('end')
+  }
+
+  /** What a power cut may leave at this moment. */
+  *#cutPower(log: LogUnderTest, { moment, choices }: { moment: string; choices: Choices }): Generator<Suspect> {
+    const state = log.fs.crashState()
+    const possible = log.history.possible()
+    for (const choice of choices(state, this.#random)) {
+      const origin = (): string => `power cut at the ${moment}: ${JSON.stringify(choice)}`
+      yield { image: state.image(choice), possible, origin }
+    }
+  }
+
+  async #cutPowerWhile(log: LogUnderTest, run: () => Promise<unknown>): Promise<Suspect[]> {
+    const suspects: Suspect[] = []
+    await this.#atEveryMoment(log, run, (moment) => {
+      suspects.push(...this.#cutPower(log, { moment, choices: someChoicesAt }))
+    })
     return suspects
   }
 
   async #checkAll(suspects: readonly Suspect[], depth: number): Promise<void> {
     for (const suspect of suspects) {
       this.#images++
-      try {
-        await this.#check(suspect, depth)
-      } catch (error) {
-        throw new Violation(`${error instanceof Error ? error.message : String(error)}\n  cut off at the ${suspect.origin()}`, {
-          cause: error,
-        })
-      }
+      await named(suspect.origin, () => this.#check(suspect, depth))
     }
   }
 
   async #check({ image, possible }: Suspect, depth: number): Promise<void> {
     const digest = shortDigest(image)
-    const known = this.#known.get(digest)
     const history = new History()
-    if (known !== undefined) {
-      history.allow(possible)
-      history.recovered(known)
-      return
-    }
+    history.allow(possible)
+    const known = this.#known.get(digest)
+    if (known !== undefined) return history.recovered(known)
+
     this.#met.push(digest)
     const fs = (this.#disks[depth] ??= new InMemoryFileSystem())
     fs.crash(image)
     const log = new LogUnderTest(fs, { values: this.#values, history, seed: digest })
-    history.allow(possible)
     let contents: Contents = []
-    const recover = async () => {
+    const recover = async (): Promise<void> => {
       contents = await log.open()
     }
-    if (depth === MAX_DEPTH || digest % CUT_OFF_SHARE !== 0) {
-      await recover()
-      this.#known.set(digest, contents)
-      return
-    }
-    const some = (state: CrashState) => someChoicesAt(state, this.#random, NESTED_CHOICES)
-    const again = await this.#cutOff(log, recover, some)
+    const isStopped = depth < MAX_DEPTH && digest % RECOVERY_STOPPED_SHARE === 0
+    const suspects = isStopped ? await this.#cutPowerWhile(log, recover) : (await recover(), [])
     this.#known.set(digest, contents)
-    // Recovery cut off anywhere, and repeated, must give the same.
-    await this.#checkAll(again.map((suspect) => ({ ...suspect, possible: [contents] })), depth + 1)
-    if (digest % LIVED_ON_SHARE !== 0) return
-    await this.#checkAll(await this.#cutOff(log, () => log.append(Buffer.alloc(10, 'lived on')), some), depth + 1)
+    // Recovery stopped anywhere, and repeated, must give the same.
+    await this.#checkAll(suspects.map((suspect) => ({ ...suspect, possible: [contents] })), depth + 1)
+    if (!isStopped || digest % LIVED_ON_SHARE !== 0) return
+    await this.#checkAll(await this.#cutPowerWhile(log, () => log.append(Buffer.alloc(10, 'lived on'))), depth + 1)
     await log.close()
+  }
+
+  /** The process was killed: what it wrote can be seen, and may still be lost until recovery has made it durable. */
+  async #checkKilled(fs: InMemoryFileSystem, possible: readonly Contents[]): Promise<void> {
+    this.#kills++
+    const history = new History()
+    history.allow(possible)
+    const log = new LogUnderTest(fs, { values: this.#values, history, seed: this.#kills })
+    await this.#checkAll(await this.#cutPowerWhile(log, () => log.open()), 1)
+    await this.#checkAll(await this.#cutPowerWhile(log, () => log.append(Buffer.alloc(10, 'lived on'))), 1)
+    await log.close()
+  }
+}
+
+/** Does something, and says of a failure where it came about. */
+async function named(where: string | (() => string), check: () => Promise<void>): Promise<void> {
+  try {
+    await check()
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause)
+    throw new Violation(`${what}\n  ${typeof where === 'string' ? where : where()}`, { cause })
   }
 }
 

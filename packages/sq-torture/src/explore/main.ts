@@ -1,6 +1,6 @@
 /**
- * `pnpm explore`: cuts the power before and after every I/O operation of every short workload, in every way that is
- * tried, recovers every image of the disk that comes of it, and holds the result against what was acknowledged.
+ * `pnpm explore`: stops every short workload before and after each of its I/O operations, by power cuts in every way that
+ * is tried and by kills, recovers what is left, and holds the result against what was acknowledged.
  */
 import { main, readOptions, UsageError } from '../options.ts'
 import { formatCount, formatSeconds, Progress } from '../progress.ts'
@@ -21,10 +21,12 @@ await main(async () => {
   const digests = new Set<number>()
   let moments = 0
   let images = 0
+  let kills = 0
   let done = 0
   const onDone = (found: Explored) => {
     moments += found.moments
     images += found.images
+    kills += found.kills
     for (const digest of found.digests) digests.add(digest)
     done++
     progress.show(() => {
@@ -35,9 +37,9 @@ await main(async () => {
   await exploreJobs.run(jobs, onDone)
   progress.clear()
   process.stdout.write(
-    `explored ${formatCount(jobs.length)} workloads of up to ${options.length} steps: the power cut at ` +
-      `${formatCount(moments)} moments, ${formatCount(images)} images, ${formatCount(digests.size)} distinct ones ` +
-      `recovered, 0 violations, ${formatSeconds(progress.elapsedMs)}\n`,
+    `explored ${formatCount(jobs.length)} workloads of up to ${options.length} steps, stopped at ${formatCount(moments)} ` +
+      `moments: ${formatCount(images)} images left by power cuts, ${formatCount(digests.size)} distinct ones recovered, ` +
+      `${formatCount(kills)} kills recovered, 0 violations, ${formatSeconds(progress.elapsedMs)}\n`,
   )
 })
 
