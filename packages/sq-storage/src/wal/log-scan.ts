@@ -34,19 +34,22 @@ export interface LogRange {
 /**
  * The frames that hold the wanted offsets, in order, each verified. Throws as `WalReader.read` does.
  *
- * The directory is listed again for every segment, since the writer may have gone on to another one: the walk is over
- * when the segment it has finished is still the last.
+ * The walk is over when the segment it has finished is still the last.
  */
 export async function* scanLog(range: LogRange): AsyncGenerator<LocatedFrame, void, undefined> {
   const { fs, partition, durableBound } = range
   let next = range.from
   let bound = Infinity
+  let listed: ListedSegment[] = []
   let last: { segment: ListedSegment; whole: boolean } | null = null
   let suspect: CorruptLogError | null = null
   for (;;) {
     // Asked before the directory is listed: what is durable by now is in the segments that are listed.
     if (bound === Infinity) bound = durableBound()
-    const listed = await listSegmentFiles(fs, partition.directory)
+    // A listing is good for all but its last segment: behind that the writer may have gone on meanwhile.
+    if (last === null || last.segment.nextBaseOffset === null || !last.whole) {
+      listed = await listSegmentFiles(fs, partition.directory)
+    }
     const firstOffset = listed[0]?.baseOffset ?? 0
     const wanted: number = (next ??= firstOffset)
     const at = listed.findLastIndex(({ baseOffset }) => baseOffset <= wanted)

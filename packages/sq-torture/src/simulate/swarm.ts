@@ -62,7 +62,7 @@ export function drawSwarm(random: Random): Swarm {
     },
     // With many small segments a run takes long, and shows nothing that a few do not.
     concurrency: maxSegmentBytes < 1000 ? random.pick([1, 2, 4]) : random.pick([1, 2, 8, 30]),
-    steps: 5 + random.int(25),
+    steps: 5 + random.int(maxSegmentBytes < 1000 ? 10 : 25),
     length(draw) {
       if (lengths === 'small' || (lengths === 'mixed' && draw.chance(0.7))) return draw.int(60)
       return lengths === 'edges' ? draw.pick(EDGES) : draw.int(10_000)
