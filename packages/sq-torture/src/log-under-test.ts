@@ -9,8 +9,8 @@ import type { Contents, ValueTable } from './history.ts'
 import { ProcessFileSystem } from './process-file-system.ts'
 
 const CONFIG: WalConfig = { dataDir: '/d' }
-const TOPIC = 't'
-const PARTITION = 0
+export const TOPIC = 't'
+export const PARTITION = 0
 
 export class LogUnderTest {
   /** How many appends were acknowledged and rejected. */
