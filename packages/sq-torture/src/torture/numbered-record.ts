@@ -1,0 +1,45 @@
+/**
+ * Records that are made from a serial number, all different, and known again when they are read: so a log's contents can
+ * be checked byte for byte, and kept in mind as a list of numbers.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { Random } from '@sq/sim'
+import type { LogRecord, RecordInput } from '@sq/storage'
+import { Violation } from '../history.ts'
+
+const LARGE_BYTES = 300_000
+/** A prime, so that no shift by whole sectors or pages looks the same. */
+const PERIOD_BYTES = 65_521
+/** Random bytes that repeat; a value is a piece of them. */
+const pool = Buffer.alloc(PERIOD_BYTES + LARGE_BYTES, new Random(1).bytes(PERIOD_BYTES))
+
+/** Many small records, some of up to 5,000 bytes, a few that take long to write. */
+function drawLength(random: Random): number {
+  if (random.chance(0.01)) return LARGE_BYTES
+  return random.int(random.chance(0.3) ? 5001 : 200)
+}
+
+/** The record of a serial number below 2^53. Its value is a view on bytes that must not be changed. */
+export function makeRecord(serial: number): RecordInput {
+  const random = new Random(serial)
+  const key = Buffer.alloc(8)
+  key.writeBigUInt64BE(BigInt(serial))
+  const length = drawLength(random)
+  const from = random.int(PERIOD_BYTES)
+  const headers = random.chance(0.1) ? [{ name: `header ${serial}`, value: key }] : []
+  return { key, value: pool.subarray(from, from + length), headers, timestampMs: random.uint32() }
+}
+
+/** The serial number of a record that was read. Throws a `Violation` unless it is that record, byte for byte. */
+export function serialOf(record: LogRecord): number {
+  const { offset, key, value, headers, timestampMs } = record
+  if (key?.length !== 8) throw new Violation(`2: the record at offset ${offset} has a key that was never given to the log`)
+  const serial = Number(Buffer.from(key).readBigUInt64BE())
+  const made = makeRecord(serial)
+  const same =
+    Buffer.compare(made.value, value) === 0 &&
+    made.timestampMs === timestampMs &&
+    isDeepStrictEqual(made.headers, headers.map((header) => ({ name: header.name, value: Buffer.from(header.value) })))
+  if (!same) throw new Violation(`1: the record at offset ${offset}, serial number ${serial}, is not what was appended`)
+  return serial
+}
