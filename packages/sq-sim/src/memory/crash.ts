@@ -245,9 +245,10 @@ interface Tear extends TornSector {
 
 function tear(target: Uint8Array, version: Uint8Array, { before, bytes, garbage }: Tear): void {
   if (before) target.set(before)
-  const noise = garbage ? new Random(bytes).bytes(SECTOR_BYTES) : undefined
-  for (const [i, byte] of version.entries()) {
-    if (i < bytes) target[i] = byte
-    else if (noise && target[i] !== byte) target[i] = noise[i] ?? 0
+  target.set(version.subarray(0, bytes))
+  if (!garbage) return
+  const noise = new Random(bytes).bytes(SECTOR_BYTES)
+  for (let i = bytes; i < version.length; i++) {
+    if (target[i] !== version[i]) target[i] = noise[i] ?? 0
   }
 }

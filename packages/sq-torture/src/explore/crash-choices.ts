@@ -58,10 +58,13 @@ function* wideChoice({ points }: CrashState, random: Random): Generator<CrashCho
 }
 
 /** Everything survived but for one sector that is torn; or everything up to it. */
-function* torn({ points }: CrashState): Generator<CrashChoice> {
+function* torn(state: CrashState): Generator<CrashChoice> {
+  const { points } = state
   const all = points.map(({ alternatives }) => alternatives - 1)
+  const whole = state.image({ picks: all }).digest()
   for (const [point, { kind }] of points.entries()) {
-    if (kind !== 'sector') continue
+    // Zeros over zeros cannot be torn.
+    if (kind !== 'sector' || state.image({ picks: all.with(point, 0) }).digest() === whole) continue
     const upToHere = points.map(({ kind: other, alternatives }, index) =>
       other === 'sector' && index > point ? 0 : alternatives - 1,
     )

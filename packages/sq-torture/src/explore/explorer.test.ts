@@ -11,5 +11,5 @@ test('every workload of one step survives every power cut', { timeout: 60_000 },
 
 test('the sequences of up to two steps are all of them', () => {
   const names = sequences(2).map((steps) => steps.map(({ name }) => name).join())
-  expect(new Set(names).size).toBe(8 + 64)
+  expect(new Set(names).size).toBe(12 + 144)
 })

@@ -14,7 +14,7 @@ import type { Choices } from './crash-choices.ts'
 import type { Step } from './workloads.ts'
 
 /** One in so many new images has its recovery stopped in its turn, at each of its operations. */
-const RECOVERY_STOPPED_SHARE = 4
+const RECOVERY_STOPPED_SHARE = 8
 /** One in so many new images is lived on in: one more append, stopped in its turn. */
 const LIVED_ON_SHARE = 16
 /** How often a power cut may follow a power cut. */

@@ -26,6 +26,8 @@ export const STEPS: readonly Step[] = [
       await Promise.all([first, second, log.append(value(22, serial))])
     },
   },
+  // Its frame is 512 bytes long: with others before it, it ends anywhere in a sector.
+  { name: 'append-sector', run: (log, serial) => log.append(value(448, serial)) },
   { name: 'rotate', run: (log) => log.rotate() },
   {
     name: 'reopen',
@@ -46,6 +48,31 @@ export const STEPS: readonly Step[] = [
     async run(log, serial) {
       log.fs.faults.add({ on: 'write', fault: { error: 'ENOSPC', afterBytes: 48 } })
       await log.append(value(600, serial))
+    },
+  },
+  {
+    name: 'rotate-failure',
+    async run(log, serial) {
+      await log.rotate()
+      log.fs.faults.failNext('syncDirectory', 'EIO')
+      await log.append(value(40, serial))
+      log.fs.faults.clear()
+    },
+  },
+  {
+    name: 'kill',
+    async run(log) {
+      log.die()
+      log.fs.kill()
+      await log.open()
+    },
+  },
+  {
+    name: 'power-cut',
+    async run(log) {
+      log.die()
+      log.fs.crash()
+      await log.open()
     },
   },
 ]
