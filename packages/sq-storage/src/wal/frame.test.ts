@@ -192,6 +192,14 @@ describe('unknownInFrame', () => {
     expect(unknownInFrame(header({ type }))).toBe(`a frame of type ${type}; this version knows types 1 to 4`)
   })
 
+  it.each([
+    [2 ** 53 - 2, 1, null],
+    [2 ** 53 - 2, 2, 'a frame with offsets over 2^53 - 1'],
+    [2 ** 64, 0, 'a frame with offsets over 2^53 - 1'],
+  ])('knows offsets that are numbers: from %d, %d records', (baseOffset, recordCount, found) => {
+    expect(unknownInFrame(header({ baseOffset, recordCount }))).toBe(found)
+  })
+
   it('knows no attributes', () => {
     expect(unknownInFrame(header({ attributes: 0x21 }))).toBe('a frame with attributes 0x21; this version knows none')
   })

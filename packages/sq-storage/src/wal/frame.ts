@@ -154,6 +154,7 @@ export function unknownInFrame(header: FrameHeader): string | null {
   if (header.attributes !== 0) {
     return `a frame with attributes 0x${header.attributes.toString(16)}; this version knows none`
   }
+  if (!Number.isSafeInteger(nextOffsetAfter(header))) return 'a frame with offsets over 2^53 - 1'
   return null
 }
 
