@@ -98,6 +98,39 @@ test('after a failed sync the file is never synced again', async () => {
   expect(touched).not.toEqual([])
 })
 
+test('close does not touch a file whose sync failed', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  log.fs.faults.failNext('sync', 'EIO')
+  await outcome(append(writer, 'b'))
+  const touched: string[] = []
+  log.fs.operations.observe(({ operation, path }) => {
+    if (operation === 'sync' || operation === 'write') touched.push(path)
+  })
+  await writer.close()
+  expect(touched).not.toContain(log.path(0))
+})
+
+test.each(['sync', 'write'] as const)(
+  'a %s that fails on the first commit of a later segment is healed by another of that name, linked to the one before',
+  async (operation) => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await append(writer, 'a')
+    await writer.closeActiveSegment()
+    // The segment is made, and then its first commit fails.
+    log.fs.faults.add({ on: operation, path: log.path(1), fault: { error: 'EIO' } })
+    expect(await outcome(append(writer, 'rejected'))).toBeInstanceOf(CommitFailedError)
+    expect(await append(writer, 'b')).toBe(1n)
+    await writer.close()
+    expect(log.fs.openHandles).toBe(0)
+    await log.open()
+    expect(await log.values()).toEqual(['a', 'b'])
+    expect(await log.segmentNames()).toHaveLength(2)
+  },
+)
+
 test('a healed-away segment is reported closed with its stated end, not sealed', async () => {
   const log = new LogFixture()
   const writer = await log.open()

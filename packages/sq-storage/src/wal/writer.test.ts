@@ -119,6 +119,22 @@ test('a record larger than a segment is written, alone', async () => {
   expect(await log.values()).toEqual(['before', large, 'after'])
 })
 
+test('a record larger than a segment is written into one that is there and empty', async () => {
+  const log = new LogFixture({ maxSegmentBytes: 1000 })
+  const first = await log.open()
+  await append(first, 'a')
+  // Closing heals: what is left is a segment without records.
+  log.fs.faults.failNext('sync', 'EIO')
+  await expect(append(first, 'rejected')).rejects.toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED' })
+  await first.close()
+  const writer = await log.open()
+  expect(await append(writer, 'x'.repeat(5000))).toBe(1n)
+  expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000001.wal'])
+  log.fs.crash()
+  await log.open()
+  expect(await log.values()).toEqual(['a', 'x'.repeat(5000)])
+})
+
 test('with the clock past maxSegmentAgeMs the next write rotates, and none before', async () => {
   const log = new LogFixture({ maxSegmentAgeMs: 1000 })
   const writer = await log.open()
@@ -375,4 +391,47 @@ test('close waits for what was appended', async () => {
   await writer.close()
   expect(await pending).toHaveLength(10)
   expect(log.fs.openHandles).toBe(0)
+})
+
+test('close proves what was appended, also where an earlier close had proven all before it', async () => {
+  const log = new LogFixture()
+  for (const value of ['a', 'b']) {
+    const writer = await log.open()
+    await append(writer, value)
+    await writer.close()
+  }
+  const file = await log.file(log.path(0))
+  file.writeUInt8(0, file.lastIndexOf('b'))
+  await log.overwrite(log.path(0), file)
+  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', firstOffset: 1n, lastOffset: 1n })
+})
+
+test('close gives the lock up only after its last write', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  const held = log.fs.faults.hold('sync')
+  const closing = writer.close()
+  await held.reached
+  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_LOCKED' })
+  held.release()
+  await closing
+  await (await log.open()).close()
+})
+
+test('a segment is durable before it has its name, and its name before anything is acknowledged', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const trace = log.fs.operations.trace()
+  await append(writer, 'a')
+  const changes = trace.lines.filter((line) => /^(create|write|sync|rename|syncDirectory) /.test(line))
+  expect(changes.map((line) => line.replace(/ \d+\+\d+$/, '').replaceAll(`${log.directory}/`, ''))).toEqual([
+    "create 'next.tmp'",
+    "write 'next.tmp'",
+    "sync 'next.tmp'",
+    "rename 'next.tmp' -> '00000000000000000000.wal'",
+    `syncDirectory '${log.directory}'`,
+    "write '00000000000000000000.wal'",
+    "sync '00000000000000000000.wal'",
+  ])
 })
