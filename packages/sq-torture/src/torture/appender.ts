@@ -11,6 +11,7 @@ import { drawSteps } from './plan.ts'
 import type { AppenderReport, AppenderTask } from './protocol.ts'
 
 const MAX_IN_FLIGHT = 64
+const STDOUT = 1
 
 const { dataDir, planSeed, firstSerial }: AppenderTask = JSON.parse(process.argv[2] ?? '')
 const fs = new NodeFileSystem()
@@ -63,10 +64,10 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-/** In the pipe when this returns, so that no kill can come between an acknowledgement and its report for long. */
+/** In the pipe when this returns. The descriptor blocks; as `process.stdout` it would not, and could be full. */
 function report(message: AppenderReport): void {
   try {
-    writeSync(process.stdout.fd, `${JSON.stringify(message)}\n`)
+    writeSync(STDOUT, `${JSON.stringify(message)}\n`)
   } catch {
     // Nobody listens any more.
     process.exit(1)

@@ -32,8 +32,18 @@ export async function* fillDisks(directory: string, signal: AbortSignal): AsyncG
 }
 
 async function fillDisk(disk: string, signal: AbortSignal): Promise<WitnessedLog> {
-  const ballast = join(disk, 'ballast')
   const log = new WitnessedLog(join(disk, 'data'))
+  try {
+    await fillTwice(log, { ballast: join(disk, 'ballast'), signal })
+    return log
+  } finally {
+    // Nothing can be unmounted while a file on it is open. Whatever went wrong before is what is told.
+    if (log.isOpen) await log.close().catch(() => {})
+  }
+}
+
+/** `ballast`: the path of a file that takes room, and gives it back. */
+async function fillTwice(log: WitnessedLog, { ballast, signal }: { ballast: string; signal: AbortSignal }): Promise<void> {
   await log.open()
 
   // The writer that met the full disk goes on.
@@ -59,7 +69,6 @@ async function fillDisk(disk: string, signal: AbortSignal): Promise<WitnessedLog
   await log.close()
   await log.open()
   await log.close()
-  return log
 }
 
 /** Appends until nothing fits any more: at last a single record, time after time. */

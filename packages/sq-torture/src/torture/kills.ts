@@ -1,4 +1,4 @@
-/** Kills, as many as are asked for, spread over logs that are begun afresh now and then; two of them at a time. */
+/** Kills, as many as are asked for, spread over logs that are begun afresh now and then; a few of them at a time. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Random } from '@sq/sim'
@@ -6,7 +6,7 @@ import { TorturedLog } from './tortured-log.ts'
 
 /** A log grows with every process that appends to it, and is read whole after each. */
 const KILLS_A_LOG = 50
-const LOGS_AT_A_TIME = 2
+const LOGS_AT_A_TIME = 3
 
 /** Sums over kills. */
 export interface Killed {
@@ -56,13 +56,7 @@ export async function torture({ kills, seed, directory, signal, onKill }: KillOp
       await rm(job.dataDir, { recursive: true })
     }
   }
-  const workers = Array.from({ length: LOGS_AT_A_TIME }, () =>
-    work().catch((error: unknown) => {
-      stop.abort(error)
-      throw error
-    }),
-  )
-  await Promise.allSettled(workers)
-  await Promise.all(workers)
+  await Promise.all(Array.from({ length: LOGS_AT_A_TIME }, () => work().catch((error: unknown) => stop.abort(error))))
+  stopped.throwIfAborted()
   return sum
 }

@@ -6,19 +6,25 @@ import { PARTITION, TOPIC } from '../log-under-test.ts'
 import { makeRecord } from './numbered-record.ts'
 import { readSerials } from './read-serials.ts'
 
+export interface WitnessedLogOptions {
+  readonly firstSerial?: number
+  /** Called with what an append took, as soon as it is acknowledged. */
+  readonly onAcknowledged?: (serials: readonly number[]) => void
+}
+
 export class WitnessedLog {
   readonly history: History = new History()
   acknowledged = 0
   rejected = 0
   readonly #dataDir: string
-  readonly #onAcknowledged: () => void
+  readonly #onAcknowledged: (serials: readonly number[]) => void
   #serial: number
   #writer: WalWriter | null = null
 
-  /** `serial`: of the first record that is appended; the others follow. */
-  constructor(dataDir: string, { serial = 0, onAcknowledged = () => {} }: { serial?: number; onAcknowledged?: () => void } = {}) {
+  /** `firstSerial`: of the first record that is appended; the others follow. */
+  constructor(dataDir: string, { firstSerial = 0, onAcknowledged = () => {} }: WitnessedLogOptions = {}) {
     this.#dataDir = dataDir
-    this.#serial = serial
+    this.#serial = firstSerial
     this.#onAcknowledged = onAcknowledged
   }
 
@@ -56,7 +62,7 @@ export class WitnessedLog {
       const offset = await this.writer.appendBatch(serials.map(makeRecord))
       this.acknowledged += count
       this.history.acknowledge(unit, offset)
-      this.#onAcknowledged()
+      this.#onAcknowledged(serials)
       return null
     } catch (error) {
       if (!(error instanceof CommitFailedError)) throw error
@@ -80,7 +86,7 @@ export class WitnessedLog {
     this.history.settled()
   }
 
-  /** Reads beside the writer: exactly what was acknowledged must be there. */
+  /** Reads beside the writer, which must be idle: exactly what was acknowledged must be there. */
   async check(): Promise<void> {
     const serials = await readSerials(this.#dataDir)
     const { acknowledged } = this.history

@@ -1,0 +1,54 @@
+/** One run of the subject with a system call that fails, and what must be true of the log afterwards. */
+import { cp, rm } from 'node:fs/promises'
+import { Violation } from '../history.ts'
+import type { Contents } from '../history.ts'
+import { readSerials } from '../torture/read-serials.ts'
+import { WitnessedLog } from '../torture/witnessed-log.ts'
+import { PASSING } from './faults.ts'
+import type { Fault } from './faults.ts'
+import { straceFailing } from './strace.ts'
+
+/** A log to begin with, of which every run gets a copy. */
+export interface Template {
+  readonly dataDir: string
+  readonly held: Contents
+}
+
+export interface FaultedRun {
+  /** How many calls were made to fail. */
+  readonly injected: number
+  readonly acknowledged: number
+  readonly rejected: number
+}
+
+/** The serial number of the first record that the subject appends, and of the one that is appended after it. */
+const [SUBJECT_SERIAL, LAST_SERIAL] = [1000, 2000]
+
+/** Lets the n-th call fail. Rejects with a `Violation`, and then keeps the copy of the log; or when aborted. */
+export async function runWithFault(
+  template: Template,
+  { fault, nth, signal }: { fault: Fault; nth: number; signal: AbortSignal },
+): Promise<FaultedRun> {
+  const { name, calls, error, forGood } = fault
+  const when = `${nth}${forGood ? '+' : ''}`
+  const dataDir = `${template.dataDir}-${name}-${error}-${when}`
+  await cp(template.dataDir, dataDir, { recursive: true })
+  const task = { dataDir, held: template.held, firstSerial: SUBJECT_SERIAL }
+  const { found, injected } = await straceFailing(task, { calls, error, when }, signal)
+  const { acknowledged, rejected } = found
+  if (found.openFiles.length > 0) throw new Violation(`12: left open: ${found.openFiles.join(', ')}`)
+  if (!forGood && !found.endedWell) throw new Violation('6: with the fault gone it did not go on')
+  if (!forGood && PASSING.includes(error) && rejected > 0) throw new Violation(`${error} was not tried again`)
+
+  const serials = await readSerials(dataDir)
+  const log = new WitnessedLog(dataDir, { firstSerial: LAST_SERIAL })
+  log.history.allow(found.possible)
+  await log.open()
+  if (serials.join() !== log.history.acknowledged.join()) {
+    throw new Violation(`4: a reader saw [${serials.join(' ')}], and after recovery [${log.history.acknowledged.join(' ')}]`)
+  }
+  if ((await log.append(1)) !== null) throw new Violation('6: without any fault an append was rejected')
+  await log.close()
+  await rm(dataDir, { recursive: true })
+  return { injected, acknowledged, rejected }
+}

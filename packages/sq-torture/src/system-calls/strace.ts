@@ -1,0 +1,103 @@
+/** Runs the subject under strace, which watches its system calls on a log's files and makes some of them fail. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { Violation } from '../history.ts'
+import { PARTITION, TOPIC } from '../log-under-test.ts'
+import type { SubjectFound, SubjectTask } from './subject-task.ts'
+
+const SUBJECT = fileURLToPath(new URL('./subject.js', import.meta.url))
+/** Every record the subject appends has a smaller offset. */
+const MAX_RECORDS = 60
+/** More than any commit of the subject takes. */
+const MAX_SHOWN_BYTES = 4_000_000
+/** Past the subject's own patience. */
+const PATIENCE_MS = 60_000
+
+/** A failure of one call or more. */
+export interface Injection {
+  /** The call, or a pattern of names, as strace wants it. */
+  readonly calls: string
+  readonly error: string
+  /** The how many-eth call on the log's files it is; with `+` after it, this one and all later ones. */
+  readonly when: string
+}
+
+export interface Straced {
+  readonly found: SubjectFound
+  /** The calls as strace shows them, line by line. */
+  readonly trace: readonly string[]
+  /** How many calls were made to fail. */
+  readonly injected: number
+}
+
+/** Why strace cannot be used here; null if it can. */
+export async function whyNoStrace(): Promise<string | null> {
+  try {
+    const { status, stderr } = await run(['-o', '/dev/null', process.execPath, '--version'], new AbortController().signal)
+    return status === 0 ? null : stderr
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** Runs the subject with a call that fails. Rejects with a `Violation` where the subject itself fails. */
+export function straceFailing(task: SubjectTask, injection: Injection, signal: AbortSignal): Promise<Straced> {
+  const { calls, error, when } = injection
+  const paths = pathsOf(task.dataDir).flatMap((path) => ['-P', path])
+  return straceSubject(task, [...paths, '-e', `trace=${calls}`, '-e', `inject=${calls}:error=${error}:when=${when}`], signal)
+}
+
+/** Runs the subject and watches all calls of these names; bytes are shown whole, as `\xNN` if there are any but ASCII. */
+export function straceWatching(task: SubjectTask, calls: readonly string[], signal: AbortSignal): Promise<Straced> {
+  return straceSubject(task, ['-x', '-s', String(MAX_SHOWN_BYTES), '-e', `trace=${calls.join()}`], signal)
+}
+
+async function straceSubject(task: SubjectTask, options: readonly string[], signal: AbortSignal): Promise<Straced> {
+  const file = `${task.dataDir}.trace`
+  const command = [process.execPath, SUBJECT, JSON.stringify(task)]
+  const { status, stdout, stderr } = await run(['-f', '-y', '--seccomp-bpf', '-o', file, ...options, ...command], signal)
+  if (status !== 0) throw new Violation(`the process ended with status ${status}: ${stderr}`)
+  const trace = (await readFile(file, 'utf8')).split('\n')
+  await rm(file)
+  const found: SubjectFound = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+  return { found, trace, injected: trace.filter((line) => line.endsWith('(INJECTED)')).length }
+}
+
+interface Ended {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Resolves when strace is gone, and with it what it ran: it hands on what ends it. */
+async function run(args: readonly string[], signal: AbortSignal): Promise<Ended> {
+  signal.throwIfAborted()
+  const child = spawn('strace', args, {
+    // strace counts by thread: with one thread for files, the n-th call is the n-th.
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const end = (): void => void child.kill('SIGTERM')
+  const patience = setTimeout(end, PATIENCE_MS)
+  signal.addEventListener('abort', end)
+  try {
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+    signal.throwIfAborted()
+    return { status: child.exitCode, stdout, stderr: stderr.trim() }
+  } finally {
+    clearTimeout(patience)
+    signal.removeEventListener('abort', end)
+  }
+}
+
+/** Everything a log of few records may touch. */
+function pathsOf(dataDir: string): string[] {
+  const directory = join(dataDir, TOPIC, String(PARTITION))
+  const segments = Array.from({ length: MAX_RECORDS }, (_, offset) => `${String(offset).padStart(20, '0')}.wal`)
+  const files = ['lock', 'next.tmp', ...segments].map((name) => join(directory, name))
+  return [dirname(dataDir), dataDir, dirname(directory), directory, ...files]
+}

@@ -1,0 +1,37 @@
+/** Gives a command a temporary directory, and takes it away again unless something in it must be looked at. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Violation } from '../history.ts'
+
+export interface WorkingDirectory {
+  /** The directory in which it is made; the system's for temporary files if empty. */
+  readonly parent: string
+  readonly name: string
+  /** The command that tries the same again. */
+  readonly replay: string
+}
+
+/**
+ * Runs `work` with a new directory and a signal that is aborted when this process is told to end; `work` then leaves
+ * nothing running behind. The directory is kept only after a failure, and the error says where it is.
+ */
+export async function inWorkingDirectory(
+  { parent, name, replay }: WorkingDirectory,
+  work: (directory: string, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const ended = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => ended.abort(new Error(`ended by ${signal}`)))
+  }
+  const directory = await mkdtemp(join(parent === '' ? tmpdir() : parent, `${name}-`))
+  try {
+    await work(directory, ended.signal)
+  } catch (error) {
+    if (ended.signal.aborted) await rm(directory, { recursive: true })
+    if (ended.signal.aborted) throw ended.signal.reason
+    const what = error instanceof Error ? error.message : String(error)
+    throw new Violation(`VIOLATION ${what}\n  replay: ${replay}\n  the log is kept in ${directory}`, { cause: error })
+  }
+  await rm(directory, { recursive: true })
+}
