@@ -1,0 +1,566 @@
+/**
+ * The seeded defects: promises of the log that are easy to break, each broken once. They change today's sources, so a
+ * defect whose text is gone must be written anew, or dropped with the promise it was about.
+ */
+import type { Defect } from './defect.ts'
+
+const WAL = 'sq-storage/src/wal'
+const NODE = 'sq-sim/src/node-file-system.ts'
+
+/** Commits, and what is told about them. */
+const COMMITS: readonly Defect[] = [
+  {
+    name: 'a commit is written and not synced',
+    file: `${WAL}/active-segment.ts`,
+    find: 'this.#handle.writeDurable([bytes], this.#place.position)',
+    replace: 'this.#handle.write([bytes], this.#place.position)',
+  },
+  {
+    name: 'an append is acknowledged before its write',
+    file: `${WAL}/writer.ts`,
+    find: `    const baseOffset = this.#tail.nextOffset
+    try {`,
+    replace: `    const baseOffset = this.#tail.nextOffset
+    commit.resolve(baseOffset)
+    try {`,
+  },
+  {
+    name: 'readers may read a commit before it is durable',
+    file: `${WAL}/writer.ts`,
+    find: `    const baseOffset = this.#tail.nextOffset
+    try {`,
+    replace: `    const baseOffset = this.#tail.nextOffset
+    this.#live.nextOffset = baseOffset + commit.recordCount
+    try {`,
+  },
+  {
+    name: 'the next offset moves before the write',
+    file: `${WAL}/log-tail.ts`,
+    find: `    await segment.write(commit)
+    this.#nextOffset += commit.recordCount`,
+    replace: `    this.#nextOffset += commit.recordCount
+    await segment.write(commit)`,
+  },
+  {
+    name: 'records are counted before they are written',
+    file: `${WAL}/active-segment.ts`,
+    find: `    await this.#writeDurable(bytes)
+    this.summary.add({
+      offsetDelta: nextOffset - this.baseOffset,
+      position,
+      recordCount: commit.recordCount,
+      minTimestampMs: commit.minTimestampMs,
+      maxTimestampMs: commit.maxTimestampMs,
+    })`,
+    replace: `    this.summary.add({
+      offsetDelta: nextOffset - this.baseOffset,
+      position,
+      recordCount: commit.recordCount,
+      minTimestampMs: commit.minTimestampMs,
+      maxTimestampMs: commit.maxTimestampMs,
+    })
+    await this.#writeDurable(bytes)`,
+  },
+  {
+    name: 'what is queued behind a failure goes on',
+    file: `${WAL}/writer.ts`,
+    find: `    const behind = this.#queue.filter((waiting) => waiting instanceof Commit)
+    this.#queue = this.#queue.filter((waiting) => !(waiting instanceof Commit))`,
+    replace: '    const behind: Commit[] = []',
+  },
+  {
+    name: 'a rejected commit stays counted as pending',
+    file: `${WAL}/writer.ts`,
+    find: `      this.#settled(commit)
+      commit.reject(error)`,
+    replace: '      commit.reject(error)',
+  },
+  {
+    name: 'a batch becomes two frames',
+    file: `${WAL}/writer.ts`,
+    find: `must hold at least one record'))
+    return this.#add(records)`,
+    replace: `must hold at least one record'))
+    if (records.length === 1) return this.#add(records)
+    const first = this.#add(records.slice(0, 1))
+    this.#queue.push({ run: () => Promise.resolve() })
+    this.#add(records.slice(1)).catch(() => {})
+    return first`,
+  },
+  {
+    name: 'the padding of a frame is what the buffer held before',
+    file: `${WAL}/commit.ts`,
+    find: '    bytes.fill(0, this.#end)\n',
+    replace: '',
+  },
+  {
+    name: 'a commit proves nothing of those before it',
+    file: `${WAL}/commit.ts`,
+    find: 'durablePosition: place.position,',
+    replace: 'durablePosition: 0,',
+  },
+  {
+    name: 'a record of another length than was checked is taken',
+    file: `${WAL}/commit.ts`,
+    find: 'end !== this.#end + bytes',
+    replace: 'false',
+  },
+]
+
+/** Failures, healing, rotation and the end of a writer. */
+const SEGMENTS: readonly Defect[] = [
+  {
+    name: 'after a failed sync the same descriptor is used again',
+    file: `${WAL}/active-segment.ts`,
+    find: `      this.#broken = true
+      throw error`,
+    replace: '      throw error',
+  },
+  {
+    name: 'a heal does not state where the broken segment ends',
+    file: `${WAL}/log-tail.ts`,
+    find: 'previous: holdsRecords ? broken.link : this.#previous,',
+    replace: 'previous: this.#previous,',
+  },
+  {
+    name: 'a heal links to a segment that it replaces',
+    file: `${WAL}/log-tail.ts`,
+    find: 'previous: holdsRecords ? broken.link : this.#previous,',
+    replace: 'previous: broken?.link ?? this.#previous,',
+  },
+  {
+    name: 'a new segment states the end of the last but one',
+    file: `${WAL}/log-tail.ts`,
+    find: '    this.#previous = ended.link\n',
+    replace: '',
+  },
+  {
+    name: 'after a sealed segment the one before it is linked',
+    file: `${WAL}/recovery.ts`,
+    find: 'active: null, previous: active.link }',
+    replace: 'active: null, previous: head.open.previous }',
+  },
+  {
+    name: 'a new segment is not synced',
+    file: `${WAL}/active-segment.ts`,
+    find: 'handle.writeDurable([bytes], 0)',
+    replace: 'handle.write([bytes], 0)',
+  },
+  {
+    name: 'what a failed heal left is in the way of the next',
+    file: `${WAL}/active-segment.ts`,
+    find: '    await directory.removeUnfinished()\n',
+    replace: '',
+  },
+  {
+    name: 'the name of a new segment is not synced',
+    file: `${WAL}/segment-directory.ts`,
+    find: `this.fs.rename(this.unfinishedPath, path))
+    await this.sync()`,
+    replace: 'this.fs.rename(this.unfinishedPath, path))',
+  },
+  {
+    name: 'a failed directory sync counts as done',
+    file: `${WAL}/segment-directory.ts`,
+    find: `    await io('sync the directory', this.path, () => this.fs.syncDirectory(this.path))
+    this.#unsynced = false`,
+    replace: `    this.#unsynced = false
+    await io('sync the directory', this.path, () => this.fs.syncDirectory(this.path))`,
+  },
+  {
+    name: 'names change while an earlier change is unsynced',
+    file: `${WAL}/segment-directory.ts`,
+    find: `    await this.sync()
+    this.#unsynced = true`,
+    replace: '    this.#unsynced = true',
+  },
+  {
+    name: 'a segment is replaced by unlink and rename',
+    file: `${WAL}/segment-directory.ts`,
+    find: `    await io('rename the new segment to'`,
+    replace: `    await this.fs.unlink(path).catch(() => {})
+    await io('rename the new segment to'`,
+  },
+  {
+    name: 'a full segment is left without a SEAL',
+    file: `${WAL}/log-tail.ts`,
+    find: '    await this.#seal(active)\n',
+    replace: '',
+  },
+  {
+    name: 'an empty segment is rotated away',
+    file: `${WAL}/log-tail.ts`,
+    find: '    if (active.summary.records === 0) return false\n',
+    replace: '',
+  },
+  {
+    name: 'age goes by the wall clock',
+    file: `${WAL}/log-tail.ts`,
+    find: '    this.#context = context\n',
+    replace: `    const now = () => context.clock.now()
+    this.#context = { ...context, clock: { now, monotonic: now } }\n`,
+  },
+  {
+    name: 'close leaves a broken segment as it is',
+    file: `${WAL}/log-tail.ts`,
+    find: '      if (this.#active?.broken === true) await this.#openSegment()\n',
+    replace: '',
+  },
+  {
+    name: 'close does not wait for its turn',
+    file: `${WAL}/writer.ts`,
+    find: 'this.#closing ??= this.#inTurn(() => this.#shutDown())',
+    replace: 'this.#closing ??= this.#shutDown()',
+  },
+  {
+    name: 'close proves nothing once a log was proven',
+    file: `${WAL}/active-segment.ts`,
+    find: `nextOffset + commit.recordCount)
+    this.#proven = false`,
+    replace: 'nextOffset + commit.recordCount)',
+  },
+  {
+    name: 'the lock is given up before the last write',
+    file: `${WAL}/writer.ts`,
+    find: '      await this.#tail.close()\n',
+    replace: `      await this.#held.lock.release()
+      await this.#tail.close()\n`,
+  },
+  {
+    name: 'a failed open keeps the lock',
+    file: `${WAL}/writer.ts`,
+    find: '      await lock.release()\n      throw error',
+    replace: '      throw error',
+  },
+  {
+    name: 'no lock is taken',
+    file: `${WAL}/partition-lock.ts`,
+    find: 'return await fs.lock(path)',
+    replace: 'return { release: () => Promise.resolve() }',
+  },
+  {
+    name: 'the descriptor of a replaced segment leaks',
+    file: `${WAL}/log-tail.ts`,
+    find: '    else await broken?.close()\n',
+    replace: '',
+  },
+  {
+    name: 'the directories above a partition are not synced',
+    file: `${WAL}/partition-lock.ts`,
+    find: 'for (const path of [join(dataDir, topic), dataDir])',
+    replace: 'for (const path of [].concat())',
+  },
+  {
+    name: 'the directory above all others is not synced',
+    file: `${WAL}/partition-lock.ts`,
+    find: '    await fs.syncDirectory(parent)\n',
+    replace: '',
+  },
+]
+
+/** What a writer does with the log it finds. */
+const RECOVERY: readonly Defect[] = [
+  {
+    name: 'recovery cuts off proven damage',
+    file: `${WAL}/recovery.ts`,
+    find: '    if (damage !== null) throw damage\n',
+    replace: '',
+  },
+  {
+    name: 'recovery does not write unproven bytes again',
+    file: `${WAL}/recovery.ts`,
+    find: '() => handle.writeDurable(found.unproven, found.unprovenFrom)',
+    replace: '() => Promise.resolve()',
+  },
+  {
+    name: 'recovery writes unproven bytes again, but does not sync them',
+    file: `${WAL}/recovery.ts`,
+    find: 'handle.writeDurable(found.unproven, found.unprovenFrom)',
+    replace: 'handle.write(found.unproven, found.unprovenFrom)',
+  },
+  {
+    name: 'recovery takes the last commit for proven by itself',
+    file: `${WAL}/recovery.ts`,
+    find: 'this.#provenTo = Math.max(this.#provenTo, frame.header.durablePosition)',
+    replace: 'this.#provenTo = Math.max(this.#provenTo, frameEnd(frame.header))',
+  },
+  {
+    name: 'recovery does not sync the directory',
+    file: `${WAL}/recovery.ts`,
+    find: '  await directory.sync()\n',
+    replace: '',
+  },
+  {
+    name: 'recovery takes the directory for synced',
+    file: `${WAL}/segment-directory.ts`,
+    find: '  #unsynced = true\n\n',
+    replace: '  #unsynced = false\n\n',
+  },
+  {
+    name: 'recovery does not cut off the torn end',
+    file: `${WAL}/recovery.ts`,
+    find: `    await io('cut off the torn end of', path, () => handle.truncate(found.place.position))\n`,
+    replace: '',
+  },
+  {
+    name: 'recovery cuts before the commit that it writes again',
+    file: `${WAL}/recovery.ts`,
+    find: 'handle.truncate(found.place.position)',
+    replace: 'handle.truncate(found.unprovenFrom)',
+  },
+  {
+    name: 'recovery does not sync the cut',
+    file: `${WAL}/recovery.ts`,
+    find: `    await io('sync', path, () => handle.sync())\n`,
+    replace: '',
+  },
+  {
+    name: 'recovery writes no MARK',
+    file: `${WAL}/recovery.ts`,
+    find: '    await active.mark()\n',
+    replace: '',
+  },
+  {
+    name: 'recovery cuts off a damaged SEAL',
+    file: `${WAL}/recovery.ts`,
+    find: 'if (stop.header?.type === FrameType.SEAL) {',
+    replace: 'if (stop.header?.type === FrameType.OPEN) {',
+  },
+  {
+    name: 'a SEAL is rebuilt with another durablePosition',
+    file: `${WAL}/recovery.ts`,
+    find: '{ durablePosition: stop.header.durablePosition }',
+    replace: '{ durablePosition: place.position }',
+  },
+  {
+    name: 'the next segment links to what came before a rebuilt SEAL',
+    file: `${WAL}/recovery.ts`,
+    find: 'position: frameEnd(seal.header), previousCrc: seal.header.headerCrc }',
+    replace: 'position: frameEnd(seal.header) }',
+  },
+  {
+    name: 'recovery does not check the links between segments',
+    file: `${WAL}/recovery.ts`,
+    find: '        await verifyLink(before, opened.head)\n',
+    replace: '',
+  },
+  {
+    name: 'recovery leaves next.tmp where it was',
+    file: `${WAL}/recovery.ts`,
+    find: '  await directory.removeUnfinished()\n',
+    replace: '',
+  },
+  {
+    name: 'two MARKs stand in one sector',
+    file: `${WAL}/seal.ts`,
+    find: 'Math.ceil((place.position + FRAME_HEADER_BYTES) / PROOF_BOUNDARY_BYTES) * PROOF_BOUNDARY_BYTES',
+    replace: 'place.position + FRAME_HEADER_BYTES',
+  },
+  {
+    name: 'the first MARK of a pair counts as the proof',
+    file: `${WAL}/frame.ts`,
+    find: 'header.durablePosition < header.position)',
+    replace: 'header.durablePosition <= header.position)',
+  },
+]
+
+/** What is checked of bytes that were read. */
+const CHECKSUMS: readonly Defect[] = [
+  {
+    name: 'the chain of frames is not checked',
+    file: `${WAL}/scan.ts`,
+    find: 'header.previousCrc !== this.#previousCrc',
+    replace: 'false',
+  },
+  {
+    name: 'a frame may leave offsets out',
+    file: `${WAL}/scan.ts`,
+    find: 'if (header.baseOffset !== this.#nextOffset) {',
+    replace: 'if (header.baseOffset < this.#nextOffset) {',
+  },
+  {
+    name: 'the salt is left out of checksums',
+    file: `${WAL}/frame.ts`,
+    find: 'return crc32(bytes, seed)',
+    replace: 'return crc32(bytes)',
+  },
+  {
+    name: 'the checksum of a header is not checked',
+    file: `${WAL}/frame.ts`,
+    find: 'checksum(source.subarray(at, at + AT.headerCrc), salt) !== headerCrc',
+    replace: 'false',
+  },
+  {
+    name: 'the position in a header is not checked',
+    file: `${WAL}/frame.ts`,
+    find: ' || source.readUInt32LE(at + AT.position) !== position) return null',
+    replace: ') return null',
+  },
+  {
+    name: 'the checksum of a body is not checked',
+    file: `${WAL}/scan.ts`,
+    find: 'bodyCrc !== header.bodyCrc',
+    replace: 'false',
+  },
+  {
+    name: 'the padding of a frame is not checked',
+    file: `${WAL}/scan.ts`,
+    find: 'bytes[at] !== 0',
+    replace: 'false',
+  },
+  {
+    name: 'an unknown kind of frame counts as torn',
+    file: `${WAL}/scan.ts`,
+    find: 'throw new UnsupportedFormatError({ path: this.#path, position: this.#position, found: unknown })',
+    replace: 'return this.#stopAt(unknown)',
+  },
+  {
+    name: 'frames may follow a SEAL',
+    file: `${WAL}/scan.ts`,
+    find: 'if (this.#sealed)',
+    replace: 'if (false)',
+  },
+  {
+    name: 'a read takes as much memory as a length says',
+    file: `${WAL}/scan.ts`,
+    find: 'Math.min(Math.max(CHUNK_BYTES, needed), this.#limit - this.#position)',
+    replace: 'Math.max(CHUNK_BYTES, needed)',
+  },
+  {
+    name: 'the proof is looked for at every other place',
+    file: `${WAL}/scan.ts`,
+    find: 'at += FRAME_ALIGNMENT',
+    replace: 'at += 2 * FRAME_ALIGNMENT',
+  },
+  {
+    name: 'the proof is looked for in the first chunk only',
+    file: `${WAL}/scan.ts`,
+    find: '    start += at\n',
+    replace: '    break\n',
+  },
+  {
+    name: 'a frame that proves no more than what is whole is a proof',
+    file: `${WAL}/scan.ts`,
+    find: 'header.durablePosition > from)',
+    replace: 'header.durablePosition >= from)',
+  },
+  {
+    name: 'the last frame of a link is not compared',
+    file: `${WAL}/segment-file.ts`,
+    find: 'if (last === null || last.headerCrc !== link.lastCrc) throw',
+    replace: 'if (last === null) throw',
+  },
+  {
+    name: 'the last frame of a link may be missing',
+    file: `${WAL}/segment-file.ts`,
+    find: 'if (last === null || last.headerCrc !== link.lastCrc) throw',
+    replace: 'if (last === null) return { link, lastType: 0 }\n  if (last.headerCrc !== link.lastCrc) throw',
+  },
+  {
+    name: 'a segment may be shorter than its successor states',
+    file: `${WAL}/segment-file.ts`,
+    find: 'size < link.end',
+    replace: 'false',
+  },
+  {
+    name: 'a segment may have the name of another',
+    file: `${WAL}/segment-file.ts`,
+    find: 'frame.baseOffset !== baseOffset',
+    replace: 'false',
+  },
+  {
+    name: 'a segment may stand in the directory of another partition',
+    file: `${WAL}/segment-file.ts`,
+    find: 'if (open.topic !== partition.topic || segmentHeader.partition !== partition.partition) {',
+    replace: 'if (open.topic !== partition.topic) {',
+  },
+  {
+    name: 'the body of OPEN is not checked',
+    file: `${WAL}/segment-file.ts`,
+    find: 'checksum(body) === frame.bodyCrc ? decodeOpenBody(body) : null',
+    replace: 'decodeOpenBody(body)',
+  },
+]
+
+/** Reading. */
+const READING: readonly Defect[] = [
+  {
+    name: 'a reader goes past the end that the successor states',
+    file: `${WAL}/log-scan.ts`,
+    find: `stated ?? (await io('read the size of', path, () => opened.handle.size()))`,
+    replace: `await io('read the size of', path, () => opened.handle.size())`,
+  },
+  {
+    name: 'a reader ignores what the writer beside it knows',
+    file: `${WAL}/live-logs.ts`,
+    find: 'return liveLogs.get(directoryIdentity)?.nextOffset ?? Infinity',
+    replace: 'return Infinity',
+  },
+  {
+    name: 'a reader does not ask again for a writer that came later',
+    file: `${WAL}/log-scan.ts`,
+    find: 'const end = bound === Infinity ? durableBound() : bound',
+    replace: 'const end = bound',
+  },
+  {
+    name: 'a reader takes a missing end in the middle for the end of the log',
+    file: `${WAL}/log-scan.ts`,
+    find: 'proven !== null || known === Infinity',
+    replace: 'true',
+  },
+  {
+    name: 'a reader goes on after what it returned became void',
+    file: `${WAL}/log-scan.ts`,
+    find: '      throw new DivergedError({ path: last.segment.path, offset: BigInt(segment.baseOffset) })\n',
+    replace: '',
+  },
+  {
+    name: 'a frame that verifies and holds no records is skipped',
+    file: `${WAL}/reader.ts`,
+    find: 'if (records === null) throw notRecords(path, frame.header)',
+    replace: 'if (records === null) continue',
+  },
+]
+
+/** The real file system. */
+const FILE_SYSTEM: readonly Defect[] = [
+  {
+    name: 'files are opened without O_DSYNC',
+    file: NODE,
+    find: 'writing ? O_RDWR | O_DSYNC : O_RDONLY',
+    replace: 'writing ? O_RDWR : O_RDONLY',
+  },
+  {
+    name: 'a new directory is not made durable',
+    file: NODE,
+    find: '      await this.syncDirectory(paths.dirname(directory))\n',
+    replace: '',
+  },
+  {
+    name: 'a failed directory sync is not told',
+    file: NODE,
+    find: `codeOf(error) !== 'EINVAL'`,
+    replace: 'false',
+  },
+  {
+    name: 'a lock that another holds is taken',
+    file: NODE,
+    find: 'if (!tryLock(descriptor)) failure = lockedError(path)',
+    replace: 'tryLock(descriptor)',
+  },
+  {
+    name: 'the rest of a short write is forgotten',
+    file: 'sq-sim/src/write-progress.ts',
+    find: 'return skipped === buffer.byteLength ? [] : [buffer.subarray(skipped)]',
+    replace: 'return []',
+  },
+]
+
+export const DEFECTS: readonly Defect[] = [
+  ...COMMITS,
+  ...SEGMENTS,
+  ...RECOVERY,
+  ...CHECKSUMS,
+  ...READING,
+  ...FILE_SYSTEM,
+]

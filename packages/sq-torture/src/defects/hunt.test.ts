@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { Check } from './checks.ts'
+import { CHECKS } from './checks.ts'
+import type { Defect } from './defect.ts'
+import type { Killer } from './hunt.ts'
+import { hunt } from './hunt.ts'
+
+const trivial: Defect = {
+  name: 'every topic is refused',
+  file: 'sq-storage/src/wal/partition.ts',
+  find: 'const MAX_TOPIC_LENGTH = 249',
+  replace: 'const MAX_TOPIC_LENGTH = 0',
+}
+
+/** The defects hunted, with what killed them. */
+async function killers(defects: readonly Defect[], checks: readonly Check[]): Promise<[string, string | null][]> {
+  const found: [string, string | null][] = []
+  const onDone = ({ name }: Defect, killer: Killer | null) => {
+    found.push([name, killer && `${killer.check.name}: ${killer.what}`])
+  }
+  await hunt(defects, { checks, atOnce: 1, onDone })
+  return found
+}
+
+test('a defect is killed by the first test that notices it', { timeout: 120_000 }, async () => {
+  const tests = CHECKS.filter(({ name }) => name === 'tests of @sq/storage')
+  const killer: unknown = expect.stringMatching(/^tests of @sq\/storage: .+\.test\.ts: /)
+  expect(await killers([trivial], tests)).toEqual([[trivial.name, killer]])
+})
+
+test('a defect that no check notices survives, and the next is hunted in sources without it', async () => {
+  const seen: string[] = []
+  const looking: Check = {
+    name: 'looking',
+    async run(workspace) {
+      seen.push(await readFile(join(workspace.path, 'packages', trivial.file), 'utf8'))
+      return null
+    },
+  }
+  const other = { ...trivial, name: 'only short topics are taken', replace: 'const MAX_TOPIC_LENGTH = 3' }
+  expect(await killers([trivial, other], [looking])).toEqual([[trivial.name, null], [other.name, null]])
+  expect(seen.map((source) => /MAX_TOPIC_LENGTH = \d+/.exec(source)?.[0])).toEqual([
+    'MAX_TOPIC_LENGTH = 0',
+    'MAX_TOPIC_LENGTH = 3',
+  ])
+})
+
+test('a check that fails on good sources too is no killer', async () => {
+  const broken: Check = { name: 'broken check', run: () => Promise.resolve('always') }
+  await expect(killers([trivial], [broken])).rejects.toThrow('without any defect, this fails: broken check: always')
+})
+
+test('a check of one package is not run for defects of another', async () => {
+  const other: Check = { name: 'other', folder: 'sq-sim', run: () => Promise.resolve('noticed') }
+  expect(await killers([trivial], [other])).toEqual([[trivial.name, null]])
+})

@@ -1,0 +1,79 @@
+/**
+ * Hunts defects: each is seeded alone, and the checks run until one fails. A failure counts only where the same check
+ * passes on sources without a defect.
+ */
+import { SystemClock } from '@sq/sim'
+import type { Check } from './checks.ts'
+import type { Defect } from './defect.ts'
+import { Workspace } from './workspace.ts'
+
+/** What noticed a defect. */
+export interface Killer {
+  readonly check: Check
+  /** The name of a test, or the violation that was found. */
+  readonly what: string
+}
+
+export interface HuntOptions {
+  /** Tried in this order. */
+  readonly checks: readonly Check[]
+  /** How many defects are hunted at a time. */
+  readonly atOnce: number
+  /** Called for every defect; `killer` is null where it survived all checks. */
+  readonly onDone: (defect: Defect, killer: Killer | null, elapsedMs: number) => void
+}
+
+const clock = new SystemClock()
+
+/** Hunts every defect. Rejects where a defect cannot be seeded, or where a check fails without one. */
+export async function hunt(defects: readonly Defect[], { checks, atOnce, onDone }: HuntOptions): Promise<void> {
+  const waiting = [...defects]
+  const sound = new SoundChecks()
+  const work = async (): Promise<void> => {
+    const workspace = await Workspace.create()
+    try {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const defect = next
+        const startedMs = clock.monotonic()
+        const tried = checks.filter(({ folder }) => folder === undefined || defect.file.startsWith(`${folder}/`))
+        const killer = await workspace.with(defect, () => firstToFail(tried, workspace))
+        if (killer !== null) await sound.confirm(killer.check)
+        onDone(defect, killer, clock.monotonic() - startedMs)
+      }
+    } finally {
+      // Where one fails, the others take up nothing more.
+      waiting.length = 0
+      await workspace.remove()
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(atOnce, defects.length) }, work))
+}
+
+async function firstToFail(checks: readonly Check[], workspace: Workspace): Promise<Killer | null> {
+  for (const check of checks) {
+    const what = await check.run(workspace)
+    if (what !== null) return { check, what }
+  }
+  return null
+}
+
+/** The checks that pass on good sources; each is tried once, when it is first needed. */
+class SoundChecks {
+  readonly #tried = new Map<Check, Promise<void>>()
+
+  async confirm(check: Check): Promise<void> {
+    const tried = this.#tried.get(check) ?? passWithoutDefect(check)
+    this.#tried.set(check, tried)
+    await tried
+  }
+}
+
+async function passWithoutDefect(check: Check): Promise<void> {
+  const workspace = await Workspace.create()
+  try {
+    const what = await check.run(workspace)
+    if (what !== null) throw new Error(`without any defect, this fails: ${check.name}: ${what}`)
+  } finally {
+    await workspace.remove()
+  }
+}

@@ -1,0 +1,41 @@
+/** `pnpm defects [--only NAME]`: seeds each defect alone into a copy of the sources, where a check must notice it. */
+import { main, readOptions, UsageError } from '../options.ts'
+import { formatSeconds, Progress } from '../progress.ts'
+import { CHECKS } from './checks.ts'
+import type { Defect } from './defect.ts'
+import { DEFECTS } from './defects.ts'
+import { hunt } from './hunt.ts'
+import type { Killer } from './hunt.ts'
+
+/** How many defects are hunted at a time: each keeps about one core busy. */
+const AT_ONCE = 2
+const MAX_VERDICT_LENGTH = 120
+
+await main(async () => {
+  const { only } = readOptions({ only: '' })
+  const defects = DEFECTS.filter(({ name }) => only === '' || name === only)
+  if (defects.length === 0) throw new UsageError(`--only takes the name of a defect, not ${JSON.stringify(only)}`)
+  const progress = new Progress()
+  const width = Math.max(...defects.map(({ name }) => name.length))
+  let done = 0
+  let survivors = 0
+  const onDone = (defect: Defect, killer: Killer | null, elapsedMs: number) => {
+    done++
+    if (killer === null) survivors++
+    const verdict = killer === null ? 'SURVIVES' : `${killer.check.name}: ${killer.what}`
+    progress.clear()
+    process.stdout.write(`${defect.name.padEnd(width)} ${formatSeconds(elapsedMs).padStart(8)}  ${briefly(verdict)}\n`)
+    progress.show(() => `${done} of ${defects.length} defects, ${formatSeconds(progress.elapsedMs)}`)
+  }
+  await hunt(defects, { checks: CHECKS, atOnce: AT_ONCE, onDone })
+  progress.clear()
+  const killed = defects.length - survivors
+  process.stdout.write(
+    `seeded ${defects.length} defects: ${killed} killed, ${survivors} survive, ${formatSeconds(progress.elapsedMs)}\n`,
+  )
+  if (survivors > 0) process.exitCode = 1
+})
+
+function briefly(text: string): string {
+  return text.length > MAX_VERDICT_LENGTH ? `${text.slice(0, MAX_VERDICT_LENGTH - 3)}...` : text
+}

@@ -1,0 +1,110 @@
+/** What a hostile hand may do to a log: fields with absurd values, and checksums that are right all the same. */
+import type { Random } from '@sq/sim'
+import {
+  FIELD,
+  FRAME_HEADER_BYTES,
+  frameEnd,
+  framePositions,
+  OPEN_POSITION,
+  relink,
+  resealBody,
+  resealChain,
+  resealHeader,
+  SEGMENT_HEADER_BYTES,
+} from './frame-bytes.ts'
+import type { Files } from './good-logs.ts'
+import { pickFile, segmentFileName } from './mutations.ts'
+import type { Material, Mutation } from './mutations.ts'
+
+const HEADER_FIELDS = ['bodyLength', 'recordCount', 'position', 'durablePosition', 'previousCrc', 'bodyCrc'] as const
+
+export const FORGERIES: Readonly<Record<string, Mutation>> = {
+  'a forged field of a frame': (material) => forge(material, (file, position) => {
+    const { random } = material
+    const field = random.pick(HEADER_FIELDS)
+    file.writeUInt32LE(drawLength(random, file), position + FIELD[field])
+  }),
+  'a forged offset': (material) => forge(material, (file, position) => {
+    file.writeBigUInt64LE(drawOffset(material.random), position + FIELD.baseOffset)
+  }),
+  'a forged kind of frame': (material) => forge(material, (file, position) => {
+    const { random } = material
+    if (random.chance(0.7)) file[position + FIELD.type] = random.int(7)
+    else file[position + FIELD.attributes] = random.int(256)
+  }),
+  'a forged body': (material) => forge(material, (file, position) => {
+    const body = position + FRAME_HEADER_BYTES
+    const words = Math.floor((frameEnd(file, position) - body) / 4)
+    if (words === 0) return
+    for (let forged = 1 + material.random.int(2); forged > 0; forged--) {
+      // The first words of a body are those that say how long the others are.
+      const word = material.random.int(material.random.chance(0.7) ? Math.min(words, 10) : words)
+      file.writeUInt32LE(drawLength(material.random, file), body + 4 * word)
+    }
+    resealBody(file, position)
+  }),
+  'a forged body length': (material) => forge(material, (file, position) => {
+    file.writeUInt32LE(drawLength(material.random, file), position + FIELD.bodyLength)
+    resealBody(file, position)
+  }),
+  'a forged segment header': (material) => forge(material, (file) => {
+    file.writeUInt16LE(material.random.int(300), 4 + 2 * material.random.int(SEGMENT_HEADER_BYTES / 2 - 2))
+  }, OPEN_POSITION),
+  'a segment of a forged offset': (material) => {
+    const [name, file] = pickFile(material)
+    const positions = framePositions(file)
+    if (positions[0] !== OPEN_POSITION) return
+    const copy = Buffer.from(file)
+    const baseOffset = drawOffset(material.random)
+    // All frames move with it, so that it is a log like any other, far away.
+    const moved = baseOffset - copy.readBigUInt64LE(OPEN_POSITION + FIELD.baseOffset)
+    for (const position of positions) {
+      const offset = copy.readBigUInt64LE(position + FIELD.baseOffset)
+      copy.writeBigUInt64LE(BigInt.asUintN(64, offset + moved), position + FIELD.baseOffset)
+    }
+    resealChain(copy, positions)
+    material.files.delete(name)
+    material.files.set(segmentFileName(baseOffset), copy)
+  },
+}
+
+/** Changes a file at one of its frames, makes that frame verify again and, by chance, all that refers to it. */
+function forge(material: Material, change: (file: Buffer, position: number) => void, at?: number): void {
+  const { files, random } = material
+  const [name, file] = pickFile(material)
+  const positions = framePositions(file)
+  if (positions.length === 0) return
+  const copy = Buffer.from(file)
+  const position = at ?? random.pick(positions)
+  change(copy, position)
+  if (copy.length < position + FRAME_HEADER_BYTES) return
+  resealHeader(copy, position)
+  if (random.chance(0.6)) resealChain(copy, positions)
+  files.set(name, copy)
+  if (random.chance(0.6)) relinkAll(files)
+}
+
+/** Makes every segment state the end of the one before it as it is now. */
+function relinkAll(files: Files): void {
+  let before: Buffer | null = null
+  for (const name of [...files.keys()].toSorted()) {
+    const file = files.get(name)
+    if (file === undefined || !name.endsWith('.wal')) continue
+    const copy = Buffer.from(file)
+    if (before !== null) relink(before, copy)
+    files.set(name, copy)
+    before = copy
+  }
+}
+
+/** A length or position that is just wrong, or absurd. */
+function drawLength(random: Random, file: Buffer): number {
+  const close = Math.max(file.length + random.int(81) - 40, 0)
+  const absurd = random.pick([0x7fff_ffff, 0x8000_0000, 0xffff_fff8, 0xffff_ffff, random.uint32()])
+  return random.pick([random.int(64), close, random.int(file.length + 1), absurd])
+}
+
+function drawOffset(random: Random): bigint {
+  const absurd = random.pick([2n ** 53n, 2n ** 64n - 1n, random.bigUint64()])
+  return random.pick([BigInt(random.int(20)), 2n ** 53n - BigInt(random.int(10)), absurd])
+}

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { Fuzzer } from './fuzz.ts'
+
+const EXPECTED = [/^damaged, reader: whole/, /^forged, .*writer: torn/, /writer: SQ_WAL_CORRUPT/, /SQ_WAL_UNSUPPORTED/]
+
+test('damaged and forged logs are read, refused or gone on with, and nothing else', { timeout: 60_000 }, async () => {
+  const fuzzer = await Fuzzer.create()
+  const found = await fuzzer.run({ firstSeed: 0, cases: 3000 })
+  const outcomes = Object.keys(found)
+  for (const expected of EXPECTED) expect(outcomes.filter((outcome) => expected.test(outcome))).not.toEqual([])
+  expect(await fuzzer.run({ firstSeed: 0, cases: 3000 })).toEqual(found)
+})

@@ -1,0 +1,42 @@
+/** Draws and judges a run of cases, each from its own seed. */
+import { Violation } from '../history.ts'
+import { drawCase } from './fuzz-case.ts'
+import type { GoodLog } from './good-logs.ts'
+import { writeGoodLogs } from './good-logs.ts'
+import type { FuzzFound, FuzzJob } from './jobs.ts'
+import { Judge } from './judge.ts'
+
+export class Fuzzer {
+  readonly #logs: readonly GoodLog[]
+  readonly #judge = new Judge()
+
+  private constructor(logs: readonly GoodLog[]) {
+    this.#logs = logs
+  }
+
+  static async create(): Promise<Fuzzer> {
+    return new Fuzzer(await writeGoodLogs())
+  }
+
+  /** Rejects with a `Violation` that says how to see it again. */
+  async run({ firstSeed, cases }: FuzzJob): Promise<FuzzFound> {
+    const found: Record<string, number> = {}
+    for (let seed = firstSeed; seed < firstSeed + cases; seed++) {
+      const outcome = await this.#one(seed)
+      found[outcome] = (found[outcome] ?? 0) + 1
+    }
+    return found
+  }
+
+  async #one(seed: number): Promise<string> {
+    const fuzzed = drawCase(this.#logs, seed)
+    try {
+      const { reader, writer } = await this.#judge.judge(fuzzed)
+      return `${fuzzed.forged ? 'forged' : 'damaged'}, reader: ${reader}, writer: ${writer}`
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error)
+      const how = `  the log "${fuzzed.log.name}": ${fuzzed.mutations.join(', ')}`
+      throw new Violation(`VIOLATION ${what}\n${how}\n  replay: pnpm fuzz --cases 1 --seed ${seed}`, { cause: error })
+    }
+  }
+}

@@ -1,0 +1,220 @@
+/** The logs that fuzzing starts from, of several shapes, written by the writer itself. */
+import { ManualClock, Random } from '@sq/sim'
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { WalWriter } from '@sq/storage'
+import type { RecordInput, WalConfig } from '@sq/storage'
+
+export const CONFIG: WalConfig = { dataDir: '/d' }
+export const PARTITION = 0
+const TOPIC = 't'
+
+/** The files of a log's directory by name, those that hold segments and others. */
+export type Files = Map<string, Buffer>
+
+export interface GoodLog {
+  readonly name: string
+  readonly topic: string
+  readonly files: Files
+  /** By offset: all that was ever written there, as `fingerprint` tells it, acknowledged or not. */
+  readonly written: ReadonlyMap<bigint, ReadonlySet<string>>
+}
+
+/** Equal exactly for equal records. */
+export function fingerprint({ key, value, headers, timestampMs }: RecordInput): string {
+  const parts = [text(value), ...headers.flatMap((header) => [header.name, text(header.value)])]
+  if (key !== null) parts.push(text(key))
+  return [timestampMs, key !== null, ...parts.map((part) => `${part.length}:${part}`)].join(' ')
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}
+
+/** The directory of a log. */
+export function directoryOf(topic: string): string {
+  return `${CONFIG.dataDir}/${topic}/${PARTITION}`
+}
+
+/** The files of a log's directory, but for the lock. */
+export async function readFiles(fs: InMemoryFileSystem, directory: string): Promise<Files> {
+  const names = (await fs.readdir(directory)).filter((name) => name !== 'lock')
+  return new Map(names.map((name) => [name, Buffer.from(fs.volume.readFileSync(`${directory}/${name}`))]))
+}
+
+/** Writes a log, and remembers what was ever written at each offset. */
+class Author {
+  readonly fs: InMemoryFileSystem = new InMemoryFileSystem()
+  readonly #written = new Map<bigint, Set<string>>()
+  readonly #topic: string
+  readonly #config: WalConfig
+  readonly #random: Random
+  #writer: WalWriter | null = null
+  #serial = 0
+
+  constructor(topic: string, seed: number, config: Partial<WalConfig>) {
+    this.#topic = topic
+    this.#config = { ...CONFIG, ...config }
+    this.#random = new Random(seed)
+  }
+
+  /** The writer, opened if it is not. */
+  async writer(): Promise<WalWriter> {
+    const settings = { clock: new ManualClock(), random: this.#random }
+    this.#writer ??= await WalWriter.open(this.fs, this.#config, this.#topic, PARTITION, settings)
+    return this.#writer
+  }
+
+  /** Appends one frame with records of these lengths; false where it was rejected. */
+  async append(...lengths: number[]): Promise<boolean> {
+    const records = lengths.map((length) => this.#record(Buffer.alloc(length, `${this.#serial++},`)))
+    return this.#appendBatch(records)
+  }
+
+  /** Appends a value that is the bytes of a whole segment file. */
+  async appendSegment(bytes: Uint8Array): Promise<boolean> {
+    return this.#appendBatch([this.#record(bytes)])
+  }
+
+  async close(): Promise<void> {
+    await (await this.writer()).close()
+    this.#writer = null
+  }
+
+  /** The log as it is now, as if the process died. */
+  async finish(name: string): Promise<GoodLog> {
+    const files = await readFiles(this.fs, directoryOf(this.#topic))
+    return { name, topic: this.#topic, files, written: this.#written }
+  }
+
+  #record(value: Uint8Array): RecordInput {
+    const style = this.#serial % 3
+    const key = style === 0 ? null : Buffer.alloc(style - 1, 'k')
+    const headers = style === 2 ? [{ name: 'h', value: Buffer.from('v') }, { name: 'é', value: Buffer.alloc(0) }] : []
+    return { key, value, headers, timestampMs: this.#serial }
+  }
+
+  async #appendBatch(records: readonly RecordInput[]): Promise<boolean> {
+    const writer = await this.writer()
+    for (const [index, record] of records.entries()) {
+      const offset = writer.nextOffset + BigInt(index)
+      const there = this.#written.get(offset) ?? new Set()
+      this.#written.set(offset, there.add(fingerprint(record)))
+    }
+    const [{ status }] = await Promise.allSettled([writer.appendBatch(records)])
+    return status === 'fulfilled'
+  }
+}
+
+interface Shape {
+  readonly name: string
+  readonly topic?: string
+  readonly config?: Partial<WalConfig>
+  readonly write: (author: Author) => Promise<unknown>
+}
+
+const SHAPES: readonly Shape[] = [
+  { name: 'one commit', write: (author) => author.append(10) },
+  {
+    name: 'sealed chain',
+    config: { maxSegmentBytes: 400 },
+    async write(author) {
+      for (let commit = 0; commit < 7; commit++) await author.append(30 + commit)
+      await author.append(40, 41, 42)
+    },
+  },
+  {
+    name: 'sealed to the end',
+    async write(author) {
+      for (let segment = 0; segment < 3; segment++) {
+        await author.append(20)
+        await author.append(7, 8, 9)
+        await (await author.writer()).closeActiveSegment()
+      }
+    },
+  },
+  {
+    name: 'healed',
+    async write(author) {
+      await author.append(20)
+      author.fs.faults.failNext('sync', 'EIO')
+      await author.append(21)
+      await author.append(22)
+      await author.append(23)
+      author.fs.faults.add({ on: 'write', fault: { error: 'ENOSPC', afterBytes: 100 } })
+      await author.append(500)
+      await author.append(24)
+      await author.close()
+    },
+  },
+  {
+    name: 'marked',
+    async write(author) {
+      for (let life = 0; life < 3; life++) {
+        await author.append(50)
+        await author.append(600)
+        await author.close()
+      }
+      await author.append(51)
+    },
+  },
+  {
+    name: 'torn',
+    async write(author) {
+      await author.append(20)
+      await author.append(21, 22)
+      author.fs.faults.add({ on: 'write', fault: { error: 'EIO', afterBytes: 700 } })
+      await author.append(1500)
+    },
+  },
+  {
+    name: 'many frames',
+    async write(author) {
+      for (let commit = 0; commit < 120; commit++) await author.append(commit % 17)
+      await author.close()
+    },
+  },
+  {
+    name: 'frames as values',
+    async write(author) {
+      const other = new Author(TOPIC, 99, {})
+      await other.append(10)
+      await other.append(11)
+      for (const log of [other, author]) {
+        const { files } = await log.finish('so far')
+        for (const bytes of files.values()) await author.appendSegment(bytes)
+      }
+      await author.append(12)
+    },
+  },
+  {
+    name: 'long topic',
+    topic: 'x'.repeat(249),
+    async write(author) {
+      await author.append(10)
+      await (await author.writer()).closeActiveSegment()
+      await author.append(11)
+      await author.append(12)
+    },
+  },
+  {
+    name: 'large frame',
+    async write(author) {
+      await author.append(10)
+      await author.append(300_000)
+      await author.append(11)
+      await author.append(280_000)
+      await author.append(12)
+    },
+  },
+]
+
+/** Writes the logs: the same on every call. */
+export function writeGoodLogs(): Promise<GoodLog[]> {
+  return Promise.all(
+    SHAPES.map(async ({ name, topic = TOPIC, config = {}, write }, index) => {
+      const author = new Author(topic, index + 1, config)
+      await write(author)
+      return author.finish(name)
+    }),
+  )
+}

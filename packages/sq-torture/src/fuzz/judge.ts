@@ -1,0 +1,232 @@
+/**
+ * Puts a fuzzed log before a reader, the listing and a writer, and says what they made of it. Whatever the files hold,
+ * an answer is a clean result or a refusal that says why, after a bounded number of operations and with bounded memory;
+ * a writer that refuses has changed nothing, and one that goes on keeps what it acknowledges.
+ */
+import { ManualClock, Random } from '@sq/sim'
+import { CrashImage, InMemoryFileSystem } from '@sq/sim/memory'
+import { listSegments, WalError, WalReader, WalWriter } from '@sq/storage'
+import type { LogRecord, WalConfig } from '@sq/storage'
+import { Violation } from '../history.ts'
+import type { FuzzCase } from './fuzz-case.ts'
+import { CONFIG, directoryOf, fingerprint, PARTITION, readFiles } from './good-logs.ts'
+import type { Files } from './good-logs.ts'
+import { WatchedFileSystem } from './watched-file-system.ts'
+
+/** What those who are asked may say: all was read, or a refusal's code. */
+type Answer = 'whole' | 'SQ_WAL_CORRUPT' | 'SQ_WAL_UNSUPPORTED'
+
+export interface Verdict {
+  readonly reader: Answer
+  readonly writer: Answer | 'torn'
+}
+
+/** What reading a log gave before it ended, and how it ended. */
+interface Readout {
+  readonly records: readonly LogRecord[]
+  readonly answer: Answer
+}
+
+/** The operations a step may take: so many, for each segment so many more, and one more for so many bytes. */
+const OPERATIONS = 200
+const OPERATIONS_A_SEGMENT = 40
+const BYTES_AN_OPERATION = 200
+
+/** Judges one case after another in a file system of its own: making one costs more than a case. */
+export class Judge {
+  readonly #fs = new InMemoryFileSystem()
+
+  /** Rejects with a `Violation`. */
+  async judge(fuzzed: FuzzCase): Promise<Verdict> {
+    const directory = directoryOf(fuzzed.log.topic)
+    const entries = new Map<string, Uint8Array | null>([[CONFIG.dataDir, null]])
+    entries.set(`${CONFIG.dataDir}/${fuzzed.log.topic}`, null).set(directory, null)
+    let bytes = 0
+    for (const [name, file] of fuzzed.files) {
+      entries.set(`${directory}/${name}`, new Uint8Array(file))
+      bytes += file.length
+    }
+    this.#fs.crash(new CrashImage(entries))
+    const limit = OPERATIONS + OPERATIONS_A_SEGMENT * fuzzed.files.size + bytes / BYTES_AN_OPERATION
+    const trial = new Trial(this.#fs, { fuzzed, directory, limit })
+    try {
+      return await trial.run()
+    } finally {
+      trial.end()
+    }
+  }
+}
+
+class Trial {
+  readonly #fs: InMemoryFileSystem
+  readonly #watched: WatchedFileSystem
+  readonly #fuzzed: FuzzCase
+  readonly #directory: string
+  readonly #config: WalConfig
+  readonly #limit: number
+  readonly #stopCounting: () => void
+  #operations = 0
+
+  constructor(fs: InMemoryFileSystem, trial: { fuzzed: FuzzCase; directory: string; limit: number }) {
+    this.#fs = fs
+    this.#watched = new WatchedFileSystem(fs)
+    this.#fuzzed = trial.fuzzed
+    this.#directory = trial.directory
+    this.#config = { ...CONFIG, maxSegmentBytes: trial.fuzzed.maxSegmentBytes }
+    this.#limit = trial.limit
+    this.#stopCounting = fs.operations.observe(({ phase }) => {
+      if (phase === 'start') this.#operations++
+      if (this.#operations > this.#limit) throw new Violation(`there is no end after ${this.#limit} operations`)
+    })
+  }
+
+  end(): void {
+    this.#stopCounting()
+  }
+
+  async run(): Promise<Verdict> {
+    const before = await this.#step(() => this.#read())
+    await this.#step(() => this.#list(before))
+    const files = await readFiles(this.#fs, this.#directory)
+    const opened = await this.#step(() => this.#open())
+    if (!(opened instanceof WalWriter)) {
+      this.#mustBeUnchanged(files, await readFiles(this.#fs, this.#directory))
+      if (before.answer === 'whole') {
+        throw new Violation(`a reader finds the log whole, and a writer refuses it as ${opened}`)
+      }
+      return { reader: before.answer, writer: opened }
+    }
+    await this.#goOn(opened, before)
+    return { reader: before.answer, writer: opened.recovery.kind === 'torn' ? 'torn' : 'whole' }
+  }
+
+  /** Does something that must come to an end, within bounds. */
+  async #step<T>(action: () => Promise<T>): Promise<T> {
+    this.#operations = 0
+    const result = await action()
+    if (this.#watched.violation !== null) throw this.#watched.violation
+    return result
+  }
+
+  /** Nothing may be open any more. */
+  #mustBeClosed(): void {
+    if (this.#fs.openHandles > 0) throw new Violation(`12: ${this.#fs.openHandles} handles or locks are left open`)
+  }
+
+  async #read(): Promise<Readout> {
+    const records: LogRecord[] = []
+    const answer = await answerOf(async () => {
+      const reader = await WalReader.open(this.#watched, this.#config, this.#fuzzed.log.topic, PARTITION)
+      for await (const record of reader.read()) records.push(record)
+    })
+    const first = records[0]?.offset ?? 0n
+    for (const [index, record] of records.entries()) {
+      if (record.offset !== first + BigInt(index)) {
+        throw new Violation(`2: offset ${record.offset} stands in the place of ${first + BigInt(index)}`)
+      }
+      if (!this.#fuzzed.forged) this.#mustBeWritten(record)
+    }
+    return { records, answer }
+  }
+
+  /** A record was written at its offset, or is the one that the writer here appended. */
+  #mustBeWritten(record: LogRecord): void {
+    const content = fingerprint(record)
+    if (content === fingerprint(PROBE)) return
+    const { sources } = this.#fuzzed
+    if (!sources.some(({ written }) => written.get(record.offset)?.has(content))) {
+      throw new Violation(`2: offset ${record.offset} holds what was never written there: ${content.slice(0, 80)}`)
+    }
+  }
+
+  async #list({ records, answer }: Readout): Promise<void> {
+    const { topic } = this.#fuzzed.log
+    let next = 0n
+    const listing = await answerOf(async () => {
+      for (const segment of await listSegments(this.#watched, this.#config, topic, PARTITION)) {
+        const size = this.#fs.volume.statSync(segment.path).size
+        if (segment.bytes > size) throw new Violation(`a file of ${size} bytes is listed with ${segment.bytes}`)
+        next = segment.nextOffset
+      }
+    })
+    this.#mustBeClosed()
+    if (answer !== 'whole') return
+    if (listing !== 'whole') throw new Violation(`a reader finds the log whole, and the listing says ${listing}`)
+    const last = records.at(-1)
+    if (last !== undefined && last.offset + 1n !== next) {
+      throw new Violation(`the listing ends at offset ${next}, the records at ${last.offset + 1n}`)
+    }
+  }
+
+  async #open(): Promise<WalWriter | Answer> {
+    let writer: WalWriter | undefined
+    const settings = { clock: new ManualClock(), random: new Random(7) }
+    const answer = await answerOf(async () => {
+      writer = await WalWriter.open(this.#watched, this.#config, this.#fuzzed.log.topic, PARTITION, settings)
+    })
+    if (writer === undefined) this.#mustBeClosed()
+    return writer ?? answer
+  }
+
+  /** A writer that opened the log must keep what it acknowledges, also over a power cut. */
+  async #goOn(writer: WalWriter, before: Readout): Promise<void> {
+    const offset = writer.nextOffset
+    const appended = await this.#step(() => this.#append(writer))
+    await this.#step(() => writer.close())
+    this.#mustBeClosed()
+    this.#fs.crash()
+    const after = await this.#step(() => this.#read())
+    const expected = [...before.records, ...(appended ? [{ ...PROBE, offset }] : [])]
+    if (before.answer === 'whole' && !sameRecords(after, expected)) {
+      throw new Violation(`1 or 4: of ${expected.length} records, ${after.records.length} are left, ${after.answer}`)
+    }
+    const again = await this.#step(() => this.#open())
+    if (!(again instanceof WalWriter)) throw new Violation(`8: a log that was opened and closed is refused as ${again}`)
+    await again.close()
+    const next = offset + (appended ? 1n : 0n)
+    if (again.nextOffset !== next) throw new Violation(`1: the next offset is ${again.nextOffset}, expected ${next}`)
+    if (again.recovery.kind !== 'clean') throw new Violation('a log that was closed in order is torn')
+  }
+
+  /** False where the log has no offsets left. */
+  async #append(writer: WalWriter): Promise<boolean> {
+    const offset = writer.nextOffset
+    const [outcome] = await Promise.allSettled([writer.appendBatch([PROBE])])
+    if (outcome.status === 'rejected') {
+      if (offset >= BigInt(Number.MAX_SAFE_INTEGER) && outcome.reason instanceof RangeError) return false
+      throw outcome.reason
+    }
+    if (outcome.value !== offset) throw new Violation(`6: an append got offset ${outcome.value}, expected ${offset}`)
+    return true
+  }
+
+  #mustBeUnchanged(before: Files, now: Files): void {
+    const same = now.size === before.size && [...before].every(([name, bytes]) => now.get(name)?.equals(bytes) ?? false)
+    if (!same) throw new Violation('a writer that refused the log has changed it')
+  }
+}
+
+/** The record that is appended to a log that opens. */
+const PROBE = { key: null, value: Buffer.from('appended after all that'), headers: [], timestampMs: 1 }
+
+function sameRecords({ records, answer }: Readout, expected: readonly LogRecord[]): boolean {
+  if (answer !== 'whole' || records.length !== expected.length) return false
+  return expected.every((record, index) => {
+    const found = records[index]
+    return found !== undefined && found.offset === record.offset && fingerprint(found) === fingerprint(record)
+  })
+}
+
+/** What somebody says to a log; anything but a result or a fitting refusal is a violation. */
+async function answerOf(action: () => Promise<void>): Promise<Answer> {
+  try {
+    await action()
+    return 'whole'
+  } catch (error) {
+    if (error instanceof Violation) throw error
+    const code = error instanceof WalError ? error.code : null
+    if (code === 'SQ_WAL_CORRUPT' || code === 'SQ_WAL_UNSUPPORTED') return code
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    throw new Violation(`neither a result nor a refusal: ${what}`, { cause: error })
+  }
+}
