@@ -14,32 +14,44 @@ export interface WalConfig {
    * Default 64 MiB: small enough to scan in well under a second after a crash, large enough that a segment's own
    * syncs do not show. 1 byte to 2 GiB.
    */
-  readonly maxSegmentBytes?: number
+  readonly maxSegmentBytes?: number | undefined
   /**
    * The age from which on a segment that holds a record is not written any more, in milliseconds since this process opened it, by
-   * the monotonic clock. Checked when something is written. Default 24 hours, so that a quiet partition's records
-   * reach an archiver, and retention, within a day. 1 to 2^53 - 1, or Infinity.
+   * the monotonic clock. Checked when something is written, and begun anew with every process: to have a quiet
+   * partition's segments closed in time, call `closeActiveSegment` by a timer of your own. Default 24 hours, so that a
+   * busy one's come in days. 1 to 2^53 - 1, or Infinity.
    */
-  readonly maxSegmentAgeMs?: number
+  readonly maxSegmentAgeMs?: number | undefined
   /**
    * The most a record may hold, in bytes: key, value, header names and header values together. Default 16 MiB (or
    * `maxBatchBytes`, if that is less): a message, not a file. 1 byte to 1 GiB.
    */
-  readonly maxRecordBytes?: number
+  readonly maxRecordBytes?: number | undefined
   /** The most a batch may hold, counted likewise. Default 32 MiB (or `maxRecordBytes`, if that is more). */
-  readonly maxBatchBytes?: number
+  readonly maxBatchBytes?: number | undefined
   /**
    * The most that may wait to be durable, in bytes as encoded and with an allowance for each append; past it an
    * append rejects at once. What comes when nothing waits is always taken. Default 64 MiB. 1 byte to 4 GiB.
    */
-  readonly maxPendingBytes?: number
+  readonly maxPendingBytes?: number | undefined
 }
 
-export type ResolvedWalConfig = Required<WalConfig>
+export type ResolvedWalConfig = { readonly [Option in keyof WalConfig]-?: Exclude<WalConfig[Option], undefined> }
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof WalConfig>([
+  'dataDir',
+  'maxSegmentBytes',
+  'maxSegmentAgeMs',
+  'maxRecordBytes',
+  'maxBatchBytes',
+  'maxPendingBytes',
+])
 
 /** Fills in the defaults. Throws a `TypeError` or `RangeError` that names the option, the value and the limit. */
 export function resolveConfig(config: WalConfig): ResolvedWalConfig {
   if (typeof config !== 'object' || config === null) throw new TypeError(`config must be an object, not ${show(config)}`)
+  const unknown = Object.keys(config).find((option) => !OPTIONS.has(option))
+  if (unknown !== undefined) throw new TypeError(`config has no option ${show(unknown)}`)
   const { dataDir } = config
   if (typeof dataDir !== 'string') throw new TypeError(`dataDir must be a string, not ${show(dataDir)}`)
   if (dataDir === '' || dataDir.includes('\0')) {

@@ -10,6 +10,7 @@ export type WalErrorCode =
   | 'SQ_WAL_BACKLOG_FULL'
   | 'SQ_WAL_CLOSED'
   | 'SQ_WAL_LOCKED'
+  | 'SQ_WAL_LOCK_LOST'
   | 'SQ_WAL_CORRUPT'
   | 'SQ_WAL_UNSUPPORTED'
   | 'SQ_WAL_NOT_FOUND'
@@ -45,8 +46,8 @@ export class CommitFailedError extends WalError {
   /** The offset the first record of the failed commit would have had, and the next one acknowledged will have. */
   readonly nextOffset: bigint
 
-  constructor(nextOffset: bigint, path: string, cause: unknown) {
-    const message = `the commit at offset ${nextOffset} in ${path} is not durable, none of it is acknowledged`
+  constructor(nextOffset: bigint, cause: unknown) {
+    const message = `the commit at offset ${nextOffset} is not durable, none of it is acknowledged`
     const root = cause instanceof WalIoError ? cause.cause : cause
     super('SQ_WAL_COMMIT_FAILED', `${message}: ${messageOf(cause)}`, { cause: root })
     this.nextOffset = nextOffset
@@ -79,6 +80,19 @@ export class LockedError extends WalError {
 
   constructor(path: string, cause: unknown) {
     super('SQ_WAL_LOCKED', `another writer has this partition open: it holds the lock on ${path}`, { cause })
+    this.path = path
+  }
+}
+
+/**
+ * The lock file of an open writer, or a directory above it, was removed or replaced (`SQ_WAL_LOCK_LOST`). The writer
+ * touches no name there any more. What it acknowledged since may be gone with the directory.
+ */
+export class LockLostError extends WalError {
+  readonly path: string
+
+  constructor(path: string) {
+    super('SQ_WAL_LOCK_LOST', `${path} was removed or replaced while its writer was open; what it wrote since may be lost`)
     this.path = path
   }
 }

@@ -8,6 +8,7 @@ export {
   CorruptLogError,
   DivergedError,
   LockedError,
+  LockLostError,
   LogNotFoundError,
   OffsetOutOfRangeError,
   UnsupportedFormatError,

@@ -7,7 +7,6 @@ import type { FramePlace } from './frame.ts'
 import { encodeRecord } from './record.ts'
 import type { RecordInput } from './record.ts'
 
-const FIRST_BUFFER_BYTES = 4096
 /** A buffer that grew past this in a burst is given back rather than kept for the next commit. */
 const MAX_KEPT_BUFFER_BYTES = 1024 * 1024
 
@@ -19,7 +18,7 @@ interface Waiter {
 }
 
 export class Commit {
-  #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES)
+  #buffer: Buffer = Buffer.alloc(0)
   #end = FRAME_HEADER_BYTES
   #waiters: Waiter[] = []
   recordCount = 0
@@ -86,7 +85,7 @@ export class Commit {
 
   /** Empties a settled commit for the next records. */
   recycle(): void {
-    if (this.#buffer.length > MAX_KEPT_BUFFER_BYTES) this.#buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES)
+    if (this.#buffer.length > MAX_KEPT_BUFFER_BYTES) this.#buffer = Buffer.alloc(0)
     this.#end = FRAME_HEADER_BYTES
     this.#waiters = []
     this.recordCount = 0

@@ -43,11 +43,6 @@ export class LogTail {
     return this.#nextOffset
   }
 
-  /** The file being written, or the directory where there is none. */
-  get path(): string {
-    return this.#active?.path ?? this.#context.directory.path
-  }
-
   /**
    * Writes a commit, into a new segment where the active one is full, too old, broken or not there. It is durable when
    * this resolves; where it rejects, nothing of the commit is in the log, and the next one heals.
@@ -70,6 +65,7 @@ export class LogTail {
   /** Proves on disk all that was written, and gives up the file, also where that fails. */
   async close(): Promise<void> {
     try {
+      await this.#context.directory.checkLock()
       // A rejected commit may stand in a broken segment; its successor makes it void.
       if (this.#active?.broken === true) await this.#openSegment()
       await this.#active?.mark()

@@ -1,25 +1,57 @@
-/** Takes a partition for a writer: its directory, made durable with all that lead to it, and its lock. */
+/** Takes a partition for a writer, and knows as long as it is open whether the writer still has it. */
 import { dirname, join, resolve } from 'node:path'
 import type { FileLock, FileSystem } from '@sq/sim'
-import { LockedError, systemCode, WalIoError } from '../errors.ts'
+import { LockedError, LockLostError, systemCode, WalIoError } from '../errors.ts'
 import type { Partition } from './partition.ts'
 import { io } from './segment-file.ts'
 import { LOCK_NAME } from './segment.ts'
 
-/**
- * Makes the partition's directory if missing, takes the lock in it, and makes the names that lead there durable. Rejects
- * with `LockedError` while another writer has it, and with `WalIoError`.
- */
-export async function lockPartition(fs: FileSystem, dataDir: string, { topic, directory }: Partition): Promise<FileLock> {
-  await io('make the directory', directory, () => fs.mkdir(directory))
-  const lock = await takeLock(fs, join(directory, LOCK_NAME))
-  try {
-    await syncParents(fs, dataDir, topic)
-  } catch (error) {
-    await lock.release()
-    throw error
+export class PartitionLock {
+  readonly #fs: FileSystem
+  readonly #path: string
+  readonly #lock: FileLock
+  readonly #identity: string
+
+  private constructor(fs: FileSystem, held: { path: string; lock: FileLock; identity: string }) {
+    this.#fs = fs
+    this.#path = held.path
+    this.#lock = held.lock
+    this.#identity = held.identity
   }
-  return lock
+
+  /**
+   * Makes the partition's directory if missing, takes the lock in it, and makes the names that lead there durable.
+   * Rejects with `LockedError` while another writer has it, and with `WalIoError`.
+   */
+  static async take(fs: FileSystem, dataDir: string, { topic, directory }: Partition): Promise<PartitionLock> {
+    await io('make the directory', directory, () => fs.mkdir(directory))
+    const path = join(directory, LOCK_NAME)
+    const lock = await takeLock(fs, path)
+    try {
+      await syncParents(fs, dataDir, topic)
+      const { identity } = await io('look at', path, () => fs.stat(path))
+      return new PartitionLock(fs, { path, lock, identity })
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  }
+
+  /**
+   * Rejects with `LockLostError` unless the locked file still has its name: where it, or a directory above it, was
+   * removed or replaced, another writer may have what has the name now.
+   */
+  async check(): Promise<void> {
+    const found = await this.#fs.stat(this.#path).catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return null
+      throw new WalIoError('look at', this.#path, error)
+    })
+    if (found?.identity !== this.#identity) throw new LockLostError(this.#path)
+  }
+
+  release(): Promise<void> {
+    return this.#lock.release()
+  }
 }
 
 async function takeLock(fs: FileSystem, path: string): Promise<FileLock> {

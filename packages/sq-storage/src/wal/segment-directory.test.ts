@@ -13,7 +13,7 @@ beforeEach(async () => {
   fs = new InMemoryFileSystem()
   await fs.mkdir(PATH)
   fs.operations.resetCounts()
-  directory = new SegmentDirectory(fs, PATH)
+  directory = new SegmentDirectory(fs, PATH, { check: async () => {} })
 })
 
 async function makeUnfinished(): Promise<void> {

@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { systemCode } from '../errors.ts'
+import type { PartitionLock } from './partition-lock.ts'
 import { io } from './segment-file.ts'
 import { UNFINISHED_NAME } from './segment.ts'
 
@@ -14,9 +15,17 @@ export class SegmentDirectory {
   /** True from the start: a process that died may have left a change that is visible and not durable. */
   #unsynced = true
 
-  constructor(fs: FileSystem, path: string) {
+  readonly #lock: Pick<PartitionLock, 'check'>
+
+  constructor(fs: FileSystem, path: string, lock: Pick<PartitionLock, 'check'>) {
     this.fs = fs
     this.path = path
+    this.#lock = lock
+  }
+
+  /** Rejects with `LockLostError` where the names here are no longer this writer's to change. */
+  checkLock(): Promise<void> {
+    return this.#lock.check()
   }
 
   /** The path of the segment being made. */
@@ -34,6 +43,7 @@ export class SegmentDirectory {
   /** Gives the unfinished segment its name, durably. Replaces a segment of that name. */
   async finish(path: string): Promise<void> {
     await this.sync()
+    await this.checkLock()
     this.#unsynced = true
     await io('rename the new segment to', path, () => this.fs.rename(this.unfinishedPath, path))
     await this.sync()
@@ -41,6 +51,7 @@ export class SegmentDirectory {
 
   /** Removes what is left of a segment that was being made. Its name means nothing, so nothing waits for it. */
   async removeUnfinished(): Promise<void> {
+    await this.checkLock()
     try {
       await this.fs.unlink(this.unfinishedPath)
     } catch (error) {

@@ -282,9 +282,11 @@ describe('verifyLink', () => {
 
 describe('io', () => {
   it('wraps what the file system says, and nothing of the log itself', async () => {
-    const cause = new Error('EIO: i/o error')
+    const cause = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
     const error = await caught(io('read', '/file', () => Promise.reject(cause)))
     expect(error).toMatchObject({ message: 'cannot read /file: EIO: i/o error', path: '/file', cause })
+    const mistake = new TypeError('not a function')
+    expect(await caught(io('read', '/file', () => Promise.reject(mistake)))).toBe(mistake)
     const own = new LogNotFoundError('/file')
     expect(await caught(io('read', '/file', () => Promise.reject(own)))).toBe(own)
     expect(await io('read', '/file', () => Promise.resolve(7))).toBe(7)

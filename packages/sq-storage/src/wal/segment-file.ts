@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { FileHandle, FileStat, FileSystem, OpenMode } from '@sq/sim'
-import { CorruptLogError, LogNotFoundError, systemCode, UnsupportedFormatError, WalError, WalIoError } from '../errors.ts'
+import { CorruptLogError, LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
 import { checksum, decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, FrameType, nextOffsetAfter, unknownInFrame } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import { decodeOpenBody, MAX_HEAD_BYTES } from './open-frame.ts'
@@ -203,6 +203,7 @@ export async function io<T>(attempt: string, path: string, action: () => Promise
   try {
     return await action()
   } catch (error) {
-    throw error instanceof WalError ? error : new WalIoError(attempt, path, error)
+    // What has no code of the system is not the file system's refusal, but a mistake of ours or the caller's.
+    throw /^E[A-Z0-9]+$/.test(systemCode(error) ?? '') ? new WalIoError(attempt, path, error) : error
   }
 }

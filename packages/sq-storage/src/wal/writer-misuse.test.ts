@@ -65,6 +65,7 @@ describe('a bad config is refused, with the option, the value and the limit', ()
     [null, /config must be an object/],
     [{}, /dataDir must be a string, not undefined/],
     [{ dataDir: '' }, /dataDir must be a path/],
+    [{ dataDir: '/d', maxSegmentByte: 1 }, /config has no option "maxSegmentByte"/],
     [{ dataDir: 'a\0b' }, /dataDir must be a path/],
     [{ dataDir: '/d', maxSegmentBytes: 0 }, /maxSegmentBytes must be a whole number from 1 to 2147483648: 0/],
     [{ dataDir: '/d', maxSegmentBytes: '64' }, /maxSegmentBytes must be a number, not "64"/],
@@ -185,6 +186,24 @@ test('a second writer in another process is refused at once', async () => {
   await expect(WalWriter.open(new NodeFileSystem(), { dataDir }, 'orders', 0)).rejects.toMatchObject({ code: 'SQ_WAL_LOCKED' })
   await writer.close()
   expect(await openElsewhere()).toBe('opened')
+})
+
+test.each(['lock', 'whole directory'])('a writer whose %s was removed does no harm to the next one', async (removed) => {
+  const dataDir = await temporaryDirectory()
+  const fs = new NodeFileSystem()
+  const config = { dataDir, maxSegmentBytes: 1 }
+  const first = await WalWriter.open(fs, config, 'orders', 0)
+  await append(first, 'first')
+  await rm(join(dataDir, 'orders', '0', removed === 'lock' ? 'lock' : ''), { recursive: true })
+  const second = await WalWriter.open(fs, config, 'orders', 0)
+  await append(second, 'second')
+  await expect(append(first, 'rotates')).rejects.toMatchObject({ cause: { code: 'SQ_WAL_LOCK_LOST' } })
+  await expect(first.close()).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
+  await append(second, 'third')
+  await second.close()
+  const reopened = await WalWriter.open(fs, config, 'orders', 0)
+  expect(reopened.nextOffset).toBe(removed === 'lock' ? 3n : 2n)
+  await reopened.close()
 })
 
 test('where no lock can be had open says so, and does not go on', async () => {

@@ -135,19 +135,34 @@ test('a record larger than a segment is written into one that is there and empty
   expect(await log.values()).toEqual(['a', 'x'.repeat(5000)])
 })
 
-test('with the clock past maxSegmentAgeMs the next write rotates, and none before', async () => {
+test('with the clock at maxSegmentAgeMs or past it the next write rotates, and none before', async () => {
   const log = new LogFixture({ maxSegmentAgeMs: 1000 })
   const writer = await log.open()
   await append(writer, 'a')
   log.clock.advance(999)
   await append(writer, 'b')
-  log.clock.advance(2)
+  log.clock.advance(1)
   expect(await log.segmentNames()).toEqual(['00000000000000000000.wal'])
   await append(writer, 'c')
   expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000002.wal'])
 })
 
-test('neither a jump of the wall clock nor age without a record rotates', async () => {
+test('a segment without a record is not too old', async () => {
+  const log = new LogFixture({ maxSegmentAgeMs: 1000 })
+  const writer = await log.open()
+  await append(writer, 'a')
+  log.fs.faults.failNext('sync', 'EIO', log.path(0))
+  await expect(append(writer, 'b')).rejects.toThrow(/EIO/)
+  await writer.closeActiveSegment()
+  log.clock.advance(5000)
+  log.fs.operations.resetCounts()
+  await append(writer, 'b')
+  expect(log.fs.operations.count('create')).toBe(0)
+  await append(writer, 'c')
+  expect(log.fs.operations.count('create')).toBe(1)
+})
+
+test('a jump of the wall clock does not rotate', async () => {
   const log = new LogFixture({ maxSegmentAgeMs: 1000 })
   const first = await log.open()
   await append(first, 'a')

@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers'
 import { Random, SystemClock } from '@sq/sim'
-import type { Clock, FileLock, FileSystem } from '@sq/sim'
+import type { Clock, FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { ResolvedWalConfig, WalConfig } from '../config.ts'
 import { BacklogFullError, ClosedError, CommitFailedError } from '../errors.ts'
@@ -15,7 +15,7 @@ import { publishLiveLog, withdrawLiveLog } from './live-logs.ts'
 import type { LiveLog } from './live-logs.ts'
 import { LogTail } from './log-tail.ts'
 import { MAX_HEAD_BYTES } from './open-frame.ts'
-import { lockPartition } from './partition-lock.ts'
+import { PartitionLock } from './partition-lock.ts'
 import { locatePartition } from './partition.ts'
 import { checkRecord, contentBytes, recordBytes } from './record.ts'
 import type { RecordHeader, RecordInput } from './record.ts'
@@ -36,7 +36,11 @@ export interface WalWriterOptions {
   readonly clock?: Clock
   /** Where segment ids come from; unpredictable if not given. */
   readonly random?: Random
-  /** Called with every segment that was ended, whether by size, age, request or failure; never before it is durable. */
+  /**
+   * Called with every segment that this writer ended, by size, age, request or failure, once that is durable. A process
+   * that dies in between makes no call, so list the segments when you start. It must not throw: that ends the process,
+   * as from any callback.
+   */
   readonly onSegmentClosed?: (segment: ClosedSegment) => void
 }
 
@@ -51,7 +55,7 @@ interface Held {
   /** The partition's directory, as a path and as the file system knows it. */
   readonly directory: string
   readonly directoryIdentity: string
-  readonly lock: FileLock
+  readonly lock: PartitionLock
 }
 
 export class WalWriter implements AsyncDisposable {
@@ -95,10 +99,10 @@ export class WalWriter implements AsyncDisposable {
     const resolved = resolveConfig(config)
     const located = locatePartition(resolved.dataDir, topic, partition)
     const { clock = new SystemClock(), random = Random.fromEntropy(), onSegmentClosed } = options
-    const lock = await lockPartition(fs, resolved.dataDir, located)
+    const lock = await PartitionLock.take(fs, resolved.dataDir, located)
     try {
       const { identity } = await statDirectory(fs, located.directory)
-      const directory = new SegmentDirectory(fs, located.directory)
+      const directory = new SegmentDirectory(fs, located.directory, lock)
       const recovered = await recoverLog(directory, located, { openedAtMs: clock.monotonic() })
       const tail = new LogTail({ config: resolved, partition: located, directory, clock, random, onSegmentClosed }, recovered)
       const held = { config: resolved, directory: located.directory, directoryIdentity: identity, lock }
@@ -161,8 +165,9 @@ export class WalWriter implements AsyncDisposable {
 
   /**
    * Waits for everything appended so far, proves it on disk, and gives up the lock. Later calls of `append` reject; a
-   * second `close` resolves with the first. The lock is given up and the files are closed even where this rejects,
-   * which says that the proof was not written; what was acknowledged is durable all the same.
+   * second `close` resolves with the first. The lock is given up and the files are closed even where this rejects. With
+   * `WalIoError` the proof could not be written, and a commit that was rejected last may come back; what was
+   * acknowledged is durable all the same. With `LockLostError` that is not so.
    */
   close(): Promise<void> {
     this.#closing ??= this.#inTurn(() => this.#shutDown())
@@ -268,7 +273,7 @@ export class WalWriter implements AsyncDisposable {
     try {
       await this.#tail.write(commit)
     } catch (cause) {
-      this.#rejectAll(commit, new CommitFailedError(BigInt(baseOffset), this.#tail.path, cause))
+      this.#rejectAll(commit, new CommitFailedError(BigInt(baseOffset), cause))
       return
     }
     this.#live.nextOffset = this.#tail.nextOffset
