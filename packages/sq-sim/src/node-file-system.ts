@@ -280,10 +280,10 @@ function settleVoid(path: string, call: (done: (error: Error | null) => void) =>
   })
 }
 
-/** Node leaves the path out of errors on descriptors. */
+/** Node leaves the path out of errors on descriptors. The file may have another name by now. */
 function withPath<E>(error: E, path: string): E {
   if (error instanceof Error && !('path' in error)) {
-    error.message += ` '${path}'`
+    error.message += ` (opened as '${path}')`
     Object.assign(error, { path })
   }
   return error

@@ -1,6 +1,6 @@
 /**
- * The logs this process is writing, so that a reader in the same process never returns a record before it is durable.
- * The key is the identity of the partition's directory, however its path was spelled.
+ * The logs this thread is writing, through this copy of the package, so that a reader beside the writer never returns a
+ * record before it is durable. The key is the identity of the partition's directory, however its path was spelled.
  */
 
 /** What a writer publishes. */

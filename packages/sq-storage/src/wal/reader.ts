@@ -43,12 +43,12 @@ export class WalReader implements AsyncDisposable {
   }
 
   /**
-   * The records from an offset on, in order, up to the end of the log. In the writer's process that is what was durable
-   * when the iteration began, or first met a writer that was opened later. In another process it is the last whole
+   * The records from an offset on, in order, up to the end of the log. In the writer's thread that is what was durable
+   * when the iteration began, or first met a writer that was opened later. In another thread or process it is the last whole
    * commit in the file, which may be there a moment before its writer acknowledges it.
    *
    * Keys and values are views on buffers that are not used again: they stay valid as long as you hold them, and hold
-   * up to 256 KiB in memory each.
+   * their whole commit in memory, or the 256 KiB it was read with.
    *
    * The iteration throws a `RangeError` or `TypeError` for a bad `from`, `OffsetOutOfRangeError` for an offset the log
    * does not have, `CorruptLogError` at the first damaged bytes, `DivergedError`, `UnsupportedFormatError`,
