@@ -4,5 +4,17 @@ export default defineConfig({
   // Tests run on the sources of sibling packages, so that no build stands between a change and its test.
   resolve: { conditions: ['@sq/source'] },
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
-  test: { include: ['src/**/*.test.ts'], typecheck: { enabled: false } },
+  test: {
+    include: ['src/**/*.test.ts'],
+    // Some tests use a real disk and real processes: a slow machine is no failure, only a hang is.
+    testTimeout: 120_000,
+    coverage: {
+      include: ['src/wal/**'],
+      reporter: ['text'],
+      thresholds: {
+        'src/wal/{integers,frame,segment,open-frame,record,seal,recovery,reader,log-scan,scan}.ts': { branches: 100 },
+        'src/wal/{writer,log-tail,active-segment,commit}.ts': { branches: 95 },
+      },
+    },
+  },
 })

@@ -23,11 +23,14 @@ export interface WalConfig {
    */
   readonly maxSegmentAgeMs?: number | undefined
   /**
-   * The most a record may hold, in bytes: key, value, header names and header values together. Default 16 MiB (or
-   * `maxBatchBytes`, if that is less): a message, not a file. 1 byte to 1 GiB.
+   * The most a record may hold, in bytes: key, value, and for each header its name, its value and 8 more. Default
+   * 16 MiB (or `maxBatchBytes`, if that is less): a message, not a file. 1 byte to 1 GiB.
    */
   readonly maxRecordBytes?: number | undefined
-  /** The most a batch may hold, counted likewise. Default 32 MiB (or `maxRecordBytes`, if that is more). */
+  /**
+   * The most a batch of two records or more may take, in bytes: its records, and 24 more for each. Default 32 MiB (or
+   * `maxRecordBytes`, if that is more). 1 byte to 1 GiB.
+   */
   readonly maxBatchBytes?: number | undefined
   /**
    * The most that may wait to be durable, in bytes as encoded and with an allowance for each append; past it an

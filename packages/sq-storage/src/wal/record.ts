@@ -39,7 +39,7 @@ export interface LogRecord extends RecordInput {
 }
 
 /** Bytes of a record with nothing in it: the least that a record can take. */
-const RECORD_OVERHEAD_BYTES = 24
+export const RECORD_OVERHEAD_BYTES = 24
 const HEADER_OVERHEAD_BYTES = 8
 const NO_KEY = -1
 
@@ -75,11 +75,6 @@ export function recordBytes(record: RecordInput): number {
     bytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(header.name) + header.value.length
   }
   return bytes
-}
-
-/** Bytes of a record's own content: what `maxRecordBytes` bounds. */
-export function contentBytes(record: RecordInput, encodedBytes: number): number {
-  return encodedBytes - RECORD_OVERHEAD_BYTES - HEADER_OVERHEAD_BYTES * record.headers.length
 }
 
 /** Writes a checked record at a place in `target`, which has room for its `recordBytes`; returns the place after it. */

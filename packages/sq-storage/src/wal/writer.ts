@@ -17,7 +17,7 @@ import { LogTail } from './log-tail.ts'
 import { MAX_HEAD_BYTES } from './open-frame.ts'
 import { PartitionLock } from './partition-lock.ts'
 import { locatePartition } from './partition.ts'
-import { checkRecord, contentBytes, recordBytes } from './record.ts'
+import { checkRecord, RECORD_OVERHEAD_BYTES, recordBytes } from './record.ts'
 import type { RecordHeader, RecordInput } from './record.ts'
 import { recoverLog } from './recovery.ts'
 import type { Recovery } from './recovery.ts'
@@ -26,8 +26,6 @@ import { statDirectory } from './segment-file.ts'
 
 /** Gathered appends beyond this many bytes go into further commits, so that no buffer grows without need. */
 const MAX_GATHERED_BYTES = 8 * 1024 * 1024
-/** The most a frame may take, whatever the config: positions in a segment are 32-bit. */
-const MAX_ENCODED_BYTES = 2 * 1024 * 1024 * 1024
 /** What an append that waits costs beside its bytes: a promise, its functions, a place in a list. */
 const APPEND_ALLOWANCE_BYTES = 256
 
@@ -210,23 +208,18 @@ export class WalWriter implements AsyncDisposable {
   #check(records: readonly RecordInput[]): number {
     const { maxRecordBytes, maxBatchBytes } = this.#held.config
     let encodedBytes = 0
-    let batchBytes = 0
     for (const [index, record] of records.entries()) {
       checkRecord(record)
       const bytes = recordBytes(record)
-      const content = contentBytes(record, bytes)
+      const content = bytes - RECORD_OVERHEAD_BYTES
       if (content > maxRecordBytes) {
         const which = records.length > 1 ? `record ${index} of the batch` : 'the record'
         throw new RangeError(`${which} holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`)
       }
       encodedBytes += bytes
-      batchBytes += content
     }
-    if (batchBytes > maxBatchBytes) {
-      throw new RangeError(`the batch holds ${batchBytes} bytes, maxBatchBytes is ${maxBatchBytes}`)
-    }
-    if (encodedBytes > MAX_ENCODED_BYTES) {
-      throw new RangeError(`the batch takes ${encodedBytes} bytes on disk, a frame has room for ${MAX_ENCODED_BYTES}`)
+    if (records.length > 1 && encodedBytes > maxBatchBytes) {
+      throw new RangeError(`the batch takes ${encodedBytes} bytes, maxBatchBytes is ${maxBatchBytes}`)
     }
     if (this.#live.nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
       throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
