@@ -109,7 +109,8 @@ interface Shape {
   readonly name: string
   readonly topic?: string
   readonly config?: Partial<WalConfig>
-  readonly write: (author: Author) => Promise<unknown>
+  /** `before`: the logs that are written already. */
+  readonly write: (author: Author, before: readonly GoodLog[]) => Promise<unknown>
 }
 
 const SHAPES: readonly Shape[] = [
@@ -175,12 +176,9 @@ const SHAPES: readonly Shape[] = [
   },
   {
     name: 'frames as values',
-    async write(author) {
-      const other = new Author(TOPIC, 99, {})
-      await other.append(10)
-      await other.append(11)
-      for (const log of [other, author]) {
-        const { files } = await log.finish('so far')
+    async write(author, before) {
+      await author.append(10)
+      for (const { files } of [...before.slice(0, 2), await author.finish('so far')]) {
         for (const bytes of files.values()) await author.appendSegment(bytes)
       }
       await author.append(12)
@@ -209,12 +207,12 @@ const SHAPES: readonly Shape[] = [
 ]
 
 /** Writes the logs: the same on every call. */
-export function writeGoodLogs(): Promise<GoodLog[]> {
-  return Promise.all(
-    SHAPES.map(async ({ name, topic = TOPIC, config = {}, write }, index) => {
-      const author = new Author(topic, index + 1, config)
-      await write(author)
-      return author.finish(name)
-    }),
-  )
+export async function writeGoodLogs(): Promise<GoodLog[]> {
+  const logs: GoodLog[] = []
+  for (const { name, topic = TOPIC, config = {}, write } of SHAPES) {
+    const author = new Author(topic, logs.length + 1, config)
+    await write(author, logs)
+    logs.push(await author.finish(name))
+  }
+  return logs
 }
