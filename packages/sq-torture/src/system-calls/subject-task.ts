@@ -28,8 +28,8 @@ export interface SubjectFound {
   readonly possible: readonly Contents[]
   readonly acknowledged: number
   readonly rejected: number
-  /** Whether an append and a close succeeded at last. */
-  readonly endedWell: boolean
+  /** How many times something failed; appends that are rejected together count once. */
+  readonly failures: number
   /** Files of the log that were left open. */
   readonly openFiles: readonly string[]
 }

@@ -5,7 +5,7 @@ import { Random } from '@sq/sim'
 import { TorturedLog } from './tortured-log.ts'
 
 /** A log grows with every process that appends to it, and is read whole after each. */
-const KILLS_A_LOG = 50
+const KILLS_A_LOG = 25
 const LOGS_AT_A_TIME = 3
 
 /** Sums over kills. */

@@ -13,9 +13,14 @@ const PERIOD_BYTES = 65_521
 /** Random bytes that repeat; a value is a piece of them. */
 const pool = Buffer.alloc(PERIOD_BYTES + LARGE_BYTES, new Random(1).bytes(PERIOD_BYTES))
 
+/** Large records come in runs, so that some commits are of megabytes, and a kill can fall into the writing of them. */
+const RUN_RECORDS = 32
+const LARGE_RUNS = 0.03
+
 /** Many small records, some of up to 5,000 bytes, a few that take long to write. */
-function drawLength(random: Random): number {
-  if (random.chance(0.01)) return LARGE_BYTES
+function drawLength(serial: number, random: Random): number {
+  const run = new Random(Math.floor(serial / RUN_RECORDS))
+  if (run.chance(LARGE_RUNS)) return LARGE_BYTES
   return random.int(random.chance(0.3) ? 5001 : 200)
 }
 
@@ -24,7 +29,7 @@ export function makeRecord(serial: number): RecordInput {
   const random = new Random(serial)
   const key = Buffer.alloc(8)
   key.writeBigUInt64BE(BigInt(serial))
-  const length = drawLength(random)
+  const length = drawLength(serial, random)
   const from = random.int(PERIOD_BYTES)
   const headers = random.chance(0.1) ? [{ name: `header ${serial}`, value: key }] : []
   return { key, value: pool.subarray(from, from + length), headers, timestampMs: random.uint32() }

@@ -16,6 +16,8 @@ export class WitnessedLog {
   readonly history: History = new History()
   acknowledged = 0
   rejected = 0
+  /** What appends were rejected with: one error for all that fail together. */
+  readonly failures: Set<CommitFailedError> = new Set()
   readonly #dataDir: string
   readonly #onAcknowledged: (serials: readonly number[]) => void
   #serial: number
@@ -67,6 +69,7 @@ export class WitnessedLog {
     } catch (error) {
       if (!(error instanceof CommitFailedError)) throw error
       this.rejected += count
+      this.failures.add(error)
       this.history.reject(unit, error)
       return error
     }
