@@ -59,8 +59,8 @@ export function straceWatching(task: SubjectTask, calls: readonly string[], sign
 async function straceSubject(task: SubjectTask, options: readonly string[], signal: AbortSignal): Promise<Straced> {
   const file = `${task.dataDir}.trace`
   const command = [process.execPath, SUBJECT, JSON.stringify(task)]
-  const { status, stdout, stderr } = await run(['-f', '-y', '--seccomp-bpf', '-o', file, ...options, ...command], signal)
-  if (status !== 0) throw new Violation(`the process ended with status ${status}: ${stderr}`)
+  const { status, endedBy, stdout, stderr } = await run(['-f', '-y', '--seccomp-bpf', '-o', file, ...options, ...command], signal)
+  if (status !== 0) throw new Violation(`the process ended by ${endedBy ?? `itself, with status ${status}`}: ${stderr}`)
   const trace = (await readFile(file, 'utf8')).split('\n')
   await rm(file)
   const found: SubjectFound = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
@@ -69,6 +69,8 @@ async function straceSubject(task: SubjectTask, options: readonly string[], sign
 
 interface Ended {
   readonly status: number | null
+  /** The signal that ended it, if one did. */
+  readonly endedBy: NodeJS.Signals | null
   readonly stdout: string
   readonly stderr: string
 }
@@ -87,7 +89,7 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<Ended>
   try {
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
     signal.throwIfAborted()
-    return { status: child.exitCode, stdout, stderr: stderr.trim() }
+    return { status: child.exitCode, endedBy: child.signalCode, stdout, stderr: stderr.trim() }
   } finally {
     clearTimeout(patience)
     signal.removeEventListener('abort', end)

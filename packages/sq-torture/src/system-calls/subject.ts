@@ -12,7 +12,8 @@ import type { SubjectFound, SubjectTask } from './subject-task.ts'
 const PATIENCE_MS = 20_000
 const STDOUT = 1
 
-setTimeout(() => process.exit(1), PATIENCE_MS).unref()
+// Not by `process.exit`, which waits for the calls that hang.
+setTimeout(() => process.kill(process.pid, 'SIGKILL'), PATIENCE_MS).unref()
 
 const { dataDir, firstSerial, held }: SubjectTask = JSON.parse(process.argv[2] ?? '')
 const log = new WitnessedLog(dataDir, { firstSerial, onAcknowledged: (serials) => tell(acknowledgement(serials)) })
