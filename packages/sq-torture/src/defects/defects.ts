@@ -170,9 +170,14 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'names change while an earlier change is unsynced',
     file: `${WAL}/segment-directory.ts`,
-    find: `    await this.sync()
-    this.#unsynced = true`,
-    replace: '    this.#unsynced = true',
+    find: '    await this.sync()\n    await this.checkLock()\n',
+    replace: '    await this.checkLock()\n',
+  },
+  {
+    name: 'a writer that lost its lock gives segments their names',
+    file: `${WAL}/segment-directory.ts`,
+    find: '    await this.sync()\n    await this.checkLock()\n',
+    replace: '    await this.sync()\n',
   },
   {
     name: 'a segment is replaced by unlink and rename',

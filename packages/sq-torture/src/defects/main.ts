@@ -1,11 +1,15 @@
 /** `pnpm defects [--only NAME]`: seeds each defect alone into a copy of the sources, where a check must notice it. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { main, readOptions, UsageError } from '../options.ts'
 import { formatSeconds, Progress } from '../progress.ts'
 import { CHECKS } from './checks.ts'
+import { withDefect } from './defect.ts'
 import type { Defect } from './defect.ts'
 import { DEFECTS } from './defects.ts'
 import { hunt } from './hunt.ts'
 import type { Killer } from './hunt.ts'
+import { ROOT } from './workspace.ts'
 
 /** How many defects are hunted at a time: each keeps about one core busy. */
 const AT_ONCE = 2
@@ -27,6 +31,7 @@ await main(async () => {
     process.stdout.write(`${defect.name.padEnd(width)} ${formatSeconds(elapsedMs).padStart(8)}  ${briefly(verdict)}\n`)
     progress.show(() => `${done} of ${defects.length} defects, ${formatSeconds(progress.elapsedMs)}`)
   }
+  await mustBeSeedable(defects)
   await hunt(defects, { checks: CHECKS, atOnce: AT_ONCE, onDone })
   progress.clear()
   const killed = defects.length - survivors
@@ -35,6 +40,11 @@ await main(async () => {
   )
   if (survivors > 0) process.exitCode = 1
 })
+
+/** All of them, before the first is hunted: a hunt takes minutes. */
+async function mustBeSeedable(defects: readonly Defect[]): Promise<void> {
+  for (const defect of defects) withDefect(await readFile(join(ROOT, 'packages', defect.file), 'utf8'), defect)
+}
 
 function briefly(text: string): string {
   return text.length > MAX_VERDICT_LENGTH ? `${text.slice(0, MAX_VERDICT_LENGTH - 3)}...` : text
