@@ -53,6 +53,14 @@ describe('finish', () => {
     expect(fs.operations.count('rename')).toBe(0)
   })
 
+  it('makes no change once the lock is lost', async () => {
+    await makeUnfinished()
+    const lost = new Error('the lock is lost')
+    const withoutLock = new SegmentDirectory(fs, PATH, { check: () => Promise.reject(lost) })
+    await expect(withoutLock.finish(NAME)).rejects.toBe(lost)
+    expect(fs.operations.count('rename')).toBe(0)
+  })
+
   it('is followed by a sync also where the one of the rename failed', async () => {
     await makeUnfinished()
     await directory.sync()
