@@ -6,7 +6,7 @@ import type { Outcome } from './command.ts'
 import { ROOT } from './workspace.ts'
 import type { Workspace } from './workspace.ts'
 
-const TIMEOUT_MS = 300_000
+const TIMEOUT_MS = 180_000
 /** On a machine that is busy a test takes its time; that is not what a defect is noticed by. */
 const TEST_TIMEOUT_MS = 60_000
 

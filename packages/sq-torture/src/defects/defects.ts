@@ -508,10 +508,10 @@ const READING: readonly Defect[] = [
     replace: 'const end = bound',
   },
   {
-    name: 'a reader takes a missing end in the middle for the end of the log',
+    name: 'a reader goes over what is missing in the middle',
     file: `${WAL}/log-scan.ts`,
-    find: 'proven !== null || known === Infinity',
-    replace: 'true',
+    find: 'return { nextOffset, damage: knownDamage(path, here, known - 1) }',
+    replace: 'return { nextOffset: known, damage: null }',
   },
   {
     name: 'a reader goes on after what it returned became void',
