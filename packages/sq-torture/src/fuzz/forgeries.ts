@@ -10,7 +10,6 @@ import {
   resealBody,
   resealChain,
   resealHeader,
-  SEGMENT_HEADER_BYTES,
 } from './frame-bytes.ts'
 import type { Files } from './good-logs.ts'
 import { pickFile, segmentFileName } from './mutations.ts'
@@ -48,7 +47,7 @@ export const FORGERIES: Readonly<Record<string, Mutation>> = {
     resealBody(file, position)
   }),
   'a forged segment header': (material) => forge(material, (file) => {
-    file.writeUInt16LE(material.random.int(300), 4 + 2 * material.random.int(SEGMENT_HEADER_BYTES / 2 - 2))
+    file.writeUInt16LE(material.random.int(300), 4 + 2 * material.random.int(OPEN_POSITION / 2 - 2))
   }, OPEN_POSITION),
   'a segment of a forged offset': (material) => {
     const [name, file] = pickFile(material)

@@ -4,10 +4,9 @@
  */
 import { crc32 } from 'node:zlib'
 
-export const SEGMENT_HEADER_BYTES = 32
-export const FRAME_HEADER_BYTES = 40
 /** OPEN is the first frame, right behind the segment header. */
-export const OPEN_POSITION: number = SEGMENT_HEADER_BYTES
+export const OPEN_POSITION = 32
+export const FRAME_HEADER_BYTES = 40
 /** Where a segment's name for its own frames, the `headerCrc` of OPEN, stands. */
 const SALT_POSITION = OPEN_POSITION + 36
 
@@ -58,14 +57,14 @@ export function resealBody(file: Buffer, position: number): void {
 /** Makes the header of a frame verify; OPEN's with a new salt, in which no other frame verifies any more. */
 export function resealHeader(file: Buffer, position: number): void {
   const isOpen = position === OPEN_POSITION
-  const seed = isOpen ? crc32(file.subarray(0, SEGMENT_HEADER_BYTES)) : (saltOf(file) ?? 0)
+  const seed = isOpen ? crc32(file.subarray(0, OPEN_POSITION)) : (saltOf(file) ?? 0)
   const crc = crc32(file.subarray(position, position + FIELD.headerCrc), seed)
   file.writeUInt32LE(crc, position + FIELD.headerCrc)
 }
 
 /** Makes the headers of all these frames verify, each as the successor of the one before it. */
 export function resealChain(file: Buffer, positions: readonly number[]): void {
-  let previousCrc = crc32(file.subarray(0, SEGMENT_HEADER_BYTES))
+  let previousCrc = crc32(file.subarray(0, OPEN_POSITION))
   for (const position of positions) {
     file.writeUInt32LE(previousCrc, position + FIELD.previousCrc)
     resealHeader(file, position)
