@@ -1,4 +1,4 @@
-/** A log as a process leaves it that was killed: rotated once, its last commit proven by nothing, a torn one after it. */
+/** A log as a killed process leaves it: rotated once, its last commit proven by nothing, a torn one after it. */
 import { appendFile, cp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WitnessedLog } from '../torture/witnessed-log.ts'

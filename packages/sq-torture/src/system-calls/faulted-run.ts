@@ -44,7 +44,8 @@ export async function runWithFault(
   log.history.allow(found.possible)
   await log.open()
   if (serials.join() !== log.history.acknowledged.join()) {
-    throw new Violation(`4: a reader saw [${serials.join(' ')}], and after recovery [${log.history.acknowledged.join(' ')}]`)
+    const recovered = log.history.acknowledged.join(' ')
+    throw new Violation(`4: a reader saw [${serials.join(' ')}], and after recovery [${recovered}]`)
   }
   if ((await log.append(1)) !== null) throw new Violation('6: without any fault an append was rejected')
   await log.close()
@@ -52,10 +53,10 @@ export async function runWithFault(
   return { injected, acknowledged, rejected }
 }
 
-/** A fault that comes once is told once, and with it gone everything works again; one that passes is not told at all. */
+/** A fault that comes once is told once, and then everything works again; one that passes is not told at all. */
 function checkFailures({ name, error, mayPass }: Fault, failures: number): void {
   const most = PASSING.includes(error) ? 0 : 1
   const least = mayPass ? 0 : most
-  if (failures > most) throw new Violation(`6: one ${error} from ${name} made ${failures} attempts fail, one after another`)
+  if (failures > most) throw new Violation(`6: one ${error} from ${name} made ${failures} attempts fail in turn`)
   if (failures < least) throw new Violation(`${error} from ${name} was told to nobody`)
 }

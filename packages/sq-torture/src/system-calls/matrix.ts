@@ -58,6 +58,7 @@ async function explained<T>({ name, error, forGood }: Fault, nth: number, run: P
     return await run
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause)
-    throw new Violation(`with ${error} from ${name} number ${nth}${forGood ? ' and all later ones' : ''}: ${what}`, { cause })
+    const calls = `${name} number ${nth}${forGood ? ' and all later ones' : ''}`
+    throw new Violation(`with ${error} from ${calls}: ${what}`, { cause })
   }
 }

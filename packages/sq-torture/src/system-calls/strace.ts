@@ -9,6 +9,7 @@ import { Violation } from '../history.ts'
 import { PARTITION, TOPIC } from '../log-under-test.ts'
 import type { SubjectFound, SubjectTask } from './subject-task.ts'
 
+const STRACE = 'strace'
 const SUBJECT = fileURLToPath(new URL('./subject.js', import.meta.url))
 /** Every record the subject appends has a smaller offset. */
 const MAX_RECORDS = 60
@@ -37,7 +38,8 @@ export interface Straced {
 /** Why strace cannot be used here; null if it can. */
 export async function whyNoStrace(): Promise<string | null> {
   try {
-    const { status, stderr } = await run(['-o', '/dev/null', process.execPath, '--version'], new AbortController().signal)
+    const never = new AbortController().signal
+    const { status, stderr } = await run(['-o', '/dev/null', process.execPath, '--version'], never)
     return status === 0 ? null : stderr
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
@@ -48,10 +50,11 @@ export async function whyNoStrace(): Promise<string | null> {
 export function straceFailing(task: SubjectTask, injection: Injection, signal: AbortSignal): Promise<Straced> {
   const { calls, error, when } = injection
   const paths = pathsOf(task.dataDir).flatMap((path) => ['-P', path])
-  return straceSubject(task, [...paths, '-e', `trace=${calls}`, '-e', `inject=${calls}:error=${error}:when=${when}`], signal)
+  const inject = `inject=${calls}:error=${error}:when=${when}`
+  return straceSubject(task, [...paths, '-e', `trace=${calls}`, '-e', inject], signal)
 }
 
-/** Runs the subject and watches all calls of these names; bytes are shown whole, as `\xNN` if there are any but ASCII. */
+/** Runs the subject and watches all calls of these names. Bytes are shown whole, as `\xNN` unless all are ASCII. */
 export function straceWatching(task: SubjectTask, calls: readonly string[], signal: AbortSignal): Promise<Straced> {
   return straceSubject(task, ['-x', '-s', String(MAX_SHOWN_BYTES), '-e', `trace=${calls.join()}`], signal)
 }
@@ -59,7 +62,8 @@ export function straceWatching(task: SubjectTask, calls: readonly string[], sign
 async function straceSubject(task: SubjectTask, options: readonly string[], signal: AbortSignal): Promise<Straced> {
   const file = `${task.dataDir}.trace`
   const command = [process.execPath, SUBJECT, JSON.stringify(task)]
-  const { status, endedBy, stdout, stderr } = await run(['-f', '-y', '--seccomp-bpf', '-o', file, ...options, ...command], signal)
+  const args = ['-f', '-y', '--seccomp-bpf', '-o', file, ...options, ...command]
+  const { status, endedBy, stdout, stderr } = await run(args, signal)
   if (status !== 0) throw new Violation(`the process ended by ${endedBy ?? `itself, with status ${status}`}: ${stderr}`)
   const trace = (await readFile(file, 'utf8')).split('\n')
   await rm(file)
@@ -78,7 +82,7 @@ interface Ended {
 /** Resolves when strace is gone, and with it what it ran: it hands on what ends it. */
 async function run(args: readonly string[], signal: AbortSignal): Promise<Ended> {
   signal.throwIfAborted()
-  const child = spawn('strace', args, {
+  const child = spawn(STRACE, args, {
     // strace counts by thread: with one thread for files, the n-th call is the n-th.
     env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],

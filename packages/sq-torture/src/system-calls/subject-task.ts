@@ -1,6 +1,6 @@
 /**
- * What the process whose system calls are made to fail is told, and what it writes: a line for each acknowledgement, and
- * at last what it found, in JSON.
+ * What the process whose system calls are made to fail is told, and what it writes: a line for each acknowledgement,
+ * and at last what it found, in JSON.
  */
 import type { Contents } from '../history.ts'
 

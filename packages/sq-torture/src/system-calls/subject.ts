@@ -1,6 +1,6 @@
 /**
- * The process whose system calls are made to fail, or watched: opens a log, appends, rotates, closes, opens it again and
- * goes on, and whatever fails, it tries the next thing. At the end it writes what its callers were told.
+ * The process whose system calls are made to fail, or watched: opens a log, appends, rotates, closes, opens it again
+ * and goes on, and whatever fails, it tries the next thing. At the end it writes what its callers were told.
  */
 import { readdirSync, readlinkSync, writeSync } from 'node:fs'
 import { WalError } from '@sq/storage'
@@ -35,9 +35,13 @@ await attempt(() => log.append(1))
 await attempt(() => log.append(1))
 await attempt(() => log.close())
 
-const { acknowledged, rejected } = log
-const failures = log.failures.size + otherFailures
-const found: SubjectFound = { possible: log.history.possible(), acknowledged, rejected, failures, openFiles: openFiles() }
+const found: SubjectFound = {
+  possible: log.history.possible(),
+  acknowledged: log.acknowledged,
+  rejected: log.rejected,
+  failures: log.failures.size + otherFailures,
+  openFiles: openFiles(),
+}
 tell(JSON.stringify(found))
 
 /** Does something with the log, which is opened first where it is closed. */

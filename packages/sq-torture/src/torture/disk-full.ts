@@ -43,7 +43,10 @@ async function fillDisk(disk: string, signal: AbortSignal): Promise<WitnessedLog
 }
 
 /** `ballast`: the path of a file that takes room, and gives it back. */
-async function fillTwice(log: WitnessedLog, { ballast, signal }: { ballast: string; signal: AbortSignal }): Promise<void> {
+async function fillTwice(
+  log: WitnessedLog,
+  { ballast, signal }: { ballast: string; signal: AbortSignal },
+): Promise<void> {
   await log.open()
 
   // The writer that met the full disk goes on.
@@ -93,8 +96,9 @@ async function mustAppend(log: WitnessedLog): Promise<void> {
 /** False where the disk was full. No other error will do. */
 async function append(log: WitnessedLog, count: number): Promise<boolean> {
   const error = await log.append(count)
-  if (error !== null && !isDiskFull(error)) throw new Violation(`a full disk was reported as: ${error.message}`, { cause: error })
-  return error === null
+  if (error === null) return true
+  if (isDiskFull(error)) return false
+  throw new Violation(`a full disk was reported as: ${error.message}`, { cause: error })
 }
 
 /** What proves the end of the log may not fit; then it says so. */

@@ -45,7 +45,8 @@ describe('a ledger', () => {
 
   test('misses an acknowledged record', () => {
     const life = { ...killed, nextOffset: to }
-    expect(() => ledger.survived(task, life, serials(from))).toThrow(`1: ${to} records were acknowledged, ${from} are there`)
+    const lost = `1: ${to} records were acknowledged, ${from} are there`
+    expect(() => ledger.survived(task, life, serials(from))).toThrow(lost)
   })
 
   test('misses a record that was there after an earlier kill', () => {

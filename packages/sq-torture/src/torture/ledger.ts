@@ -20,7 +20,8 @@ export class Ledger {
     const before = this.#held.length
     const changed = this.#held.findIndex((serial, offset) => found[offset] !== serial)
     if (changed !== -1) {
-      throw new Violation(`1 or 4: offset ${changed} held record ${this.#held[changed]}, now ${found[changed] ?? 'none'}`)
+      const now = found[changed] ?? 'none'
+      throw new Violation(`1 or 4: offset ${changed} held record ${this.#held[changed]}, now ${now}`)
     }
     if (life.openedAt !== null && life.openedAt !== before) {
       throw new Violation(`4: ${before} records were there, and after recovery ${life.openedAt}`)

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Violation } from '../history.ts'
 import type { AppenderReport, AppenderTask } from './protocol.ts'
 
+const APPENDER = fileURLToPath(new URL('./appender.js', import.meta.url))
 /** A process that neither dies nor gets on within this time hangs. */
 const PATIENCE_MS = 60_000
 
@@ -33,7 +34,7 @@ export async function liveUntilKilled(
   { after, delayMs, signal }: KillMoment & { signal: AbortSignal },
 ): Promise<Life> {
   signal.throwIfAborted()
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./appender.js', import.meta.url)), JSON.stringify(task)], {
+  const child = spawn(process.execPath, [APPENDER, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const kill = (): void => void child.kill('SIGKILL')

@@ -1,6 +1,6 @@
 /**
- * Records that are made from a serial number, all different, and known again when they are read: so a log's contents can
- * be checked byte for byte, and kept in mind as a list of numbers.
+ * Records that are made from a serial number, all different, and known again when they are read: so a log's contents
+ * can be checked byte for byte, and kept in mind as a list of numbers.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { Random } from '@sq/sim'
@@ -38,7 +38,7 @@ export function makeRecord(serial: number): RecordInput {
 /** The serial number of a record that was read. Throws a `Violation` unless it is that record, byte for byte. */
 export function serialOf(record: LogRecord): number {
   const { offset, key, value, headers, timestampMs } = record
-  if (key?.length !== 8) throw new Violation(`2: the record at offset ${offset} has a key that was never given to the log`)
+  if (key?.length !== 8) throw new Violation(`2: the record at offset ${offset} has a key that was never appended`)
   const serial = Number(Buffer.from(key).readBigUInt64BE())
   const made = makeRecord(serial)
   const same =

@@ -1,4 +1,4 @@
-/** What one process does with a log, step by step, drawn from a seed: the process and whoever judges it draw the same. */
+/** What one process does with a log, drawn from a seed: the process and whoever judges it draw the same steps. */
 import { Random } from '@sq/sim'
 
 export type Step =

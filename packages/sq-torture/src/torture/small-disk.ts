@@ -21,7 +21,8 @@ export async function onSmallDisk<T>(
   directory: string,
   attempt: (mountPoint: string) => Promise<T>,
 ): Promise<T> {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) throw new NoDiskError('only root on Linux may mount one')
+  const isRoot = process.platform === 'linux' && process.getuid?.() === 0
+  if (!isRoot) throw new NoDiskError('only root on Linux may mount one')
   const mountPoint = join(directory, kind)
   const image = join(directory, `${kind}.image`)
   await mkdir(mountPoint)

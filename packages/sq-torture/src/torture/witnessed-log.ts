@@ -1,4 +1,4 @@
-/** A log on a real file system that may refuse things, driven by calls that keep its history: what each caller was told. */
+/** A log on a real file system that may refuse things, driven by calls that keep its history. */
 import { NodeFileSystem } from '@sq/sim'
 import { CommitFailedError, WalWriter } from '@sq/storage'
 import { History, Violation } from '../history.ts'
