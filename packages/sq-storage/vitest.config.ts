@@ -12,8 +12,8 @@ export default defineConfig({
       include: ['src/wal/**'],
       reporter: ['text'],
       thresholds: {
-        'src/wal/{integers,frame,segment,open-frame,record,seal,recovery,reader,log-scan,scan}.ts': { branches: 100 },
-        'src/wal/{writer,log-tail,active-segment,commit}.ts': { branches: 95 },
+        'src/wal/{integers,frame,segment,open-frame,record,seal,recovery,reader}.ts': { branches: 100 },
+        'src/wal/*.ts': { branches: 97 },
       },
     },
   },
