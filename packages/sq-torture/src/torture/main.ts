@@ -39,7 +39,8 @@ async function kill(options: Omit<KillOptions, 'onKill'>): Promise<void> {
     process.stdout.write(
       `killed ${formatCount(sum.kills)} processes on ${formatCount(sum.logs)} logs, ` +
         `${formatCount(sum.whileOpening)} of them while they opened the log: ` +
-        `${formatCount(sum.acknowledged)} records acknowledged, ${formatCount(sum.tornEnds)} torn ends of ${formatCount(sum.tornBytes)} bytes, 0 lost, ` +
+        `${formatCount(sum.acknowledged)} records acknowledged, ` +
+        `${formatCount(sum.tornEnds)} torn ends of ${formatCount(sum.tornBytes)} bytes, 0 lost, ` +
         `0 violations, ${formatSeconds(progress.elapsedMs)}\n`,
     )
   } finally {
