@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Random } from '../random.ts'
 import type { CrashChoice } from './index.ts'
-import { InMemoryFileSystem } from './index.ts'
+import { CrashImage, InMemoryFileSystem } from './index.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const sectors = (...letters: string[]): Uint8Array => bytes(letters.map((letter) => letter.repeat(512)).join(''))
@@ -278,4 +278,15 @@ describe('CrashImage', () => {
       expect(await started.readdir('/a')).toEqual(['b'])
     }
   })
+})
+
+it('an image that a caller made of Buffers stays as it is, whatever is written to the file', async () => {
+  const given = Buffer.alloc(4096, 'a')
+  const fs = new InMemoryFileSystem({ image: new CrashImage(new Map([['/file', given]])) })
+  const file = await fs.open('/file', 'read-write')
+  await file.writeDurable([Buffer.from('XX')], 0)
+  await file.truncate(1000)
+  await file.sync()
+  expect(given.equals(Buffer.alloc(4096, 'a'))).toBe(true)
+  expect((await fs.stat('/file')).sizeBytes).toBe(1000)
 })

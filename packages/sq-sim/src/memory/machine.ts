@@ -192,7 +192,7 @@ export class Machine {
     for (const [path, bytes] of image.entries) {
       const parent = directories.get(posix.dirname(path))
       if (!parent) throw new Error(`'${path}' stands in an image without its directory`)
-      const inode = bytes ? this.disk.makeFile(path, bytes.slice()) : this.disk.makeDirectory(path)
+      const inode = bytes ? this.disk.makeFile(path, new Uint8Array(bytes)) : this.disk.makeDirectory(path)
       this.disk.adopt(parent, posix.basename(path), inode)
       if (inode.kind === 'directory') directories.set(path, inode)
       if (bytes) this.visible.makeFile(path, bytes)
