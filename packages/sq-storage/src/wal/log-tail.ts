@@ -53,12 +53,12 @@ export class LogTail {
     this.#nextOffset += commit.recordCount
   }
 
-  /** Ends the active segment; null where it holds no record. A broken one is healed away. */
+  /** Ends the active segment; null where it holds no record. A broken one is healed away, with or without records. */
   async closeActive(): Promise<ClosedSegment | null> {
     const active = this.#active
+    if (active?.broken === true) await this.#openSegment()
     if (active === null || active.summary.records === 0) return null
     if (!active.broken) return this.#seal(active)
-    await this.#openSegment()
     return active.describe(this.#context.partition, { sealed: false })
   }
 

@@ -143,6 +143,18 @@ test('a healed-away segment is reported closed with its stated end, not sealed',
   expect(log.closed).toMatchObject([{ baseOffset: 0n, lastOffset: 1n, records: 2, bytes: end, sealed: false }])
 })
 
+test('closeActiveSegment on a broken segment without a record heals too: what was rejected cannot come back', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  log.fs.faults.failNext('sync', 'EIO', log.path(0))
+  await outcome(append(writer, 'rejected'))
+  expect(await writer.closeActiveSegment()).toBeNull()
+  log.fs.kill()
+  const reopened = await log.open()
+  expect(reopened.nextOffset).toBe(0n)
+  expect(await log.values()).toEqual([])
+})
+
 test('closeActiveSegment on a broken segment heals first', async () => {
   const log = new LogFixture()
   const writer = await log.open()
