@@ -65,10 +65,13 @@ export class ProcessFileSystem implements FileSystem {
 
   async #whileAlive<T>(call: () => Promise<T>): Promise<T> {
     if (this.#dead) return never()
-    const [outcome] = await Promise.allSettled([call()])
-    if (this.#dead) return never()
-    if (outcome.status === 'rejected') throw outcome.reason
-    return outcome.value
+    try {
+      const result = await call()
+      return this.#dead ? await never() : result
+    } catch (error) {
+      if (this.#dead) return never()
+      throw error
+    }
   }
 }
 

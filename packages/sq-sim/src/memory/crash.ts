@@ -148,6 +148,25 @@ export class CrashState {
     return { picks, fill, torn }
   }
 
+  /**
+   * Where to tear the sector of a crash point, its last alternative over the one before, so that no two ways leave the
+   * same: ascending numbers of bytes, of which each is the end of a byte that changed. Empty for any other point.
+   */
+  tears(point: number): number[] {
+    for (const [file, { sectorPoints }] of this.#files) {
+      for (const [sector, its] of sectorPoints) {
+        if (its !== point) continue
+        const versions = file.versions.get(sector) ?? []
+        const position = sector * SECTOR_BYTES
+        const before = versions.at(-2) ?? file.durable(position, position + SECTOR_BYTES)
+        const ends = [...(versions.at(-1) ?? [])].flatMap((byte, i) => (byte === (before[i] ?? 0) ? [] : [i + 1]))
+        // With the last of them the sector is whole.
+        return ends.slice(0, -1)
+      }
+    }
+    return []
+  }
+
   #addNames(points: CrashPoint[], directory: DirectoryState): void {
     const { path, pending } = directory
     if (pending.length === 0) return
@@ -238,6 +257,9 @@ export class CrashState {
   }
 }
 
+/** What the rest of a torn sector may hold. */
+const NOISE = new Random(0).bytes(SECTOR_BYTES)
+
 interface Tear extends TornSector {
   /** The version before, if it is not the durable one. */
   readonly before: Uint8Array | undefined
@@ -247,8 +269,7 @@ function tear(target: Uint8Array, version: Uint8Array, { before, bytes, garbage 
   if (before) target.set(before)
   target.set(version.subarray(0, bytes))
   if (!garbage) return
-  const noise = new Random(bytes).bytes(SECTOR_BYTES)
   for (let i = bytes; i < version.length; i++) {
-    if (target[i] !== version[i]) target[i] = noise[i] ?? 0
+    if (target[i] !== version[i]) target[i] = NOISE[i] ?? 0
   }
 }

@@ -7,9 +7,6 @@ const MAX_COMBINATIONS = 256
 /** Beyond that, so many are drawn beside the regular ones. */
 const SAMPLES = 64
 const FILLS: readonly Fill[] = ['zeros', 'garbage', 'stale']
-/** Sectors are torn at every multiple of this: the parts of a frame begin at multiples of 4. */
-const TEAR_STEP_BYTES = 4
-const SECTOR_BYTES = 512
 
 /** So many are tried where a stop follows a stop. */
 const SOME = 6
@@ -57,19 +54,17 @@ function* wideChoice({ points }: CrashState, random: Random): Generator<CrashCho
   }
 }
 
-/** Everything survived but for one sector that is torn; or everything up to it. */
+/** Everything survived but for one sector that is torn; or everything up to it. At every byte that makes a difference. */
 function* torn(state: CrashState): Generator<CrashChoice> {
   const { points } = state
   const all = points.map(({ alternatives }) => alternatives - 1)
-  const whole = state.image({ picks: all }).digest()
   for (const [point, { kind }] of points.entries()) {
-    // Zeros over zeros cannot be torn.
-    if (kind !== 'sector' || state.image({ picks: all.with(point, 0) }).digest() === whole) continue
-    const upToHere = points.map(({ kind: other, alternatives }, index) =>
-      other === 'sector' && index > point ? 0 : alternatives - 1,
-    )
-    for (const picks of [all, upToHere]) {
-      for (let bytes = TEAR_STEP_BYTES; bytes < SECTOR_BYTES; bytes += TEAR_STEP_BYTES) {
+    if (kind !== 'sector') continue
+    const upToHere = all.map((last, index) => (points[index]?.kind === 'sector' && index > point ? 0 : last))
+    const others = upToHere.every((pick, index) => pick === all[index]) ? [all] : [all, upToHere]
+    const tears = state.tears(point)
+    for (const picks of others) {
+      for (const bytes of tears) {
         yield { picks, torn: { point, bytes } }
         yield { picks, torn: { point, bytes, garbage: true } }
       }

@@ -3,7 +3,7 @@ import { main, readOptions } from '../options.ts'
 import { formatCount, formatSeconds, Progress } from '../progress.ts'
 import { simulateJobs } from './jobs.ts'
 import type { SimulateFound, SimulateJob } from './jobs.ts'
-import { simulate } from './simulation.ts'
+import { simulateTraced } from './simulation.ts'
 
 const SEEDS_A_JOB = 100
 
@@ -37,7 +37,7 @@ await main(async () => {
 
 /** One seed, with all there is to say about it. */
 async function replay(seed: number): Promise<void> {
-  const { traceHash, acknowledged, rejected, stops } = await simulate(seed)
+  const { traceHash, acknowledged, rejected, stops } = await simulateTraced(seed)
   process.stdout.write(
     `seed ${seed}: ${acknowledged} appends acknowledged, ${rejected} rejected, ${stops} power cuts and kills, ` +
       `0 violations, trace ${traceHash}\n`,

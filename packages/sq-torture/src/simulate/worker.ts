@@ -1,7 +1,9 @@
 /** The process that simulates: a run of seeds at a time. */
+import '../cheap-process.ts'
 import { Violation } from '../history.ts'
 import { simulateJobs } from './jobs.ts'
-import { simulate } from './simulation.ts'
+import { simulate, simulateTraced } from './simulation.ts'
+import type { Simulated } from './simulation.ts'
 
 /** One in so many seeds is run a second time, and must do the very same. */
 const REPEATED_SHARE = 50
@@ -17,12 +19,11 @@ simulateJobs.serve(async ({ firstSeed, seeds }) => {
   return sum
 })
 
-async function run(seed: number): ReturnType<typeof simulate> {
+async function run(seed: number): Promise<Simulated> {
   try {
-    const found = await simulate(seed)
-    if (seed % REPEATED_SHARE === 0 && (await simulate(seed)).traceHash !== found.traceHash) {
-      throw new Violation('two runs of the seed did not do the same')
-    }
+    if (seed % REPEATED_SHARE !== 0) return await simulate(seed)
+    const [found, again] = [await simulateTraced(seed), await simulateTraced(seed)]
+    if (again.traceHash !== found.traceHash) throw new Violation('two runs of the seed did not do the same')
     return found
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error)
