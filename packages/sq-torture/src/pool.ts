@@ -3,6 +3,9 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 
+/** Loaded by every worker before anything else. */
+const CHEAP_PROCESS = new URL('./cheap-process.js', import.meta.url).href
+
 /** What a worker sends: once when it is ready, and after each job. */
 type WorkerMessage<Found> =
   | { readonly kind: 'ready' }
@@ -26,7 +29,7 @@ export class Pool<Job, Found> {
     const waiting = [...jobs]
     const failures: string[] = []
     const work = async (): Promise<void> => {
-      const child = fork(this.#script, { serialization: 'advanced' })
+      const child = fork(this.#script, { serialization: 'advanced', execArgv: ['--import', CHEAP_PROCESS] })
       const exited = once(child, 'exit')
       let current: Job | undefined
       child.on('message', (message: WorkerMessage<Found>) => {

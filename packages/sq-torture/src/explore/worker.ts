@@ -1,5 +1,4 @@
 /** The process that explores: one workload after another, keeping what it knows of the images it has met. */
-import '../cheap-process.ts'
 import { Violation } from '../history.ts'
 import { Explorer } from './explorer.ts'
 import { exploreJobs } from './jobs.ts'

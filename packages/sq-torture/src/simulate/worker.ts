@@ -1,5 +1,4 @@
 /** The process that simulates: a run of seeds at a time. */
-import '../cheap-process.ts'
 import { Violation } from '../history.ts'
 import { simulateJobs } from './jobs.ts'
 import { simulate, simulateTraced } from './simulation.ts'
