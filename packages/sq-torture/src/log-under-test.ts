@@ -90,6 +90,8 @@ export class LogUnderTest {
       throw new Violation(`4: a reader saw [${before.join(' ')}], and after recovery [${contents.join(' ')}]`)
     }
     this.history.recovered(contents)
+    const inRoot = JSON.stringify(this.fs.volume.readdirSync('/'))
+    if (inRoot !== '["d"]') throw new Violation(`10: beside the data directory, /d, there is something: ${inRoot}`)
   }
 
   /** Appends one record, or several as a batch. Resolves, either way, once the caller was told. */

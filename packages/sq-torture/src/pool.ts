@@ -6,6 +6,9 @@ import { availableParallelism } from 'node:os'
 /** Loaded by every worker before anything else. */
 const CHEAP_PROCESS = new URL('./cheap-process.js', import.meta.url).href
 
+/** A job that takes longer, by far the longest, waits for something that never comes. */
+const JOB_LIMIT_MS = 300_000
+
 /** What a worker sends: once when it is ready, and after each job. */
 type WorkerMessage<Found> =
   | { readonly kind: 'ready' }
@@ -22,27 +25,40 @@ export class Pool<Job, Found> {
   }
 
   /**
-   * Gives every job to some worker, one at a time, and calls back with what each found. Rejects with the first failure;
-   * all workers are gone when it settles.
+   * Gives every job to some worker, one at a time, and calls back with what each found. Neighbours go to the same worker
+   * as far as that keeps all of them busy. Rejects with the first failure; all workers are gone when it settles.
    */
   async run(jobs: readonly Job[], onDone: (found: Found, job: Job) => void): Promise<void> {
-    const waiting = [...jobs]
+    const workers = Math.min(availableParallelism(), jobs.length)
+    const shares = Array.from({ length: workers }, (_, worker) =>
+      jobs.slice((jobs.length * worker) / workers, (jobs.length * (worker + 1)) / workers),
+    )
     const failures: string[] = []
-    const work = async (): Promise<void> => {
+    const work = async (share: Job[]): Promise<void> => {
       const child = fork(this.#script, { serialization: 'advanced', execArgv: ['--import', CHEAP_PROCESS] })
       const exited = once(child, 'exit')
       let current: Job | undefined
+      let limit: NodeJS.Timeout | undefined
       child.on('message', (message: WorkerMessage<Found>) => {
+        clearTimeout(limit)
         if (message.kind === 'failed') failures.push(message.message)
         if (message.kind === 'done' && current !== undefined) onDone(message.found, current)
-        current = failures.length > 0 ? undefined : waiting.shift()
-        if (current === undefined) child.disconnect()
-        else child.send({ job: current })
+        current = failures.length > 0 ? undefined : (share.shift() ?? longest(shares).pop())
+        if (current === undefined) {
+          child.disconnect()
+          return
+        }
+        child.send({ job: current })
+        limit = setTimeout(() => {
+          failures.push(`VIOLATION 12: after ${JOB_LIMIT_MS / 1000} s this is not over: ${JSON.stringify(current)}`)
+          child.kill('SIGKILL')
+        }, JOB_LIMIT_MS)
       })
       const [status] = await exited
+      clearTimeout(limit)
       if (status !== 0) failures.push(`a worker ended with status ${status}`)
     }
-    await Promise.all(Array.from({ length: Math.min(availableParallelism(), jobs.length) }, work))
+    await Promise.all(shares.map(work))
     if (failures.length > 0) throw new Error(failures[0])
   }
 
@@ -56,6 +72,10 @@ export class Pool<Job, Found> {
     })
     tell({ kind: 'ready' })
   }
+}
+
+function longest<Job>(shares: readonly Job[][]): Job[] {
+  return shares.reduce((one, other) => (other.length > one.length ? other : one))
 }
 
 function tell(message: WorkerMessage<unknown>): void {

@@ -109,6 +109,28 @@ describe('a crash', () => {
     expect(content(fs)).toBe('C*100 B*412')
   })
 
+  it('can tear a sector at the end of each changed byte but the last, where it would be whole', async () => {
+    const before = Buffer.alloc(512, 'A')
+    const after = Buffer.from(before)
+    for (const index of [3, 4, 200, 511]) after[index] = 0x42
+    const fs = await withFile(before, (file) => file.write([after], 0))
+    const state = fs.crashState()
+    expect(state.tears(0)).toEqual([4, 5, 201])
+    const digests = state.tears(0).map((length) => state.image({ picks: [1], torn: { point: 0, bytes: length } }).digest())
+    const edges = [[0], [1]].map((picks) => state.image({ picks }).digest())
+    expect(new Set([...digests, ...edges]).size).toBe(5)
+  })
+
+  it('can tear a newer version over an older one, and nothing that is no sector', async () => {
+    const fs = await withFile(bytes('A'), async (file) => {
+      await file.write([bytes('BB')], 0)
+      await file.write([bytes('BCC')], 0)
+    })
+    const state = fs.crashState()
+    expect(state.points.map(({ kind }) => kind)).toEqual(['size', 'sector'])
+    expect(state.points.map((_, point) => state.tears(point))).toEqual([[], [2]])
+  })
+
   it('leaves durable bytes of a torn sector alone, garbage or not', async () => {
     for (const garbage of [false, true]) {
       const fs = await withFile(bytes('A'.repeat(100)), (file) => file.write([bytes('B'.repeat(200))], 100))

@@ -54,20 +54,25 @@ function* wideChoice({ points }: CrashState, random: Random): Generator<CrashCho
   }
 }
 
-/** Everything survived but for one sector that is torn; or everything up to it. At every byte that makes a difference. */
+/** One sector is torn, at every byte that makes a difference, and all else survived; or all up to it; or nothing. */
 function* torn(state: CrashState): Generator<CrashChoice> {
   const { points } = state
   const all = points.map(({ alternatives }) => alternatives - 1)
   for (const [point, { kind }] of points.entries()) {
     if (kind !== 'sector') continue
-    const upToHere = all.map((last, index) => (points[index]?.kind === 'sector' && index > point ? 0 : last))
-    const others = upToHere.every((pick, index) => pick === all[index]) ? [all] : [all, upToHere]
+    const without = (left: (sector: number) => boolean) =>
+      all.map((last, index) => (points[index]?.kind === 'sector' && left(index) ? 0 : last))
+    const choices = [all, without((sector) => sector > point), without((sector) => sector !== point)]
     const tears = state.tears(point)
-    for (const picks of others) {
+    for (const picks of distinct(choices)) {
       for (const bytes of tears) {
         yield { picks, torn: { point, bytes } }
         yield { picks, torn: { point, bytes, garbage: true } }
       }
     }
   }
+}
+
+function distinct(choices: readonly number[][]): Iterable<number[]> {
+  return new Map(choices.map((picks) => [picks.join(), picks])).values()
 }

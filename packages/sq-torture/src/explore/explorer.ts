@@ -6,6 +6,7 @@
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { CrashImage, FailedSyncModel, Operation } from '@sq/sim/memory'
+import { WalIoError } from '@sq/storage'
 import { History, ValueTable, Violation } from '../history.ts'
 import type { Contents } from '../history.ts'
 import { LogUnderTest } from '../log-under-test.ts'
@@ -14,9 +15,9 @@ import type { Choices } from './crash-choices.ts'
 import type { Step } from './workloads.ts'
 
 /** One in so many new images has its recovery stopped in its turn, at each of its operations. */
-const RECOVERY_STOPPED_SHARE = 8
+const RECOVERY_STOPPED_SHARE = 32
 /** One in so many new images is lived on in: one more append, stopped in its turn. */
-const LIVED_ON_SHARE = 16
+const LIVED_ON_SHARE = 64
 /** How often a power cut may follow a power cut. */
 const MAX_DEPTH = 3
 
@@ -73,7 +74,7 @@ export class Explorer {
     const log = new LogUnderTest(new InMemoryFileSystem({ failedSync }), { values: this.#values })
     await log.open()
     for (const [serial, step] of workload.entries()) {
-      const run = () => step.run(log, serial)
+      const run = () => untilReadOnly(log, () => step.run(log, serial))
       if (serial === workload.length - 1) await this.#stopEverywhere(log, run)
       else await run()
     }
@@ -179,7 +180,7 @@ export class Explorer {
     const history = new History()
     history.allow(possible)
     const log = new LogUnderTest(fs, { values: this.#values, history, seed: this.#kills })
-    await this.#checkAll(await this.#cutPowerWhile(log, () => log.open()), 1)
+    await this.#checkAll(await this.#cutPowerWhile(log, () => untilReadOnly(log, () => log.open())), 1)
     await this.#checkAll(await this.#cutPowerWhile(log, () => log.append(Buffer.alloc(10, 'lived on'))), 1)
     await log.close()
   }
@@ -193,6 +194,22 @@ async function named(where: string | (() => string), check: () => Promise<void>)
     const what = cause instanceof Error ? cause.message : String(cause)
     throw new Violation(`${what}\n  ${typeof where === 'string' ? where : where()}`, { cause })
   }
+}
+
+/** Does something to a log. If the file system turns out to be read-only, nothing helps but to start the machine again. */
+async function untilReadOnly(log: LogUnderTest, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof WalIoError) || systemCode(error.cause) !== 'EROFS') throw error
+    log.die()
+    log.fs.crash()
+    await log.open()
+  }
+}
+
+function systemCode(cause: unknown): unknown {
+  return cause instanceof Error && 'code' in cause ? cause.code : undefined
 }
 
 /** 48 bits of an image's digest. */

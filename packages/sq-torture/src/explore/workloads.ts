@@ -23,7 +23,7 @@ export const STEPS: readonly Step[] = [
       const second = log.append(value(21, serial))
       // A third comes while the first two are on their way to the disk.
       await new Promise(setImmediate)
-      await Promise.all([first, second, log.append(value(22, serial))])
+      await Promise.all([first, second, log.append(value(22, serial)), log.readBesideWriter()])
     },
   },
   // Its frame is 512 bytes long: with others before it, it ends anywhere in a sector.
