@@ -20,17 +20,17 @@
  * gives the same log.
  */
 import { ActiveSegment } from './active-segment.ts'
-import { notRecords, provenDamage } from './damage.ts'
+import { provenDamage } from './damage.ts'
 import { frameEnd, FrameType, isProof } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
-import { readTimestamps } from './record.ts'
 import { SegmentScanner } from './scan.ts'
 import { encodeSeal, SummaryBuilder } from './seal.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
 import { io, listSegmentFiles, openSegment, placeAfterHead, verifyLink } from './segment-file.ts'
 import type { OpenSegment } from './segment-file.ts'
+import { summarize } from './segment-summary.ts'
 
 /** What opening a log found and did. */
 export interface Recovery {
@@ -132,7 +132,7 @@ async function examine(last: OpenSegment): Promise<Examined> {
   const tail = new UnprovenTail(head.bytes)
   let lastFrame = head.frame
   const take = (frame: Frame) => {
-    if (frame.header.type === FrameType.RECORDS) summarize(frame, { summary, path: head.path, baseOffset: head.baseOffset })
+    summarize(frame, { summary, head })
     tail.add(frame)
     lastFrame = frame.header
   }
@@ -173,28 +173,6 @@ class UnprovenTail {
       this.buffers.shift()
     }
   }
-}
-
-/** Takes the records of a frame into a segment's summary. Throws if a body that verified is not made of records. */
-function summarize(
-  { header, body }: Frame,
-  segment: { summary: SummaryBuilder; path: string; baseOffset: number },
-): void {
-  let minTimestampMs = Number.MAX_SAFE_INTEGER
-  let maxTimestampMs = 0
-  const whole = readTimestamps(body, header.recordCount, (timestampMs) => {
-    minTimestampMs = Math.min(minTimestampMs, timestampMs)
-    maxTimestampMs = Math.max(maxTimestampMs, timestampMs)
-  })
-  if (!whole) throw notRecords(segment.path, header)
-  const { position, recordCount } = header
-  segment.summary.add({
-    offsetDelta: header.baseOffset - segment.baseOffset,
-    position,
-    recordCount,
-    minTimestampMs,
-    maxTimestampMs,
-  })
 }
 
 /** Cuts off what is torn, and makes durable what is exposed. */

@@ -207,7 +207,10 @@ describe('verifyLink', () => {
     ['a MARK', commits().mark(8).mark(), FrameType.MARK],
     ['a SEAL', commits().seal(), FrameType.SEAL],
   ])('takes a segment that ends with %s', async (_, segment, lastType) => {
-    expect(await check(segment, segment.link)).toEqual({ link: segment.link, lastType })
+    expect(await check(segment, segment.link)).toEqual({
+      link: segment.link,
+      last: expect.objectContaining({ type: lastType, position: segment.link.lastPosition }),
+    })
   })
 
   it('takes one that goes on after its stated end: all of that is void', async () => {

@@ -143,13 +143,13 @@ export function placeAfterHead(head: SegmentHead): FramePlace {
 
 /**
  * Checks a segment against what its successor states of it: that the successor means this segment, and that the last
- * frame it names is there and ends where it says. Reads one frame header. Returns the statement, and the last frame's
- * type.
+ * frame it names is there and ends where it says. Reads one frame header. Returns the statement, and that frame's
+ * header.
  */
 export async function verifyLink(
   segment: OpenSegment,
   successor: SegmentHead,
-): Promise<{ link: SegmentLink; lastType: number }> {
+): Promise<{ link: SegmentLink; last: FrameHeader }> {
   const { path, baseOffset, frame: openFrame } = segment.head
   const link = successor.open.previous
   if (link?.baseOffset !== baseOffset) {
@@ -186,7 +186,7 @@ export async function verifyLink(
   if (nextOffsetAfter(last) !== successor.baseOffset) {
     throw wrong(`but the last frame ends before offset ${nextOffsetAfter(last)}, not ${successor.baseOffset}`)
   }
-  return { link, lastType: last.type }
+  return { link, last }
 }
 
 /** The offsets a segment holds, as far as the names in the directory tell. */

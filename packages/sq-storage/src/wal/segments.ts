@@ -55,14 +55,14 @@ export async function listSegments(
 /** A segment whose successor states where it ends. */
 async function describeEnded(segment: OpenSegment, successor: SegmentHead): Promise<SegmentInfo> {
   const { path, baseOffset } = segment.head
-  const { link, lastType } = await verifyLink(segment, successor)
+  const { link, last } = await verifyLink(segment, successor)
   return {
     path,
     baseOffset: BigInt(baseOffset),
     nextOffset: BigInt(successor.baseOffset),
     records: successor.baseOffset - baseOffset,
     bytes: link.end,
-    state: lastType === FrameType.SEAL ? 'sealed' : 'healed',
+    state: last.type === FrameType.SEAL ? 'sealed' : 'healed',
   }
 }
 

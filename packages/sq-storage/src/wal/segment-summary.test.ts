@@ -1,0 +1,169 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { CorruptLogError, UnsupportedFormatError } from '../errors.ts'
+import { flipped } from '../testing/hand-bytes.ts'
+import { LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { FrameType } from './frame.ts'
+import type { FrameHeader } from './frame.ts'
+import { locatePartition } from './partition.ts'
+import { encodeSealBody } from './seal.ts'
+import type { IndexEntry, SegmentSummary } from './seal.ts'
+import { openSegment } from './segment-file.ts'
+import type { OpenSegment } from './segment-file.ts'
+import { findSeal, readSummary } from './segment-summary.ts'
+
+const PARTITION = locatePartition('/data', 'orders', 0)
+const LARGE = 'x'.repeat(70_000)
+const TIMES = { minTimestampMs: TIMESTAMP_MS, maxTimestampMs: TIMESTAMP_MS }
+
+const SEALED = new SegmentBytes().records('a').seal()
+
+let log: LogFixture
+
+beforeEach(() => {
+  log = new LogFixture()
+})
+
+async function open(content: Buffer): Promise<OpenSegment> {
+  await log.makeSegments({ baseOffset: 0, bytes: content })
+  const listed = { path: log.path(0), baseOffset: 0, nextBaseOffset: null }
+  return openSegment(log.fs, listed, { partition: PARTITION, mode: 'read' })
+}
+
+/** The summary of a segment in a file that may hold something else than it. */
+async function summaryOf(segment: SegmentBytes, file: Buffer = segment.bytes): Promise<SegmentSummary> {
+  return readSummary(await open(file), segment.at(-1))
+}
+
+/** Three commits, of which the second and third have entries in the index. */
+function threeCommits(): SegmentBytes {
+  return new SegmentBytes().records(LARGE).records(LARGE, LARGE).records('c')
+}
+
+type Entries = [IndexEntry, IndexEntry]
+
+function entriesOf(segment: SegmentBytes): Entries {
+  return [entryOf(segment.at(1)), entryOf(segment.at(2))]
+}
+
+function entryOf({ baseOffset, position }: FrameHeader): IndexEntry {
+  return { offsetDelta: baseOffset, position, maxTimestampMs: TIMESTAMP_MS }
+}
+
+/** The last bytes of a SEAL that says it stands at a position. */
+function trailer(position: number): Buffer {
+  return encodeSealBody({ ...TIMES, index: [] }, position).subarray(-8)
+}
+
+describe('readSummary', () => {
+  it('takes it from the SEAL, and reads nothing else', async () => {
+    const segment = threeCommits().seal()
+    const opened = await open(segment.bytes)
+    const trace = log.fs.operations.trace()
+    expect(await readSummary(opened, segment.at(-1))).toEqual({ ...TIMES, index: entriesOf(segment) })
+    const { position, bodyLength } = segment.at(-1)
+    expect(trace.lines).toEqual([`read '${log.path(0)}' ${position + 40}+${bodyLength}`])
+  })
+
+  it.each([
+    ['a commit', () => threeCommits()],
+    ['a MARK', () => threeCommits().mark()],
+    ['a SEAL of another shape', () => threeCommits().frame({ type: FrameType.SEAL }, Buffer.alloc(24))],
+  ])('scans a segment that ends with %s', async (_, make) => {
+    const segment = make()
+    expect(await summaryOf(segment)).toMatchObject({ ...TIMES, records: 4, index: entriesOf(segment) })
+  })
+
+  it('scans a segment whose SEAL is damaged or cut short', async () => {
+    const segment = threeCommits().seal()
+    const { bytes } = segment
+    const expected = { ...TIMES, records: 4, index: entriesOf(segment) }
+    expect(await summaryOf(segment, flipped(bytes, 8 * bytes.length - 8 * 20))).toMatchObject(expected)
+    log = new LogFixture()
+    expect(await summaryOf(segment, bytes.subarray(0, -8))).toMatchObject(expected)
+  })
+
+  it('looks at nothing behind the stated end', async () => {
+    const segment = threeCommits()
+    const ended = segment.at(-1)
+    const opened = await open(segment.records('void').bytes)
+    expect(await readSummary(opened, ended)).toMatchObject({ records: 4 })
+  })
+
+  it('has no records for a segment that holds none', async () => {
+    const opened = await open(new SegmentBytes().bytes)
+    const summary = await readSummary(opened, opened.head.frame)
+    expect(summary).toMatchObject({ records: 0, index: [] })
+    expect(summary.minTimestampMs).toBeGreaterThan(summary.maxTimestampMs)
+  })
+
+  const wrong: [string, (entries: Entries, sealPosition: number) => Partial<SegmentSummary>][] = [
+    ['entries in the wrong order', (entries) => ({ index: entries.toReversed() })],
+    ['the same entry twice', ([entry]) => ({ index: [entry, entry] })],
+    ['offsets that do not grow', ([first, second]) => ({ index: [first, { ...second, offsetDelta: 1 }] })],
+    ['an offset past its end', ([first, second]) => ({ index: [first, { ...second, offsetDelta: 4 }] })],
+    ['a position in the head', ([first]) => ({ index: [{ ...first, position: 112 }] })],
+    ['a position of the SEAL', ([first], position) => ({ index: [{ ...first, position }] })],
+    ['a position where no frame can be', ([first]) => ({ index: [{ ...first, position: first.position + 4 }] })],
+    ['times that go back', ([first, second]) => ({ index: [first, { ...second, maxTimestampMs: 0 }] })],
+    ['a time past the largest', ([first]) => ({ index: [{ ...first, maxTimestampMs: TIMESTAMP_MS + 1 }] })],
+    ['no time at all', () => ({ minTimestampMs: TIMESTAMP_MS + 1, index: [] })],
+    ['a time over 2^53 - 1', () => ({ maxTimestampMs: 2 ** 53, index: [] })],
+  ]
+  it.each(wrong)('does not believe a SEAL with %s', async (_, change) => {
+    const segment = threeCommits()
+    const { position } = segment.place
+    const entries = entriesOf(segment)
+    const summary = { ...TIMES, index: entries, ...change(entries, position) }
+    segment.frame({ type: FrameType.SEAL }, encodeSealBody(summary, position))
+    expect(await summaryOf(segment)).toMatchObject({ ...TIMES, records: 4, index: entries })
+  })
+
+  it('rejects for a damaged commit, proven or not', async () => {
+    const segment = threeCommits().mark()
+    const damaged = flipped(segment.bytes, 8 * (segment.at(1).position + 60))
+    const error: unknown = await summaryOf(segment, damaged).catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(CorruptLogError)
+    const [from, to] = [segment.at(1).position, segment.at(2).position]
+    expect(error).toMatchObject({ from, to, firstOffset: 1n, lastOffset: 2n })
+    log = new LogFixture()
+    const unproven = threeCommits()
+    const last = flipped(unproven.bytes, 8 * (unproven.at(2).position + 60))
+    await expect(summaryOf(unproven, last)).rejects.toMatchObject({ firstOffset: 3n, lastOffset: 3n })
+  })
+
+  it('rejects for a frame that verifies and holds no records, and for one of an unknown kind', async () => {
+    const strange = new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 1 }, Buffer.alloc(24))
+    await expect(summaryOf(strange)).rejects.toThrow('is not made of 1 records')
+    log = new LogFixture()
+    const sealed = new SegmentBytes().records('a').frame({ type: FrameType.SEAL, attributes: 1 }, Buffer.alloc(24))
+    await expect(summaryOf(sealed)).rejects.toThrow(UnsupportedFormatError)
+  })
+})
+
+describe('findSeal', () => {
+  it('finds the SEAL from the end of the file', async () => {
+    const segment = threeCommits().seal()
+    expect(await findSeal(await open(segment.bytes))).toEqual(segment.at(-1))
+  })
+
+  it.each([
+    ['only OPEN', new SegmentBytes().bytes],
+    ['a commit', new SegmentBytes().records('a').bytes],
+    ['bytes behind its SEAL', Buffer.concat([threeCommits().seal().bytes, Buffer.alloc(8)])],
+    ['a SEAL whose header is damaged', flipped(SEALED.bytes, 8 * (SEALED.at(-1).position + 10))],
+    ['what a record says is a SEAL', new SegmentBytes().records(encodeSealBody({ ...TIMES, index: [] }, 120)).bytes],
+  ])('is null for a segment that ends with %s', async (_, content) => {
+    expect(await findSeal(await open(content))).toBeNull()
+  })
+
+  it('is null where the place given holds another frame, or a SEAL that ends elsewhere', async () => {
+    const marked = new SegmentBytes().records('a')
+    marked.frame({ type: FrameType.MARK }, trailer(marked.place.position))
+    expect(await findSeal(await open(marked.bytes))).toBeNull()
+    log = new LogFixture()
+    const sealed = new SegmentBytes().records('a').seal()
+    const longer = Buffer.concat([sealed.bytes, trailer(sealed.at(-1).position)])
+    expect(await findSeal(await open(longer))).toBeNull()
+  })
+})

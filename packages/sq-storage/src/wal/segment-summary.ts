@@ -1,0 +1,110 @@
+/**
+ * What is known of the records of one segment without reading them: taken from its SEAL, or gathered by a scan where it
+ * has none that can be believed. `seal.ts` has the bytes; recovery and the listing stand on this.
+ */
+import { knownDamage, notRecords, provenDamage } from './damage.ts'
+import {
+  checksum,
+  decodeFrameHeader,
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  frameEnd,
+  FrameType,
+  nextOffsetAfter,
+  unknownInFrame,
+} from './frame.ts'
+import type { Frame, FrameHeader } from './frame.ts'
+import { readTimestamps } from './record.ts'
+import { SegmentScanner } from './scan.ts'
+import { decodeSealBody, decodeSealTrailer, SEAL_TRAILER_BYTES, SummaryBuilder } from './seal.ts'
+import type { SegmentSummary } from './seal.ts'
+import { io, placeAfterHead } from './segment-file.ts'
+import type { OpenSegment, SegmentHead } from './segment-file.ts'
+
+/**
+ * The summary of a segment that ends with the frame `last`, whose header verified and which lies within the file: as
+ * `verifyLink` or `findSeal` returned it. Reads the SEAL; scans the segment where it has none or one that is damaged.
+ * Without records the smallest timestamp is larger than the largest.
+ *
+ * Rejects with `CorruptLogError` where a scan meets a damaged commit, `UnsupportedFormatError`, `WalIoError`.
+ */
+export async function readSummary(segment: OpenSegment, last: FrameHeader): Promise<SegmentSummary> {
+  const sealed = last.type === FrameType.SEAL && unknownInFrame(last) === null
+  return (sealed ? await readSeal(segment, last) : null) ?? scanSummary(segment, last)
+}
+
+/**
+ * The SEAL that a segment's file ends with, or null if it ends with anything else. To be asked of a log's last segment
+ * only: what the file of another one ends with may be void.
+ */
+export async function findSeal({ handle, head }: OpenSegment): Promise<FrameHeader | null> {
+  const { path, frame: openFrame } = head
+  const size = await io('read the size of', path, () => handle.size())
+  const trailer = Buffer.alloc(SEAL_TRAILER_BYTES)
+  await io('read', path, () => handle.read(trailer, size - SEAL_TRAILER_BYTES))
+  const position = decodeSealTrailer(trailer)
+  if (position === null) return null
+  const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
+  await io('read', path, () => handle.read(bytes, position))
+  const header = decodeFrameHeader(bytes, { at: 0, position, salt: openFrame.headerCrc })
+  return header?.type === FrameType.SEAL && frameEnd(header) === size ? header : null
+}
+
+/** Takes the records of a frame, if it holds any, into its segment's summary. Throws where they are not records. */
+export function summarize(
+  { header, body }: Frame,
+  { summary, head }: { summary: SummaryBuilder; head: SegmentHead },
+): void {
+  if (header.type !== FrameType.RECORDS) return
+  let minTimestampMs = Number.MAX_SAFE_INTEGER
+  let maxTimestampMs = 0
+  const whole = readTimestamps(body, header.recordCount, (timestampMs) => {
+    minTimestampMs = Math.min(minTimestampMs, timestampMs)
+    maxTimestampMs = Math.max(maxTimestampMs, timestampMs)
+  })
+  if (!whole) throw notRecords(head.path, header)
+  const { position, recordCount } = header
+  const offsetDelta = header.baseOffset - head.baseOffset
+  summary.add({ offsetDelta, position, recordCount, minTimestampMs, maxTimestampMs })
+}
+
+/** What the body of a SEAL says, or null where it is damaged or says what cannot be. */
+async function readSeal({ handle, head }: OpenSegment, seal: FrameHeader): Promise<SegmentSummary | null> {
+  const body = Buffer.alloc(seal.bodyLength)
+  await io('read', head.path, () => handle.read(body, seal.position + FRAME_HEADER_BYTES))
+  const summary = checksum(body) === seal.bodyCrc ? decodeSealBody(body, seal.position) : null
+  return summary !== null && isPossible(summary, { head, seal }) ? summary : null
+}
+
+/** Whether each entry of the index lies in the segment, behind the one before it, and no time is out of range. */
+function isPossible(
+  { minTimestampMs, maxTimestampMs, index }: SegmentSummary,
+  { head, seal }: { head: SegmentHead; seal: FrameHeader },
+): boolean {
+  let before = { offsetDelta: -1, position: frameEnd(head.frame) - FRAME_ALIGNMENT, maxTimestampMs: 0 }
+  for (const entry of index) {
+    const goesOn = entry.offsetDelta > before.offsetDelta && entry.position > before.position
+    if (!goesOn || entry.position % FRAME_ALIGNMENT !== 0 || entry.maxTimestampMs < before.maxTimestampMs) return false
+    before = entry
+  }
+  const isInside = before.position < seal.position && before.offsetDelta < seal.baseOffset - head.baseOffset
+  const hasTimes = before.maxTimestampMs <= maxTimestampMs && minTimestampMs <= maxTimestampMs
+  return isInside && hasTimes && Number.isSafeInteger(maxTimestampMs)
+}
+
+async function scanSummary(segment: OpenSegment, last: FrameHeader): Promise<SegmentSummary> {
+  const { handle, head } = segment
+  const limit = frameEnd(last)
+  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
+  const summary = new SummaryBuilder()
+  while (scanner.stop === null) {
+    for (const frame of await io('read', head.path, () => scanner.next())) summarize(frame, { summary, head })
+  }
+  const { nextOffset } = scanner.place
+  const expected = nextOffsetAfter(last)
+  if (nextOffset < expected) {
+    const here = { stop: scanner.stop, nextOffset, limit }
+    throw (await provenDamage(segment, here)) ?? knownDamage(head.path, here, expected - 1)
+  }
+  return summary
+}
