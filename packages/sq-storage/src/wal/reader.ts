@@ -1,35 +1,40 @@
 /**
- * Reads a partition's log, record by record, with every checksum on the way checked. It opens nothing for writing and
- * takes no lock, so it may run beside a writer, in its process or in another.
+ * Reads a partition's log, record by record or commit by commit, with every checksum on the way checked. It opens
+ * nothing for writing and takes no lock, so it may run beside a writer, in its process or in another.
  */
 import type { FileSystem } from '@sq/sim'
-import { resolveConfig, show } from '../config.ts'
+import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { ClosedError } from '../errors.ts'
+import { Alarm } from './alarm.ts'
 import { notRecords } from './damage.ts'
-import { durableBound } from './live-logs.ts'
-import { scanLog } from './log-scan.ts'
+import type { FrameHeader } from './frame.ts'
+import { streamFrames } from './frame-stream.ts'
 import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
-import { decodeRecords } from './record.ts'
+import { checkReadOptions } from './read-options.ts'
+import type { ReadOptions, ReadRange } from './read-options.ts'
+import type { LocatedFrame } from './recent-frames.ts'
+import { RecordBatch } from './record-batch.ts'
+import { RecordIterator } from './record-iterator.ts'
+import { decodeRecords, recordBytes } from './record.ts'
 import type { LogRecord } from './record.ts'
 import { statDirectory } from './segment-file.ts'
-
-export interface ReadOptions {
-  /** The first offset to read; the log's first one if not given. The log's next offset is allowed, and reads nothing. */
-  readonly from?: bigint
-}
+import { sharedLog } from './shared-log.ts'
+import type { SharedLog } from './shared-log.ts'
 
 export class WalReader implements AsyncDisposable {
   readonly #fs: FileSystem
   readonly #partition: Partition
-  readonly #directoryIdentity: string
+  readonly #shared: SharedLog
+  /** Of the iterations that are under way. */
+  readonly #alarms = new Set<Alarm>()
   #closed = false
 
-  private constructor(fs: FileSystem, partition: Partition, directoryIdentity: string) {
+  private constructor(fs: FileSystem, partition: Partition, shared: SharedLog) {
     this.#fs = fs
     this.#partition = partition
-    this.#directoryIdentity = directoryIdentity
+    this.#shared = shared
   }
 
   /**
@@ -39,43 +44,66 @@ export class WalReader implements AsyncDisposable {
   static async open(fs: FileSystem, config: WalConfig, topic: string, partition: number): Promise<WalReader> {
     const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
     const { identity } = await statDirectory(fs, located.directory)
-    return new WalReader(fs, located, identity)
+    return new WalReader(fs, located, sharedLog(identity))
   }
 
   /**
-   * The records from an offset on, in order, up to the end of the log. In the writer's thread that is what was durable
-   * when the iteration began, or first met a writer that was opened later. In another thread or process it is the last whole
-   * commit in the file, which may be there a moment before its writer acknowledges it.
+   * The records from an offset or a time on, in order, up to the end of the log. In the writer's thread that is what was
+   * durable when the iteration began, or first met a writer that was opened later. In another thread or process it is
+   * the last whole commit in the file, which may be there a moment before its writer acknowledges it.
    *
-   * Keys and values are views on buffers that are not used again: they stay valid as long as you hold them, and hold
-   * their whole commit in memory, or the 256 KiB it was read with.
+   * With `follow` the iteration does not end there, but waits for more, across everything the writer does: rotation,
+   * healing, deletion of old segments, closing and opening again. A writer in this thread wakes it, nothing is shown
+   * before it is durable, and the commits just made need no file; where there is none, the directory is watched.
    *
-   * The iteration throws a `RangeError` or `TypeError` for a bad `from`, `OffsetOutOfRangeError` for an offset the log
-   * does not have, `CorruptLogError` at the first damaged bytes, `DivergedError`, `UnsupportedFormatError`,
-   * `WalIoError`, and `ClosedError` once the reader is closed. The records before the damage were returned then; but
-   * where it leaves open how far a segment is valid (the head of its successor, its last frame), none of that segment.
-   * Leaving the loop early gives up the files.
+   * Keys and values are views on buffers that are not used again, and that other readers may see: they stay valid as
+   * long as you hold them, and hold their whole commit in memory, or the 256 KiB it was read with. Do not change them.
+   * A commit is decoded as a whole: with many small records that takes several times its bytes.
+   *
+   * The iteration throws a `RangeError` or `TypeError` for a bad option, `OffsetOutOfRangeError` for an offset the log
+   * does not have, or has no more, `CorruptLogError` at the first damaged bytes, `DivergedError` where records that it
+   * returned are no longer in the log, `UnsupportedFormatError`, `WalIoError`, the reason of an aborted `signal`, and
+   * `ClosedError` once the reader is closed. The records before the damage were returned then; but where it leaves open
+   * how far a segment is valid (the head of its successor, its last frame), none of that segment. Leaving the loop early
+   * gives up the files.
    */
-  async *read(options: ReadOptions = {}): AsyncGenerator<LogRecord, void, undefined> {
-    const from = checkFrom(options.from)
-    if (this.#closed) throw this.#closedError()
-    const [fs, partition, identity] = [this.#fs, this.#partition, this.#directoryIdentity]
-    const range = { fs, partition, from, durableBound: () => durableBound(identity) }
-    for await (const { path, frame } of scanLog(range)) {
-      const records = decodeRecords(frame.body, frame.header)
-      if (records === null) throw notRecords(path, frame.header)
-      // A batch is one frame: the first frame may begin before the offset that is wanted.
-      const skipped = from === null ? 0 : Math.max(from - frame.header.baseOffset, 0)
-      for (const record of records.slice(skipped)) {
-        if (this.#closed) throw this.#closedError()
-        yield record
+  read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
+    const alarm = new Alarm()
+    return new RecordIterator(this.#pages(options, alarm), { alarm, check: this.#checkOf(options) })
+  }
+
+  /**
+   * The same in whole commits, undecoded, for whoever passes them on: the first may begin before the offset or time that
+   * is wanted, the last end behind `to`. `maxRecords` and `maxBytes` end before the commit that would go past them.
+   */
+  async *readBatches(options: ReadOptions = {}): AsyncGenerator<RecordBatch, void, undefined> {
+    const range = checkReadOptions(options)
+    const budget = new Budget(range)
+    let isReached = range.fromTimestampMs === null
+    for await (const frames of this.#frames(options, range, new Alarm())) {
+      for (const { segment, frame, batch = RecordBatch.ofFrame(frame) } of frames) {
+        if (frame.header.baseOffset >= range.to) return
+        isReached ||= decode({ segment, frame }).some(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
+        if (!isReached) continue
+        if (!budget.take(frame.header.recordCount, frame.body.length)) return
+        yield batch
       }
     }
   }
 
-  /** Ends all iterations at their next record. The files of an iteration are closed when it ends. */
+  /**
+   * The offset of the first record whose timestamp is this or later, in milliseconds since 1970; null where there is
+   * none. Rejects as `read` does.
+   */
+  async offsetAt(timestampMs: number): Promise<bigint | null> {
+    for await (const { offset } of this.read({ fromTimestampMs: timestampMs, maxRecords: 1 })) return offset
+    return null
+  }
+
+  /** Ends all iterations at their next record, also those that wait for one. Their files are closed when they end. */
   close(): Promise<void> {
     this.#closed = true
+    for (const alarm of this.#alarms) alarm.ring()
     return Promise.resolve()
   }
 
@@ -83,16 +111,106 @@ export class WalReader implements AsyncDisposable {
     return this.close()
   }
 
-  #closedError(): ClosedError {
-    return new ClosedError('reader', this.#partition.directory)
+  async *#pages(options: ReadOptions, alarm: Alarm): AsyncGenerator<readonly LogRecord[], void, undefined> {
+    const range = checkReadOptions(options)
+    const budget = new Budget(range)
+    let isReached = range.fromTimestampMs === null
+    for await (const frames of this.#frames(options, range, alarm)) {
+      for (const located of frames) {
+        let records = within(decode(located), located.frame.header, range)
+        if (!isReached) {
+          const first = records.findIndex(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
+          if (first === -1) continue
+          records = records.slice(first)
+          isReached = true
+        }
+        const taken = budget.takeSome(records)
+        if (taken.length > 0) yield taken
+        if (taken.length < records.length || budget.isSpent) return
+      }
+    }
+  }
+
+  async *#frames(
+    options: ReadOptions,
+    range: ReadRange,
+    alarm: Alarm,
+  ): AsyncGenerator<readonly LocatedFrame[], void, undefined> {
+    const check = this.#checkOf(options)
+    const context = { fs: this.#fs, partition: this.#partition, shared: this.#shared, alarm, check }
+    const onAbort = (): void => alarm.ring()
+    range.signal?.addEventListener('abort', onAbort)
+    this.#alarms.add(alarm)
+    try {
+      check()
+      for await (const frames of streamFrames(context, range)) {
+        yield frames
+        check()
+      }
+    } finally {
+      this.#alarms.delete(alarm)
+      range.signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #checkOf({ signal }: ReadOptions): () => void {
+    return () => {
+      if (this.#closed) throw new ClosedError('reader', this.#partition.directory)
+      signal?.throwIfAborted()
+    }
   }
 }
 
-function checkFrom(from: bigint | undefined): number | null {
-  if (from === undefined) return null
-  if (typeof from !== 'bigint') throw new TypeError(`from must be a bigint, not ${show(from)}`)
-  if (from < 0n || from > Number.MAX_SAFE_INTEGER) {
-    throw new RangeError(`from must be an offset from 0 to 2^53 - 1: ${from}`)
+/** How many records and bytes may still be returned. */
+class Budget {
+  #records: number
+  #bytes: number
+  readonly #countsBytes: boolean
+  #isFirst = true
+
+  constructor({ maxRecords, maxBytes }: ReadRange) {
+    this.#records = maxRecords
+    this.#bytes = maxBytes
+    this.#countsBytes = maxBytes !== Infinity
   }
-  return Number(from)
+
+  get isSpent(): boolean {
+    return this.#records <= 0 || this.#bytes <= 0
+  }
+
+  /** Whether there is room for so much. There is for what comes first, whatever its size. */
+  take(records: number, bytes: number): boolean {
+    if (!this.#isFirst && (records > this.#records || bytes > this.#bytes)) return false
+    this.#isFirst = false
+    this.#records -= records
+    this.#bytes -= bytes
+    return true
+  }
+
+  /** The first of these records, as many as there is room for. */
+  takeSome(records: readonly LogRecord[]): readonly LogRecord[] {
+    if (!this.#countsBytes && records.length <= this.#records) {
+      this.#records -= records.length
+      return records
+    }
+    const end = records.findIndex((record) => !this.take(1, recordBytes(record)))
+    return end === -1 ? records : records.slice(0, end)
+  }
+}
+
+function decode({ segment, frame }: LocatedFrame): readonly LogRecord[] {
+  const records = decodeRecords(frame.body, frame.header)
+  if (records === null) throw notRecords(segment.path, frame.header)
+  return records
+}
+
+/** A batch is one frame: it may begin before the first offset that is wanted, and end behind the last. */
+function within(
+  records: readonly LogRecord[],
+  { baseOffset, recordCount }: FrameHeader,
+  { from, to }: ReadRange,
+): readonly LogRecord[] {
+  const first = Math.max((from ?? 0) - baseOffset, 0)
+  if (first === 0 && baseOffset + recordCount <= to) return records
+  return records.slice(first, Math.max(to - baseOffset, 0))
 }

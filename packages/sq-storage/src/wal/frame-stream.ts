@@ -1,0 +1,151 @@
+/**
+ * The commits of a range of a log, as they are there or become durable: `log-cursor.ts` finds them in the files, those
+ * just made come from memory, and in between it waits.
+ */
+import { DivergedError } from '../errors.ts'
+import type { Alarm } from './alarm.ts'
+import { LogCursor } from './log-cursor.ts'
+import type { CursorContext } from './log-cursor.ts'
+import type { ReadRange } from './read-options.ts'
+import type { LocatedFrame } from './recent-frames.ts'
+import type { SharedLog } from './shared-log.ts'
+import { offsetBefore } from './timestamp-search.ts'
+
+export interface StreamContext extends CursorContext {
+  readonly shared: SharedLog
+  /** Rings for whatever else must be looked at before more is waited for. */
+  readonly alarm: Alarm
+  /** Throws where the reading is to end. */
+  readonly check: () => void
+}
+
+/** The frames that hold the offsets of a range, some at a time; the first may begin before it, the last end behind it. */
+export async function* streamFrames(
+  context: StreamContext,
+  range: ReadRange,
+): AsyncGenerator<readonly LocatedFrame[], void, undefined> {
+  const stream = new FrameStream(context, range)
+  try {
+    for (let frames = await stream.next(); frames !== null; frames = await stream.next()) yield frames
+  } finally {
+    await stream.close()
+  }
+}
+
+class FrameStream {
+  readonly #context: StreamContext
+  readonly #range: ReadRange
+  /** What is durable when the stream begins; a stream that follows asks again and again. */
+  #bound = Infinity
+  #cursor: LogCursor | null = null
+  /** The offset after the last one that was returned. */
+  #returned: number | null = null
+  /** How many truncations this stream knows of. */
+  #cutsSeen: number
+  #stopWatching: (() => void) | null = null
+
+  constructor(context: StreamContext, range: ReadRange) {
+    this.#context = context
+    this.#range = range
+    this.#cutsSeen = context.shared.cuts.length
+    if (range.follow) context.shared.follow(context.alarm)
+  }
+
+  /** The next frames; null at the end. */
+  async next(): Promise<readonly LocatedFrame[] | null> {
+    const { alarm, check } = this.#context
+    for (;;) {
+      alarm.reset()
+      check()
+      const frames = await this.#look()
+      check()
+      if (frames.length > 0) return frames
+      if (!this.#range.follow || this.#isComplete()) return null
+      if (this.#isWatchedEnough()) await alarm.wait()
+      else await this.#watch()
+    }
+  }
+
+  async close(): Promise<void> {
+    const { shared, alarm } = this.#context
+    shared.unfollow(alarm)
+    this.#stopWatching?.()
+    await this.#cursor?.close()
+  }
+
+  async #look(): Promise<readonly LocatedFrame[]> {
+    const { shared } = this.#context
+    let frames: readonly LocatedFrame[] = []
+    try {
+      this.#cursor ??= await this.#begin()
+      if (this.#isComplete()) return []
+      frames = await this.#advance(this.#cursor)
+    } catch (error) {
+      // A truncation under way looks like much else.
+      if (shared.cuts.length === this.#cutsSeen) throw error
+    }
+    if (shared.cuts.length > this.#cutsSeen) return this.#beginAgain()
+    this.#returned = this.#cursor?.nextOffset ?? null
+    return frames
+  }
+
+  async #begin(): Promise<LogCursor> {
+    const { fs, partition, shared } = this.#context
+    const { from, fromTimestampMs, follow } = this.#range
+    const durableBound = (): number => {
+      if (follow || this.#bound === Infinity) this.#bound = shared.durableBound
+      return this.#bound
+    }
+    const view = {
+      indexes: shared.indexes,
+      get durableBound() {
+        return durableBound()
+      },
+    }
+    const context = { fs, partition, shared: view }
+    const start = fromTimestampMs === null ? from : await offsetBefore(context, fromTimestampMs)
+    return new LogCursor(context, this.#returned ?? start)
+  }
+
+  /** From memory, if the stream has kept up, else from the files. */
+  async #advance(cursor: LogCursor): Promise<readonly LocatedFrame[]> {
+    const { follow } = this.#range
+    const recent = follow && cursor.nextOffset !== null ? this.#context.shared.recent.from(cursor.nextOffset) : []
+    if (recent.length === 0) return cursor.next()
+    await cursor.skip(recent)
+    return recent
+  }
+
+  /** After a truncation: what was found may be void. What was returned must not be. */
+  async #beginAgain(): Promise<readonly LocatedFrame[]> {
+    const { shared, partition } = this.#context
+    const cut = Math.min(...shared.cuts.slice(this.#cutsSeen))
+    this.#cutsSeen = shared.cuts.length
+    if (this.#returned !== null && this.#returned > cut) {
+      throw new DivergedError({ path: partition.directory, offset: BigInt(cut) })
+    }
+    this.#bound = Math.min(this.#bound, cut)
+    await this.#cursor?.close()
+    this.#cursor = null
+    return this.#look()
+  }
+
+  #isComplete(): boolean {
+    return (this.#cursor?.nextOffset ?? 0) >= this.#range.to
+  }
+
+  /** A writer of this thread tells of all it does; else the directory must be watched. */
+  #isWatchedEnough(): boolean {
+    const isWriterHere = this.#context.shared.durableBound !== Infinity
+    if (isWriterHere) {
+      this.#stopWatching?.()
+      this.#stopWatching = null
+    }
+    return isWriterHere || this.#stopWatching !== null
+  }
+
+  async #watch(): Promise<void> {
+    const { fs, partition, shared } = this.#context
+    this.#stopWatching = await shared.watch(fs, partition.directory)
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * Walks the RECORDS frames of a whole log, across its segments, beside a writer that may be at work. The reader stands
+ * on it; `scan.ts` walks a single segment.
+ */
+import type { FileSystem } from '@sq/sim'
+import { CorruptLogError, DivergedError, OffsetOutOfRangeError, systemCode, WalIoError } from '../errors.ts'
+import { knownDamage, provenDamage } from './damage.ts'
+import { frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
+import type { FrameHeader, FramePlace } from './frame.ts'
+import type { SegmentLink } from './open-frame.ts'
+import type { Partition } from './partition.ts'
+import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
+import { SegmentScanner } from './scan.ts'
+import { io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
+import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
+import type { Indexed } from './segment-index.ts'
+import type { SharedLog } from './shared-log.ts'
+
+/** How often the log is listed anew when a file is gone that was listed just now. */
+const MAX_LISTINGS = 16
+
+/** A log, and who else knows of it. */
+export interface CursorContext {
+  readonly fs: FileSystem
+  readonly partition: Partition
+  readonly shared: Pick<SharedLog, 'durableBound' | 'indexes'>
+}
+
+/** A segment that is being read. */
+interface Reading {
+  readonly segment: ListedSegment
+  readonly opened: OpenSegment
+  readonly scanner: SegmentScanner
+  /** Where the reading began. */
+  readonly start: FramePlace
+  /** Where its bytes end, as far as is known by now. */
+  readonly limit: number
+  /** The offset to stop before: what was durable when the limit was read. */
+  readonly bound: number
+}
+
+/** How far a segment was read: where to go on, and what to compare with what is found there. */
+interface Reached {
+  readonly baseOffset: number
+  /** What its OPEN states of the segment before; null also where that was not read. */
+  readonly previous: SegmentLink | null
+  readonly place: FramePlace
+}
+
+export class LogCursor {
+  readonly #context: CursorContext
+  /** The next offset that is wanted; null for the log's first. */
+  #next: number | null
+  /** The segments, as long as the one being read is not the last of them. */
+  #listed: readonly ListedSegment[] = []
+  #reading: Reading | null = null
+  #reached: Reached | null = null
+  /** The segments that were read from; by them the place is found where another log began. */
+  readonly #visited: { readonly baseOffset: number; readonly salt: number }[] = []
+  /** What looked like damage once: the bytes may have been written between the reading of them and of their proof. */
+  #suspect: CorruptLogError | null = null
+
+  constructor(context: CursorContext, from: number | null) {
+    this.#context = context
+    this.#next = from
+  }
+
+  /** The next offset; null as long as nothing is known of a log that is read from its first. */
+  get nextOffset(): number | null {
+    return this.#next
+  }
+
+  /**
+   * The next frames that hold wanted offsets, in order, each verified; none at the end of what is there. It may be asked
+   * again then. Throws as `WalReader.read` does. A file is open between two calls, but not after one that gave nothing.
+   */
+  async next(): Promise<readonly LocatedFrame[]> {
+    for (;;) {
+      const { shared } = this.#context
+      // Asked before the directory is listed: what is durable by now is in the segments that are listed.
+      if (this.#next !== null && this.#next === shared.durableBound) {
+        await this.close()
+        return []
+      }
+      this.#reading ??= await this.#enter(shared.durableBound)
+      if (this.#reading === null) return []
+      const { segment, start } = this.#reading
+      const frames = await this.#read(this.#reading)
+      if (frames.length > 0) return frames
+      // The end of the last segment: unless the writer went on, there or in a new one, after that was listed or read.
+      const isOver = segment.nextBaseOffset === null && this.#reached?.place.position === start.position
+      if (isOver && this.#suspect === null) return []
+    }
+  }
+
+  /** Goes on behind frames that were read elsewhere, the first of which holds the next offset. */
+  async skip(located: readonly LocatedFrame[]): Promise<void> {
+    await this.close()
+    this.#listed = []
+    for (const { segment, frame } of located) this.#advance(segment, frame.header)
+  }
+
+  /** Gives up the open file. */
+  async close(): Promise<void> {
+    const reading = this.#reading
+    this.#reading = null
+    await reading?.opened.handle.close()
+  }
+
+  /** Opens the segment that holds the next offset; null where the log has no segment. */
+  async #enter(bound: number): Promise<Reading | null> {
+    for (let listings = 1; ; listings++) {
+      const segment = await this.#segmentAt(bound)
+      if (segment === null) return null
+      try {
+        return await this.#open(segment, bound)
+      } catch (error) {
+        // Deleted, or replaced, since it was listed: a new listing tells.
+        if (!isMissing(error) || listings === MAX_LISTINGS) throw error
+        this.#listed = []
+      }
+    }
+  }
+
+  async #segmentAt(bound: number): Promise<ListedSegment | null> {
+    const { fs, partition } = this.#context
+    if (this.#listed.length === 0) this.#listed = await listSegmentFiles(fs, partition.directory)
+    const firstOffset = this.#listed[0]?.baseOffset ?? 0
+    const wanted = this.#next ?? firstOffset
+    const segment = this.#listed.findLast(({ baseOffset }) => baseOffset <= wanted)
+    if (segment !== undefined) return segment
+    if (this.#listed.length === 0 && wanted < bound && bound !== Infinity) throw missing(partition, { wanted, bound })
+    if (this.#listed.length === 0 && wanted === 0) return null
+    throw this.#outOfRange(bound === Infinity ? (this.#listed.at(-1)?.baseOffset ?? 0) : bound)
+  }
+
+  async #open(segment: ListedSegment, bound: number): Promise<Reading> {
+    const { fs, partition, shared } = this.#context
+    const { path } = segment
+    const successor = this.#listed[this.#listed.indexOf(segment) + 1]
+    const opened = await openSegment(fs, segment, { partition, mode: 'read' })
+    try {
+      const stated = successor && (await verifyLink(opened, await readHead(fs, successor, partition)))
+      const limit = stated?.link.end ?? (await io('read the size of', path, () => opened.handle.size()))
+      // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
+      const boundNow = bound === Infinity ? shared.durableBound : bound
+      const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit })
+      this.#next ??= segment.baseOffset
+      this.#reached = { baseOffset: segment.baseOffset, previous: opened.head.open.previous, place: start }
+      const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
+      return { segment, opened, scanner, start, limit, bound: boundNow }
+    } catch (error) {
+      await opened.handle.close()
+      throw error
+    }
+  }
+
+  /** Where to begin in a segment: where it was left, or, where it was not read before, close before the next offset. */
+  async #startIn(indexed: Indexed): Promise<FramePlace> {
+    const { head } = indexed.segment
+    const reached = this.#reached
+    if (reached !== null && this.#visited.length > 0 && !this.#goesOn(reached, head)) throw await this.#divergence()
+    if (reached !== null && reached.place.salt === head.frame.headerCrc) {
+      if (reached.place.position <= indexed.limit) return reached.place
+      if (indexed.last !== null) throw await this.#divergence()
+      throw shortened(head, { reached: reached.place, limit: indexed.limit })
+    }
+    const next = this.#next ?? head.baseOffset
+    return next === head.baseOffset ? placeAfterHead(head) : this.#context.shared.indexes.start(indexed, next)
+  }
+
+  /** Whether a segment goes on where reading had come to; else records that were returned are not in the log any more. */
+  #goesOn({ baseOffset, previous, place }: Reached, head: SegmentHead): boolean {
+    if (head.frame.headerCrc === place.salt) return true
+    if (head.baseOffset !== this.#next) return false
+    const before = head.open.previous
+    // In place of one that held no record: made when the first write to that one failed.
+    if (head.baseOffset === baseOffset) return before?.lastCrc === previous?.lastCrc
+    return before?.baseOffset === baseOffset && before.end >= place.position
+  }
+
+  async #read(reading: Reading): Promise<readonly LocatedFrame[]> {
+    const { opened, scanner, bound } = reading
+    const { path, baseOffset, frame } = opened.head
+    const segment = { path, baseOffset, salt: frame.headerCrc }
+    while (scanner.stop === null) {
+      const frames = await io('read', path, () => scanner.next())
+      const durable = frames.filter(({ header }) => header.baseOffset < bound)
+      const first = durable.findIndex(({ header }) => nextOffsetAfter(header) > (this.#next ?? 0))
+      for (const { header } of durable) this.#advance(segment, header)
+      if (durable.length < frames.length) await this.close()
+      const wanted = first === -1 ? [] : durable.slice(first).filter(({ header }) => header.type === FrameType.RECORDS)
+      if (wanted.length > 0 || this.#reading === null) return wanted.map((found) => ({ segment, frame: found }))
+    }
+    await this.#leave(reading)
+    return []
+  }
+
+  #advance({ baseOffset, salt }: FrameOrigin, header: FrameHeader): void {
+    const nextOffset = nextOffsetAfter(header)
+    const place = { position: frameEnd(header), nextOffset, previousCrc: header.headerCrc, salt }
+    const previous = this.#reached?.baseOffset === baseOffset ? this.#reached.previous : null
+    this.#reached = { baseOffset, previous, place }
+    if (header.type !== FrameType.RECORDS || nextOffset <= (this.#next ?? 0)) return
+    this.#next = nextOffset
+    if (this.#visited.at(-1)?.salt !== salt) this.#visited.push({ baseOffset, salt })
+  }
+
+  /** At the end of a segment, or of what can be read of it: is it as far as it must go? */
+  async #leave({ segment, opened, scanner, limit, bound }: Reading): Promise<void> {
+    const nextOffset = this.#reached?.place.nextOffset ?? segment.baseOffset
+    try {
+      const { stop } = scanner
+      // What the successor, or the writer in this process, says there must be.
+      const known = Math.min(bound, segment.nextBaseOffset ?? Infinity)
+      const here = stop !== null && nextOffset < known ? { stop, nextOffset, limit } : null
+      const proven = here === null || here.stop.reason === null ? null : await provenDamage(opened, here)
+      const damage = proven ?? (here === null || known === Infinity ? null : knownDamage(segment.path, here, known - 1))
+      if (damage !== null && this.#suspect?.from === damage.from && this.#suspect.path === damage.path) throw damage
+      this.#suspect = damage
+    } finally {
+      await this.close()
+    }
+    // Behind the last segment there may be more by now; and what looks like damage is looked for once more.
+    if (segment.nextBaseOffset === null || this.#suspect !== null) this.#listed = []
+    if (this.#suspect !== null) return
+    if (this.#next !== null && this.#next > nextOffset) throw this.#outOfRange(nextOffset)
+  }
+
+  #outOfRange(nextOffset: number): OffsetOutOfRangeError {
+    return new OffsetOutOfRangeError({
+      path: this.#context.partition.directory,
+      offset: BigInt(this.#next ?? 0),
+      firstOffset: BigInt(this.#listed[0]?.baseOffset ?? 0),
+      nextOffset: BigInt(nextOffset),
+    })
+  }
+
+  /** Finds from where on the log is another one than that which was read. */
+  async #divergence(): Promise<DivergedError> {
+    const { fs, partition } = this.#context
+    const listed = await listSegmentFiles(fs, partition.directory)
+    let offset = this.#next ?? 0
+    for (const { baseOffset, salt } of this.#visited.toReversed()) {
+      const at = listed.findIndex((segment) => segment.baseOffset === baseOffset)
+      const segment = listed[at]
+      if (segment !== undefined && (await readHead(fs, segment, partition)).frame.headerCrc === salt) {
+        offset = Math.min(offset, listed[at + 1]?.baseOffset ?? offset)
+        break
+      }
+      offset = baseOffset
+    }
+    return new DivergedError({ path: partition.directory, offset: BigInt(offset) })
+  }
+}
+
+/** Whether a file was not there. */
+function isMissing(error: unknown): boolean {
+  return error instanceof WalIoError && systemCode(error.cause) === 'ENOENT'
+}
+
+/** The damage where a file is shorter than what was read of it. */
+function shortened(head: SegmentHead, { reached, limit }: { reached: FramePlace; limit: number }): CorruptLogError {
+  return new CorruptLogError({
+    path: head.path,
+    from: limit,
+    to: reached.position,
+    firstOffset: BigInt(head.baseOffset),
+    lastOffset: BigInt(reached.nextOffset - 1),
+    reason: `the file ends at ${limit}, after it was read up to ${reached.position}`,
+  })
+}
+
+/** The damage where a writer in this process has segments with records, and none is there. */
+function missing(
+  { directory }: Partition,
+  { wanted, bound }: { wanted: number; bound: number },
+): CorruptLogError {
+  return new CorruptLogError({
+    path: directory,
+    from: 0,
+    to: 0,
+    firstOffset: BigInt(wanted),
+    lastOffset: BigInt(bound - 1),
+    reason: 'it holds no segment, but its writer wrote some',
+  })
+}

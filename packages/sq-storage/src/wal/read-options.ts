@@ -1,0 +1,91 @@
+/** What of a log is to be read, as the caller says it and as the reader uses it. */
+import { show } from '../config.ts'
+
+export interface ReadOptions {
+  /** The first offset to read; the log's first one if not given. The log's next offset is allowed. */
+  readonly from?: bigint | undefined
+  /**
+   * Instead of `from`: begins with the first record whose timestamp is this or later, in milliseconds since 1970. Those
+   * after it are read whatever their timestamps.
+   */
+  readonly fromTimestampMs?: number | undefined
+  /** The offset to end before, should the log reach it. */
+  readonly to?: bigint | undefined
+  /** Ends after so many records. */
+  readonly maxRecords?: number | undefined
+  /** Ends before the record that would make it more bytes than this, as encoded; one record is read in any case. */
+  readonly maxBytes?: number | undefined
+  /** At the end of the log, waits for more instead of ending. Leave the loop, or use `signal`, to end it. */
+  readonly follow?: boolean | undefined
+  /** Ends the iteration, with the signal's reason as its error. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The same, checked, with numbers for offsets, and null or Infinity for what is not given. */
+export interface ReadRange {
+  readonly from: number | null
+  readonly fromTimestampMs: number | null
+  readonly to: number
+  readonly maxRecords: number
+  readonly maxBytes: number
+  readonly follow: boolean
+  readonly signal: AbortSignal | null
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof ReadOptions>([
+  'from',
+  'fromTimestampMs',
+  'to',
+  'maxRecords',
+  'maxBytes',
+  'follow',
+  'signal',
+])
+
+/** Throws a `TypeError` or `RangeError` that names the option and the value. */
+export function checkReadOptions(options: ReadOptions): ReadRange {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`the options of read must be an object, not ${show(options)}`)
+  }
+  const unknown = Object.keys(options).find((option) => !OPTIONS.has(option))
+  if (unknown !== undefined) throw new TypeError(`read has no option ${show(unknown)}`)
+  const { follow, signal } = options
+  if (follow !== undefined && typeof follow !== 'boolean') {
+    throw new TypeError(`follow must be true or false, not ${show(follow)}`)
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`)
+  }
+  const from = offset(options, 'from')
+  const fromTimestampMs = count(options, 'fromTimestampMs', 0)
+  if (from !== null && fromTimestampMs !== null) throw new TypeError('from and fromTimestampMs cannot both be given')
+  return {
+    from,
+    fromTimestampMs,
+    to: offset(options, 'to') ?? Infinity,
+    maxRecords: count(options, 'maxRecords', 1) ?? Infinity,
+    maxBytes: count(options, 'maxBytes', 1) ?? Infinity,
+    follow: follow ?? false,
+    signal: signal ?? null,
+  }
+}
+
+function offset(options: ReadOptions, option: 'from' | 'to'): number | null {
+  const value: unknown = options[option]
+  if (value === undefined) return null
+  if (typeof value !== 'bigint') throw new TypeError(`${option} must be a bigint, not ${show(value)}`)
+  if (value < 0n || value > Number.MAX_SAFE_INTEGER) {
+    throw new RangeError(`${option} must be an offset from 0 to 2^53 - 1: ${value}`)
+  }
+  return Number(value)
+}
+
+function count(options: ReadOptions, option: 'fromTimestampMs' | 'maxRecords' | 'maxBytes', least: number): number | null {
+  const value: unknown = options[option]
+  if (value === undefined || (value === Infinity && option !== 'fromTimestampMs')) return null
+  if (typeof value !== 'number') throw new TypeError(`${option} must be a number, not ${show(value)}`)
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new RangeError(`${option} must be a whole number from ${least} to 2^53 - 1: ${value}`)
+  }
+  return value
+}

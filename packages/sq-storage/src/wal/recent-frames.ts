@@ -1,0 +1,47 @@
+/**
+ * The commits made last, in memory: those who follow a log get them from here, all the same bytes, and need no file.
+ * Who falls behind goes on in the files.
+ */
+import { nextOffsetAfter } from './frame.ts'
+import type { Frame } from './frame.ts'
+
+/** How far one may fall behind. Of every log that is followed so much is kept, at most. */
+const MAX_BYTES = 4 * 1024 * 1024
+
+/** A segment as its frames know it. */
+export interface FrameOrigin {
+  readonly path: string
+  readonly baseOffset: number
+  readonly salt: number
+}
+
+/** A frame and the segment it stands in. */
+export interface LocatedFrame {
+  readonly segment: FrameOrigin
+  readonly frame: Frame
+}
+
+export class RecentFrames {
+  /** Without a gap, oldest first. */
+  #frames: LocatedFrame[] = []
+  #bytes = 0
+
+  add(located: LocatedFrame): void {
+    this.#frames.push(located)
+    this.#bytes += located.frame.bytes.length
+    while (this.#bytes > MAX_BYTES) this.#bytes -= this.#frames.shift()?.frame.bytes.length ?? 0
+  }
+
+  clear(): void {
+    this.#frames = []
+    this.#bytes = 0
+  }
+
+  /** All from the one on that begins at this offset; none where that is not here. */
+  from(offset: number): readonly LocatedFrame[] {
+    const last = this.#frames.at(-1)
+    if (last === undefined || offset >= nextOffsetAfter(last.frame.header)) return []
+    const at = this.#frames.findLastIndex(({ frame }) => frame.header.baseOffset <= offset)
+    return this.#frames[at]?.frame.header.baseOffset === offset ? this.#frames.slice(at) : []
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Finds the place in a segment at which to begin reading, by its index: the one in its SEAL, or one that is gathered
+ * here, from frames read once, as far as anybody asked. `log-cursor.ts` begins there.
+ */
+import { decodeFrameHeader, FRAME_HEADER_BYTES, FrameType } from './frame.ts'
+import type { FrameHeader, FramePlace } from './frame.ts'
+import { SegmentScanner } from './scan.ts'
+import { SummaryBuilder } from './seal.ts'
+import type { IndexEntry, SegmentSummary } from './seal.ts'
+import { io, placeAfterHead } from './segment-file.ts'
+import type { OpenSegment } from './segment-file.ts'
+import { readSummary, summarize } from './segment-summary.ts'
+
+/** How many segments' indexes are kept: of 64 MiB each, at some 60 KiB. */
+const MAX_KEPT = 64
+
+/** A segment to look in. */
+export interface Indexed {
+  readonly segment: OpenSegment
+  /** Its last frame, where its successor states one. */
+  readonly last: FrameHeader | null
+  /** Where its bytes end. */
+  readonly limit: number
+}
+
+/** The indexes of one log's segments, those asked for last. */
+export class SegmentIndexes {
+  /** By the salt of the segment, which tells it from any other that had its name. Oldest use first. */
+  readonly #known = new Map<number, SegmentIndex>()
+
+  /**
+   * Before which frame to begin, to come to the wanted offset soon: at the segment's head, or at the last indexed frame
+   * that does not begin behind that offset. Rejects with the errors of reading. An index that leads nowhere is left
+   * alone: who begins at the head will find what is wrong.
+   */
+  async start({ segment, last, limit }: Indexed, wanted: number): Promise<FramePlace> {
+    const { head } = segment
+    const known = this.#of(head.frame.headerCrc)
+    const isSealed = last !== null && last.type === FrameType.SEAL
+    const { index } = isSealed ? await known.summary(segment, last) : await known.upTo(wanted, { segment, limit })
+    const entry = index.findLast(({ offsetDelta, position }) => head.baseOffset + offsetDelta <= wanted && position < limit)
+    return (entry === undefined ? null : await placeBefore(segment, entry)) ?? placeAfterHead(head)
+  }
+
+  /**
+   * An offset of the segment before which every timestamp is smaller, and not far before the first that is not; null
+   * where all of an ended segment's are smaller.
+   */
+  async offsetBefore({ segment, last, limit }: Indexed, timestampMs: number): Promise<number | null> {
+    const { head } = segment
+    const known = this.#of(head.frame.headerCrc)
+    const { index, maxTimestampMs } =
+      last === null ? await known.upTo(Infinity, { segment, limit }) : await known.summary(segment, last)
+    if (last !== null && maxTimestampMs < timestampMs) return null
+    const entry = index.findLast((indexed) => indexed.maxTimestampMs < timestampMs && indexed.position < limit)
+    return head.baseOffset + (entry?.offsetDelta ?? 0)
+  }
+
+  #of(salt: number): SegmentIndex {
+    const index = this.#known.get(salt) ?? new SegmentIndex()
+    this.#known.delete(salt)
+    this.#known.set(salt, index)
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MAX_KEPT) break
+      this.#known.delete(oldest)
+    }
+    return index
+  }
+}
+
+/** The place before an indexed frame, or null if it is not there. */
+async function placeBefore({ handle, head }: OpenSegment, entry: IndexEntry): Promise<FramePlace | null> {
+  const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
+  const { position } = entry
+  const salt = head.frame.headerCrc
+  await io('read', head.path, () => handle.read(bytes, position))
+  const header = decodeFrameHeader(bytes, { at: 0, position, salt })
+  if (header === null || header.baseOffset !== head.baseOffset + entry.offsetDelta) return null
+  return { position, nextOffset: header.baseOffset, previousCrc: header.previousCrc, salt }
+}
+
+/** What is known of one segment. */
+class SegmentIndex {
+  #summary: Promise<SegmentSummary> | null = null
+  /** What was gathered so far, and the place up to which. */
+  readonly #gathered = new SummaryBuilder()
+  #place: FramePlace | null = null
+  #gathering: Promise<unknown> = Promise.resolve()
+
+  summary(segment: OpenSegment, last: FrameHeader): Promise<SegmentSummary> {
+    this.#summary ??= readSummary(segment, last).catch((error: unknown) => {
+      this.#summary = null
+      throw error
+    })
+    return this.#summary
+  }
+
+  /** The index as far as it is needed for an offset. One caller reads on at a time, the others have the use of it. */
+  async upTo(wanted: number, within: { segment: OpenSegment; limit: number }): Promise<SegmentSummary> {
+    const turn = this.#gathering.then(() => this.#gather(wanted, within))
+    this.#gathering = turn.catch(() => {})
+    await turn
+    return this.#gathered
+  }
+
+  async #gather(wanted: number, { segment: { handle, head }, limit }: { segment: OpenSegment; limit: number }): Promise<void> {
+    this.#place ??= placeAfterHead(head)
+    if (this.#place.nextOffset > wanted || this.#place.position >= limit) return
+    const scanner = new SegmentScanner(handle, { ...this.#place, path: head.path, limit })
+    while (scanner.stop === null && scanner.place.nextOffset <= wanted) {
+      const frames = await io('read', head.path, () => scanner.next())
+      for (const frame of frames) summarize(frame, { summary: this.#gathered, head })
+      this.#place = scanner.place
+    }
+  }
+}
