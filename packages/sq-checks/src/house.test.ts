@@ -81,8 +81,8 @@ describe('who may import whom', () => {
     expect(importsBeyond(except(sim, /\/memory\//), /^(?!packages\/sq-sim\/src\/memory\/)/)).toEqual([])
   })
 
-  test('only node-file-system.ts imports node:fs', () => {
-    const others = except([...sim, ...storage], /\/node-file-system\.ts$/)
+  test('only node-file-system.ts and directory-watch.ts import node:fs', () => {
+    const others = except([...sim, ...storage], /\/(node-file-system|directory-watch)\.ts$/)
     expect(importsBeyond(others, /^(?!node:fs|fs-native-extensions)/)).toEqual([])
   })
 
@@ -116,8 +116,8 @@ describe('who may import whom', () => {
   })
 })
 
-test('only the clock reads the time', () => {
-  const libraries = except([...sim, ...storage], /\/clock\.ts$/)
+test('only the clock reads the time, and only the watch of a real directory has a timer', () => {
+  const libraries = except([...sim, ...storage], /\/(clock|directory-watch)\.ts$/)
   expect(offenders(libraries, ({ code }) => /Date\.now|performance\.now|hrtime|new Date\(\)|setTimeout|setInterval/.exec(code)?.[0])).toEqual([])
 })
 

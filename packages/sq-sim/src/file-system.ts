@@ -74,6 +74,16 @@ export interface FileSystem {
    * says why and how to go on.
    */
   lock(path: string): Promise<FileLock>
+
+  /**
+   * Calls back some time after every change in a directory from the moment that this resolves: of its names, and of the
+   * bytes or the size of a file in it, by this process or another. Several changes may be told by one call, and a call
+   * may come without a change. When the directory itself goes away it calls back, and it is for the caller to look.
+   * `onChange` must not throw. A watch that is not closed keeps the process alive.
+   *
+   * Rejects with `ENOENT`, `ENOTDIR`.
+   */
+  watch(directory: string, onChange: () => void): Promise<Watch>
 }
 
 /**
@@ -121,4 +131,10 @@ export interface FileHandle {
 export interface FileLock {
   /** Gives the lock up. A second call does nothing. */
   release(): Promise<void>
+}
+
+/** What `FileSystem.watch` began. */
+export interface Watch {
+  /** Ends it: no call comes after this. A second call does nothing. */
+  close(): void
 }

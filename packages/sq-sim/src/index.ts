@@ -1,5 +1,5 @@
 /** The file system's promises, the real one, the clocks, and seeded randomness. */
-export type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from './file-system.ts'
+export type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from './file-system.ts'
 export type { Clock } from './clock.ts'
 export { ManualClock, SystemClock } from './clock.ts'
 export type { NodeFileSystemOptions } from './node-file-system.ts'

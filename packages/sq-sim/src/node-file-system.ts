@@ -5,7 +5,8 @@
 import * as fs from 'node:fs'
 import { createRequire } from 'node:module'
 import * as paths from 'node:path'
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from './file-system.ts'
+import { watchDirectory } from './directory-watch.ts'
+import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from './file-system.ts'
 import { Gate } from './gate.ts'
 import { checkPosition, codeOf, lockedError, systemError } from './system-error.ts'
 import { isPassing, WriteProgress } from './write-progress.ts'
@@ -126,6 +127,15 @@ export class NodeFileSystem implements FileSystem {
       throw failure
     }
     return { release }
+  }
+
+  /**
+   * By inotify on Linux. On macOS and Windows, whose notices may be late or lost, and wherever there are no watches to be
+   * had (`EMFILE`, `ENOSPC`, not supported), it also calls back ten times a second. What other machines do on a network
+   * file system is not noticed on Linux.
+   */
+  watch(directory: string, onChange: () => void): Promise<Watch> {
+    return watchDirectory(directory, onChange)
   }
 }
 

@@ -2,7 +2,7 @@
  * A file system as one process sees it. When the process dies, whatever it still waits for never comes: its code goes no
  * further, as that of a process that was killed does not.
  */
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from '@sq/sim'
+import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from '@sq/sim'
 
 export class ProcessFileSystem implements FileSystem {
   readonly #fs: FileSystem
@@ -61,6 +61,14 @@ export class ProcessFileSystem implements FileSystem {
   async lock(path: string): Promise<FileLock> {
     const lock = await this.#whileAlive(() => this.#fs.lock(path))
     return { release: () => this.#whileAlive(() => lock.release()) }
+  }
+
+  watch(directory: string, onChange: () => void): Promise<Watch> {
+    return this.#whileAlive(() =>
+      this.#fs.watch(directory, () => {
+        if (!this.#dead) onChange()
+      }),
+    )
   }
 
   async #whileAlive<T>(call: () => Promise<T>): Promise<T> {

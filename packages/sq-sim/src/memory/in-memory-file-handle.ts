@@ -74,6 +74,7 @@ export class InMemoryFileHandle implements FileHandle {
         const before = this.#file.sizeBytes
         this.#machine.visible.truncate(this.#file, sizeBytes)
         this.#file.changed(sizeBytes, Math.max(before, sizeBytes), sizeBytes, this.#readVisible)
+        this.#machine.watches.fileChanged(this.#file)
       })
     })
   }
@@ -121,7 +122,10 @@ export class InMemoryFileHandle implements FileHandle {
       end += part.byteLength
       if (part.byteLength < buffer.byteLength) break
     }
-    if (end > position) this.#file.changed(position, end, Math.max(end, this.#file.sizeBytes), this.#readVisible)
+    if (end > position) {
+      this.#file.changed(position, end, Math.max(end, this.#file.sizeBytes), this.#readVisible)
+      this.#machine.watches.fileChanged(this.#file)
+    }
     return end - position
   }
 

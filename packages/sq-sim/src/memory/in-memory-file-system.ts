@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import type { Volume } from 'memfs'
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from '../file-system.ts'
+import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from '../file-system.ts'
 import type { Random } from '../random.ts'
 import { lockedError } from '../system-error.ts'
 import type { CrashChoice } from './crash.ts'
@@ -56,9 +56,9 @@ export class InMemoryFileSystem implements FileSystem {
     return this.#machine.visible.volume
   }
 
-  /** Handles and locks that were taken and not given up. */
+  /** Handles, locks and watches that were taken and not given up. */
   get openHandles(): number {
-    return this.#machine.openHandles + this.#machine.locks.size
+    return this.#machine.openHandles + this.#machine.locks.size + this.#machine.watches.size
   }
 
   open(path: string, mode: OpenMode): Promise<FileHandle> {
@@ -124,7 +124,7 @@ export class InMemoryFileSystem implements FileSystem {
       if (target.inode?.kind === 'directory') throw this.#machine.error('EISDIR', 'rename', paths)
       if (target.inode === file) return
       this.#machine.visible.rename(source.path, target.path)
-      this.#machine.disk.change([
+      this.#machine.changeNames([
         { directory: target.directory, name: target.name, inode: file },
         { directory: source.directory, name: source.name, inode: null },
       ])
@@ -157,13 +157,20 @@ export class InMemoryFileSystem implements FileSystem {
     }
   }
 
+  /** Calls back in a microtask after the operation that changed something; never again after a crash or a kill. */
+  watch(directory: string, onChange: () => void): Promise<Watch> {
+    return this.#run('watch', directory, (place) =>
+      this.#machine.watches.add(this.#directory(place, 'watch').path, onChange),
+    )
+  }
+
   /** Everything that a power cut may leave at this moment. */
   crashState(): CrashState {
     return new CrashState(this.#machine.disk, this.#weakNames)
   }
 
   /**
-   * Cuts the power, and starts the machine again. All handles and locks are dead. Of what was not durable nothing is
+   * Cuts the power, and starts the machine again. All handles, locks and watches are dead. Of what was not durable nothing is
    * left, if not told otherwise: by a choice among the alternatives of `crashState`, by chance, or by an image, which
    * replaces everything.
    */
@@ -229,7 +236,7 @@ export class InMemoryFileSystem implements FileSystem {
   }
 
   #change({ directory, name }: Place, inode: Place['inode'] | null): void {
-    this.#machine.disk.change([{ directory, name, inode: inode ?? null }])
+    this.#machine.changeNames([{ directory, name, inode: inode ?? null }])
   }
 
   #checkWritable(operation: Operation, path: string): void {

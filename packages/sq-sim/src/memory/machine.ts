@@ -6,13 +6,14 @@ import { posix } from 'node:path'
 import { Random } from '../random.ts'
 import { systemError } from '../system-error.ts'
 import type { CrashImage } from './crash.ts'
-import type { DirectoryState, FileState, Inode } from './durable-state.ts'
+import type { DirectoryState, FileState, Inode, NameEdit } from './durable-state.ts'
 import { DiskState, PAGE_BYTES } from './durable-state.ts'
 import type { ErrorFault, Fault } from './faults.ts'
 import { Faults } from './faults.ts'
 import type { Operation, Target } from './operations.ts'
 import { Operations } from './operations.ts'
 import { VisibleFiles } from './visible-files.ts'
+import { Watches } from './watches.ts'
 
 /**
  * What a failed sync leaves behind (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
@@ -40,6 +41,7 @@ const SYSCALLS: Readonly<Record<Operation, string>> = {
   rename: 'rename',
   syncDirectory: 'fsync',
   lock: 'open',
+  watch: 'watch',
 }
 
 const CHANGING: ReadonlySet<Operation> = new Set<Operation>([
@@ -74,6 +76,7 @@ export class Machine {
   disk: DiskState = new DiskState()
   /** Files that are locked. */
   readonly locks: Set<FileState> = new Set()
+  readonly watches: Watches = new Watches()
   openHandles = 0
   /** Goes up with every crash and kill: what began before belongs to a process that is no more. */
   life = 0
@@ -140,6 +143,12 @@ export class Machine {
     return { path, directory, name, inode: directory.names.get(name) }
   }
 
+  /** Changes names: at once for processes, pending for the disk. */
+  changeNames(edits: readonly NameEdit[]): void {
+    this.disk.change(edits)
+    for (const { directory } of edits) this.watches.namesChanged(directory.path)
+  }
+
   /** What a failed sync does to a file, by the model of this file system. */
   failSync(file: FileState, { error, lostPages }: ErrorFault): void {
     file.failures++
@@ -150,6 +159,7 @@ export class Machine {
       file.revert()
       this.visible.truncate(file, 0)
       this.visible.write(file, file.durable(0, file.durableSizeBytes), 0)
+      this.watches.fileChanged(file)
     } else {
       for (const page of file.dirtyPages()) {
         const lost = lostPages instanceof Random ? lostPages.chance(0.5) : (lostPages?.includes(page) ?? true)
@@ -171,14 +181,16 @@ export class Machine {
       }
       file.lostPages.clear()
       this.visible.close(file)
+      this.watches.fileChanged(file)
     }
   }
 
-  /** The process dies: handles and locks with it. What processes see stays. */
+  /** The process dies: handles, locks and watches with it. What processes see stays. */
   kill(): void {
     this.life++
     this.openHandles = 0
     this.locks.clear()
+    this.watches.clear()
     this.visible.closeAll()
     this.faults.abandon()
   }

@@ -21,6 +21,7 @@ export type Operation =
   | 'rename'
   | 'syncDirectory'
   | 'lock'
+  | 'watch'
 
 /** What an operation is about. */
 export interface Target {

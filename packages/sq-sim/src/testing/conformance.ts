@@ -8,6 +8,7 @@ import { durabilityTests } from './durability.ts'
 import { handleTests } from './handles.ts'
 import { lockTests } from './locks.ts'
 import { nameTests } from './names.ts'
+import { watchTests } from './watches.ts'
 
 /** What a test works on. */
 export interface FileSystemUnderTest {
@@ -28,7 +29,12 @@ export interface FileSystemTest<Under = FileSystemUnderTest> {
 }
 
 /** For every file system. */
-export const fileSystemTests: readonly FileSystemTest[] = [...nameTests, ...handleTests, ...lockTests]
+export const fileSystemTests: readonly FileSystemTest[] = [
+  ...nameTests,
+  ...handleTests,
+  ...lockTests,
+  ...watchTests,
+]
 
 /** For those that can lose what was not made durable. */
 export const crashTests: readonly FileSystemTest<CrashableFileSystem>[] = durabilityTests

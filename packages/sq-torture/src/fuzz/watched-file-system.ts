@@ -2,7 +2,7 @@
  * A file system that watches over whoever reads hostile files: no buffer to be read into may be larger than the file by
  * more than a constant.
  */
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode } from '@sq/sim'
+import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from '@sq/sim'
 import { Violation } from '../history.ts'
 
 /** More than the head of a segment, and less than anything that could hurt. */
@@ -64,5 +64,9 @@ export class WatchedFileSystem implements FileSystem {
 
   lock(path: string): Promise<FileLock> {
     return this.#fs.lock(path)
+  }
+
+  watch(directory: string, onChange: () => void): Promise<Watch> {
+    return this.#fs.watch(directory, onChange)
   }
 }

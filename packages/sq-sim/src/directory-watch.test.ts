@@ -1,0 +1,85 @@
+/** What `NodeFileSystem.watch` does where the system has no watch left, or takes one away. */
+import { EventEmitter } from 'node:events'
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { NodeFileSystem } from './node-file-system.ts'
+import { systemError } from './system-error.ts'
+
+vi.mock('node:fs', async (importOriginal) => {
+  const real = await importOriginal<typeof import('node:fs')>()
+  return { ...real, watch: vi.fn(real.watch) }
+})
+
+const nodeFs = new NodeFileSystem()
+let directory = ''
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), 'sq-sim-'))
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+  fs.rmSync(directory, { recursive: true, force: true })
+})
+
+/** A watch of the system that fails later, by an event of `errors`. */
+function watchThatFails(): EventEmitter {
+  const errors = new EventEmitter()
+  vi.mocked(fs.watch).mockImplementationOnce(() => Object.assign(Object.create(errors), { close: () => {} }))
+  return errors
+}
+
+describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
+  it.each(['EMFILE', 'ENOSPC', 'ENOSYS'])('calls back by a timer where the system says %s', async (code) => {
+    vi.mocked(fs.watch).mockImplementationOnce(() => {
+      throw systemError(code, { syscall: 'watch', path: directory })
+    })
+    const onChange = vi.fn()
+    const watch = await nodeFs.watch(directory, onChange)
+    vi.advanceTimersByTime(1000)
+    expect(onChange).toHaveBeenCalledTimes(10)
+    watch.close()
+    vi.advanceTimersByTime(1000)
+    expect(onChange).toHaveBeenCalledTimes(10)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('goes on by a timer when the system takes the watch away', async () => {
+    const errors = watchThatFails()
+    const onChange = vi.fn()
+    const watch = await nodeFs.watch(directory, onChange)
+    expect(vi.getTimerCount()).toBe(0)
+    errors.emit('error', systemError('EPERM', { syscall: 'watch', path: directory }))
+    vi.advanceTimersByTime(1000)
+    expect(onChange).toHaveBeenCalledTimes(10)
+    watch.close()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('does not go on when the watch fails after close', async () => {
+    const errors = watchThatFails()
+    const watch = await nodeFs.watch(directory, () => {})
+    watch.close()
+    errors.emit('error', systemError('EPERM', { syscall: 'watch', path: directory }))
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it.each(['ENOENT', 'EACCES'])('rejects with %s like any other call', async (code) => {
+    vi.mocked(fs.watch).mockImplementationOnce(() => {
+      throw systemError(code, { syscall: 'watch', path: directory })
+    })
+    await expect(nodeFs.watch(directory, () => {})).rejects.toMatchObject({ code })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('calls back when the directory goes away, and no later error ends the process', async () => {
+    const called = new Promise<void>((resolve) => {
+      void nodeFs.watch(directory, resolve).then((watch) => {
+        fs.rmdirSync(directory)
+        return called.then(() => watch.close())
+      })
+    })
+    await called
+  })
+})

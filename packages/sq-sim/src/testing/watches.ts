@@ -1,0 +1,127 @@
+/** Conformance: watching a directory. A call that never comes shows as a test that never ends. */
+import assert from 'node:assert/strict'
+import type { FileHandle, FileSystem } from '../file-system.ts'
+import type { FileSystemTest } from './conformance.ts'
+import { bytesOf, put, rejectsWith, withFile } from './fixtures.ts'
+
+/** Hears the calls of a watch. */
+class Ear {
+  calls = 0
+  #heard = 0
+  #wake: (() => void) | undefined
+
+  readonly hear = (): void => {
+    this.calls++
+    this.#wake?.()
+  }
+
+  /** Resolves at the first call since the one before, which may have come already. */
+  async next(): Promise<void> {
+    if (this.calls === this.#heard) await new Promise<void>((resolve) => (this.#wake = resolve))
+    this.#heard = this.calls
+  }
+}
+
+type Change = readonly [name: string, change: (fs: FileSystem, directory: string) => Promise<void>]
+
+/** On a directory that holds the file `there`, of four bytes. */
+const nameChanges: readonly Change[] = [
+  ['a file is made', (fs, directory) => put(fs, `${directory}/new`, '')],
+  ['a file is removed', (fs, directory) => fs.unlink(`${directory}/there`)],
+  ['a file gets another name', (fs, directory) => fs.rename(`${directory}/there`, `${directory}/here`)],
+  ['a file comes from elsewhere', (fs, directory) => fs.rename(`${directory}/../elsewhere`, `${directory}/there`)],
+  ['a directory is made', (fs, directory) => fs.mkdir(`${directory}/sub`)],
+]
+
+type Write = readonly [name: string, write: (file: FileHandle) => Promise<void>]
+
+const writes: readonly Write[] = [
+  ['write', (file) => file.write([bytesOf('more')], 4)],
+  ['write over what is there', (file) => file.write([bytesOf('x')], 0)],
+  ['writeDurable', (file) => file.writeDurable([bytesOf('more')], 4)],
+  ['truncate', (file) => file.truncate(1)],
+]
+
+export const watchTests: readonly FileSystemTest[] = [
+  ...nameChanges.map(
+    ([name, change]): FileSystemTest => ({
+      name: `watch calls back when ${name}`,
+      async run({ fs, directory }) {
+        const watched = `${directory}/watched`
+        await fs.mkdir(watched)
+        await put(fs, `${watched}/there`, 'text')
+        await put(fs, `${directory}/elsewhere`, 'text')
+        const ear = new Ear()
+        const watch = await fs.watch(watched, ear.hear)
+        await change(fs, watched)
+        await ear.next()
+        watch.close()
+      },
+    }),
+  ),
+  ...writes.map(
+    ([name, write]): FileSystemTest => ({
+      name: `watch calls back after ${name} through a handle that was open before`,
+      async run({ fs, directory }) {
+        await put(fs, `${directory}/file`, 'text')
+        await withFile(fs, { path: `${directory}/file`, mode: 'read-write' }, async (file) => {
+          const ear = new Ear()
+          const watch = await fs.watch(directory, ear.hear)
+          await write(file)
+          await ear.next()
+          watch.close()
+        })
+      },
+    }),
+  ),
+  {
+    name: 'watch calls back again for what changes after a call',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, '')
+      const ear = new Ear()
+      const watch = await fs.watch(directory, ear.hear)
+      await withFile(fs, { path: `${directory}/file`, mode: 'read-write' }, async (file) => {
+        for (const sizeBytes of [10, 20, 30]) {
+          await file.truncate(sizeBytes)
+          await ear.next()
+        }
+      })
+      watch.close()
+    },
+  },
+  {
+    name: 'watch does not call back after close, and others go on',
+    async run({ fs, directory }) {
+      const [closed, open] = [new Ear(), new Ear()]
+      const watches = [await fs.watch(directory, closed.hear), await fs.watch(directory, open.hear)]
+      watches[0]?.close()
+      watches[0]?.close()
+      await put(fs, `${directory}/file`, 'text')
+      await open.next()
+      watches[1]?.close()
+      assert.equal(closed.calls, 0)
+    },
+  },
+  {
+    name: 'watch does not call back for a change right before close',
+    async run({ fs, directory }) {
+      const [closed, open] = [new Ear(), new Ear()]
+      const watches = [await fs.watch(directory, open.hear), await fs.watch(directory, closed.hear)]
+      const change = put(fs, `${directory}/file`, 'text')
+      watches[1]?.close()
+      await change
+      await open.next()
+      watches[0]?.close()
+      assert.equal(closed.calls, 0)
+    },
+  },
+  {
+    name: 'watch rejects with ENOENT where nothing is, and with ENOTDIR for a file',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, '')
+      await rejectsWith('ENOENT', fs.watch(`${directory}/missing`, () => {}))
+      await rejectsWith('ENOTDIR', fs.watch(`${directory}/file`, () => {}))
+      await rejectsWith('ENOTDIR', fs.watch(`${directory}/file/below`, () => {}))
+    },
+  },
+]
