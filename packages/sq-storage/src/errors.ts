@@ -7,6 +7,7 @@
 export type WalErrorCode =
   | 'SQ_WAL_IO'
   | 'SQ_WAL_COMMIT_FAILED'
+  | 'SQ_WAL_APPEND_ALL_FAILED'
   | 'SQ_WAL_BACKLOG_FULL'
   | 'SQ_WAL_CLOSED'
   | 'SQ_WAL_LOCKED'
@@ -51,6 +52,23 @@ export class CommitFailedError extends WalError {
     const root = cause instanceof WalIoError ? cause.cause : cause
     super('SQ_WAL_COMMIT_FAILED', `${message}: ${messageOf(cause)}`, { cause: root })
     this.nextOffset = nextOffset
+  }
+}
+
+/**
+ * A source was not appended to its end (`SQ_WAL_APPEND_ALL_FAILED`): its first so many records are durable, and none
+ * after them. `cause` is what went wrong: a `CommitFailedError`, what `append` rejects with, or what the source threw.
+ */
+export class AppendAllError extends WalError {
+  /** How many records are durable, and the offset of the last one; null where there is none. */
+  readonly records: number
+  readonly lastOffset: bigint | null
+
+  constructor(durable: { records: number; lastOffset: bigint | null }, cause: unknown) {
+    const { records, lastOffset } = durable
+    super('SQ_WAL_APPEND_ALL_FAILED', `after ${records} durable records of the source: ${messageOf(cause)}`, { cause })
+    this.records = records
+    this.lastOffset = lastOffset
   }
 }
 

@@ -2,6 +2,7 @@
 export type { WalConfig } from './config.ts'
 export type { Damage, WalErrorCode } from './errors.ts'
 export {
+  AppendAllError,
   BacklogFullError,
   ClosedError,
   CommitFailedError,
@@ -16,6 +17,7 @@ export {
   WalIoError,
 } from './errors.ts'
 export type { ClosedSegment } from './wal/active-segment.ts'
+export type { AppendedRecords, RecordSource } from './wal/append-all.ts'
 export type { ReadOptions } from './wal/reader.ts'
 export { WalReader } from './wal/reader.ts'
 export type { LogRecord, RecordHeader, RecordInput } from './wal/record.ts'

@@ -10,9 +10,9 @@ import type { RecordInput } from './record.ts'
 /** A buffer that grew past this in a burst is given back rather than kept for the next commit. */
 const MAX_KEPT_BUFFER_BYTES = 1024 * 1024
 
-/** One append or batch that waits: what to tell it, and the place of its first record in the commit. */
-interface Waiter {
-  readonly index: number
+/** Who waits for an append or a batch. Neither function may throw. */
+export interface Waiter {
+  /** Is told the offset of the first record, once it is durable. */
   readonly resolve: (offset: bigint) => void
   readonly reject: (error: unknown) => void
 }
@@ -20,7 +20,8 @@ interface Waiter {
 export class Commit {
   #buffer: Buffer = Buffer.alloc(0)
   #end = FRAME_HEADER_BYTES
-  #waiters: Waiter[] = []
+  /** Each with the place of its first record in the commit. */
+  #waiters: { readonly index: number; readonly waiter: Waiter }[] = []
   recordCount = 0
   minTimestampMs: number = Number.MAX_SAFE_INTEGER
   maxTimestampMs = 0
@@ -33,10 +34,10 @@ export class Commit {
   }
 
   /**
-   * Copies checked records of `bytes` encoded bytes in all; resolves with the first one's offset once durable. Throws,
-   * with nothing added, if a record is not what it was when it was checked (it has getters, say).
+   * Copies checked records of `bytes` encoded bytes in all. Throws, with nothing added, if a record is not what it was
+   * when it was checked (it has getters, say).
    */
-  add(records: readonly RecordInput[], bytes: number): Promise<bigint> {
+  add(records: readonly RecordInput[], bytes: number, waiter: Waiter): void {
     this.#reserve(bytes)
     const index = this.recordCount
     let end = this.#end
@@ -51,7 +52,7 @@ export class Commit {
     this.minTimestampMs = minTimestampMs
     this.maxTimestampMs = maxTimestampMs
     this.recordCount += records.length
-    return new Promise((resolve, reject) => this.#waiters.push({ index, resolve, reject }))
+    this.#waiters.push({ index, waiter })
   }
 
   /** Finishes the frame for its place in a segment. The bytes are the commit's own, until `recycle`. */
@@ -75,12 +76,12 @@ export class Commit {
 
   /** Tells every caller, in order, that its records are durable from `baseOffset` on. */
   resolve(baseOffset: number): void {
-    for (const { index, resolve } of this.#waiters) resolve(BigInt(baseOffset + index))
+    for (const { index, waiter } of this.#waiters) waiter.resolve(BigInt(baseOffset + index))
   }
 
   /** Tells every caller that its records are not in the log. */
   reject(error: unknown): void {
-    for (const { reject } of this.#waiters) reject(error)
+    for (const { waiter } of this.#waiters) waiter.reject(error)
   }
 
   /** Empties a settled commit for the next records. */

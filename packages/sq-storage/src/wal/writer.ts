@@ -10,7 +10,10 @@ import { resolveConfig } from '../config.ts'
 import type { ResolvedWalConfig, WalConfig } from '../config.ts'
 import { BacklogFullError, ClosedError, CommitFailedError } from '../errors.ts'
 import type { ClosedSegment } from './active-segment.ts'
+import { appendAll } from './append-all.ts'
+import type { AppendedRecords, RecordSource } from './append-all.ts'
 import { Commit } from './commit.ts'
+import type { Waiter } from './commit.ts'
 import { publishLiveLog, withdrawLiveLog } from './live-logs.ts'
 import type { LiveLog } from './live-logs.ts'
 import { LogTail } from './log-tail.ts'
@@ -68,6 +71,8 @@ export class WalWriter implements AsyncDisposable {
   #spare: Commit | null = null
   #pendingBytes = 0
   #pendingRecords = 0
+  /** Who waits for the next commit to succeed or fail. */
+  #onSettled: (() => void)[] = []
   #running = false
   #closing: Promise<void> | null = null
 
@@ -151,6 +156,25 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
+   * Appends every record of a source, in order, as `append` does, and resolves once all are durable. It pulls no faster
+   * than the disk takes them: it stops while a quarter of `maxPendingBytes` of them waits, and also, where `append` would
+   * reject, while other callers fill the rest. Each record is copied before the next is pulled. Records of other callers
+   * may lie between. A `ReadableStream`, and any Node stream of records, is a source; so is the readable end of a
+   * `TransformStream`, whose writable end then takes what other streams are piped into.
+   *
+   * Rejects with a `TypeError` where the source is none. At the first failure of an append or of the source it pulls no
+   * more, closes the source, and rejects with an `AppendAllError`, whose `cause` is that failure and which tells how many
+   * records are durable: the first so many, and none after them.
+   */
+  appendAll(source: RecordSource): Promise<AppendedRecords> {
+    return appendAll(source, {
+      windowBytes: this.#held.config.maxPendingBytes / 4,
+      append: (record, waiter) => this.#gather([record], waiter),
+      settled: () => new Promise((resolve) => this.#onSettled.push(resolve)),
+    })
+  }
+
+  /**
    * Ends the segment being written, after everything appended before this call, and resolves with its description;
    * with null where it holds no record. The next append opens a new segment. After a failed commit this heals first.
    *
@@ -177,23 +201,23 @@ export class WalWriter implements AsyncDisposable {
   }
 
   #add(records: readonly RecordInput[]): Promise<bigint> {
-    if (this.#closing !== null) return Promise.reject(this.#closedError())
-    try {
-      return this.#gather(records, this.#check(records))
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    return new Promise((resolve, reject) => this.#gather(records, { resolve, reject }))
   }
 
-  /** Copies checked records of so many encoded bytes into the commit that gathers, and sees that it will be written. */
-  #gather(records: readonly RecordInput[], bytes: number): Promise<bigint> {
+  /**
+   * Copies records into the commit that gathers, sees that it will be written, and returns what they count for in
+   * `maxPendingBytes`. Throws, with nothing changed, where they are not taken.
+   */
+  #gather(records: readonly RecordInput[], waiter: Waiter): number {
+    if (this.#closing !== null) throw this.#closedError()
+    const bytes = this.#check(records)
     const cost = bytes + APPEND_ALLOWANCE_BYTES
     const { maxPendingBytes } = this.#held.config
     if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
       throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
     }
     const commit = this.#gatheringCommit(bytes)
-    const appended = commit.add(records, bytes)
+    commit.add(records, bytes, waiter)
     // From here on nothing throws: a commit is in the queue exactly when it holds records.
     if (commit === this.#spare) this.#spare = null
     if (commit !== this.#queue.at(-1)) this.#queue.push(commit)
@@ -201,7 +225,7 @@ export class WalWriter implements AsyncDisposable {
     this.#pendingBytes += cost
     this.#pendingRecords += records.length
     this.#start()
-    return appended
+    return cost
   }
 
   /** Checks records against everything they must keep to, and returns their encoded length in bytes. */
@@ -289,6 +313,7 @@ export class WalWriter implements AsyncDisposable {
   #settled(commit: Commit): void {
     this.#pendingBytes -= commit.pendingBytes
     this.#pendingRecords -= commit.recordCount
+    for (const told of this.#onSettled.splice(0)) told()
   }
 
   async #shutDown(): Promise<void> {
