@@ -5,11 +5,13 @@
 import { join } from 'node:path'
 import type { FileHandle } from '@sq/sim'
 import type { Commit } from './commit.ts'
+import { copyFrame } from './frame.ts'
 import type { FramePlace } from './frame.ts'
 import { encodeSegmentHead } from './open-frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
 import { encodeEnding, SummaryBuilder } from './seal.ts'
+import type { LocatedFrame } from './recent-frames.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
 import { io } from './segment-file.ts'
 import { SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
@@ -129,9 +131,9 @@ export class ActiveSegment {
     }
   }
 
-  /** Writes one commit; durable when it resolves. */
-  async write(commit: Commit): Promise<void> {
-    const { position, nextOffset } = this.#place
+  /** Writes one commit; durable when it resolves, with what gives a copy of its frame as long as the commit is whole. */
+  async write(commit: Commit): Promise<() => LocatedFrame> {
+    const { position, nextOffset, salt } = this.#place
     const { bytes, headerCrc } = commit.encode(this.#place)
     await this.#writeDurable(bytes)
     this.summary.add({
@@ -143,6 +145,8 @@ export class ActiveSegment {
     })
     this.#advance({ bytes, lastPosition: position, lastCrc: headerCrc }, nextOffset + commit.recordCount)
     this.#proven = false
+    const segment = { path: this.path, baseOffset: this.baseOffset, salt }
+    return () => ({ segment, frame: copyFrame(bytes, { position, salt }) })
   }
 
   /** Proves all that was written so far, so that damage to the last commit is told from a torn one later on. */

@@ -60,7 +60,7 @@ class FrameStream {
       const frames = await this.#look()
       check()
       if (frames.length > 0) return frames
-      if (!this.#range.follow || this.#isComplete()) return null
+      if (!this.#range.follow || this.#isComplete() || alarm.ended) return null
       if (this.#isWatchedEnough()) await alarm.wait()
       else await this.#watch()
     }
@@ -85,7 +85,7 @@ class FrameStream {
       if (shared.cuts.length === this.#cutsSeen) throw error
     }
     if (shared.cuts.length > this.#cutsSeen) return this.#beginAgain()
-    this.#returned = this.#cursor?.nextOffset ?? null
+    if (frames.length > 0) this.#returned = this.#cursor?.nextOffset ?? null
     return frames
   }
 

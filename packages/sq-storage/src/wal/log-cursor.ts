@@ -78,11 +78,13 @@ export class LogCursor {
     for (;;) {
       const { shared } = this.#context
       // Asked before the directory is listed: what is durable by now is in the segments that are listed.
-      if (this.#next !== null && this.#next === shared.durableBound) {
+      const bound = shared.durableBound
+      if (this.#next !== null && this.#next >= bound) {
         await this.close()
+        if (this.#next > bound) throw await this.#beyond(bound)
         return []
       }
-      this.#reading ??= await this.#enter(shared.durableBound)
+      this.#reading ??= await this.#enter(bound)
       if (this.#reading === null) return []
       const { segment, start } = this.#reading
       const frames = await this.#read(this.#reading)
@@ -221,10 +223,16 @@ export class LogCursor {
     } finally {
       await this.close()
     }
+    if (this.#suspect === null && this.#next !== null && this.#next > nextOffset) throw this.#outOfRange(nextOffset)
     // Behind the last segment there may be more by now; and what looks like damage is looked for once more.
     if (segment.nextBaseOffset === null || this.#suspect !== null) this.#listed = []
-    if (this.#suspect !== null) return
-    if (this.#next !== null && this.#next > nextOffset) throw this.#outOfRange(nextOffset)
+  }
+
+  /** What it means that the wanted offset lies behind everything that is durable. */
+  async #beyond(bound: number): Promise<OffsetOutOfRangeError | DivergedError> {
+    if (this.#visited.length > 0) return this.#divergence()
+    this.#listed = await listSegmentFiles(this.#context.fs, this.#context.partition.directory)
+    return this.#outOfRange(bound)
   }
 
   #outOfRange(nextOffset: number): OffsetOutOfRangeError {

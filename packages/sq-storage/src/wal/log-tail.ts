@@ -9,6 +9,7 @@ import type { ClosedSegment } from './active-segment.ts'
 import type { Commit } from './commit.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
+import type { LocatedFrame } from './recent-frames.ts'
 import type { RecoveredLog } from './recovery.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
 
@@ -45,12 +46,14 @@ export class LogTail {
 
   /**
    * Writes a commit, into a new segment where the active one is full, too old, broken or not there. It is durable when
-   * this resolves; where it rejects, nothing of the commit is in the log, and the next one heals.
+   * this resolves, with what copies its frame; where it rejects, nothing of the commit is in the log, and the next one
+   * heals.
    */
-  async write(commit: Commit): Promise<void> {
+  async write(commit: Commit): Promise<() => LocatedFrame> {
     const segment = await this.#segmentFor(commit)
-    await segment.write(commit)
+    const located = await segment.write(commit)
     this.#nextOffset += commit.recordCount
+    return located
   }
 
   /** Ends the active segment; null where it holds no record. A broken one is healed away, with or without records. */

@@ -69,7 +69,7 @@ export class WalReader implements AsyncDisposable {
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
     const alarm = new Alarm()
-    return new RecordIterator(this.#pages(options, alarm), { alarm, check: this.#checkOf(options) })
+    return new RecordIterator(this.#pages(options, alarm), { alarm, check: () => this.#check(options) })
   }
 
   /**
@@ -136,7 +136,7 @@ export class WalReader implements AsyncDisposable {
     range: ReadRange,
     alarm: Alarm,
   ): AsyncGenerator<readonly LocatedFrame[], void, undefined> {
-    const check = this.#checkOf(options)
+    const check = (): void => this.#check(options)
     const context = { fs: this.#fs, partition: this.#partition, shared: this.#shared, alarm, check }
     const onAbort = (): void => alarm.ring()
     range.signal?.addEventListener('abort', onAbort)
@@ -153,11 +153,9 @@ export class WalReader implements AsyncDisposable {
     }
   }
 
-  #checkOf({ signal }: ReadOptions): () => void {
-    return () => {
-      if (this.#closed) throw new ClosedError('reader', this.#partition.directory)
-      signal?.throwIfAborted()
-    }
+  #check({ signal }: ReadOptions): void {
+    if (this.#closed) throw new ClosedError('reader', this.#partition.directory)
+    signal?.throwIfAborted()
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { nextOffsetAfter } from './frame.ts'
 import type { Frame } from './frame.ts'
+import { RecordBatch } from './record-batch.ts'
 
 /** How far one may fall behind. Of every log that is followed so much is kept, at most. */
 const MAX_BYTES = 4 * 1024 * 1024
@@ -19,6 +20,8 @@ export interface FrameOrigin {
 export interface LocatedFrame {
   readonly segment: FrameOrigin
   readonly frame: Frame
+  /** The batch that all who get this frame share. */
+  readonly batch?: RecordBatch
 }
 
 export class RecentFrames {
@@ -27,7 +30,7 @@ export class RecentFrames {
   #bytes = 0
 
   add(located: LocatedFrame): void {
-    this.#frames.push(located)
+    this.#frames.push({ ...located, batch: RecordBatch.ofFrame(located.frame) })
     this.#bytes += located.frame.bytes.length
     while (this.#bytes > MAX_BYTES) this.#bytes -= this.#frames.shift()?.frame.bytes.length ?? 0
   }

@@ -3,7 +3,7 @@ import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
-import { durableBound } from './live-logs.ts'
+import { sharedLog } from './shared-log.ts'
 import { locatePartition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
 import { io, listSegmentFiles, openSegment, placeAfterHead, readHead, statDirectory, verifyLink } from './segment-file.ts'
@@ -70,7 +70,7 @@ async function describeEnded(segment: OpenSegment, successor: SegmentHead): Prom
 async function describeLast({ handle, head }: OpenSegment, directoryIdentity: string): Promise<SegmentInfo> {
   const { path, baseOffset } = head
   const limit = await io('read the size of', path, () => handle.size())
-  const bound = durableBound(directoryIdentity)
+  const bound = sharedLog(directoryIdentity).durableBound
   const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path, limit })
   let last = { type: head.frame.type, end: frameEnd(head.frame), nextOffset: baseOffset }
   while (scanner.stop === null) {

@@ -14,18 +14,19 @@ import { appendAll } from './append-all.ts'
 import type { AppendedRecords, RecordSource } from './append-all.ts'
 import { Commit } from './commit.ts'
 import type { Waiter } from './commit.ts'
-import { publishLiveLog, withdrawLiveLog } from './live-logs.ts'
-import type { LiveLog } from './live-logs.ts'
 import { LogTail } from './log-tail.ts'
 import { MAX_HEAD_BYTES } from './open-frame.ts'
 import { PartitionLock } from './partition-lock.ts'
 import { locatePartition } from './partition.ts'
+import type { LocatedFrame } from './recent-frames.ts'
 import { checkRecord, RECORD_OVERHEAD_BYTES, recordBytes } from './record.ts'
 import type { RecordHeader, RecordInput } from './record.ts'
 import { recoverLog } from './recovery.ts'
 import type { Recovery } from './recovery.ts'
 import { SegmentDirectory } from './segment-directory.ts'
 import { statDirectory } from './segment-file.ts'
+import { sharedLog } from './shared-log.ts'
+import type { SharedLog } from './shared-log.ts'
 
 /** Gathered appends beyond this many bytes go into further commits, so that no buffer grows without need. */
 const MAX_GATHERED_BYTES = 8 * 1024 * 1024
@@ -64,7 +65,8 @@ export class WalWriter implements AsyncDisposable {
   readonly recovery: Recovery
   readonly #held: Held
   readonly #tail: LogTail
-  readonly #live: LiveLog
+  readonly #shared: SharedLog
+  #nextOffset: number
   /** Commits still gathering or waiting, and closings between them, in order. */
   #queue: (Commit | Turn)[] = []
   /** A settled commit, to be used again. */
@@ -80,8 +82,9 @@ export class WalWriter implements AsyncDisposable {
     this.#held = held
     this.#tail = tail
     this.recovery = recovery
-    this.#live = { nextOffset: tail.nextOffset }
-    publishLiveLog(held.directoryIdentity, this.#live)
+    this.#nextOffset = tail.nextOffset
+    this.#shared = sharedLog(held.directoryIdentity)
+    this.#shared.opened(this, tail.nextOffset)
   }
 
   /**
@@ -118,7 +121,7 @@ export class WalWriter implements AsyncDisposable {
 
   /** The offset after the last durable record; moves only when a commit succeeded. */
   get nextOffset(): bigint {
-    return BigInt(this.#live.nextOffset)
+    return BigInt(this.#nextOffset)
   }
 
   /**
@@ -245,7 +248,7 @@ export class WalWriter implements AsyncDisposable {
     if (records.length > 1 && encodedBytes > maxBatchBytes) {
       throw new RangeError(`the batch takes ${encodedBytes} bytes, maxBatchBytes is ${maxBatchBytes}`)
     }
-    if (this.#live.nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
+    if (this.#nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
       throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
     }
     return encodedBytes
@@ -287,13 +290,15 @@ export class WalWriter implements AsyncDisposable {
 
   async #commit(commit: Commit): Promise<void> {
     const baseOffset = this.#tail.nextOffset
+    let located: () => LocatedFrame
     try {
-      await this.#tail.write(commit)
+      located = await this.#tail.write(commit)
     } catch (cause) {
       this.#rejectAll(commit, new CommitFailedError(BigInt(baseOffset), cause))
       return
     }
-    this.#live.nextOffset = this.#tail.nextOffset
+    this.#nextOffset = this.#tail.nextOffset
+    this.#shared.committed(this.#nextOffset, located)
     this.#settled(commit)
     commit.resolve(baseOffset)
     commit.recycle()
@@ -320,7 +325,7 @@ export class WalWriter implements AsyncDisposable {
     try {
       await this.#tail.close()
     } finally {
-      withdrawLiveLog(this.#held.directoryIdentity, this.#live)
+      this.#shared.closed(this)
       await this.#held.lock.release()
     }
   }
