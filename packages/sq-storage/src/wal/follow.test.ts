@@ -1,0 +1,279 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { ClosedError, DivergedError, OffsetOutOfRangeError, WalReader } from '../index.ts'
+import type { LogRecord, ReadOptions } from '../index.ts'
+import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+
+let log: LogFixture
+
+beforeEach(() => {
+  log = new LogFixture()
+})
+
+/** One who follows the log, and what was seen so far. */
+class Follower {
+  readonly seen: string[] = []
+  /** Resolves with what ended it: null where it ended by itself. */
+  readonly ended: Promise<unknown>
+  readonly reader: WalReader
+  #wake: () => void = () => {}
+
+  private constructor(reader: WalReader, options: ReadOptions) {
+    this.reader = reader
+    this.ended = this.#run(options)
+  }
+
+  static async start(options: ReadOptions = {}): Promise<Follower> {
+    return new Follower(await WalReader.open(log.fs, log.config, 'orders', 0), { follow: true, ...options })
+  }
+
+  async #run(options: ReadOptions): Promise<unknown> {
+    try {
+      for await (const record of this.reader.read(options)) {
+        this.seen.push(text(record))
+        this.#wake()
+      }
+      return null
+    } catch (error) {
+      return error
+    } finally {
+      this.#wake()
+    }
+  }
+
+  /** Until it has seen so many records. */
+  async reaches(count: number): Promise<void> {
+    while (this.seen.length < count) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}
+
+function text({ offset, value }: LogRecord): string {
+  return `${offset} ${Buffer.from(value).toString()}`
+}
+
+/** Lets everything that is ready run, again and again. */
+async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
+}
+
+describe('beside a writer of its thread, one who follows', () => {
+  it('sees what is there, and then every record once it is durable', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    const follower = await Follower.start()
+    await follower.reaches(2)
+    await append(writer, 'c')
+    await follower.reaches(3)
+    const hold = log.fs.faults.hold('sync', log.path(0))
+    const pending = append(writer, 'd')
+    await hold.reached
+    await quiet()
+    expect(follower.seen).toEqual(['0 a', '1 b', '2 c'])
+    hold.release()
+    await pending
+    await follower.reaches(4)
+    expect(follower.seen).toEqual(['0 a', '1 b', '2 c', '3 d'])
+  })
+
+  it('touches no file for commits made while it waits', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    const followers = await Promise.all(Array.from({ length: 10 }, () => Follower.start()))
+    await Promise.all(followers.map((follower) => follower.reaches(1)))
+    await quiet()
+    log.fs.operations.resetCounts()
+    await appendEach(writer, ['b', 'c'])
+    await Promise.all(followers.map((follower) => follower.reaches(3)))
+    await quiet()
+    expect([log.fs.operations.count('open'), log.fs.operations.count('read')]).toEqual([0, 0])
+    expect(log.fs.openHandles).toBe(2)
+  })
+
+  it('goes over rotation, healing, and the writer closing and opening again', async () => {
+    log = new LogFixture({ maxSegmentBytes: 300 })
+    let writer = await log.open()
+    const follower = await Follower.start()
+    const expected: string[] = []
+    for (let i = 0; i < 30; i++) {
+      if (i % 7 === 3) {
+        log.fs.faults.failNext('sync', 'EIO')
+        await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+      }
+      if (i % 10 === 5) await writer.closeActiveSegment()
+      if (i % 11 === 8) {
+        await writer.close()
+        writer = await log.open()
+      }
+      await append(writer, `v${i}`)
+      expected.push(`${i} v${i}`)
+      if (i % 3 === 0) await follower.reaches(i + 1)
+    }
+    await follower.reaches(30)
+    expect(follower.seen).toEqual(expected)
+  })
+
+  it('that has fallen behind what is kept in memory goes on in the files', async () => {
+    const writer = await log.open()
+    const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
+    const iteration = reader.read({ follow: true })
+    await append(writer, 'a')
+    expect(text((await iteration.next()).value as LogRecord)).toBe('0 a')
+    const large = Buffer.alloc(1_500_000, 'x')
+    await appendEach(writer, [large, large, large, large, large, 'end'])
+    for (let offset = 1n; offset <= 6n; offset++) expect((await iteration.next()).value?.offset).toBe(offset)
+    await iteration.return?.()
+    expect(log.fs.openHandles).toBe(2)
+  })
+
+  it('of an empty log sees its first record', async () => {
+    const writer = await log.open()
+    const follower = await Follower.start({ from: 0n })
+    await quiet()
+    await append(writer, 'a')
+    await follower.reaches(1)
+    expect(follower.seen).toEqual(['0 a'])
+  })
+
+  it('from the next offset on sees only what comes', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    const follower = await Follower.start({ from: writer.nextOffset })
+    await quiet()
+    await append(writer, 'c')
+    await follower.reaches(1)
+    expect(follower.seen).toEqual(['2 c'])
+  })
+
+  it.each([
+    ['behind the end', 3n],
+    ['far behind it', 2n ** 53n - 1n],
+  ])('from %s is refused', async (_, from) => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    const follower = await Follower.start({ from })
+    expect(await follower.ended).toBeInstanceOf(OffsetOutOfRangeError)
+  })
+})
+
+describe('one who follows is ended', () => {
+  it.each([
+    ['to', { to: 3n }],
+    ['maxRecords', { maxRecords: 3 }],
+    ['maxBytes', { maxBytes: 3 * 25 }],
+  ])('by %s, once that is reached', async (_, options) => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    const follower = await Follower.start(options)
+    await appendEach(writer, ['b', 'c', 'd'])
+    expect(await follower.ended).toBeNull()
+    expect(follower.seen).toEqual(['0 a', '1 b', '2 c'])
+    expect(log.fs.openHandles).toBe(2)
+  })
+
+  it('by its signal, while it waits, and before it begins', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    const abort = new AbortController()
+    const follower = await Follower.start({ signal: abort.signal })
+    await follower.reaches(1)
+    await quiet()
+    const reason = new Error('enough')
+    abort.abort(reason)
+    expect(await follower.ended).toBe(reason)
+    expect(await (await Follower.start({ signal: abort.signal })).ended).toBe(reason)
+  })
+
+  it('by the closing of the reader', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    const follower = await Follower.start()
+    await follower.reaches(1)
+    await quiet()
+    await follower.reader.close()
+    expect(await follower.ended).toBeInstanceOf(ClosedError)
+  })
+
+  it('by return, also while it waits', async () => {
+    await log.open()
+    const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
+    const iteration = reader.read({ follow: true })
+    const waiting = iteration.next()
+    await quiet()
+    await iteration.return?.()
+    expect(await waiting).toEqual({ done: true, value: undefined })
+  })
+})
+
+describe('without a writer in its thread, one who follows', () => {
+  it('sees whole commits as they appear in the files, and nothing of one that is torn', async () => {
+    const segment = new SegmentBytes().records('a').records('b').records('c')
+    const torn = segment.bytes.subarray(0, segment.at(2).position - 8)
+    await log.makeSegments({ baseOffset: 0, bytes: torn })
+    const follower = await Follower.start()
+    await follower.reaches(1)
+    await quiet()
+    expect(follower.seen).toEqual(['0 a'])
+    await log.overwrite(log.path(0), segment.bytes)
+    await follower.reaches(3)
+    const next = new SegmentBytes({ baseOffset: 3, previous: segment.link }).records('d')
+    await log.make(log.path(3), next.bytes)
+    await follower.reaches(4)
+    expect(follower.seen).toEqual(['0 a', '1 b', '2 c', '3 d'])
+    await quiet()
+    // The watch on the directory, and no file.
+    expect(log.fs.openHandles).toBe(1)
+    await follower.reader.close()
+    expect(await follower.ended).toBeInstanceOf(ClosedError)
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('goes on where a segment without records is replaced', async () => {
+    await log.makeSegments(new SegmentBytes())
+    const follower = await Follower.start()
+    await quiet()
+    const other = new SegmentBytes({ segmentId: 77n }).records('a')
+    await log.make(`${log.directory}/next.tmp`, other.bytes)
+    await log.fs.rename(`${log.directory}/next.tmp`, log.path(0))
+    await follower.reaches(1)
+    expect(follower.seen).toEqual(['0 a'])
+  })
+
+  it.each([
+    ['states an earlier end of the segment', 1],
+    ['has replaced the segment', 0],
+  ])('is told from where on its records are void, where another one %s', async (_, cut) => {
+    const first = new SegmentBytes().records('a')
+    const { link } = first
+    await log.makeSegments(first.records('b', 'c'))
+    const follower = await Follower.start()
+    await follower.reaches(3)
+    await quiet()
+    const previous = cut === 0 ? null : link
+    const next = new SegmentBytes({ baseOffset: cut, previous, segmentId: 77n }).records('d').records('e', 'f', 'g')
+    await log.make(`${log.directory}/next.tmp`, next.bytes)
+    await log.fs.rename(`${log.directory}/next.tmp`, log.path(cut))
+    const error = await follower.ended
+    expect(error).toBeInstanceOf(DivergedError)
+    expect(error).toMatchObject({ offset: BigInt(cut) })
+  })
+
+  it('is told which offset is the first that is left, where its own was deleted', async () => {
+    const first = new SegmentBytes().records('a').seal()
+    const second = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b').seal()
+    const third = new SegmentBytes({ baseOffset: 2, previous: second.link }).records('c')
+    await log.makeSegments(first)
+    const follower = await Follower.start()
+    await follower.reaches(1)
+    await quiet()
+    await log.make(`${log.directory}/other`, third.bytes)
+    await log.fs.unlink(log.path(0))
+    await log.fs.rename(`${log.directory}/other`, log.path(2))
+    const error = await follower.ended
+    expect(error).toBeInstanceOf(OffsetOutOfRangeError)
+    expect(error).toMatchObject({ offset: 1n, firstOffset: 2n })
+  })
+})

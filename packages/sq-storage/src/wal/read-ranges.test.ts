@@ -1,0 +1,252 @@
+import { Random } from '@sq/sim'
+import { beforeEach, describe, expect, it, test } from 'vitest'
+import { CorruptLogError, RecordBatch, WalReader } from '../index.ts'
+import type { LogRecord, ReadOptions, RecordInput, WalWriter } from '../index.ts'
+import { flipped } from '../testing/hand-bytes.ts'
+import { LogFixture } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { recordBytes } from './record.ts'
+
+let log: LogFixture
+
+beforeEach(() => {
+  log = new LogFixture()
+})
+
+function openReader(): Promise<WalReader> {
+  return WalReader.open(log.fs, log.config, 'orders', 0)
+}
+
+async function read(options: ReadOptions): Promise<LogRecord[]> {
+  const records: LogRecord[] = []
+  for await (const record of (await openReader()).read(options)) records.push(record)
+  return records
+}
+
+async function readBatches(options: ReadOptions): Promise<RecordBatch[]> {
+  const batches: RecordBatch[] = []
+  for await (const batch of (await openReader()).readBatches(options)) batches.push(batch)
+  return batches
+}
+
+function record(length: number, timestampMs: number): RecordInput {
+  return { key: null, value: Buffer.alloc(length, 'v'), headers: [], timestampMs }
+}
+
+/** A log of many segments, sealed and healed, with batches of all sizes, and times that go forth and back. */
+async function variedLog(random: Random): Promise<{ writer: WalWriter; batches: RecordInput[][] }> {
+  log = new LogFixture({ maxSegmentBytes: 200_000 })
+  const writer = await log.open()
+  const batches: RecordInput[][] = []
+  for (let i = 0; i < 60; i++) {
+    const batch = Array.from({ length: 1 + random.int(6) }, () => record(random.int(9000), 1000 + 10 * i + random.int(40)))
+    if (random.chance(0.1)) {
+      log.fs.faults.failNext('sync', 'EIO')
+      await expect(writer.appendBatch(batch)).rejects.toThrow('EIO')
+    }
+    if (random.chance(0.1)) await writer.closeActiveSegment()
+    await writer.appendBatch(batch)
+    batches.push(batch)
+  }
+  return { writer, batches }
+}
+
+/** What a reader must give, by the definition of its options. */
+function expected(records: readonly RecordInput[], options: ReadOptions): number[] {
+  const { from = 0n, to = BigInt(records.length), maxRecords = Infinity, maxBytes = Infinity } = options
+  const { fromTimestampMs } = options
+  const byTime = records.findIndex(({ timestampMs }) => timestampMs >= (fromTimestampMs ?? 0))
+  const first = fromTimestampMs === undefined ? Number(from) : byTime === -1 ? records.length : byTime
+  const offsets: number[] = []
+  let sum = 0
+  for (let offset = first; offset < Math.min(records.length, Number(to)); offset++) {
+    const found = records[offset]
+    sum += found === undefined ? 0 : recordBytes(found)
+    if (offsets.length === maxRecords || (offsets.length > 0 && sum > maxBytes)) break
+    offsets.push(offset)
+  }
+  return offsets
+}
+
+describe('any range of a log', () => {
+  it.each([1, 2, 3, 4])('gives just the records in it, beside the writer and without one (seed %d)', async (seed) => {
+    const random = new Random(seed)
+    const { writer, batches } = await variedLog(random)
+    const records = batches.flat()
+    const count = records.length
+    for (let round = 0; round < 120; round++) {
+      if (round === 60) await writer.close()
+      const options: ReadOptions = {
+        ...(random.chance(0.5)
+          ? { from: BigInt(random.int(count + 1)) }
+          : random.chance(0.7) && { fromTimestampMs: 950 + random.int(800) }),
+        ...(random.chance(0.4) && { to: BigInt(random.int(count + 20)) }),
+        ...(random.chance(0.3) && { maxRecords: 1 + random.int(20) }),
+        ...(random.chance(0.3) && { maxBytes: 1 + random.int(60_000) }),
+      }
+      const found = await read(options)
+      const offsets = expected(records, options)
+      expect([options, found.map(({ offset }) => Number(offset))]).toEqual([options, offsets])
+      expect(found.every(({ value, timestampMs }, i) => {
+        const given = records[offsets[i] ?? 0]
+        return value.length === given?.value.length && timestampMs === given.timestampMs
+      })).toBe(true)
+    }
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('gives whole commits as batches', async () => {
+    const { writer, batches } = await variedLog(new Random(5))
+    await writer.close()
+    const all = await readBatches({})
+    expect(all.map(({ recordCount }) => recordCount)).toEqual(batches.map(({ length }) => length))
+    expect(all.flatMap((batch) => batch.records().map(({ offset }) => offset))).toEqual(
+      batches.flat().map((_, offset) => BigInt(offset)),
+    )
+    const [third, fourth, fifth] = all.slice(2)
+    const from = (third?.nextOffset ?? 0n) - 1n
+    const to = (fourth?.baseOffset ?? 0n) + 1n
+    expect((await readBatches({ from, to })).map(({ baseOffset }) => baseOffset)).toEqual([third?.baseOffset, fourth?.baseOffset])
+    const maxRecords = (third?.recordCount ?? 0) + (fourth?.recordCount ?? 0) + (fifth?.recordCount ?? 0) - 1
+    expect(await readBatches({ from, maxRecords })).toHaveLength(2)
+    expect(await readBatches({ from, maxBytes: 1 })).toHaveLength(1)
+    const late = third?.records()[0]?.timestampMs ?? 0
+    const byTime = (await readBatches({ fromTimestampMs: late }))[0]
+    expect(byTime?.records().some(({ timestampMs }) => timestampMs >= late)).toBe(true)
+  })
+
+  it('has an offset for a time, or none', async () => {
+    const { batches } = await variedLog(new Random(6))
+    const records = batches.flat()
+    const reader = await openReader()
+    for (let timestampMs = 980; timestampMs < 1700; timestampMs += 7) {
+      const first = records.findIndex((given) => given.timestampMs >= timestampMs)
+      expect(await reader.offsetAt(timestampMs)).toBe(first === -1 ? null : BigInt(first))
+    }
+  })
+})
+
+describe('a seek', () => {
+  /** Appends so many records, one commit each, in one segment of about 1 MiB. */
+  async function oneLargeSegment(): Promise<WalWriter> {
+    const writer = await log.open()
+    for (let i = 0; i < 1000; i++) await writer.appendBatch([record(1000, i)])
+    return writer
+  }
+
+  function bytesRead(): { sum: number } {
+    const counted = { sum: 0 }
+    log.fs.operations.observe(({ operation, phase, buffers }) => {
+      if (operation === 'read' && phase === 'end') counted.sum += buffers?.[0]?.byteLength ?? 0
+    })
+    return counted
+  }
+
+  it.each([
+    ['by offset', { from: 900n }],
+    ['by time', { fromTimestampMs: 900 }],
+  ])('%s into a sealed segment reads its index, and not what comes before', async (_, options) => {
+    const writer = await oneLargeSegment()
+    await writer.closeActiveSegment()
+    await writer.appendBatch([record(1, 1000)])
+    await writer.close()
+    const counted = bytesRead()
+    const [found] = await read({ ...options, maxRecords: 1 })
+    expect(found?.offset).toBe(900n)
+    // From an indexed frame to the end of the segment, read in one piece; the index; some headers.
+    expect(counted.sum).toBeLessThan(250_000)
+  })
+
+  it('into a segment without a SEAL reads it once for all who seek there', async () => {
+    const writer = await oneLargeSegment()
+    const reader = await openReader()
+    const first = async (from: bigint): Promise<bigint | undefined> => {
+      for await (const { offset } of reader.read({ from })) return offset
+      return undefined
+    }
+    expect(await first(950n)).toBe(950n)
+    const counted = bytesRead()
+    expect(await first(930n)).toBe(930n)
+    expect(counted.sum).toBeLessThan(250_000)
+    await writer.close()
+  })
+
+  it('by an index that leads nowhere begins at the head of the segment', async () => {
+    const writer = await oneLargeSegment()
+    await writer.closeActiveSegment()
+    await writer.appendBatch([record(1, 1)])
+    await writer.close()
+    const content = await log.file(log.path(0))
+    const seal = content.readUInt32LE(content.length - 8)
+    // A flipped bit of an entry: the SEAL does not verify, and the index is gathered anew.
+    await log.overwrite(log.path(0), flipped(content, 8 * (seal + 40 + 16 + 5)))
+    for (const from of [0n, 500n, 999n]) expect((await read({ from }))[0]?.offset).toBe(from)
+  })
+
+  it('behind damage finds what is there, and before it the damage', async () => {
+    const writer = await oneLargeSegment()
+    await writer.closeActiveSegment()
+    await writer.appendBatch([record(1, 1)])
+    await writer.close()
+    const content = await log.file(log.path(0))
+    await log.overwrite(log.path(0), flipped(content, 8 * 100_000))
+    expect((await read({ from: 800n })).length).toBe(201)
+    await expect(read({ from: 10n })).rejects.toThrow(CorruptLogError)
+  })
+})
+
+describe('a batch', () => {
+  it('can be taken apart where it was sent to, if it came whole', async () => {
+    const writer = await log.open()
+    await writer.appendBatch([record(10, 1), record(20, 2)])
+    const [sent] = await readBatches({})
+    const { baseOffset = 0n, recordCount = 0, checksum = 0 } = sent ?? {}
+    const content = Buffer.from(sent?.bytes ?? [])
+    const received = RecordBatch.from({ baseOffset, recordCount, bytes: content, checksum })
+    expect(received.records()).toEqual(sent?.records())
+    expect(received.nextOffset).toBe(2n)
+    const damaged = flipped(content, 77)
+    expect(() => RecordBatch.from({ baseOffset, recordCount, bytes: damaged, checksum })).toThrow(
+      /^the batch at offset 0 has the checksum \d+, expected \d+$/,
+    )
+    const miscounted = RecordBatch.from({ baseOffset, recordCount: 3, bytes: content, checksum })
+    expect(() => miscounted.records()).toThrow('the batch at offset 0 is not made of 3 records')
+  })
+
+  it('that verifies and is made of no records is damage where it must be looked into', async () => {
+    const segment = new SegmentBytes().frame({ type: 2, recordCount: 2 }, Buffer.alloc(24))
+    await log.makeSegments(segment)
+    await expect(readBatches({ fromTimestampMs: 1 })).rejects.toThrow(CorruptLogError)
+  })
+})
+
+describe('bad options of read', () => {
+  it.each([
+    [{ from: -1n }, RangeError, 'from must be an offset from 0 to 2^53 - 1: -1'],
+    [{ to: 2n ** 53n }, RangeError, 'to must be an offset from 0 to 2^53 - 1: 9007199254740992'],
+    [{ to: 3 }, TypeError, 'to must be a bigint, not 3'],
+    [{ fromTimestampMs: -1 }, RangeError, 'fromTimestampMs must be a whole number from 0 to 2^53 - 1: -1'],
+    [{ fromTimestampMs: Infinity }, RangeError, 'fromTimestampMs must be a whole number from 0 to 2^53 - 1: Infinity'],
+    [{ from: 0n, fromTimestampMs: 0 }, TypeError, 'from and fromTimestampMs cannot both be given'],
+    [{ maxRecords: 0 }, RangeError, 'maxRecords must be a whole number from 1 to 2^53 - 1: 0'],
+    [{ maxBytes: '1' }, TypeError, 'maxBytes must be a number, not "1"'],
+    [{ follow: 1 }, TypeError, 'follow must be true or false, not 1'],
+    [{ signal: {} }, TypeError, 'signal must be an AbortSignal, not an object (Object)'],
+    [{ form: 1n }, TypeError, 'read has no option "form"'],
+    [null, TypeError, 'the options of read must be an object, not null'],
+  ])('%o', async (options, kind, message) => {
+    await log.makeSegments(new SegmentBytes().records('a'))
+    await expect(read(options as ReadOptions)).rejects.toThrow(new kind(message))
+    await expect(readBatches(options as ReadOptions)).rejects.toThrow(new kind(message))
+    expect(log.fs.openHandles).toBe(0)
+  })
+})
+
+test('calls of next that are not waited for get the records in order', async () => {
+  const writer = await log.open()
+  await writer.appendBatch([record(1, 1), record(2, 1)])
+  await writer.appendBatch([record(3, 1)])
+  const iteration = (await openReader()).read()
+  const found = await Promise.all(Array.from({ length: 5 }, () => iteration.next()))
+  expect(found.map(({ value }) => value?.offset)).toEqual([0n, 1n, 2n, undefined, undefined])
+})
