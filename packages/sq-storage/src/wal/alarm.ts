@@ -1,7 +1,9 @@
-/** Wakes one who waits. It may ring before that one waits: then the next wait is over at once. */
+/**
+ * Wakes one who waits, or tells it to stop. It may ring before that one waits: then the next wait is over at once.
+ */
 export class Alarm {
   #rung = false
-  #ended = false
+  #stop: { readonly reason: unknown } | null = null
   #wake: (() => void) | null = null
 
   ring(): void {
@@ -9,14 +11,20 @@ export class Alarm {
     this.#wake?.()
   }
 
-  /** Rings for the last time: there is nothing more to wait for. */
-  end(): void {
-    this.#ended = true
+  /** Rings for the last time. What waits ends with this error; quietly, if there is none. */
+  stop(reason: unknown = null): void {
+    this.#stop ??= { reason }
     this.ring()
   }
 
-  get ended(): boolean {
-    return this.#ended
+  /** Whether there is nothing more to wait for. */
+  get stopped(): boolean {
+    return this.#stop !== null
+  }
+
+  /** Throws the error that it was stopped with, if it was. */
+  throwIfStopped(): void {
+    if (this.#stop !== null && this.#stop.reason !== null) throw this.#stop.reason
   }
 
   /** What rang so far is forgotten: about to look whether there is anything. */
@@ -26,7 +34,7 @@ export class Alarm {
 
   /** Until it rings, or has rung since the last `reset`. One may wait at a time. */
   async wait(): Promise<void> {
-    if (this.#rung || this.#ended) return
+    if (this.#rung || this.#stop !== null) return
     await new Promise<void>((resolve) => {
       this.#wake = resolve
     })

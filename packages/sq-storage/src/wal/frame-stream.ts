@@ -13,10 +13,8 @@ import { offsetBefore } from './timestamp-search.ts'
 
 export interface StreamContext extends CursorContext {
   readonly shared: SharedLog
-  /** Rings for whatever else must be looked at before more is waited for. */
+  /** Stopped where the reading is to end. */
   readonly alarm: Alarm
-  /** Throws where the reading is to end. */
-  readonly check: () => void
 }
 
 /** The frames that hold the offsets of a range, some at a time; the first may begin before it, the last end behind it. */
@@ -53,14 +51,13 @@ class FrameStream {
 
   /** The next frames; null at the end. */
   async next(): Promise<readonly LocatedFrame[] | null> {
-    const { alarm, check } = this.#context
+    const { alarm } = this.#context
     for (;;) {
       alarm.reset()
-      check()
-      const frames = await this.#look()
-      check()
+      const frames = alarm.stopped ? [] : await this.#look()
+      alarm.throwIfStopped()
       if (frames.length > 0) return frames
-      if (!this.#range.follow || this.#isComplete() || alarm.ended) return null
+      if (!this.#range.follow || this.#isComplete() || alarm.stopped) return null
       if (this.#isWatchedEnough()) await alarm.wait()
       else await this.#watch()
     }

@@ -166,6 +166,11 @@ export function unknownInFrame(header: FrameHeader): string | null {
   return null
 }
 
+/** How long the frame at a place in `source` is, if a frame is there: nothing is verified, so nothing may rest on it. */
+export function frameLengthHint(source: Buffer, at: number): number {
+  return frameBytes(source.readUInt32LE(at + AT.bodyLength))
+}
+
 /** Where a verified frame ends in its file. */
 export function frameEnd(header: FrameHeader): number {
   return header.position + frameBytes(header.bodyLength)

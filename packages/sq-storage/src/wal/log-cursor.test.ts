@@ -158,10 +158,10 @@ describe('a walk', () => {
     const broken = new SegmentBytes().records('a')
     const { link } = broken
     await make(broken.records('rejected', 'rejected'))
-    const walk = walked(null, () => Infinity)
-    expect([await walk.next(), await walk.next()].map(({ value }) => value)).toEqual([0, 1])
+    const walking = walked(null, () => Infinity)
+    expect([await walking.next(), await walking.next()].map(({ value }) => value)).toEqual([0, 1])
     await make(new SegmentBytes({ baseOffset: 1, previous: link }).records('b'))
-    const error: unknown = await walk.next().catch((caught: unknown) => caught)
+    const error: unknown = await walking.next().catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(DivergedError)
     expect(error).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 1n })
   })

@@ -29,7 +29,7 @@ async function readBatches(options: ReadOptions): Promise<RecordBatch[]> {
   return batches
 }
 
-function record(length: number, timestampMs: number): RecordInput {
+function recordOf(length: number, timestampMs: number): RecordInput {
   return { key: null, value: Buffer.alloc(length, 'v'), headers: [], timestampMs }
 }
 
@@ -39,7 +39,7 @@ async function variedLog(random: Random): Promise<{ writer: WalWriter; batches: 
   const writer = await log.open()
   const batches: RecordInput[][] = []
   for (let i = 0; i < 60; i++) {
-    const batch = Array.from({ length: 1 + random.int(6) }, () => record(random.int(9000), 1000 + 10 * i + random.int(40)))
+    const batch = Array.from({ length: 1 + random.int(6) }, () => recordOf(random.int(9000), 1000 + 10 * i + random.int(40)))
     if (random.chance(0.1)) {
       log.fs.faults.failNext('sync', 'EIO')
       await expect(writer.appendBatch(batch)).rejects.toThrow('EIO')
@@ -126,29 +126,29 @@ describe('any range of a log', () => {
   })
 })
 
+/** Appends so many records, one commit each, in one segment of about 1 MiB. */
+async function oneLargeSegment(): Promise<WalWriter> {
+  const writer = await log.open()
+  for (let i = 0; i < 1000; i++) await writer.appendBatch([recordOf(1000, i)])
+  return writer
+}
+
+function bytesRead(): { sum: number } {
+  const counted = { sum: 0 }
+  log.fs.operations.observe(({ operation, phase, buffers }) => {
+    if (operation === 'read' && phase === 'end') counted.sum += buffers?.[0]?.byteLength ?? 0
+  })
+  return counted
+}
+
 describe('a seek', () => {
-  /** Appends so many records, one commit each, in one segment of about 1 MiB. */
-  async function oneLargeSegment(): Promise<WalWriter> {
-    const writer = await log.open()
-    for (let i = 0; i < 1000; i++) await writer.appendBatch([record(1000, i)])
-    return writer
-  }
-
-  function bytesRead(): { sum: number } {
-    const counted = { sum: 0 }
-    log.fs.operations.observe(({ operation, phase, buffers }) => {
-      if (operation === 'read' && phase === 'end') counted.sum += buffers?.[0]?.byteLength ?? 0
-    })
-    return counted
-  }
-
   it.each([
     ['by offset', { from: 900n }],
     ['by time', { fromTimestampMs: 900 }],
   ])('%s into a sealed segment reads its index, and not what comes before', async (_, options) => {
     const writer = await oneLargeSegment()
     await writer.closeActiveSegment()
-    await writer.appendBatch([record(1, 1000)])
+    await writer.appendBatch([recordOf(1, 1000)])
     await writer.close()
     const counted = bytesRead()
     const [found] = await read({ ...options, maxRecords: 1 })
@@ -174,7 +174,7 @@ describe('a seek', () => {
   it('by an index that leads nowhere begins at the head of the segment', async () => {
     const writer = await oneLargeSegment()
     await writer.closeActiveSegment()
-    await writer.appendBatch([record(1, 1)])
+    await writer.appendBatch([recordOf(1, 1)])
     await writer.close()
     const content = await log.file(log.path(0))
     const seal = content.readUInt32LE(content.length - 8)
@@ -186,7 +186,7 @@ describe('a seek', () => {
   it('behind damage finds what is there, and before it the damage', async () => {
     const writer = await oneLargeSegment()
     await writer.closeActiveSegment()
-    await writer.appendBatch([record(1, 1)])
+    await writer.appendBatch([recordOf(1, 1)])
     await writer.close()
     const content = await log.file(log.path(0))
     await log.overwrite(log.path(0), flipped(content, 8 * 100_000))
@@ -198,12 +198,13 @@ describe('a seek', () => {
 describe('a batch', () => {
   it('can be taken apart where it was sent to, if it came whole', async () => {
     const writer = await log.open()
-    await writer.appendBatch([record(10, 1), record(20, 2)])
+    await writer.appendBatch([recordOf(10, 1), recordOf(20, 2)])
     const [sent] = await readBatches({})
-    const { baseOffset = 0n, recordCount = 0, checksum = 0 } = sent ?? {}
-    const content = Buffer.from(sent?.bytes ?? [])
+    if (sent === undefined) throw new Error('nothing was read')
+    const { baseOffset, recordCount, checksum } = sent
+    const content = Buffer.from(sent.bytes)
     const received = RecordBatch.from({ baseOffset, recordCount, bytes: content, checksum })
-    expect(received.records()).toEqual(sent?.records())
+    expect(received.records()).toEqual(sent.records())
     expect(received.nextOffset).toBe(2n)
     const damaged = flipped(content, 77)
     expect(() => RecordBatch.from({ baseOffset, recordCount, bytes: damaged, checksum })).toThrow(
@@ -244,8 +245,8 @@ describe('bad options of read', () => {
 
 test('calls of next that are not waited for get the records in order', async () => {
   const writer = await log.open()
-  await writer.appendBatch([record(1, 1), record(2, 1)])
-  await writer.appendBatch([record(3, 1)])
+  await writer.appendBatch([recordOf(1, 1), recordOf(2, 1)])
+  await writer.appendBatch([recordOf(3, 1)])
   const iteration = (await openReader()).read()
   const found = await Promise.all(Array.from({ length: 5 }, () => iteration.next()))
   expect(found.map(({ value }) => value?.offset)).toEqual([0n, 1n, 2n, undefined, undefined])

@@ -69,7 +69,7 @@ export class WalReader implements AsyncDisposable {
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
     const alarm = new Alarm()
-    return new RecordIterator(this.#pages(options, alarm), { alarm, check: () => this.#check(options) })
+    return new RecordIterator(this.#pages(options, alarm), alarm)
   }
 
   /**
@@ -80,8 +80,10 @@ export class WalReader implements AsyncDisposable {
     const range = checkReadOptions(options)
     const budget = new Budget(range)
     let isReached = range.fromTimestampMs === null
-    for await (const frames of this.#frames(options, range, new Alarm())) {
+    const alarm = new Alarm()
+    for await (const frames of this.#frames(range, alarm)) {
       for (const { segment, frame, batch = RecordBatch.ofFrame(frame) } of frames) {
+        alarm.throwIfStopped()
         if (frame.header.baseOffset >= range.to) return
         isReached ||= decode({ segment, frame }).some(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
         if (!isReached) continue
@@ -103,7 +105,7 @@ export class WalReader implements AsyncDisposable {
   /** Ends all iterations at their next record, also those that wait for one. Their files are closed when they end. */
   close(): Promise<void> {
     this.#closed = true
-    for (const alarm of this.#alarms) alarm.ring()
+    for (const alarm of this.#alarms) alarm.stop(this.#closedError())
     return Promise.resolve()
   }
 
@@ -115,8 +117,9 @@ export class WalReader implements AsyncDisposable {
     const range = checkReadOptions(options)
     const budget = new Budget(range)
     let isReached = range.fromTimestampMs === null
-    for await (const frames of this.#frames(options, range, alarm)) {
+    for await (const frames of this.#frames(range, alarm)) {
       for (const located of frames) {
+        alarm.throwIfStopped()
         let records = within(decode(located), located.frame.header, range)
         if (!isReached) {
           const first = records.findIndex(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
@@ -131,31 +134,23 @@ export class WalReader implements AsyncDisposable {
     }
   }
 
-  async *#frames(
-    options: ReadOptions,
-    range: ReadRange,
-    alarm: Alarm,
-  ): AsyncGenerator<readonly LocatedFrame[], void, undefined> {
-    const check = (): void => this.#check(options)
-    const context = { fs: this.#fs, partition: this.#partition, shared: this.#shared, alarm, check }
-    const onAbort = (): void => alarm.ring()
-    range.signal?.addEventListener('abort', onAbort)
+  async *#frames(range: ReadRange, alarm: Alarm): AsyncGenerator<readonly LocatedFrame[], void, undefined> {
+    const { signal } = range
+    const onAbort = (): void => alarm.stop(signal?.reason)
+    if (this.#closed) alarm.stop(this.#closedError())
+    if (signal?.aborted === true) onAbort()
+    signal?.addEventListener('abort', onAbort)
     this.#alarms.add(alarm)
     try {
-      check()
-      for await (const frames of streamFrames(context, range)) {
-        yield frames
-        check()
-      }
+      yield* streamFrames({ fs: this.#fs, partition: this.#partition, shared: this.#shared, alarm }, range)
     } finally {
       this.#alarms.delete(alarm)
-      range.signal?.removeEventListener('abort', onAbort)
+      signal?.removeEventListener('abort', onAbort)
     }
   }
 
-  #check({ signal }: ReadOptions): void {
-    if (this.#closed) throw new ClosedError('reader', this.#partition.directory)
-    signal?.throwIfAborted()
+  #closedError(): ClosedError {
+    return new ClosedError('reader', this.#partition.directory)
   }
 }
 

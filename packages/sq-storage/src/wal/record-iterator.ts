@@ -8,37 +8,28 @@ import type { LogRecord } from './record.ts'
 export class RecordIterator implements AsyncIterableIterator<LogRecord> {
   readonly #pages: AsyncGenerator<readonly LogRecord[], void, undefined>
   readonly #alarm: Alarm
-  readonly #check: () => void
   #page: readonly LogRecord[] = []
   #at = 0
-  /** A call that waits for a page: those after it come after it. */
-  #turning: Promise<unknown> | null = null
+  /** Calls that wait for a page, and the end of the last of them: each comes after those before it. */
+  #waiting = 0
+  #last: Promise<void> = Promise.resolve()
 
-  /** `alarm` ends a wait inside of `pages`; `check` throws where the iteration is to end. */
-  constructor(
-    pages: AsyncGenerator<readonly LogRecord[], void, undefined>,
-    { alarm, check }: { alarm: Alarm; check: () => void },
-  ) {
+  /** `alarm` is what `pages` waits for. */
+  constructor(pages: AsyncGenerator<readonly LogRecord[], void, undefined>, alarm: Alarm) {
     this.#pages = pages
     this.#alarm = alarm
-    this.#check = check
   }
 
   next(): Promise<IteratorResult<LogRecord, undefined>> {
     const record = this.#page[this.#at]
-    if (record === undefined || this.#turning !== null) return this.#inTurn()
-    try {
-      this.#check()
-    } catch (error) {
-      return this.#fail(error)
-    }
+    if (record === undefined || this.#waiting > 0 || this.#alarm.stopped) return this.#inTurn()
     this.#at++
     return Promise.resolve({ done: false, value: record })
   }
 
   async return(): Promise<IteratorResult<LogRecord, undefined>> {
     this.#page = []
-    this.#alarm.end()
+    this.#alarm.stop()
     await this.#pages.return()
     return { done: true, value: undefined }
   }
@@ -47,22 +38,24 @@ export class RecordIterator implements AsyncIterableIterator<LogRecord> {
     return this
   }
 
-  #inTurn(): Promise<IteratorResult<LogRecord, undefined>> {
-    const before = this.#turning
-    const turn = before === null ? this.#turn() : before.then(() => this.#turn())
-    const settled = turn.then(
-      () => {},
-      () => {},
-    )
-    this.#turning = settled
-    void settled.then(() => {
-      if (this.#turning === settled) this.#turning = null
+  async #inTurn(): Promise<IteratorResult<LogRecord, undefined>> {
+    const before = this.#last
+    let finish: () => void = () => {}
+    this.#last = new Promise<void>((resolve) => {
+      finish = resolve
     })
-    return turn
+    this.#waiting++
+    try {
+      await before
+      return await this.#turn()
+    } finally {
+      this.#waiting--
+      finish()
+    }
   }
 
   async #turn(): Promise<IteratorResult<LogRecord, undefined>> {
-    const record = this.#page[this.#at]
+    const record = this.#alarm.stopped ? undefined : this.#page[this.#at]
     if (record !== undefined) {
       this.#at++
       return { done: false, value: record }
@@ -72,12 +65,5 @@ export class RecordIterator implements AsyncIterableIterator<LogRecord> {
     this.#page = page
     this.#at = 0
     return this.#turn()
-  }
-
-  /** Gives up the files, too. */
-  async #fail(error: unknown): Promise<never> {
-    this.#page = []
-    await this.#pages.return()
-    throw error
   }
 }

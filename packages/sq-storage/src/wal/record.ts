@@ -113,7 +113,7 @@ export function decodeRecords(body: Buffer, frame: { baseOffset: number; recordC
   for (let index = 0; index < frame.recordCount; index++) {
     if (at + RECORD_OVERHEAD_BYTES > body.length) return null
     const end = at + body.readUInt32LE(at + AT.length)
-    const record = end <= body.length ? decodeRecord(body.subarray(at, end), BigInt(frame.baseOffset + index)) : null
+    const record = end <= body.length ? decodeRecord(body, { at, end, offset: frame.baseOffset + index }) : null
     if (record === null) return null
     records.push(record)
     at = end
@@ -121,37 +121,39 @@ export function decodeRecords(body: Buffer, frame: { baseOffset: number; recordC
   return at === body.length ? records : null
 }
 
-function decodeRecord(source: Buffer, offset: bigint): LogRecord | null {
-  if (source.length < RECORD_OVERHEAD_BYTES) return null
-  const keyLength = source.readInt32LE(AT.keyLength)
-  const keyEnd = AT.key + Math.max(keyLength, 0)
-  const valueEnd = keyEnd + source.readUInt32LE(AT.valueLength)
-  const timestampMs = readUint64(source, AT.timestampMs)
-  if (keyLength < NO_KEY || valueEnd > source.length || !Number.isSafeInteger(timestampMs)) return null
-  const headers = decodeHeaders(source.subarray(valueEnd), source.readUInt32LE(AT.headerCount))
+/** Slices nothing that is not handed out: a view costs as much as everything else about a small record. */
+function decodeRecord(body: Buffer, { at, end, offset }: { at: number; end: number; offset: number }): LogRecord | null {
+  if (end - at < RECORD_OVERHEAD_BYTES) return null
+  const keyLength = body.readInt32LE(at + AT.keyLength)
+  const keyEnd = at + AT.key + Math.max(keyLength, 0)
+  const valueEnd = keyEnd + body.readUInt32LE(at + AT.valueLength)
+  const timestampMs = readUint64(body, at + AT.timestampMs)
+  if (keyLength < NO_KEY || valueEnd > end || !Number.isSafeInteger(timestampMs)) return null
+  const headers = decodeHeaders(body, { at: valueEnd, end, count: body.readUInt32LE(at + AT.headerCount) })
   if (headers === null) return null
   return {
-    offset,
+    offset: BigInt(offset),
     timestampMs,
-    key: keyLength === NO_KEY ? null : source.subarray(AT.key, keyEnd),
-    value: source.subarray(keyEnd, valueEnd),
+    key: keyLength === NO_KEY ? null : body.subarray(at + AT.key, keyEnd),
+    value: body.subarray(keyEnd, valueEnd),
     headers,
   }
 }
 
-function decodeHeaders(source: Buffer, count: number): RecordHeader[] | null {
+function decodeHeaders(body: Buffer, place: { at: number; end: number; count: number }): RecordHeader[] | null {
   const headers: RecordHeader[] = []
-  let at = 0
+  const { end, count } = place
+  let { at } = place
   for (let index = 0; index < count; index++) {
-    if (at + 4 > source.length) return null
-    const nameEnd = at + 4 + source.readUInt32LE(at)
-    if (nameEnd + 4 > source.length) return null
-    const valueEnd = nameEnd + 4 + source.readUInt32LE(nameEnd)
-    if (valueEnd > source.length) return null
-    headers.push({ name: source.toString('utf8', at + 4, nameEnd), value: source.subarray(nameEnd + 4, valueEnd) })
+    if (at + 4 > end) return null
+    const nameEnd = at + 4 + body.readUInt32LE(at)
+    if (nameEnd + 4 > end) return null
+    const valueEnd = nameEnd + 4 + body.readUInt32LE(nameEnd)
+    if (valueEnd > end) return null
+    headers.push({ name: body.toString('utf8', at + 4, nameEnd), value: body.subarray(nameEnd + 4, valueEnd) })
     at = valueEnd
   }
-  return at === source.length ? headers : null
+  return at === end ? headers : null
 }
 
 /**

@@ -1,3 +1,4 @@
+import { Random } from '@sq/sim'
 import type { FileHandle } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
@@ -9,7 +10,7 @@ import type { Frame, FrameHeader } from './frame.ts'
 import { findProof, SegmentScanner } from './scan.ts'
 
 const PATH = '/segment'
-const CHUNK = 256 * 1024
+const CHUNK = 512 * 1024
 /** What a record takes beside its value, in a frame of its own. */
 const RECORD_AND_FRAME_HEADER = 24 + 40
 
@@ -67,6 +68,38 @@ describe('a scan', () => {
     expect(scanner.stop).toEqual({ position: segment.bytes.length, reason: null, header: null })
     expect(scanner.place).toEqual(segment.place)
     expect(await scanner.next()).toEqual([])
+  })
+
+  it('reads on while what it has is checked, and hardly anything twice', async () => {
+    const random = new Random(1)
+    const segment = new SegmentBytes()
+    for (let i = 0; i < 60; i++) segment.records(random.bytes(random.int(i % 9 === 0 ? 2 * CHUNK : CHUNK / 4)))
+    const { frames, scanner } = await scan(segment)
+    expect(headers(frames)).toEqual(segment.frames)
+    expect(Buffer.concat(frames.map(({ bytes }) => bytes))).toEqual(segment.bytes.subarray(segment.headBytes))
+    expect(scanner.stop).toMatchObject({ reason: null })
+    const bytesRead = reads().reduce((sum, length) => sum + length, 0)
+    expect(bytesRead).toBeLessThan(1.4 * segment.bytes.length)
+  })
+
+  it('reads little for who wants the first records', async () => {
+    const segment = new SegmentBytes()
+    for (let i = 0; i < 3000; i++) segment.records(Buffer.alloc(1000))
+    const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)
+    expect((await scanner.next()).length).toBeGreaterThan(50)
+    expect(reads()).toEqual([64 * 1024])
+  })
+
+  it('is not led astray by what is read on after a damaged length', async () => {
+    const segment = new SegmentBytes()
+    for (let i = 0; i < 300; i++) segment.records(Buffer.alloc(10_000))
+    const { position } = segment.at(200)
+    for (const bit of [32, 40, 48, 56, 63]) {
+      await fs.unlink(PATH).catch(() => {})
+      const { frames, scanner } = await scan(segment, { bytes: flipped(segment.bytes, 8 * position + bit) })
+      expect([frames.length, scanner.stop?.position]).toEqual([200, position])
+      expect(Math.max(...reads())).toBeLessThanOrEqual(segment.bytes.length)
+    }
   })
 
   it('of a segment with nothing after OPEN ends at once', async () => {
@@ -265,9 +298,9 @@ describe('a whole frame of an unknown kind', () => {
 })
 
 describe('a read error', () => {
-  it.each([1, 2, 3])('rejects, and is not the end: read %d', async (nth) => {
+  it.each([1, 2, 3, 4, 5])('rejects, and is not the end: read %d', async (nth) => {
     const segment = new SegmentBytes()
-    for (let i = 0; i < 3; i++) segment.records(Buffer.alloc(CHUNK))
+    for (let i = 0; i < 30; i++) segment.records(Buffer.alloc(CHUNK / 7))
     const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)
     fs.faults.add({ on: 'read', when: { nth }, fault: { error: 'EIO' } })
     const walk = async () => {

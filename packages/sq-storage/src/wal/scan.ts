@@ -10,14 +10,16 @@ import {
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   frameEnd,
+  frameLengthHint,
   FrameType,
   nextOffsetAfter,
   unknownInFrame,
 } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 
-/** Bytes read at a time: large enough that a read costs more than its call. */
-const CHUNK_BYTES = 256 * 1024
+/** Bytes read first, enough for who wants a record or two; and then at a time, enough to cost more than the call. */
+const FIRST_CHUNK_BYTES = 64 * 1024
+const CHUNK_BYTES = 512 * 1024
 
 /** Why a scan ended. */
 export interface ScanStop {
@@ -44,6 +46,9 @@ export class SegmentScanner {
   #stop: ScanStop | null = null
   /** Bytes of the file from `#position` on. */
   #chunk: Buffer = Buffer.alloc(0)
+  #chunkBytes = FIRST_CHUNK_BYTES
+  /** Bytes that are read while those before them are checked and used. */
+  #ahead: { readonly position: number; readonly chunk: Promise<Buffer> } | null = null
 
   constructor(handle: FileHandle, from: FramePlace & { readonly path: string; readonly limit: number }) {
     this.#handle = handle
@@ -137,13 +142,38 @@ export class SegmentScanner {
     return 0
   }
 
-  /** Reads a new chunk from `#position` on, with `needed` bytes or more. */
+  /** Gets a new chunk from `#position` on, with `needed` bytes or more. */
   async #fill(needed: number): Promise<void> {
-    const length = Math.min(Math.max(CHUNK_BYTES, needed), this.#limit - this.#position)
-    const chunk = Buffer.allocUnsafe(length)
-    const bytesRead = await this.#handle.read(chunk, this.#position)
-    if (bytesRead < needed) this.#stopAt(`the file ends at ${this.#position + bytesRead}, inside a frame`)
-    this.#chunk = chunk.subarray(0, bytesRead)
+    const ahead = this.#ahead
+    this.#ahead = null
+    this.#chunk = ahead?.position === this.#position ? await ahead.chunk : Buffer.alloc(0)
+    if (this.#chunk.length < needed) this.#chunk = await this.#read(this.#position, needed)
+    if (this.#chunk.length < needed) this.#stopAt(`the file ends at ${this.#position + this.#chunk.length}, inside a frame`)
+    // Who comes a second time will come again.
+    if (this.#chunkBytes === CHUNK_BYTES) this.#readAhead()
+    this.#chunkBytes = CHUNK_BYTES
+  }
+
+  async #read(position: number, needed: number): Promise<Buffer> {
+    const chunk = Buffer.allocUnsafeSlow(Math.min(Math.max(this.#chunkBytes, needed), this.#limit - position))
+    return chunk.subarray(0, await this.#handle.read(chunk, position))
+  }
+
+  /** Begins to read what comes behind the last whole frame of the chunk: as its headers say, which are not checked yet. */
+  #readAhead(): void {
+    let at = 0
+    let length = 0
+    for (; at + FRAME_HEADER_BYTES <= this.#chunk.length; at += length) {
+      length = frameLengthHint(this.#chunk, at)
+      if (at + length > this.#chunk.length) break
+    }
+    const position = this.#position + at
+    const needed = at + FRAME_HEADER_BYTES <= this.#chunk.length ? length : FRAME_HEADER_BYTES
+    if (at === 0 || position + needed > this.#limit) return
+    const chunk = this.#read(position, needed)
+    // Whoever needs it hears of its failure.
+    chunk.catch(() => {})
+    this.#ahead = { position, chunk }
   }
 }
 
