@@ -10,9 +10,9 @@ export class RecordIterator implements AsyncIterableIterator<LogRecord> {
   readonly #alarm: Alarm
   #page: readonly LogRecord[] = []
   #at = 0
-  /** Calls that wait for a page, and the end of the last of them: each comes after those before it. */
+  /** How many calls wait for a page, and the last of them: each comes after those before it. */
   #waiting = 0
-  #last: Promise<void> = Promise.resolve()
+  #last: Promise<unknown> = Promise.resolve()
 
   /** `alarm` is what `pages` waits for. */
   constructor(pages: AsyncGenerator<readonly LogRecord[], void, undefined>, alarm: Alarm) {
@@ -38,19 +38,19 @@ export class RecordIterator implements AsyncIterableIterator<LogRecord> {
     return this
   }
 
-  async #inTurn(): Promise<IteratorResult<LogRecord, undefined>> {
-    const before = this.#last
-    let finish: () => void = () => {}
-    this.#last = new Promise<void>((resolve) => {
-      finish = resolve
-    })
+  #inTurn(): Promise<IteratorResult<LogRecord, undefined>> {
+    const turn = this.#turnAfter(this.#last)
+    this.#last = turn
+    return turn
+  }
+
+  async #turnAfter(before: Promise<unknown>): Promise<IteratorResult<LogRecord, undefined>> {
     this.#waiting++
     try {
-      await before
+      await Promise.allSettled([before])
       return await this.#turn()
     } finally {
       this.#waiting--
-      finish()
     }
   }
 
