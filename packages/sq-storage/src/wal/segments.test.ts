@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { CorruptLogError, listSegments, LogNotFoundError, WalIoError } from '../index.ts'
 import type { SegmentInfo } from '../index.ts'
-import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
+import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
+
+const TIMES = { minTimestampMs: TIMESTAMP_MS, maxTimestampMs: TIMESTAMP_MS }
 
 let log: LogFixture
 
@@ -28,10 +30,11 @@ describe('listSegments', () => {
     log.fs.faults.failNext('sync', 'EIO')
     await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
     await append(writer, 'f')
+    const [first, last] = [await fileBytes(0), await fileBytes(5)]
     expect(await list()).toEqual([
-      { path: log.path(0), baseOffset: 0n, nextOffset: 2n, records: 2, bytes: await fileBytes(0), state: 'sealed' },
-      { path: log.path(2), baseOffset: 2n, nextOffset: 5n, records: 3, bytes: healedBytes, state: 'healed' },
-      { path: log.path(5), baseOffset: 5n, nextOffset: 6n, records: 1, bytes: await fileBytes(5), state: 'active' },
+      { path: log.path(0), baseOffset: 0n, nextOffset: 2n, records: 2, bytes: first, ...TIMES, state: 'sealed' },
+      { path: log.path(2), baseOffset: 2n, nextOffset: 5n, records: 3, bytes: healedBytes, ...TIMES, state: 'healed' },
+      { path: log.path(5), baseOffset: 5n, nextOffset: 6n, records: 1, bytes: last, ...TIMES, state: 'active' },
     ])
     expect(await fileBytes(2)).toBeGreaterThan(healedBytes)
   })
@@ -41,8 +44,10 @@ describe('listSegments', () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
     const listed = (await list()).slice(0, -1)
-    expect(listed.map(({ path, baseOffset, records, bytes }) => ({ path, baseOffset, records, bytes }))).toEqual(
-      log.closed.map(({ path, baseOffset, records, bytes }) => ({ path, baseOffset, records, bytes })),
+    expect(listed).toEqual(
+      log.closed.map(({ topic: _topic, partition: _partition, lastOffset, sealed: _sealed, ...same }) => {
+        return { ...same, nextOffset: lastOffset + 1n, state: 'sealed' }
+      }),
     )
     expect(listed.length).toBeGreaterThan(1)
   })
@@ -67,7 +72,34 @@ describe('listSegments', () => {
   ])('describes a last segment with %s', async (_, segment, described) => {
     await log.makeSegments(segment)
     const bytes = segment.bytes.length
-    expect(await list()).toEqual([{ path: log.path(4), baseOffset: 4n, bytes, ...described }])
+    const times = described.records === 0 ? { minTimestampMs: null, maxTimestampMs: null } : TIMES
+    expect(await list()).toEqual([{ path: log.path(4), baseOffset: 4n, bytes, ...times, ...described }])
+  })
+
+  it('tells the smallest and largest timestamp of segments that are sealed, healed and active', async () => {
+    const writer = await log.open()
+    const appendAt = (timestampMs: number) => writer.append(null, Buffer.alloc(0), [], timestampMs)
+    for (const timestampMs of [5, 3, 9]) await appendAt(timestampMs)
+    await writer.closeActiveSegment()
+    for (const timestampMs of [7, 7, 1]) await appendAt(timestampMs)
+    log.fs.faults.failNext('sync', 'EIO')
+    await expect(appendAt(100)).rejects.toThrow('EIO')
+    await appendAt(4)
+    expect((await list()).map(({ minTimestampMs, maxTimestampMs }) => [minTimestampMs, maxTimestampMs])).toEqual([
+      [3, 9],
+      [1, 7],
+      [4, 4],
+    ])
+  })
+
+  it('reads the SEAL of a segment and not its records', async () => {
+    const first = new SegmentBytes().records('x'.repeat(300_000)).seal()
+    const second = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('x'.repeat(300_000)).seal()
+    await log.makeSegments(first, second)
+    const trace = log.fs.operations.trace()
+    expect(await list()).toMatchObject([{ state: 'sealed' }, { state: 'sealed' }])
+    const lengths = trace.lines.filter((line) => line.startsWith('read ')).map((line) => Number(line.split('+')[1]))
+    expect(lengths.reduce((sum, length) => sum + length, 0)).toBeLessThan(2000)
   })
 
   it('counts only whole frames of a torn last segment', async () => {

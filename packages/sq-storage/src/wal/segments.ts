@@ -3,11 +3,24 @@ import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
+import type { FrameHeader } from './frame.ts'
 import { sharedLog } from './shared-log.ts'
 import { locatePartition } from './partition.ts'
+import type { Partition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
-import { io, listSegmentFiles, openSegment, placeAfterHead, readHead, statDirectory, verifyLink } from './segment-file.ts'
-import type { OpenSegment, SegmentHead } from './segment-file.ts'
+import { SummaryBuilder } from './seal.ts'
+import type { SegmentSummary } from './seal.ts'
+import {
+  io,
+  listSegmentFiles,
+  openSegment,
+  placeAfterHead,
+  readHead,
+  statDirectory,
+  verifyLink,
+} from './segment-file.ts'
+import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
+import { findSeal, readSummary, summarize } from './segment-summary.ts'
 
 /** A segment of a log as it stands. */
 export interface SegmentInfo {
@@ -18,13 +31,17 @@ export interface SegmentInfo {
   readonly records: number
   /** Valid bytes; a file may hold more, which mean nothing. */
   readonly bytes: number
+  /** Smallest and largest timestamp of its records, in milliseconds since 1970; null where it holds none. */
+  readonly minTimestampMs: number | null
+  readonly maxTimestampMs: number | null
   /** `active`: the last one, still written to; `sealed`: ended; `healed`: ended by its successor, after a failure. */
   readonly state: 'active' | 'sealed' | 'healed'
 }
 
 /**
- * The segments of a partition's log, oldest first. Reads a few bytes of each but the last, which it scans. Rejects as
- * `WalReader.open` and `read` do; an empty log has no segments. Damage inside a segment is not looked for.
+ * The segments of a partition's log, oldest first. Reads the ends of those that have a SEAL, and scans the others: the
+ * active one, and those that a failure ended. Rejects as `WalReader.open` and `read` do; an empty log has no segments.
+ * Damage inside a segment is not looked for.
  */
 export async function listSegments(
   fs: FileSystem,
@@ -35,56 +52,66 @@ export async function listSegments(
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
   const { identity } = await statDirectory(fs, located.directory)
   const listed = await listSegmentFiles(fs, located.directory)
+  const context = { partition: located, durableBound: () => sharedLog(identity).durableBound }
   const described: SegmentInfo[] = []
   for (const [at, segment] of listed.entries()) {
-    const opened = await openSegment(fs, segment, { partition: located, mode: 'read' })
-    try {
-      const successor = listed[at + 1]
-      described.push(
-        successor === undefined
-          ? await describeLast(opened, identity)
-          : await describeEnded(opened, await readHead(fs, successor, located)),
-      )
-    } finally {
-      await opened.handle.close()
-    }
+    described.push(await describeSegment(fs, { segment, successor: listed[at + 1] }, context))
   }
   return described
 }
 
-/** A segment whose successor states where it ends. */
-async function describeEnded(segment: OpenSegment, successor: SegmentHead): Promise<SegmentInfo> {
-  const { path, baseOffset } = segment.head
-  const { link, last } = await verifyLink(segment, successor)
-  return {
-    path,
-    baseOffset: BigInt(baseOffset),
-    nextOffset: BigInt(successor.baseOffset),
-    records: successor.baseOffset - baseOffset,
-    bytes: link.end,
-    state: last.type === FrameType.SEAL ? 'sealed' : 'healed',
+/** A segment by its own frames or, where it has a successor, by what that one states of its end. */
+export async function describeSegment(
+  fs: FileSystem,
+  { segment, successor }: { segment: ListedSegment; successor: ListedSegment | undefined },
+  { partition, durableBound: bound }: { partition: Partition; durableBound: () => number },
+): Promise<SegmentInfo> {
+  const opened = await openSegment(fs, segment, { partition, mode: 'read' })
+  try {
+    if (successor === undefined) return await describeLast(opened, bound)
+    const { last } = await verifyLink(opened, await readHead(fs, successor, partition))
+    return infoOf(opened.head, { last, summary: await readSummary(opened, last), state: 'healed' })
+  } finally {
+    await opened.handle.close()
   }
 }
 
 /** The last segment: nothing but its own frames tells where it ends. */
-async function describeLast({ handle, head }: OpenSegment, directoryIdentity: string): Promise<SegmentInfo> {
-  const { path, baseOffset } = head
-  const limit = await io('read the size of', path, () => handle.size())
-  const bound = sharedLog(directoryIdentity).durableBound
-  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path, limit })
-  let last = { type: head.frame.type, end: frameEnd(head.frame), nextOffset: baseOffset }
+async function describeLast(segment: OpenSegment, bound: () => number): Promise<SegmentInfo> {
+  const { handle, head } = segment
+  const seal = await findSeal(segment)
+  if (seal !== null && nextOffsetAfter(seal) <= bound()) {
+    return infoOf(head, { last: seal, summary: await readSummary(segment, seal), state: 'active' })
+  }
+  const limit = await io('read the size of', head.path, () => handle.size())
+  const end = bound()
+  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
+  const summary = new SummaryBuilder()
+  let last = head.frame
   while (scanner.stop === null) {
-    for (const { header } of await io('read', path, () => scanner.next())) {
-      if (nextOffsetAfter(header) > bound) continue
-      last = { type: header.type, end: frameEnd(header), nextOffset: nextOffsetAfter(header) }
+    for (const frame of await io('read', head.path, () => scanner.next())) {
+      if (nextOffsetAfter(frame.header) > end) continue
+      summarize(frame, { summary, head })
+      last = frame.header
     }
   }
+  return infoOf(head, { last, summary, state: 'active' })
+}
+
+/** A segment that ends with the frame `last`, in that state unless this is a SEAL. */
+function infoOf(
+  { path, baseOffset }: SegmentHead,
+  { last, summary, state }: { last: FrameHeader; summary: SegmentSummary; state: SegmentInfo['state'] },
+): SegmentInfo {
+  const records = nextOffsetAfter(last) - baseOffset
   return {
     path,
     baseOffset: BigInt(baseOffset),
-    nextOffset: BigInt(last.nextOffset),
-    records: last.nextOffset - baseOffset,
-    bytes: last.end,
-    state: last.type === FrameType.SEAL ? 'sealed' : 'active',
+    nextOffset: BigInt(nextOffsetAfter(last)),
+    records,
+    bytes: frameEnd(last),
+    minTimestampMs: records > 0 ? summary.minTimestampMs : null,
+    maxTimestampMs: records > 0 ? summary.maxTimestampMs : null,
+    state: last.type === FrameType.SEAL ? 'sealed' : state,
   }
 }
