@@ -85,6 +85,15 @@ function size(config: WalConfig, option: SizeOption, limit: number): number | un
   return value
 }
 
+/** An offset that a caller gives, as a plain number. Throws a `TypeError` or `RangeError` that names it. */
+export function checkOffset(offset: bigint, name: string): number {
+  if (typeof offset !== 'bigint') throw new TypeError(`${name} must be a bigint, not ${show(offset)}`)
+  if (offset < 0n || offset > Number.MAX_SAFE_INTEGER) {
+    throw new RangeError(`${name} must be an offset from 0 to 2^53 - 1: ${offset}`)
+  }
+  return Number(offset)
+}
+
 /** A value as an error message shows it: short, and on one line. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 61)}...` : value)

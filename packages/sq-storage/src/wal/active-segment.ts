@@ -3,8 +3,8 @@
  * succeeded; once one failed it is broken for good, and its file descriptor is never synced again.
  */
 import { join } from 'node:path'
-import type { FileHandle } from '@sq/sim'
-import type { Commit } from './commit.ts'
+import type { Clock, FileHandle, Random } from '@sq/sim'
+import type { RecordsFrame } from './commit.ts'
 import { copyFrame } from './frame.ts'
 import type { FramePlace } from './frame.ts'
 import { encodeSegmentHead } from './open-frame.ts'
@@ -31,6 +31,14 @@ export interface ClosedSegment {
   readonly maxTimestampMs: number
   /** False where a failed write ended it: its successor states its end, it has no SEAL. */
   readonly sealed: boolean
+}
+
+/** What new segments are made with. */
+export interface SegmentMaker {
+  readonly directory: SegmentDirectory
+  readonly partition: Partition
+  readonly clock: Clock
+  readonly random: Random
 }
 
 /** Everything about a segment in use that is not about the next frame. */
@@ -69,39 +77,27 @@ export class ActiveSegment {
   }
 
   /**
-   * Makes a new segment: header and OPEN, durable under a passing name, then renamed, then the directory synced. It
-   * replaces a segment of the same name, which must hold no acknowledged and no recovered record.
+   * Makes a new segment: header and OPEN, and `first` as its first commit where that is given, durable under a passing
+   * name; then renamed, then the directory synced. It replaces a segment of the same name, whose records are gone then:
+   * it must hold none that was acknowledged or recovered, but for such as are to be dropped.
    */
   static async create(
-    directory: SegmentDirectory,
-    partition: Partition,
-    segment: {
-      baseOffset: number
-      previous: SegmentLink | null
-      segmentId: bigint
-      createdMs: number
-      openedAtMs: number
-    },
+    { directory, partition, clock, random }: SegmentMaker,
+    { baseOffset, previous, first }: { baseOffset: number; previous: SegmentLink | null; first: RecordsFrame | null },
   ): Promise<ActiveSegment> {
-    const { baseOffset, previous, segmentId, createdMs, openedAtMs } = segment
     const path = join(directory.path, segmentName(baseOffset))
+    // Told to people only: a clock that is out of its mind must not stop the log.
+    const createdMs = Math.min(Math.max(Math.trunc(clock.now()) || 0, 0), Number.MAX_SAFE_INTEGER)
     const { bytes, salt } = encodeSegmentHead(
-      { segmentId, createdMs, previous, topic: partition.topic },
+      { segmentId: random.bigUint64(), createdMs, previous, topic: partition.topic },
       { partition: partition.partition, baseOffset },
     )
     await directory.removeUnfinished()
     const unfinished = directory.unfinishedPath
     const handle = await io('make', unfinished, () => directory.fs.open(unfinished, 'create'))
-    try {
-      await io('write', unfinished, () => handle.writeDurable([bytes], 0))
-      await directory.finish(path)
-    } catch (error) {
-      await handle.close()
-      throw error
-    }
-    return new ActiveSegment(
+    const segment = new ActiveSegment(
       handle,
-      { path, baseOffset, openedAtMs },
+      { path, baseOffset, openedAtMs: clock.monotonic() },
       {
         place: { position: bytes.length, nextOffset: baseOffset, previousCrc: salt, salt },
         lastPosition: SEGMENT_HEADER_BYTES,
@@ -109,6 +105,15 @@ export class ActiveSegment {
         summary: new SummaryBuilder(),
       },
     )
+    try {
+      await io('write', unfinished, () => handle.writeDurable([bytes], 0))
+      if (first !== null) await segment.write(first)
+      await directory.finish(path)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+    return segment
   }
 
   /** True once a write failed: nothing more is written here. */
@@ -132,7 +137,7 @@ export class ActiveSegment {
   }
 
   /** Writes one commit; durable when it resolves, with what gives a copy of its frame as long as the commit is whole. */
-  async write(commit: Commit): Promise<() => LocatedFrame> {
+  async write(commit: RecordsFrame): Promise<() => LocatedFrame> {
     const { position, nextOffset, salt } = this.#place
     const { bytes, headerCrc } = commit.encode(this.#place)
     await this.#writeDurable(bytes)

@@ -17,7 +17,38 @@ export interface Waiter {
   readonly reject: (error: unknown) => void
 }
 
-export class Commit {
+/** Records that can be written into a segment as one frame. */
+export interface RecordsFrame {
+  readonly recordCount: number
+  readonly minTimestampMs: number
+  readonly maxTimestampMs: number
+  /** The frame, finished for its place in a segment, and its `headerCrc`. */
+  encode(place: FramePlace): { bytes: Buffer; headerCrc: number }
+}
+
+/** Finishes a RECORDS frame in a buffer that has the body where it belongs, and room for header and padding. */
+export function finishRecordsFrame(
+  buffer: Buffer,
+  { bodyLength, recordCount, place }: { bodyLength: number; recordCount: number; place: FramePlace },
+): { bytes: Buffer; headerCrc: number } {
+  const bodyEnd = FRAME_HEADER_BYTES + bodyLength
+  const bytes = buffer.subarray(0, frameBytes(bodyLength))
+  bytes.fill(0, bodyEnd)
+  const header = {
+    type: FrameType.RECORDS,
+    bodyLength,
+    baseOffset: place.nextOffset,
+    recordCount,
+    position: place.position,
+    // One frame is in flight at a time, so all before this one is durable.
+    durablePosition: place.position,
+    previousCrc: place.previousCrc,
+    bodyCrc: checksum(bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)),
+  }
+  return { bytes, headerCrc: encodeFrameHeader(header, bytes, { at: 0, salt: place.salt }) }
+}
+
+export class Commit implements RecordsFrame {
   #buffer: Buffer = Buffer.alloc(0)
   #end = FRAME_HEADER_BYTES
   /** Each with the place of its first record in the commit. */
@@ -58,20 +89,7 @@ export class Commit {
   /** Finishes the frame for its place in a segment. The bytes are the commit's own, until `recycle`. */
   encode(place: FramePlace): { bytes: Buffer; headerCrc: number } {
     const bodyLength = this.#end - FRAME_HEADER_BYTES
-    const bytes = this.#buffer.subarray(0, frameBytes(bodyLength))
-    bytes.fill(0, this.#end)
-    const header = {
-      type: FrameType.RECORDS,
-      bodyLength,
-      baseOffset: place.nextOffset,
-      recordCount: this.recordCount,
-      position: place.position,
-      // One frame is in flight at a time, so all before this one is durable.
-      durablePosition: place.position,
-      previousCrc: place.previousCrc,
-      bodyCrc: checksum(bytes.subarray(FRAME_HEADER_BYTES, this.#end)),
-    }
-    return { bytes, headerCrc: encodeFrameHeader(header, bytes, { at: 0, salt: place.salt }) }
+    return finishRecordsFrame(this.#buffer, { bodyLength, recordCount: this.recordCount, place })
   }
 
   /** Tells every caller, in order, that its records are durable from `baseOffset` on. */

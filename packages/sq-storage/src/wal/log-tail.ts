@@ -1,25 +1,22 @@
 /**
  * The end of a log, where commits go: the active segment, and what comes before and after it. It decides when a segment
- * is full or too old, seals it, makes the next one, and heals after a failure.
+ * is full or too old, seals it, makes the next one, and heals after a failure. It also takes segments away.
  */
-import type { Clock, Random } from '@sq/sim'
 import type { ResolvedWalConfig } from '../config.ts'
 import { ActiveSegment } from './active-segment.ts'
-import type { ClosedSegment } from './active-segment.ts'
+import type { ClosedSegment, SegmentMaker } from './active-segment.ts'
 import type { Commit } from './commit.ts'
 import type { SegmentLink } from './open-frame.ts'
-import type { Partition } from './partition.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import type { RecoveredLog } from './recovery.ts'
-import type { SegmentDirectory } from './segment-directory.ts'
+import { findExpired } from './retention.ts'
+import type { RetentionPolicy } from './retention.ts'
+import type { SegmentInfo } from './segments.ts'
+import { truncateLog } from './truncation.ts'
 
 /** What a log's end needs to know of its surroundings. */
-export interface TailContext {
+export interface TailContext extends SegmentMaker {
   readonly config: ResolvedWalConfig
-  readonly partition: Partition
-  readonly directory: SegmentDirectory
-  readonly clock: Clock
-  readonly random: Random
   readonly onSegmentClosed: ((segment: ClosedSegment) => void) | undefined
 }
 
@@ -31,6 +28,8 @@ export class LogTail {
   #active: ActiveSegment | null
   /** The end of the segment before the active one, or before the one to be made. */
   #previous: SegmentLink | null
+  /** A truncation was begun and did not succeed yet: nothing may be written before it has. */
+  #halfTruncated = false
 
   constructor(context: TailContext, recovered: RecoveredLog) {
     this.#context = context
@@ -56,8 +55,43 @@ export class LogTail {
     return located
   }
 
+  /** Deletes the segments that a policy lets go, oldest first; where none would be left, an empty one is made first. */
+  async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
+    await this.#finishTruncation()
+    const { directory, partition, clock } = this.#context
+    const keepFrom = this.#active?.baseOffset ?? this.#nextOffset
+    const expired = await findExpired(directory.fs, partition, { policy, keepFrom, nowMs: clock.now() })
+    const last = this.#active === null ? this.#previous : null
+    if (last !== null && expired.at(-1)?.baseOffset === BigInt(last.baseOffset)) await this.#openSegment()
+    for (const { path } of expired) await directory.remove(path)
+    return expired
+  }
+
+  /**
+   * Drops every record from an offset on. `begin` is called before the first change; from then on `nextOffset` is the
+   * offset, and where this rejects, the next call of any method completes it first.
+   */
+  async truncate(offset: number, begin: () => void): Promise<void> {
+    if (offset === this.#nextOffset && !this.#halfTruncated) return
+    const { active, previous } = await truncateLog(this.#context, {
+      offset,
+      nextOffset: this.#nextOffset,
+      begin: async () => {
+        begin()
+        this.#halfTruncated = true
+        this.#nextOffset = offset
+        await this.#active?.close()
+        this.#active = null
+      },
+    })
+    this.#active = active
+    this.#previous = previous
+    this.#halfTruncated = false
+  }
+
   /** Ends the active segment; null where it holds no record. A broken one is healed away, with or without records. */
   async closeActive(): Promise<ClosedSegment | null> {
+    await this.#finishTruncation()
     const active = this.#active
     if (active?.broken === true) await this.#openSegment()
     if (active === null || active.summary.records === 0) return null
@@ -69,6 +103,7 @@ export class LogTail {
   async close(): Promise<void> {
     try {
       await this.#context.directory.checkLock()
+      await this.#finishTruncation()
       // A rejected commit may stand in a broken segment; its successor makes it void.
       if (this.#active?.broken === true) await this.#openSegment()
       await this.#active?.mark()
@@ -77,7 +112,12 @@ export class LogTail {
     }
   }
 
+  async #finishTruncation(): Promise<void> {
+    if (this.#halfTruncated) await this.truncate(this.#nextOffset, () => {})
+  }
+
   async #segmentFor(commit: Commit): Promise<ActiveSegment> {
+    await this.#finishTruncation()
     const active = this.#active
     if (active === null || active.broken) return this.#openSegment()
     if (!this.#isDue(active, commit.frameBytesWith(0))) return active
@@ -99,16 +139,12 @@ export class LogTail {
 
   /** Makes a new segment the active one. Where a write had failed this is what heals: it states the old one's end. */
   async #openSegment(): Promise<ActiveSegment> {
-    const { directory, partition, clock, random } = this.#context
     const broken = this.#active
     const holdsRecords = broken !== null && broken.summary.records > 0
-    const created = await ActiveSegment.create(directory, partition, {
+    const created = await ActiveSegment.create(this.#context, {
       baseOffset: this.#nextOffset,
       previous: holdsRecords ? broken.link : this.#previous,
-      segmentId: random.bigUint64(),
-      // Told to people only: a clock that is out of its mind must not stop the log.
-      createdMs: Math.min(Math.max(Math.trunc(clock.now()) || 0, 0), Number.MAX_SAFE_INTEGER),
-      openedAtMs: clock.monotonic(),
+      first: null,
     })
     if (holdsRecords) await this.#retire(broken, { sealed: false })
     else await broken?.close()

@@ -1,5 +1,5 @@
 /** What of a log is to be read, as the caller says it and as the reader uses it. */
-import { show } from '../config.ts'
+import { checkOffset, show } from '../config.ts'
 
 export interface ReadOptions {
   /** The first offset to read; the log's first one if not given. The log's next offset is allowed. */
@@ -72,12 +72,7 @@ export function checkReadOptions(options: ReadOptions): ReadRange {
 
 function offset(options: ReadOptions, option: 'from' | 'to'): number | null {
   const value: unknown = options[option]
-  if (value === undefined) return null
-  if (typeof value !== 'bigint') throw new TypeError(`${option} must be a bigint, not ${show(value)}`)
-  if (value < 0n || value > Number.MAX_SAFE_INTEGER) {
-    throw new RangeError(`${option} must be an offset from 0 to 2^53 - 1: ${value}`)
-  }
-  return Number(value)
+  return value === undefined ? null : checkOffset(value, option)
 }
 
 function count(options: ReadOptions, option: 'fromTimestampMs' | 'maxRecords' | 'maxBytes', least: number): number | null {

@@ -156,6 +156,13 @@ function decodeHeaders(body: Buffer, place: { at: number; end: number; count: nu
   return at === end ? headers : null
 }
 
+/** The bytes of the first `count` records of a RECORDS body that is made of that many or more. */
+export function firstRecords(body: Buffer, count: number): Buffer {
+  let end = 0
+  for (let index = 0; index < count; index++) end += body.readUInt32LE(end + AT.length)
+  return body.subarray(0, end)
+}
+
 /**
  * Calls back with each timestamp of a RECORDS body; cheaper than decoding the records. False if the body is not made of
  * exactly so many; what a record holds besides is not looked at.

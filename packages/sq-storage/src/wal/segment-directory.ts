@@ -49,6 +49,15 @@ export class SegmentDirectory {
     await this.sync()
   }
 
+  /** Removes a segment's name, durably. */
+  async remove(path: string): Promise<void> {
+    await this.sync()
+    await this.checkLock()
+    this.#unsynced = true
+    await io('remove', path, () => this.fs.unlink(path))
+    await this.sync()
+  }
+
   /** Removes what is left of a segment that was being made. Its name means nothing, so nothing waits for it. */
   async removeUnfinished(): Promise<void> {
     await this.checkLock()

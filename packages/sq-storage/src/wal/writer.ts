@@ -6,7 +6,7 @@
 import { setImmediate } from 'node:timers'
 import { Random, SystemClock } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
-import { resolveConfig } from '../config.ts'
+import { checkOffset, resolveConfig } from '../config.ts'
 import type { ResolvedWalConfig, WalConfig } from '../config.ts'
 import { BacklogFullError, ClosedError, CommitFailedError } from '../errors.ts'
 import type { ClosedSegment } from './active-segment.ts'
@@ -23,8 +23,11 @@ import { checkRecord, RECORD_OVERHEAD_BYTES, recordBytes } from './record.ts'
 import type { RecordHeader, RecordInput } from './record.ts'
 import { recoverLog } from './recovery.ts'
 import type { Recovery } from './recovery.ts'
+import { checkPolicy } from './retention.ts'
+import type { RetentionPolicy } from './retention.ts'
 import { SegmentDirectory } from './segment-directory.ts'
 import { statDirectory } from './segment-file.ts'
+import type { SegmentInfo } from './segments.ts'
 import { sharedLog } from './shared-log.ts'
 import type { SharedLog } from './shared-log.ts'
 
@@ -67,7 +70,7 @@ export class WalWriter implements AsyncDisposable {
   readonly #tail: LogTail
   readonly #shared: SharedLog
   #nextOffset: number
-  /** Commits still gathering or waiting, and closings between them, in order. */
+  /** Commits still gathering or waiting, and other turns between them, in order. */
   #queue: (Commit | Turn)[] = []
   /** A settled commit, to be used again. */
   #spare: Commit | null = null
@@ -119,7 +122,7 @@ export class WalWriter implements AsyncDisposable {
     }
   }
 
-  /** The offset after the last durable record; moves only when a commit succeeded. */
+  /** The offset after the last durable record: moves when a commit succeeded, and back when the log is truncated. */
   get nextOffset(): bigint {
     return BigInt(this.#nextOffset)
   }
@@ -186,6 +189,42 @@ export class WalWriter implements AsyncDisposable {
   closeActiveSegment(): Promise<ClosedSegment | null> {
     if (this.#closing !== null) return Promise.reject(this.#closedError())
     return this.#inTurn(() => this.#tail.closeActive())
+  }
+
+  /**
+   * Deletes the oldest segments, those that the policy lets go, after everything appended before this call, and
+   * resolves with what they were. Never the active segment. To drop everything, call `closeActiveSegment` first: the
+   * log then goes on in an empty segment. Readers inside a segment that is deleted go on in it.
+   *
+   * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, and with
+   * `CorruptLogError`, `UnsupportedFormatError`, `WalIoError` or `LockLostError` where it fails: some of the segments
+   * may be gone then, oldest first, and it may be called again.
+   */
+  async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
+    const checked = checkPolicy(policy)
+    if (this.#closing !== null) throw this.#closedError()
+    return this.#inTurn(() => this.#tail.deleteSegments(checked))
+  }
+
+  /**
+   * Drops every record from an offset on, after everything appended before this call, also in the middle of a batch:
+   * the next append gets that offset. The log's first offset drops everything, its next offset nothing. No segment that
+   * this shortens or deletes is reported closed.
+   *
+   * Rejects with a `TypeError` or `RangeError` for a bad offset, with `OffsetOutOfRangeError` for one that the log does
+   * not have, with `ClosedError` after `close`, and with `CorruptLogError` or `UnsupportedFormatError`: nothing has
+   * changed then. With `WalIoError` or `LockLostError` either nothing has changed, or `nextOffset` is the offset: the
+   * records are gone for this writer, the next call of this or any other method completes it on disk first and fails
+   * if that fails, and if the process dies before that, a beginning of the records may be there again.
+   */
+  async truncate(offset: bigint): Promise<void> {
+    const checked = checkOffset(offset, 'offset')
+    if (this.#closing !== null) throw this.#closedError()
+    const begin = (): void => {
+      this.#nextOffset = checked
+      this.#shared.truncated(checked)
+    }
+    return this.#inTurn(() => this.#tail.truncate(checked, begin))
   }
 
   /**

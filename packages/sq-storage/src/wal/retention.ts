@@ -1,0 +1,84 @@
+/**
+ * Which old segments a log need not keep. It only looks; `log-tail.ts` deletes them, and sees to it that a log never
+ * loses its last segment.
+ */
+import type { FileSystem } from '@sq/sim'
+import { checkOffset, show } from '../config.ts'
+import type { Partition } from './partition.ts'
+import { io, listSegmentFiles } from './segment-file.ts'
+import { describeSegment } from './segments.ts'
+import type { SegmentInfo } from './segments.ts'
+
+/**
+ * What of a log is to be kept: one limit or more. A segment goes when any of them says so and all older ones go. Only
+ * whole segments go, so more may be kept than a limit asks for; the active one always is.
+ */
+export interface RetentionPolicy {
+  /** Segments go that hold only offsets below this one. */
+  readonly belowOffset?: bigint | undefined
+  /** Segments go as long as all files together take more than this. */
+  readonly maxTotalBytes?: number | undefined
+  /** Segments go whose largest timestamp is more than this before now, in milliseconds, by the wall clock. */
+  readonly maxAgeMs?: number | undefined
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof RetentionPolicy>(['belowOffset', 'maxTotalBytes', 'maxAgeMs'])
+
+/** A copy of a policy that is good. Throws a `TypeError` or `RangeError` that names the option and the value. */
+export function checkPolicy(policy: RetentionPolicy): RetentionPolicy {
+  if (typeof policy !== 'object' || policy === null) {
+    throw new TypeError(`a policy must be an object, not ${show(policy)}`)
+  }
+  const unknown = Object.keys(policy).find((option) => !OPTIONS.has(option))
+  if (unknown !== undefined) throw new TypeError(`a policy has no option ${show(unknown)}`)
+  const { belowOffset, maxTotalBytes, maxAgeMs } = policy
+  if (belowOffset === undefined && maxTotalBytes === undefined && maxAgeMs === undefined) {
+    throw new TypeError(`a policy must have one of ${[...OPTIONS].join(', ')}`)
+  }
+  if (belowOffset !== undefined) checkOffset(belowOffset, 'belowOffset')
+  checkLimit('maxTotalBytes', maxTotalBytes)
+  checkLimit('maxAgeMs', maxAgeMs)
+  return { belowOffset, maxTotalBytes, maxAgeMs }
+}
+
+function checkLimit(option: keyof RetentionPolicy, value: unknown): void {
+  if (value === undefined) return
+  if (typeof value !== 'number') throw new TypeError(`${option} must be a number, not ${show(value)}`)
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`${option} must be a whole number from 0 to 2^53 - 1: ${value}`)
+  }
+}
+
+/**
+ * The segments that a policy lets go, oldest first, of those before `keepFrom`, a base offset. Rejects with
+ * `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` where one of them cannot be described.
+ */
+export async function findExpired(
+  fs: FileSystem,
+  partition: Partition,
+  { policy, keepFrom, nowMs }: { policy: RetentionPolicy; keepFrom: number; nowMs: number },
+): Promise<SegmentInfo[]> {
+  const listed = await listSegmentFiles(fs, partition.directory)
+  const sizes: number[] = []
+  for (const { path } of listed) sizes.push((await io('look at', path, () => fs.stat(path))).sizeBytes)
+  let totalBytes = sizes.reduce((sum, size) => sum + size, 0)
+  const expired: SegmentInfo[] = []
+  for (const [at, segment] of listed.entries()) {
+    if (segment.baseOffset >= keepFrom) break
+    const context = { partition, durableBound: () => Infinity }
+    const described = await describeSegment(fs, { segment, successor: listed[at + 1] }, context)
+    if (!hasExpired(described, { policy, totalBytes, nowMs })) break
+    expired.push(described)
+    totalBytes -= sizes[at] ?? 0
+  }
+  return expired
+}
+
+function hasExpired(
+  { nextOffset, maxTimestampMs }: SegmentInfo,
+  { policy, totalBytes, nowMs }: { policy: RetentionPolicy; totalBytes: number; nowMs: number },
+): boolean {
+  const { belowOffset = 0n, maxTotalBytes = Infinity, maxAgeMs = Infinity } = policy
+  const isOld = maxTimestampMs !== null && maxTimestampMs < nowMs - maxAgeMs
+  return nextOffset <= belowOffset || totalBytes > maxTotalBytes || isOld
+}
