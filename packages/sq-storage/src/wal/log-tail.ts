@@ -59,6 +59,8 @@ export class LogTail {
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     await this.#finishTruncation()
     const { directory, partition, clock } = this.#context
+    // What an earlier call removed and could not make durable: it is not listed any more.
+    await directory.sync()
     const keepFrom = this.#active?.baseOffset ?? this.#nextOffset
     const expired = await findExpired(directory.fs, partition, { policy, keepFrom, nowMs: clock.now() })
     const last = this.#active === null ? this.#previous : null

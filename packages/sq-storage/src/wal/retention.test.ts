@@ -1,0 +1,302 @@
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { beforeEach, describe, expect, it, test } from 'vitest'
+import { CorruptLogError, WalReader } from '../index.ts'
+import type { LogRecord, RetentionPolicy, WalWriter } from '../index.ts'
+import { flipped } from '../testing/hand-bytes.ts'
+import { failFrom } from '../testing/failing.ts'
+import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
+import { checkPolicy } from './retention.ts'
+
+let log: LogFixture
+let writer: WalWriter
+
+beforeEach(async () => {
+  log = new LogFixture()
+  writer = await log.open()
+})
+
+/** Appends records with these timestamps, and ends their segment. */
+async function appendSegment(...timestampsMs: number[]): Promise<void> {
+  for (const timestampMs of timestampsMs) await writer.append(null, Buffer.from(`at ${timestampMs}`), [], timestampMs)
+  await writer.closeActiveSegment()
+}
+
+async function sizeOf(...bases: number[]): Promise<number> {
+  let size = 0
+  for (const base of bases) size += (await log.file(log.path(base))).length
+  return size
+}
+
+/** The base offsets of the segments that a policy deleted. */
+async function deleted(policy: RetentionPolicy): Promise<number[]> {
+  return (await writer.deleteSegments(policy)).map(({ baseOffset }) => Number(baseOffset))
+}
+
+async function read(): Promise<AsyncGenerator<LogRecord>> {
+  return (await WalReader.open(log.fs, log.config, 'orders', 0)).read()
+}
+
+async function left(): Promise<number[]> {
+  return (await log.segmentNames()).map((name) => Number.parseInt(name, 10))
+}
+
+describe('deleteSegments', () => {
+  beforeEach(async () => {
+    await appendSegment(10, 30, 20)
+    await appendSegment(15, 16)
+    await appendSegment(40)
+    await append(writer, 'active')
+  })
+
+  it.each([
+    [0n, []],
+    [2n, []],
+    [3n, [0]],
+    [4n, [0]],
+    [5n, [0, 3]],
+    [6n, [0, 3, 5]],
+    [7n, [0, 3, 5]],
+    [1000n, [0, 3, 5]],
+  ])('deletes what holds only offsets below %d, and never the active one', async (belowOffset, expected) => {
+    expect(await deleted({ belowOffset })).toEqual(expected)
+    expect(await left()).toEqual([0, 3, 5, 6].slice(expected.length))
+    expect(await log.values()).toHaveLength(7 - ([0, 3, 5, 6][expected.length] ?? 0))
+  })
+
+  it('deletes until the files take no more than allowed', async () => {
+    const total = await sizeOf(0, 3, 5, 6)
+    expect(await deleted({ maxTotalBytes: total })).toEqual([])
+    expect(await deleted({ maxTotalBytes: total - 1 })).toEqual([0])
+    expect(await deleted({ maxTotalBytes: await sizeOf(6) })).toEqual([3, 5])
+    expect(await deleted({ maxTotalBytes: 0 })).toEqual([])
+    expect(await left()).toEqual([6])
+  })
+
+  it('deletes by the largest timestamp, only with all that is older', async () => {
+    log.clock.setNow(130)
+    expect(await deleted({ maxAgeMs: 100 })).toEqual([])
+    log.clock.advance(1)
+    expect(await deleted({ maxAgeMs: 100 })).toEqual([0, 3])
+    log.clock.advance(10)
+    expect(await deleted({ maxAgeMs: 100 })).toEqual([5])
+  })
+
+  it('deletes what any of several limits lets go', async () => {
+    log.clock.setNow(131)
+    expect(await deleted({ maxAgeMs: 100, belowOffset: 6n, maxTotalBytes: Number.MAX_SAFE_INTEGER })).toEqual([0, 3, 5])
+  })
+
+  it('resolves with what the segments were, and does not report them closed again', async () => {
+    const closed = [...log.closed]
+    const [first] = await writer.deleteSegments({ belowOffset: 3n })
+    expect(first).toEqual({
+      path: log.path(0),
+      baseOffset: 0n,
+      nextOffset: 3n,
+      records: 3,
+      bytes: closed[0]?.bytes,
+      minTimestampMs: 10,
+      maxTimestampMs: 30,
+      state: 'sealed',
+    })
+    expect(log.closed).toEqual(closed)
+  })
+
+  it('removes one name at a time, each durably, once it has the lock', async () => {
+    const trace = log.fs.operations.trace()
+    await deleted({ belowOffset: 5n })
+    const changes = trace.lines.filter((line) => /^(stat '.*lock'|unlink|syncDirectory)/.test(line))
+    const lock = `stat '${log.directory}/lock'`
+    const sync = `syncDirectory '${log.directory}'`
+    expect(changes).toEqual([lock, `unlink '${log.path(0)}'`, sync, lock, `unlink '${log.path(3)}'`, sync])
+  })
+
+  it('waits for its turn, and appends behind it for theirs', async () => {
+    const before = append(writer, 'before')
+    const closing = writer.closeActiveSegment()
+    const deleting = deleted({ belowOffset: 8n })
+    const after = append(writer, 'after')
+    expect(await Promise.all([before, closing, deleting, after])).toMatchObject([7n, { baseOffset: 6n }, [0, 3, 5, 6], 8n])
+    expect(await log.values()).toEqual(['after'])
+  })
+
+  it('goes on where it failed', async () => {
+    for (const operation of ['stat', 'readdir', 'open', 'read', 'size', 'unlink', 'syncDirectory'] as const) {
+      log.fs.faults.failNext(operation, 'EIO')
+      await expect(deleted({ belowOffset: 6n })).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+    }
+    expect(await deleted({ belowOffset: 6n })).toEqual([0, 3, 5])
+    expect(await append(writer, 'next')).toBe(7n)
+    await writer.close()
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('touches nothing once the lock is lost', async () => {
+    await log.fs.unlink(`${log.directory}/lock`)
+    await expect(deleted({ belowOffset: 6n })).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
+    expect(await left()).toEqual([0, 3, 5, 6])
+  })
+
+  it('deletes nothing where a segment does not end as its successor says', async () => {
+    const content = await log.file(log.path(3))
+    await log.overwrite(log.path(3), flipped(content, 8 * (content.length - 60)))
+    await expect(deleted({ belowOffset: 6n })).rejects.toThrow(CorruptLogError)
+    expect(await left()).toEqual([0, 3, 5, 6])
+  })
+
+  it('rejects on a closed writer', async () => {
+    await writer.close()
+    await expect(deleted({ belowOffset: 6n })).rejects.toMatchObject({ code: 'SQ_WAL_CLOSED' })
+  })
+})
+
+describe('where every record goes, deleteSegments', () => {
+  it('makes an empty segment first, and the offsets go on', async () => {
+    await appendSegment(1, 2)
+    const trace = log.fs.operations.trace()
+    expect(await deleted({ maxTotalBytes: 0 })).toEqual([0])
+    const changes = trace.lines.filter((line) => /^(rename|unlink) /.test(line) && !line.includes('ENOENT'))
+    expect(changes).toEqual([`rename '${log.directory}/next.tmp' -> '${log.path(2)}'`, `unlink '${log.path(0)}'`])
+    expect(await log.values()).toEqual([])
+    await writer.close()
+    writer = await log.open()
+    expect(writer.nextOffset).toBe(2n)
+    expect(await append(writer, 'c')).toBe(2n)
+  })
+
+  it('makes none where a segment is kept, or where there is none', async () => {
+    expect(await deleted({ maxTotalBytes: 0 })).toEqual([])
+    expect(await left()).toEqual([])
+    await appendSegment(1)
+    await appendSegment(2)
+    expect(await deleted({ belowOffset: 1n })).toEqual([0])
+    expect(await left()).toEqual([1])
+  })
+
+  it('keeps a broken active segment', async () => {
+    await appendSegment(1)
+    await append(writer, 'b')
+    log.fs.faults.failNext('sync', 'EIO')
+    await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+    // The heal gets as far as its name, which is then there and not known to be durable.
+    const rule = log.fs.faults.add({ on: 'syncDirectory', fault: { error: 'EIO' } })
+    await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+    expect([rule.hits, await left()]).toEqual([1, [0, 1, 2]])
+    expect(await deleted({ belowOffset: 2n })).toEqual([0])
+    expect(await append(writer, 'c')).toBe(2n)
+    await writer.close()
+    await log.open()
+    expect(await log.values()).toEqual(['b', 'c'])
+  })
+})
+
+describe('a reader inside a segment that is deleted', () => {
+  it('goes on in it, and then in the next', async () => {
+    await appendSegment(1, 2)
+    await appendSegment(3)
+    await append(writer, 'active')
+    const values: string[] = []
+    for await (const { value } of await read()) {
+      values.push(Buffer.from(value).toString())
+      if (values.length === 1) expect(await deleted({ belowOffset: 2n })).toEqual([0])
+    }
+    expect(values).toEqual(['at 1', 'at 2', 'at 3', 'active'])
+  })
+
+  it('is told the first offset left where it begins before that', async () => {
+    await appendSegment(1)
+    await append(writer, 'active')
+    await deleted({ belowOffset: 1n })
+    expect(await log.outcome({ from: 0n })).toMatchObject({
+      values: [],
+      error: { code: 'SQ_WAL_OFFSET_OUT_OF_RANGE', offset: 0n, firstOffset: 1n, nextOffset: 2n },
+    })
+  })
+})
+
+/** A log of four segments, the last sealed, the second healed with a rejected commit behind its end. */
+async function fourSegments(fs: InMemoryFileSystem): Promise<LogFixture> {
+  const fixture = new LogFixture({}, fs)
+  const opened = await fixture.open()
+  await appendEach(opened, ['a', 'b'])
+  await opened.closeActiveSegment()
+  await append(opened, 'c')
+  fs.faults.failNext('sync', 'EIO')
+  await expect(append(opened, 'rejected')).rejects.toThrow('EIO')
+  await append(opened, 'd')
+  await opened.closeActiveSegment()
+  await append(opened, 'e')
+  await opened.closeActiveSegment()
+  await opened.close()
+  return fixture
+}
+
+const VALUES = ['a', 'b', 'c', 'd', 'e']
+const MODELS = ['ext4', 'btrfs'] as const
+
+describe.each(MODELS)('on %s, with every record let go', (failedSync) => {
+  test.each([false, true])('a crash anywhere leaves the end of the log (names in any order: %s)', async (weakNames) => {
+    const origin = await fourSegments(new InMemoryFileSystem({ failedSync, weakNames }))
+    const seen = new Set<number>()
+    let images = 0
+    const copy = new LogFixture({}, origin.fs.clone())
+    const opened = await copy.open()
+    const disks: { fs: InMemoryFileSystem }[] = []
+    copy.fs.operations.observe(() => disks.push({ fs: copy.fs.clone() }))
+    await opened.deleteSegments({ belowOffset: 5n })
+    for (const disk of disks) {
+      const state = disk.fs.crashState()
+      for (const choice of state.everyChoice()) {
+        const after = new LogFixture({}, new InMemoryFileSystem({ image: state.image(choice) }))
+        const reopened = await after.open()
+        const values = await after.values()
+        expect(values).toEqual(VALUES.slice(VALUES.length - values.length))
+        expect(await append(reopened, 'next')).toBe(5n)
+        seen.add(values.length)
+        images++
+      }
+    }
+    expect([...seen].toSorted()).toEqual([0, 1, 2, 3, 5])
+    expect(images).toBeGreaterThan(disks.length)
+  })
+
+  test.each(['once', 'for good'] as const)('an operation that fails %s loses nothing', async (how) => {
+    const origin = await fourSegments(new InMemoryFileSystem({ failedSync }))
+    let nth = 1
+    for (; ; nth++) {
+      const copy = new LogFixture({}, origin.fs.clone())
+      const opened = await copy.open()
+      const rule = failFrom(copy.fs, nth, how)
+      const outcome = await opened.deleteSegments({ belowOffset: 5n }).catch(() => null)
+      if (rule.hits === 0) break
+      const values = await copy.values().catch(() => null)
+      if (values !== null) expect(values).toEqual(VALUES.slice(VALUES.length - values.length))
+      rule.remove()
+      if (outcome === null) await opened.deleteSegments({ belowOffset: 5n })
+      expect(await append(opened, 'next')).toBe(5n)
+      await opened.close()
+      copy.fs.crash()
+      await copy.open()
+      expect(await copy.values()).toEqual(['next'])
+    }
+    expect(nth).toBeGreaterThan(30)
+  })
+})
+
+test.each([
+  [null, TypeError, /a policy must be an object, not null/],
+  [{}, TypeError, /a policy must have one of belowOffset, maxTotalBytes, maxAgeMs/],
+  [{ maxAge: 1 }, TypeError, /a policy has no option "maxAge"/],
+  [{ belowOffset: 1 }, TypeError, /belowOffset must be a bigint, not 1/],
+  [{ belowOffset: -1n }, RangeError, /belowOffset must be an offset from 0 to 2\^53 - 1: -1/],
+  [{ belowOffset: 2n ** 53n }, RangeError, /belowOffset/],
+  [{ maxTotalBytes: '1' }, TypeError, /maxTotalBytes must be a number, not "1"/],
+  [{ maxTotalBytes: -1 }, RangeError, /maxTotalBytes must be a whole number from 0 to 2\^53 - 1: -1/],
+  [{ maxAgeMs: 1.5 }, RangeError, /maxAgeMs must be a whole number from 0 to 2\^53 - 1: 1.5/],
+  [{ maxAgeMs: null }, TypeError, /maxAgeMs must be a number, not null/],
+])('the policy %o is refused, and nothing is touched', async (policy, kind, message) => {
+  expect(() => checkPolicy(policy as RetentionPolicy)).toThrow(kind)
+  log.fs.operations.resetCounts()
+  await expect(writer.deleteSegments(policy as RetentionPolicy)).rejects.toThrow(message)
+  expect(log.fs.operations.count()).toBe(0)
+})
