@@ -127,6 +127,13 @@ export function appendAll(writer: WalWriter, values: readonly (string | Uint8Arr
   return Promise.all(values.map((value) => append(writer, value)))
 }
 
+/** Appends values as one batch. */
+export function appendBatch(writer: WalWriter, values: readonly string[]): Promise<bigint> {
+  return writer.appendBatch(
+    values.map((value) => ({ key: null, value: bytes(value), headers: [], timestampMs: TIMESTAMP_MS })),
+  )
+}
+
 /** `count` values that differ. */
 export function numbered(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `value ${index}`)
