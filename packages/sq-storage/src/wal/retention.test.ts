@@ -256,7 +256,7 @@ describe.each(MODELS)('on %s, with every record let go', (failedSync) => {
         images++
       }
     }
-    expect([...seen].toSorted()).toEqual([0, 1, 2, 3, 5])
+    expect(seen).toEqual(new Set([0, 1, 2, 3, 5]))
     expect(images).toBeGreaterThan(disks.length)
   })
 
