@@ -14,7 +14,8 @@ export const MIXED_BASES: readonly number[] = [0, 2, 6, 8]
 export async function mixedLog(options: InMemoryFileSystemOptions = {}): Promise<LogFixture> {
   const log = new LogFixture({}, new InMemoryFileSystem(options))
   const sealed = new SegmentBytes().records('a').records('b').seal()
-  const healed = new SegmentBytes({ baseOffset: 2, previous: sealed.link, segmentId: 2n }).records('c', 'd', 'e').records('f')
+  const healed = new SegmentBytes({ baseOffset: 2, previous: sealed.link, segmentId: 2n })
+  healed.records('c', 'd', 'e').records('f')
   const { link } = healed
   healed.records('rejected')
   const third = new SegmentBytes({ baseOffset: 6, previous: link, segmentId: 3n }).records('g').records('h').seal()

@@ -1,0 +1,30 @@
+/** What power cuts may leave of a file system, gathered over some time: each image once. */
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import type { CrashImage } from '@sq/sim/memory'
+import { LogFixture } from './log-fixture.ts'
+
+export class CrashImages {
+  readonly #images: CrashImage[] = []
+  readonly #digests = new Set<string>()
+
+  /** Adds those of every moment from now until the function returned is called. */
+  collect(fs: InMemoryFileSystem): () => void {
+    return fs.operations.observe(() => this.add(fs))
+  }
+
+  /** Adds those of this moment. */
+  add(fs: InMemoryFileSystem): void {
+    const state = fs.crashState()
+    for (const choice of state.everyChoice()) {
+      const image = state.image(choice)
+      const digest = image.digest()
+      if (!this.#digests.has(digest)) this.#images.push(image)
+      this.#digests.add(digest)
+    }
+  }
+
+  /** A log on each of them. */
+  logs(): LogFixture[] {
+    return this.#images.map((image) => new LogFixture({}, new InMemoryFileSystem({ image })))
+  }
+}
