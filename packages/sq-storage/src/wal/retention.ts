@@ -6,6 +6,7 @@ import type { FileSystem } from '@sq/sim'
 import { checkOffset, show } from '../config.ts'
 import type { Partition } from './partition.ts'
 import { io, listSegmentFiles } from './segment-file.ts'
+import type { ListedSegment } from './segment-file.ts'
 import { describeSegment } from './segments.ts'
 import type { SegmentInfo } from './segments.ts'
 
@@ -59,17 +60,20 @@ export async function findExpired(
   { policy, keepFrom, nowMs }: { policy: RetentionPolicy; keepFrom: number; nowMs: number },
 ): Promise<SegmentInfo[]> {
   const listed = await listSegmentFiles(fs, partition.directory)
-  const sizes: number[] = []
-  for (const { path } of listed) sizes.push((await io('look at', path, () => fs.stat(path))).sizeBytes)
-  let totalBytes = sizes.reduce((sum, size) => sum + size, 0)
+  const files: { segment: ListedSegment; fileBytes: number }[] = []
+  for (const segment of listed) {
+    const { sizeBytes } = await io('look at', segment.path, () => fs.stat(segment.path))
+    files.push({ segment, fileBytes: sizeBytes })
+  }
+  let totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0)
   const expired: SegmentInfo[] = []
-  for (const [at, segment] of listed.entries()) {
+  for (const [at, { segment, fileBytes }] of files.entries()) {
     if (segment.baseOffset >= keepFrom) break
     const context = { partition, durableBound: () => Infinity }
     const described = await describeSegment(fs, { segment, successor: listed[at + 1] }, context)
     if (!hasExpired(described, { policy, totalBytes, nowMs })) break
     expired.push(described)
-    totalBytes -= sizes[at] ?? 0
+    totalBytes -= fileBytes
   }
   return expired
 }

@@ -74,7 +74,7 @@ describe('a crash while truncate is at work', () => {
 })
 
 describe('an operation of truncate that fails', () => {
-  const offsets = [1, 3, 6, 10]
+  const offsets = [1, 3, 6, 9]
   const cases = MODELS.flatMap((model) =>
     (['once', 'for good'] as const).flatMap((how) => offsets.map((offset) => ({ model, how, offset }))),
   )
