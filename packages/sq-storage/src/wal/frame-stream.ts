@@ -6,6 +6,7 @@ import { DivergedError } from '../errors.ts'
 import type { Alarm } from './alarm.ts'
 import { LogCursor } from './log-cursor.ts'
 import type { CursorContext } from './log-cursor.ts'
+import { nextOffsetAfter } from './frame.ts'
 import type { ReadRange } from './read-options.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import type { SharedLog } from './shared-log.ts'
@@ -17,14 +18,19 @@ export interface StreamContext extends CursorContext {
   readonly alarm: Alarm
 }
 
-/** The frames that hold the offsets of a range, some at a time; the first may begin before it, the last end behind it. */
+/** The frames that hold the offsets of a range; the first may begin before it, the last end behind it. */
 export async function* streamFrames(
   context: StreamContext,
   range: ReadRange,
-): AsyncGenerator<readonly LocatedFrame[], void, undefined> {
+): AsyncGenerator<LocatedFrame, void, undefined> {
   const stream = new FrameStream(context, range)
   try {
-    for (let frames = await stream.next(); frames !== null; frames = await stream.next()) yield frames
+    for (let frames = await stream.next(); frames !== null; frames = await stream.next()) {
+      for (const located of frames) {
+        if (!stream.returns(located)) break
+        yield located
+      }
+    }
   } finally {
     await stream.close()
   }
@@ -49,6 +55,18 @@ class FrameStream {
     if (range.follow) context.shared.follow(context.alarm)
   }
 
+  /** Whether a frame that was found is still to be returned. Where not, `next` says why, or finds others. */
+  returns({ frame }: LocatedFrame): boolean {
+    if (this.#context.alarm.stopped || this.#isCut) return false
+    this.#returned = nextOffsetAfter(frame.header)
+    return true
+  }
+
+  /** Whether the log was truncated since this stream looked. */
+  get #isCut(): boolean {
+    return this.#context.shared.cuts.length > this.#cutsSeen
+  }
+
   /** The next frames; null at the end. */
   async next(): Promise<readonly LocatedFrame[] | null> {
     const { alarm } = this.#context
@@ -71,19 +89,16 @@ class FrameStream {
   }
 
   async #look(): Promise<readonly LocatedFrame[]> {
-    const { shared } = this.#context
-    let frames: readonly LocatedFrame[] = []
+    if (this.#isCut) await this.#beginAgain()
     try {
       this.#cursor ??= await this.#begin()
-      if (this.#isComplete()) return []
-      frames = await this.#advance(this.#cursor)
+      const frames = this.#isComplete() ? [] : await this.#advance(this.#cursor)
+      return this.#isCut ? await this.#look() : frames
     } catch (error) {
       // A truncation under way looks like much else.
-      if (shared.cuts.length === this.#cutsSeen) throw error
+      if (!this.#isCut) throw error
+      return this.#look()
     }
-    if (shared.cuts.length > this.#cutsSeen) return this.#beginAgain()
-    if (frames.length > 0) this.#returned = this.#cursor?.nextOffset ?? null
-    return frames
   }
 
   async #begin(): Promise<LogCursor> {
@@ -114,7 +129,7 @@ class FrameStream {
   }
 
   /** After a truncation: what was found may be void. What was returned must not be. */
-  async #beginAgain(): Promise<readonly LocatedFrame[]> {
+  async #beginAgain(): Promise<void> {
     const { shared, partition } = this.#context
     const cut = Math.min(...shared.cuts.slice(this.#cutsSeen))
     this.#cutsSeen = shared.cuts.length
@@ -124,7 +139,6 @@ class FrameStream {
     this.#bound = Math.min(this.#bound, cut)
     await this.#cursor?.close()
     this.#cursor = null
-    return this.#look()
   }
 
   #isComplete(): boolean {

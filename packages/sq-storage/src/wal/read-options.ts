@@ -71,7 +71,7 @@ export function checkReadOptions(options: ReadOptions): ReadRange {
 }
 
 function offset(options: ReadOptions, option: 'from' | 'to'): number | null {
-  const value: unknown = options[option]
+  const value = options[option]
   return value === undefined ? null : checkOffset(value, option)
 }
 

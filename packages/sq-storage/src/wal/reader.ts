@@ -80,16 +80,12 @@ export class WalReader implements AsyncDisposable {
     const range = checkReadOptions(options)
     const budget = new Budget(range)
     let isReached = range.fromTimestampMs === null
-    const alarm = new Alarm()
-    for await (const frames of this.#frames(range, alarm)) {
-      for (const { segment, frame, batch = RecordBatch.ofFrame(frame) } of frames) {
-        alarm.throwIfStopped()
-        if (frame.header.baseOffset >= range.to) return
-        isReached ||= decode({ segment, frame }).some(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
-        if (!isReached) continue
-        if (!budget.take(frame.header.recordCount, frame.body.length)) return
-        yield batch
-      }
+    for await (const { segment, frame, batch = RecordBatch.ofFrame(frame) } of this.#frames(range, new Alarm())) {
+      if (frame.header.baseOffset >= range.to) return
+      isReached ||= decode({ segment, frame }).some(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
+      if (!isReached) continue
+      if (!budget.take(frame.header.recordCount, frame.body.length)) return
+      yield batch
     }
   }
 
@@ -117,24 +113,21 @@ export class WalReader implements AsyncDisposable {
     const range = checkReadOptions(options)
     const budget = new Budget(range)
     let isReached = range.fromTimestampMs === null
-    for await (const frames of this.#frames(range, alarm)) {
-      for (const located of frames) {
-        alarm.throwIfStopped()
-        let records = within(decode(located), located.frame.header, range)
-        if (!isReached) {
-          const first = records.findIndex(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
-          if (first === -1) continue
-          records = records.slice(first)
-          isReached = true
-        }
-        const taken = budget.takeSome(records)
-        if (taken.length > 0) yield taken
-        if (taken.length < records.length || budget.isSpent) return
+    for await (const located of this.#frames(range, alarm)) {
+      let records = within(decode(located), located.frame.header, range)
+      if (!isReached) {
+        const first = records.findIndex(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
+        if (first === -1) continue
+        records = records.slice(first)
+        isReached = true
       }
+      const taken = budget.takeSome(records)
+      if (taken.length > 0) yield taken
+      if (taken.length < records.length || budget.isSpent) return
     }
   }
 
-  async *#frames(range: ReadRange, alarm: Alarm): AsyncGenerator<readonly LocatedFrame[], void, undefined> {
+  async *#frames(range: ReadRange, alarm: Alarm): AsyncGenerator<LocatedFrame, void, undefined> {
     const { signal } = range
     const onAbort = (): void => alarm.stop(signal?.reason)
     if (this.#closed) alarm.stop(this.#closedError())

@@ -33,7 +33,7 @@ async function deleted(policy: RetentionPolicy): Promise<number[]> {
   return (await writer.deleteSegments(policy)).map(({ baseOffset }) => Number(baseOffset))
 }
 
-async function read(): Promise<AsyncGenerator<LogRecord>> {
+async function read(): Promise<AsyncIterableIterator<LogRecord>> {
   return (await WalReader.open(log.fs, log.config, 'orders', 0)).read()
 }
 

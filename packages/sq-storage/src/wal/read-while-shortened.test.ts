@@ -1,0 +1,135 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { DivergedError, OffsetOutOfRangeError, WalReader } from '../index.ts'
+import type { LogRecord, ReadOptions, WalWriter } from '../index.ts'
+import { append, appendEach, LogFixture, numbered } from '../testing/log-fixture.ts'
+
+let log: LogFixture
+let writer: WalWriter
+
+/** Twelve records, one a commit, three segments of four. */
+beforeEach(async () => {
+  log = new LogFixture()
+  writer = await log.open()
+  for (let segment = 0; segment < 3; segment++) {
+    await appendEach(writer, numbered(4))
+    if (segment < 2) await writer.closeActiveSegment()
+  }
+})
+
+async function iterate(options: ReadOptions = {}): Promise<AsyncIterableIterator<LogRecord>> {
+  return (await WalReader.open(log.fs, log.config, 'orders', 0)).read(options)
+}
+
+async function take(iteration: AsyncIterableIterator<LogRecord>, count: number): Promise<(bigint | undefined)[]> {
+  const offsets: (bigint | undefined)[] = []
+  for (let i = 0; i < count; i++) offsets.push((await iteration.next()).value?.offset)
+  return offsets
+}
+
+function failure(iteration: AsyncIterableIterator<LogRecord>): Promise<unknown> {
+  return iteration.next().then(
+    () => null,
+    (error: unknown) => error,
+  )
+}
+
+describe.each([
+  ['reads', {}],
+  ['follows', { follow: true }],
+])('while the log is truncated, one who %s', (_, options: ReadOptions) => {
+  it.each([
+    [10, 5n],
+    [10, 9n],
+    [12, 11n],
+    [6, 0n],
+    [6, 4n],
+  ])('and has seen %d records, hears that they are void from offset %d on', async (seen, cut) => {
+    const iteration = await iterate(options)
+    await take(iteration, seen)
+    await writer.truncate(cut)
+    const error = await failure(iteration)
+    expect(error).toBeInstanceOf(DivergedError)
+    expect(error).toMatchObject({ offset: cut })
+    await writer.close()
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it.each([
+    [2, 4n],
+    [4, 4n],
+    [2, 3n],
+    [0, 0n],
+    [9, 9n],
+    [3, 10n],
+  ])('and has seen %d records, ends or goes on at offset %d', async (seen, cut) => {
+    const iteration = await iterate(options)
+    await take(iteration, seen)
+    await writer.truncate(cut)
+    const left = Number(cut) - seen
+    expect(await take(iteration, left)).toEqual(Array.from({ length: left }, (__, i) => BigInt(seen + i)))
+    const next = iteration.next()
+    await append(writer, 'new')
+    const { value } = await next
+    expect(value === undefined ? value : [value.offset, Buffer.from(value.value).toString()]).toEqual(
+      options.follow === true ? [cut, 'new'] : undefined,
+    )
+    await iteration.return?.()
+    await writer.close()
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('never sees a record that is about to go, once truncation has begun', async () => {
+    const iteration = await iterate(options)
+    await take(iteration, 4)
+    const hold = log.fs.faults.hold('unlink', log.path(8))
+    const truncated = writer.truncate(6n)
+    await hold.reached
+    expect(await take(iteration, 2)).toEqual([4n, 5n])
+    const next = iteration.next()
+    hold.release()
+    await truncated
+    await append(writer, 'new')
+    expect((await next).value?.offset).toBe(options.follow === true ? 6n : undefined)
+    await iteration.return?.()
+  })
+})
+
+describe('while old segments are deleted, one who reads', () => {
+  it('goes on in the file it has open, and then finds what is left or hears of the first offset', async () => {
+    const [ahead, behind] = [await iterate(), await iterate()]
+    await take(ahead, 5)
+    await take(behind, 1)
+    await writer.deleteSegments({ belowOffset: 8n })
+    expect(await take(ahead, 8)).toEqual([5n, 6n, 7n, 8n, 9n, 10n, 11n, undefined])
+    expect(await take(behind, 3)).toEqual([1n, 2n, 3n])
+    const error = await failure(behind)
+    expect(error).toBeInstanceOf(OffsetOutOfRangeError)
+    expect(error).toMatchObject({ offset: 4n, firstOffset: 8n })
+    expect((await log.records())[0]?.offset).toBe(8n)
+  })
+
+  it('looks again where a segment is gone since it was listed', async () => {
+    const iteration = await iterate()
+    let deleted: Promise<unknown> | null = null
+    log.fs.operations.observe(({ operation, phase }) => {
+      if (operation === 'readdir' && phase === 'end') deleted ??= writer.deleteSegments({ belowOffset: 4n })
+    })
+    const hold = log.fs.faults.hold('open', log.path(0))
+    const first = iteration.next()
+    await hold.reached
+    await deleted
+    hold.release()
+    expect((await first).value?.offset).toBe(4n)
+  })
+
+  it('and follows is not disturbed', async () => {
+    const iteration = await iterate({ follow: true, from: 9n })
+    expect(await take(iteration, 3)).toEqual([9n, 10n, 11n])
+    const next = iteration.next()
+    await writer.closeActiveSegment()
+    await writer.deleteSegments({ belowOffset: 12n })
+    await append(writer, 'new')
+    expect((await next).value?.offset).toBe(12n)
+    await iteration.return?.()
+  })
+})
