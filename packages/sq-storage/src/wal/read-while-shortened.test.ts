@@ -110,14 +110,15 @@ describe('while old segments are deleted, one who reads', () => {
 
   it('looks again where a segment is gone since it was listed', async () => {
     const iteration = await iterate()
-    let deleted: Promise<unknown> | null = null
+    const deletions: Promise<unknown>[] = []
     log.fs.operations.observe(({ operation, phase }) => {
-      if (operation === 'readdir' && phase === 'end') deleted ??= writer.deleteSegments({ belowOffset: 4n })
+      if (operation !== 'readdir' || phase !== 'end' || deletions.length > 0) return
+      deletions.push(writer.deleteSegments({ belowOffset: 4n }))
     })
     const hold = log.fs.faults.hold('open', log.path(0))
     const first = iteration.next()
     await hold.reached
-    await deleted
+    await Promise.all(deletions)
     hold.release()
     expect((await first).value?.offset).toBe(4n)
   })
