@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Explorer } from './explorer.ts'
-import { sequences } from './workloads.ts'
+import { sequences, STEPS } from './workloads.ts'
+import type { Step } from './workloads.ts'
 
 test('every workload of one step survives every power cut', { timeout: 60_000 }, async () => {
   const explorer = new Explorer()
@@ -13,3 +14,20 @@ test('the sequences of up to two steps are all of them', () => {
   const names = sequences(2).map((steps) => steps.map(({ name }) => name).join())
   expect(new Set(names).size).toBe(12 + 144)
 })
+
+test('a workload explored alone meets every image that it meets after others, and so replays what was found', async () => {
+  const [explorer, known] = [new Explorer(), new Set<number>()]
+  for (const names of [['append'], ['batch'], ['rotate', 'batch']]) {
+    const workload = namedSteps(names)
+    const alone = new Set((await new Explorer().explore(workload, 'ext4')).digests)
+    const later = (await explorer.explore(workload, 'ext4')).digests
+    expect(later.filter((digest) => !alone.has(digest))).toEqual([])
+    // What it meets alone and not now was met before.
+    for (const digest of later) known.add(digest)
+    expect([...alone].filter((digest) => !known.has(digest))).toEqual([])
+  }
+})
+
+function namedSteps(names: readonly string[]): Step[] {
+  return names.flatMap((name) => STEPS.filter((step) => step.name === name))
+}

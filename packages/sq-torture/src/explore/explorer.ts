@@ -1,8 +1,10 @@
 /**
  * Stops a log at every moment of a workload, by a power cut in every way that is tried and by a kill, and holds what is
  * recovered against the history. An image of the disk that was met before is not recovered again: what it recovers to
- * is known.
+ * is known. What is tried with an image hangs on the image alone, so that a workload explored by itself meets all the
+ * images that it met, or left out because they were known, after others.
  */
+import { createHash } from 'node:crypto'
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { CrashImage, FailedSyncModel, Operation } from '@sq/sim/memory'
@@ -60,8 +62,9 @@ export class Explorer {
   #met: number[] = []
   /** What each image recovers to, by its digest. */
   readonly #known = new Map<number, Contents>()
+  /** The least depth at which the recovery of an image was stopped, by its digest: from there, less could follow. */
+  readonly #stoppedAt = new Map<number, number>()
   readonly #values = new ValueTable()
-  readonly #random = new Random(0)
   /** A file system for each depth of power cuts, used again and again: making one costs more than recovering a log. */
   readonly #disks: InMemoryFileSystem[] = []
 
@@ -71,21 +74,22 @@ export class Explorer {
     this.#images = 0
     this.#kills = 0
     this.#met = []
+    const random = new Random(seedOf(workload, failedSync))
     const log = new LogUnderTest(new InMemoryFileSystem({ failedSync }), { values: this.#values })
     await log.open()
     for (const [serial, step] of workload.entries()) {
       const run = () => untilReadOnly(log, () => step.run(log, serial))
-      if (serial === workload.length - 1) await this.#stopEverywhere(log, run)
+      if (serial === workload.length - 1) await this.#stopEverywhere(log, run, random)
       else await run()
     }
     return { moments: this.#moments, images: this.#images, kills: this.#kills, digests: this.#met }
   }
 
-  async #stopEverywhere(log: LogUnderTest, run: () => Promise<unknown>): Promise<void> {
+  async #stopEverywhere(log: LogUnderTest, run: () => Promise<unknown>, random: Random): Promise<void> {
     const suspects: Suspect[] = []
     const checks: (() => Promise<void>)[] = []
     await this.#atEveryMoment(log, run, (moment) => {
-      suspects.push(...this.#cutPower(log, { moment, choices: choicesAt }))
+      suspects.push(...this.#cutPower(log, { moment, choices: choicesAt, random }))
       const killed = log.fs.clone()
       const possible = log.history.possible()
       checks.push(() => named(`killed at the ${moment}`, () => this.#checkKilled(killed, possible)))
@@ -125,19 +129,22 @@ export class Explorer {
   }
 
   /** What a power cut may leave at this moment. */
-  *#cutPower(log: LogUnderTest, { moment, choices }: { moment: string; choices: Choices }): Generator<Suspect> {
+  *#cutPower(
+    log: LogUnderTest,
+    { moment, choices, random }: { moment: string; choices: Choices; random: Random },
+  ): Generator<Suspect> {
     const state = log.fs.crashState()
     const possible = log.history.possible()
-    for (const choice of choices(state, this.#random)) {
+    for (const choice of choices(state, random)) {
       const origin = (): string => `power cut at the ${moment}: ${JSON.stringify(choice)}`
       yield { image: state.image(choice), possible, origin }
     }
   }
 
-  async #cutPowerWhile(log: LogUnderTest, run: () => Promise<unknown>): Promise<Suspect[]> {
+  async #cutPowerWhile(log: LogUnderTest, random: Random, run: () => Promise<unknown>): Promise<Suspect[]> {
     const suspects: Suspect[] = []
     await this.#atEveryMoment(log, run, (moment) => {
-      suspects.push(...this.#cutPower(log, { moment, choices: someChoicesAt }))
+      suspects.push(...this.#cutPower(log, { moment, choices: someChoicesAt, random }))
     })
     return suspects
   }
@@ -154,9 +161,12 @@ export class Explorer {
     const history = new History()
     history.allow(possible)
     const known = this.#known.get(digest)
-    if (known !== undefined) return history.recovered(known)
+    const isStopped =
+      digest % RECOVERY_STOPPED_SHARE === 0 && depth < (this.#stoppedAt.get(digest) ?? MAX_DEPTH)
+    if (known !== undefined && !isStopped) return history.recovered(known)
 
-    this.#met.push(digest)
+    if (known === undefined) this.#met.push(digest)
+    if (isStopped) this.#stoppedAt.set(digest, depth)
     const fs = (this.#disks[depth] ??= new InMemoryFileSystem())
     fs.crash(image)
     const log = new LogUnderTest(fs, { values: this.#values, history, seed: digest })
@@ -164,13 +174,14 @@ export class Explorer {
     const recover = async (): Promise<void> => {
       contents = await log.open()
     }
-    const isStopped = depth < MAX_DEPTH && digest % RECOVERY_STOPPED_SHARE === 0
-    const suspects = isStopped ? await this.#cutPowerWhile(log, recover) : (await recover(), [])
+    const random = new Random(digest)
+    const suspects = isStopped ? await this.#cutPowerWhile(log, random, recover) : (await recover(), [])
     this.#known.set(digest, contents)
     // Recovery stopped anywhere, and repeated, must give the same.
     await this.#checkAll(suspects.map((suspect) => ({ ...suspect, possible: [contents] })), depth + 1)
     if (!isStopped || digest % LIVED_ON_SHARE !== 0) return
-    await this.#checkAll(await this.#cutPowerWhile(log, () => log.append(Buffer.alloc(10, 'lived on'))), depth + 1)
+    const livedOn = await this.#cutPowerWhile(log, random, () => log.append(Buffer.alloc(10, 'lived on')))
+    await this.#checkAll(livedOn, depth + 1)
     await log.close()
   }
 
@@ -180,8 +191,9 @@ export class Explorer {
     const history = new History()
     history.allow(possible)
     const log = new LogUnderTest(fs, { values: this.#values, history, seed: this.#kills })
-    await this.#checkAll(await this.#cutPowerWhile(log, () => untilReadOnly(log, () => log.open())), 1)
-    await this.#checkAll(await this.#cutPowerWhile(log, () => log.append(Buffer.alloc(10, 'lived on'))), 1)
+    const random = new Random(this.#kills)
+    await this.#checkAll(await this.#cutPowerWhile(log, random, () => untilReadOnly(log, () => log.open())), 1)
+    await this.#checkAll(await this.#cutPowerWhile(log, random, () => log.append(Buffer.alloc(10, 'lived on'))), 1)
     await log.close()
   }
 }
@@ -215,4 +227,10 @@ function systemCode(cause: unknown): unknown {
 /** 48 bits of an image's digest. */
 function shortDigest(image: CrashImage): number {
   return Buffer.from(image.digest(), 'base64').readUIntBE(0, 6)
+}
+
+/** A seed of its own for each workload. */
+function seedOf(workload: readonly Step[], failedSync: FailedSyncModel): number {
+  const names = [failedSync, ...workload.map(({ name }) => name)]
+  return createHash('sha256').update(names.join()).digest().readUIntBE(0, 6)
 }
