@@ -13,7 +13,7 @@ import type { Partition } from './partition.ts'
 import { encodeEnding, SummaryBuilder } from './seal.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
-import { io } from './segment-file.ts'
+import { giveUp, io } from './segment-file.ts'
 import { SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
 
 /** A segment that will not be written again, as an archiver needs it. */
@@ -110,7 +110,7 @@ export class ActiveSegment {
       if (first !== null) await segment.write(first)
       await directory.finish(path)
     } catch (error) {
-      await handle.close()
+      await giveUp(handle)
       throw error
     }
     return segment
@@ -186,9 +186,9 @@ export class ActiveSegment {
     this.#lastPosition = written.lastPosition
   }
 
-  /** Gives up the file descriptor. That this fails changes nothing: what is durable was made so before. */
-  async close(): Promise<void> {
-    await this.#handle.close().catch(() => {})
+  /** Gives up the file descriptor; what is durable was made so before. */
+  close(): Promise<void> {
+    return giveUp(this.#handle)
   }
 
   /** Describes the segment once it is ended. It must hold a record. */

@@ -11,7 +11,7 @@ import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
 import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
 import { SegmentScanner } from './scan.ts'
-import { io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
+import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
 import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
 import type { Indexed } from './segment-index.ts'
 import type { SharedLog } from './shared-log.ts'
@@ -106,7 +106,7 @@ export class LogCursor {
   async close(): Promise<void> {
     const reading = this.#reading
     this.#reading = null
-    await reading?.opened.handle.close()
+    if (reading !== null) await giveUp(reading.opened.handle)
   }
 
   /** Opens the segment that holds the next offset; null where the log has no segment. */
@@ -152,7 +152,7 @@ export class LogCursor {
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
       return { segment, opened, scanner, start, limit, bound: boundNow }
     } catch (error) {
-      await opened.handle.close()
+      await giveUp(opened.handle)
       throw error
     }
   }

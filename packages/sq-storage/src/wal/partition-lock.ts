@@ -32,7 +32,7 @@ export class PartitionLock {
       const { identity } = await io('look at', path, () => fs.stat(path))
       return new PartitionLock(fs, { path, lock, identity })
     } catch (error) {
-      await lock.release()
+      await giveUp(lock)
       throw error
     }
   }
@@ -49,9 +49,15 @@ export class PartitionLock {
     if (found?.identity !== this.#identity) throw new LockLostError(this.#path)
   }
 
+  /** Lets another writer have the partition. */
   release(): Promise<void> {
-    return this.#lock.release()
+    return giveUp(this.#lock)
   }
+}
+
+/** Whatever releasing a lock says, its descriptor is closed, and the kernel's lock is gone with it. */
+async function giveUp(lock: FileLock): Promise<void> {
+  await lock.release().catch(() => {})
 }
 
 async function takeLock(fs: FileSystem, path: string): Promise<FileLock> {

@@ -28,7 +28,7 @@ import type { Partition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
 import { encodeSeal, SummaryBuilder } from './seal.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
-import { io, listSegmentFiles, openSegment, placeAfterHead, verifyLink } from './segment-file.ts'
+import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, verifyLink } from './segment-file.ts'
 import type { OpenSegment } from './segment-file.ts'
 import { summarize } from './segment-summary.ts'
 
@@ -74,7 +74,7 @@ export async function recoverLog(
     await settle(directory)
     return await resume(last, found, { segments, openedAtMs })
   } catch (error) {
-    await last.handle.close()
+    await giveUp(last.handle)
     throw error
   }
 }
@@ -96,11 +96,11 @@ async function openLast(
       try {
         await verifyLink(before, opened.head)
       } finally {
-        await before.handle.close()
+        await giveUp(before.handle)
       }
     }
   } catch (error) {
-    await last?.handle.close()
+    if (last !== null) await giveUp(last.handle)
     throw error
   }
   return { segments: listed.length, last }

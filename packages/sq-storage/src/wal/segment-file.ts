@@ -84,15 +84,23 @@ export async function openSegment(
     const bytesRead = await io('read', segment.path, () => handle.read(start, 0))
     return { handle, head: decodeHead(start.subarray(0, bytesRead), segment, partition) }
   } catch (error) {
-    await handle.close()
+    await giveUp(handle)
     throw error
   }
+}
+
+/**
+ * Gives up a handle through which nothing is to become durable any more: it was only read, what it wrote is durable, or
+ * its failure was already reported. What its closing says is ignored: it changes nothing, and would hide the result.
+ */
+export async function giveUp(handle: FileHandle): Promise<void> {
+  await handle.close().catch(() => {})
 }
 
 /** The head of a segment, for what it states of the one before it. */
 export async function readHead(fs: FileSystem, segment: ListedSegment, partition: Partition): Promise<SegmentHead> {
   const { handle, head } = await openSegment(fs, segment, { partition, mode: 'read' })
-  await handle.close()
+  await giveUp(handle)
   return head
 }
 

@@ -11,6 +11,7 @@ import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { SegmentSummary } from './seal.ts'
 import {
+  giveUp,
   io,
   listSegmentFiles,
   openSegment,
@@ -72,7 +73,7 @@ export async function describeSegment(
     const { last } = await verifyLink(opened, await readHead(fs, successor, partition))
     return infoOf(opened.head, { last, summary: await readSummary(opened, last), state: 'healed' })
   } finally {
-    await opened.handle.close()
+    await giveUp(opened.handle)
   }
 }
 

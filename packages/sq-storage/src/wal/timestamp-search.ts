@@ -1,6 +1,6 @@
 /** Finds where in a log a time is reached, by the summaries and indexes of its segments. */
 import type { CursorContext } from './log-cursor.ts'
-import { io, listSegmentFiles, openSegment, readHead, verifyLink } from './segment-file.ts'
+import { giveUp, io, listSegmentFiles, openSegment, readHead, verifyLink } from './segment-file.ts'
 import type { ListedSegment } from './segment-file.ts'
 
 /**
@@ -28,6 +28,6 @@ async function offsetBeforeIn(
     const limit = stated?.link.end ?? (await io('read the size of', segment.path, () => opened.handle.size()))
     return await shared.indexes.offsetBefore({ segment: opened, last: stated?.last ?? null, limit }, timestampMs)
   } finally {
-    await opened.handle.close()
+    await giveUp(opened.handle)
   }
 }

@@ -21,7 +21,7 @@ import { firstRecords } from './record.ts'
 import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
-import { io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
+import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
 import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
 import { summarize } from './segment-summary.ts'
 
@@ -106,7 +106,7 @@ async function cutInside(log: Log, { at, offset }: { at: number; offset: number 
       neededEnd: frameEnd(split?.header ?? last),
     }
   } finally {
-    await opened.handle.close()
+    await giveUp(opened.handle)
   }
 }
 
@@ -126,7 +126,7 @@ async function linkBefore(log: Log, at: number): Promise<SegmentLink | null> {
     const { last } = await scanTo(before, segment.baseOffset)
     return linkTo(before.head, last)
   } finally {
-    await before.handle.close()
+    await giveUp(before.handle)
   }
 }
 
@@ -204,7 +204,7 @@ async function endOf(log: Log, { at, neededEnd }: { at: number; neededEnd: numbe
     if (stated === null) return { path, end: neededEnd ?? frameEnd(frame) }
     return stated.last.type === FrameType.SEAL ? null : { path, end: stated.link.end }
   } finally {
-    await opened.handle.close()
+    await giveUp(opened.handle)
   }
 }
 
@@ -216,7 +216,7 @@ async function endFile(directory: SegmentDirectory, { path, end }: FileEnd): Pro
     await io('cut off what is void in', path, () => handle.truncate(end))
     await io('sync', path, () => handle.sync())
   } finally {
-    await handle.close()
+    await giveUp(handle)
   }
 }
 
