@@ -1,0 +1,171 @@
+/**
+ * Every I/O operation of a log's life fails: each alone, and each with all that come after it. Whatever failed, what was
+ * acknowledged is there, and with the fault gone everything works.
+ */
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import type { FailedSyncModel, Operation } from '@sq/sim/memory'
+import { listSegments, LogNotFoundError, WalError } from '@sq/storage'
+import { describe, expect, test } from 'vitest'
+import { ValueTable, Violation } from './history.ts'
+import { LogUnderTest, PARTITION, TOPIC } from './log-under-test.ts'
+
+const OPERATIONS: readonly Operation[] = [
+  'open',
+  'create',
+  'read',
+  'write',
+  'sync',
+  'truncate',
+  'size',
+  'close',
+  'mkdir',
+  'readdir',
+  'stat',
+  'unlink',
+  'rename',
+  'syncDirectory',
+  'lock',
+]
+
+interface Failing {
+  readonly model: FailedSyncModel
+  readonly error: string
+  readonly forGood: boolean
+  /** What comes when the fault is gone. */
+  readonly afterwards: 'nothing' | 'a kill' | 'a power cut'
+}
+
+/** A log whose file system refuses the n-th operation, and perhaps all after it. */
+class FailingLife {
+  readonly #log: LogUnderTest
+  readonly #seen = { operations: 0, failedSteps: 0 }
+  readonly #stopFailing: () => void
+  #isOpen = false
+  #serial = 0
+
+  constructor({ model, error, forGood }: Failing, nth: number) {
+    const fs = new InMemoryFileSystem({ failedSync: model })
+    this.#log = new LogUnderTest(fs, { values: new ValueTable() })
+    const strikes = (): boolean => {
+      const number = ++this.#seen.operations
+      return forGood ? number >= nth : number === nth
+    }
+    const rule = fs.faults.add({ on: OPERATIONS, when: 'always', path: strikes, fault: { error } })
+    this.#stopFailing = () => rule.remove()
+  }
+
+  /** How many operations there were, failing ones and others, and how many steps failed. */
+  get seen(): Readonly<{ operations: number; failedSteps: number }> {
+    return this.#seen
+  }
+
+  /** A life that has it all: several commits, two at once, rotation, reading, an orderly close, one after a rotation. */
+  async live(): Promise<void> {
+    const log = this.#log
+    await this.#step(() => this.#append())
+    await this.#step(() => Promise.all([this.#append(), this.#append(), log.readBesideWriter()]))
+    await this.#step(() => log.rotate())
+    await this.#step(() => this.#append())
+    await this.#step(() => listSegments(log.fs, { dataDir: '/d' }, TOPIC, PARTITION))
+    await this.#step(() => this.#append(2000))
+    await this.#close()
+    await this.#step(() => this.#append())
+    await this.#step(() => log.rotate())
+    await this.#close()
+    await this.#step(() => this.#append())
+    await this.#close()
+  }
+
+  /** The fault is gone, and after what comes then everything must work. */
+  async recover(afterwards: Failing['afterwards']): Promise<void> {
+    const log = this.#log
+    this.#stopFailing()
+    if (afterwards !== 'nothing') {
+      log.die()
+      this.#isOpen = false
+    }
+    if (afterwards === 'a kill') log.fs.kill()
+    if (afterwards === 'a power cut') log.fs.crash()
+    if (!this.#isOpen) await log.open()
+    const { rejected } = log
+    await this.#append()
+    await log.rotate()
+    await this.#append()
+    if (log.rejected > rejected) throw new Violation('6: an append was rejected with the fault gone')
+    await log.close()
+    log.fs.crash()
+    await log.open()
+    await log.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#step(() => {
+      this.#isOpen = false
+      return this.#log.close()
+    })
+  }
+
+  /** Does something with the log, which is opened first where it is closed. */
+  async #step(step: () => Promise<unknown>): Promise<void> {
+    const { rejected } = this.#log
+    try {
+      if (!this.#isOpen) await this.#log.open()
+      this.#isOpen = true
+      await step()
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      this.#seen.failedSteps++
+      return
+    }
+    if (this.#log.rejected > rejected) this.#seen.failedSteps++
+  }
+
+  #append(length = 20): Promise<void> {
+    return this.#log.append(Buffer.alloc(length, `${this.#serial++},`))
+  }
+}
+
+/** Whether an error says that the file system refused something, or that no log was made because of it. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof LogNotFoundError || (error instanceof WalError && error.code === 'SQ_WAL_IO')
+}
+
+/** Lets the first operation fail, then the second, and so on, and resolves with how many there were to fail. */
+async function failEach(failing: Failing): Promise<number> {
+  for (let nth = 1; ; nth++) {
+    const life = new FailingLife(failing, nth)
+    try {
+      await life.live()
+      const { operations, failedSteps } = life.seen
+      await life.recover(failing.afterwards)
+      if (!failing.forGood && failing.model !== 'readonly' && failedSteps > 1) {
+        throw new Violation(`6: one failure made ${failedSteps} steps fail`)
+      }
+      if (operations < nth) return nth - 1
+    } catch (cause) {
+      throw new Error(`operation ${nth}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    }
+  }
+}
+
+/** Every model with all that may come then, but for a file system gone read-only, which only a new start mends. */
+const SETTINGS: readonly Omit<Failing, 'forGood'>[] = [
+  { model: 'ext4', error: 'EIO', afterwards: 'nothing' },
+  { model: 'ext4', error: 'EIO', afterwards: 'a kill' },
+  { model: 'ext4', error: 'EIO', afterwards: 'a power cut' },
+  { model: 'ext4', error: 'ENOSPC', afterwards: 'nothing' },
+  { model: 'btrfs', error: 'EIO', afterwards: 'nothing' },
+  { model: 'btrfs', error: 'EIO', afterwards: 'a kill' },
+  { model: 'btrfs', error: 'EIO', afterwards: 'a power cut' },
+  { model: 'readonly', error: 'EIO', afterwards: 'a power cut' },
+]
+
+describe('each operation of a log fails', () => {
+  test.each(SETTINGS)('once with $error on $model, and then comes $afterwards', async (setting) => {
+    expect(await failEach({ ...setting, forGood: false })).toBeGreaterThan(200)
+  })
+
+  test.each(SETTINGS)('with all after it with $error on $model, and then comes $afterwards', async (setting) => {
+    expect(await failEach({ ...setting, forGood: true })).toBeGreaterThan(200)
+  })
+})
