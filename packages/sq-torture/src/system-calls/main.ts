@@ -1,7 +1,8 @@
 /**
  * `pnpm system-calls [--scope all] [--only CALL,CALL]`: has strace make the system calls on a log's files fail, one
- * after another, and holds the log against what was acknowledged; then looks at the order of the calls. `--scope all`
- * tries further errors, and lets each call fail for good, too.
+ * after another, and holds the log against what was acknowledged; then looks at the order of the calls. Each call fails
+ * once with its usual errors, and those that change the disk also with all later ones. `--scope all` tries further
+ * errors, and lets every call fail for good.
  */
 import { join } from 'node:path'
 import { main, readOptions, UsageError } from '../options.ts'
