@@ -62,7 +62,8 @@ export interface FileSystem {
    * Makes the names in a directory durable: those created, removed and renamed so far. Rejects with `EIO` and the like;
    * then nothing is known about them, and it must be called again before the names are relied on.
    *
-   * Does nothing where the platform cannot do it (Windows).
+   * Does nothing where the platform cannot do it (Windows), nor where this process may neither read the directory nor
+   * change it: no name there is its own work then, and that they are durable is up to whoever made them.
    */
   syncDirectory(path: string): Promise<void>
 

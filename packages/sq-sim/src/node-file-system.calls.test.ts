@@ -12,13 +12,21 @@ type ReadCall = [fd: number, buffer: Uint8Array, offset: number, length: number,
 /** What the next calls of `fs.read` do instead of it. */
 const reads = vi.hoisted((): ((...call: ReadCall) => void)[] => [])
 
+type OpenCall = [path: string, flags: number, mode: number, done: (error: Error | null, fd: number) => void]
+
+/** What `fs.open` refuses. */
+const unreadable = vi.hoisted(() => new Set<string>())
+
 vi.mock('node:fs', async (importOriginal) => {
   const real = await importOriginal<typeof import('node:fs')>()
-  const promises = { ...real.promises, mkdir: vi.fn(real.promises.mkdir) }
+  const promises = { ...real.promises, mkdir: vi.fn(real.promises.mkdir), access: vi.fn(real.promises.access) }
   return {
     ...real,
     promises,
-    open: vi.fn(real.open),
+    open: vi.fn((...[path, flags, mode, done]: OpenCall) => {
+      if (unreadable.has(path)) done(systemError('EACCES', { syscall: 'open' }), 0)
+      else real.open(path, flags, mode, done)
+    }),
     close: vi.fn(real.close),
     fsync: vi.fn(real.fsync),
     read: (...call: ReadCall) => (reads.shift() ?? real.read)(...call),
@@ -110,6 +118,35 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EINVAL', { syscall: 'fsync' })))
     await nodeFs.syncDirectory(directory)
     expect(fs.close).toHaveBeenCalledOnce()
+  })
+
+  describe('with a directory that may not be read', () => {
+    beforeEach(() => {
+      fs.mkdirSync(`${directory}/data`)
+      unreadable.add(directory)
+    })
+    afterEach(() => unreadable.clear())
+
+    it('leaves its sync out where it may not be changed either, also below mkdir', async () => {
+      const refused = systemError('EACCES', { syscall: 'access' })
+      vi.mocked(fs.promises.access).mockRejectedValueOnce(refused).mockRejectedValueOnce(refused)
+      await nodeFs.syncDirectory(directory)
+      await nodeFs.mkdir(`${directory}/data/topic/0`)
+      const asked = [directory, fs.constants.W_OK]
+      expect(vi.mocked(fs.promises.access).mock.calls).toEqual([asked, asked])
+      expect(fs.existsSync(`${directory}/data/topic/0`)).toBe(true)
+    })
+
+    it('says so where it may be changed, for then the names in it may be new', async () => {
+      await expect(nodeFs.syncDirectory(directory)).rejects.toMatchObject({ code: 'EACCES', path: directory })
+      await expect(nodeFs.mkdir(`${directory}/data/topic/0`)).rejects.toMatchObject({ code: 'EACCES', path: directory })
+      expect(fs.existsSync(`${directory}/data/topic`)).toBe(false)
+    })
+
+    it('says so where that is not to be found out', async () => {
+      vi.mocked(fs.promises.access).mockRejectedValueOnce(systemError('EIO', { syscall: 'access' }))
+      await expect(nodeFs.syncDirectory(directory)).rejects.toMatchObject({ code: 'EACCES', path: directory })
+    })
   })
 
   it('closes a directory also when its sync fails, and says so', async () => {

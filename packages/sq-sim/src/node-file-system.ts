@@ -98,7 +98,11 @@ export class NodeFileSystem implements FileSystem {
 
   async syncDirectory(path: string): Promise<void> {
     if (process.platform === 'win32') return
-    const descriptor = await openDescriptor(path, O_RDONLY | O_DIRECTORY)
+    const descriptor = await openDescriptor(path, O_RDONLY | O_DIRECTORY).catch(async (error: unknown) => {
+      if (codeOf(error) === 'EACCES' && !(await mayChange(path))) return null
+      throw error
+    })
+    if (descriptor === null) return
     try {
       await fsyncDescriptor(descriptor, path)
     } catch (error) {
@@ -297,6 +301,16 @@ function withPath<E>(error: E, path: string): E {
     Object.assign(error, { path })
   }
   return error
+}
+
+/** Whether this process may make names in a directory. */
+async function mayChange(path: string): Promise<boolean> {
+  try {
+    await fs.promises.access(path, fs.constants.W_OK)
+    return true
+  } catch (error) {
+    return codeOf(error) !== 'EACCES'
+  }
 }
 
 /** False where there is nothing. Throws the code where there is something else. */

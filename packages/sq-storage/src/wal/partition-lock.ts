@@ -68,18 +68,9 @@ async function takeLock(fs: FileSystem, path: string): Promise<FileLock> {
   }
 }
 
-/**
- * Makes the names that lead to the partition durable, whoever made them: a process may have died before it did. A
- * parent of the data directory that this process may not read is left to whoever made the data directory there.
- */
+/** Makes the names that lead to the partition durable, whoever made them: a process may have died before it did. */
 async function syncParents(fs: FileSystem, dataDir: string, topic: string): Promise<void> {
-  for (const path of [join(dataDir, topic), dataDir]) {
+  for (const path of [join(dataDir, topic), dataDir, dirname(resolve(dataDir))]) {
     await io('sync the directory', path, () => fs.syncDirectory(path))
-  }
-  const parent = dirname(resolve(dataDir))
-  try {
-    await fs.syncDirectory(parent)
-  } catch (error) {
-    if (systemCode(error) !== 'EACCES') throw new WalIoError('sync the directory', parent, error)
   }
 }

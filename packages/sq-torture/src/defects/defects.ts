@@ -252,14 +252,14 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'the directories above a partition are not synced',
     file: `${WAL}/partition-lock.ts`,
-    find: 'for (const path of [join(dataDir, topic), dataDir])',
-    replace: 'for (const path of [].concat())',
+    find: 'for (const path of [join(dataDir, topic), dataDir, dirname(resolve(dataDir))])',
+    replace: 'for (const path of [dirname(resolve(dataDir))])',
   },
   {
     name: 'the directory above all others is not synced',
     file: `${WAL}/partition-lock.ts`,
-    find: '    await fs.syncDirectory(parent)\n',
-    replace: '',
+    find: 'dataDir, dirname(resolve(dataDir))])',
+    replace: 'dataDir])',
   },
 ]
 
@@ -546,6 +546,12 @@ const FILE_SYSTEM: readonly Defect[] = [
     file: NODE,
     find: `codeOf(error) !== 'EINVAL'`,
     replace: 'false',
+  },
+  {
+    name: 'a directory that may not be read is never synced',
+    file: NODE,
+    find: `codeOf(error) === 'EACCES' && !(await mayChange(path))`,
+    replace: `codeOf(error) === 'EACCES'`,
   },
   {
     name: 'a lock that another holds is taken',
