@@ -18,6 +18,13 @@ export function readOptions<T extends Record<string, string | number>>(defaults:
   return Object.assign({ ...defaults }, Object.fromEntries(entries))
 }
 
+/** Refuses zeros: where nothing is tried, nothing is shown. */
+export function mustBePositive(options: Record<string, number>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value < 1) throw new UsageError(`--${name} takes a whole number from 1, not ${value}`)
+  }
+}
+
 function parse(options: Record<string, { type: 'string' }>): Record<string, unknown> {
   try {
     return parseArgs({ options, args: process.argv.slice(2).filter((argument) => argument !== '--') }).values

@@ -18,15 +18,19 @@ type WorkerMessage<Found> =
 /** One kind of job: shared by the process that gives them out and the workers that do them. */
 export class Pool<Job, Found> {
   readonly #script: URL
+  /** The command that does a job again, and nothing else. */
+  readonly replay: (job: Job) => string
 
   /** `script`: the worker's module, which calls `serve`. */
-  constructor(script: URL) {
+  constructor(script: URL, replay: (job: Job) => string) {
     this.#script = script
+    this.replay = replay
   }
 
   /**
    * Gives every job to some worker, one at a time, and calls back with what each found. Neighbours go to the same worker
-   * as far as that keeps all of them busy. Rejects with the first failure; all workers are gone when it settles.
+   * as far as that keeps all of them busy. Rejects with the first failure, which may be the end of a worker; all workers
+   * are gone when it settles.
    */
   async run(jobs: readonly Job[], onDone: (found: Found, job: Job) => void): Promise<void> {
     const workers = Math.min(availableParallelism(), jobs.length)
@@ -50,16 +54,23 @@ export class Pool<Job, Found> {
         }
         child.send({ job: current })
         limit = setTimeout(() => {
-          failures.push(`VIOLATION 12: after ${JOB_LIMIT_MS / 1000} s this is not over: ${JSON.stringify(current)}`)
+          failures.push(this.#broken(`12: after ${JOB_LIMIT_MS / 1000} s this is not over`, current))
           child.kill('SIGKILL')
         }, JOB_LIMIT_MS)
       })
-      const [status] = await exited
+      await exited
       clearTimeout(limit)
-      if (status !== 0) failures.push(`a worker ended with status ${status}`)
+      const { exitCode, signalCode } = child
+      if (exitCode === 0 && current === undefined) return
+      failures.push(this.#broken(`12: the process ended by ${signalCode ?? `itself, with status ${exitCode}`}`, current))
     }
     await Promise.all(shares.map(work))
     if (failures.length > 0) throw new Error(failures[0])
+  }
+
+  /** What the process that did a job, if it had begun with one, can say no more. */
+  #broken(what: string, job: Job | undefined): string {
+    return job === undefined ? `VIOLATION ${what}` : `VIOLATION ${what}\n  replay: ${this.replay(job)}`
   }
 
   /** The worker's side: does each job it is given, until there are no more. */

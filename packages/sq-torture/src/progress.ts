@@ -1,25 +1,59 @@
-/** One line on a terminal that says how far a long run has come; nothing where output is not a terminal. */
+/**
+ * Says on the error output how far a long run has come: on a terminal one line that is written over again and again,
+ * elsewhere a line now and then, so that whoever looks at a protocol sees that it lives.
+ */
 import { SystemClock } from '@sq/sim'
+import type { Clock } from '@sq/sim'
 
-const clock = new SystemClock()
-const INTERVAL_MS = 200
+const TERMINAL_INTERVAL_MS = 200
+const PROTOCOL_INTERVAL_MS = 30_000
+const CLEAR_LINE = '\r\u001B[K'
+
+/** Where the lines go. */
+export interface ProgressOutput {
+  readonly isTTY?: boolean
+  write(text: string): unknown
+}
 
 export class Progress {
-  readonly #startedMs = clock.monotonic()
-  #shownMs = -Infinity
+  readonly #output: ProgressOutput
+  readonly #clock: Clock
+  readonly #startedMs: number
+  #shownMs: number
+
+  constructor(output: ProgressOutput, clock: Clock) {
+    this.#output = output
+    this.#clock = clock
+    this.#startedMs = clock.monotonic()
+    this.#shownMs = output.isTTY === true ? -Infinity : this.#startedMs
+  }
 
   get elapsedMs(): number {
-    return clock.monotonic() - this.#startedMs
+    return this.#clock.monotonic() - this.#startedMs
   }
 
+  /** Shows a text, unless one was shown just now. */
   show(text: () => string): void {
-    if (!process.stderr.isTTY || clock.monotonic() - this.#shownMs < INTERVAL_MS) return
-    this.#shownMs = clock.monotonic()
-    process.stderr.write(`\r\u001B[K${text()}`)
+    const isTerminal = this.#output.isTTY === true
+    const nowMs = this.#clock.monotonic()
+    if (nowMs - this.#shownMs < (isTerminal ? TERMINAL_INTERVAL_MS : PROTOCOL_INTERVAL_MS)) return
+    this.#shownMs = nowMs
+    this.#output.write(isTerminal ? `${CLEAR_LINE}${text()}` : `${text()}\n`)
   }
 
+  /** Takes the line away, where it can be: before anything else is written. */
   clear(): void {
-    if (process.stderr.isTTY) process.stderr.write('\r\u001B[K')
+    if (this.#output.isTTY === true) this.#output.write(CLEAR_LINE)
+  }
+}
+
+/** Does something long that shows how far it has come; whatever came of it, no line is left behind. */
+export async function withProgress<T>(work: (progress: Progress) => Promise<T>): Promise<T> {
+  const progress = new Progress(process.stderr, new SystemClock())
+  try {
+    return await work(progress)
+  } finally {
+    progress.clear()
   }
 }
 

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { main, readOptions, UsageError } from '../options.ts'
-import { formatSeconds, Progress } from '../progress.ts'
+import { formatSeconds, withProgress } from '../progress.ts'
+import type { Progress } from '../progress.ts'
 import { CHECKS } from './checks.ts'
 import { withDefect } from './defect.ts'
 import type { Defect } from './defect.ts'
@@ -19,7 +20,13 @@ await main(async () => {
   const { only } = readOptions({ only: '' })
   const defects = DEFECTS.filter(({ name }) => only === '' || name === only)
   if (defects.length === 0) throw new UsageError(`--only takes the name of a defect, not ${JSON.stringify(only)}`)
-  const progress = new Progress()
+  await mustBeSeedable(defects)
+  const survivors = await withProgress((progress) => huntAll(defects, progress))
+  if (survivors > 0) process.exitCode = 1
+})
+
+/** Hunts all defects, tells of each, and resolves with how many survived. */
+async function huntAll(defects: readonly Defect[], progress: Progress): Promise<number> {
   const width = Math.max(...defects.map(({ name }) => name.length))
   let done = 0
   let survivors = 0
@@ -29,17 +36,17 @@ await main(async () => {
     const verdict = killer === null ? 'SURVIVES' : `${killer.check.name}: ${killer.what}`
     progress.clear()
     process.stdout.write(`${defect.name.padEnd(width)} ${formatSeconds(elapsedMs).padStart(8)}  ${briefly(verdict)}\n`)
+    if (killer === null) process.stdout.write(`  replay: pnpm defects --only ${JSON.stringify(defect.name)}\n`)
     progress.show(() => `${done} of ${defects.length} defects, ${formatSeconds(progress.elapsedMs)}`)
   }
-  await mustBeSeedable(defects)
   await hunt(defects, { checks: CHECKS, atOnce: AT_ONCE, onDone })
   progress.clear()
   const killed = defects.length - survivors
   process.stdout.write(
     `seeded ${defects.length} defects: ${killed} killed, ${survivors} survive, ${formatSeconds(progress.elapsedMs)}\n`,
   )
-  if (survivors > 0) process.exitCode = 1
-})
+  return survivors
+}
 
 /** All of them, before the first is hunted: a hunt takes minutes. */
 async function mustBeSeedable(defects: readonly Defect[]): Promise<void> {

@@ -9,4 +9,7 @@ export interface ExploreJob {
   readonly steps: readonly string[]
 }
 
-export const exploreJobs: Pool<ExploreJob, Explored> = new Pool(new URL('./worker.js', import.meta.url))
+export const exploreJobs: Pool<ExploreJob, Explored> = new Pool(
+  new URL('./worker.js', import.meta.url),
+  ({ model, steps }) => `pnpm explore --only ${steps.join(',')} --model ${model}`,
+)

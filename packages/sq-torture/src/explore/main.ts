@@ -2,8 +2,9 @@
  * `pnpm explore`: stops every short workload before and after each of its I/O operations, by power cuts in every way that
  * is tried and by kills, recovers what is left, and holds the result against what was acknowledged.
  */
-import { main, readOptions, UsageError } from '../options.ts'
-import { formatCount, formatSeconds, Progress } from '../progress.ts'
+import { main, mustBePositive, readOptions, UsageError } from '../options.ts'
+import { formatCount, formatSeconds, withProgress } from '../progress.ts'
+import type { Progress } from '../progress.ts'
 import type { Explored } from './explorer.ts'
 import { exploreJobs } from './jobs.ts'
 import type { ExploreJob } from './jobs.ts'
@@ -15,14 +16,19 @@ const FAILING_STEP = 'sync-failure'
 
 await main(async () => {
   const options = readOptions({ length: 3, only: '', model: '' })
+  mustBePositive({ length: options.length })
   const models = MODELS.filter((model) => options.model === '' || options.model === model)
   if (models.length === 0) throw new UsageError(`--model takes ${MODELS.join(', ')}, not ${options.model}`)
   const jobs = byLastStep(workloads(options)).flatMap((steps) => {
     const differing = options.only !== '' || steps.includes(FAILING_STEP) ? models : models.slice(0, 1)
     return differing.map((model): ExploreJob => ({ model, steps }))
   })
+  const told = await withProgress((progress) => explore(jobs, progress))
+  process.stdout.write(`explored ${formatCount(jobs.length)} workloads of up to ${options.length} steps, ${told}\n`)
+})
 
-  const progress = new Progress()
+/** Explores all workloads, and resolves with what there is to tell. */
+async function explore(jobs: readonly ExploreJob[], progress: Progress): Promise<string> {
   const digests = new Set<number>()
   let moments = 0
   let images = 0
@@ -40,13 +46,12 @@ await main(async () => {
     })
   }
   await exploreJobs.run(jobs, onDone)
-  progress.clear()
-  process.stdout.write(
-    `explored ${formatCount(jobs.length)} workloads of up to ${options.length} steps, stopped at ${formatCount(moments)} ` +
-      `moments: ${formatCount(images)} images left by power cuts, ${formatCount(digests.size)} distinct ones recovered, ` +
-      `${formatCount(kills)} kills recovered, 0 violations, ${formatSeconds(progress.elapsedMs)}\n`,
+  return (
+    `stopped at ${formatCount(moments)} moments: ${formatCount(images)} images left by power cuts, ` +
+    `${formatCount(digests.size)} distinct ones recovered, ${formatCount(kills)} kills recovered, 0 violations, ` +
+    formatSeconds(progress.elapsedMs)
   )
-})
+}
 
 /** What ends in the same step leaves many of the same images: it goes to the same worker, which recovers each once. */
 function byLastStep(all: string[][]): string[][] {

@@ -6,16 +6,15 @@ import { STEPS } from './workloads.ts'
 
 const explorer = new Explorer()
 
-exploreJobs.serve(async ({ model, steps }) => {
+exploreJobs.serve(async (job) => {
   try {
     return await explorer.explore(
-      steps.map((name) => STEPS.find((step) => step.name === name) ?? unknownStep(name)),
-      model,
+      job.steps.map((name) => STEPS.find((step) => step.name === name) ?? unknownStep(name)),
+      job.model,
     )
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error)
-    const replay = `pnpm explore --only ${steps.join(',')} --model ${model}`
-    throw new Violation(`VIOLATION ${what}\n  replay: ${replay}`, { cause: error })
+    throw new Violation(`VIOLATION ${what}\n  replay: ${exploreJobs.replay(job)}`, { cause: error })
   }
 })
 

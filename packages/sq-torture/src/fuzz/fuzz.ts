@@ -3,6 +3,7 @@ import { Violation } from '../history.ts'
 import { drawCase } from './fuzz-case.ts'
 import type { GoodLog } from './good-logs.ts'
 import { writeGoodLogs } from './good-logs.ts'
+import { fuzzJobs } from './jobs.ts'
 import type { FuzzFound, FuzzJob } from './jobs.ts'
 import { Judge } from './judge.ts'
 
@@ -36,7 +37,8 @@ export class Fuzzer {
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error)
       const how = `  the log "${fuzzed.log.name}": ${fuzzed.mutations.join(', ')}`
-      throw new Violation(`VIOLATION ${what}\n${how}\n  replay: pnpm fuzz --cases 1 --seed ${seed}`, { cause: error })
+      const replay = fuzzJobs.replay({ firstSeed: seed, cases: 1 })
+      throw new Violation(`VIOLATION ${what}\n${how}\n  replay: ${replay}`, { cause: error })
     }
   }
 }

@@ -9,4 +9,7 @@ export interface FuzzJob {
 /** How many cases had each outcome. */
 export type FuzzFound = Readonly<Record<string, number>>
 
-export const fuzzJobs: Pool<FuzzJob, FuzzFound> = new Pool(new URL('./worker.js', import.meta.url))
+export const fuzzJobs: Pool<FuzzJob, FuzzFound> = new Pool(
+  new URL('./worker.js', import.meta.url),
+  ({ firstSeed, cases }) => `pnpm fuzz --cases ${cases} --seed ${firstSeed}`,
+)

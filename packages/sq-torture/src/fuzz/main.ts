@@ -1,6 +1,7 @@
 /** `pnpm fuzz --cases N [--seed S]`: puts N damaged or forged logs, each from its seed, before reader and writer. */
-import { main, readOptions } from '../options.ts'
-import { formatCount, formatSeconds, Progress } from '../progress.ts'
+import { main, mustBePositive, readOptions } from '../options.ts'
+import { formatCount, formatSeconds, withProgress } from '../progress.ts'
+import type { Progress } from '../progress.ts'
 import { fuzzJobs } from './jobs.ts'
 import type { FuzzFound, FuzzJob } from './jobs.ts'
 
@@ -8,7 +9,15 @@ const CASES_A_JOB = 500
 
 await main(async () => {
   const { cases, seed: firstSeed } = readOptions({ cases: 10_000, seed: 1 })
-  const progress = new Progress()
+  mustBePositive({ cases })
+  process.stdout.write(await withProgress((progress) => fuzzAll({ cases, firstSeed }, progress)))
+})
+
+/** Judges all cases, and resolves with what there is to tell. */
+async function fuzzAll(
+  { cases, firstSeed }: { cases: number; firstSeed: number },
+  progress: Progress,
+): Promise<string> {
   const jobs = Array.from({ length: Math.ceil(cases / CASES_A_JOB) }, (_, index): FuzzJob => {
     const done = index * CASES_A_JOB
     return { firstSeed: firstSeed + done, cases: Math.min(CASES_A_JOB, cases - done) }
@@ -23,11 +32,8 @@ await main(async () => {
     })
   }
   await fuzzJobs.run(jobs, onDone)
-  progress.clear()
-  for (const [outcome, count] of [...outcomes].toSorted(([one], [other]) => (one < other ? -1 : 1))) {
-    process.stdout.write(`${formatCount(count).padStart(9)}  ${outcome}\n`)
-  }
-  process.stdout.write(
-    `fuzzed ${formatCount(judged)} logs from seed ${firstSeed}: 0 violations, ${formatSeconds(progress.elapsedMs)}\n`,
-  )
-})
+  const sorted = [...outcomes].toSorted(([one], [other]) => (one < other ? -1 : 1))
+  const lines = sorted.map(([outcome, count]) => `${formatCount(count).padStart(9)}  ${outcome}\n`)
+  const time = formatSeconds(progress.elapsedMs)
+  return `${lines.join('')}fuzzed ${formatCount(judged)} logs from seed ${firstSeed}: 0 violations, ${time}\n`
+}

@@ -13,4 +13,7 @@ export interface SimulateFound {
   readonly stops: number
 }
 
-export const simulateJobs: Pool<SimulateJob, SimulateFound> = new Pool(new URL('./worker.js', import.meta.url))
+export const simulateJobs: Pool<SimulateJob, SimulateFound> = new Pool(
+  new URL('./worker.js', import.meta.url),
+  ({ firstSeed, seeds }) => `pnpm simulate --seeds ${seeds} --seed ${firstSeed}`,
+)

@@ -1,6 +1,7 @@
 /** `pnpm simulate --seeds N [--seed S]`: lives N logs among faults, power cuts and kills, each drawn from its seed. */
-import { main, readOptions } from '../options.ts'
-import { formatCount, formatSeconds, Progress } from '../progress.ts'
+import { main, mustBePositive, readOptions } from '../options.ts'
+import { formatCount, formatSeconds, withProgress } from '../progress.ts'
+import type { Progress } from '../progress.ts'
 import { simulateJobs } from './jobs.ts'
 import type { SimulateFound, SimulateJob } from './jobs.ts'
 import { simulateTraced } from './simulation.ts'
@@ -9,8 +10,16 @@ const SEEDS_A_JOB = 100
 
 await main(async () => {
   const { seeds, seed: firstSeed } = readOptions({ seeds: 1000, seed: 1 })
+  mustBePositive({ seeds })
   if (seeds === 1) return replay(firstSeed)
-  const progress = new Progress()
+  process.stdout.write(await withProgress((progress) => simulateAll({ seeds, firstSeed }, progress)))
+})
+
+/** Simulates all seeds, and resolves with what there is to tell. */
+async function simulateAll(
+  { seeds, firstSeed }: { seeds: number; firstSeed: number },
+  progress: Progress,
+): Promise<string> {
   const jobs = Array.from({ length: Math.ceil(seeds / SEEDS_A_JOB) }, (_, index): SimulateJob => {
     const done = index * SEEDS_A_JOB
     return { firstSeed: firstSeed + done, seeds: Math.min(SEEDS_A_JOB, seeds - done) }
@@ -27,13 +36,12 @@ await main(async () => {
     })
   }
   await simulateJobs.run(jobs, onDone)
-  progress.clear()
-  process.stdout.write(
+  return (
     `simulated ${formatCount(sum.seeds)} seeds from ${firstSeed}: ${formatCount(sum.acknowledged)} appends acknowledged, ` +
-      `${formatCount(sum.rejected)} rejected, ${formatCount(sum.stops)} power cuts and kills, 0 violations, ` +
-      `${formatSeconds(progress.elapsedMs)}\n`,
+    `${formatCount(sum.rejected)} rejected, ${formatCount(sum.stops)} power cuts and kills, 0 violations, ` +
+    `${formatSeconds(progress.elapsedMs)}\n`
   )
-})
+}
 
 /** One seed, with all there is to say about it. */
 async function replay(seed: number): Promise<void> {

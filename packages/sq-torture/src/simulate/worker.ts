@@ -26,6 +26,7 @@ async function run(seed: number): Promise<Simulated> {
     return found
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error)
-    throw new Violation(`VIOLATION ${what}\n  replay: pnpm simulate --seeds 1 --seed ${seed}`, { cause: error })
+    const replay = simulateJobs.replay({ firstSeed: seed, seeds: 1 })
+    throw new Violation(`VIOLATION ${what}\n  replay: ${replay}`, { cause: error })
   }
 }

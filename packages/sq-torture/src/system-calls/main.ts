@@ -6,7 +6,8 @@
  */
 import { join } from 'node:path'
 import { main, readOptions, UsageError } from '../options.ts'
-import { formatCount, formatSeconds, Progress } from '../progress.ts'
+import { formatCount, formatSeconds, withProgress } from '../progress.ts'
+import type { Progress } from '../progress.ts'
 import { inWorkingDirectory } from '../torture/working-directory.ts'
 import { checkCallOrder, ORDERED_CALLS } from './call-order.ts'
 import { CALL_NAMES, listFaults } from './faults.ts'
@@ -27,7 +28,8 @@ await main(async () => {
   }
   const replay = `pnpm system-calls${scope === '' ? '' : ` --scope ${scope}`}${only === '' ? '' : ` --only ${only}`}`
   await inWorkingDirectory({ parent: '', name: 'sq-system-calls', replay }, async (directory, signal) => {
-    await failCalls({ faults: listFaults({ names, all: scope === 'all' }), directory, signal })
+    const faults = listFaults({ names, all: scope === 'all' })
+    process.stdout.write(await withProgress((progress) => failCalls({ faults, directory, signal }, progress)))
     const task = { dataDir: join(directory, 'watched'), held: [], firstSerial: 0 }
     const { newSegments, acknowledgements } = checkCallOrder((await straceWatching(task, ORDERED_CALLS, signal)).trace)
     process.stdout.write(
@@ -37,23 +39,18 @@ await main(async () => {
   })
 })
 
-async function failCalls(options: Omit<MatrixOptions, 'onRun'>): Promise<void> {
-  const progress = new Progress()
-  try {
-    const sum = await runMatrix({
-      ...options,
-      onRun({ runs }) {
-        progress.show(() => `${formatCount(runs)} runs, 0 violations, ${formatSeconds(progress.elapsedMs)}`)
-      },
-    })
-    progress.clear()
-    const injected = [...sum.injected].map(([name, count]) => `${formatCount(count)} ${name}`)
-    process.stdout.write(
-      `made system calls fail in ${formatCount(sum.runs)} runs (${injected.join(', ')}): ` +
-        `${formatCount(sum.acknowledged)} records acknowledged, ${formatCount(sum.rejected)} rejected, 0 lost, ` +
-        `0 violations, ${formatSeconds(progress.elapsedMs)}\n`,
-    )
-  } finally {
-    progress.clear()
-  }
+/** Makes the calls fail, and resolves with what there is to tell. */
+async function failCalls(options: Omit<MatrixOptions, 'onRun'>, progress: Progress): Promise<string> {
+  const sum = await runMatrix({
+    ...options,
+    onRun({ runs }) {
+      progress.show(() => `${formatCount(runs)} runs, 0 violations, ${formatSeconds(progress.elapsedMs)}`)
+    },
+  })
+  const injected = [...sum.injected].map(([name, count]) => `${formatCount(count)} ${name}`)
+  return (
+    `made system calls fail in ${formatCount(sum.runs)} runs (${injected.join(', ')}): ` +
+    `${formatCount(sum.acknowledged)} records acknowledged, ${formatCount(sum.rejected)} rejected, 0 lost, ` +
+    `0 violations, ${formatSeconds(progress.elapsedMs)}\n`
+  )
 }

@@ -3,8 +3,9 @@
  * real disk, and fills small disks, and holds what is left against what was acknowledged. The seed draws what the
  * processes do and when they are killed; where exactly a kill falls is up to the machine.
  */
-import { main, readOptions, UsageError } from '../options.ts'
-import { formatCount, formatSeconds, Progress } from '../progress.ts'
+import { main, mustBePositive, readOptions, UsageError } from '../options.ts'
+import { formatCount, formatSeconds, withProgress } from '../progress.ts'
+import type { Progress } from '../progress.ts'
 import { fillDisks } from './disk-full.ts'
 import { torture } from './kills.ts'
 import type { KillOptions } from './kills.ts'
@@ -15,35 +16,34 @@ const PARTS = ['', 'kills', 'disk-full']
 await main(async () => {
   const { kills, seed, dir, only } = readOptions({ kills: 1000, seed: 1, dir: '', only: '' })
   if (!PARTS.includes(only)) throw new UsageError(`--only takes kills or disk-full, not ${only}`)
-  const replay = `pnpm torture --kills ${kills} --seed ${seed}${only === '' ? '' : ` --only ${only}`}`
+  if (only !== 'disk-full') mustBePositive({ kills })
+  const further = Object.entries({ dir, only }).flatMap(([name, value]) => (value === '' ? [] : [` --${name} ${value}`]))
+  const replay = `pnpm torture --kills ${kills} --seed ${seed}${further.join('')}`
   await inWorkingDirectory({ parent: dir, name: 'sq-torture', replay }, async (directory, signal) => {
-    if (only !== 'disk-full') await kill({ kills, seed, directory, signal })
+    if (only !== 'disk-full') {
+      process.stdout.write(await withProgress((progress) => kill({ kills, seed, directory, signal }, progress)))
+    }
     if (only === 'kills') return
     for await (const line of fillDisks(directory, signal)) process.stdout.write(`${line}\n`)
   })
 })
 
-async function kill(options: Omit<KillOptions, 'onKill'>): Promise<void> {
-  const progress = new Progress()
-  try {
-    const sum = await torture({
-      ...options,
-      onKill({ kills }) {
-        progress.show(() => {
-          const far = `${formatCount(kills)} of ${formatCount(options.kills)} kills`
-          return `${far}, 0 violations, ${formatSeconds(progress.elapsedMs)}`
-        })
-      },
-    })
-    progress.clear()
-    process.stdout.write(
-      `killed ${formatCount(sum.kills)} processes on ${formatCount(sum.logs)} logs, ` +
-        `${formatCount(sum.whileOpening)} of them while they opened the log: ` +
-        `${formatCount(sum.acknowledged)} records acknowledged, ` +
-        `${formatCount(sum.tornEnds)} torn ends of ${formatCount(sum.tornBytes)} bytes, 0 lost, ` +
-        `0 violations, ${formatSeconds(progress.elapsedMs)}\n`,
-    )
-  } finally {
-    progress.clear()
-  }
+/** Kills as often as asked for, and resolves with what there is to tell. */
+async function kill(options: Omit<KillOptions, 'onKill'>, progress: Progress): Promise<string> {
+  const sum = await torture({
+    ...options,
+    onKill({ kills }) {
+      progress.show(() => {
+        const far = `${formatCount(kills)} of ${formatCount(options.kills)} kills`
+        return `${far}, 0 violations, ${formatSeconds(progress.elapsedMs)}`
+      })
+    },
+  })
+  return (
+    `killed ${formatCount(sum.kills)} processes on ${formatCount(sum.logs)} logs, ` +
+    `${formatCount(sum.whileOpening)} of them while they opened the log: ` +
+    `${formatCount(sum.acknowledged)} records acknowledged, ` +
+    `${formatCount(sum.tornEnds)} torn ends of ${formatCount(sum.tornBytes)} bytes, 0 lost, ` +
+    `0 violations, ${formatSeconds(progress.elapsedMs)}\n`
+  )
 }
