@@ -64,6 +64,10 @@ export class LogUnderTest {
     return this.#writer
   }
 
+  get isOpen(): boolean {
+    return this.#writer !== null
+  }
+
   /** Opens the log, and holds what it finds against the history. Where this rejects, it may be tried again. */
   async open(): Promise<Contents> {
     const before = await this.read()

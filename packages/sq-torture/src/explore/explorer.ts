@@ -8,10 +8,10 @@ import { createHash } from 'node:crypto'
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { CrashImage, FailedSyncModel, Operation } from '@sq/sim/memory'
-import { WalIoError } from '@sq/storage'
 import { History, ValueTable, Violation } from '../history.ts'
 import type { Contents } from '../history.ts'
 import { LogUnderTest } from '../log-under-test.ts'
+import { untilReadOnly } from '../read-only.ts'
 import { choicesAt, someChoicesAt } from './crash-choices.ts'
 import type { Choices } from './crash-choices.ts'
 import type { Step } from './workloads.ts'
@@ -206,22 +206,6 @@ async function named(where: string | (() => string), check: () => Promise<void>)
     const what = cause instanceof Error ? cause.message : String(cause)
     throw new Violation(`${what}\n  ${typeof where === 'string' ? where : where()}`, { cause })
   }
-}
-
-/** Does something to a log. If the file system turns out to be read-only, nothing helps but to start the machine again. */
-async function untilReadOnly(log: LogUnderTest, work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    if (!(error instanceof WalIoError) || systemCode(error.cause) !== 'EROFS') throw error
-    log.die()
-    log.fs.crash()
-    await log.open()
-  }
-}
-
-function systemCode(cause: unknown): unknown {
-  return cause instanceof Error && 'code' in cause ? cause.code : undefined
 }
 
 /** 48 bits of an image's digest. */

@@ -8,6 +8,7 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import { WalError } from '@sq/storage'
 import { ValueTable, Violation } from '../history.ts'
 import { LogUnderTest } from '../log-under-test.ts'
+import { untilReadOnly } from '../read-only.ts'
 import { drawSwarm, strike } from './swarm.ts'
 import type { Action, Swarm } from './swarm.ts'
 
@@ -64,14 +65,26 @@ class Simulation {
 
   async #step(): Promise<void> {
     const { actions, faults, concurrency } = this.#swarm
+    const { rejected } = this.#log
     if (faults.length > 0 && this.#random.chance(0.3)) strike(this.#fs, this.#random.pick(faults), this.#random)
     const action = actions.length > 0 && this.#random.chance(0.5) ? this.#random.pick(actions) : null
     const stop = action === 'power-cut' || action === 'kill' ? this.#stopSoon(action) : null
     const appends = Array.from({ length: 1 + this.#random.int(concurrency) }, () => this.#append(action === 'batch'))
-    if (action !== null && stop === null) await this.#act(action)
-    await this.#log.untilDead(Promise.all(appends))
-    if (stop === null) return
-    stop()
+    // Should the process die while it acts, what it was told of its appends by then is all it is told.
+    const told = this.#log.untilDead(Promise.all(appends))
+    await Promise.all([told, stop === null && action !== null ? this.#act(action) : null])
+    stop?.()
+    // Nobody waits for ever for a file system that has gone read-only.
+    const mayBeReadOnly = this.#swarm.failedSync === 'readonly' && this.#log.rejected > rejected
+    if (mayBeReadOnly && this.#random.chance(0.5)) await this.#restart()
+    else if (stop !== null) await this.#open()
+  }
+
+  /** Cuts the power, and opens the log again. */
+  async #restart(): Promise<void> {
+    this.#stops++
+    this.#log.die()
+    this.#fs.crash({ random: this.#random })
     await this.#open()
   }
 
@@ -79,12 +92,9 @@ class Simulation {
   async #act(action: Action): Promise<void> {
     if (action === 'age') this.#log.clock.advance(2000)
     if (action === 'evict') this.#fs.evict()
-    if (action === 'rotate') await this.#tolerate(this.#log.rotate())
-    if (action === 'read') await this.#tolerate(this.#log.readBesideWriter())
-    if (action === 'reopen') {
-      await this.#tolerate(this.#log.close())
-      await this.#open()
-    }
+    if (action === 'rotate') await this.#tolerate(() => this.#log.rotate())
+    if (action === 'read') await this.#tolerate(() => this.#log.readBesideWriter())
+    if (action === 'reopen') await this.#tolerate(() => this.#log.close())
   }
 
   async #append(asBatch: boolean): Promise<void> {
@@ -123,7 +133,7 @@ class Simulation {
   async #open(): Promise<void> {
     for (;;) {
       try {
-        await this.#log.open()
+        await untilReadOnly(this.#log, () => this.#log.open())
         return
       } catch (error) {
         if (!isFault(error)) throw error
@@ -131,18 +141,20 @@ class Simulation {
     }
   }
 
-  /** What fails because of a fault may fail. */
-  async #tolerate(attempt: Promise<unknown>): Promise<void> {
+  /** What fails because of a fault may fail. Afterwards the log is open, whatever was done. */
+  async #tolerate(attempt: () => Promise<unknown>): Promise<void> {
     try {
-      await attempt
+      await untilReadOnly(this.#log, attempt)
     } catch (error) {
       if (!isFault(error)) throw error
     }
+    if (!this.#log.isOpen) await this.#open()
   }
 
   /** Without faults, everything works: appends, rotation, closing, and a log that is the same after reopening. */
   async #recoverFromAll(): Promise<void> {
     this.#fs.faults.clear()
+    if (this.#swarm.failedSync === 'readonly') await this.#restart()
     const rejected = this.#log.rejected
     await this.#log.append(Buffer.from('alive'))
     await this.#log.rotate()

@@ -38,6 +38,10 @@ const FAULTS = [
   { name: 'unlink fails', on: 'unlink', fault: { error: 'EIO' } },
   { name: 'read fails', on: 'read', fault: { error: 'EIO' } },
   { name: 'truncate fails', on: 'truncate', fault: { error: 'EIO' } },
+  { name: 'looking fails', on: ['stat', 'size', 'readdir'], fault: { error: 'EIO' } },
+  { name: 'close fails', on: 'close', fault: { error: 'EIO' } },
+  { name: 'mkdir fails', on: 'mkdir', fault: { error: 'ENOSPC' } },
+  { name: 'locking fails', on: 'lock', fault: { error: 'ENOLCK' } },
   { name: 'slow', on: ['write', 'sync', 'syncDirectory'], fault: { turns: 5 } },
 ] as const
 
@@ -52,7 +56,7 @@ export function drawSwarm(random: Random): Swarm {
   const lengths = random.pick(['edges', 'small', 'mixed'] as const)
   const maxSegmentBytes = random.pick([1, 300, 1000, 5000, 100_000])
   return {
-    failedSync: random.pick(['ext4', 'xfs', 'btrfs'] as const),
+    failedSync: random.pick(['ext4', 'btrfs', 'readonly'] as const),
     weakNames: random.chance(0.5),
     config: {
       dataDir: '/d',
