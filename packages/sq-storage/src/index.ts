@@ -18,6 +18,17 @@ export {
 } from './errors.ts'
 export type { ClosedSegment } from './wal/active-segment.ts'
 export type { AppendedRecords, RecordSource } from './wal/append-all.ts'
+export type {
+  AppendEvent,
+  CommitEvent,
+  CommitReason,
+  DeleteEvent,
+  HealEvent,
+  RecoverEvent,
+  RotateEvent,
+  RotateReason,
+  WalEvents,
+} from './wal/diagnostics.ts'
 export type { ReadOptions } from './wal/read-options.ts'
 export { WalReader } from './wal/reader.ts'
 export type { EncodedBatch } from './wal/record-batch.ts'
@@ -29,3 +40,4 @@ export type { SegmentInfo } from './wal/segments.ts'
 export { listSegments } from './wal/segments.ts'
 export type { WalWriterOptions } from './wal/writer.ts'
 export { WalWriter } from './wal/writer.ts'
+export type { WriterStats } from './wal/writer-meter.ts'

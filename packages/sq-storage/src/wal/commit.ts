@@ -56,6 +56,8 @@ export class Commit implements RecordsFrame {
   recordCount = 0
   minTimestampMs: number = Number.MAX_SAFE_INTEGER
   maxTimestampMs = 0
+  /** Whether an earlier commit was being written when this one's first record came. */
+  gathered = false
   /** What the commit counts for in `maxPendingBytes`. */
   pendingBytes = 0
 

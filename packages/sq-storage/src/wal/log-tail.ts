@@ -6,6 +6,7 @@ import type { ResolvedWalConfig } from '../config.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { ClosedSegment, SegmentMaker } from './active-segment.ts'
 import type { Commit } from './commit.ts'
+import type { RotateReason } from './diagnostics.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import type { RecoveredLog } from './recovery.ts'
@@ -13,10 +14,12 @@ import { findExpired } from './retention.ts'
 import type { RetentionPolicy } from './retention.ts'
 import type { SegmentInfo } from './segments.ts'
 import { truncateLog } from './truncation.ts'
+import type { WriterMeter } from './writer-meter.ts'
 
 /** What a log's end needs to know of its surroundings. */
 export interface TailContext extends SegmentMaker {
   readonly config: ResolvedWalConfig
+  readonly meter: WriterMeter
   readonly onSegmentClosed: ((segment: ClosedSegment) => void) | undefined
 }
 
@@ -97,7 +100,7 @@ export class LogTail {
     const active = this.#active
     if (active?.broken === true) await this.#openSegment()
     if (active === null || active.summary.records === 0) return null
-    if (!active.broken) return this.#seal(active)
+    if (!active.broken) return this.#seal(active, 'request')
     return active.describe(this.#context.partition, { sealed: false })
   }
 
@@ -122,21 +125,25 @@ export class LogTail {
     await this.#finishTruncation()
     const active = this.#active
     if (active === null || active.broken) return this.#openSegment()
-    if (!this.#isDue(active, commit.frameBytesWith(0))) return active
-    await this.#seal(active)
+    const reason = this.#dueFor(active, commit.frameBytesWith(0))
+    if (reason === null) return active
+    await this.#seal(active, reason)
     return this.#openSegment()
   }
 
-  #isDue(active: ActiveSegment, bytes: number): boolean {
+  /** Why the segment should be ended before so many bytes more; null where it should not. */
+  #dueFor(active: ActiveSegment, bytes: number): RotateReason | null {
     const { config, clock } = this.#context
-    if (active.summary.records === 0) return false
-    const isFull = active.place.position + bytes > config.maxSegmentBytes
-    return isFull || clock.monotonic() - active.openedAtMs >= config.maxSegmentAgeMs
+    if (active.summary.records === 0) return null
+    if (active.place.position + bytes > config.maxSegmentBytes) return 'size'
+    return clock.monotonic() - active.openedAtMs >= config.maxSegmentAgeMs ? 'age' : null
   }
 
-  async #seal(active: ActiveSegment): Promise<ClosedSegment> {
+  async #seal(active: ActiveSegment, reason: RotateReason): Promise<ClosedSegment> {
     await active.seal()
-    return this.#retire(active, { sealed: true })
+    const segment = await this.#retire(active, { sealed: true })
+    this.#context.meter.rotated(segment, reason)
+    return segment
   }
 
   /** Makes a new segment the active one. Where a write had failed this is what heals: it states the old one's end. */
@@ -151,6 +158,10 @@ export class LogTail {
     if (holdsRecords) await this.#retire(broken, { sealed: false })
     else await broken?.close()
     this.#active = created
+    if (broken !== null) {
+      const bytes = holdsRecords ? broken.link.end : 0
+      this.#context.meter.healed({ path: broken.path, bytes, nextOffset: BigInt(this.#nextOffset) })
+    }
     return created
   }
 

@@ -14,6 +14,7 @@ import { appendAll } from './append-all.ts'
 import type { AppendedRecords, RecordSource } from './append-all.ts'
 import { Commit } from './commit.ts'
 import type { Waiter } from './commit.ts'
+import type { CommitReason } from './diagnostics.ts'
 import { LogTail } from './log-tail.ts'
 import { MAX_HEAD_BYTES } from './open-frame.ts'
 import { PartitionLock } from './partition-lock.ts'
@@ -30,6 +31,8 @@ import { statDirectory } from './segment-file.ts'
 import type { SegmentInfo } from './segments.ts'
 import { sharedLog } from './shared-log.ts'
 import type { SharedLog } from './shared-log.ts'
+import { WriterMeter } from './writer-meter.ts'
+import type { WriterStats } from './writer-meter.ts'
 
 /** Gathered appends beyond this many bytes go into further commits, so that no buffer grows without need. */
 const MAX_GATHERED_BYTES = 8 * 1024 * 1024
@@ -61,6 +64,7 @@ interface Held {
   readonly directory: string
   readonly directoryIdentity: string
   readonly lock: PartitionLock
+  readonly meter: WriterMeter
 }
 
 export class WalWriter implements AsyncDisposable {
@@ -112,10 +116,13 @@ export class WalWriter implements AsyncDisposable {
     try {
       const { identity } = await statDirectory(fs, located.directory)
       const directory = new SegmentDirectory(fs, located.directory, lock)
+      const meter = new WriterMeter(located, clock)
       const recovered = await recoverLog(directory, located, { openedAtMs: clock.monotonic() })
-      const tail = new LogTail({ config: resolved, partition: located, directory, clock, random, onSegmentClosed }, recovered)
-      const held = { config: resolved, directory: located.directory, directoryIdentity: identity, lock }
-      return new WalWriter(held, tail, recovered.recovery)
+      const context = { config: resolved, partition: located, directory, clock, random, meter, onSegmentClosed }
+      const held = { config: resolved, directory: located.directory, directoryIdentity: identity, lock, meter }
+      const writer = new WalWriter(held, new LogTail(context, recovered), recovered.recovery)
+      meter.recovered(recovered.recovery)
+      return writer
     } catch (error) {
       await lock.release()
       throw error
@@ -177,6 +184,15 @@ export class WalWriter implements AsyncDisposable {
       windowBytes: this.#held.config.maxPendingBytes / 4,
       append: (record, waiter) => this.#gather([record], waiter),
       settled: () => new Promise((resolve) => this.#onSettled.push(resolve)),
+    })
+  }
+
+  /** What this writer has done since it was opened, and what waits. Costs little: it may be asked every second. */
+  stats(): WriterStats {
+    return this.#held.meter.stats({
+      nextOffset: this.nextOffset,
+      pendingRecords: this.#pendingRecords,
+      pendingBytes: this.#pendingBytes,
     })
   }
 
@@ -259,10 +275,13 @@ export class WalWriter implements AsyncDisposable {
       throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
     }
     const commit = this.#gatheringCommit(bytes)
-    commit.add(records, bytes, waiter)
+    commit.add(records, bytes, this.#held.meter.appending(waiter, { records: records.length, bytes }))
     // From here on nothing throws: a commit is in the queue exactly when it holds records.
     if (commit === this.#spare) this.#spare = null
-    if (commit !== this.#queue.at(-1)) this.#queue.push(commit)
+    if (commit !== this.#queue.at(-1)) {
+      commit.gathered = this.#held.meter.writing
+      this.#queue.push(commit)
+    }
     commit.pendingBytes += cost
     this.#pendingBytes += cost
     this.#pendingRecords += records.length
@@ -330,15 +349,21 @@ export class WalWriter implements AsyncDisposable {
   async #commit(commit: Commit): Promise<void> {
     const baseOffset = this.#tail.nextOffset
     let located: () => LocatedFrame
+    const reason: CommitReason = this.#queue[0] instanceof Commit ? 'full' : commit.gathered ? 'gathered' : 'idle'
+    const [records, bytes] = [commit.recordCount, commit.frameBytesWith(0)]
+    const ended = this.#held.meter.committing({ baseOffset, records, bytes, reason })
     try {
       located = await this.#tail.write(commit)
     } catch (cause) {
-      this.#rejectAll(commit, new CommitFailedError(BigInt(baseOffset), cause))
+      const error = new CommitFailedError(BigInt(baseOffset), cause)
+      this.#rejectAll(commit, error)
+      ended(error)
       return
     }
     this.#nextOffset = this.#tail.nextOffset
     this.#shared.committed(this.#nextOffset, located)
     this.#settled(commit)
+    ended(null)
     commit.resolve(baseOffset)
     commit.recycle()
     this.#spare = commit
