@@ -30,6 +30,7 @@ export type {
   WalEvents,
 } from './wal/diagnostics.ts'
 export type { ReadOptions } from './wal/read-options.ts'
+export type { ReaderStats } from './wal/reader.ts'
 export { WalReader } from './wal/reader.ts'
 export type { EncodedBatch } from './wal/record-batch.ts'
 export { RecordBatch } from './wal/record-batch.ts'

@@ -270,3 +270,19 @@ describe('an iteration', () => {
     expect(records.every(({ value }, i) => Buffer.from(value).equals(values[i] ?? bytes('')))).toBe(true)
   })
 })
+
+it('counts the records it returned, the commits they were in, and the bytes of those', async () => {
+  const writer = await log.open()
+  await appendAll(writer, ['a', 'b'])
+  await append(writer, 'c')
+  const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
+  const before = reader.stats()
+  expect(before).toEqual({ records: 0, commits: 0, bytes: 0 })
+  for await (const { offset } of reader.read({ from: 1n })) if (offset === 1n) break
+  expect(reader.stats()).toEqual({ records: 1, commits: 1, bytes: 96 })
+  for await (const { offset } of reader.read()) expect(offset).toBeLessThan(3n)
+  expect(reader.stats()).toEqual({ records: 4, commits: 3, bytes: 264 })
+  for await (const { recordCount } of reader.readBatches({ to: 2n })) expect(recordCount).toBe(2)
+  expect(reader.stats()).toEqual({ records: 6, commits: 4, bytes: 360 })
+  expect(before.records).toBe(0)
+})

@@ -8,7 +8,7 @@ import type { WalConfig } from '../config.ts'
 import { ClosedError } from '../errors.ts'
 import { Alarm } from './alarm.ts'
 import { notRecords } from './damage.ts'
-import type { FrameHeader } from './frame.ts'
+import type { Frame, FrameHeader } from './frame.ts'
 import { streamFrames } from './frame-stream.ts'
 import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
@@ -23,12 +23,22 @@ import { statDirectory } from './segment-file.ts'
 import { sharedLog } from './shared-log.ts'
 import type { SharedLog } from './shared-log.ts'
 
+/** What a reader has returned since it was opened. A picture of one moment: it does not change later. */
+export interface ReaderStats {
+  /** Records returned, all wanted ones of a commit when the first of them is. */
+  readonly records: number
+  /** The commits they were in, and the bytes of those commits' frames. */
+  readonly commits: number
+  readonly bytes: number
+}
+
 export class WalReader implements AsyncDisposable {
   readonly #fs: FileSystem
   readonly #partition: Partition
   readonly #shared: SharedLog
   /** Of the iterations that are under way. */
   readonly #alarms = new Set<Alarm>()
+  readonly #counters = { records: 0, commits: 0, bytes: 0 }
   #closed = false
 
   private constructor(fs: FileSystem, partition: Partition, shared: SharedLog) {
@@ -85,6 +95,7 @@ export class WalReader implements AsyncDisposable {
       isReached ||= decode({ segment, frame }).some(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
       if (!isReached) continue
       if (!budget.take(frame.header.recordCount, frame.body.length)) return
+      this.#count(frame, frame.header.recordCount)
       yield batch
     }
   }
@@ -96,6 +107,11 @@ export class WalReader implements AsyncDisposable {
   async offsetAt(timestampMs: number): Promise<bigint | null> {
     for await (const { offset } of this.read({ fromTimestampMs: timestampMs, maxRecords: 1 })) return offset
     return null
+  }
+
+  /** What this reader has returned so far, in all its iterations. */
+  stats(): ReaderStats {
+    return { ...this.#counters }
   }
 
   /** Ends all iterations at their next record, also those that wait for one. Their files are closed when they end. */
@@ -122,7 +138,10 @@ export class WalReader implements AsyncDisposable {
         isReached = true
       }
       const taken = budget.takeSome(records)
-      if (taken.length > 0) yield taken
+      if (taken.length > 0) {
+        this.#count(located.frame, taken.length)
+        yield taken
+      }
       if (taken.length < records.length || budget.isSpent) return
     }
   }
@@ -140,6 +159,12 @@ export class WalReader implements AsyncDisposable {
       this.#alarms.delete(alarm)
       signal?.removeEventListener('abort', onAbort)
     }
+  }
+
+  #count({ bytes }: Frame, records: number): void {
+    this.#counters.records += records
+    this.#counters.commits++
+    this.#counters.bytes += bytes.length
   }
 
   #closedError(): ClosedError {
