@@ -27,6 +27,7 @@ export type {
   RecoverEvent,
   RotateEvent,
   RotateReason,
+  TruncateEvent,
   WalEvents,
 } from './wal/diagnostics.ts'
 export type { ReadOptions } from './wal/read-options.ts'

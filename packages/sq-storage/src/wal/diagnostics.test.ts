@@ -1,9 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { CommitFailedError } from '../index.ts'
+import { CommitFailedError, listSegments } from '../index.ts'
 import type { WalEvents } from '../index.ts'
 import { append, appendAll, appendEach, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 import { publish } from './diagnostics.ts'
+import { WriterMeter } from './writer-meter.ts'
 
 const log0 = { topic: 'orders', partition: 0 }
 
@@ -181,9 +182,16 @@ test('where nobody listens nothing is built', () => {
   expect(details).not.toHaveBeenCalled()
 })
 
-test('delete carries which log it is about beside what it is told', () => {
-  const events = listen('sq:wal:delete')
-  const details = { path: '/data/orders/0/x.wal', baseOffset: 7n, bytes: 100, reason: 'retention' } as const
-  publish('sq:wal:delete', { ...log0, directory: '/data/orders/0' }, () => details)
-  expect(events).toEqual([{ ...log0, ...details }])
+test('delete tells of each old segment deleted, truncate of what a log ended at', async () => {
+  const [deletions, truncations] = [listen('sq:wal:delete'), listen('sq:wal:truncate')]
+  const log = new LogFixture()
+  await append(await log.open(), 'a')
+  const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+  if (segment === undefined) throw new Error('there is no segment')
+  const meter = new WriterMeter({ ...log0, directory: log.directory }, log.clock)
+  meter.deleted(segment)
+  meter.truncated({ previousNextOffset: 1n, nextOffset: 0n })
+  expect(deletions).toEqual([{ ...log0, segment }])
+  expect(truncations).toEqual([{ ...log0, previousNextOffset: 1n, nextOffset: 0n }])
+  expect(meter.stats({ nextOffset: 0n, pendingRecords: 0, pendingBytes: 0 })).toMatchObject({ deletions: 1 })
 })

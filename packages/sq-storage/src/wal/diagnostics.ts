@@ -6,6 +6,7 @@ import { channel } from 'node:diagnostics_channel'
 import type { ClosedSegment } from './active-segment.ts'
 import type { Partition } from './partition.ts'
 import type { Recovery } from './recovery.ts'
+import type { SegmentInfo } from './segments.ts'
 
 /**
  * The type of the message on each channel. Durations are in milliseconds of the writer's monotonic clock. Messages come
@@ -18,6 +19,7 @@ export interface WalEvents {
   'sq:wal:heal': HealEvent
   'sq:wal:recover': RecoverEvent
   'sq:wal:delete': DeleteEvent
+  'sq:wal:truncate': TruncateEvent
 }
 
 /** Which log it is about. */
@@ -82,13 +84,16 @@ export interface RecoverEvent extends LogEvent {
   readonly durationMs: number
 }
 
-/** A segment's file was removed, durably. */
+/** An old segment was deleted, durably. */
 export interface DeleteEvent extends LogEvent {
-  readonly path: string
-  readonly baseOffset: bigint
-  /** The file's size. */
-  readonly bytes: number
-  readonly reason: 'retention' | 'truncation'
+  readonly segment: SegmentInfo
+}
+
+/** Records were dropped from the end of a log, durably. */
+export interface TruncateEvent extends LogEvent {
+  /** Where the log ended before, and where it goes on. */
+  readonly previousNextOffset: bigint
+  readonly nextOffset: bigint
 }
 
 type Channel = ReturnType<typeof channel>
@@ -101,6 +106,7 @@ const channels: { readonly [Name in keyof WalEvents]: Channel } = {
   'sq:wal:heal': channel('sq:wal:heal'),
   'sq:wal:recover': channel('sq:wal:recover'),
   'sq:wal:delete': channel('sq:wal:delete'),
+  'sq:wal:truncate': channel('sq:wal:truncate'),
 }
 
 /** Whether anybody listens: for what must be begun before there is something to tell. */

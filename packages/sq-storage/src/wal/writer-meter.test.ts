@@ -11,6 +11,7 @@ const none = {
   longestCommitMs: 0,
   rotations: 0,
   heals: 0,
+  deletions: 0,
   pendingRecords: 0,
   pendingBytes: 0,
 }

@@ -3,9 +3,10 @@ import type { Clock } from '@sq/sim'
 import type { ClosedSegment } from './active-segment.ts'
 import type { Waiter } from './commit.ts'
 import { hasListeners, publish } from './diagnostics.ts'
-import type { CommitReason, HealEvent, RotateReason } from './diagnostics.ts'
+import type { CommitReason, HealEvent, RotateReason, TruncateEvent } from './diagnostics.ts'
 import type { Partition } from './partition.ts'
 import type { Recovery } from './recovery.ts'
+import type { SegmentInfo } from './segments.ts'
 
 /** What a writer has done since it was opened, and what waits. A picture of one moment: it does not change later. */
 export interface WriterStats {
@@ -20,15 +21,17 @@ export interface WriterStats {
   /** How long commits took in all, in milliseconds, those that failed too; and the longest one. */
   readonly commitMs: number
   readonly longestCommitMs: number
-  /** Segments sealed, and new ones begun because a write to the one before had failed. */
+  /** Segments sealed, new ones begun because a write to the one before had failed, and old ones deleted. */
   readonly rotations: number
   readonly heals: number
+  readonly deletions: number
   /** Records that wait to be durable, and what they count for in `maxPendingBytes`. */
   readonly pendingRecords: number
   readonly pendingBytes: number
 }
 
-type Counter = 'records' | 'commits' | 'bytes' | 'failedCommits' | 'commitMs' | 'longestCommitMs' | 'rotations' | 'heals'
+/** What only the writer itself knows. */
+type Level = 'nextOffset' | 'pendingRecords' | 'pendingBytes'
 
 /** A commit whose turn has come. */
 export interface CommitAttempt {
@@ -43,7 +46,7 @@ export class WriterMeter {
   readonly #clock: Clock
   readonly #startedMs: number
   #writing = false
-  readonly #counters: Record<Counter, number> = {
+  readonly #counters: Record<Exclude<keyof WriterStats, Level>, number> = {
     records: 0,
     commits: 0,
     bytes: 0,
@@ -52,6 +55,7 @@ export class WriterMeter {
     longestCommitMs: 0,
     rotations: 0,
     heals: 0,
+    deletions: 0,
   }
 
   /** To be made when recovery begins. */
@@ -115,8 +119,17 @@ export class WriterMeter {
     publish('sq:wal:heal', this.#partition, () => heal)
   }
 
+  deleted(segment: SegmentInfo): void {
+    this.#counters.deletions++
+    publish('sq:wal:delete', this.#partition, () => ({ segment }))
+  }
+
+  truncated(cut: Pick<TruncateEvent, 'previousNextOffset' | 'nextOffset'>): void {
+    publish('sq:wal:truncate', this.#partition, () => cut)
+  }
+
   /** The counters as they are now, with what the writer knows itself. */
-  stats(now: Omit<WriterStats, Counter>): WriterStats {
+  stats(now: Pick<WriterStats, Level>): WriterStats {
     return { ...now, ...this.#counters }
   }
 
