@@ -134,9 +134,9 @@ export class NodeFileSystem implements FileSystem {
   }
 
   /**
-   * By inotify on Linux. On macOS and Windows, whose notices may be late or lost, and wherever there are no watches to be
-   * had (`EMFILE`, `ENOSPC`, not supported), it also calls back ten times a second. What other machines do on a network
-   * file system is not noticed on Linux.
+   * By inotify on Linux. On macOS and Windows, whose notices may be late or lost, and wherever there are no watches to
+   * be had (`EMFILE`, `ENOSPC`, not supported), it also calls back ten times a second. What other machines do on a
+   * network file system is not noticed on Linux.
    */
   watch(directory: string, onChange: () => void): Promise<Watch> {
     return watchDirectory(directory, onChange)

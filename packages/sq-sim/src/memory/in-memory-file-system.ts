@@ -170,9 +170,9 @@ export class InMemoryFileSystem implements FileSystem {
   }
 
   /**
-   * Cuts the power, and starts the machine again. All handles, locks and watches are dead. Of what was not durable nothing is
-   * left, if not told otherwise: by a choice among the alternatives of `crashState`, by chance, or by an image, which
-   * replaces everything.
+   * Cuts the power, and starts the machine again. All handles, locks and watches are dead. Of what was not durable
+   * nothing is left, if not told otherwise: by a choice among the alternatives of `crashState`, by chance, or by an
+   * image, which replaces everything.
    */
   crash(outcome: CrashChoice | { readonly random: Random } | CrashImage = { picks: [] }): void {
     const image = outcome instanceof CrashImage ? outcome : this.#choose(outcome)

@@ -21,7 +21,7 @@ describe('a watch in memory', () => {
     expect(onChange).toHaveBeenCalledOnce()
   })
 
-  it('hears nothing of what is only read, synced or opened, of other directories and of files without a name', async () => {
+  it('hears nothing of reads and syncs, of other directories, and of files without a name', async () => {
     const fs = new InMemoryFileSystem()
     await fs.mkdir('/other')
     const file = await fs.open('/file', 'create')

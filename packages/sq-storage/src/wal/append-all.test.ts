@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { TransformStream } from 'node:stream/web'
 import { expect, test } from 'vitest'
 import { AppendAllError, ClosedError, CommitFailedError } from '../index.ts'
-import type { RecordInput } from '../index.ts'
+import type { RecordInput, RecordSource } from '../index.ts'
 import { append, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 
 function record(value: string | Uint8Array): RecordInput {
@@ -36,7 +36,7 @@ class Spring implements AsyncIterable<RecordInput> {
   }
 }
 
-const forms: readonly [name: string, source: (records: RecordInput[]) => AsyncIterable<RecordInput> | Iterable<RecordInput>][] = [
+const forms: readonly [name: string, source: (records: RecordInput[]) => RecordSource][] = [
   ['an array', (records) => records],
   ['a generator', (records) => records.values()],
   ['a Node stream', (records) => Readable.from(records)],

@@ -8,7 +8,7 @@ import { AppendAllError, BacklogFullError } from '../errors.ts'
 import type { Waiter } from './commit.ts'
 import type { RecordInput } from './record.ts'
 
-/** A source that has much at hand lets the event loop turn after so much of it: commits begin there, and others live. */
+/** Whoever has much at hand lets the event loop turn after so much of it: there commits begin, and others live. */
 const TURN_BYTES = 256 * 1024
 
 /** Where records come from. */
@@ -26,7 +26,7 @@ export interface AppendedRecords {
 export interface Inlet {
   /** When a source has so many bytes waiting, it waits itself. */
   readonly windowBytes: number
-  /** Takes a record, and returns what it counts for in `windowBytes`. Throws, with nothing taken, as `append` rejects. */
+  /** Takes a record, and returns what it counts for in `windowBytes`. Throws, with nothing taken, what `append` would. */
   append(record: RecordInput, waiter: Waiter): number
   /** Resolves when the next commit has succeeded or failed. Only to be called while something waits. */
   settled(): Promise<void>
@@ -114,7 +114,7 @@ class Intake {
     }
   }
 
-  // The writer calls back in the turn in which a commit succeeds or fails. So nothing is appended behind a failed record.
+  // The writer calls back in the turn in which a commit ends. So nothing is appended behind a record that failed.
 
   #take(record: RecordInput): void {
     const bytes = this.#inlet.append(record, {

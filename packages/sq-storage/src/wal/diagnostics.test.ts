@@ -40,7 +40,7 @@ test('recover tells what opening found, and how long it took', async () => {
   expect(events[1]?.recovery.nextOffset).toBe(1n)
 })
 
-test('append tells of each append and batch that was acknowledged, with its time from call to acknowledgement', async () => {
+test('append tells of each append and batch that was acknowledged, and how long it waited', async () => {
   const events = listen('sq:wal:append')
   const log = new LogFixture()
   slowSyncs(log, 5)

@@ -40,9 +40,9 @@ export interface AppendEvent extends LogEvent {
 }
 
 /**
- * What ended the gathering of a commit: the turn of the event loop, when no commit was being written as its first record
- * came (`idle`); the end of the commit that was (`gathered`); or its size, so that later records went into the next
- * (`full`).
+ * What ended the gathering of a commit: the turn of the event loop, when no commit was being written as its first
+ * record came (`idle`); the end of the commit that was (`gathered`); or its size, so that later records went into the
+ * next (`full`).
  */
 export type CommitReason = 'idle' | 'gathered' | 'full'
 

@@ -170,14 +170,14 @@ export class WalWriter implements AsyncDisposable {
 
   /**
    * Appends every record of a source, in order, as `append` does, and resolves once all are durable. It pulls no faster
-   * than the disk takes them: it stops while a quarter of `maxPendingBytes` of them waits, and also, where `append` would
-   * reject, while other callers fill the rest. Each record is copied before the next is pulled. Records of other callers
-   * may lie between. A `ReadableStream`, and any Node stream of records, is a source; so is the readable end of a
-   * `TransformStream`, whose writable end then takes what other streams are piped into.
+   * than the disk takes them: it stops while a quarter of `maxPendingBytes` of them waits, and also, where `append`
+   * would reject, while other callers fill the rest. Each record is copied before the next is pulled. Records of other
+   * callers may lie between. A `ReadableStream`, and any Node stream of records, is a source; so is the readable end of
+   * a `TransformStream`, whose writable end then takes what other streams are piped into.
    *
    * Rejects with a `TypeError` where the source is none. At the first failure of an append or of the source it pulls no
-   * more, closes the source, and rejects with an `AppendAllError`, whose `cause` is that failure and which tells how many
-   * records are durable: the first so many, and none after them.
+   * more, closes the source, and rejects with an `AppendAllError`, whose `cause` is that failure and which tells how
+   * many records are durable: the first so many, and none after them.
    */
   appendAll(source: RecordSource): Promise<AppendedRecords> {
     return appendAll(source, {
