@@ -4,7 +4,6 @@ import { CommitFailedError, listSegments } from '../index.ts'
 import type { WalEvents } from '../index.ts'
 import { append, appendAll, appendEach, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 import { publish } from './diagnostics.ts'
-import { WriterMeter } from './writer-meter.ts'
 
 const log0 = { topic: 'orders', partition: 0 }
 
@@ -182,16 +181,31 @@ test('where nobody listens nothing is built', () => {
   expect(details).not.toHaveBeenCalled()
 })
 
-test('delete tells of each old segment deleted, truncate of what a log ended at', async () => {
-  const [deletions, truncations] = [listen('sq:wal:delete'), listen('sq:wal:truncate')]
+test('delete tells of each old segment, as it goes', async () => {
+  const events = listen('sq:wal:delete')
+  const log = new LogFixture({ maxSegmentBytes: 1000 })
+  const writer = await log.open()
+  await appendEach(writer, [Buffer.alloc(600), Buffer.alloc(600), Buffer.alloc(600)])
+  const [first, second] = await listSegments(log.fs, log.config, 'orders', 0)
+  log.fs.faults.add({ on: 'unlink', path: log.path(1), fault: { error: 'EIO' } })
+  await expect(writer.deleteSegments({ belowOffset: 2n })).rejects.toThrow('EIO')
+  expect(events).toEqual([{ ...log0, segment: first }])
+  await writer.deleteSegments({ belowOffset: 2n })
+  expect(events).toEqual([first, second].map((segment) => ({ ...log0, segment })))
+  expect(writer.stats()).toMatchObject({ deletions: 2 })
+})
+
+test('truncate tells where the log ended and where it goes on, once that is done', async () => {
+  const events = listen('sq:wal:truncate')
   const log = new LogFixture()
-  await append(await log.open(), 'a')
-  const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
-  if (segment === undefined) throw new Error('there is no segment')
-  const meter = new WriterMeter({ ...log0, directory: log.directory }, log.clock)
-  meter.deleted(segment)
-  meter.truncated({ previousNextOffset: 1n, nextOffset: 0n })
-  expect(deletions).toEqual([{ ...log0, segment }])
-  expect(truncations).toEqual([{ ...log0, previousNextOffset: 1n, nextOffset: 0n }])
-  expect(meter.stats({ nextOffset: 0n, pendingRecords: 0, pendingBytes: 0 })).toMatchObject({ deletions: 1 })
+  const writer = await log.open()
+  await appendEach(writer, numbered(5))
+  await writer.truncate(5n)
+  expect(events).toEqual([])
+  await writer.truncate(4n)
+  log.fs.faults.failNext('rename', 'EIO')
+  await expect(writer.truncate(2n)).rejects.toThrow('EIO')
+  expect(events).toEqual([{ ...log0, previousNextOffset: 5n, nextOffset: 4n }])
+  await append(writer, 'completes it first')
+  expect(events.slice(1)).toEqual([{ ...log0, previousNextOffset: 4n, nextOffset: 2n }])
 })

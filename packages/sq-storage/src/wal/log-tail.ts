@@ -31,8 +31,8 @@ export class LogTail {
   #active: ActiveSegment | null
   /** The end of the segment before the active one, or before the one to be made. */
   #previous: SegmentLink | null
-  /** A truncation was begun and did not succeed yet: nothing may be written before it has. */
-  #halfTruncated = false
+  /** Where the log ended when a truncation began that did not succeed yet: nothing may be written before it has. */
+  #truncatedFrom: number | null = null
 
   constructor(context: TailContext, recovered: RecoveredLog) {
     this.#context = context
@@ -61,14 +61,17 @@ export class LogTail {
   /** Deletes the segments that a policy lets go, oldest first; where none would be left, an empty one is made first. */
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     await this.#finishTruncation()
-    const { directory, partition, clock } = this.#context
+    const { directory, partition, clock, meter } = this.#context
     // What an earlier call removed and could not make durable: it is not listed any more.
     await directory.sync()
     const keepFrom = this.#active?.baseOffset ?? this.#nextOffset
     const expired = await findExpired(directory.fs, partition, { policy, keepFrom, nowMs: clock.now() })
     const last = this.#active === null ? this.#previous : null
     if (last !== null && expired.at(-1)?.baseOffset === BigInt(last.baseOffset)) await this.#openSegment()
-    for (const { path } of expired) await directory.remove(path)
+    for (const segment of expired) {
+      await directory.remove(segment.path)
+      meter.deleted(segment)
+    }
     return expired
   }
 
@@ -77,13 +80,13 @@ export class LogTail {
    * offset, and where this rejects, the next call of any method completes it first.
    */
   async truncate(offset: number, begin: () => void): Promise<void> {
-    if (offset === this.#nextOffset && !this.#halfTruncated) return
+    if (offset === this.#nextOffset && this.#truncatedFrom === null) return
     const { active, previous } = await truncateLog(this.#context, {
       offset,
       nextOffset: this.#nextOffset,
       begin: async () => {
         begin()
-        this.#halfTruncated = true
+        this.#truncatedFrom ??= this.#nextOffset
         this.#nextOffset = offset
         await this.#active?.close()
         this.#active = null
@@ -91,7 +94,9 @@ export class LogTail {
     })
     this.#active = active
     this.#previous = previous
-    this.#halfTruncated = false
+    const previousNextOffset = BigInt(this.#truncatedFrom ?? offset)
+    this.#truncatedFrom = null
+    this.#context.meter.truncated({ previousNextOffset, nextOffset: BigInt(offset) })
   }
 
   /** Ends the active segment; null where it holds no record. A broken one is healed away, with or without records. */
@@ -118,7 +123,7 @@ export class LogTail {
   }
 
   async #finishTruncation(): Promise<void> {
-    if (this.#halfTruncated) await this.truncate(this.#nextOffset, () => {})
+    if (this.#truncatedFrom !== null) await this.truncate(this.#nextOffset, () => {})
   }
 
   async #segmentFor(commit: Commit): Promise<ActiveSegment> {
