@@ -13,8 +13,11 @@ export interface Unit {
   readonly values: readonly ValueId[]
 }
 
-/** The contents of a log, oldest first: its records' values, offset 0 being the first. */
+/** The contents of a log, by offset: its records' values, and before its first offset so many times `DELETED`. */
 export type Contents = readonly ValueId[]
+
+/** Stands in the contents for a record that was deleted with its segment. */
+export const DELETED: ValueId = -1
 
 /** Something that must never happen did. The message says which invariant, and what was seen. */
 export class Violation extends Error {
@@ -27,9 +30,10 @@ export class Violation extends Error {
  * 1. what was acknowledged is there, byte for byte;
  * 2. what else is there was attempted at that very offset, without a gap;
  * 3. one value an offset: once a retry was acknowledged, the failed attempt never appears;
- * 4. what one recovery exposed every later one exposes, and what it left out never comes back;
+ * 4. what one recovery exposed every later one exposes, and what it left out never comes back, nor what was truncated;
  * 5. acknowledgements come in offset order, and after a rejection nothing queued behind it is acknowledged;
- * 6. a rejection leaves the next offset, and the next success gets it.
+ * 6. a rejection leaves the next offset, and the next success gets it;
+ * 11. deletion takes the oldest records and truncation the newest, and neither leaves a gap.
  */
 export class History {
   #acknowledged: Contents = []
@@ -37,6 +41,13 @@ export class History {
   #pending: Unit[] = []
   /** Rejected appends that nothing has made void yet, by what they were told: all of a failure get the same error. */
   #rejected = new Map<unknown, Unit[]>()
+
+  /** The records before this offset may be gone: their deletion is under way, or failed. */
+  #maybeDeletedBelow = 0
+  /** The offset of the truncation that is under way. */
+  #truncatingTo: number | null = null
+  /** What the log may be again after a crash, until a truncation that failed half-way is completed. */
+  #undone: readonly Contents[] = []
 
   #allowed: readonly Contents[] | null = null
   #version = 0
@@ -92,10 +103,53 @@ export class History {
     this.#pending = this.#pending.filter((pending) => pending !== unit)
   }
 
-  /** The log healed, or was closed in order: rejected appends are void. */
+  /** The log healed, or was closed in order: rejected appends are void, and a truncation that was begun is complete. */
   settled(): void {
     this.#version++
     this.#rejected.clear()
+    this.#undone = []
+  }
+
+  /** Records are being deleted, the oldest first and all of them before this offset, or fewer where that fails. */
+  deleting(below: number): void {
+    this.#version++
+    this.#maybeDeletedBelow = Math.max(this.#maybeDeletedBelow, below)
+  }
+
+  /** That was done, and the log now begins at this offset. */
+  deleted(firstOffset: number): void {
+    this.#version++
+    this.#undone = []
+    this.#maybeDeletedBelow = 0
+    this.#acknowledged = withoutFirst(this.#acknowledged, firstOffset)
+  }
+
+  /** Records are being dropped, the newest first and all of them from this offset on. */
+  truncating(offset: number): void {
+    this.#version++
+    this.#truncatingTo = offset
+  }
+
+  /** That was done: the log ends here. */
+  truncated(offset: number): void {
+    if (offset < this.#acknowledged.length) this.settled()
+    this.#version++
+    this.#undone = []
+    this.#truncatingTo = null
+    this.#acknowledged = this.#acknowledged.slice(0, offset)
+  }
+
+  /** That failed: nothing was done, or the log ends here for its writer, and may not for the next one. */
+  truncationFailed({ offset, nextOffset }: { offset: number; nextOffset: bigint }): void {
+    this.#version++
+    if (nextOffset === BigInt(offset) && offset < this.#acknowledged.length) {
+      this.#undone = this.possible()
+      this.#rejected.clear()
+      this.#acknowledged = this.#acknowledged.slice(0, offset)
+    } else if (nextOffset !== BigInt(this.#acknowledged.length)) {
+      throw new Violation(`11: truncation at ${offset} failed and left ${nextOffset} as the next offset`)
+    }
+    this.#truncatingTo = null
   }
 
   /** All contents the log may have, if the machine stopped right now. */
@@ -109,7 +163,13 @@ export class History {
         contents.push(grown)
       }
     }
-    return contents
+    const shortest = this.#truncatingTo ?? Infinity
+    for (let end = shortest; end < this.#acknowledged.length; end++) contents.push(this.#acknowledged.slice(0, end))
+    contents.push(...this.#undone)
+    return contents.flatMap((whole) => {
+      const most = Math.min(this.#maybeDeletedBelow, whole.length)
+      return Array.from({ length: most + 1 }, (_, firstOffset) => withoutFirst(whole, firstOffset))
+    })
   }
 
   /** The log was opened again, and this is what it holds: from now on it must. */
@@ -118,6 +178,8 @@ export class History {
     this.#allowed = null
     this.#acknowledged = [...contents]
     this.#pending = []
+    this.#maybeDeletedBelow = 0
+    this.#truncatingTo = null
     this.settled()
   }
 
@@ -128,6 +190,10 @@ export class History {
     const allowed = this.possible().map((possible) => `[${possible.join(' ')}]`)
     return new Violation(`2, 3 or 4: ${seen}, allowed is only ${allowed.join(' ')}`)
   }
+}
+
+function withoutFirst(contents: Contents, firstOffset: number): Contents {
+  return firstOffset === 0 ? contents : contents.map((value, offset) => (offset < firstOffset ? DELETED : value))
 }
 
 function same(left: Contents, right: Contents): boolean {

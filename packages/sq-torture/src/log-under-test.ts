@@ -4,8 +4,8 @@ import type { FileSystem } from '@sq/sim'
 import type { InMemoryFileSystem } from '@sq/sim/memory'
 import { BacklogFullError, LogNotFoundError, WalReader, WalWriter } from '@sq/storage'
 import type { WalConfig } from '@sq/storage'
-import { History, Violation } from './history.ts'
-import type { Contents, ValueTable } from './history.ts'
+import { DELETED, History, Violation } from './history.ts'
+import type { Contents, ValueId, ValueTable } from './history.ts'
 import { ProcessFileSystem } from './process-file-system.ts'
 
 const CONFIG: WalConfig = { dataDir: '/d' }
@@ -134,6 +134,35 @@ export class LogUnderTest {
     this.history.settled()
   }
 
+  /** Deletes all segments but the active one. */
+  async deleteSegments(): Promise<void> {
+    this.history.deleting(this.history.acknowledged.length)
+    await this.writer.deleteSegments({ maxTotalBytes: 0 })
+    this.history.deleted(this.firstOffset)
+  }
+
+  /** Drops all records from an offset on. */
+  async truncate(offset: number): Promise<void> {
+    const { writer } = this
+    this.history.truncating(offset)
+    try {
+      await writer.truncate(BigInt(offset))
+    } catch (error) {
+      this.history.truncationFailed({ offset, nextOffset: writer.nextOffset })
+      throw error
+    }
+    this.history.truncated(offset)
+  }
+
+  /** The first offset of the log, by the names in its directory. */
+  get firstOffset(): number {
+    const directory = `${this.#config.dataDir}/${TOPIC}/${PARTITION}`
+    if (!this.fs.volume.existsSync(directory)) return 0
+    const names = this.fs.volume.readdirSync(directory).map(String)
+    const bases = names.filter((name) => name.endsWith('.wal')).map((name) => Number.parseInt(name, 10))
+    return bases.length === 0 ? 0 : Math.min(...bases)
+  }
+
   /** Closes in order. */
   async close(): Promise<void> {
     const writer = this.writer
@@ -144,26 +173,30 @@ export class LogUnderTest {
   }
 
   /** The contents, as a reader sees them. */
-  read(): Promise<Contents> {
-    return readContents(this.#process, this.#config, this.#values)
+  async read(): Promise<Contents> {
+    const records = await readRecords(this.#process, this.#config, this.#values)
+    const firstOffset = records[0]?.offset ?? this.firstOffset
+    for (const [index, { offset }] of records.entries()) {
+      if (offset !== firstOffset + index) throw new Violation(`2: offset ${offset} follows ${firstOffset + index - 1}`)
+    }
+    const deleted = Array.from({ length: firstOffset }, () => DELETED)
+    return [...deleted, ...records.map(({ value }) => value)]
   }
 }
 
-/** The contents of a log as a reader sees them; empty where there is no log. */
-async function readContents(fs: FileSystem, config: WalConfig, values: ValueTable): Promise<Contents> {
-  const contents: number[] = []
+/** The records of a log as a reader sees them; none where there is no log. */
+async function readRecords(
+  fs: FileSystem,
+  config: WalConfig,
+  values: ValueTable,
+): Promise<{ offset: number; value: ValueId }[]> {
+  const records: { offset: number; value: ValueId }[] = []
   try {
     const reader = await WalReader.open(fs, config, TOPIC, PARTITION)
-    for await (const record of reader.read()) {
-      if (record.offset !== BigInt(contents.length)) {
-        throw new Violation(`2: offset ${record.offset} follows ${contents.length - 1}`)
-      }
-      contents.push(values.id(record.value))
-    }
+    for await (const { offset, value } of reader.read()) records.push({ offset: Number(offset), value: values.id(value) })
   } catch (error) {
     if (error instanceof LogNotFoundError) return []
     throw error
   }
-  return contents
+  return records
 }
-

@@ -12,6 +12,12 @@ function value(length: number, serial: number): Buffer {
   return Buffer.alloc(length, `${serial},`)
 }
 
+/** The offset half-way between the first and the next one. */
+function middle(log: LogUnderTest): number {
+  const { firstOffset } = log
+  return firstOffset + Math.floor((log.history.acknowledged.length - firstOffset) / 2)
+}
+
 export const STEPS: readonly Step[] = [
   { name: 'append', run: (log, serial) => log.append(value(10, serial)) },
   { name: 'append-large', run: (log, serial) => log.append(value(1300, serial)) },
@@ -29,6 +35,9 @@ export const STEPS: readonly Step[] = [
   // Its frame is 512 bytes long: with others before it, it ends anywhere in a sector.
   { name: 'append-sector', run: (log, serial) => log.append(value(448, serial)) },
   { name: 'rotate', run: (log) => log.rotate() },
+  { name: 'retention', run: (log) => log.deleteSegments() },
+  // In the middle of what is there: of a commit, a segment, or several.
+  { name: 'truncate', run: (log) => log.truncate(middle(log)) },
   {
     name: 'reopen',
     async run(log) {

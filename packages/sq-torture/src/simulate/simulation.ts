@@ -93,8 +93,19 @@ class Simulation {
     if (action === 'age') this.#log.clock.advance(2000)
     if (action === 'evict') this.#fs.evict()
     if (action === 'rotate') await this.#tolerate(() => this.#log.rotate())
+    if (action === 'retention') await this.#tolerate(() => this.#log.deleteSegments())
+    if (action === 'truncate') {
+      const offset = this.#someOffset()
+      await this.#tolerate(() => this.#log.truncate(offset))
+    }
     if (action === 'read') await this.#tolerate(() => this.#log.readBesideWriter())
     if (action === 'reopen') await this.#tolerate(() => this.#log.close())
+  }
+
+  /** An offset of the log, from its first to its next. */
+  #someOffset(): number {
+    const { firstOffset, history } = this.#log
+    return firstOffset + this.#random.int(history.acknowledged.length - firstOffset + 1)
   }
 
   async #append(asBatch: boolean): Promise<void> {

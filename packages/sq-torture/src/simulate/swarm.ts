@@ -19,10 +19,21 @@ export interface Swarm {
   readonly faults: readonly Fault[]
 }
 
-export type Action = 'batch' | 'rotate' | 'reopen' | 'age' | 'read' | 'power-cut' | 'kill' | 'evict'
+export type Action = (typeof ACTIONS)[number]
 export type Fault = (typeof FAULTS)[number]['name']
 
-const ACTIONS: readonly Action[] = ['batch', 'rotate', 'reopen', 'age', 'read', 'power-cut', 'kill', 'evict']
+const ACTIONS = [
+  'batch',
+  'rotate',
+  'retention',
+  'truncate',
+  'reopen',
+  'age',
+  'read',
+  'power-cut',
+  'kill',
+  'evict',
+] as const
 
 /** Every fault is met once, at some operation to come. */
 const FAULTS = [
