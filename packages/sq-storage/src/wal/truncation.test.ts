@@ -203,16 +203,19 @@ describe('truncate', () => {
 })
 
 describe('a reader in this process', () => {
-  it('reads nothing behind the offset any more, once the first segment goes', async () => {
+  it.each([4, 6, 7])('reads nothing from %d on any more, once the first segment goes', async (offset) => {
     const writer = await log.open()
     const hold = log.fs.faults.hold('unlink', log.path(8))
-    const truncating = writer.truncate(7n)
+    const truncating = writer.truncate(BigInt(offset))
     await hold.reached
-    expect(writer.nextOffset).toBe(7n)
-    expect(await log.values()).toEqual(MIXED_VALUES.slice(0, 7))
+    expect(writer.nextOffset).toBe(BigInt(offset))
+    expect(await log.values()).toEqual(MIXED_VALUES.slice(0, offset))
+    expect(await log.outcome({ from: BigInt(offset) })).toEqual({ values: [], error: null })
+    const { error } = await log.outcome({ from: BigInt(offset + 1) })
+    expect(error).toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE', nextOffset: BigInt(offset) })
     hold.release()
     await truncating
-    expect(await log.values()).toEqual(MIXED_VALUES.slice(0, 7))
+    expect(await log.values()).toEqual(MIXED_VALUES.slice(0, offset))
   })
 
   it('never gets anything but records of the log, or an error of the log, wherever it has come', async () => {
