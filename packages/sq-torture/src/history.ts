@@ -110,10 +110,16 @@ export class History {
     this.#undone = []
   }
 
-  /** Records are being deleted, the oldest first and all of them before this offset, or fewer where that fails. */
-  deleting(below: number): void {
+  /** Records are being deleted, the oldest first: perhaps all that are there by then. */
+  deleting(): void {
     this.#version++
-    this.#maybeDeletedBelow = Math.max(this.#maybeDeletedBelow, below)
+    this.#maybeDeletedBelow = Infinity
+  }
+
+  /** That failed: any of those that are there now may be gone. */
+  deletionFailed(): void {
+    this.#version++
+    this.#maybeDeletedBelow = this.#acknowledged.length
   }
 
   /** That was done, and the log now begins at this offset. */

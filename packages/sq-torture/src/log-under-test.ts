@@ -136,8 +136,13 @@ export class LogUnderTest {
 
   /** Deletes all segments but the active one. */
   async deleteSegments(): Promise<void> {
-    this.history.deleting(this.history.acknowledged.length)
-    await this.writer.deleteSegments({ maxTotalBytes: 0 })
+    this.history.deleting()
+    try {
+      await this.writer.deleteSegments({ maxTotalBytes: 0 })
+    } catch (error) {
+      this.history.deletionFailed()
+      throw error
+    }
     this.history.deleted(this.firstOffset)
   }
 

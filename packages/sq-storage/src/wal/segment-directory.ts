@@ -41,20 +41,20 @@ export class SegmentDirectory {
   }
 
   /** Gives the unfinished segment its name, durably. Replaces a segment of that name. */
-  async finish(path: string): Promise<void> {
-    await this.sync()
-    await this.checkLock()
-    this.#unsynced = true
-    await io('rename the new segment to', path, () => this.fs.rename(this.unfinishedPath, path))
-    await this.sync()
+  finish(path: string): Promise<void> {
+    return this.#change(() => io('rename the new segment to', path, () => this.fs.rename(this.unfinishedPath, path)))
   }
 
   /** Removes a segment's name, durably. */
-  async remove(path: string): Promise<void> {
+  remove(path: string): Promise<void> {
+    return this.#change(() => io('remove', path, () => this.fs.unlink(path)))
+  }
+
+  async #change(change: () => Promise<void>): Promise<void> {
     await this.sync()
     await this.checkLock()
     this.#unsynced = true
-    await io('remove', path, () => this.fs.unlink(path))
+    await change()
     await this.sync()
   }
 

@@ -90,7 +90,7 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'the padding of a frame is what the buffer held before',
     file: `${WAL}/commit.ts`,
-    find: '    bytes.fill(0, this.#end)\n',
+    find: '  bytes.fill(0, bodyEnd)\n',
     replace: '',
   },
   {
@@ -104,6 +104,71 @@ const COMMITS: readonly Defect[] = [
     file: `${WAL}/commit.ts`,
     find: 'end !== this.#end + bytes',
     replace: 'false',
+  },
+]
+
+/** Segments deleted, and logs truncated. */
+const SHORTENING: readonly Defect[] = [
+  {
+    name: 'void bytes stay behind when the segment behind them goes',
+    file: `${WAL}/truncation.ts`,
+    find: '    if (before !== null) await endFile(directory, before)\n',
+    replace: '',
+  },
+  {
+    name: 'a cut is not synced',
+    file: `${WAL}/truncation.ts`,
+    find: `    await io('sync', path, () => handle.sync())\n`,
+    replace: '',
+  },
+  {
+    name: 'a cut that failed before is taken for done',
+    file: `${WAL}/truncation.ts`,
+    find: `    await io('cut off what is void in'`,
+    replace: `    if ((await handle.size()) === end) return
+    await io('cut off what is void in'`,
+  },
+  {
+    name: 'truncation drops the older segments first',
+    file: `${WAL}/truncation.ts`,
+    find: 'of dropped.toReversed()',
+    replace: 'of dropped',
+  },
+  {
+    name: 'a truncation that failed half-way is not completed',
+    file: `${WAL}/log-tail.ts`,
+    find: 'if (this.#halfTruncated) await',
+    replace: 'if (false) await',
+  },
+  {
+    name: 'readers are not told of a truncation before it begins',
+    file: `${WAL}/live-logs.ts`,
+    find: '  log.nextOffset = offset\n',
+    replace: '  if (offset < 0) log.nextOffset = offset\n',
+  },
+  {
+    name: 'the last segment is deleted before it has a successor',
+    file: `${WAL}/log-tail.ts`,
+    find: '    if (last !== null && expired.at(-1)?.baseOffset === BigInt(last.baseOffset)) await this.#openSegment()\n',
+    replace: '',
+  },
+  {
+    name: 'a deletion that was not made durable is forgotten',
+    file: `${WAL}/log-tail.ts`,
+    find: '    await directory.sync()\n    const keepFrom',
+    replace: '    const keepFrom',
+  },
+  {
+    name: 'a segment with a record that is to be kept is deleted',
+    file: `${WAL}/retention.ts`,
+    find: 'nextOffset <= belowOffset',
+    replace: 'nextOffset <= belowOffset + 1n',
+  },
+  {
+    name: 'a damaged SEAL is believed',
+    file: `${WAL}/segment-summary.ts`,
+    find: 'checksum(body) === seal.bodyCrc ?',
+    replace: 'true ?',
   },
 ]
 
@@ -155,9 +220,9 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'the name of a new segment is not synced',
     file: `${WAL}/segment-directory.ts`,
-    find: `this.fs.rename(this.unfinishedPath, path))
+    find: `    await change()
     await this.sync()`,
-    replace: 'this.fs.rename(this.unfinishedPath, path))',
+    replace: '    await change()',
   },
   {
     name: 'a failed directory sync counts as done',
@@ -182,9 +247,11 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'a segment is replaced by unlink and rename',
     file: `${WAL}/segment-directory.ts`,
-    find: `    await io('rename the new segment to'`,
-    replace: `    await this.fs.unlink(path).catch(() => {})
-    await io('rename the new segment to'`,
+    find: '() => this.fs.rename(this.unfinishedPath, path))',
+    replace: `async () => {
+      await this.fs.unlink(path).catch(() => {})
+      await this.fs.rename(this.unfinishedPath, path)
+    })`,
   },
   {
     name: 'a full segment is left without a SEAL',
@@ -570,6 +637,7 @@ const FILE_SYSTEM: readonly Defect[] = [
 export const DEFECTS: readonly Defect[] = [
   ...COMMITS,
   ...SEGMENTS,
+  ...SHORTENING,
   ...RECOVERY,
   ...CHECKSUMS,
   ...READING,
