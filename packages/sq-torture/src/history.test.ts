@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { History, ValueTable, Violation } from './history.ts'
+import { DELETED, History, ValueTable, Violation } from './history.ts'
 import type { Contents } from './history.ts'
 
 /** A history with the values 1 and 2 acknowledged, one at a time. */
@@ -74,6 +74,53 @@ test('what one recovery exposed must stay, and what it left out must stay away',
   left.attempt([3])
   left.recovered([1, 2])
   expect(recovers(left, [1, 2, 3])).toBe('2')
+})
+
+test('a deletion may take any of the oldest records until it is done, and then has', () => {
+  const history = acknowledged()
+  history.deleting()
+  expect(history.possible()).toEqual([
+    [1, 2],
+    [DELETED, 2],
+    [DELETED, DELETED],
+  ])
+  history.deleted(1)
+  expect(history.possible()).toEqual([[DELETED, 2]])
+  expect(recovers(history, [1, 2])).toBe('1')
+  const failed = acknowledged()
+  failed.deleting()
+  failed.deletionFailed()
+  failed.acknowledge(failed.attempt([3]), 2n)
+  expect(recovers(failed, [DELETED, DELETED, DELETED])).toBe('1')
+  expect(recovers(failed, [DELETED, 2, 3])).toBeNull()
+})
+
+test('a truncation may take any of the newest records until it is done, and then has', () => {
+  const history = rejected()
+  history.truncating(0)
+  expect(history.possible()).toEqual([[1, 2], [1, 2, 3], [], [1]])
+  history.truncated(0)
+  expect(history.possible()).toEqual([[]])
+  history.acknowledge(history.attempt([4]), 0n)
+  expect(recovers(history, [1])).toBe('1')
+})
+
+test('what a truncation that failed half-way dropped may be back, until something later succeeds', () => {
+  const failed = acknowledged()
+  failed.truncating(1)
+  failed.truncationFailed({ offset: 1, nextOffset: 1n })
+  expect(failed.possible()).toEqual([[1], [1, 2], [1]])
+  failed.acknowledge(failed.attempt([3]), 1n)
+  expect(failed.possible()).toEqual([[1, 3]])
+})
+
+test('a truncation that failed leaves the next offset, or moves it to the offset', () => {
+  const failed = acknowledged()
+  failed.truncating(0)
+  failed.truncationFailed({ offset: 0, nextOffset: 2n })
+  expect(failed.possible()).toEqual([[1, 2]])
+  failed.truncating(0)
+  expect(() => failed.truncationFailed({ offset: 0, nextOffset: 1n })).toThrow(/^11/)
 })
 
 test('acknowledgements out of order, or at another offset, are violations', () => {

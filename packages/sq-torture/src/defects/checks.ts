@@ -19,8 +19,8 @@ export interface Check {
   run(workspace: Workspace): Promise<string | null>
 }
 
-/** The first goes through every bit of some logs, and takes longest; the second says that bytes differ, and not why. */
-const LATER_TESTS = ['recovery-bit-flips', 'golden']
+/** The first two take longest; the last says that bytes differ, and not why. */
+const LATER_TESTS = ['recovery-bit-flips', 'truncation-interrupted', 'golden']
 const WITHOUT_LATER_TESTS = LATER_TESTS.flatMap((name) => ['--exclude', `**/${name}.test.ts`])
 /** One process for all test files: to start one for each costs more than the tests. */
 const TOGETHER = ['--no-isolate', '--maxWorkers=1']
@@ -32,7 +32,7 @@ export const CHECKS: readonly Check[] = [
     run: (workspace) => test(workspace, 'sq-storage', [...TOGETHER, ...WITHOUT_LATER_TESTS]),
   },
   {
-    name: 'bit flips and golden logs',
+    name: 'bit flips, interrupted truncations and golden logs',
     run: (workspace) => test(workspace, 'sq-storage', [...TOGETHER, ...LATER_TESTS]),
   },
   { name: 'exploration', run: (workspace) => command(workspace, ['explore/main.js', '--length', '2']) },
