@@ -1,74 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { CorruptLogError, UnsupportedFormatError, WalReader } from '../index.ts'
-import { flipped } from '../testing/hand-bytes.ts'
-import { LogFixture } from '../testing/log-fixture.ts'
+import { flipOutcomes } from '../testing/bit-flips.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
-
-const VALUES = ['one', 'two', 'three']
+import { segmentName } from './segment.ts'
 
 function threeCommits(): SegmentBytes {
   return new SegmentBytes().records('one').records('two').records('three')
 }
 
-/** What a reader gets of a log, and how it ended. */
-async function readAll(log: LogFixture): Promise<{ values: string[]; error: unknown }> {
-  const values: string[] = []
-  try {
-    const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
-    for await (const { value, offset } of reader.read()) {
-      expect(offset).toBe(BigInt(values.length))
-      values.push(Buffer.from(value).toString())
-    }
-    return { values, error: null }
-  } catch (error) {
-    return { values, error }
-  }
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof CorruptLogError || error instanceof UnsupportedFormatError
-}
-
-/** What a log with one bit flipped gives: to a reader, to a writer, and to a reader after it. */
-async function outcome(segments: readonly SegmentBytes[], target: SegmentBytes, bit: number): Promise<string> {
-  const log = new LogFixture()
-  const damaged = segments.map((segment) => ({
-    baseOffset: segment.baseOffset,
-    bytes: segment === target ? flipped(segment.bytes, bit) : segment.bytes,
-  }))
-  await log.makeSegments(...damaged)
-  const before = await log.files()
-  const first = await readAll(log)
-  expect(VALUES.slice(0, first.values.length)).toEqual(first.values)
-  expect(await log.files()).toEqual(before)
-
-  let refused: unknown = null
-  try {
-    await (await log.open()).close()
-  } catch (error) {
-    refused = error
-    expect(await log.files()).toEqual(before)
-  }
-  const second = await readAll(log)
-  // What was read before a writer came is there after it too, and nothing else.
-  expect(second.values).toEqual(first.values)
-  for (const error of [first.error, second.error, refused]) if (error !== null) expect(error).toSatisfy(isRefusal)
-  const reading = first.error === null && second.error === null ? `reads ${first.values.length}` : 'refuses to read'
-  return `${reading}, ${refused === null ? 'opens' : 'refuses to open'}`
-}
-
-/** All outcomes of flipping each bit of some bytes, and how many bits had each. */
-async function outcomes(
+/** All outcomes of flipping each bit of some bytes of a segment, and how many bits had each. */
+function outcomes(
   segments: readonly SegmentBytes[],
   target: SegmentBytes,
-  { from, to }: { from: number; to: number },
+  range: { from: number; to: number },
 ): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {}
-  for (let bit = 8 * from; bit < 8 * to; bit++) {
-    const found = await outcome(segments, target, bit)
-    counts[found] = (counts[found] ?? 0) + 1
-  }
-  return counts
+  const files = new Map(segments.map(({ baseOffset, bytes }) => [segmentName(baseOffset), bytes]))
+  return flipOutcomes({ topic: 'orders', partition: 0, files }, { name: segmentName(target.baseOffset), ...range })
 }
 
 describe('every single bit flipped', { timeout: 60_000 }, () => {
