@@ -132,6 +132,21 @@ test('acknowledgements out of order, or at another offset, are violations', () =
   expect(() => history.acknowledge(first, 3n)).toThrow(/^6/)
 })
 
+test('of a log of which only the possible contents are known, the first of them were acknowledged', () => {
+  const known = new History()
+  known.allow([[1, 2], [1, 2, 3]])
+  expect(recovers(known, [1])).toBe('1')
+  expect(recovers(known, [1, 2, 4])).toBe('2')
+  expect(recovers(known, [1, 2, 3])).toBeNull()
+})
+
+test('recovery that was cut off and gives something else when it is repeated is a violation of its own', () => {
+  const repeated = new History()
+  repeated.allow([[1, 2]], { repeated: true })
+  expect(recovers(repeated, [1])).toBe('9')
+  expect(recovers(repeated, [1, 2])).toBeNull()
+})
+
 test('equal bytes have one number, others another', () => {
   const table = new ValueTable()
   expect(table.id(Buffer.from('a'))).toBe(table.id(Buffer.from('a')))

@@ -19,21 +19,33 @@ export type Contents = readonly ValueId[]
 /** Stands in the contents for a record that was deleted with its segment. */
 export const DELETED: ValueId = -1
 
-/** Something that must never happen did. The message says which invariant, and what was seen. */
+/** Something that must never happen did: an invariant is broken. */
 export class Violation extends Error {
   override readonly name = 'Violation'
+
+  /** The message begins with the invariant's number, or with those it may be, and says what was seen. */
+  constructor(message: `${number}${string}`, options: ErrorOptions = {}) {
+    super(message, options)
+  }
 }
 
 /**
- * The invariants, by the numbers that the documentation of the project's durability uses:
+ * The invariants, by the numbers that the documentation of the project's durability uses, and where each is held:
  *
- * 1. what was acknowledged is there, byte for byte;
- * 2. what else is there was attempted at that very offset, without a gap;
- * 3. one value an offset: once a retry was acknowledged, the failed attempt never appears;
- * 4. what one recovery exposed every later one exposes, and what it left out never comes back, nor what was truncated;
- * 5. acknowledgements come in offset order, and after a rejection nothing queued behind it is acknowledged;
- * 6. a rejection leaves the next offset, and the next success gets it;
- * 11. deletion takes the oldest records and truncation the newest, and neither leaves a gap.
+ * 1. what was acknowledged is there, byte for byte: here;
+ * 2. what else is there was attempted at that very offset, without a gap: here, and by whoever reads;
+ * 3. one value an offset: once a retry was acknowledged, the failed attempt never appears: here;
+ * 4. what one recovery exposed every later one exposes, and what it left out never comes back, nor
+ *    what was truncated: here;
+ * 5. acknowledgements come in offset order, and after a rejection nothing queued behind it is acknowledged: here;
+ * 6. a rejection leaves the next offset, and the next success gets it: here, and with all faults gone at the end of every
+ *    simulation and of every run with failing operations;
+ * 7. no reader beside the writer sees what is not durable: `LogUnderTest.readBesideWriter`;
+ * 8. power cuts and kills alone never make a log refuse to open: `LogUnderTest.open`;
+ * 9. recovery that is cut off and repeated gives the same: the exploration, by `allow`;
+ * 10. memory is bounded, and nothing beside the data directory is touched: fuzzing, and `LogUnderTest.open`;
+ * 11. rotation leaves no gap, deletion takes the oldest records and truncation the newest: here;
+ * 12. every promise settles, and nothing is left open: `LogUnderTest.close`, fuzzing, and the limits of time of all.
  */
 export class History {
   #acknowledged: Contents = []
@@ -50,6 +62,7 @@ export class History {
   #undone: readonly Contents[] = []
 
   #allowed: readonly Contents[] | null = null
+  #isRepeated = false
   #version = 0
 
   /** Another number whenever a caller was told something. */
@@ -57,9 +70,13 @@ export class History {
     return this.#version
   }
 
-  /** A log of which only this is known: that it holds one of these. Until it is opened. */
-  allow(possible: readonly Contents[]): void {
+  /**
+   * A log of which only this is known, until it is opened: that it holds one of these, the first being what was
+   * acknowledged. `repeated`: its recovery gave that once, and was cut off.
+   */
+  allow(possible: readonly Contents[], { repeated = false }: { repeated?: boolean } = {}): void {
     this.#allowed = possible
+    this.#isRepeated = repeated
   }
 
   /** What must be there. */
@@ -190,8 +207,13 @@ export class History {
   }
 
   #unexpected(contents: Contents): Violation {
-    const lost = this.#acknowledged.findIndex((value, offset) => contents[offset] !== value)
-    const seen = `the log holds [${contents.join(' ')}], acknowledged were [${this.#acknowledged.join(' ')}]`
+    const [acknowledged = []] = this.possible()
+    const held = `the log holds [${contents.join(' ')}]`
+    if (this.#allowed !== null && this.#isRepeated) {
+      return new Violation(`9: ${held}, and before its recovery was cut off and repeated [${acknowledged.join(' ')}]`)
+    }
+    const lost = acknowledged.findIndex((value, offset) => contents[offset] !== value)
+    const seen = `${held}, acknowledged were [${acknowledged.join(' ')}]`
     if (lost !== -1) return new Violation(`1: the acknowledged record at offset ${lost} is lost or another one: ${seen}`)
     const allowed = this.possible().map((possible) => `[${possible.join(' ')}]`)
     return new Violation(`2, 3 or 4: ${seen}, allowed is only ${allowed.join(' ')}`)

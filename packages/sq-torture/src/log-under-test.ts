@@ -2,7 +2,14 @@
 import { ManualClock, Random } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import type { InMemoryFileSystem } from '@sq/sim/memory'
-import { BacklogFullError, LogNotFoundError, WalReader, WalWriter } from '@sq/storage'
+import {
+  BacklogFullError,
+  CorruptLogError,
+  LogNotFoundError,
+  UnsupportedFormatError,
+  WalReader,
+  WalWriter,
+} from '@sq/storage'
 import type { WalConfig } from '@sq/storage'
 import { DELETED, History, Violation } from './history.ts'
 import type { Contents, ValueId, ValueTable } from './history.ts'
@@ -71,10 +78,8 @@ export class LogUnderTest {
   /** Opens the log, and holds what it finds against the history. Where this rejects, it may be tried again. */
   async open(): Promise<Contents> {
     const before = await this.read()
-    const writer = await WalWriter.open(this.#process, this.#config, TOPIC, PARTITION, {
-      clock: this.clock,
-      random: this.#segmentIds,
-    })
+    const settings = { clock: this.clock, random: this.#segmentIds }
+    const writer = await undamaged(() => WalWriter.open(this.#process, this.#config, TOPIC, PARTITION, settings))
     try {
       const contents = await this.read()
       this.#check(writer, { before, contents })
@@ -179,13 +184,23 @@ export class LogUnderTest {
 
   /** The contents, as a reader sees them. */
   async read(): Promise<Contents> {
-    const records = await readRecords(this.#process, this.#config, this.#values)
+    const records = await undamaged(() => readRecords(this.#process, this.#config, this.#values))
     const firstOffset = records[0]?.offset ?? this.firstOffset
     for (const [index, { offset }] of records.entries()) {
       if (offset !== firstOffset + index) throw new Violation(`2: offset ${offset} follows ${firstOffset + index - 1}`)
     }
     const deleted = Array.from({ length: firstOffset }, () => DELETED)
     return [...deleted, ...records.map(({ value }) => value)]
+  }
+}
+
+/** Looks at a log that met power cuts, kills and refusals, and no damage: it must not be taken for damaged. */
+async function undamaged<T>(look: () => Promise<T>): Promise<T> {
+  try {
+    return await look()
+  } catch (error) {
+    if (!(error instanceof CorruptLogError || error instanceof UnsupportedFormatError)) throw error
+    throw new Violation(`8: without any damage the log is refused: ${error.message}`, { cause: error })
   }
 }
 

@@ -1,5 +1,4 @@
 /** The process that explores: one workload after another, keeping what it knows of the images it has met. */
-import { Violation } from '../history.ts'
 import { Explorer } from './explorer.ts'
 import { exploreJobs } from './jobs.ts'
 import { STEPS } from './workloads.ts'
@@ -14,7 +13,7 @@ exploreJobs.serve(async (job) => {
     )
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error)
-    throw new Violation(`VIOLATION ${what}\n  replay: ${exploreJobs.replay(job)}`, { cause: error })
+    throw new Error(`VIOLATION ${what}\n  replay: ${exploreJobs.replay(job)}`, { cause: error })
   }
 })
 

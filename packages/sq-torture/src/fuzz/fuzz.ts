@@ -1,5 +1,4 @@
 /** Draws and judges a run of cases, each from its own seed. */
-import { Violation } from '../history.ts'
 import { drawCase } from './fuzz-case.ts'
 import type { GoodLog } from './good-logs.ts'
 import { writeGoodLogs } from './good-logs.ts'
@@ -19,7 +18,7 @@ export class Fuzzer {
     return new Fuzzer(await writeGoodLogs())
   }
 
-  /** Rejects with a `Violation` that says how to see it again. */
+  /** Rejects with an error that says how to see it again. */
   async run({ firstSeed, cases }: FuzzJob): Promise<FuzzFound> {
     const found: Record<string, number> = {}
     for (let seed = firstSeed; seed < firstSeed + cases; seed++) {
@@ -38,7 +37,7 @@ export class Fuzzer {
       const what = error instanceof Error ? error.message : String(error)
       const how = `  the log "${fuzzed.log.name}": ${fuzzed.mutations.join(', ')}`
       const replay = fuzzJobs.replay({ firstSeed: seed, cases: 1 })
-      throw new Violation(`VIOLATION ${what}\n${how}\n  replay: ${replay}`, { cause: error })
+      throw new Error(`VIOLATION ${what}\n${how}\n  replay: ${replay}`, { cause: error })
     }
   }
 }

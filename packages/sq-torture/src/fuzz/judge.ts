@@ -76,7 +76,7 @@ class Trial {
     this.#limit = trial.limit
     this.#stopCounting = fs.operations.observe(({ phase }) => {
       if (phase === 'start') this.#operations++
-      if (this.#operations > this.#limit) throw new Violation(`there is no end after ${this.#limit} operations`)
+      if (this.#operations > this.#limit) throw new Violation(`12: there is no end after ${this.#limit} operations`)
     })
   }
 
@@ -92,7 +92,7 @@ class Trial {
     if (!(opened instanceof WalWriter)) {
       this.#mustBeUnchanged(files, await readFiles(this.#fs, this.#directory))
       if (before.answer === 'whole') {
-        throw new Violation(`a reader finds the log whole, and a writer refuses it as ${opened}`)
+        throw new Violation(`1: a reader finds the log whole, and a writer refuses it as ${opened}`)
       }
       return { reader: before.answer, writer: opened }
     }
@@ -145,16 +145,16 @@ class Trial {
     const listing = await answerOf(async () => {
       for (const segment of await listSegments(this.#watched, this.#config, topic, PARTITION)) {
         const size = this.#fs.volume.statSync(segment.path).size
-        if (segment.bytes > size) throw new Violation(`a file of ${size} bytes is listed with ${segment.bytes}`)
+        if (segment.bytes > size) throw new Violation(`2: a file of ${size} bytes is listed with ${segment.bytes}`)
         next = segment.nextOffset
       }
     })
     this.#mustBeClosed()
     if (answer !== 'whole') return
-    if (listing !== 'whole') throw new Violation(`a reader finds the log whole, and the listing says ${listing}`)
+    if (listing !== 'whole') throw new Violation(`1: a reader finds the log whole, and the listing says ${listing}`)
     const last = records.at(-1)
     if (last !== undefined && last.offset + 1n !== next) {
-      throw new Violation(`the listing ends at offset ${next}, the records at ${last.offset + 1n}`)
+      throw new Violation(`2: the listing ends at offset ${next}, the records at ${last.offset + 1n}`)
     }
   }
 
@@ -185,7 +185,7 @@ class Trial {
     await again.close()
     const next = offset + (appended ? 1n : 0n)
     if (again.nextOffset !== next) throw new Violation(`1: the next offset is ${again.nextOffset}, expected ${next}`)
-    if (again.recovery.kind !== 'clean') throw new Violation('a log that was closed in order is torn')
+    if (again.recovery.kind !== 'clean') throw new Violation('1: a log that was closed in order is torn')
   }
 
   /** False where the log has no offsets left. */
@@ -202,7 +202,7 @@ class Trial {
 
   #mustBeUnchanged(before: Files, now: Files): void {
     const same = now.size === before.size && [...before].every(([name, bytes]) => now.get(name)?.equals(bytes) ?? false)
-    if (!same) throw new Violation('a writer that refused the log has changed it')
+    if (!same) throw new Violation('9: a writer that refused the log has changed it')
   }
 }
 
@@ -227,6 +227,6 @@ async function answerOf(action: () => Promise<void>): Promise<Answer> {
     const code = error instanceof WalError ? error.code : null
     if (code === 'SQ_WAL_CORRUPT' || code === 'SQ_WAL_UNSUPPORTED') return code
     const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    throw new Violation(`neither a result nor a refusal: ${what}`, { cause: error })
+    throw new Violation(`1: neither a result nor a refusal: ${what}`, { cause: error })
   }
 }

@@ -1,5 +1,4 @@
 /** The process that simulates: a run of seeds at a time. */
-import { Violation } from '../history.ts'
 import { simulateJobs } from './jobs.ts'
 import { simulate, simulateTraced } from './simulation.ts'
 import type { Simulated } from './simulation.ts'
@@ -22,11 +21,11 @@ async function run(seed: number): Promise<Simulated> {
   try {
     if (seed % REPEATED_SHARE !== 0) return await simulate(seed)
     const [found, again] = [await simulateTraced(seed), await simulateTraced(seed)]
-    if (again.traceHash !== found.traceHash) throw new Violation('two runs of the seed did not do the same')
+    if (again.traceHash !== found.traceHash) throw new Error('two runs of the seed did not do the same')
     return found
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error)
     const replay = simulateJobs.replay({ firstSeed: seed, seeds: 1 })
-    throw new Violation(`VIOLATION ${what}\n  replay: ${replay}`, { cause: error })
+    throw new Error(`VIOLATION ${what}\n  replay: ${replay}`, { cause: error })
   }
 }

@@ -54,7 +54,7 @@ class CallOrder implements Ordered {
   #open(shown: string): void {
     const [path = ''] = /(next\.tmp|\d+\.wal)(?=")/.exec(shown) ?? []
     if (path !== '' && shown.includes('O_RDWR') && !shown.includes('O_DSYNC')) {
-      throw new Violation(`${path} is opened for writing without O_DSYNC`)
+      throw new Violation(`1: ${path} is opened for writing without O_DSYNC`)
     }
     if (path === 'next.tmp') this.#headIsDurable = false
   }
@@ -70,7 +70,7 @@ class CallOrder implements Ordered {
   }
 
   #rename(begins: boolean): void {
-    if (begins && !this.#headIsDurable) throw new Violation('a segment is renamed before its head is durable')
+    if (begins && !this.#headIsDurable) throw new Violation('1: a segment is renamed before its head is durable')
     this.#nameIsDurable = false
     this.#syncCounts = false
     if (!begins) this.newSegments++
@@ -78,7 +78,7 @@ class CallOrder implements Ordered {
 
   #acknowledge(serials: readonly number[]): void {
     for (const serial of serials) {
-      const what = `the record with serial number ${serial} is acknowledged`
+      const what = `1: the record with serial number ${serial} is acknowledged` as const
       if (!this.#nameIsDurable) throw new Violation(`${what} before the name of its segment is durable`)
       const bytes = showBytes(makeRecord(serial).key ?? Buffer.alloc(0))
       if (!this.#written.some((shown) => shown.includes(bytes))) throw new Violation(`${what} before it is durable`)

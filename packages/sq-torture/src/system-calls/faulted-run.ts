@@ -58,5 +58,5 @@ function checkFailures({ name, error, mayPass }: Fault, failures: number): void 
   const most = PASSING.includes(error) ? 0 : 1
   const least = mayPass ? 0 : most
   if (failures > most) throw new Violation(`6: one ${error} from ${name} made ${failures} attempts fail in turn`)
-  if (failures < least) throw new Violation(`${error} from ${name} was told to nobody`)
+  if (failures < least) throw new Violation(`1: ${error} from ${name} was told to nobody`)
 }

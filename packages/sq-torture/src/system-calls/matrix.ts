@@ -1,6 +1,5 @@
 /** Every fault at every call it can strike, one run each, two runs at a time. */
 import { join } from 'node:path'
-import { Violation } from '../history.ts'
 import { makeCrashedLog } from './crashed-log.ts'
 import type { Fault } from './faults.ts'
 import { runWithFault } from './faulted-run.ts'
@@ -49,7 +48,7 @@ export async function runMatrix({ faults, directory, signal, onRun }: MatrixOpti
   await Promise.all(Array.from({ length: RUNS_AT_A_TIME }, () => work().catch((error: unknown) => stop.abort(error))))
   stopped.throwIfAborted()
   const [unhurt] = [...sum.injected].find(([, injected]) => injected === 0) ?? []
-  if (unhurt !== undefined) throw new Violation(`no ${unhurt} was made to fail: nothing is shown about it`)
+  if (unhurt !== undefined) throw new Error(`no ${unhurt} was made to fail: nothing is shown about it`)
   return sum
 }
 
@@ -59,6 +58,6 @@ async function explained<T>({ name, error, forGood }: Fault, nth: number, run: P
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause)
     const calls = `${name} number ${nth}${forGood ? ' and all later ones' : ''}`
-    throw new Violation(`with ${error} from ${calls}: ${what}`, { cause })
+    throw new Error(`${what}\n  with ${error} from ${calls}`, { cause })
   }
 }

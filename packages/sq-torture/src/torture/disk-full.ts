@@ -98,7 +98,7 @@ async function append(log: WitnessedLog, count: number): Promise<boolean> {
   const error = await log.append(count)
   if (error === null) return true
   if (isDiskFull(error)) return false
-  throw new Violation(`a full disk was reported as: ${error.message}`, { cause: error })
+  throw new Error(`a full disk was reported as: ${error.message}`, { cause: error })
 }
 
 /** What proves the end of the log may not fit; then it says so. */

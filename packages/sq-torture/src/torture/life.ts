@@ -39,9 +39,9 @@ export async function liveUntilKilled(
   })
   const kill = (): void => void child.kill('SIGKILL')
   signal.addEventListener('abort', kill)
-  let failure: string | undefined
+  let failure: Error | undefined
   const patience = setTimeout(() => {
-    failure = `12: it did nothing that could be seen for ${PATIENCE_MS / 1000} s`
+    failure = new Violation(`12: it did nothing that could be seen for ${PATIENCE_MS / 1000} s`)
     kill()
   }, PATIENCE_MS)
   let death: NodeJS.Timeout | undefined
@@ -54,11 +54,11 @@ export async function liveUntilKilled(
     if (report === null) return
     if (report.kind === after) death ??= setTimeout(kill, delayMs)
     opening = report.kind === 'opening'
-    if (report.kind === 'failed') failure = report.message
+    if (report.kind === 'failed') failure = new Error(report.message)
     if (report.kind === 'acknowledged') nextOffset = report.nextOffset
     if (report.kind !== 'opened') return
     if (openedAt !== null && report.nextOffset !== nextOffset) {
-      failure = `1 or 2: opened again at offset ${report.nextOffset}, closed at ${nextOffset}`
+      failure = new Violation(`1 or 2: opened again at offset ${report.nextOffset}, closed at ${nextOffset}`)
     }
     openedAt ??= report.nextOffset
     nextOffset = report.nextOffset
@@ -69,8 +69,8 @@ export async function liveUntilKilled(
   signal.removeEventListener('abort', kill)
   signal.throwIfAborted()
 
-  if (failure !== undefined) throw new Violation(failure)
-  if (child.signalCode !== 'SIGKILL') throw new Violation(`the process ended by itself, with status ${child.exitCode}`)
+  if (failure !== undefined) throw failure
+  if (child.signalCode !== 'SIGKILL') throw new Violation(`12: the process ended by itself, with status ${child.exitCode}`)
   return { openedAt, nextOffset, killedWhileOpening: opening }
 }
 

@@ -2,7 +2,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Violation } from '../history.ts'
 
 export interface WorkingDirectory {
   /** The directory in which it is made; the system's for temporary files if empty. */
@@ -31,7 +30,7 @@ export async function inWorkingDirectory(
     if (ended.signal.aborted) await rm(directory, { recursive: true })
     if (ended.signal.aborted) throw ended.signal.reason
     const what = error instanceof Error ? error.message : String(error)
-    throw new Violation(`VIOLATION ${what}\n  replay: ${replay}\n  the log is kept in ${directory}`, { cause: error })
+    throw new Error(`VIOLATION ${what}\n  replay: ${replay}\n  the log is kept in ${directory}`, { cause: error })
   }
   await rm(directory, { recursive: true })
 }
