@@ -5,11 +5,12 @@
 import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, DivergedError, OffsetOutOfRangeError, systemCode, WalIoError } from '../errors.ts'
 import { knownDamage, provenDamage } from './damage.ts'
-import { frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
-import type { FrameHeader, FramePlace } from './frame.ts'
+import { checksum, frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
+import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
 import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
+import { firstRecords } from './record.ts'
 import { SegmentScanner } from './scan.ts'
 import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
 import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
@@ -174,7 +175,7 @@ export class LogCursor {
   /** Whether a segment goes on where reading had come to; else records that were returned are not in the log any more. */
   #goesOn({ baseOffset, previous, place }: Reached, head: SegmentHead): boolean {
     if (head.frame.headerCrc === place.salt) return true
-    if (head.baseOffset !== this.#next) return false
+    if (head.baseOffset !== place.nextOffset) return false
     const before = head.open.previous
     // In place of one that held no record: made when the first write to that one failed.
     if (head.baseOffset === baseOffset) return before?.lastCrc === previous?.lastCrc
@@ -186,16 +187,30 @@ export class LogCursor {
     const { path, baseOffset, frame } = opened.head
     const segment = { path, baseOffset, salt: frame.headerCrc }
     while (scanner.stop === null) {
-      const frames = await io('read', path, () => scanner.next())
-      const durable = frames.filter(({ header }) => header.baseOffset < bound)
-      const first = durable.findIndex(({ header }) => nextOffsetAfter(header) > (this.#next ?? 0))
-      for (const { header } of durable) this.#advance(segment, header)
-      if (durable.length < frames.length) await this.close()
-      const wanted = first === -1 ? [] : durable.slice(first).filter(({ header }) => header.type === FrameType.RECORDS)
-      if (wanted.length > 0 || this.#reading === null) return wanted.map((found) => ({ segment, frame: found }))
+      const found: LocatedFrame[] = []
+      for (const frame of await io('read', path, () => scanner.next())) {
+        const { header } = frame
+        const isWanted = header.type === FrameType.RECORDS && nextOffsetAfter(header) > (this.#next ?? 0)
+        if (header.baseOffset >= bound || nextOffsetAfter(header) > bound) {
+          if (isWanted && header.baseOffset < bound) found.push({ segment, frame: this.#clip(frame, bound) })
+          await this.close()
+          break
+        }
+        this.#advance(segment, header)
+        if (isWanted) found.push({ segment, frame })
+      }
+      if (found.length > 0 || this.#reading === null) return found
     }
     await this.#leave(reading)
     return []
+  }
+
+  /** The records of a commit before the bound: that lies inside one only while a truncation is at work there. */
+  #clip({ header, body, bytes }: Frame, bound: number): Frame {
+    const recordCount = bound - header.baseOffset
+    const kept = firstRecords(body, recordCount)
+    this.#next = bound
+    return { header: { ...header, recordCount, bodyLength: kept.length, bodyCrc: checksum(kept) }, body: kept, bytes }
   }
 
   #advance({ baseOffset, salt }: FrameOrigin, header: FrameHeader): void {
