@@ -196,9 +196,22 @@ function wholeFrame(header: FrameHeader, bytes: Buffer): Frame | string {
  * wherever it stands, since frames begin at multiples of 8; null if there is none: what begins at `from` was then never
  * acknowledged, as far as the file can tell.
  */
-export async function findProof(
+export function findProof(handle: FileHandle, range: SearchRange): Promise<FrameHeader | null> {
+  return findFrame(handle, range, ({ durablePosition }) => durablePosition > range.from)
+}
+
+/** Where in a segment is searched: from a multiple of 8 on, for frames with its salt. */
+interface SearchRange {
+  readonly from: number
+  readonly to: number
+  readonly salt: number
+}
+
+/** The first frame header in `[from, to)` of a segment that verifies and is accepted; null if there is none. */
+export async function findFrame(
   handle: FileHandle,
-  { from, to, salt }: { from: number; to: number; salt: number },
+  { from, to, salt }: SearchRange,
+  accept: (header: FrameHeader) => boolean = () => true,
 ): Promise<FrameHeader | null> {
   const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(to - from, 0)))
   for (let start = from; to - start >= FRAME_HEADER_BYTES; ) {
@@ -208,7 +221,7 @@ export async function findProof(
     let at = 0
     for (; at + FRAME_HEADER_BYTES <= bytesRead; at += FRAME_ALIGNMENT) {
       const header = decodeFrameHeader(window, { at, position: start + at, salt })
-      if (header !== null && header.durablePosition > from) return header
+      if (header !== null && accept(header)) return header
     }
     start += at
   }

@@ -39,15 +39,28 @@ export interface OpenSegment {
 
 /** The segments of a partition by base offset. Files of any other name are ignored. */
 export async function listSegmentFiles(fs: FileSystem, directory: string): Promise<ListedSegment[]> {
-  const bases: number[] = []
-  for (const name of await missingAsNotFound(directory, () => fs.readdir(directory))) {
-    const baseOffset = parseSegmentName(name)
-    if (baseOffset === null) continue
-    if (!Number.isSafeInteger(baseOffset)) {
-      throw new UnsupportedFormatError({ path: join(directory, name), position: 0, found: 'a base offset over 2^53 - 1' })
-    }
-    bases.push(baseOffset)
+  const names = await listNames(fs, directory)
+  const beyond = names.find(isBeyondOffsets)
+  if (beyond !== undefined) {
+    throw new UnsupportedFormatError({ path: join(directory, beyond), position: 0, found: 'a base offset over 2^53 - 1' })
   }
+  return segmentsAmong(names, directory)
+}
+
+/** All names in a partition's directory. Rejects with `LogNotFoundError` where there is none. */
+export function listNames(fs: FileSystem, directory: string): Promise<string[]> {
+  return missingAsNotFound(directory, () => fs.readdir(directory))
+}
+
+/** Whether a name is a segment's, of offsets that this version does not know. */
+export function isBeyondOffsets(name: string): boolean {
+  const baseOffset = parseSegmentName(name)
+  return baseOffset !== null && !Number.isSafeInteger(baseOffset)
+}
+
+/** The segments among the names in a directory, by base offset; those beyond all offsets are left out. */
+export function segmentsAmong(names: readonly string[], directory: string): ListedSegment[] {
+  const bases = names.flatMap((name) => parseSegmentName(name) ?? []).filter(Number.isSafeInteger)
   bases.sort((left, right) => left - right)
   return bases.map((baseOffset, index) => ({
     path: join(directory, segmentName(baseOffset)),
@@ -198,7 +211,7 @@ export async function verifyLink(
 }
 
 /** The offsets a segment holds, as far as the names in the directory tell. */
-function offsetsOf(segment: ListedSegment): { firstOffset: bigint; lastOffset: bigint | null } {
+export function offsetsOf(segment: ListedSegment): { firstOffset: bigint; lastOffset: bigint | null } {
   const { baseOffset, nextBaseOffset } = segment
   return {
     firstOffset: BigInt(baseOffset),

@@ -43,6 +43,16 @@ export function parseSegmentName(name: string): number | null {
   return /^\d{20}\.wal$/.test(name) ? Number(name.slice(0, 20)) : null
 }
 
+/** The name of a segment file that the n-th repair of its segment took out of the log. */
+export function keptName(baseOffset: number, nth: number): string {
+  return `${segmentName(baseOffset)}.kept-${nth}`
+}
+
+/** Whether `keptName` made a name. */
+export function isKeptName(name: string): boolean {
+  return /^\d{20}\.wal\.kept-\d+$/.test(name)
+}
+
 export function encodeSegmentHeader({ topic, partition }: { topic: string; partition: number }): Buffer {
   const header = Buffer.alloc(SEGMENT_HEADER_BYTES)
   header.write(MAGIC, AT.magic, 'latin1')

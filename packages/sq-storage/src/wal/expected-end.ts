@@ -1,0 +1,80 @@
+/**
+ * Where a segment must end, by all that is known outside of it: its successor, the size of its file, the writer in this
+ * process. `segment-check.ts` holds the segment against it.
+ */
+import type { FileSystem } from '@sq/sim'
+import { asProblem } from './found-problem.ts'
+import type { FoundProblem } from './found-problem.ts'
+import type { SegmentLink } from './open-frame.ts'
+import type { Partition } from './partition.ts'
+import { io, offsetsOf, readHead } from './segment-file.ts'
+import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
+
+/** A segment to be checked, and what is known about it from outside. */
+export interface SegmentTask {
+  readonly fs: FileSystem
+  readonly partition: Partition
+  readonly segment: ListedSegment
+  /** The next segment of the log; undefined for the last. */
+  readonly successor: ListedSegment | undefined
+  /** The offset before which everything is durable, by a writer in this process; Infinity where there is none. */
+  readonly bound: number
+  /** Asks for it again, once the size of the file is known. */
+  readonly durableBound: () => number
+}
+
+/** Where a segment must end, as far as something outside of it tells. */
+export interface ExpectedEnd {
+  readonly fileBytes: number
+  /** The position where its bytes end. */
+  readonly limit: number
+  /** The offset it must reach; null where nothing tells. */
+  readonly mustReach: number | null
+  /** Records from this offset on are none of this segment, or not yet any. */
+  readonly ceiling: number
+  /** What its successor states of it; null where that is not to be had. */
+  readonly link: SegmentLink | null
+  readonly problem: FoundProblem | null
+}
+
+/** Asks the successor, the file, and the writer in this process where there is one. */
+export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promise<ExpectedEnd> {
+  const { segment, bound } = task
+  const { path, baseOffset } = opened.head
+  const successor = task.successor === undefined ? undefined : await successorHead(task, task.successor)
+  const fileBytes = await io('read the size of', path, () => opened.handle.size())
+  const none = { fileBytes, limit: fileBytes, link: null, problem: null }
+  if (successor === undefined) {
+    // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
+    const ceiling = bound === Infinity ? task.durableBound() : bound
+    return { ...none, mustReach: bound === Infinity ? null : bound, ceiling }
+  }
+  const ceiling = segment.nextBaseOffset ?? Infinity
+  if (successor === null) return { ...none, mustReach: ceiling, ceiling }
+  const link = successor.open.previous
+  if (link?.baseOffset === baseOffset) return { ...none, limit: link.end, mustReach: ceiling, ceiling, link }
+  return { ...none, mustReach: null, ceiling, problem: missing(successor, baseOffset) }
+}
+
+/** The head of the successor; null where it is damaged, which is reported when the successor itself is checked. */
+async function successorHead({ fs, partition }: SegmentTask, successor: ListedSegment): Promise<SegmentHead | null> {
+  try {
+    return await readHead(fs, successor, partition)
+  } catch (error) {
+    asProblem(error, { path: successor.path, from: 0, to: 0, ...offsetsOf(successor) })
+    return null
+  }
+}
+
+function missing(successor: SegmentHead, baseOffset: number): FoundProblem {
+  const stated = successor.open.previous?.baseOffset
+  const damage = {
+    path: successor.path,
+    from: 0,
+    to: successor.bytes.length,
+    firstOffset: BigInt(baseOffset),
+    lastOffset: BigInt(successor.baseOffset - 1),
+    reason: `it states ${stated === undefined ? 'no segment' : `segment ${stated}`} before it, found segment ${baseOffset}`,
+  }
+  return { kind: 'missing', damage, recordsBefore: 0, restoration: null }
+}

@@ -1,0 +1,86 @@
+/**
+ * Finds out what damaged bytes of a frame were, where an intact checksum can confirm it: its own header's, or the one
+ * that the next frame states. Reads only; `repair.ts` writes what is found here.
+ */
+import type { FileHandle } from '@sq/sim'
+import { checksum, encodeFrameHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameEnd, FrameType } from './frame.ts'
+import type { FrameHeader, FramePlace } from './frame.ts'
+import { encodeSealBody } from './seal.ts'
+import type { SegmentSummary } from './seal.ts'
+
+const CHUNK_BYTES = 256 * 1024
+
+/** Bytes that belong at a position of a segment, instead of those that are there. */
+export interface Restoration {
+  readonly position: number
+  readonly bytes: Buffer
+}
+
+/**
+ * The body or the padding of a frame whose header verified; null where they cannot be known. A SEAL is built again from
+ * the summary of all records before it.
+ */
+export async function restoreAfterHeader(
+  handle: FileHandle,
+  header: FrameHeader,
+  summary: SegmentSummary,
+): Promise<Restoration | null> {
+  const position = header.position + FRAME_HEADER_BYTES
+  if (header.type === FrameType.SEAL) {
+    const bytes = encodeSealBody(summary, header.position)
+    return bytes.length === header.bodyLength && checksum(bytes) === header.bodyCrc ? { position, bytes } : null
+  }
+  const bodyEnd = position + header.bodyLength
+  const bodyCrc = await checksumOf(handle, { from: position, to: bodyEnd })
+  return bodyCrc === header.bodyCrc ? { position: bodyEnd, bytes: Buffer.alloc(frameEnd(header) - bodyEnd) } : null
+}
+
+/** What is known about one frame without its header. */
+export interface FrameSurroundings {
+  /** Where it begins, and what it must refer to. */
+  readonly place: FramePlace
+  /** Where it ends, and the offset after it. */
+  readonly end: number
+  readonly nextOffset: number
+  /** Its `headerCrc`, as the next frame or the next segment states it. */
+  readonly headerCrc: number
+  /** Position of the frame before it, whose durable position that of an ending is. */
+  readonly previousPosition: number
+}
+
+/** The header of a frame whose body and padding are intact; null where it cannot be known. */
+export async function restoreHeader(handle: FileHandle, frame: FrameSurroundings): Promise<Restoration | null> {
+  const { place, end, nextOffset, headerCrc, previousPosition } = frame
+  const { position } = place
+  const bodyStart = position + FRAME_HEADER_BYTES
+  const recordCount = nextOffset - place.nextOffset
+  if (end < bodyStart || recordCount < 0 || recordCount > 0xffff_ffff) return null
+  // The body ends somewhere in the last 8 bytes: the checksum is carried on over them byte by byte.
+  const lastBytes = Buffer.alloc(Math.min(end - bodyStart, FRAME_ALIGNMENT - 1))
+  await handle.read(lastBytes, end - lastBytes.length)
+  let bodyCrc = await checksumOf(handle, { from: bodyStart, to: end - lastBytes.length })
+  for (let taken = 0; taken <= lastBytes.length; taken++) {
+    if (taken > 0) bodyCrc = checksum(lastBytes.subarray(taken - 1, taken), bodyCrc)
+    if (lastBytes.subarray(taken).some((byte) => byte !== 0)) continue
+    const bodyLength = end - bodyStart - lastBytes.length + taken
+    for (const type of recordCount > 0 ? [FrameType.RECORDS] : [FrameType.MARK, FrameType.SEAL]) {
+      for (const durablePosition of [position, previousPosition]) {
+        const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
+        const { nextOffset: baseOffset, previousCrc, salt } = place
+        const fields = { type, bodyLength, baseOffset, recordCount, position, durablePosition, previousCrc, bodyCrc }
+        if (encodeFrameHeader(fields, bytes, { at: 0, salt }) === headerCrc) return { position, bytes }
+      }
+    }
+  }
+  return null
+}
+
+async function checksumOf(handle: FileHandle, { from, to }: { from: number; to: number }): Promise<number> {
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - from))
+  let crc = 0
+  for (let at = from; at < to; at += chunk.length) {
+    const bytesRead = await handle.read(chunk.subarray(0, Math.min(chunk.length, to - at)), at)
+    crc = checksum(chunk.subarray(0, bytesRead), crc)
+  }
+  return crc
+}

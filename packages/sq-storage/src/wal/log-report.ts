@@ -1,0 +1,102 @@
+/**
+ * What `verify` tells of a log, and what `repair` is told to do about it. Plain data: a bigint is the only thing in it
+ * that JSON does not know.
+ */
+import type { Damage } from '../errors.ts'
+
+/**
+ * What is wrong; stable, for programs.
+ *
+ * - `head`: a segment's first bytes, its segment header and OPEN, do not verify, or are those of another segment.
+ *   Without them nothing in the file can be checked.
+ * - `frame`: the bytes of one frame or more do not verify, or do not follow what stands before them.
+ * - `records`: a frame verifies, but is not made of records.
+ * - `seal`: the body of a SEAL does not verify. No record is lost with it.
+ * - `summary`: a SEAL verifies, but says of its segment's records what is not so. No record is lost with it.
+ * - `short`: a file ends before its segment does.
+ * - `link`: a segment's frames verify, but do not end as its successor states.
+ * - `missing`: a segment states another one before it than the one that is there.
+ * - `unreadable`: the file system cannot read the bytes (`EIO`). Reported to the segment's end.
+ * - `unsupported`: undamaged, and of a kind that this version does not know.
+ */
+export type ProblemKind =
+  | 'head'
+  | 'frame'
+  | 'records'
+  | 'seal'
+  | 'summary'
+  | 'short'
+  | 'link'
+  | 'missing'
+  | 'unreadable'
+  | 'unsupported'
+
+/**
+ * What can be done about a problem.
+ *
+ * - `restore`: the damaged bytes are known, since a checksum that is intact says what they were. They are written again.
+ * - `drop-from`: the log ends before the first damaged offset; all later records are given up, those after the damage
+ *   too.
+ * - `drop-through`: the log begins behind the damaged segment; all earlier records are given up, those before the
+ *   damage too.
+ */
+export type RepairKind = 'restore' | 'drop-from' | 'drop-through'
+
+/** A repair that is possible, and what it costs. */
+export interface PossibleRepair {
+  readonly kind: RepairKind
+  /** The log's first offset afterwards. */
+  readonly firstOffset: bigint
+  /** The log's next offset afterwards. */
+  readonly nextOffset: bigint
+  /** How many records it gives up that can be read today. */
+  readonly readableRecordsLost: number
+}
+
+/** Something that should not be so. */
+export interface LogProblem extends Damage {
+  readonly kind: ProblemKind
+  /** What `repair` could do, the one that costs least first; empty where nothing is offered. */
+  readonly repairs: readonly PossibleRepair[]
+}
+
+/**
+ * What is good to know, and no problem; stable, for programs.
+ *
+ * - `torn`: the last segment ends in the rest of an unfinished write. The next writer cuts it off, or, where it is a
+ *   SEAL, finishes it.
+ * - `void`: bytes behind a segment's stated end. They mean nothing.
+ * - `mark`: the body of a MARK is not what was written. Nothing depends on it, but the disk may be going bad.
+ * - `kept`: what an earlier repair took out of the log. It may be removed.
+ * - `strange`: a name that no log makes. Readers and writers ignore it.
+ */
+export type NoteKind = 'torn' | 'void' | 'mark' | 'kept' | 'strange'
+
+export interface LogNote {
+  readonly kind: NoteKind
+  readonly path: string
+  /** `[from, to)` are byte positions in the file; both 0 where the whole file is meant. */
+  readonly from: number
+  readonly to: number
+  /** In words. */
+  readonly text: string
+}
+
+/** A log as `verify` found it. */
+export interface LogReport {
+  readonly topic: string
+  readonly partition: number
+  /** Where the segments are. */
+  readonly directory: string
+  /** The log's first offset, and the one after its last record. Between them some may be damaged. */
+  readonly firstOffset: bigint
+  readonly nextOffset: bigint
+  readonly segments: number
+  /** Records that can be read. */
+  readonly records: number
+  /** Bytes of the segments that verified. */
+  readonly bytes: number
+  /** By segment and position. Empty: every byte that means something is as it was written. */
+  readonly problems: readonly LogProblem[]
+  readonly notes: readonly LogNote[]
+}

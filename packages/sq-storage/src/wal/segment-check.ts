@@ -1,0 +1,282 @@
+/**
+ * Checks every byte of one segment file, and goes on behind what is damaged. `verify.ts` puts what it finds of all
+ * segments together. It reads only, and holds a chunk or a frame at a time.
+ */
+import { UnsupportedFormatError } from '../errors.ts'
+import { expectedEnd } from './expected-end.ts'
+import type { ExpectedEnd, SegmentTask } from './expected-end.ts'
+import { asProblem } from './found-problem.ts'
+import type { FoundProblem } from './found-problem.ts'
+import { restoreAfterHeader, restoreHeader } from './frame-restoration.ts'
+import type { Restoration } from './frame-restoration.ts'
+import { checksum, frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
+import type { Frame, FrameHeader, FramePlace } from './frame.ts'
+import type { LogNote, NoteKind, ProblemKind } from './log-report.ts'
+import { decodeRecords } from './record.ts'
+import { findFrame, findProof, SegmentScanner } from './scan.ts'
+import type { ScanStop } from './scan.ts'
+import { encodeSealBody, SummaryBuilder } from './seal.ts'
+import { io, offsetsOf, openSegment, placeAfterHead } from './segment-file.ts'
+import type { ListedSegment, OpenSegment } from './segment-file.ts'
+
+/** What a segment file holds. */
+export interface SegmentFindings {
+  readonly segment: ListedSegment
+  /** The offset after its last record. */
+  readonly nextOffset: number
+  /** Records that can be read. */
+  readonly records: number
+  /** Bytes that verified. */
+  readonly bytes: number
+  readonly problems: readonly FoundProblem[]
+  readonly notes: readonly LogNote[]
+}
+
+/** Rejects with `WalIoError`, but not for a read that fails with `EIO`: that is a problem of the segment. */
+export async function checkSegment(task: SegmentTask): Promise<SegmentFindings> {
+  const { fs, partition, segment } = task
+  let opened: OpenSegment
+  try {
+    opened = await openSegment(fs, segment, { partition, mode: 'read' })
+  } catch (error) {
+    const offsets = offsetsOf(segment)
+    const problem = asProblem(error, { path: segment.path, from: 0, to: 0, ...offsets })
+    const found = { ...problem, recordsBefore: 0, restoration: null }
+    return { segment, nextOffset: segment.baseOffset, records: 0, bytes: 0, problems: [found], notes: [] }
+  }
+  try {
+    return await new SegmentCheck(opened, task, await expectedEnd(opened, task)).run()
+  } finally {
+    await opened.handle.close()
+  }
+}
+
+class SegmentCheck {
+  readonly #opened: OpenSegment
+  readonly #segment: ListedSegment
+  readonly #end: ExpectedEnd
+  readonly #summary = new SummaryBuilder()
+  readonly #problems: FoundProblem[] = []
+  readonly #notes: LogNote[] = []
+  #place: FramePlace
+  #lastFrame: FrameHeader
+  #bytes: number
+  /** Whether the walk came to the limit with a frame that verified. */
+  #isWhole = false
+
+  constructor(opened: OpenSegment, { segment }: SegmentTask, end: ExpectedEnd) {
+    this.#opened = opened
+    this.#segment = segment
+    this.#end = end
+    this.#place = placeAfterHead(opened.head)
+    this.#lastFrame = opened.head.frame
+    this.#bytes = opened.head.bytes.length
+  }
+
+  get #path(): string {
+    return this.#opened.head.path
+  }
+
+  async run(): Promise<SegmentFindings> {
+    for (let from: FramePlace | null = this.#place; from !== null; ) {
+      this.#place = from
+      from = await this.#walk(from)
+    }
+    this.#compareWithSuccessor()
+    return {
+      segment: this.#segment,
+      nextOffset: this.#place.nextOffset,
+      records: this.#summary.records,
+      bytes: this.#bytes,
+      problems: this.#problems,
+      notes: this.#notes,
+    }
+  }
+
+  /** Goes from frame to frame. Returns where to go on behind what is damaged, or null at the end. */
+  async #walk(from: FramePlace): Promise<FramePlace | null> {
+    const { limit, ceiling } = this.#end
+    const scanner = new SegmentScanner(this.#opened.handle, { ...from, path: this.#path, limit })
+    try {
+      while (scanner.stop === null) {
+        for (const frame of await io('read', this.#path, () => scanner.next())) {
+          if (frame.header.type === FrameType.RECORDS && frame.header.baseOffset >= ceiling) return this.#stopBefore(frame)
+          this.#take(frame)
+        }
+      }
+      return await this.#passStop(scanner.stop)
+    } catch (error) {
+      return await this.#passRefusal(error)
+    }
+  }
+
+  #take(frame: Frame): void {
+    const { header, body } = frame
+    if (header.type === FrameType.RECORDS) this.#takeRecords(frame)
+    if (header.type === FrameType.MARK && checksum(body) !== header.bodyCrc) {
+      this.#note('mark', { from: header.position, to: frameEnd(header) }, 'the zeros of a MARK are not all zero')
+    }
+    if (header.type === FrameType.SEAL) this.#checkSummary(frame)
+    this.#advance(header)
+    this.#bytes += frame.bytes.length
+  }
+
+  #advance(header: FrameHeader): void {
+    const { salt } = this.#place
+    this.#place = {
+      position: frameEnd(header),
+      nextOffset: nextOffsetAfter(header),
+      previousCrc: header.headerCrc,
+      salt,
+    }
+    this.#lastFrame = header
+  }
+
+  #takeRecords({ header, body }: Frame): void {
+    const records = decodeRecords(body, header)
+    if (records === null) {
+      const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
+      this.#report('records', { ...range, reason: `the frame verifies, but is not made of ${header.recordCount} records` })
+      return
+    }
+    let minTimestampMs = Number.MAX_SAFE_INTEGER
+    let maxTimestampMs = 0
+    for (const { timestampMs } of records) {
+      minTimestampMs = Math.min(minTimestampMs, timestampMs)
+      maxTimestampMs = Math.max(maxTimestampMs, timestampMs)
+    }
+    const { position, recordCount } = header
+    const offsetDelta = header.baseOffset - this.#segment.baseOffset
+    this.#summary.add({ offsetDelta, position, recordCount, minTimestampMs, maxTimestampMs })
+  }
+
+  /** What a SEAL says can be compared only where every record before it was read. */
+  #checkSummary({ header, body }: Frame): void {
+    if (this.#summary.records !== header.baseOffset - this.#segment.baseOffset) return
+    if (encodeSealBody(this.#summary, header.position).equals(body)) return
+    const range = { from: header.position, to: frameEnd(header), lastOffset: header.baseOffset - 1 }
+    this.#report('summary', { ...range, reason: 'the SEAL verifies, but its times or its index are not those of the records' })
+  }
+
+  /** A frame of records that are not of this segment, or not yet durable, ends the walk. */
+  #stopBefore({ header }: Frame): null {
+    if (this.#end.link === null) this.#noteVoid(header.position)
+    else this.#isWhole = true
+    return null
+  }
+
+  /** Judges what is not the next frame. Returns where to go on, or null at the segment's end. */
+  async #passStop({ reason, header }: ScanStop): Promise<FramePlace | null> {
+    const { position, nextOffset, salt } = this.#place
+    const { handle } = this.#opened
+    const { limit, link, mustReach, ceiling, fileBytes } = this.#end
+    this.#isWhole = reason === null
+    if (reason === null && (mustReach === null || nextOffset >= mustReach)) return null
+    if (link === null && nextOffset >= ceiling) {
+      this.#noteVoid(position)
+      return null
+    }
+    const range = { from: position, to: limit, salt }
+    if (mustReach === null && (await io('read', this.#path, () => findProof(handle, range))) === null) {
+      this.#note('torn', range, `the rest of an unfinished write: ${reason ?? ''}`)
+      return null
+    }
+    if (header !== null && frameEnd(header) <= limit) return this.#passBody(header, reason ?? '')
+    const found = await io('read', this.#path, () => findFrame(handle, { ...range, from: position + 8 }))
+    const kind = found === null && (fileBytes < limit || reason === null) ? 'short' : 'frame'
+    const lastOffset = found?.baseOffset ?? mustReach
+    const stated = link === null ? '' : `, and the segment ends at ${link.end}`
+    this.#report(kind, {
+      from: position,
+      to: found?.position ?? Math.max(limit, position),
+      lastOffset: lastOffset === null ? null : lastOffset - 1,
+      reason: `${reason ?? `the file has ${fileBytes} bytes, and more was durable`}${stated}`,
+      restoration: await this.#headerBefore(found),
+    })
+    if (found === null) return null
+    return { position: found.position, nextOffset: found.baseOffset, previousCrc: found.previousCrc, salt }
+  }
+
+  /** Goes on behind a frame of which only what follows its header is damaged. */
+  async #passBody(header: FrameHeader, reason: string): Promise<FramePlace> {
+    const { handle } = this.#opened
+    const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
+    const restoration = await io('read', this.#path, () => restoreAfterHeader(handle, header, this.#summary))
+    this.#report(header.type === FrameType.SEAL ? 'seal' : 'frame', { ...range, reason, restoration })
+    this.#advance(header)
+    return this.#place
+  }
+
+  /** The header that is damaged at the end of the frames so far, where what follows tells what it was. */
+  async #headerBefore(found: FrameHeader | null): Promise<Restoration | null> {
+    const { link, ceiling } = this.#end
+    const after =
+      found !== null
+        ? { end: found.position, nextOffset: found.baseOffset, headerCrc: found.previousCrc }
+        : link !== null && { end: link.end, nextOffset: ceiling, headerCrc: link.lastCrc }
+    if (after === false) return null
+    const frame = { ...after, place: this.#place, previousPosition: this.#lastFrame.position }
+    return io('read', this.#path, () => restoreHeader(this.#opened.handle, frame))
+  }
+
+  /** Goes on behind a frame of an unknown kind; bytes that cannot be read end the walk. */
+  async #passRefusal(error: unknown): Promise<FramePlace | null> {
+    const { limit, mustReach } = this.#end
+    const { position, nextOffset, salt } = this.#place
+    this.#isWhole = false
+    const isUnsupported = error instanceof UnsupportedFormatError
+    const range = { from: position + 8, to: limit, salt }
+    const found = isUnsupported ? await io('read', this.#path, () => findFrame(this.#opened.handle, range)) : null
+    const lastOffset = found?.baseOffset ?? mustReach
+    const place = { path: this.#path, from: position, to: found?.position ?? limit, firstOffset: BigInt(nextOffset) }
+    const { kind, damage } = asProblem(error, { ...place, lastOffset: null })
+    const { from, to, reason } = damage
+    this.#report(kind, { from, to, lastOffset: lastOffset === null ? null : lastOffset - 1, reason })
+    if (found === null) return null
+    return { position: found.position, nextOffset: found.baseOffset, previousCrc: found.previousCrc, salt }
+  }
+
+  #compareWithSuccessor(): void {
+    const { link, ceiling, problem, fileBytes } = this.#end
+    if (problem !== null) {
+      const firstOffset = BigInt(Math.min(this.#place.nextOffset, ceiling))
+      this.#problems.push({ ...problem, damage: { ...problem.damage, firstOffset }, recordsBefore: this.#summary.records })
+    }
+    if (link === null) return
+    this.#noteVoid(Math.min(link.end, fileBytes))
+    const { position, headerCrc } = this.#lastFrame
+    const agrees = position === link.lastPosition && headerCrc === link.lastCrc && this.#place.nextOffset === ceiling
+    if (!this.#isWhole || agrees) return
+    const found = `its last frame, at ${position}, ends before offset ${this.#place.nextOffset}`
+    const reason = `${found}; its successor states one at ${link.lastPosition} that ends before ${ceiling}`
+    this.#report('link', { from: link.lastPosition, to: link.end, lastOffset: ceiling - 1, reason })
+  }
+
+  #noteVoid(from: number): void {
+    const { fileBytes } = this.#end
+    if (this.#segment.nextBaseOffset === null || from >= fileBytes) return
+    this.#note('void', { from, to: fileBytes }, 'what a failed write left behind the end of its segment')
+  }
+
+  #note(kind: NoteKind, { from, to }: { from: number; to: number }, text: string): void {
+    this.#notes.push({ kind, path: this.#path, from, to, text })
+  }
+
+  /** Reports damage from the next offset on; one that is less says that no record is concerned. */
+  #report(
+    kind: ProblemKind,
+    found: { from: number; to: number; lastOffset: number | null; reason: string; restoration?: Restoration | null },
+  ): void {
+    const { from, to, lastOffset, reason, restoration = null } = found
+    const { nextOffset } = this.#place
+    const damage = {
+      path: this.#path,
+      from,
+      to,
+      firstOffset: BigInt(nextOffset),
+      lastOffset: lastOffset === null ? null : BigInt(Math.max(lastOffset, nextOffset - 1)),
+      reason,
+    }
+    this.#problems.push({ kind, damage, recordsBefore: this.#summary.records, restoration })
+  }
+}
