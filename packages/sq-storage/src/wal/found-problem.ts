@@ -21,7 +21,7 @@ export function asProblem(error: unknown, place: Omit<Damage, 'reason'>): { kind
   }
   if (error instanceof UnsupportedFormatError) {
     const { position, message } = error
-    return { kind: 'unsupported', damage: { ...place, from: position, to: Math.max(place.to, position), reason: message } }
+    return { kind: 'unsupported', damage: { ...place, from: position, reason: message } }
   }
   if (error instanceof WalIoError && systemCode(error.cause) === 'EIO') {
     return { kind: 'unreadable', damage: { ...place, reason: error.message } }

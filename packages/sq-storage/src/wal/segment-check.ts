@@ -12,6 +12,7 @@ import type { Restoration } from './frame-restoration.ts'
 import { checksum, frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import type { LogNote, NoteKind, ProblemKind } from './log-report.ts'
+import { MAX_HEAD_BYTES } from './open-frame.ts'
 import { decodeRecords } from './record.ts'
 import { findFrame, findProof, SegmentScanner } from './scan.ts'
 import type { ScanStop } from './scan.ts'
@@ -40,7 +41,7 @@ export async function checkSegment(task: SegmentTask): Promise<SegmentFindings> 
     opened = await openSegment(fs, segment, { partition, mode: 'read' })
   } catch (error) {
     const offsets = offsetsOf(segment)
-    const problem = asProblem(error, { path: segment.path, from: 0, to: 0, ...offsets })
+    const problem = asProblem(error, { path: segment.path, from: 0, to: MAX_HEAD_BYTES, ...offsets })
     const found = { ...problem, recordsBefore: 0, restoration: null }
     return { segment, nextOffset: segment.baseOffset, records: 0, bytes: 0, problems: [found], notes: [] }
   }

@@ -120,7 +120,7 @@ const CASES: Case[] = [
   {
     name: 'a segment of another version',
     files: { [SECOND]: joined(second.bytes.subarray(0, 4), Buffer.from([2]), second.bytes.subarray(5)) },
-    expected: [['unsupported', SECOND, 4, 4, 3n, 6n]],
+    expected: [['unsupported', SECOND, 4, 512, 3n, 6n]],
     records: 6,
   },
   {
@@ -465,8 +465,25 @@ describe('verify of', () => {
 
   it('a disk that cannot read some bytes says which, and goes on with the next segment', async () => {
     await make({})
-    log.fs.faults.add({ on: 'read', path: log.path(3), when: { everyFrom: 0 }, fault: { error: 'EIO' } })
-    expect((await check()).problems.map(shown)).toEqual([['unreadable', SECOND, 0, 0, 3n, 6n]])
+    log.fs.faults.add({ on: 'read', path: log.path(3), when: 'always', fault: { error: 'EIO' } })
+    expect((await check()).problems.map(shown)).toEqual([['unreadable', SECOND, 0, 512, 3n, 6n]])
+  })
+
+  it('a disk that fails to read once finds no problem: it is asked again', async () => {
+    await make({})
+    for (let nth = 1; ; nth++) {
+      const rule = log.fs.faults.add({ on: 'read', when: { nth }, fault: { error: 'EIO' } })
+      expect((await check()).problems).toEqual([])
+      rule.remove()
+      if (rule.hits === 0) break
+    }
+  })
+
+  it('a disk that fails to read a part of a segment, again, reports the rest of it', async () => {
+    const lone = new SegmentBytes().records('a').records('b')
+    await log.makeSegments(lone)
+    for (const nth of [2, 4]) log.fs.faults.add({ on: 'read', when: { nth }, fault: { error: 'EIO' } })
+    expect((await check()).problems.map(shown)).toEqual([['unreadable', FIRST, headBytes, endOf(lone), 0n, null]])
   })
 
   it.each(['readdir', 'stat', 'open', 'read', 'size'] as const)('a log where %s is not allowed is refused', async (on) => {

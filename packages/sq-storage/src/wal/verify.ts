@@ -38,11 +38,19 @@ export async function checkLog(fs: FileSystem, partition: Partition, askBound: (
   let checked: SegmentFindings[] = []
   let suspicion = ''
   let bound = Infinity
+  /** A writer at work may look like damage, or take a file away: what is suspicious gets a second look, at everything. */
+  const isNew = (suspects: string): boolean => {
+    if (suspects === '' || suspects === suspicion) return false
+    suspicion = suspects
+    bound = Infinity
+    return true
+  }
   for (;;) {
     // Asked before the directory is listed: what is durable by now is in the segments that are listed.
     if (bound === Infinity) bound = askBound()
     const names = await listNames(fs, partition.directory)
     const listed = durableSegments(segmentsAmong(names, partition.directory), bound)
+    if (listed.length === 0 && bound !== Infinity && bound > 0 && isNew('no segment')) continue
     checked = checked.filter(({ segment }) => listed.some((other) => isSame(segment, other)))
     const open = listed.filter((segment) => !checked.some((other) => isSame(segment, other.segment)))
     if (open.length === 0) {
@@ -53,12 +61,7 @@ export async function checkLog(fs: FileSystem, partition: Partition, askBound: (
       const successor = listed[listed.indexOf(segment) + 1]
       const task = { fs, partition, segment, successor, bound, durableBound: askBound }
       const found = await checkSegment(task).catch(unlessGone)
-      const suspects = found instanceof WalIoError ? `${found.path} is gone` : suspectsOf(found)
-      // A writer at work may look like damage, or take a file away: everything suspicious gets a second look.
-      if (suspects !== '' && suspects !== suspicion) {
-        suspicion = suspects
-        break
-      }
+      if (isNew(found instanceof WalIoError ? `${found.path} is gone` : suspectsOf(found))) break
       if (found instanceof WalIoError) throw found
       checked.push(found)
     }

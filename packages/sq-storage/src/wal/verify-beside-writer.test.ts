@@ -1,0 +1,74 @@
+import { setImmediate } from 'node:timers/promises'
+import { Random } from '@sq/sim'
+import type { FileSystem } from '@sq/sim'
+import { describe, expect, it } from 'vitest'
+import { verify } from '../index.ts'
+import type { LogReport, WalWriter } from '../index.ts'
+import { inAnotherProcess, inTurns } from '../testing/another-process.ts'
+import { appendAll, appendEach, LogFixture } from '../testing/log-fixture.ts'
+
+function check(log: LogFixture, fs: FileSystem = log.fs): Promise<LogReport> {
+  return verify(fs, log.config, 'orders', 0)
+}
+
+const SEEDS = Array.from({ length: 60 }, (_, seed) => seed)
+
+/** What a writer, and those who remove old segments, may do while somebody verifies. */
+async function step(log: LogFixture, writer: WalWriter, random: Random): Promise<void> {
+  const values = Array.from({ length: 1 + random.int(4) }, () => 'v'.repeat(random.int(700)))
+  const actions = [
+    () => appendEach(writer, values),
+    () => appendAll(writer, values),
+    () => writer.closeActiveSegment(),
+    () => log.fs.faults.failNext(random.pick(['sync', 'write']), 'EIO', /wal$/),
+    async () => {
+      const [oldest, ...others] = await log.segmentNames()
+      if (oldest === undefined || others.length < 3) return
+      await log.fs.unlink(`${log.directory}/${oldest}`)
+      await log.fs.syncDirectory(log.directory)
+    },
+  ]
+  await Promise.resolve(random.pick(actions)()).catch(() => {})
+}
+
+/** Writes of a few bytes at a time, and reads that take their time: whoever reads meets every state between two. */
+function slowDown(log: LogFixture, random: Random): void {
+  log.fs.faults.add({ on: 'write', when: { chance: 0.5, random }, fault: { shortBytes: 1 + random.int(200) } })
+  for (const on of ['write', 'read', 'open', 'readdir', 'sync', 'size'] as const) {
+    log.fs.faults.add({ on, when: { chance: 0.5, random }, fault: { turns: random.int(30) } })
+  }
+}
+
+describe('beside a writer that appends, rotates, heals, and loses old segments, verify', { timeout: 60_000 }, () => {
+  it.each([
+    ['in its thread', inTurns],
+    ['in another process', inAnotherProcess],
+  ])('%s finds no problem', async (_, fileSystemFor) => {
+    let looks = 0
+    let segments = 0
+    for (const seed of SEEDS) {
+      const random = new Random(seed)
+      const log = new LogFixture({ maxSegmentBytes: 2000 })
+      const writer = await log.open()
+      slowDown(log, random)
+      let isWriting = true
+      const writing = (async () => {
+        for (let left = 30; left > 0; left--) await step(log, writer, random)
+        isWriting = false
+      })()
+      while (isWriting) {
+        const report = await check(log, fileSystemFor(log.fs, random))
+        expect({ seed, problems: report.problems }).toEqual({ seed, problems: [] })
+        looks++
+        await setImmediate()
+        segments += report.segments
+      }
+      await writing
+      const durable = writer.nextOffset
+      expect((await check(log)).nextOffset).toBe(durable)
+      await writer.close().catch(() => {})
+    }
+    expect(looks).toBeGreaterThan(100)
+    expect(segments).toBeGreaterThan(200)
+  })
+})
