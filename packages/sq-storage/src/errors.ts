@@ -17,6 +17,7 @@ export type WalErrorCode =
   | 'SQ_WAL_NOT_FOUND'
   | 'SQ_WAL_OFFSET_OUT_OF_RANGE'
   | 'SQ_WAL_DIVERGED'
+  | 'SQ_WAL_PROBLEM_CHANGED'
 
 /** Every error of the log that is not plain misuse. `cause` is kept where there is one. */
 export class WalError extends Error {
@@ -205,6 +206,21 @@ export class DivergedError extends WalError {
       `${state.path}: records from offset ${state.offset} on were read, but their commit had failed`,
     )
     this.offset = state.offset
+  }
+}
+
+/**
+ * A repair was chosen for a problem that is not there any more as it was reported, or would now cost something else
+ * (`SQ_WAL_PROBLEM_CHANGED`). Nothing was changed. To be chosen again from a new report.
+ */
+export class ProblemChangedError extends WalError {
+  /** The path of the problem that was reported. */
+  readonly path: string
+
+  constructor(problem: { path: string; kind: string; repair: string }) {
+    const { path, kind, repair } = problem
+    super('SQ_WAL_PROBLEM_CHANGED', `${repair} was chosen for a ${kind} problem of ${path} that is no longer as reported`)
+    this.path = path
   }
 }
 

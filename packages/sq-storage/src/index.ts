@@ -12,6 +12,7 @@ export {
   LockLostError,
   LogNotFoundError,
   OffsetOutOfRangeError,
+  ProblemChangedError,
   UnsupportedFormatError,
   WalError,
   WalIoError,
@@ -38,6 +39,8 @@ export type { EncodedBatch } from './wal/record-batch.ts'
 export { RecordBatch } from './wal/record-batch.ts'
 export type { LogRecord, RecordHeader, RecordInput } from './wal/record.ts'
 export type { Recovery } from './wal/recovery.ts'
+export type { ChosenRepair, Repaired, RepairOptions } from './wal/repair.ts'
+export { repair } from './wal/repair.ts'
 export type { RetentionPolicy } from './wal/retention.ts'
 export type { SegmentInfo } from './wal/segments.ts'
 export { listSegments } from './wal/segments.ts'

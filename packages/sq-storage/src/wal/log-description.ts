@@ -1,10 +1,11 @@
 /** Makes the report of a log out of what was found in its segments, and tells which repairs are possible. */
 import { join } from 'node:path'
-import type { FoundProblem } from './found-problem.ts'
+import type { Restoration } from './frame-restoration.ts'
 import type { LogNote, LogProblem, LogReport, PossibleRepair } from './log-report.ts'
 import type { Partition } from './partition.ts'
 import type { SegmentFindings } from './segment-check.ts'
 import { isBeyondOffsets } from './segment-file.ts'
+import type { ListedSegment } from './segment-file.ts'
 import { isKeptName, LOCK_NAME, parseSegmentName, UNFINISHED_NAME } from './segment.ts'
 
 /** All that was found of a log. */
@@ -47,37 +48,59 @@ function possibleRepairs(
   { at, nth }: { at: number; nth: number },
 ): PossibleRepair[] {
   const problem = segments[at]?.problems[nth]
-  const successor = segments[at + 1]
-  // What another version wrote is no damage, and nobody's to give up who cannot read it.
+  // What another version wrote is no damage, and not to be given up by one that cannot read it.
   if (problem === undefined || problem.kind === 'unsupported') return []
-  const nextOffset = BigInt(nextOffsetOf(segments))
+  const today = { firstOffset: BigInt(firstOffsetOf(segments)), nextOffset: BigInt(nextOffsetOf(segments)) }
   const repairs: PossibleRepair[] = []
+  if (problem.restoration !== null) repairs.push({ kind: 'restore', ...today, readableRecordsLost: 0 })
+  if (canDropFrom(segments, { at, nth })) {
+    const readableRecordsLost = recordsIn(segments.slice(at)) - problem.recordsBefore
+    repairs.push({ kind: 'drop-from', ...today, nextOffset: problem.damage.firstOffset, readableRecordsLost })
+  }
+  const successor = segments[at + 1]
   if (successor !== undefined) {
     const readableRecordsLost = recordsIn(segments.slice(0, at + 1))
     const firstOffset = BigInt(successor.segment.baseOffset)
-    repairs.push({ kind: 'drop-through', firstOffset, nextOffset, readableRecordsLost })
+    repairs.push({ kind: 'drop-through', ...today, firstOffset, readableRecordsLost })
   }
-  repairs.sort((left, right) => left.readableRecordsLost - right.readableRecordsLost)
-  if (problem.restoration === null) return repairs
-  const firstOffset = BigInt(firstOffsetOf(segments))
-  return [{ kind: 'restore', firstOffset, nextOffset, readableRecordsLost: 0 }, ...repairs]
+  return repairs.toSorted((left, right) => left.readableRecordsLost - right.readableRecordsLost)
 }
 
-/** A found problem by what is reported of it; undefined where it is not there. */
-export function foundAs(
-  { segments }: LogFindings,
-  problem: LogProblem,
-): { found: FoundProblem; segment: SegmentFindings } | undefined {
-  for (const segment of segments) {
-    const found = segment.problems.find(({ kind, damage }) => kind === problem.kind && isSameRange(damage, problem))
-    if (found !== undefined) return { found, segment }
-  }
-  return undefined
+/**
+ * Whether the log can be made to end before a problem: what stands before it must be good, back to where the segment,
+ * or the one before, can be said to end; and the damage must not lie behind the segment's last record, where it would
+ * stay.
+ */
+function canDropFrom(segments: readonly SegmentFindings[], { at, nth }: { at: number; nth: number }): boolean {
+  const found = segments[at]
+  const problem = found?.problems[nth]
+  if (found === undefined || problem === undefined || nth > 0 || problem.kind === 'unreadable') return false
+  const { baseOffset, nextBaseOffset } = found.segment
+  const { firstOffset } = problem.damage
+  if (nextBaseOffset !== null && firstOffset >= nextBaseOffset) return false
+  const before = segments[at - 1]
+  return firstOffset > baseOffset || before === undefined || before.problems.length === 0
 }
 
-function isSameRange(damage: FoundProblem['damage'], problem: LogProblem): boolean {
-  return (['path', 'from', 'to', 'firstOffset', 'lastOffset'] as const).every((field) => damage[field] === problem[field])
+/** A problem that is there as it was reported before: where, and what can be done about it today. */
+export interface ConfirmedProblem {
+  readonly segment: ListedSegment
+  readonly restoration: Restoration | null
+  readonly repairs: readonly PossibleRepair[]
 }
+
+/** Null where it is not there, or not as it was reported. */
+export function confirmProblem({ segments }: LogFindings, problem: LogProblem): ConfirmedProblem | null {
+  for (const [at, { segment, problems }] of segments.entries()) {
+    for (const [nth, { kind, damage, restoration }] of problems.entries()) {
+      const isSame = kind === problem.kind && RANGE.every((field) => damage[field] === problem[field])
+      if (isSame) return { segment, restoration, repairs: possibleRepairs(segments, { at, nth }) }
+    }
+  }
+  return null
+}
+
+const RANGE = ['path', 'from', 'to', 'firstOffset', 'lastOffset'] as const
 
 function firstOffsetOf(segments: readonly SegmentFindings[]): number {
   return segments[0]?.segment.baseOffset ?? 0

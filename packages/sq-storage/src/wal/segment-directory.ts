@@ -42,7 +42,12 @@ export class SegmentDirectory {
 
   /** Gives the unfinished segment its name, durably. Replaces a segment of that name. */
   finish(path: string): Promise<void> {
-    return this.#change(() => io('rename the new segment to', path, () => this.fs.rename(this.unfinishedPath, path)))
+    return this.rename(this.unfinishedPath, path)
+  }
+
+  /** Gives a file another name, durably. Replaces a file of that name. */
+  rename(from: string, to: string): Promise<void> {
+    return this.#change(() => io(`rename ${from} to`, to, () => this.fs.rename(from, to)))
   }
 
   /** Removes a segment's name, durably. */

@@ -1,0 +1,144 @@
+/**
+ * Mends a log that `verify` found a problem in: does one repair, which the caller chose from the report, and no more.
+ * What it takes out of the log it keeps in files beside. Stopped anywhere, it leaves the problem, or a log without it.
+ */
+import { Random, SystemClock } from '@sq/sim'
+import type { Clock, FileSystem } from '@sq/sim'
+import { resolveConfig, show } from '../config.ts'
+import type { WalConfig } from '../config.ts'
+import { ProblemChangedError } from '../errors.ts'
+import { confirmProblem } from './log-description.ts'
+import type { ConfirmedProblem, LogFindings } from './log-description.ts'
+import type { LogProblem, PossibleRepair, RepairKind } from './log-report.ts'
+import type { SegmentMaker } from './active-segment.ts'
+import { PartitionLock } from './partition-lock.ts'
+import { keepCopy, keepInstead } from './kept-segments.ts'
+import { locatePartition } from './partition.ts'
+import { SegmentDirectory } from './segment-directory.ts'
+import { io, statDirectory } from './segment-file.ts'
+import type { ListedSegment } from './segment-file.ts'
+import { truncateLog } from './truncation.ts'
+import { checkLog } from './verify.ts'
+
+/** A problem of a report, and which of its repairs is to be done. */
+export interface ChosenRepair {
+  readonly problem: LogProblem
+  readonly repair: RepairKind
+}
+
+export interface RepairOptions {
+  /** The machine's clocks, if not given. */
+  readonly clock?: Clock
+  /** Where segment ids come from; unpredictable if not given. */
+  readonly random?: Random
+}
+
+/** What a repair did. */
+export interface Repaired {
+  /** The files that hold what was taken out of the log, whole segments as they were. Nothing uses them; they may go. */
+  readonly kept: readonly string[]
+}
+
+/**
+ * Does one repair that a report of `verify` offers. Takes the partition's lock, verifies the log again, and goes on only
+ * where the problem is there as it was reported and the repair costs what was said. Every segment that it removes or
+ * cuts is kept as `{baseOffset}.wal.kept-{n}` in the same directory, durably, before that.
+ *
+ * Rejects with a `TypeError` or `RangeError` for a bad config, topic or partition, or a repair that the problem does not
+ * offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition; with `ProblemChangedError`; each
+ * with the log unchanged. With `WalIoError` and `LockLostError` at any time: the problem is then still there, or gone.
+ */
+export async function repair(
+  fs: FileSystem,
+  config: WalConfig,
+  topic: string,
+  partition: number,
+  chosen: ChosenRepair,
+  options: RepairOptions = {},
+): Promise<Repaired> {
+  const { dataDir } = resolveConfig(config)
+  const located = locatePartition(dataDir, topic, partition)
+  const promised = offerOf(chosen.problem, chosen.repair)
+  if (promised === undefined) throw new RangeError(`the problem does not offer the repair ${show(chosen.repair)}`)
+  await statDirectory(fs, located.directory)
+  const { clock = new SystemClock(), random = Random.fromEntropy() } = options
+  const lock = await PartitionLock.take(fs, dataDir, located)
+  try {
+    const directory = new SegmentDirectory(fs, located.directory, lock)
+    const findings = await checkLog(fs, located, () => Infinity)
+    const problem = confirmed(findings, chosen, promised)
+    const segments = findings.segments.map((found) => found.segment)
+    switch (chosen.repair) {
+      case 'restore':
+        await restore(directory, problem)
+        return { kept: [] }
+      case 'drop-through':
+        return { kept: await dropThrough(directory, segments, problem.segment) }
+      case 'drop-from': {
+        const [offset, nextOffset] = [Number(promised.nextOffset), findings.segments.at(-1)?.nextOffset ?? 0]
+        return { kept: await dropFrom({ directory, partition: located, clock, random }, { segments, offset, nextOffset }) }
+      }
+    }
+  } finally {
+    await lock.release()
+  }
+}
+
+/** Throws unless the problem is there as it was reported, and the repair costs what was said. */
+function confirmed(findings: LogFindings, { problem, repair: kind }: ChosenRepair, promised: PossibleRepair): ConfirmedProblem {
+  const found = confirmProblem(findings, problem)
+  const offer = found === null ? undefined : offerOf(found, kind)
+  const isAsSaid = offer !== undefined && COSTS.every((field) => offer[field] === promised[field])
+  if (found === null || !isAsSaid) throw new ProblemChangedError({ path: problem.path, kind: problem.kind, repair: kind })
+  return found
+}
+
+const COSTS = ['firstOffset', 'nextOffset', 'readableRecordsLost'] as const
+
+function offerOf({ repairs }: Pick<LogProblem, 'repairs'>, repairKind: RepairKind): PossibleRepair | undefined {
+  return repairs.find(({ kind }) => kind === repairKind)
+}
+
+/** Writes bytes that a checksum confirmed over those that are damaged. */
+async function restore(directory: SegmentDirectory, { segment, restoration }: ConfirmedProblem): Promise<void> {
+  if (restoration === null) return
+  const { path } = segment
+  await directory.checkLock()
+  const handle = await io('open', path, () => directory.fs.open(path, 'read-write'))
+  try {
+    await io('write', path, () => handle.writeDurable([restoration.bytes], restoration.position))
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Oldest first, so that what is left is always the end of the log. */
+async function dropThrough(
+  directory: SegmentDirectory,
+  segments: readonly ListedSegment[],
+  last: ListedSegment,
+): Promise<string[]> {
+  const kept: string[] = []
+  for (const segment of segments) {
+    if (segment.baseOffset <= last.baseOffset) kept.push(await keepInstead(directory, segment))
+  }
+  return kept
+}
+
+/** All segments that hold something behind the offset are copied first: truncation cuts some and removes the others. */
+async function dropFrom(
+  maker: SegmentMaker,
+  log: { segments: readonly ListedSegment[]; offset: number; nextOffset: number },
+): Promise<string[]> {
+  const { segments, offset, nextOffset } = log
+  const kept: string[] = []
+  const begin = async () => {
+    for (const segment of segments) {
+      if (segment.nextBaseOffset !== null && segment.nextBaseOffset <= offset) continue
+      kept.push(await keepCopy(maker.directory, segment))
+    }
+  }
+  const { active } = await truncateLog(maker, { offset, nextOffset, begin })
+  await active.close()
+  return kept
+}
