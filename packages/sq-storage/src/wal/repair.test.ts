@@ -2,8 +2,9 @@ import { ManualClock, Random } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { LockedError, LogNotFoundError, ProblemChangedError, repair, verify } from '../index.ts'
 import type { LogProblem, LogReport, Repaired, RepairKind } from '../index.ts'
-import { DAMAGED, first, FIRST, inverted, makeDamaged, SECOND, second, third, THIRD } from '../testing/damaged-logs.ts'
+import { DAMAGED, first, inverted, makeDamaged, SECOND, second, THIRD } from '../testing/damaged-logs.ts'
 import { append, LogFixture } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
 
 let log: LogFixture
 
@@ -25,12 +26,12 @@ function rangeOf({ kind, path, from, to, firstOffset, lastOffset }: LogProblem):
   return [kind, path, from, to, firstOffset, lastOffset]
 }
 
-/** The first problem of the log, and what else there is. */
-async function firstProblem(): Promise<{ report: LogReport; problem: LogProblem }> {
-  const report = await check()
-  const [problem] = report.problems
-  if (problem === undefined) throw new Error('there is no problem')
-  return { report, problem }
+/** The only problem of the log. */
+async function theProblem(): Promise<LogProblem> {
+  const { problems } = await check()
+  const [problem] = problems
+  if (problem === undefined || problems.length > 1) throw new Error(`there are ${problems.length} problems`)
+  return problem
 }
 
 describe('every repair that is offered', () => {
@@ -78,6 +79,127 @@ describe('every repair that is offered', () => {
       )
       offered[name] = shown.join('; ')
     }
-    expect(offered).toEqual({})
+    expect(offered).toEqual({
+      'a SEAL whose summary is another one': 'drop-through 3',
+      'a commit in the middle of the last segment': 'drop-from 1',
+      'a frame in the place of another, of the same segment': 'drop-from 4, drop-through 5',
+      'a frame of an unknown type': '',
+      'a frame that is not made of records, proven by the next': 'drop-from 1',
+      'a last frame other than the one its successor states': 'drop-through 7',
+      'a last frame with unknown attributes': '',
+      'a middle segment cut between two frames': 'drop-from 3, drop-through 4',
+      'a middle segment cut inside a frame': 'drop-from 3, drop-through 4',
+      'a middle segment that is missing': 'drop-from 3, drop-through 3',
+      'a middle segment without its SEAL': 'drop-through 7',
+      'a name that no offset has': '',
+      'a sector, over several frames': 'drop-from 3, drop-through 3',
+      'a segment and the one after it': 'drop-through 2, drop-from 5; drop-through 2',
+      'a segment of another partition': 'drop-from 0',
+      'a segment of another topic': 'drop-from 0',
+      'a segment of another version': '',
+      'a segment that claims to be the first': 'drop-through 3',
+      'a segment under the name of another': 'drop-from 3, drop-through 3',
+      'an empty file': 'drop-from 3, drop-through 3',
+      'an end that is stated before the first frame': 'drop-from 3, drop-through 3',
+      'another segment in the place of one, with the same offsets': 'drop-from 3, drop-through 4',
+      'more records than the successor leaves room for': 'drop-through 3',
+      'the bodies of two frames next to each other': 'drop-from 4, drop-through 4; drop-through 4',
+      'the body of OPEN, of the last segment': 'drop-from 0',
+      'the body of a SEAL': 'restore 0, drop-through 3',
+      'the body of a frame': 'drop-from 4, drop-through 5',
+      'the header of a MARK': 'restore 0, drop-through 3',
+      'the header of a SEAL': 'restore 0, drop-through 3',
+      'the header of a frame': 'restore 0, drop-from 4, drop-through 5',
+      'the header of one frame and the body of another, not next to it':
+        'restore 0, drop-from 5, drop-through 5; drop-through 5',
+      'the magic': 'drop-from 3, drop-through 3',
+      'the padding of a frame': 'restore 0, drop-from 6, drop-through 6',
+    })
+  })
+})
+
+describe('a repair is refused, and changes nothing,', () => {
+  const damaged = { [SECOND]: inverted(second.bytes, { from: second.at(1).position + 60, to: second.at(1).position + 70 }) }
+
+  async function refused(problem: LogProblem, kind: RepairKind, expected: new (...args: never[]) => Error): Promise<void> {
+    const before = await log.files()
+    await expect(mend(problem, kind)).rejects.toThrow(expected)
+    expect(await log.files()).toEqual(before)
+  }
+
+  it('where the problem does not offer it', async () => {
+    await makeDamaged(log, damaged)
+    await refused(await theProblem(), 'restore', RangeError)
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('where the problem is gone, stands elsewhere, or is another', async () => {
+    await makeDamaged(log, damaged)
+    const problem = await theProblem()
+    await log.overwrite(log.path(3), second.bytes)
+    await refused(problem, 'drop-from', ProblemChangedError)
+    await log.overwrite(log.path(3), inverted(second.bytes, { from: second.at(0).position + 60, to: second.at(0).position + 61 }))
+    await refused(problem, 'drop-from', ProblemChangedError)
+    await log.overwrite(log.path(3), inverted(second.bytes, { from: 0, to: 1 }))
+    await refused(problem, 'drop-from', ProblemChangedError)
+  })
+
+  it('where it would cost more than was said', async () => {
+    await makeDamaged(log, damaged)
+    const problem = await theProblem()
+    await append(await log.open(), 'k')
+    log.fs.kill()
+    await refused(problem, 'drop-from', ProblemChangedError)
+    await refused({ ...problem, kind: 'records' }, 'drop-through', ProblemChangedError)
+  })
+
+  it('where a writer has the log', async () => {
+    await makeDamaged(log, damaged)
+    const problem = await theProblem()
+    const writer = await log.open()
+    await refused(problem, 'drop-through', LockedError)
+    await writer.close()
+  })
+
+  it('where there is no log', async () => {
+    await makeDamaged(log, damaged)
+    const problem = await theProblem()
+    const chosen = { problem, repair: 'drop-through' } as const
+    await expect(repair(log.fs, log.config, 'orders', 1, chosen)).rejects.toThrow(LogNotFoundError)
+    expect(await log.fs.readdir('/data/orders')).toEqual(['0'])
+    await expect(repair(log.fs, log.config, '..', 0, chosen)).rejects.toThrow(RangeError)
+  })
+
+  it('where a copy cannot be made', async () => {
+    await makeDamaged(log, damaged)
+    const problem = await theProblem()
+    log.fs.faults.add({ on: 'write', when: { nth: 2 }, fault: { error: 'ENOSPC' } })
+    await expect(mend(problem, 'drop-from')).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'ENOSPC' } })
+    expect(await theProblem()).toEqual(problem)
+    expect(log.fs.openHandles).toBe(0)
+  })
+})
+
+describe('what a repair keeps', () => {
+  it('replaces nothing that was kept before', async () => {
+    await makeDamaged(log, { [SECOND]: inverted(second.bytes, { from: 0, to: 1 }) })
+    await log.make(`${log.path(0)}.kept-1`, Buffer.from('earlier'))
+    const { kept } = await mend(await theProblem(), 'drop-through')
+    expect(kept).toEqual([`${log.path(0)}.kept-2`, `${log.path(3)}.kept-1`])
+    expect(await log.file(`${log.path(0)}.kept-1`)).toEqual(Buffer.from('earlier'))
+    expect(await log.file(`${log.path(0)}.kept-2`)).toEqual(first.bytes)
+    expect((await check()).notes.map(({ kind }) => kind)).toEqual(['kept', 'kept', 'kept'])
+    expect(await log.segmentNames()).toEqual([THIRD])
+  })
+
+  it('is whole, however large', async () => {
+    const large = new SegmentBytes().records('a').records('b'.repeat(600_000)).records('c')
+    await log.makeSegments(large)
+    const damaged = inverted(large.bytes, { from: large.at(1).position + 50, to: large.at(1).position + 51 })
+    await log.overwrite(log.path(0), damaged)
+    const { kept } = await mend(await theProblem(), 'drop-from')
+    expect(kept).toEqual([`${log.path(0)}.kept-1`])
+    expect(await log.file(`${log.path(0)}.kept-1`)).toEqual(damaged)
+    expect(await log.values()).toEqual(['a'])
   })
 })

@@ -51,12 +51,12 @@ describe('beside a writer that appends, rotates, heals, and loses old segments, 
       const log = new LogFixture({ maxSegmentBytes: 2000 })
       const writer = await log.open()
       slowDown(log, random)
-      let isWriting = true
+      const state = { isWriting: true }
       const writing = (async () => {
         for (let left = 30; left > 0; left--) await step(log, writer, random)
-        isWriting = false
+        state.isWriting = false
       })()
-      while (isWriting) {
+      while (state.isWriting) {
         const report = await check(log, fileSystemFor(log.fs, random))
         expect({ seed, problems: report.problems }).toEqual({ seed, problems: [] })
         looks++

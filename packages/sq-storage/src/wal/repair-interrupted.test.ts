@@ -1,0 +1,92 @@
+import { ManualClock, Random } from '@sq/sim'
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { describe, expect, it } from 'vitest'
+import { repair, verify } from '../index.ts'
+import type { LogProblem, LogReport, PossibleRepair, RepairKind } from '../index.ts'
+import { CrashImages } from '../testing/crash-images.ts'
+import { DAMAGED, makeDamaged } from '../testing/damaged-logs.ts'
+import { LogFixture } from '../testing/log-fixture.ts'
+
+function check(log: LogFixture): Promise<LogReport> {
+  return verify(log.fs, log.config, 'orders', 0)
+}
+
+async function mend(log: LogFixture, problem: LogProblem, kind: RepairKind): Promise<void> {
+  const options = { clock: new ManualClock(), random: new Random(1) }
+  await repair(log.fs, log.config, 'orders', 0, { problem, repair: kind }, options)
+}
+
+/** The problem in the same place. Where the segments behind it are gone, and it is cut off, its kind is `short`. */
+function findAgain({ problems }: LogReport, { kind, path, from }: LogProblem): LogProblem | undefined {
+  const kinds = [kind, 'short']
+  return problems.find((other) => kinds.includes(other.kind) && other.path === path && other.from === from)
+}
+
+/** Every segment as it was, under its name or as it was kept. */
+async function expectNothingLost(log: LogFixture, before: Readonly<Record<string, string>>): Promise<void> {
+  const files = await log.files()
+  for (const [name, bytes] of Object.entries(before)) {
+    const found = Object.keys(files).filter((other) => other.startsWith(name) && files[other] === bytes)
+    expect({ name, found: found.length > 0 }).toEqual({ name, found: true })
+  }
+}
+
+/** What a repair that was stopped anywhere leaves: the problem, and then the repair can be made again; or none. */
+async function expectMendedOrNot(log: LogFixture, problem: LogProblem, offer: PossibleRepair): Promise<'mended' | 'not'> {
+  const report = await check(log)
+  const again = findAgain(report, problem)
+  if (again !== undefined) await mend(log, again, offer.kind)
+  const after = await check(log)
+  expect(findAgain(after, problem)).toBe(undefined)
+  expect([after.firstOffset, after.nextOffset]).toEqual([offer.firstOffset, offer.nextOffset])
+  return again === undefined ? 'mended' : 'not'
+}
+
+const KINDS: readonly RepairKind[] = ['restore', 'drop-from', 'drop-through']
+
+describe.each(KINDS)('%s', (kind) => {
+  it.each(DAMAGED)('of $name, stopped anywhere by a power cut, is done or not done, and loses nothing', async ({ files }) => {
+    for (const weakNames of [false, true]) {
+      const log = new LogFixture({}, new InMemoryFileSystem({ weakNames }))
+      await makeDamaged(log, files)
+      const before = await log.files()
+      for (const problem of (await check(log)).problems) {
+        const offer = problem.repairs.find((other) => other.kind === kind)
+        if (offer === undefined) continue
+        const copy = new LogFixture({}, new InMemoryFileSystem({ image: log.fs.crashState().image({ picks: [] }), weakNames }))
+        const images = new CrashImages()
+        const stop = images.collect(copy.fs)
+        await mend(copy, problem, kind)
+        stop()
+        const outcomes = new Set<string>()
+        for (const left of images.logs()) {
+          if (kind !== 'restore') await expectNothingLost(left, before)
+          outcomes.add(await expectMendedOrNot(left, problem, offer))
+        }
+        expect(outcomes).toEqual(new Set(['mended', 'not']))
+      }
+    }
+  })
+
+  it.each(DAMAGED)('of $name, where any operation fails, is done or not done, and loses nothing', async ({ files }) => {
+    const log = new LogFixture()
+    await makeDamaged(log, files)
+    const before = await log.files()
+    for (const problem of (await check(log)).problems) {
+      const offer = problem.repairs.find((other) => other.kind === kind)
+      if (offer === undefined) continue
+      for (let nth = 1; ; nth++) {
+        const copy = new LogFixture({}, log.fs.clone())
+        const changes = ['create', 'write', 'sync', 'truncate', 'unlink', 'rename', 'syncDirectory', 'stat'] as const
+        const rule = copy.fs.faults.add({ on: changes, when: { nth }, fault: { error: 'EIO' } })
+        const failed = await mend(copy, problem, kind).then(() => null, (error: unknown) => error)
+        rule.remove()
+        if (rule.hits === 0) break
+        if (failed !== null) expect(failed).toMatchObject({ code: 'SQ_WAL_IO' })
+        expect(copy.fs.openHandles).toBe(0)
+        if (kind !== 'restore') await expectNothingLost(copy, before)
+        await expectMendedOrNot(copy, problem, offer)
+      }
+    }
+  })
+})
