@@ -262,7 +262,8 @@ export const DAMAGED: readonly DamagedLog[] = [
   {
     name: 'a last frame other than the one its successor states',
     files: {
-      [THIRD]: new SegmentBytes({ baseOffset: 7, previous: { ...second.link, lastCrc: 1 } }).records('h', 'i', 'j').bytes,
+      [THIRD]: new SegmentBytes({ baseOffset: 7, previous: { ...second.link, lastCrc: 1 } }).records('h', 'i', 'j')
+        .bytes,
     },
     expected: [['link', SECOND, sealed(second).position, endOf(second), 7n, 6n]],
     records: 10,

@@ -67,14 +67,15 @@ async function successorHead({ fs, partition }: SegmentTask, successor: ListedSe
 }
 
 function missing(successor: SegmentHead, baseOffset: number): FoundProblem {
-  const stated = successor.open.previous?.baseOffset
+  const previous = successor.open.previous?.baseOffset
+  const stated = previous === undefined ? 'no segment' : `segment ${previous}`
   const damage = {
     path: successor.path,
     from: 0,
     to: successor.bytes.length,
     firstOffset: BigInt(baseOffset),
     lastOffset: BigInt(successor.baseOffset - 1),
-    reason: `it states ${stated === undefined ? 'no segment' : `segment ${stated}`} before it, found segment ${baseOffset}`,
+    reason: `it states ${stated} before it, found segment ${baseOffset}`,
   }
   return { kind: 'missing', damage, recordsBefore: 0, restoration: null }
 }

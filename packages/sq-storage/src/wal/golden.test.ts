@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { ManualClock, NodeFileSystem, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { describe, expect, it } from 'vitest'
-import { WalReader, WalWriter } from '../index.ts'
+import { verify, WalReader, WalWriter } from '../index.ts'
 import type { RecordInput, WalConfig } from '../index.ts'
 import { append, appendEach, bytes, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 
@@ -184,6 +184,8 @@ async function described(golden: Golden, files: ReadonlyMap<string, Buffer>): Pr
       headers: shown,
     })
   }
+  const report = await verify(fs, CONFIG, topic, partition)
+  expect([report.problems, report.records, report.nextOffset]).toEqual([[], records.length, BigInt(records.length)])
   const { kind, nextOffset, segments, torn } = (await WalWriter.open(fs, CONFIG, topic, partition)).recovery
   const recovery = { kind, nextOffset: `${nextOffset}`, segments, discardedBytes: torn?.discardedBytes ?? 0 }
   return { topic, partition, recovery, records }

@@ -22,7 +22,9 @@ export interface LogFindings {
 export function describeLog({ partition, segments, names, bound }: LogFindings): LogReport {
   const { topic, directory } = partition
   const problems = segments.flatMap((found, at) =>
-    found.problems.map(({ kind, damage }, nth) => ({ kind, ...damage, repairs: possibleRepairs(segments, { at, nth }) })),
+    found.problems.map(({ kind, damage }, nth) => {
+      return { kind, ...damage, repairs: possibleRepairs(segments, { at, nth }) }
+    }),
   )
   return {
     topic,

@@ -34,7 +34,8 @@ export type ProblemKind =
 /**
  * What can be done about a problem.
  *
- * - `restore`: the damaged bytes are known, since a checksum that is intact says what they were. They are written again.
+ * - `restore`: the damaged bytes are known, since a checksum that is intact says what they were. They are written
+ *   again.
  * - `drop-from`: the log ends before the first damaged offset; all later records are given up, those after the damage
  *   too.
  * - `drop-through`: the log begins behind the damaged segment; all earlier records are given up, those before the

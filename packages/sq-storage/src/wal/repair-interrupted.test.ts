@@ -32,7 +32,11 @@ async function expectNothingLost(log: LogFixture, before: Readonly<Record<string
 }
 
 /** What a repair that was stopped anywhere leaves: the problem, and then the repair can be made again; or none. */
-async function expectMendedOrNot(log: LogFixture, problem: LogProblem, offer: PossibleRepair): Promise<'mended' | 'not'> {
+async function expectMendedOrNot(
+  log: LogFixture,
+  problem: LogProblem,
+  offer: PossibleRepair,
+): Promise<'mended' | 'not'> {
   const report = await check(log)
   const again = findAgain(report, problem)
   if (again !== undefined) await mend(log, again, offer.kind)
@@ -45,7 +49,7 @@ async function expectMendedOrNot(log: LogFixture, problem: LogProblem, offer: Po
 const KINDS: readonly RepairKind[] = ['restore', 'drop-from', 'drop-through']
 
 describe.each(KINDS)('%s', (kind) => {
-  it.each(DAMAGED)('of $name, stopped anywhere by a power cut, is done or not done, and loses nothing', async ({ files }) => {
+  it.each(DAMAGED)('of $name, cut off from power anywhere, is done or not, and loses nothing', async ({ files }) => {
     for (const weakNames of [false, true]) {
       const log = new LogFixture({}, new InMemoryFileSystem({ weakNames }))
       await makeDamaged(log, files)
@@ -53,7 +57,8 @@ describe.each(KINDS)('%s', (kind) => {
       for (const problem of (await check(log)).problems) {
         const offer = problem.repairs.find((other) => other.kind === kind)
         if (offer === undefined) continue
-        const copy = new LogFixture({}, new InMemoryFileSystem({ image: log.fs.crashState().image({ picks: [] }), weakNames }))
+        const image = log.fs.crashState().image({ picks: [] })
+        const copy = new LogFixture({}, new InMemoryFileSystem({ image, weakNames }))
         const images = new CrashImages()
         const stop = images.collect(copy.fs)
         await mend(copy, problem, kind)
@@ -68,7 +73,7 @@ describe.each(KINDS)('%s', (kind) => {
     }
   })
 
-  it.each(DAMAGED)('of $name, where any operation fails, is done or not done, and loses nothing', async ({ files }) => {
+  it.each(DAMAGED)('of $name, where any operation fails, is done or not, and loses nothing', async ({ files }) => {
     const log = new LogFixture()
     await makeDamaged(log, files)
     const before = await log.files()

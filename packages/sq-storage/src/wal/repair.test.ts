@@ -118,14 +118,16 @@ describe('every repair that is offered', () => {
   })
 })
 
-describe('a repair is refused, and changes nothing,', () => {
-  const damaged = { [SECOND]: inverted(second.bytes, { from: second.at(1).position + 60, to: second.at(1).position + 70 }) }
+/** Tries a repair, which must be refused with everything left as it is. */
+async function refused(problem: LogProblem, kind: RepairKind, error: new (...args: never[]) => Error): Promise<void> {
+  const before = await log.files()
+  await expect(mend(problem, kind)).rejects.toThrow(error)
+  expect(await log.files()).toEqual(before)
+}
 
-  async function refused(problem: LogProblem, kind: RepairKind, expected: new (...args: never[]) => Error): Promise<void> {
-    const before = await log.files()
-    await expect(mend(problem, kind)).rejects.toThrow(expected)
-    expect(await log.files()).toEqual(before)
-  }
+describe('a repair is refused, and changes nothing,', () => {
+  const { position } = second.at(1)
+  const damaged = { [SECOND]: inverted(second.bytes, { from: position + 60, to: position + 70 }) }
 
   it('where the problem does not offer it', async () => {
     await makeDamaged(log, damaged)
@@ -138,7 +140,7 @@ describe('a repair is refused, and changes nothing,', () => {
     const problem = await theProblem()
     await log.overwrite(log.path(3), second.bytes)
     await refused(problem, 'drop-from', ProblemChangedError)
-    await log.overwrite(log.path(3), inverted(second.bytes, { from: second.at(0).position + 60, to: second.at(0).position + 61 }))
+    await log.overwrite(log.path(3), inverted(second.bytes, { from: position - 10, to: position - 9 }))
     await refused(problem, 'drop-from', ProblemChangedError)
     await log.overwrite(log.path(3), inverted(second.bytes, { from: 0, to: 1 }))
     await refused(problem, 'drop-from', ProblemChangedError)

@@ -16,7 +16,6 @@ import { PartitionLock } from './partition-lock.ts'
 import { locatePartition } from './partition.ts'
 import { SegmentDirectory } from './segment-directory.ts'
 import { io, statDirectory } from './segment-file.ts'
-import type { ListedSegment } from './segment-file.ts'
 import { truncateLog } from './truncation.ts'
 import { checkLog } from './verify.ts'
 
@@ -40,13 +39,14 @@ export interface Repaired {
 }
 
 /**
- * Does one repair that a report of `verify` offers. Takes the partition's lock, verifies the log again, and goes on only
- * where the problem is there as it was reported and the repair costs what was said. Every segment that it removes or
- * cuts is kept as `{baseOffset}.wal.kept-{n}` in the same directory, durably, before that.
+ * Does one repair that a report of `verify` offers. Takes the partition's lock, verifies the log again, and goes on
+ * only where the problem is there as it was reported and the repair costs what was said. Every segment that it removes
+ * or cuts is kept as `{baseOffset}.wal.kept-{n}` in the same directory, durably, before that.
  *
- * Rejects with a `TypeError` or `RangeError` for a bad config, topic or partition, or a repair that the problem does not
- * offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition; with `ProblemChangedError`; each
- * with the log unchanged. With `WalIoError` and `LockLostError` at any time: the problem is then still there, or gone.
+ * Rejects with a `TypeError` or `RangeError` for a bad config, topic or partition, or a repair that the problem does
+ * not offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition; with `ProblemChangedError`;
+ * each with the log unchanged. With `WalIoError` and `LockLostError` at any time: the problem is then still there, or
+ * gone, and a new report says which.
  */
 export async function repair(
   fs: FileSystem,
@@ -67,30 +67,24 @@ export async function repair(
     const directory = new SegmentDirectory(fs, located.directory, lock)
     const findings = await checkLog(fs, located, () => Infinity)
     const problem = confirmed(findings, chosen, promised)
-    const segments = findings.segments.map((found) => found.segment)
-    switch (chosen.repair) {
-      case 'restore':
-        await restore(directory, problem)
-        return { kept: [] }
-      case 'drop-through':
-        return { kept: await dropThrough(directory, segments, problem.segment) }
-      case 'drop-from': {
-        const [offset, nextOffset] = [Number(promised.nextOffset), findings.segments.at(-1)?.nextOffset ?? 0]
-        return { kept: await dropFrom({ directory, partition: located, clock, random }, { segments, offset, nextOffset }) }
-      }
-    }
+    const maker = { directory, partition: located, clock, random }
+    return { kept: await REPAIRS[chosen.repair](maker, { findings, problem, offset: Number(promised.nextOffset) }) }
   } finally {
     await lock.release()
   }
 }
 
 /** Throws unless the problem is there as it was reported, and the repair costs what was said. */
-function confirmed(findings: LogFindings, { problem, repair: kind }: ChosenRepair, promised: PossibleRepair): ConfirmedProblem {
+function confirmed(
+  findings: LogFindings,
+  { problem, repair: kind }: ChosenRepair,
+  promised: PossibleRepair,
+): ConfirmedProblem {
   const found = confirmProblem(findings, problem)
   const offer = found === null ? undefined : offerOf(found, kind)
   const isAsSaid = offer !== undefined && COSTS.every((field) => offer[field] === promised[field])
-  if (found === null || !isAsSaid) throw new ProblemChangedError({ path: problem.path, kind: problem.kind, repair: kind })
-  return found
+  if (found !== null && isAsSaid) return found
+  throw new ProblemChangedError({ path: problem.path, kind: problem.kind, repair: kind })
 }
 
 const COSTS = ['firstOffset', 'nextOffset', 'readableRecordsLost'] as const
@@ -99,9 +93,23 @@ function offerOf({ repairs }: Pick<LogProblem, 'repairs'>, repairKind: RepairKin
   return repairs.find(({ kind }) => kind === repairKind)
 }
 
+/** A confirmed repair: in which log, of what, and the log's next offset afterwards. */
+interface Order {
+  readonly findings: LogFindings
+  readonly problem: ConfirmedProblem
+  readonly offset: number
+}
+
+/** How each repair is done; each returns the paths of what it kept. */
+const REPAIRS: Record<RepairKind, (maker: SegmentMaker, order: Order) => Promise<string[]>> = {
+  restore,
+  'drop-from': dropFrom,
+  'drop-through': dropThrough,
+}
+
 /** Writes bytes that a checksum confirmed over those that are damaged. */
-async function restore(directory: SegmentDirectory, { segment, restoration }: ConfirmedProblem): Promise<void> {
-  if (restoration === null) return
+async function restore({ directory }: SegmentMaker, { problem: { segment, restoration } }: Order): Promise<string[]> {
+  if (restoration === null) return []
   const { path } = segment
   await directory.checkLock()
   const handle = await io('open', path, () => directory.fs.open(path, 'read-write'))
@@ -110,34 +118,28 @@ async function restore(directory: SegmentDirectory, { segment, restoration }: Co
   } finally {
     await handle.close()
   }
+  return []
 }
 
 /** Oldest first, so that what is left is always the end of the log. */
-async function dropThrough(
-  directory: SegmentDirectory,
-  segments: readonly ListedSegment[],
-  last: ListedSegment,
-): Promise<string[]> {
+async function dropThrough({ directory }: SegmentMaker, { findings, problem }: Order): Promise<string[]> {
   const kept: string[] = []
-  for (const segment of segments) {
-    if (segment.baseOffset <= last.baseOffset) kept.push(await keepInstead(directory, segment))
+  for (const { segment } of findings.segments) {
+    if (segment.baseOffset <= problem.segment.baseOffset) kept.push(await keepInstead(directory, segment))
   }
   return kept
 }
 
 /** All segments that hold something behind the offset are copied first: truncation cuts some and removes the others. */
-async function dropFrom(
-  maker: SegmentMaker,
-  log: { segments: readonly ListedSegment[]; offset: number; nextOffset: number },
-): Promise<string[]> {
-  const { segments, offset, nextOffset } = log
+async function dropFrom(maker: SegmentMaker, { findings, offset }: Order): Promise<string[]> {
   const kept: string[] = []
   const begin = async () => {
-    for (const segment of segments) {
-      if (segment.nextBaseOffset !== null && segment.nextBaseOffset <= offset) continue
-      kept.push(await keepCopy(maker.directory, segment))
+    for (const { segment } of findings.segments) {
+      const isWhollyBefore = segment.nextBaseOffset !== null && segment.nextBaseOffset <= offset
+      if (!isWhollyBefore) kept.push(await keepCopy(maker.directory, segment))
     }
   }
+  const nextOffset = findings.segments.at(-1)?.nextOffset ?? 0
   const { active } = await truncateLog(maker, { offset, nextOffset, begin })
   await active.close()
   return kept

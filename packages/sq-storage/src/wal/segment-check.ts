@@ -19,6 +19,7 @@ import type { ScanStop } from './scan.ts'
 import { encodeSealBody, SummaryBuilder } from './seal.ts'
 import { io, offsetsOf, openSegment, placeAfterHead } from './segment-file.ts'
 import type { ListedSegment, OpenSegment } from './segment-file.ts'
+import { summarize } from './segment-summary.ts'
 
 /** What a segment file holds. */
 export interface SegmentFindings {
@@ -101,7 +102,8 @@ class SegmentCheck {
     try {
       while (scanner.stop === null) {
         for (const frame of await io('read', this.#path, () => scanner.next())) {
-          if (frame.header.type === FrameType.RECORDS && frame.header.baseOffset >= ceiling) return this.#stopBefore(frame)
+          const { type, baseOffset } = frame.header
+          if (type === FrameType.RECORDS && baseOffset >= ceiling) return this.#stopBefore(frame)
           this.#take(frame)
         }
       }
@@ -133,22 +135,15 @@ class SegmentCheck {
     this.#lastFrame = header
   }
 
-  #takeRecords({ header, body }: Frame): void {
-    const records = decodeRecords(body, header)
-    if (records === null) {
+  #takeRecords(frame: Frame): void {
+    const { header, body } = frame
+    if (decodeRecords(body, header) === null) {
       const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
-      this.#report('records', { ...range, reason: `the frame verifies, but is not made of ${header.recordCount} records` })
+      const reason = `the frame verifies, but is not made of ${header.recordCount} records`
+      this.#report('records', { ...range, reason })
       return
     }
-    let minTimestampMs = Number.MAX_SAFE_INTEGER
-    let maxTimestampMs = 0
-    for (const { timestampMs } of records) {
-      minTimestampMs = Math.min(minTimestampMs, timestampMs)
-      maxTimestampMs = Math.max(maxTimestampMs, timestampMs)
-    }
-    const { position, recordCount } = header
-    const offsetDelta = header.baseOffset - this.#segment.baseOffset
-    this.#summary.add({ offsetDelta, position, recordCount, minTimestampMs, maxTimestampMs })
+    summarize(frame, { summary: this.#summary, head: this.#opened.head })
   }
 
   /** What a SEAL says can be compared only where every record before it was read. */
@@ -156,7 +151,8 @@ class SegmentCheck {
     if (this.#summary.records !== header.baseOffset - this.#segment.baseOffset) return
     if (encodeSealBody(this.#summary, header.position).equals(body)) return
     const range = { from: header.position, to: frameEnd(header), lastOffset: header.baseOffset - 1 }
-    this.#report('summary', { ...range, reason: 'the SEAL verifies, but its times or its index are not those of the records' })
+    const reason = 'the SEAL verifies, but its times or its index are not those of the records'
+    this.#report('summary', { ...range, reason })
   }
 
   /** A frame of records that are not of this segment, or not yet durable, ends the walk. */
@@ -240,8 +236,8 @@ class SegmentCheck {
   #compareWithSuccessor(): void {
     const { link, ceiling, problem, fileBytes } = this.#end
     if (problem !== null) {
-      const firstOffset = BigInt(Math.min(this.#place.nextOffset, ceiling))
-      this.#problems.push({ ...problem, damage: { ...problem.damage, firstOffset }, recordsBefore: this.#summary.records })
+      const damage = { ...problem.damage, firstOffset: BigInt(Math.min(this.#place.nextOffset, ceiling)) }
+      this.#problems.push({ ...problem, damage, recordsBefore: this.#summary.records })
     }
     if (link === null) return
     this.#noteVoid(Math.min(link.end, fileBytes))

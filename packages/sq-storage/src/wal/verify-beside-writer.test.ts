@@ -72,3 +72,40 @@ describe('beside a writer that appends, rotates, heals, and loses old segments, 
     expect(segments).toBeGreaterThan(200)
   })
 })
+
+describe('beside a writer in its thread, verify reports', () => {
+  it('acknowledged records that are gone, though nothing in the file proves them', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b', 'c'])
+    const content = await log.file(log.path(0))
+    await log.overwrite(log.path(0), content.subarray(0, -100))
+    const where = { path: log.path(0), from: content.length - 144, firstOffset: 1n, lastOffset: 2n }
+    expect((await check(log)).problems).toMatchObject([{ kind: 'frame', ...where }])
+    await log.overwrite(log.path(0), content.subarray(0, -144))
+    expect((await check(log)).problems).toMatchObject([{ kind: 'short', ...where }])
+  })
+
+  it('segments that are gone', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    await log.fs.unlink(log.path(0))
+    const expected = { kind: 'missing', path: log.directory, firstOffset: 0n, lastOffset: 1n, repairs: [] }
+    expect((await check(log)).problems).toMatchObject([expected])
+  })
+
+  it('nothing of a commit that is under way, or was rejected', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, ['a'])
+    log.fs.faults.failNext('sync', 'EIO')
+    await expect(appendEach(writer, ['rejected'])).rejects.toThrow('EIO')
+    expect(await check(log)).toMatchObject({ nextOffset: 1n, records: 1, problems: [], notes: [] })
+    const elsewhere = await check(log, inAnotherProcess(log.fs, new Random(1)))
+    expect(elsewhere).toMatchObject({ nextOffset: 2n, problems: [], notes: [] })
+    await appendEach(writer, ['b'])
+    const path = log.path(0)
+    expect(await check(log)).toMatchObject({ nextOffset: 2n, records: 2, problems: [], notes: [{ kind: 'void', path }] })
+  })
+})

@@ -1,7 +1,18 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { LogNotFoundError, verify, WalIoError } from '../index.ts'
+import { LogNotFoundError, verify, WalError } from '../index.ts'
 import type { LogProblem, LogReport, NoteKind } from '../index.ts'
-import { DAMAGED, FIRST, first, inverted, makeDamaged, SECOND, second, THIRD, third, threeSegments } from '../testing/damaged-logs.ts'
+import {
+  DAMAGED,
+  FIRST,
+  first,
+  inverted,
+  makeDamaged,
+  SECOND,
+  second,
+  THIRD,
+  third,
+  threeSegments,
+} from '../testing/damaged-logs.ts'
 import type { Files, ProblemRange } from '../testing/damaged-logs.ts'
 import { joined } from '../testing/hand-bytes.ts'
 import { LogFixture } from '../testing/log-fixture.ts'
@@ -141,7 +152,7 @@ describe('verify notes, and calls no problem,', () => {
 describe('verify of', () => {
   it('a log without segments finds none', async () => {
     await log.makeSegments()
-    expect(await check()).toMatchObject({ firstOffset: 0n, nextOffset: 0n, segments: 0, records: 0, problems: [], notes: [] })
+    expect(await check()).toMatchObject({ nextOffset: 0n, segments: 0, records: 0, problems: [], notes: [] })
   })
 
   it('what is no log is refused, and makes none', async () => {
@@ -184,10 +195,13 @@ describe('verify of', () => {
     expect((await check()).problems.map(shown)).toEqual([['unreadable', FIRST, headBytes, endOf(lone), 0n, null]])
   })
 
-  it.each(['readdir', 'stat', 'open', 'read', 'size'] as const)('a log where %s is not allowed is refused', async (on) => {
+  it.each(['readdir', 'stat', 'open', 'read', 'size'] as const)('a log where %s fails is refused', async (on) => {
     await make({})
-    log.fs.faults.add({ on, when: 'always', fault: { error: 'EACCES' } })
-    await expect(check()).rejects.toThrow(WalIoError)
-    expect(log.fs.openHandles).toBe(0)
+    for (const error of ['EACCES', 'ENOENT']) {
+      const rule = log.fs.faults.add({ on, when: 'always', fault: { error } })
+      await expect(check()).rejects.toThrow(WalError)
+      expect(log.fs.openHandles).toBe(0)
+      rule.remove()
+    }
   })
 })

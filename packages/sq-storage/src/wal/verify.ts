@@ -38,7 +38,7 @@ export async function checkLog(fs: FileSystem, partition: Partition, askBound: (
   let checked: SegmentFindings[] = []
   let suspicion = ''
   let bound = Infinity
-  /** A writer at work may look like damage, or take a file away: what is suspicious gets a second look, at everything. */
+  /** A writer at work may look like damage, or take a file away: what is suspicious gets a second look. */
   const isNew = (suspects: string): boolean => {
     if (suspects === '' || suspects === suspicion) return false
     suspicion = suspects
