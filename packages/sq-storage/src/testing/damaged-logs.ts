@@ -287,6 +287,34 @@ export const DAMAGED: readonly DamagedLog[] = [
     records: 4,
   },
   {
+    name: 'a successor that begins before the last commit',
+    files: {
+      [SECOND]: null,
+      [THIRD]: null,
+      '00000000000000000001.wal': new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b').bytes,
+    },
+    expected: [['link', FIRST, sealed(first).position, endOf(first), 1n, 0n]],
+    records: 2,
+  },
+  {
+    name: 'the head of a segment, behind one with void bytes',
+    files: {
+      [SECOND]: joined(second.bytes, Buffer.alloc(72, 1)),
+      [THIRD]: inverted(third.bytes, { from: 0, to: 1 }),
+    },
+    expected: [['head', THIRD, 0, 32, 7n, null]],
+    records: 7,
+  },
+  {
+    name: 'the head of a segment, behind one with a rejected commit',
+    files: {
+      [SECOND]: new SegmentBytes({ baseOffset: 3, previous: first.link }).records('d', 'e', 'f', 'g').records('x').bytes,
+      [THIRD]: inverted(third.bytes, { from: 0, to: 1 }),
+    },
+    expected: [['head', THIRD, 0, 32, 7n, null]],
+    records: 7,
+  },
+  {
     name: 'a commit in the middle of the last segment',
     files: { [THIRD]: inverted(third.bytes, { from: third.at(1).position, to: third.at(1).position + 60 }) },
     expected: [['frame', THIRD, third.at(1).position, third.at(2).position, 8n, 8n]],

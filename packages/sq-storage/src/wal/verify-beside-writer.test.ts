@@ -59,6 +59,7 @@ describe('beside a writer that appends, rotates, heals, and loses old segments, 
       while (state.isWriting) {
         const report = await check(log, fileSystemFor(log.fs, random))
         expect({ seed, problems: report.problems }).toEqual({ seed, problems: [] })
+        expect(report.records).toBe(Number(report.nextOffset - report.firstOffset))
         looks++
         await setImmediate()
         segments += report.segments
