@@ -1,12 +1,13 @@
 /**
- * Puts a fuzzed log before a reader, the listing and a writer, and says what they made of it. Whatever the files hold,
- * an answer is a clean result or a refusal that says why, after a bounded number of operations and with bounded memory;
- * a writer that refuses has changed nothing, and one that goes on keeps what it acknowledges.
+ * Puts a fuzzed log before a reader, the listing, a verification and a writer, and says what they made of it. Whatever
+ * the files hold, an answer is a clean result or a refusal that says why, after a bounded number of operations and with
+ * bounded memory; a verification refuses nothing and finds what the others refuse; a writer that refuses has changed
+ * nothing, and one that goes on keeps what it acknowledges.
  */
 import { ManualClock, Random } from '@sq/sim'
 import { CrashImage, InMemoryFileSystem } from '@sq/sim/memory'
-import { listSegments, WalError, WalReader, WalWriter } from '@sq/storage'
-import type { LogRecord, WalConfig } from '@sq/storage'
+import { listSegments, verify, WalError, WalReader, WalWriter } from '@sq/storage'
+import type { LogRecord, LogReport, WalConfig } from '@sq/storage'
 import { Violation } from '../history.ts'
 import type { FuzzCase } from './fuzz-case.ts'
 import { CONFIG, directoryOf, fingerprint, PARTITION, readFiles } from './good-logs.ts'
@@ -88,9 +89,13 @@ class Trial {
     const before = await this.#step(() => this.#read())
     await this.#step(() => this.#list(before))
     const files = await readFiles(this.#fs, this.#directory)
+    const report = await this.#step(() => this.#verify(before))
     const opened = await this.#step(() => this.#open())
     if (!(opened instanceof WalWriter)) {
       this.#mustBeUnchanged(files, await readFiles(this.#fs, this.#directory))
+      if (report.problems.length === 0) {
+        throw new Violation(`a verification finds no problem, and a writer refuses the log as ${opened}`)
+      }
       if (before.answer === 'whole') {
         throw new Violation(`1: a reader finds the log whole, and a writer refuses it as ${opened}`)
       }
@@ -156,6 +161,18 @@ class Trial {
     if (last !== undefined && last.offset + 1n !== next) {
       throw new Violation(`2: the listing ends at offset ${next}, the records at ${last.offset + 1n}`)
     }
+  }
+
+  /** A verification finds whatever a reader refuses; without a problem, both find the same records. */
+  async #verify({ records, answer }: Readout): Promise<LogReport> {
+    const report = await verify(this.#watched, this.#config, this.#fuzzed.log.topic, PARTITION)
+    this.#mustBeClosed()
+    if (report.problems.length > 0) return report
+    if (answer !== 'whole') throw new Violation(`a verification finds no problem, and a reader says ${answer}`)
+    if (report.records !== records.length) {
+      throw new Violation(`a verification finds ${report.records} records, a reader ${records.length}`)
+    }
+    return report
   }
 
   async #open(): Promise<WalWriter | Answer> {
