@@ -26,8 +26,8 @@ export interface SegmentTask {
 /** Where a segment must end, as far as something outside of it tells. */
 export interface ExpectedEnd {
   readonly fileBytes: number
-  /** The position where its bytes end. */
-  readonly limit: number
+  /** The position where its bytes end; a file may be longer, or too short. */
+  readonly end: number
   /** The offset it must reach; null where nothing tells. */
   readonly mustReach: number | null
   /** Records from this offset on are none of this segment, or not yet any. */
@@ -43,7 +43,7 @@ export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promi
   const { path, baseOffset } = opened.head
   const successor = task.successor === undefined ? undefined : await successorHead(task, task.successor)
   const fileBytes = await io('read the size of', path, () => opened.handle.size())
-  const none = { fileBytes, limit: fileBytes, link: null, problem: null }
+  const none = { fileBytes, end: fileBytes, link: null, problem: null }
   if (successor === undefined) {
     // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
     const ceiling = bound === Infinity ? task.durableBound() : bound
@@ -52,7 +52,7 @@ export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promi
   const ceiling = segment.nextBaseOffset ?? Infinity
   if (successor === null) return { ...none, mustReach: ceiling, ceiling }
   const link = successor.open.previous
-  if (link?.baseOffset === baseOffset) return { ...none, limit: link.end, mustReach: ceiling, ceiling, link }
+  if (link?.baseOffset === baseOffset) return { ...none, end: link.end, mustReach: ceiling, ceiling, link }
   return { ...none, mustReach: null, ceiling, problem: missing(successor, baseOffset) }
 }
 

@@ -17,7 +17,7 @@ import type { Damage } from '../errors.ts'
  * - `link`: a segment's frames verify, but do not end as its successor states.
  * - `missing`: a segment states another one before it than the one that is there.
  * - `unreadable`: the file system cannot read the bytes (`EIO`). Reported to the segment's end.
- * - `unsupported`: undamaged, and of a kind that this version does not know.
+ * - `unsupported`: undamaged, and of a kind that this version does not know. Reported to the segment's end.
  */
 export type ProblemKind =
   | 'head'

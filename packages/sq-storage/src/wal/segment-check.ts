@@ -2,7 +2,6 @@
  * Checks every byte of one segment file, and goes on behind what is damaged. `verify.ts` puts what it finds of all
  * segments together. It reads only, and holds a chunk or a frame at a time.
  */
-import { UnsupportedFormatError } from '../errors.ts'
 import { expectedEnd } from './expected-end.ts'
 import type { ExpectedEnd, SegmentTask } from './expected-end.ts'
 import { asProblem } from './found-problem.ts'
@@ -79,6 +78,11 @@ class SegmentCheck {
     return this.#opened.head.path
   }
 
+  /** Where there is nothing more to read. Never past the file's end: what is allocated is bounded by this. */
+  get #limit(): number {
+    return Math.min(this.#end.end, this.#end.fileBytes)
+  }
+
   async run(): Promise<SegmentFindings> {
     for (let from: FramePlace | null = this.#place; from !== null; ) {
       this.#place = from
@@ -97,8 +101,8 @@ class SegmentCheck {
 
   /** Goes from frame to frame. Returns where to go on behind what is damaged, or null at the end. */
   async #walk(from: FramePlace): Promise<FramePlace | null> {
-    const { limit, ceiling } = this.#end
-    const scanner = new SegmentScanner(this.#opened.handle, { ...from, path: this.#path, limit })
+    const { ceiling } = this.#end
+    const scanner = new SegmentScanner(this.#opened.handle, { ...from, path: this.#path, limit: this.#limit })
     try {
       while (scanner.stop === null) {
         for (const frame of await io('read', this.#path, () => scanner.next())) {
@@ -109,7 +113,7 @@ class SegmentCheck {
       }
       return await this.#passStop(scanner.stop)
     } catch (error) {
-      return await this.#passRefusal(error)
+      return this.#endAt(error)
     }
   }
 
@@ -166,26 +170,26 @@ class SegmentCheck {
   async #passStop({ reason, header }: ScanStop): Promise<FramePlace | null> {
     const { position, nextOffset, salt } = this.#place
     const { handle } = this.#opened
-    const { limit, link, mustReach, ceiling, fileBytes } = this.#end
-    this.#isWhole = reason === null
-    if (reason === null && (mustReach === null || nextOffset >= mustReach)) return null
+    const { end, link, mustReach, ceiling, fileBytes } = this.#end
+    this.#isWhole = reason === null && fileBytes >= end
+    if (this.#isWhole && (mustReach === null || nextOffset >= mustReach)) return null
     if (link === null && nextOffset >= ceiling) {
       this.#noteVoid(position)
       return null
     }
-    const range = { from: position, to: limit, salt }
+    const range = { from: position, to: this.#limit, salt }
     if (mustReach === null && (await io('read', this.#path, () => findProof(handle, range))) === null) {
       this.#note('torn', range, `the rest of an unfinished write: ${reason ?? ''}`)
       return null
     }
-    if (header !== null && frameEnd(header) <= limit) return this.#passBody(header, reason ?? '')
+    if (header !== null && frameEnd(header) <= range.to) return this.#passBody(header, reason ?? '')
     const found = await io('read', this.#path, () => findFrame(handle, { ...range, from: position + 8 }))
-    const kind = found === null && (fileBytes < limit || reason === null) ? 'short' : 'frame'
+    const kind = found === null && (fileBytes < end || reason === null) ? 'short' : 'frame'
     const lastOffset = found?.baseOffset ?? mustReach
     const stated = link === null ? '' : `, and the segment ends at ${link.end}`
     this.#report(kind, {
       from: position,
-      to: found?.position ?? Math.max(limit, position),
+      to: found?.position ?? Math.max(end, position),
       lastOffset: lastOffset === null ? null : lastOffset - 1,
       reason: `${reason ?? `the file has ${fileBytes} bytes, and more was durable`}${stated}`,
       restoration: await this.#headerBefore(found),
@@ -206,31 +210,26 @@ class SegmentCheck {
 
   /** The header that is damaged at the end of the frames so far, where what follows tells what it was. */
   async #headerBefore(found: FrameHeader | null): Promise<Restoration | null> {
-    const { link, ceiling } = this.#end
+    const { link, ceiling, fileBytes } = this.#end
     const after =
       found !== null
         ? { end: found.position, nextOffset: found.baseOffset, headerCrc: found.previousCrc }
-        : link !== null && { end: link.end, nextOffset: ceiling, headerCrc: link.lastCrc }
+        : link !== null && link.end <= fileBytes && { end: link.end, nextOffset: ceiling, headerCrc: link.lastCrc }
     if (after === false) return null
     const frame = { ...after, place: this.#place, previousPosition: this.#lastFrame.position }
     return io('read', this.#path, () => restoreHeader(this.#opened.handle, frame))
   }
 
-  /** Goes on behind a frame of an unknown kind; bytes that cannot be read end the walk. */
-  async #passRefusal(error: unknown): Promise<FramePlace | null> {
-    const { limit, mustReach } = this.#end
-    const { position, nextOffset, salt } = this.#place
+  /** Reports what ends the walk: bytes that cannot be read, or a frame after which anything may be meant. */
+  #endAt(error: unknown): null {
+    const { end, mustReach } = this.#end
+    const { position, nextOffset } = this.#place
     this.#isWhole = false
-    const isUnsupported = error instanceof UnsupportedFormatError
-    const range = { from: position + 8, to: limit, salt }
-    const found = isUnsupported ? await io('read', this.#path, () => findFrame(this.#opened.handle, range)) : null
-    const lastOffset = found?.baseOffset ?? mustReach
-    const place = { path: this.#path, from: position, to: found?.position ?? limit, firstOffset: BigInt(nextOffset) }
-    const { kind, damage } = asProblem(error, { ...place, lastOffset: null })
-    const { from, to, reason } = damage
-    this.#report(kind, { from, to, lastOffset: lastOffset === null ? null : lastOffset - 1, reason })
-    if (found === null) return null
-    return { position: found.position, nextOffset: found.baseOffset, previousCrc: found.previousCrc, salt }
+    const place = { path: this.#path, from: position, to: end, firstOffset: BigInt(nextOffset), lastOffset: null }
+    const { kind, damage } = asProblem(error, place)
+    const lastOffset = mustReach === null ? null : mustReach - 1
+    this.#report(kind, { from: position, to: end, lastOffset, reason: damage.reason })
+    return null
   }
 
   #compareWithSuccessor(): void {
