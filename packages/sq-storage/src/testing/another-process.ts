@@ -34,6 +34,7 @@ export function inTurns(fs: FileSystem, random: Random, identityPrefix = ''): Fi
     unlink: (path) => fs.unlink(path),
     rename: (from, to) => fs.rename(from, to),
     syncDirectory: (path) => fs.syncDirectory(path),
+    watch: (directory, onChange) => fs.watch(directory, onChange),
     lock: (path) => fs.lock(path),
   }
 }

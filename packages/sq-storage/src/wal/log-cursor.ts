@@ -184,8 +184,8 @@ export class LogCursor {
 
   async #read(reading: Reading): Promise<readonly LocatedFrame[]> {
     const { opened, scanner, bound } = reading
-    const { path, baseOffset, frame } = opened.head
-    const segment = { path, baseOffset, salt: frame.headerCrc }
+    const { path, baseOffset, frame: openFrame } = opened.head
+    const segment = { path, baseOffset, salt: openFrame.headerCrc }
     while (scanner.stop === null) {
       const found: LocatedFrame[] = []
       for (const frame of await io('read', path, () => scanner.next())) {

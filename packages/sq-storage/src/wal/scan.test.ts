@@ -73,10 +73,10 @@ describe('a scan', () => {
   it('reads on while what it has is checked, and hardly anything twice', async () => {
     const random = new Random(1)
     const segment = new SegmentBytes()
-    for (let i = 0; i < 60; i++) segment.records(random.bytes(random.int(i % 9 === 0 ? 2 * CHUNK : CHUNK / 4)))
+    for (let i = 0; i < 40; i++) segment.records(Buffer.alloc(random.int(i % 9 === 0 ? 2 * CHUNK : CHUNK / 4), i))
     const { frames, scanner } = await scan(segment)
     expect(headers(frames)).toEqual(segment.frames)
-    expect(Buffer.concat(frames.map(({ bytes }) => bytes))).toEqual(segment.bytes.subarray(segment.headBytes))
+    expect(Buffer.concat(frames.map(({ bytes }) => bytes)).equals(segment.bytes.subarray(segment.headBytes))).toBe(true)
     expect(scanner.stop).toMatchObject({ reason: null })
     const bytesRead = reads().reduce((sum, length) => sum + length, 0)
     expect(bytesRead).toBeLessThan(1.4 * segment.bytes.length)
@@ -84,7 +84,7 @@ describe('a scan', () => {
 
   it('reads little for who wants the first records', async () => {
     const segment = new SegmentBytes()
-    for (let i = 0; i < 3000; i++) segment.records(Buffer.alloc(1000))
+    for (let i = 0; i < 300; i++) segment.records(Buffer.alloc(1000))
     const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)
     expect((await scanner.next()).length).toBeGreaterThan(50)
     expect(reads()).toEqual([64 * 1024])

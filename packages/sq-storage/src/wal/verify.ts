@@ -6,7 +6,7 @@ import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { systemCode, WalIoError } from '../errors.ts'
-import { durableBound } from './live-logs.ts'
+import { sharedLog } from './shared-log.ts'
 import { describeLog } from './log-description.ts'
 import type { LogFindings } from './log-description.ts'
 import type { LogReport } from './log-report.ts'
@@ -23,14 +23,14 @@ import type { ListedSegment } from './segment-file.ts'
  * writing is no problem, and what it changes meanwhile is looked at again. In the writer's thread the report is about
  * what was durable when it began.
  *
- * Holds one frame at a time in memory, or 256 KiB, and the report. Rejects with a `TypeError` or `RangeError` for a bad
+ * Holds one frame at a time in memory, or a MiB, and the report. Rejects with a `TypeError` or `RangeError` for a bad
  * config, topic or partition, with `LogNotFoundError` where no log was ever opened for writing, and with `WalIoError`.
  * Damage is in the report, never a rejection, and so is a read that fails with `EIO`.
  */
 export async function verify(fs: FileSystem, config: WalConfig, topic: string, partition: number): Promise<LogReport> {
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
   const { identity } = await statDirectory(fs, located.directory)
-  return describeLog(await checkLog(fs, located, () => durableBound(identity)))
+  return describeLog(await checkLog(fs, located, () => sharedLog(identity).durableBound))
 }
 
 /** Checks segment by segment, until all that are listed have been checked as they are. */
