@@ -17,12 +17,15 @@ beforeEach(async () => {
 })
 
 /** What is found where the first frame of a segment, with one record, does not verify. */
-async function damageAtFirst(segment: SegmentBytes): Promise<CorruptLogError | null> {
+async function damageAtFirst(
+  segment: SegmentBytes,
+  reason: string | null = 'it is wrong',
+): Promise<CorruptLogError | null> {
   const { position } = segment.at(0)
   await log.make(log.path(0), flipped(segment.bytes, 8 * (position + 45)))
   const listed = { path: log.path(0), baseOffset: 0, nextBaseOffset: null }
   const opened = await openSegment(log.fs, listed, { partition: PARTITION, mode: 'read' })
-  const stop = { position, reason: 'it is wrong', header: null }
+  const stop = { position, reason, header: null }
   return provenDamage(opened, { stop, nextOffset: 0, limit: segment.bytes.length })
 }
 
@@ -34,6 +37,11 @@ describe('provenDamage', () => {
     expect(damage).toBeInstanceOf(CorruptLogError)
     const where = { path: log.path(0), from: segment.headBytes, to, firstOffset: 0n, lastOffset: 2n }
     expect(damage).toMatchObject({ ...where, reason: `it is wrong, and the frame at ${to} proves that it was durable` })
+  })
+
+  it('says that something is unreadable where no more is known', async () => {
+    const damage = await damageAtFirst(new SegmentBytes().records('a').records('b'), null)
+    expect(damage?.reason).toMatch(/^unreadable, and the frame at/)
   })
 
   it('is nothing where no later frame is', async () => {

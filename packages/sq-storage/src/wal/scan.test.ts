@@ -377,6 +377,11 @@ describe('findProof', () => {
     expect(await find(from + 2 * CHUNK, mark)).toBeNull()
   })
 
+  it('finds none in a file that has become shorter', async () => {
+    const handle = await fileOf(Buffer.alloc(from + 20))
+    expect(await findProof(handle, { from, to: from + 800, salt })).toBeNull()
+  })
+
   it.each([0, 1, 39])('reads nothing where %d bytes are left', async (left) => {
     expect(await find(from + left, null)).toBeNull()
     expect(reads()).toEqual([])

@@ -90,7 +90,7 @@ export class SegmentScanner {
 
   /** Takes all whole frames of the chunk. Returns how many bytes from `#position` on the one after them needs. */
   #takeFrames(frames: Frame[]): number {
-    while (this.#stop === null) {
+    for (;;) {
       const left = this.#limit - this.#position
       if (left === 0) return this.#stopAt(null)
       if (this.#sealed) return this.#stopAt(`nothing follows a SEAL, but ${left} bytes do`)
@@ -112,7 +112,6 @@ export class SegmentScanner {
       frames.push(frame)
       this.#advance(header, length)
     }
-    return 0
   }
 
   /** What is wrong with a verified header as the next one of this segment, or null. */

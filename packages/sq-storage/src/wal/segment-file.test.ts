@@ -1,7 +1,7 @@
 import type { OpenMode } from '@sq/sim'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { CorruptLogError, LogNotFoundError, UnsupportedFormatError, WalIoError } from '../errors.ts'
-import { flipped } from '../testing/hand-bytes.ts'
+import { crc, flipped } from '../testing/hand-bytes.ts'
 import { LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
 import { FrameType } from './frame.ts'
@@ -169,6 +169,16 @@ describe('openSegment', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
+  it('refuses an OPEN with attributes that it does not know', async () => {
+    const bytes = Buffer.from(whole.bytes)
+    bytes[32 + 3] = 1
+    bytes.writeUInt32LE(crc(bytes.subarray(32, 32 + 36), crc(bytes.subarray(0, 32))), 32 + 36)
+    const error = await caught(open(bytes))
+    expect(error).toBeInstanceOf(UnsupportedFormatError)
+    expect(error).toMatchObject({ path: log.path(0), position: 32 })
+    expect(log.fs.openHandles).toBe(0)
+  })
+
   it.each([
     ['open', 'open'],
     ['read', 'read'],
@@ -263,6 +273,7 @@ describe('verifyLink', () => {
       undefined,
       /, but the last frame ends at \d+$/,
     ],
+    ['without records', new SegmentBytes(), 'its own', undefined, /ends before offset 0, not 2$/],
     ['with other records', new SegmentBytes().records('a'), 'its own', undefined, /ends before offset 1, not 2$/],
   ] as const)('refuses a segment %s', async (_, segment, stated, bytes, reason) => {
     const previous = stated === 'its own' ? segment.link : stated

@@ -206,6 +206,13 @@ test.each(['lock', 'whole directory'])('a writer whose %s was removed does no ha
   await reopened.close()
 })
 
+test('where it cannot be told whether the lock is still there, close says so', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  log.fs.faults.failNext('stat', 'EIO', `${log.directory}/lock`)
+  await expect(writer.close()).rejects.toMatchObject({ code: 'SQ_WAL_IO', path: `${log.directory}/lock` })
+})
+
 test('where no lock can be had open says so, and does not go on', async () => {
   const log = new LogFixture()
   log.fs.faults.failNext('lock', 'ENOLOCK')
