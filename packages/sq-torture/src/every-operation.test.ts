@@ -1,6 +1,6 @@
 /**
- * Every I/O operation of a log's life fails: each alone, and each with all that come after it. Whatever failed, what was
- * acknowledged is there, and with the fault gone everything works.
+ * Every I/O operation of a log's life fails: each alone, and each with all that come after it. Whatever failed, what
+ * was acknowledged is there, and with the fault gone everything works.
  */
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { FailedSyncModel, Operation } from '@sq/sim/memory'
@@ -59,7 +59,7 @@ class FailingLife {
     return this.#seen
   }
 
-  /** A life that has it all: several commits, two at once, rotation, reading, an orderly close, one after a rotation. */
+  /** Has it all: several commits, two at once, rotation, reading, an orderly close, and one right after a rotation. */
   async live(): Promise<void> {
     const log = this.#log
     await this.#step(() => this.#append())

@@ -28,9 +28,9 @@ export class Pool<Job, Found> {
   }
 
   /**
-   * Gives every job to some worker, one at a time, and calls back with what each found. Neighbours go to the same worker
-   * as far as that keeps all of them busy. Rejects with the first failure, which may be the end of a worker; all workers
-   * are gone when it settles.
+   * Gives every job to some worker, one at a time, and calls back with what each found. Neighbours go to the same
+   * worker as far as that keeps all of them busy. Rejects with the first failure, which may be the end of a worker; all
+   * workers are gone when it settles.
    */
   async run(jobs: readonly Job[], onDone: (found: Found, job: Job) => void): Promise<void> {
     const workers = Math.min(availableParallelism(), jobs.length)
@@ -62,7 +62,8 @@ export class Pool<Job, Found> {
       clearTimeout(limit)
       const { exitCode, signalCode } = child
       if (exitCode === 0 && current === undefined) return
-      failures.push(this.#broken(`12: the process ended by ${signalCode ?? `itself, with status ${exitCode}`}`, current))
+      const end = signalCode ?? `itself, with status ${exitCode}`
+      failures.push(this.#broken(`12: the process ended by ${end}`, current))
     }
     await Promise.all(shares.map(work))
     if (failures.length > 0) throw new Error(failures[0])

@@ -2,7 +2,7 @@
 import { WalIoError } from '@sq/storage'
 import type { LogUnderTest } from './log-under-test.ts'
 
-/** Does something to a log. If the file system turns out to be read-only, starts the machine again and opens the log. */
+/** Does something to a log. If its file system turns out to be read-only, starts the machine and opens the log. */
 export async function untilReadOnly(log: LogUnderTest, work: () => Promise<unknown>): Promise<void> {
   try {
     await work()

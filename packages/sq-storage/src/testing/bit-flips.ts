@@ -82,8 +82,9 @@ function directoryOf({ topic, partition }: LogFiles): string {
 
 /** Every file by name, with its bytes in base64. */
 async function contents(fs: InMemoryFileSystem, log: LogFiles): Promise<[string, string][]> {
-  const names = (await fs.readdir(directoryOf(log))).toSorted()
-  return names.map((name) => [name, Buffer.from(fs.volume.readFileSync(join(directoryOf(log), name))).toString('base64')])
+  const directory = directoryOf(log)
+  const bytes = (name: string): Buffer => Buffer.from(fs.volume.readFileSync(join(directory, name)))
+  return (await fs.readdir(directory)).toSorted().map((name) => [name, bytes(name).toString('base64')])
 }
 
 /** What a reader gets, every record as text, and how it ended. */

@@ -16,7 +16,7 @@ function golden(name: string, partition: number) {
   return { log: { topic: 'orders', partition, files }, lastFrame: lastFramePosition(first), bytes: first.length }
 }
 
-/** Where the last frame of a file begins: OPEN stands behind the segment header, each other behind the one before it. */
+/** Where the last frame of a file begins: OPEN stands behind the segment header, each other behind one before it. */
 function lastFramePosition(file: Buffer): number {
   let last = 32
   for (let at = last; at < file.length; at += 40 + 8 * Math.ceil(file.readUInt32LE(at + 4) / 8)) last = at
@@ -24,7 +24,7 @@ function lastFramePosition(file: Buffer): number {
 }
 
 describe('every single bit flipped', { timeout: 120_000 }, () => {
-  it('in records with keys and headers is refused; in the last commit, which nothing proves, is taken for torn', async () => {
+  it('in records with keys and headers is refused; in the last commit, which nothing proves, is torn', async () => {
     const { log, lastFrame, bytes } = golden('record-shapes', 0)
     const before = await flipOutcomes(log, { name: FIRST, from: 0, to: lastFrame })
     expect(before).toEqual({ 'refuses to read, refuses to open': 8 * lastFrame })

@@ -15,7 +15,7 @@ test('the sequences of up to two steps are all of them', () => {
   expect(new Set(names).size).toBe(14 + 196)
 })
 
-test('a workload explored alone meets every image that it meets after others, and so replays what was found', async () => {
+test('a workload explored alone meets all that it meets after others, and so replays what was found', async () => {
   const [explorer, known] = [new Explorer(), new Set<number>()]
   for (const names of [['append'], ['batch'], ['rotate', 'batch']]) {
     const workload = namedSteps(names)

@@ -55,9 +55,11 @@ export const CALL_NAMES: readonly string[] = FAILING_CALLS.map(({ name }) => nam
  * again after `EINTR` for ever.
  */
 export function listFaults({ names, all }: { names: readonly string[]; all: boolean }): Fault[] {
-  return FAILING_CALLS.filter(({ name }) => names.includes(name)).flatMap(({ errors, furtherErrors, changes, ...call }) =>
-    (all ? [...errors, ...furtherErrors] : errors).flatMap((error) =>
-      ((all || changes) && !PASSING.includes(error) ? [false, true] : [false]).map((forGood) => ({ ...call, error, forGood })),
-    ),
+  const named = FAILING_CALLS.filter(({ name }) => names.includes(name))
+  return named.flatMap(({ errors, furtherErrors, changes, ...call }) =>
+    (all ? [...errors, ...furtherErrors] : errors).flatMap((error) => {
+      const lasts = (all || changes) && !PASSING.includes(error)
+      return (lasts ? [false, true] : [false]).map((forGood) => ({ ...call, error, forGood }))
+    }),
   )
 }

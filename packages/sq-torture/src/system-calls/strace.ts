@@ -64,7 +64,8 @@ async function straceSubject(task: SubjectTask, options: readonly string[], sign
   const command = [process.execPath, SUBJECT, JSON.stringify(task)]
   const args = ['-f', '-y', '--seccomp-bpf', '-o', file, ...options, ...command]
   const { status, endedBy, stdout, stderr } = await run(args, signal)
-  if (status !== 0) throw new Violation(`12: the process ended by ${endedBy ?? `itself, with status ${status}`}: ${stderr}`)
+  const end = endedBy ?? `itself, with status ${status}`
+  if (status !== 0) throw new Violation(`12: the process ended by ${end}: ${stderr}`)
   const trace = (await readFile(file, 'utf8')).split('\n')
   await rm(file)
   const found: SubjectFound = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')

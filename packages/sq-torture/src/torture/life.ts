@@ -70,7 +70,8 @@ export async function liveUntilKilled(
   signal.throwIfAborted()
 
   if (failure !== undefined) throw failure
-  if (child.signalCode !== 'SIGKILL') throw new Violation(`12: the process ended by itself, with status ${child.exitCode}`)
+  const { signalCode, exitCode } = child
+  if (signalCode !== 'SIGKILL') throw new Violation(`12: the process ended by itself, with status ${exitCode}`)
   return { openedAt, nextOffset, killedWhileOpening: opening }
 }
 

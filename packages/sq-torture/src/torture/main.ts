@@ -17,7 +17,8 @@ await main(async () => {
   const { kills, seed, dir, only } = readOptions({ kills: 1000, seed: 1, dir: '', only: '' })
   if (!PARTS.includes(only)) throw new UsageError(`--only takes kills or disk-full, not ${only}`)
   if (only !== 'disk-full') mustBePositive({ kills })
-  const further = Object.entries({ dir, only }).flatMap(([name, value]) => (value === '' ? [] : [` --${name} ${value}`]))
+  const given = Object.entries({ dir, only }).filter(([, value]) => value !== '')
+  const further = given.map(([name, value]) => ` --${name} ${value}`)
   const replay = `pnpm torture --kills ${kills} --seed ${seed}${further.join('')}`
   await inWorkingDirectory({ parent: dir, name: 'sq-torture', replay }, async (directory, signal) => {
     if (only !== 'disk-full') {
