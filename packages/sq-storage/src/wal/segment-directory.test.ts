@@ -91,6 +91,43 @@ describe('finish', () => {
   })
 })
 
+describe('remove', () => {
+  beforeEach(async () => {
+    await (await fs.open(NAME, 'create')).close()
+    await directory.sync()
+  })
+
+  it('removes a name, durably', async () => {
+    await directory.remove(NAME)
+    fs.crash()
+    expect(await fs.readdir(PATH)).toEqual([])
+  })
+
+  it('makes no change while an earlier one is not durable', async () => {
+    await makeUnfinished()
+    fs.faults.add({ on: 'syncDirectory', fault: { error: 'EIO' } })
+    await expect(directory.finish('/d/00000000000000000007.wal')).rejects.toThrow(WalIoError)
+    fs.faults.failNext('syncDirectory', 'EIO')
+    await expect(directory.remove(NAME)).rejects.toThrow(WalIoError)
+    expect(fs.operations.count('unlink')).toBe(0)
+  })
+
+  it('makes no change once the lock is lost', async () => {
+    const lost = new Error('the lock is lost')
+    const withoutLock = new SegmentDirectory(fs, PATH, { check: () => Promise.reject(lost) })
+    await expect(withoutLock.remove(NAME)).rejects.toBe(lost)
+    expect(fs.operations.count('unlink')).toBe(0)
+  })
+
+  it('is durable with the next sync where its own failed', async () => {
+    fs.faults.failNext('syncDirectory', 'EIO')
+    await expect(directory.remove(NAME)).rejects.toThrow(WalIoError)
+    await directory.sync()
+    fs.crash()
+    expect(await fs.readdir(PATH)).toEqual([])
+  })
+})
+
 describe('removeUnfinished', () => {
   it('removes next.tmp and nothing else', async () => {
     await makeUnfinished()
