@@ -13,7 +13,7 @@ const CHUNK_BYTES = 256 * 1024
 /** Takes a segment out of the log, whatever it holds, in one step. Returns the path that it has now. */
 export async function keepInstead(directory: SegmentDirectory, segment: ListedSegment): Promise<string> {
   const path = await freePath(directory, segment)
-  await directory.rename(segment.path, path)
+  await directory.setAside(segment.path, path)
   return path
 }
 

@@ -42,12 +42,12 @@ export class SegmentDirectory {
 
   /** Gives the unfinished segment its name, durably. Replaces a segment of that name. */
   finish(path: string): Promise<void> {
-    return this.rename(this.unfinishedPath, path)
+    return this.#change(() => io('rename the new segment to', path, () => this.fs.rename(this.unfinishedPath, path)))
   }
 
-  /** Gives a file another name, durably. Replaces a file of that name. */
-  rename(from: string, to: string): Promise<void> {
-    return this.#change(() => io(`rename ${from} to`, to, () => this.fs.rename(from, to)))
+  /** Gives a segment a name under which it is no part of the log, durably. */
+  setAside(path: string, to: string): Promise<void> {
+    return this.#change(() => io('set aside', path, () => this.fs.rename(path, to)))
   }
 
   /** Removes a segment's name, durably. */
