@@ -19,12 +19,11 @@ export interface LogFindings {
   readonly bound: number
 }
 
-export function describeLog({ partition, segments, names, bound }: LogFindings): LogReport {
+export function describeLog(log: LogFindings): LogReport {
+  const { partition, segments, names, bound } = log
   const { topic, directory } = partition
   const problems = segments.flatMap((found, at) =>
-    found.problems.map(({ kind, damage }, nth) => {
-      return { kind, ...damage, repairs: possibleRepairs(segments, { at, nth }) }
-    }),
+    found.problems.map(({ kind, damage }, nth) => ({ kind, ...damage, repairs: possibleRepairs(log, { at, nth }) })),
   )
   return {
     topic,
@@ -44,17 +43,22 @@ export function describeLog({ partition, segments, names, bound }: LogFindings):
   }
 }
 
-/** What can be done about the n-th problem of a segment. The least costly comes first. */
-function possibleRepairs(
-  segments: readonly SegmentFindings[],
-  { at, nth }: { at: number; nth: number },
-): PossibleRepair[] {
+/** Which problem of which segment, by their numbers. */
+interface ProblemPlace {
+  readonly at: number
+  readonly nth: number
+}
+
+/** What can be done about a problem. The least costly comes first. */
+function possibleRepairs(log: LogFindings, { at, nth }: ProblemPlace): PossibleRepair[] {
+  const { segments } = log
   const problem = segments[at]?.problems[nth]
-  // What another version wrote is no damage, and not to be given up by one that cannot read it.
-  if (problem === undefined || problem.kind === 'unsupported') return []
+  if (problem === undefined) return []
   const today = { firstOffset: BigInt(firstOffsetOf(segments)), nextOffset: BigInt(nextOffsetOf(segments)) }
   const repairs: PossibleRepair[] = []
   if (problem.restoration !== null) repairs.push({ kind: 'restore', ...today, readableRecordsLost: 0 })
+  // What another version wrote is not to be given up by one that cannot read it.
+  if (holdsUnsupported(log)) return repairs
   if (canDropFrom(segments, { at, nth })) {
     const readableRecordsLost = recordsIn(segments.slice(at)) - problem.recordsBefore
     repairs.push({ kind: 'drop-from', ...today, nextOffset: problem.damage.firstOffset, readableRecordsLost })
@@ -68,20 +72,26 @@ function possibleRepairs(
   return repairs.toSorted((left, right) => left.readableRecordsLost - right.readableRecordsLost)
 }
 
+function holdsUnsupported({ segments, names }: LogFindings): boolean {
+  const problems = segments.flatMap((found) => found.problems)
+  return names.some(isBeyondOffsets) || problems.some(({ kind }) => kind === 'unsupported')
+}
+
 /**
  * Whether the log can be made to end before a problem: what stands before it must be good, back to where the segment,
  * or the one before, can be said to end; and the damage must not lie behind the segment's last record, where it would
  * stay.
  */
-function canDropFrom(segments: readonly SegmentFindings[], { at, nth }: { at: number; nth: number }): boolean {
+function canDropFrom(segments: readonly SegmentFindings[], { at, nth }: ProblemPlace): boolean {
   const found = segments[at]
   const problem = found?.problems[nth]
   if (found === undefined || problem === undefined || nth > 0 || problem.kind === 'unreadable') return false
   const { baseOffset, nextBaseOffset } = found.segment
   const { firstOffset } = problem.damage
-  if (nextBaseOffset !== null && firstOffset >= nextBaseOffset) return false
+  if (firstOffset > nextOffsetOf(segments) || (nextBaseOffset !== null && firstOffset >= nextBaseOffset)) return false
   const before = segments[at - 1]
-  return firstOffset > baseOffset || before === undefined || before.problems.length === 0
+  if (firstOffset > baseOffset || before === undefined) return true
+  return before.problems.length === 0 && before.nextOffset === baseOffset
 }
 
 /** A problem that is there as it was reported before: where, and what can be done about it today. */
@@ -92,11 +102,11 @@ export interface ConfirmedProblem {
 }
 
 /** Null where it is not there, or not as it was reported. */
-export function confirmProblem({ segments }: LogFindings, problem: LogProblem): ConfirmedProblem | null {
-  for (const [at, { segment, problems }] of segments.entries()) {
+export function confirmProblem(log: LogFindings, problem: LogProblem): ConfirmedProblem | null {
+  for (const [at, { segment, problems }] of log.segments.entries()) {
     for (const [nth, { kind, damage, restoration }] of problems.entries()) {
       const isSame = kind === problem.kind && RANGE.every((field) => damage[field] === problem[field])
-      if (isSame) return { segment, restoration, repairs: possibleRepairs(segments, { at, nth }) }
+      if (isSame) return { segment, restoration, repairs: possibleRepairs(log, { at, nth }) }
     }
   }
   return null

@@ -172,7 +172,7 @@ class SegmentCheck {
     const { handle } = this.#opened
     const { end, link, mustReach, ceiling, fileBytes } = this.#end
     this.#isWhole = reason === null && fileBytes >= end
-    if (this.#isWhole && (mustReach === null || nextOffset >= mustReach)) return null
+    if (this.#isWhole && (link !== null || mustReach === null || nextOffset >= mustReach)) return null
     if (link === null && nextOffset >= ceiling) {
       this.#noteVoid(position)
       return null
