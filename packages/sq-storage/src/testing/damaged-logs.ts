@@ -315,6 +315,24 @@ export const DAMAGED: readonly DamagedLog[] = [
     records: 7,
   },
   {
+    name: 'a segment under a name inside the one before it',
+    files: { [SECOND]: null, '00000000000000000002.wal': second.bytes },
+    expected: [['head', '00000000000000000002.wal', 0, headBytes, 2n, 6n]],
+    records: 6,
+  },
+  {
+    name: 'a commit before a segment of another version',
+    files: {
+      [SECOND]: inverted(second.bytes, { from: second.at(1).position + 60, to: second.at(1).position + 70 }),
+      [THIRD]: joined(third.bytes.subarray(0, 4), Buffer.from([2]), third.bytes.subarray(5)),
+    },
+    expected: [
+      ['frame', SECOND, second.at(1).position, second.at(2).position, 4n, 5n],
+      ['unsupported', THIRD, 4, 512, 7n, null],
+    ],
+    records: 5,
+  },
+  {
     name: 'a commit in the middle of the last segment',
     files: { [THIRD]: inverted(third.bytes, { from: third.at(1).position, to: third.at(1).position + 60 }) },
     expected: [['frame', THIRD, third.at(1).position, third.at(2).position, 8n, 8n]],

@@ -102,6 +102,8 @@ describe('every repair that is offered', () => {
       'a successor that begins before the last commit': 'drop-through 1',
       'the head of a segment, behind one with a rejected commit': 'drop-from 0',
       'the head of a segment, behind one with void bytes': 'drop-from 0',
+      'a segment under a name inside the one before it': 'drop-through 3',
+      'a commit before a segment of another version': '; ',
       'an empty file': 'drop-from 3, drop-through 3',
       'an end that is stated before the first frame': 'drop-from 3, drop-through 3',
       'another segment in the place of one, with the same offsets': 'drop-from 3, drop-through 4',
