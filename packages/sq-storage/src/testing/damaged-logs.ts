@@ -55,6 +55,8 @@ export interface DamagedLog {
 const sealed = (segment: SegmentBytes) => segment.at(-1)
 const endOf = (segment: SegmentBytes) => segment.bytes.length
 
+const behindSeal = new SegmentBytes({ baseOffset: 7, previous: second.link }).records('h').seal().mark().mark()
+
 const notRecords = (() => {
   const segment = new SegmentBytes({ baseOffset: 7, previous: second.link }).records('h')
   return segment.frame({ type: FrameType.RECORDS, recordCount: 2 }, Buffer.alloc(50, 1)).records('k')
@@ -331,6 +333,12 @@ export const DAMAGED: readonly DamagedLog[] = [
       ['unsupported', THIRD, 4, 512, 7n, null],
     ],
     records: 5,
+  },
+  {
+    name: 'a frame behind a SEAL',
+    files: { [THIRD]: behindSeal.bytes },
+    expected: [['frame', THIRD, behindSeal.at(-2).position, behindSeal.at(-1).position, 8n, 7n]],
+    records: 8,
   },
   {
     name: 'a commit in the middle of the last segment',

@@ -104,6 +104,7 @@ describe('every repair that is offered', () => {
       'the head of a segment, behind one with void bytes': 'drop-from 0',
       'a segment under a name inside the one before it': 'drop-through 3',
       'a commit before a segment of another version': '; ',
+      'a frame behind a SEAL': 'drop-from 0',
       'an empty file': 'drop-from 3, drop-through 3',
       'an end that is stated before the first frame': 'drop-from 3, drop-through 3',
       'another segment in the place of one, with the same offsets': 'drop-from 3, drop-through 4',

@@ -211,6 +211,8 @@ class SegmentCheck {
   /** The header that is damaged at the end of the frames so far, where what follows tells what it was. */
   async #headerBefore(found: FrameHeader | null): Promise<Restoration | null> {
     const { link, ceiling, fileBytes } = this.#end
+    // Nothing follows a SEAL, whatever its bytes.
+    if (this.#lastFrame.type === FrameType.SEAL) return null
     const after =
       found !== null
         ? { end: found.position, nextOffset: found.baseOffset, headerCrc: found.previousCrc }
