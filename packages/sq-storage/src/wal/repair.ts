@@ -15,7 +15,7 @@ import type { LogProblem, PossibleRepair, RepairKind } from './log-report.ts'
 import { PartitionLock } from './partition-lock.ts'
 import { locatePartition } from './partition.ts'
 import { SegmentDirectory } from './segment-directory.ts'
-import { io, statDirectory } from './segment-file.ts'
+import { giveUp, io, statDirectory } from './segment-file.ts'
 import { truncateLog } from './truncation.ts'
 import { checkLog } from './verify.ts'
 
@@ -116,7 +116,7 @@ async function restore({ directory }: SegmentMaker, { problem: { segment, restor
   try {
     await io('write', path, () => handle.writeDurable([restoration.bytes], restoration.position))
   } finally {
-    await handle.close()
+    await giveUp(handle)
   }
   return []
 }

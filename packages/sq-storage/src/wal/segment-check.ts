@@ -16,7 +16,7 @@ import { decodeRecords } from './record.ts'
 import { findFrame, findProof, SegmentScanner } from './scan.ts'
 import type { ScanStop } from './scan.ts'
 import { encodeSealBody, SummaryBuilder } from './seal.ts'
-import { io, offsetsOf, openSegment, placeAfterHead } from './segment-file.ts'
+import { giveUp, io, offsetsOf, openSegment, placeAfterHead } from './segment-file.ts'
 import type { ListedSegment, OpenSegment } from './segment-file.ts'
 import { summarize } from './segment-summary.ts'
 
@@ -48,7 +48,7 @@ export async function checkSegment(task: SegmentTask): Promise<SegmentFindings> 
   try {
     return await new SegmentCheck(opened, task, await expectedEnd(opened, task)).run()
   } finally {
-    await opened.handle.close()
+    await giveUp(opened.handle)
   }
 }
 

@@ -18,28 +18,24 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'an append is acknowledged before its write',
     file: `${WAL}/writer.ts`,
-    find: `    const baseOffset = this.#tail.nextOffset
-    try {`,
-    replace: `    const baseOffset = this.#tail.nextOffset
-    commit.resolve(baseOffset)
-    try {`,
+    find: '      located = await this.#tail.write(commit)\n',
+    replace: '      commit.resolve(baseOffset)\n      located = await this.#tail.write(commit)\n',
   },
   {
     name: 'readers may read a commit before it is durable',
     file: `${WAL}/writer.ts`,
-    find: `    const baseOffset = this.#tail.nextOffset
-    try {`,
-    replace: `    const baseOffset = this.#tail.nextOffset
-    this.#live.nextOffset = baseOffset + commit.recordCount
-    try {`,
+    find: '      located = await this.#tail.write(commit)\n',
+    replace: `      this.#shared.opened(this, baseOffset + commit.recordCount)
+      located = await this.#tail.write(commit)
+`,
   },
   {
     name: 'the next offset moves before the write',
     file: `${WAL}/log-tail.ts`,
-    find: `    await segment.write(commit)
+    find: `    const located = await segment.write(commit)
     this.#nextOffset += commit.recordCount`,
     replace: `    this.#nextOffset += commit.recordCount
-    await segment.write(commit)`,
+    const located = await segment.write(commit)`,
   },
   {
     name: 'records are counted before they are written',
@@ -137,14 +133,14 @@ const SHORTENING: readonly Defect[] = [
   {
     name: 'a truncation that failed half-way is not completed',
     file: `${WAL}/log-tail.ts`,
-    find: 'if (this.#halfTruncated) await',
+    find: 'if (this.#truncatedFrom !== null) await',
     replace: 'if (false) await',
   },
   {
     name: 'readers are not told of a truncation before it begins',
-    file: `${WAL}/live-logs.ts`,
-    find: '  log.nextOffset = offset\n',
-    replace: '  if (offset < 0) log.nextOffset = offset\n',
+    file: `${WAL}/shared-log.ts`,
+    find: '    this.#nextOffset = Math.min(this.#nextOffset, offset)\n',
+    replace: '',
   },
   {
     name: 'the last segment is deleted before it has a successor',
@@ -256,13 +252,13 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'a full segment is left without a SEAL',
     file: `${WAL}/log-tail.ts`,
-    find: '    await this.#seal(active)\n',
+    find: '    await this.#seal(active, reason)\n',
     replace: '',
   },
   {
     name: 'an empty segment is rotated away',
     file: `${WAL}/log-tail.ts`,
-    find: '    if (active.summary.records === 0) return false\n',
+    find: '    if (active.summary.records === 0) return null\n',
     replace: '',
   },
   {
@@ -495,8 +491,8 @@ const CHECKSUMS: readonly Defect[] = [
   {
     name: 'a read takes as much memory as a length says',
     file: `${WAL}/scan.ts`,
-    find: 'Math.min(Math.max(CHUNK_BYTES, needed), this.#limit - this.#position)',
-    replace: 'Math.max(CHUNK_BYTES, needed)',
+    find: 'Math.min(Math.max(this.#chunkBytes, needed), this.#limit - position)',
+    replace: 'Math.max(this.#chunkBytes, needed)',
   },
   {
     name: 'the proof is looked for at every other place',
@@ -513,8 +509,8 @@ const CHECKSUMS: readonly Defect[] = [
   {
     name: 'a frame that proves no more than what is whole is a proof',
     file: `${WAL}/scan.ts`,
-    find: 'header.durablePosition > from)',
-    replace: 'header.durablePosition >= from)',
+    find: 'durablePosition > range.from)',
+    replace: 'durablePosition >= range.from)',
   },
   {
     name: 'the last frame of a link is not compared',
@@ -558,39 +554,87 @@ const CHECKSUMS: readonly Defect[] = [
 const READING: readonly Defect[] = [
   {
     name: 'a reader goes past the end that the successor states',
-    file: `${WAL}/log-scan.ts`,
-    find: `stated ?? (await io('read the size of', path, () => opened.handle.size()))`,
-    replace: `await io('read the size of', path, () => opened.handle.size())`,
+    file: `${WAL}/log-cursor.ts`,
+    find: 'stated?.link.end ?? (await',
+    replace: '(await',
   },
   {
     name: 'a reader ignores what the writer beside it knows',
-    file: `${WAL}/live-logs.ts`,
-    find: 'return liveLogs.get(directoryIdentity)?.nextOffset ?? Infinity',
+    file: `${WAL}/shared-log.ts`,
+    find: 'return this.#writer === null ? Infinity : this.#nextOffset',
     replace: 'return Infinity',
   },
   {
     name: 'a reader does not ask again for a writer that came later',
-    file: `${WAL}/log-scan.ts`,
-    find: 'const end = bound === Infinity ? durableBound() : bound',
-    replace: 'const end = bound',
+    file: `${WAL}/log-cursor.ts`,
+    find: 'bound === Infinity ? shared.durableBound : bound',
+    replace: 'bound',
   },
   {
     name: 'a reader goes over what is missing in the middle',
-    file: `${WAL}/log-scan.ts`,
-    find: 'return { nextOffset, damage: knownDamage(path, here, known - 1) }',
-    replace: 'return { nextOffset: known, damage: null }',
+    file: `${WAL}/log-cursor.ts`,
+    find: '      this.#suspect = damage\n',
+    replace: '      this.#suspect = null\n      this.#next = known\n',
   },
   {
     name: 'a reader goes on after what it returned became void',
-    file: `${WAL}/log-scan.ts`,
-    find: '      throw new DivergedError({ path: last.segment.path, offset: BigInt(segment.baseOffset) })\n',
-    replace: '',
+    file: `${WAL}/log-cursor.ts`,
+    find: 'if (head.baseOffset !== place.nextOffset) return false',
+    replace: 'if (head.baseOffset !== place.nextOffset) return true',
+  },
+  {
+    name: 'a reader believes any segment that begins where it had come to',
+    file: `${WAL}/log-cursor.ts`,
+    find: 'return before?.baseOffset === baseOffset && before.end >= place.position',
+    replace: 'return true',
   },
   {
     name: 'a frame that verifies and holds no records is skipped',
     file: `${WAL}/reader.ts`,
-    find: 'if (records === null) throw notRecords(path, frame.header)',
-    replace: 'if (records === null) continue',
+    find: 'if (records === null) throw notRecords(segment.path, frame.header)',
+    replace: 'if (records === null) return []',
+  },
+  {
+    name: 'a reader that finds damage does not look twice',
+    file: `${WAL}/log-cursor.ts`,
+    find: 'if (damage !== null && this.#suspect?.from === damage.from && this.#suspect.path === damage.path) throw damage',
+    replace: 'if (damage !== null) throw damage',
+  },
+  {
+    name: 'a reader does not hear of a truncation',
+    file: `${WAL}/shared-log.ts`,
+    find: '    this.cuts.push(offset)\n',
+    replace: '',
+  },
+  {
+    name: 'the commits in memory survive a truncation',
+    file: `${WAL}/shared-log.ts`,
+    find: '    this.cuts.push(offset)\n    this.recent.clear()\n',
+    replace: '    this.cuts.push(offset)\n',
+  },
+  {
+    name: 'who follows is not woken by a commit',
+    file: `${WAL}/shared-log.ts`,
+    find: '    else this.recent.clear()\n    this.#call()\n',
+    replace: '    else this.recent.clear()\n',
+  },
+  {
+    name: 'commits in memory are given out with a gap',
+    file: `${WAL}/recent-frames.ts`,
+    find: 'return this.#frames[at]?.frame.header.baseOffset === offset ? this.#frames.slice(at) : []',
+    replace: 'return this.#frames.slice(Math.max(at, 0))',
+  },
+  {
+    name: 'an index leads behind what is wanted',
+    file: `${WAL}/segment-index.ts`,
+    find: 'head.baseOffset + offsetDelta <= wanted &&',
+    replace: 'head.baseOffset + offsetDelta <= wanted + 1 &&',
+  },
+  {
+    name: 'a search by time takes the frame behind',
+    file: `${WAL}/segment-index.ts`,
+    find: 'indexed.maxTimestampMs < timestampMs &&',
+    replace: 'indexed.maxTimestampMs <= timestampMs &&',
   },
 ]
 

@@ -94,7 +94,7 @@ class Trial {
     if (!(opened instanceof WalWriter)) {
       this.#mustBeUnchanged(files, await readFiles(this.#fs, this.#directory))
       if (report.problems.length === 0) {
-        throw new Violation(`a verification finds no problem, and a writer refuses the log as ${opened}`)
+        throw new Violation(`1: a verification finds no problem, and a writer refuses the log as ${opened}`)
       }
       if (before.answer === 'whole') {
         throw new Violation(`1: a reader finds the log whole, and a writer refuses it as ${opened}`)
@@ -168,9 +168,9 @@ class Trial {
     const report = await verify(this.#watched, this.#config, this.#fuzzed.log.topic, PARTITION)
     this.#mustBeClosed()
     if (report.problems.length > 0) return report
-    if (answer !== 'whole') throw new Violation(`a verification finds no problem, and a reader says ${answer}`)
+    if (answer !== 'whole') throw new Violation(`1: a verification finds no problem, and a reader says ${answer}`)
     if (report.records !== records.length) {
-      throw new Violation(`a verification finds ${report.records} records, a reader ${records.length}`)
+      throw new Violation(`1: a verification finds ${report.records} records, a reader ${records.length}`)
     }
     return report
   }
