@@ -5,6 +5,7 @@ import { packageFolders, ROOT, shippedSources } from './source-tree.ts'
 import type { SourceFile } from './source-tree.ts'
 
 const NAMES = {
+  'sq-bench': '@sq/bench',
   'sq-checks': '@sq/checks',
   'sq-sim': '@sq/sim',
   'sq-storage': '@sq/storage',

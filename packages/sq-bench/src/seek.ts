@@ -1,0 +1,38 @@
+/** Finds one record in logs of different sizes, by offset and by time: how long until it is there. */
+import { Random } from '@sq/sim'
+import { makeLog, openReader } from './filled-log.ts'
+import { median, print, timeOf } from './measure.ts'
+
+const SEEKS = 300
+const VALUE_BYTES = 1000
+const SIZES = [64_000_000, 1_073_741_824]
+
+export async function seek(directory: string): Promise<void> {
+  for (const totalBytes of SIZES) {
+    const config = { dataDir: `${directory}-${totalBytes}` }
+    const records = await makeLog(config, { valueBytes: VALUE_BYTES, totalBytes })
+    const reader = await openReader(config)
+    const random = new Random(1)
+    const by = {
+      offset: (place: number) => ({ from: BigInt(place) }),
+      time: (place: number) => ({ fromTimestampMs: place }),
+    }
+    for (const [what, options] of Object.entries(by)) {
+      const times: number[] = []
+      const before = process.cpuUsage()
+      for (let i = 0; i < SEEKS; i++) {
+        const place = random.int(records)
+        times.push(await timeOf(async () => {
+          for await (const { offset } of reader.read(options(place))) {
+            if (offset !== BigInt(place)) throw new Error(`found ${offset}, looked for ${place}`)
+            break
+          }
+        }))
+      }
+      const { user, system } = process.cpuUsage(before)
+      const sorted = times.toSorted((one, other) => one - other)
+      const figures = `median ${median(sorted).toFixed(2)} ms, processor ${((user + system) / SEEKS / 1000).toFixed(2)} ms`
+      print(`by ${what} in ${(totalBytes / 1e6).toFixed(0)} MB: first ${times[0]?.toFixed(2)} ms, ${figures}`)
+    }
+  }
+}
