@@ -10,9 +10,10 @@ import {
   WalReader,
   WalWriter,
 } from '@sq/storage'
-import type { WalConfig } from '@sq/storage'
+import type { LogRecord, WalConfig } from '@sq/storage'
 import { DELETED, History, Violation } from './history.ts'
 import type { Contents, ValueId, ValueTable } from './history.ts'
+import { Follower } from './follower.ts'
 import { ProcessFileSystem } from './process-file-system.ts'
 
 const CONFIG: WalConfig = { dataDir: '/d' }
@@ -34,6 +35,10 @@ export class LogUnderTest {
   readonly #config: WalConfig
   #segmentIds: Random
   #writer: WalWriter | null = null
+  /** What was acknowledged when the last truncation began: one who follows may just have been given some of it. */
+  #beforeCut: Contents = []
+  #truncations = 0
+  #follower: Follower | null = null
 
   constructor(fs: InMemoryFileSystem, setting: { values: ValueTable; history?: History; seed?: number; config?: WalConfig }) {
     this.fs = fs
@@ -47,6 +52,8 @@ export class LogUnderTest {
 
   /** The process dies: what it waits for never comes, what it was doing goes no further. Another one may open the log. */
   die(): void {
+    this.#follower?.throwIfFailed()
+    this.#follower = null
     this.#process.die()
     this.#writer = null
     this.#died()
@@ -133,6 +140,36 @@ export class LogUnderTest {
     }
   }
 
+  /** Has somebody follow the log, all of it, as long as this process lives. */
+  follow(): void {
+    const process = this.#process
+    this.#follower ??= new Follower({
+      isAlive: () => !process.dead,
+      openReader: () => WalReader.open(process, this.#config, TOPIC, PARTITION),
+      check: (record) => this.#checkFollowed(record),
+      truncations: () => this.#truncations,
+    })
+  }
+
+  /** Whoever follows must come to the end, soon; then nobody follows any more. */
+  async stopFollowing(): Promise<void> {
+    await this.#follower?.reaches(this.writer.nextOffset)
+    await this.#follower?.stop()
+    this.#follower = null
+  }
+
+  #checkFollowed({ offset, value }: LogRecord): void {
+    const at = Number(offset)
+    const id = this.#values.id(value)
+    if (this.#beforeCut[at] === id) return
+    if (this.#writer !== null && offset >= this.#writer.nextOffset) {
+      throw new Violation(`7: who follows saw offset ${offset}, and ${this.#writer.nextOffset} are durable`)
+    }
+    if (!this.history.possible().some((whole) => whole[at] === id)) {
+      throw new Violation(`7: who follows saw ${id} at offset ${offset}`)
+    }
+  }
+
   /** Ends the active segment. */
   async rotate(): Promise<void> {
     await this.writer.closeActiveSegment()
@@ -154,6 +191,8 @@ export class LogUnderTest {
   /** Drops all records from an offset on. */
   async truncate(offset: number): Promise<void> {
     const { writer } = this
+    this.#beforeCut = this.history.acknowledged
+    this.#truncations++
     this.history.truncating(offset)
     try {
       await writer.truncate(BigInt(offset))
@@ -179,7 +218,7 @@ export class LogUnderTest {
     this.#writer = null
     await writer.close()
     this.history.settled()
-    if (this.fs.openHandles > 0) throw new Violation(`12: ${this.fs.openHandles} handles are open after close`)
+    if (this.fs.openHandles > 0 && this.#follower === null) throw new Violation(`12: ${this.fs.openHandles} handles are open after close`)
   }
 
   /** The contents, as a reader sees them. */

@@ -32,8 +32,6 @@ interface Reading {
   readonly segment: ListedSegment
   readonly opened: OpenSegment
   readonly scanner: SegmentScanner
-  /** Where the reading began. */
-  readonly start: FramePlace
   /** Where its bytes end, as far as is known by now. */
   readonly limit: number
   /** The offset to stop before: what was durable when the limit was read. */
@@ -87,12 +85,10 @@ export class LogCursor {
       }
       this.#reading ??= await this.#enter(bound)
       if (this.#reading === null) return []
-      const { segment, start } = this.#reading
-      const frames = await this.#read(this.#reading)
+      const reading = this.#reading
+      const frames = await this.#read(reading)
       if (frames.length > 0) return frames
-      // The end of the last segment: unless the writer went on, there or in a new one, after that was listed or read.
-      const isOver = segment.nextBaseOffset === null && this.#reached?.place.position === start.position
-      if (isOver && this.#suspect === null) return []
+      if (this.#reading === null && (await this.#isOver(reading))) return []
     }
   }
 
@@ -106,8 +102,11 @@ export class LogCursor {
   /** Gives up the open file. */
   async close(): Promise<void> {
     const reading = this.#reading
+    if (reading === null) return
     this.#reading = null
-    if (reading !== null) await giveUp(reading.opened.handle)
+    // Behind the last segment there may be another one by now.
+    if (reading.segment.nextBaseOffset === null) this.#listed = []
+    await giveUp(reading.opened.handle)
   }
 
   /** Opens the segment that holds the next offset; null where the log has no segment. */
@@ -151,7 +150,7 @@ export class LogCursor {
       this.#next ??= segment.baseOffset
       this.#reached = { baseOffset: segment.baseOffset, previous: opened.head.open.previous, place: start }
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
-      return { segment, opened, scanner, start, limit, bound: boundNow }
+      return { segment, opened, scanner, limit, bound: boundNow }
     } catch (error) {
       await giveUp(opened.handle)
       throw error
@@ -239,8 +238,17 @@ export class LogCursor {
       await this.close()
     }
     if (this.#suspect === null && this.#next !== null && this.#next > nextOffset) throw this.#outOfRange(nextOffset)
-    // Behind the last segment there may be more by now; and what looks like damage is looked for once more.
-    if (segment.nextBaseOffset === null || this.#suspect !== null) this.#listed = []
+    // What looks like damage is looked for once more.
+    if (this.#suspect !== null) this.#listed = []
+  }
+
+  /** Whether a segment that was read to its end is still the last: behind it the writer may have gone on meanwhile. */
+  async #isOver({ segment, bound }: Reading): Promise<boolean> {
+    if (segment.nextBaseOffset !== null || bound !== Infinity || this.#suspect !== null) return false
+    const listed = await listSegmentFiles(this.#context.fs, this.#context.partition.directory)
+    const isLast = listed.at(-1)?.baseOffset === segment.baseOffset
+    this.#listed = isLast ? [] : listed
+    return isLast
   }
 
   /** What it means that the wanted offset lies behind everything that is durable. */

@@ -154,7 +154,7 @@ export class SegmentScanner {
   }
 
   async #read(position: number, needed: number): Promise<Buffer> {
-    const chunk = Buffer.allocUnsafeSlow(Math.min(Math.max(this.#chunkBytes, needed), this.#limit - position))
+    const chunk = Buffer.allocUnsafe(Math.min(Math.max(this.#chunkBytes, needed), this.#limit - position))
     return chunk.subarray(0, await this.#handle.read(chunk, position))
   }
 

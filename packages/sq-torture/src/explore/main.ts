@@ -20,7 +20,9 @@ await main(async () => {
   const models = MODELS.filter((model) => options.model === '' || options.model === model)
   if (models.length === 0) throw new UsageError(`--model takes ${MODELS.join(', ')}, not ${options.model}`)
   const jobs = byLastStep(workloads(options)).flatMap((steps) => {
-    const differing = options.only !== '' || steps.includes(FAILING_STEP) ? models : models.slice(0, 1)
+    // The other models have what comes of a failed sync only, and one step less: most of it they have in common.
+    const isOther = options.only !== '' || (steps.includes(FAILING_STEP) && steps.length < options.length)
+    const differing = isOther ? models : models.slice(0, 1)
     return differing.map((model): ExploreJob => ({ model, steps }))
   })
   const told = await withProgress((progress) => explore(jobs, progress))

@@ -145,6 +145,7 @@ class Simulation {
     for (;;) {
       try {
         await untilReadOnly(this.#log, () => this.#log.open())
+        if (this.#swarm.follows) this.#log.follow()
         return
       } catch (error) {
         if (!isFault(error)) throw error
@@ -166,11 +167,12 @@ class Simulation {
   async #recoverFromAll(): Promise<void> {
     this.#fs.faults.clear()
     if (this.#swarm.failedSync === 'readonly') await this.#restart()
-    const rejected = this.#log.rejected
+    const { rejected } = this.#log
     await this.#log.append(Buffer.from('alive'))
     await this.#log.rotate()
     await this.#log.append(Buffer.from('and well'))
     if (this.#log.rejected > rejected) throw new Violation('6: an append was rejected with all faults gone')
+    await this.#log.stopFollowing()
     await this.#log.close()
     await this.#log.open()
     await this.#log.close()

@@ -15,6 +15,8 @@ export interface Swarm {
   readonly steps: number
   /** Length of the values, drawn anew for each. */
   length(random: Random): number
+  /** Whether somebody follows the log all the while. */
+  readonly follows: boolean
   readonly actions: readonly Action[]
   readonly faults: readonly Fault[]
 }
@@ -82,6 +84,7 @@ export function drawSwarm(random: Random): Swarm {
       if (lengths === 'small' || (lengths === 'mixed' && draw.chance(0.7))) return draw.int(60)
       return lengths === 'edges' ? draw.pick(EDGES) : draw.int(10_000)
     },
+    follows: random.chance(0.5),
     actions: some(ACTIONS),
     faults: some(FAULTS.map(({ name }) => name)),
   }
