@@ -10,22 +10,22 @@ export interface Followed {
   openReader(): Promise<WalReader>
   /** Throws where a record cannot be seen now. */
   check(record: LogRecord): void
-  /** How often the log was truncated, or may have been. */
-  truncations(): number
+  /** The offsets that the log was truncated to, or may have been. */
+  readonly cuts: readonly number[]
 }
 
 export class Follower {
   readonly #log: Followed
   readonly #ended: Promise<void>
   #next = 0n
-  #truncationsSeen = 0
+  #cutsSeen: number
   #reader: WalReader | null = null
   #stopped = false
   #failure: unknown = null
 
   constructor(log: Followed) {
     this.#log = log
-    this.#truncationsSeen = log.truncations()
+    this.#cutsSeen = log.cuts.length
     this.#ended = this.#live()
   }
 
@@ -74,15 +74,19 @@ export class Follower {
 
   /** Whether an error is one that a follower must expect. */
   #goesOnAfter(error: unknown): boolean {
+    const { cuts } = this.#log
+    // A reading that is begun anew knows nothing of truncations before it; the last one may not have begun when it was.
+    const cut = Math.min(...cuts.slice(Math.max(this.#cutsSeen - 1, 0)))
+    this.#cutsSeen = cuts.length
+    const isCut = cut < this.#next
+    if (isCut) this.#next = BigInt(cut)
     if (error instanceof WalIoError) return true
-    if (error instanceof OffsetOutOfRangeError && error.firstOffset > this.#next) {
+    if (error instanceof DivergedError) return cuts.some((offset) => error.offset === BigInt(offset))
+    if (!(error instanceof OffsetOutOfRangeError)) return false
+    if (error.firstOffset > this.#next) {
       this.#next = error.firstOffset
       return true
     }
-    const isShorter = error instanceof DivergedError && error.offset < this.#next
-    if (!isShorter || this.#log.truncations() === this.#truncationsSeen) return false
-    this.#truncationsSeen = this.#log.truncations()
-    this.#next = error.offset
-    return true
+    return isCut
   }
 }

@@ -37,7 +37,7 @@ export class LogUnderTest {
   #writer: WalWriter | null = null
   /** What was acknowledged when the last truncation began: one who follows may just have been given some of it. */
   #beforeCut: Contents = []
-  #truncations = 0
+  readonly #cuts: number[] = []
   #follower: Follower | null = null
 
   constructor(fs: InMemoryFileSystem, setting: { values: ValueTable; history?: History; seed?: number; config?: WalConfig }) {
@@ -147,7 +147,7 @@ export class LogUnderTest {
       isAlive: () => !process.dead,
       openReader: () => WalReader.open(process, this.#config, TOPIC, PARTITION),
       check: (record) => this.#checkFollowed(record),
-      truncations: () => this.#truncations,
+      cuts: this.#cuts,
     })
   }
 
@@ -192,7 +192,7 @@ export class LogUnderTest {
   async truncate(offset: number): Promise<void> {
     const { writer } = this
     this.#beforeCut = this.history.acknowledged
-    this.#truncations++
+    this.#cuts.push(offset)
     this.history.truncating(offset)
     try {
       await writer.truncate(BigInt(offset))

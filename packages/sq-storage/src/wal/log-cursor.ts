@@ -128,12 +128,13 @@ export class LogCursor {
     const { fs, partition } = this.#context
     if (this.#listed.length === 0) this.#listed = await listSegmentFiles(fs, partition.directory)
     const firstOffset = this.#listed[0]?.baseOffset ?? 0
-    const wanted = this.#next ?? firstOffset
+    // What was read comes first, although not all of it may have been returned: a truncation may have cut a commit.
+    const wanted = (this.#visited.length > 0 ? this.#reached?.place.nextOffset : this.#next) ?? firstOffset
     const segment = this.#listed.findLast(({ baseOffset }) => baseOffset <= wanted)
     if (segment !== undefined) return segment
     if (this.#listed.length === 0 && wanted < bound && bound !== Infinity) throw missing(partition, { wanted, bound })
     if (this.#listed.length === 0 && wanted === 0) return null
-    throw this.#outOfRange(bound === Infinity ? (this.#listed.at(-1)?.baseOffset ?? 0) : bound)
+    throw this.#outOfRange(firstOffset, bound === Infinity ? (this.#listed.at(-1)?.baseOffset ?? 0) : bound)
   }
 
   async #open(segment: ListedSegment, bound: number): Promise<Reading> {
@@ -225,6 +226,7 @@ export class LogCursor {
   /** At the end of a segment, or of what can be read of it: is it as far as it must go? */
   async #leave({ segment, opened, scanner, limit, bound }: Reading): Promise<void> {
     const nextOffset = this.#reached?.place.nextOffset ?? segment.baseOffset
+    const firstOffset = this.#listed[0]?.baseOffset ?? segment.baseOffset
     try {
       const { stop } = scanner
       // What the successor, or the writer in this process, says there must be.
@@ -237,7 +239,9 @@ export class LogCursor {
     } finally {
       await this.close()
     }
-    if (this.#suspect === null && this.#next !== null && this.#next > nextOffset) throw this.#outOfRange(nextOffset)
+    if (this.#suspect === null && this.#next !== null && this.#next > nextOffset) {
+      throw this.#outOfRange(firstOffset, nextOffset)
+    }
     // What looks like damage is looked for once more.
     if (this.#suspect !== null) this.#listed = []
   }
@@ -255,14 +259,14 @@ export class LogCursor {
   async #beyond(bound: number): Promise<OffsetOutOfRangeError | DivergedError> {
     if (this.#visited.length > 0) return this.#divergence()
     this.#listed = await listSegmentFiles(this.#context.fs, this.#context.partition.directory)
-    return this.#outOfRange(bound)
+    return this.#outOfRange(this.#listed[0]?.baseOffset ?? 0, bound)
   }
 
-  #outOfRange(nextOffset: number): OffsetOutOfRangeError {
+  #outOfRange(firstOffset: number, nextOffset: number): OffsetOutOfRangeError {
     return new OffsetOutOfRangeError({
       path: this.#context.partition.directory,
       offset: BigInt(this.#next ?? 0),
-      firstOffset: BigInt(this.#listed[0]?.baseOffset ?? 0),
+      firstOffset: BigInt(firstOffset),
       nextOffset: BigInt(nextOffset),
     })
   }

@@ -94,6 +94,25 @@ describe.each([
   })
 })
 
+it('who follows and was given a part of a commit that is cut goes on in the segment that holds that part', async () => {
+  const batch = ['x', 'y', 'z'].map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
+  await writer.appendBatch(batch)
+  await writer.closeActiveSegment()
+  await append(writer, 'later')
+  const iteration = await iterate({ follow: true, from: 11n })
+  const hold = log.fs.faults.hold('unlink', log.path(15))
+  const truncated = writer.truncate(14n)
+  await hold.reached
+  expect(await take(iteration, 3)).toEqual([11n, 12n, 13n])
+  hold.release()
+  await truncated
+  await writer.closeActiveSegment()
+  await append(writer, 'new')
+  await writer.close()
+  expect(await take(iteration, 1)).toEqual([14n])
+  await iteration.return?.()
+})
+
 describe('while old segments are deleted, one who reads', () => {
   it('goes on in the file it has open, and then finds what is left or hears of the first offset', async () => {
     const [ahead, behind] = [await iterate(), await iterate()]
