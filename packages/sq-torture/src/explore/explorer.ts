@@ -20,6 +20,8 @@ import type { Step } from './workloads.ts'
 const RECOVERY_STOPPED_SHARE = 32
 /** One in so many new images is lived on in: one more append, stopped in its turn. */
 const LIVED_ON_SHARE = 64
+/** One in so many new images is read before it is recovered, too: that must not change what a reader sees. */
+const READ_BEFORE_SHARE = 4
 /** How often a power cut may follow a power cut. */
 const MAX_DEPTH = 3
 
@@ -174,7 +176,7 @@ export class Explorer {
     const log = new LogUnderTest(fs, { values: this.#values, history, seed: digest })
     let contents: Contents = []
     const recover = async (): Promise<void> => {
-      contents = await log.open()
+      contents = await log.open({ readsBefore: digest % READ_BEFORE_SHARE === 0 })
     }
     const random = new Random(digest)
     const suspects = isStopped ? await this.#cutPowerWhile(log, random, recover) : (await recover(), [])
