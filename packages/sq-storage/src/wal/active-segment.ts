@@ -139,7 +139,7 @@ export class ActiveSegment {
   /** Writes one commit; durable when it resolves, with what gives a copy of its frame as long as the commit is whole. */
   async write(commit: RecordsFrame): Promise<() => LocatedFrame> {
     const { position, nextOffset, salt } = this.#place
-    const { bytes, headerCrc } = commit.encode(this.#place)
+    const { bytes, header } = commit.encode(this.#place)
     await this.#writeDurable(bytes)
     this.summary.add({
       offsetDelta: nextOffset - this.baseOffset,
@@ -148,10 +148,10 @@ export class ActiveSegment {
       minTimestampMs: commit.minTimestampMs,
       maxTimestampMs: commit.maxTimestampMs,
     })
-    this.#advance({ bytes, lastPosition: position, lastCrc: headerCrc }, nextOffset + commit.recordCount)
+    this.#advance({ bytes, lastPosition: position, lastCrc: header.headerCrc }, nextOffset + commit.recordCount)
     this.#proven = false
     const segment = { path: this.path, baseOffset: this.baseOffset, salt }
-    return () => ({ segment, frame: copyFrame(bytes, { position, salt }) })
+    return () => ({ segment, frame: copyFrame(bytes, header) })
   }
 
   /** Proves all that was written so far, so that damage to the last commit is told from a torn one later on. */

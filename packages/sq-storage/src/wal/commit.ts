@@ -3,7 +3,7 @@
  * them.
  */
 import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
-import type { FramePlace } from './frame.ts'
+import type { FrameHeader, FramePlace } from './frame.ts'
 import { encodeRecord } from './record.ts'
 import type { RecordInput } from './record.ts'
 
@@ -22,15 +22,15 @@ export interface RecordsFrame {
   readonly recordCount: number
   readonly minTimestampMs: number
   readonly maxTimestampMs: number
-  /** The frame, finished for its place in a segment, and its `headerCrc`. */
-  encode(place: FramePlace): { bytes: Buffer; headerCrc: number }
+  /** The frame, finished for its place in a segment. */
+  encode(place: FramePlace): { bytes: Buffer; header: FrameHeader }
 }
 
 /** Finishes a RECORDS frame in a buffer that has the body where it belongs, and room for header and padding. */
 export function finishRecordsFrame(
   buffer: Buffer,
   { bodyLength, recordCount, place }: { bodyLength: number; recordCount: number; place: FramePlace },
-): { bytes: Buffer; headerCrc: number } {
+): { bytes: Buffer; header: FrameHeader } {
   const bodyEnd = FRAME_HEADER_BYTES + bodyLength
   const bytes = buffer.subarray(0, frameBytes(bodyLength))
   bytes.fill(0, bodyEnd)
@@ -45,7 +45,8 @@ export function finishRecordsFrame(
     previousCrc: place.previousCrc,
     bodyCrc: checksum(bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)),
   }
-  return { bytes, headerCrc: encodeFrameHeader(header, bytes, { at: 0, salt: place.salt }) }
+  const headerCrc = encodeFrameHeader(header, bytes, { at: 0, salt: place.salt })
+  return { bytes, header: { ...header, attributes: 0, headerCrc } }
 }
 
 export class Commit implements RecordsFrame {
@@ -89,7 +90,7 @@ export class Commit implements RecordsFrame {
   }
 
   /** Finishes the frame for its place in a segment. The bytes are the commit's own, until `recycle`. */
-  encode(place: FramePlace): { bytes: Buffer; headerCrc: number } {
+  encode(place: FramePlace): { bytes: Buffer; header: FrameHeader } {
     const bodyLength = this.#end - FRAME_HEADER_BYTES
     return finishRecordsFrame(this.#buffer, { bodyLength, recordCount: this.recordCount, place })
   }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ClosedError, DivergedError, OffsetOutOfRangeError, WalReader } from '../index.ts'
+import { ClosedError, CorruptLogError, DivergedError, OffsetOutOfRangeError, WalReader } from '../index.ts'
 import type { LogRecord, ReadOptions } from '../index.ts'
 import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
@@ -187,6 +187,21 @@ describe('one who follows is ended', () => {
     expect(await (await Follower.start({ signal: abort.signal })).ended).toBe(reason)
   })
 
+  it('with many others by one signal, without a warning', async () => {
+    await log.open()
+    const warnings: Error[] = []
+    const listen = (warning: Error) => warnings.push(warning)
+    process.on('warning', listen)
+    const abort = new AbortController()
+    const followers = await Promise.all(Array.from({ length: 20 }, () => Follower.start({ signal: abort.signal })))
+    await quiet()
+    abort.abort()
+    for (const { ended } of followers) expect(await ended).toBe(abort.signal.reason)
+    await quiet()
+    process.off('warning', listen)
+    expect(warnings).toEqual([])
+  })
+
   it('by the closing of the reader', async () => {
     const writer = await log.open()
     await append(writer, 'a')
@@ -229,6 +244,44 @@ describe('without a writer in its thread, one who follows', () => {
     await follower.reader.close()
     expect(await follower.ended).toBeInstanceOf(ClosedError)
     expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('is told where the directory cannot be watched', async () => {
+    await log.makeSegments(new SegmentBytes().records('a'))
+    log.fs.faults.failNext('watch', 'EMFILE')
+    const [one, other] = [await Follower.start(), await Follower.start()]
+    const error = await Promise.race([one.ended, other.ended])
+    expect(error).toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'EMFILE' } })
+    await Promise.all([one.reader.close(), other.reader.close()])
+    await Promise.all([one.ended, other.ended])
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('hears of a file that is shorter than what was read of it', async () => {
+    const segment = new SegmentBytes().records('a').records('b')
+    await log.makeSegments(segment)
+    const follower = await Follower.start()
+    await follower.reaches(2)
+    await quiet()
+    await log.overwrite(log.path(0), segment.bytes.subarray(0, segment.at(1).position))
+    const error = await follower.ended
+    expect(error).toBeInstanceOf(CorruptLogError)
+    const { position: from } = segment.at(1)
+    expect(error).toMatchObject({ path: log.path(0), from, to: segment.bytes.length, lastOffset: 1n })
+  })
+
+  it('is told from where on all is void where no segment is left that it read', async () => {
+    const first = new SegmentBytes().records('a').seal()
+    const second = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b')
+    await log.makeSegments(first, second)
+    const follower = await Follower.start()
+    await follower.reaches(2)
+    await quiet()
+    await log.fs.unlink(log.path(1))
+    await log.overwrite(log.path(0), new SegmentBytes({ segmentId: 77n }).records('c').records('d', 'e', 'f').bytes)
+    const error = await follower.ended
+    expect(error).toBeInstanceOf(DivergedError)
+    expect(error).toMatchObject({ offset: 0n })
   })
 
   it('goes on where a segment without records is replaced', async () => {

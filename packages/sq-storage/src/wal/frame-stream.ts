@@ -9,6 +9,7 @@ import type { CursorContext } from './log-cursor.ts'
 import { nextOffsetAfter } from './frame.ts'
 import type { ReadRange } from './read-options.ts'
 import type { LocatedFrame } from './recent-frames.ts'
+import { io } from './segment-file.ts'
 import type { SharedLog } from './shared-log.ts'
 import { offsetBefore } from './timestamp-search.ts'
 
@@ -157,6 +158,7 @@ class FrameStream {
 
   async #watch(): Promise<void> {
     const { fs, partition, shared } = this.#context
-    this.#stopWatching = await shared.watch(fs, partition.directory)
+    const { directory } = partition
+    this.#stopWatching = await io('watch', directory, () => shared.watch(fs, directory))
   }
 }

@@ -146,11 +146,9 @@ export function decodeFrameHeader(
   }
 }
 
-/** A copy of a frame that was just encoded for this position of the segment with this salt. */
-export function copyFrame(encoded: Uint8Array, { position, salt }: { position: number; salt: number }): Frame {
+/** A copy of a frame that was just encoded. */
+export function copyFrame(encoded: Uint8Array, header: FrameHeader): Frame {
   const bytes = Buffer.from(encoded)
-  const header = decodeFrameHeader(bytes, { at: 0, position, salt })
-  if (header === null) throw new Error('what was encoded is not a frame')
   return { header, body: bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.bodyLength), bytes }
 }
 

@@ -21,7 +21,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** The same, checked, with numbers for offsets, and null or Infinity for what is not given. */
+/** The same, checked, with numbers for offsets, and null or Infinity for numbers that are not given. */
 export interface ReadRange {
   readonly from: number | null
   readonly fromTimestampMs: number | null
@@ -29,7 +29,8 @@ export interface ReadRange {
   readonly maxRecords: number
   readonly maxBytes: number
   readonly follow: boolean
-  readonly signal: AbortSignal | null
+  /** Never aborted, if none was given. */
+  readonly signal: AbortSignal
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof ReadOptions>([
@@ -66,7 +67,7 @@ export function checkReadOptions(options: ReadOptions): ReadRange {
     maxRecords: count(options, 'maxRecords', 1) ?? Infinity,
     maxBytes: count(options, 'maxBytes', 1) ?? Infinity,
     follow: follow ?? false,
-    signal: signal ?? null,
+    signal: signal ?? new AbortController().signal,
   }
 }
 

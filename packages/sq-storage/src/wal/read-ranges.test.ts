@@ -171,6 +171,37 @@ describe('a seek', () => {
     await writer.close()
   })
 
+  it('finds its place in more segments than indexes are kept of', async () => {
+    log = new LogFixture({ maxSegmentBytes: 2000 })
+    const writer = await log.open()
+    for (let i = 0; i < 150; i++) await writer.appendBatch([recordOf(1000, i), recordOf(10, i)])
+    expect((await log.segmentNames()).length).toBeGreaterThan(70)
+    const reader = await openReader()
+    for (let round = 0; round < 2; round++) {
+      for (let from = 1n; from < 300n; from += 4n) {
+        for await (const { offset } of reader.read({ from, maxRecords: 1 })) expect(offset).toBe(from)
+      }
+    }
+    await writer.close()
+  })
+
+  it('that meets a failure tries the index again the next time', async () => {
+    const writer = await oneLargeSegment()
+    await writer.closeActiveSegment()
+    await writer.appendBatch([recordOf(1, 1)])
+    const reader = await openReader()
+    const first = async (): Promise<bigint | undefined> => {
+      for await (const { offset } of reader.read({ from: 900n })) return offset
+      return undefined
+    }
+    // The heads of the segment and of its successor, the last frame; then the index.
+    const rule = log.fs.faults.add({ on: 'read', when: { nth: 4 }, fault: { error: 'EIO' } })
+    await expect(first()).rejects.toThrow('EIO')
+    expect(rule.hits).toBe(1)
+    expect(await first()).toBe(900n)
+    await writer.close()
+  })
+
   it('by an index that leads nowhere begins at the head of the segment', async () => {
     const writer = await oneLargeSegment()
     await writer.closeActiveSegment()

@@ -2,6 +2,7 @@
  * Reads a partition's log, record by record or commit by commit, with every checksum on the way checked. It opens
  * nothing for writing and takes no lock, so it may run beside a writer, in its process or in another.
  */
+import { setMaxListeners } from 'node:events'
 import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
@@ -89,10 +90,11 @@ export class WalReader implements AsyncDisposable {
   async *readBatches(options: ReadOptions = {}): AsyncGenerator<RecordBatch, void, undefined> {
     const range = checkReadOptions(options)
     const budget = new Budget(range)
+    const sinceMs = range.fromTimestampMs ?? 0
     let isReached = range.fromTimestampMs === null
     for await (const { segment, frame, batch = RecordBatch.ofFrame(frame) } of this.#frames(range, new Alarm())) {
       if (frame.header.baseOffset >= range.to) return
-      isReached ||= decode({ segment, frame }).some(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
+      isReached ||= decode({ segment, frame }).some(({ timestampMs }) => timestampMs >= sinceMs)
       if (!isReached) continue
       if (!budget.take(frame.header.recordCount, frame.body.length)) return
       this.#count(frame, frame.header.recordCount)
@@ -128,11 +130,12 @@ export class WalReader implements AsyncDisposable {
   async *#pages(options: ReadOptions, alarm: Alarm): AsyncGenerator<readonly LogRecord[], void, undefined> {
     const range = checkReadOptions(options)
     const budget = new Budget(range)
+    const sinceMs = range.fromTimestampMs ?? 0
     let isReached = range.fromTimestampMs === null
     for await (const located of this.#frames(range, alarm)) {
       let records = within(decode(located), located.frame.header, range)
       if (!isReached) {
-        const first = records.findIndex(({ timestampMs }) => timestampMs >= (range.fromTimestampMs ?? 0))
+        const first = records.findIndex(({ timestampMs }) => timestampMs >= sinceMs)
         if (first === -1) continue
         records = records.slice(first)
         isReached = true
@@ -148,16 +151,18 @@ export class WalReader implements AsyncDisposable {
 
   async *#frames(range: ReadRange, alarm: Alarm): AsyncGenerator<LocatedFrame, void, undefined> {
     const { signal } = range
-    const onAbort = (): void => alarm.stop(signal?.reason)
+    const onAbort = (): void => alarm.stop(signal.reason)
     if (this.#closed) alarm.stop(this.#closedError())
-    if (signal?.aborted === true) onAbort()
-    signal?.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+    // Many may follow until one signal: no leak, of which Node would warn.
+    setMaxListeners(0, signal)
+    signal.addEventListener('abort', onAbort)
     this.#alarms.add(alarm)
     try {
       yield* streamFrames({ fs: this.#fs, partition: this.#partition, shared: this.#shared, alarm }, range)
     } finally {
       this.#alarms.delete(alarm)
-      signal?.removeEventListener('abort', onAbort)
+      signal.removeEventListener('abort', onAbort)
     }
   }
 

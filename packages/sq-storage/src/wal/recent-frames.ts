@@ -32,7 +32,13 @@ export class RecentFrames {
   add(located: LocatedFrame): void {
     this.#frames.push({ ...located, batch: RecordBatch.ofFrame(located.frame) })
     this.#bytes += located.frame.bytes.length
-    while (this.#bytes > MAX_BYTES) this.#bytes -= this.#frames.shift()?.frame.bytes.length ?? 0
+    let tooMany = 0
+    for (const { frame } of this.#frames) {
+      if (this.#bytes <= MAX_BYTES) break
+      this.#bytes -= frame.bytes.length
+      tooMany++
+    }
+    this.#frames.splice(0, tooMany)
   }
 
   clear(): void {
