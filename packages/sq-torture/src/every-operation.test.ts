@@ -154,7 +154,6 @@ const SETTINGS: readonly Omit<Failing, 'forGood'>[] = [
   { model: 'ext4', error: 'EIO', afterwards: 'a kill' },
   { model: 'ext4', error: 'EIO', afterwards: 'a power cut' },
   { model: 'ext4', error: 'ENOSPC', afterwards: 'nothing' },
-  { model: 'btrfs', error: 'EIO', afterwards: 'nothing' },
   { model: 'btrfs', error: 'EIO', afterwards: 'a kill' },
   { model: 'btrfs', error: 'EIO', afterwards: 'a power cut' },
   { model: 'readonly', error: 'EIO', afterwards: 'a power cut' },
