@@ -148,13 +148,12 @@ async function failEach(failing: Failing): Promise<number> {
   }
 }
 
-/** Every model with all that may come then, but for a file system gone read-only, which only a new start mends. */
+/** What a failed sync leaves shows only after a power cut where it differs; one gone read-only is mended by nothing else. */
 const SETTINGS: readonly Omit<Failing, 'forGood'>[] = [
   { model: 'ext4', error: 'EIO', afterwards: 'nothing' },
   { model: 'ext4', error: 'EIO', afterwards: 'a kill' },
   { model: 'ext4', error: 'EIO', afterwards: 'a power cut' },
   { model: 'ext4', error: 'ENOSPC', afterwards: 'nothing' },
-  { model: 'btrfs', error: 'EIO', afterwards: 'a kill' },
   { model: 'btrfs', error: 'EIO', afterwards: 'a power cut' },
   { model: 'readonly', error: 'EIO', afterwards: 'a power cut' },
 ]
