@@ -17,8 +17,11 @@ export function openReader(config: WalConfig): Promise<WalReader> {
   return WalReader.open(fs, config, TOPIC, PARTITION)
 }
 
-/** Appends records with values of one length, timestamps counting up from 0, until there are so many bytes of values. */
-async function fill(writer: WalWriter, { valueBytes, totalBytes }: { valueBytes: number; totalBytes: number }): Promise<number> {
+/** Appends records with values of one length, timestamps counting up from 0, until there are so many bytes. */
+async function fill(
+  writer: WalWriter,
+  { valueBytes, totalBytes }: { valueBytes: number; totalBytes: number },
+): Promise<number> {
   const value = Buffer.alloc(valueBytes, 'value ')
   const records = Math.ceil(totalBytes / valueBytes)
   const burst = Math.max(1, Math.floor(BURST_BYTES / valueBytes))

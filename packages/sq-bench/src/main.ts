@@ -31,6 +31,7 @@ if (unknown === undefined) {
     await rm(directory, { recursive: true })
   }
 } else {
-  process.stderr.write(`there is no scenario ${JSON.stringify(unknown)}: there are ${Object.keys(SCENARIOS).join(', ')}\n`)
+  const known = Object.keys(SCENARIOS).join(', ')
+  process.stderr.write(`there is no scenario ${JSON.stringify(unknown)}: there are ${known}\n`)
   process.exitCode = 2
 }

@@ -23,7 +23,11 @@ export function median(sorted: readonly number[]): number {
 }
 
 /** `  read: 3.12 M records/s, 0.39 GB/s; best 3.30 M/s`: for rounds that each took a number of records and bytes. */
-export function printRate(what: string, times: readonly number[], { records, bytes }: { records: number; bytes: number }): void {
+export function printRate(
+  what: string,
+  times: readonly number[],
+  { records, bytes }: { records: number; bytes: number },
+): void {
   const [best = Number.NaN, middle] = [times[0], median(times)]
   const gigabytes = (bytes / middle / 1e6).toFixed(2)
   print(`${what}: ${millions(records, middle)} M records/s, ${gigabytes} GB/s; best ${millions(records, best)} M/s`)

@@ -31,7 +31,9 @@ export async function opening(directory: string): Promise<void> {
 function counted(onRead: (bytes: number) => void): FileSystem {
   return new Proxy(fs, {
     get(target, name) {
-      if (name === 'open') return async (path: string, mode: OpenMode) => countedHandle(await target.open(path, mode), onRead)
+      if (name === 'open') {
+        return async (path: string, mode: OpenMode) => countedHandle(await target.open(path, mode), onRead)
+      }
       const member: unknown = Reflect.get(target, name)
       return typeof member === 'function' ? member.bind(target) : member
     },

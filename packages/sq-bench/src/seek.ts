@@ -31,7 +31,8 @@ export async function seek(directory: string): Promise<void> {
       }
       const { user, system } = process.cpuUsage(before)
       const sorted = times.toSorted((one, other) => one - other)
-      const figures = `median ${median(sorted).toFixed(2)} ms, processor ${((user + system) / SEEKS / 1000).toFixed(2)} ms`
+      const processorMs = (user + system) / SEEKS / 1000
+      const figures = `median ${median(sorted).toFixed(2)} ms, processor ${processorMs.toFixed(2)} ms`
       print(`by ${what} in ${(totalBytes / 1e6).toFixed(0)} MB: first ${times[0]?.toFixed(2)} ms, ${figures}`)
     }
   }

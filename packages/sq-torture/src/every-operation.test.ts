@@ -148,7 +148,7 @@ async function failEach(failing: Failing): Promise<number> {
   }
 }
 
-/** What a failed sync leaves shows only after a power cut where it differs; one gone read-only is mended by nothing else. */
+/** What a failed sync leaves shows only after a power cut where it differs; a read-only one needs a new start. */
 const SETTINGS: readonly Omit<Failing, 'forGood'>[] = [
   { model: 'ext4', error: 'EIO', afterwards: 'nothing' },
   { model: 'ext4', error: 'EIO', afterwards: 'a kill' },

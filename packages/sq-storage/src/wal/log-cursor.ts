@@ -70,8 +70,8 @@ export class LogCursor {
   }
 
   /**
-   * The next frames that hold wanted offsets, in order, each verified; none at the end of what is there. It may be asked
-   * again then. Throws as `WalReader.read` does. A file is open between two calls, but not after one that gave nothing.
+   * The next frames that hold wanted offsets, in order, each verified; none at the end of what is there. It may be
+   * asked again then. Throws as `WalReader.read` does. A file is open between two calls, but not after one that gave nothing.
    */
   async next(): Promise<readonly LocatedFrame[]> {
     for (;;) {
@@ -172,7 +172,7 @@ export class LogCursor {
     return next === head.baseOffset ? placeAfterHead(head) : this.#context.shared.indexes.start(indexed, next)
   }
 
-  /** Whether a segment goes on where reading had come to; else records that were returned are not in the log any more. */
+  /** Whether a segment goes on where reading had come to; else records that were returned are no longer in the log. */
   #goesOn({ baseOffset, previous, place }: Reached, head: SegmentHead): boolean {
     if (head.frame.headerCrc === place.salt) return true
     if (head.baseOffset !== place.nextOffset) return false

@@ -59,8 +59,8 @@ export class WalReader implements AsyncDisposable {
   }
 
   /**
-   * The records from an offset or a time on, in order, up to the end of the log. In the writer's thread that is what was
-   * durable when the iteration began, or first met a writer that was opened later. In another thread or process it is
+   * The records from an offset or a time on, in order, up to the end of the log. In the writer's thread that is what
+   * was durable when the iteration began, or first met a writer that was opened later. In another thread or process it is
    * the last whole commit in the file, which may be there a moment before its writer acknowledges it.
    *
    * With `follow` the iteration does not end there, but waits for more, across everything the writer does: rotation,
@@ -75,8 +75,8 @@ export class WalReader implements AsyncDisposable {
    * does not have, or has no more, `CorruptLogError` at the first damaged bytes, `DivergedError` where records that it
    * returned are no longer in the log, `UnsupportedFormatError`, `WalIoError`, the reason of an aborted `signal`, and
    * `ClosedError` once the reader is closed. The records before the damage were returned then; but where it leaves open
-   * how far a segment is valid (the head of its successor, its last frame), none of that segment. Leaving the loop early
-   * gives up the files.
+   * how far a segment is valid (the head of its successor, its last frame), none of that segment. Leaving the loop
+   * early gives up the files.
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
     const alarm = new Alarm()
@@ -84,8 +84,8 @@ export class WalReader implements AsyncDisposable {
   }
 
   /**
-   * The same in whole commits, undecoded, for whoever passes them on: the first may begin before the offset or time that
-   * is wanted, the last end behind `to`. `maxRecords` and `maxBytes` end before the commit that would go past them.
+   * The same in whole commits, undecoded, for whoever passes them on: the first may begin before the offset or time
+   * that is wanted, the last end behind `to`. `maxRecords` and `maxBytes` end before the commit that would go past them.
    */
   async *readBatches(options: ReadOptions = {}): AsyncGenerator<RecordBatch, void, undefined> {
     const range = checkReadOptions(options)
