@@ -194,8 +194,8 @@ export class OffsetOutOfRangeError extends WalError {
 }
 
 /**
- * Records that a reader in another process already returned turned out never to have been acknowledged
- * (`SQ_WAL_DIVERGED`): the writer's commit failed after its bytes could be seen. Everything from `offset` on is void.
+ * Records that a reader already returned are no longer in the log (`SQ_WAL_DIVERGED`): it was truncated, or, for a reader
+ * in another process, their commit failed after its bytes could be seen. Everything from `offset` on is void.
  */
 export class DivergedError extends WalError {
   readonly offset: bigint
@@ -203,7 +203,7 @@ export class DivergedError extends WalError {
   constructor(state: { path: string; offset: bigint }) {
     super(
       'SQ_WAL_DIVERGED',
-      `${state.path}: records from offset ${state.offset} on were read, but their commit had failed`,
+      `${state.path}: records from offset ${state.offset} on were read, and are no longer in the log`,
     )
     this.offset = state.offset
   }

@@ -68,7 +68,7 @@ export class WalReader implements AsyncDisposable {
    * before it is durable, and the commits just made need no file; where there is none, the directory is watched.
    *
    * Keys and values are views on buffers that are not used again, and that other readers may see: they stay valid as
-   * long as you hold them, and hold their whole commit in memory, or the 256 KiB it was read with. Do not change them.
+   * long as you hold them, and hold their whole commit in memory, or the 512 KiB it was read with. Do not change them.
    * A commit is decoded as a whole: with many small records that takes several times its bytes.
    *
    * The iteration throws a `RangeError` or `TypeError` for a bad option, `OffsetOutOfRangeError` for an offset the log

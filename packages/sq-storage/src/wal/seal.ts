@@ -18,7 +18,7 @@ import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, FrameType } from './fr
 import type { Frame, FramePlace } from './frame.ts'
 import { readUint64, writeUint64 } from './integers.ts'
 
-/** One entry is made about every so many bytes, for readers that seek; those of today begin at the segment's head. */
+/** One entry is made about every so many bytes, for readers that seek. */
 const INDEX_INTERVAL_BYTES = 64 * 1024
 /** Apart enough that no usual device has both in one physical sector. */
 const PROOF_BOUNDARY_BYTES = 4096
