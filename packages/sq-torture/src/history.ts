@@ -166,7 +166,7 @@ export class History {
   truncationFailed({ offset, nextOffset }: { offset: number; nextOffset: bigint }): void {
     this.#version++
     if (nextOffset === BigInt(offset) && offset < this.#acknowledged.length) {
-      this.#undone = this.possible()
+      this.#undone = this.#untrimmed()
       this.#rejected.clear()
       this.#acknowledged = this.#acknowledged.slice(0, offset)
     } else if (nextOffset !== BigInt(this.#acknowledged.length)) {
@@ -177,7 +177,24 @@ export class History {
 
   /** All contents the log may have, if the machine stopped right now. */
   possible(): readonly Contents[] {
-    if (this.#allowed !== null) return this.#allowed
+    return this.#allowed ?? [...this.#trimmed()]
+  }
+
+  /** Whether there is one such among them; where there may be a million, it is found without making all. */
+  allows(isSuch: (contents: Contents) => boolean): boolean {
+    for (const contents of this.#allowed ?? this.#trimmed()) if (isSuch(contents)) return true
+    return false
+  }
+
+  *#trimmed(): Iterable<Contents> {
+    for (const whole of this.#untrimmed()) {
+      const most = Math.min(this.#maybeDeletedBelow, whole.length)
+      for (let firstOffset = 0; firstOffset <= most; firstOffset++) yield withoutFirst(whole, firstOffset)
+    }
+  }
+
+  /** The same as far as appends and truncations go, whatever was deleted. */
+  #untrimmed(): readonly Contents[] {
     const contents: Contents[] = [this.#acknowledged]
     for (const chain of [...this.#rejected.values(), this.#pending]) {
       let grown = this.#acknowledged
@@ -188,16 +205,12 @@ export class History {
     }
     const shortest = this.#truncatingTo ?? Infinity
     for (let end = shortest; end < this.#acknowledged.length; end++) contents.push(this.#acknowledged.slice(0, end))
-    contents.push(...this.#undone)
-    return contents.flatMap((whole) => {
-      const most = Math.min(this.#maybeDeletedBelow, whole.length)
-      return Array.from({ length: most + 1 }, (_, firstOffset) => withoutFirst(whole, firstOffset))
-    })
+    return [...contents, ...this.#undone]
   }
 
   /** The log was opened again, and this is what it holds: from now on it must. */
   recovered(contents: Contents): void {
-    if (!this.possible().some((allowed) => same(allowed, contents))) throw this.#unexpected(contents)
+    if (!this.allows((allowed) => same(allowed, contents))) throw this.#unexpected(contents)
     this.#allowed = null
     this.#acknowledged = [...contents]
     this.#pending = []

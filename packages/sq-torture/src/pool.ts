@@ -6,6 +6,9 @@ import { availableParallelism } from 'node:os'
 /** Loaded by every worker before anything else. */
 const CHEAP_PROCESS = new URL('./cheap-process.js', import.meta.url).href
 
+/** Logs in memory are short-lived: with room for more of them, a tenth less time goes into clearing them away. */
+const YOUNG_SPACE = '--max-semi-space-size=64'
+
 /** A job that takes longer, by far the longest, waits for something that never comes. */
 const JOB_LIMIT_MS = 300_000
 
@@ -39,7 +42,7 @@ export class Pool<Job, Found> {
     )
     const failures: string[] = []
     const work = async (share: Job[]): Promise<void> => {
-      const child = fork(this.#script, { serialization: 'advanced', execArgv: ['--import', CHEAP_PROCESS] })
+      const child = fork(this.#script, { serialization: 'advanced', execArgv: ['--import', CHEAP_PROCESS, YOUNG_SPACE] })
       const exited = once(child, 'exit')
       let current: Job | undefined
       let limit: NodeJS.Timeout | undefined
