@@ -9,6 +9,7 @@ export class Alarm {
   ring(): void {
     this.#rung = true
     this.#wake?.()
+    this.#wake = null
   }
 
   /** Rings for the last time. What waits ends with this error; quietly, if there is none. */
@@ -33,11 +34,10 @@ export class Alarm {
   }
 
   /** Until it rings, or has rung since the last `reset`. One may wait at a time. */
-  async wait(): Promise<void> {
-    if (this.#rung || this.#stop !== null) return
-    await new Promise<void>((resolve) => {
+  wait(): Promise<void> {
+    if (this.#rung || this.#stop !== null) return Promise.resolve()
+    return new Promise<void>((resolve) => {
       this.#wake = resolve
     })
-    this.#wake = null
   }
 }

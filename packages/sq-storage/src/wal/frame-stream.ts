@@ -4,7 +4,7 @@
  */
 import { DivergedError } from '../errors.ts'
 import type { Alarm } from './alarm.ts'
-import { LogCursor } from './log-cursor.ts'
+import { LogCursor, partOf } from './log-cursor.ts'
 import type { CursorContext } from './log-cursor.ts'
 import { nextOffsetAfter } from './frame.ts'
 import type { ReadRange } from './read-options.ts'
@@ -17,32 +17,20 @@ export interface StreamContext extends CursorContext {
   readonly shared: SharedLog
   /** Stopped where the reading is to end. */
   readonly alarm: Alarm
+  /** Called when the stream is closed. */
+  readonly release: () => void
 }
 
 /** The frames that hold the offsets of a range; the first may begin before it, the last end behind it. */
-export async function* streamFrames(
-  context: StreamContext,
-  range: ReadRange,
-): AsyncGenerator<LocatedFrame, void, undefined> {
-  const stream = new FrameStream(context, range)
-  try {
-    for (let frames = await stream.next(); frames !== null; frames = await stream.next()) {
-      for (const located of frames) {
-        if (!stream.returns(located)) break
-        yield located
-      }
-    }
-  } finally {
-    await stream.close()
-  }
-}
-
-class FrameStream {
+export class FrameStream {
   readonly #context: StreamContext
   readonly #range: ReadRange
   /** What is durable when the stream begins; a stream that follows asks again and again. */
   #bound = Infinity
   #cursor: LogCursor | null = null
+  /** Frames that are still to be returned, from one of them on. */
+  #found: readonly LocatedFrame[] = []
+  #at = 0
   /** The offset after the last one that was returned. */
   #returned: number | null = null
   /** How many truncations this stream knows of. */
@@ -56,11 +44,45 @@ class FrameStream {
     if (range.follow) context.shared.follow(context.alarm)
   }
 
-  /** Whether a frame that was found is still to be returned. Where not, `next` says why, or finds others. */
-  returns({ frame }: LocatedFrame): boolean {
-    if (this.#context.alarm.stopped || this.#isCut) return false
-    this.#returned = nextOffsetAfter(frame.header)
-    return true
+  /** Whether nothing more is wanted: `next` then says so, or throws the reason. */
+  get isStopped(): boolean {
+    return this.#context.alarm.stopped
+  }
+
+  /** The next frame; null at the end. */
+  async next(): Promise<LocatedFrame | null> {
+    const { alarm } = this.#context
+    for (;;) {
+      alarm.throwIfStopped()
+      if (alarm.stopped) return null
+      const located = this.#isCut ? undefined : this.#found[this.#at++]
+      if (located !== undefined) return this.#return(located)
+      alarm.reset()
+      this.#at = 0
+      this.#found = this.#fromMemory()
+      if (this.#found.length === 0) this.#found = await this.#look()
+      if (this.#found.length > 0 || alarm.stopped) continue
+      if (!this.#range.follow || this.#isComplete()) return null
+      if (this.#isWatchedEnough()) await alarm.wait()
+      else await this.#watch()
+    }
+  }
+
+  async close(): Promise<void> {
+    const { shared, alarm, release } = this.#context
+    release()
+    shared.unfollow(alarm)
+    this.#stopWatching?.()
+    await this.#cursor?.close()
+  }
+
+  #return(located: LocatedFrame): LocatedFrame {
+    const { segment, frame } = located
+    const [from, to] = [this.#returned ?? 0, nextOffsetAfter(frame.header)]
+    const isRepeated = this.#returned !== null && frame.header.baseOffset < from
+    this.#returned = to
+    // Its beginning was returned while a truncation inside it was under way, which was given up.
+    return isRepeated ? { segment, frame: partOf(frame, { from, to }) } : located
   }
 
   /** Whether the log was truncated since this stream looked. */
@@ -68,32 +90,21 @@ class FrameStream {
     return this.#context.shared.cuts.length > this.#cutsSeen
   }
 
-  /** The next frames; null at the end. */
-  async next(): Promise<readonly LocatedFrame[] | null> {
-    const { alarm } = this.#context
-    for (;;) {
-      alarm.reset()
-      const frames = alarm.stopped ? [] : await this.#look()
-      alarm.throwIfStopped()
-      if (frames.length > 0) return frames
-      if (!this.#range.follow || this.#isComplete() || alarm.stopped) return null
-      if (this.#isWatchedEnough()) await alarm.wait()
-      else await this.#watch()
-    }
-  }
-
-  async close(): Promise<void> {
-    const { shared, alarm } = this.#context
-    shared.unfollow(alarm)
-    this.#stopWatching?.()
-    await this.#cursor?.close()
+  /** The commits just made, for a stream that has kept up: without them, nothing. */
+  #fromMemory(): readonly LocatedFrame[] {
+    const cursor = this.#cursor
+    if (!this.#range.follow || this.#isCut || cursor === null || cursor.isReading) return []
+    const { nextOffset } = cursor
+    const recent = nextOffset === null || this.#isComplete() ? [] : this.#context.shared.recent.from(nextOffset)
+    if (recent.length > 0) cursor.skip(recent)
+    return recent
   }
 
   async #look(): Promise<readonly LocatedFrame[]> {
     if (this.#isCut) await this.#beginAgain()
     try {
       this.#cursor ??= await this.#begin()
-      const frames = this.#isComplete() ? [] : await this.#advance(this.#cursor)
+      const frames = this.#isComplete() ? [] : await this.#cursor.next()
       return this.#isCut ? await this.#look() : frames
     } catch (error) {
       // A truncation under way looks like much else.
@@ -118,15 +129,6 @@ class FrameStream {
     const context = { fs, partition, shared: view }
     const start = fromTimestampMs === null ? from : await offsetBefore(context, fromTimestampMs)
     return new LogCursor(context, this.#returned ?? start)
-  }
-
-  /** From memory, if the stream has kept up, else from the files. */
-  async #advance(cursor: LogCursor): Promise<readonly LocatedFrame[]> {
-    const { follow } = this.#range
-    const recent = follow && cursor.nextOffset !== null ? this.#context.shared.recent.from(cursor.nextOffset) : []
-    if (recent.length === 0) return cursor.next()
-    await cursor.skip(recent)
-    return recent
   }
 
   /** After a truncation: what was found may be void. What was returned must not be. */

@@ -10,7 +10,7 @@ import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
 import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
-import { firstRecords } from './record.ts'
+import { sliceRecords } from './record.ts'
 import { SegmentScanner } from './scan.ts'
 import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
 import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
@@ -92,9 +92,13 @@ export class LogCursor {
     }
   }
 
-  /** Goes on behind frames that were read elsewhere, the first of which holds the next offset. */
-  async skip(located: readonly LocatedFrame[]): Promise<void> {
-    await this.close()
+  /** Whether a file is open. */
+  get isReading(): boolean {
+    return this.#reading !== null
+  }
+
+  /** Goes on behind frames that were read elsewhere, the first of which holds the next offset. Not while reading. */
+  skip(located: readonly LocatedFrame[]): void {
     this.#listed = []
     for (const { segment, frame } of located) this.#advance(segment, frame.header)
   }
@@ -192,7 +196,11 @@ export class LogCursor {
         const { header } = frame
         const isWanted = header.type === FrameType.RECORDS && nextOffsetAfter(header) > (this.#next ?? 0)
         if (header.baseOffset >= bound || nextOffsetAfter(header) > bound) {
-          if (isWanted && header.baseOffset < bound) found.push({ segment, frame: this.#clip(frame, bound) })
+          // The bound lies inside a commit only while a truncation is at work there.
+          if (isWanted && header.baseOffset < bound) {
+            found.push({ segment, frame: partOf(frame, { from: header.baseOffset, to: bound }) })
+            this.#next = bound
+          }
           await this.close()
           break
         }
@@ -203,14 +211,6 @@ export class LogCursor {
     }
     await this.#leave(reading)
     return []
-  }
-
-  /** The records of a commit before the bound: that lies inside one only while a truncation is at work there. */
-  #clip({ header, body, bytes }: Frame, bound: number): Frame {
-    const recordCount = bound - header.baseOffset
-    const kept = firstRecords(body, recordCount)
-    this.#next = bound
-    return { header: { ...header, recordCount, bodyLength: kept.length, bodyCrc: checksum(kept) }, body: kept, bytes }
   }
 
   #advance({ baseOffset, salt }: FrameOrigin, header: FrameHeader): void {
@@ -287,6 +287,14 @@ export class LogCursor {
     }
     return new DivergedError({ path: partition.directory, offset: BigInt(offset) })
   }
+}
+
+/** A commit as if it held only those of its records that have offsets from one to before another. */
+export function partOf({ header, body, bytes }: Frame, { from, to }: { from: number; to: number }): Frame {
+  const { baseOffset } = header
+  const part = sliceRecords(body, from - baseOffset, to - baseOffset)
+  const changed = { baseOffset: from, recordCount: to - from, bodyLength: part.length, bodyCrc: checksum(part) }
+  return { header: { ...header, ...changed }, body: part, bytes }
 }
 
 /** Whether a file was not there. */

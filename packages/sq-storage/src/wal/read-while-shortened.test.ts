@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { DivergedError, OffsetOutOfRangeError, WalReader } from '../index.ts'
-import type { LogRecord, ReadOptions, WalWriter } from '../index.ts'
+import { DivergedError, OffsetOutOfRangeError, WalIoError, WalReader } from '../index.ts'
+import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../index.ts'
 import { append, appendEach, LogFixture, numbered } from '../testing/log-fixture.ts'
 
 let log: LogFixture
@@ -111,6 +111,27 @@ it('who follows and was given a part of a commit that is cut goes on in the segm
   await writer.close()
   expect(await take(iteration, 1)).toEqual([14n])
   await iteration.return?.()
+})
+
+it('who was given a part of a commit that is to be cut is given the rest where that is given up', async () => {
+  const batch = ['x', 'y', 'z'].map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
+  await writer.appendBatch(batch)
+  const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
+  const records = reader.read({ follow: true, from: 11n })
+  const batches = reader.readBatches({ follow: true, from: 12n })
+  log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)
+  await expect(writer.truncate(14n)).rejects.toThrow(WalIoError)
+  expect(await take(records, 3)).toEqual([11n, 12n, 13n])
+  expect((await batches.next()).value).toMatchObject({ baseOffset: 12n, recordCount: 2 })
+  log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)
+  await expect(writer.close()).rejects.toThrow(WalIoError)
+  const again = await log.open()
+  await append(again, 'new')
+  expect(await take(records, 2)).toEqual([14n, 15n])
+  const { value: rest } = await batches.next()
+  expect(rest).toMatchObject({ baseOffset: 14n, recordCount: 1 })
+  expect((rest as RecordBatch).records().map(({ value }) => Buffer.from(value).toString())).toEqual(['z'])
+  await Promise.all([records.return?.(), batches.return?.(), again.close()])
 })
 
 describe('while old segments are deleted, one who reads', () => {

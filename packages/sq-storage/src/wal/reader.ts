@@ -8,17 +8,17 @@ import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { ClosedError } from '../errors.ts'
 import { Alarm } from './alarm.ts'
-import { notRecords } from './damage.ts'
-import type { Frame, FrameHeader } from './frame.ts'
-import { streamFrames } from './frame-stream.ts'
+import type { Frame } from './frame.ts'
+import { FrameStream } from './frame-stream.ts'
+import { PageIterator } from './page-iterator.ts'
+import type { Pages } from './page-iterator.ts'
+import { BatchPages, RecordPages } from './pages.ts'
+import type { PagesContext } from './pages.ts'
 import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
 import { checkReadOptions } from './read-options.ts'
 import type { ReadOptions, ReadRange } from './read-options.ts'
-import type { LocatedFrame } from './recent-frames.ts'
-import { RecordBatch } from './record-batch.ts'
-import { RecordIterator } from './record-iterator.ts'
-import { decodeRecords, recordBytes } from './record.ts'
+import type { RecordBatch } from './record-batch.ts'
 import type { LogRecord } from './record.ts'
 import { statDirectory } from './segment-file.ts'
 import { sharedLog } from './shared-log.ts'
@@ -26,7 +26,7 @@ import type { SharedLog } from './shared-log.ts'
 
 /** What a reader has returned since it was opened. A picture of one moment: it does not change later. */
 export interface ReaderStats {
-  /** Records returned, all wanted ones of a commit when the first of them is. */
+  /** Records returned, and those about to be: up to 256 of a commit are taken at a time. */
   readonly records: number
   /** The commits they were in, and the bytes of those commits' frames. */
   readonly commits: number
@@ -69,7 +69,6 @@ export class WalReader implements AsyncDisposable {
    *
    * Keys and values are views on buffers that are not used again, and that other readers may see: they stay valid as
    * long as you hold them, and hold their whole commit in memory, or the 512 KiB it was read with. Do not change them.
-   * A commit is decoded as a whole: with many small records that takes several times its bytes.
    *
    * The iteration throws a `RangeError` or `TypeError` for a bad option, `OffsetOutOfRangeError` for an offset the log
    * does not have, or has no more, `CorruptLogError` at the first damaged bytes, `DivergedError` where records that it
@@ -79,27 +78,15 @@ export class WalReader implements AsyncDisposable {
    * early gives up the files.
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
-    const alarm = new Alarm()
-    return new RecordIterator(this.#pages(options, alarm), alarm)
+    return this.#iterate(options, (context) => new RecordPages(context))
   }
 
   /**
    * The same in whole commits, undecoded, for whoever passes them on: the first may begin before the offset or time
    * that is wanted, the last end behind `to`. `maxRecords` and `maxBytes` end before the commit that would go past them.
    */
-  async *readBatches(options: ReadOptions = {}): AsyncGenerator<RecordBatch, void, undefined> {
-    const range = checkReadOptions(options)
-    const budget = new Budget(range)
-    const sinceMs = range.fromTimestampMs ?? 0
-    let isReached = range.fromTimestampMs === null
-    for await (const { segment, frame, batch = RecordBatch.ofFrame(frame) } of this.#frames(range, new Alarm())) {
-      if (frame.header.baseOffset >= range.to) return
-      isReached ||= decode({ segment, frame }).some(({ timestampMs }) => timestampMs >= sinceMs)
-      if (!isReached) continue
-      if (!budget.take(frame.header.recordCount, frame.body.length)) return
-      this.#count(frame, frame.header.recordCount)
-      yield batch
-    }
+  readBatches(options: ReadOptions = {}): AsyncIterableIterator<RecordBatch> {
+    return this.#iterate(options, (context) => new BatchPages(context))
   }
 
   /**
@@ -127,29 +114,21 @@ export class WalReader implements AsyncDisposable {
     return this.close()
   }
 
-  async *#pages(options: ReadOptions, alarm: Alarm): AsyncGenerator<readonly LogRecord[], void, undefined> {
-    const range = checkReadOptions(options)
-    const budget = new Budget(range)
-    const sinceMs = range.fromTimestampMs ?? 0
-    let isReached = range.fromTimestampMs === null
-    for await (const located of this.#frames(range, alarm)) {
-      let records = within(decode(located), located.frame.header, range)
-      if (!isReached) {
-        const first = records.findIndex(({ timestampMs }) => timestampMs >= sinceMs)
-        if (first === -1) continue
-        records = records.slice(first)
-        isReached = true
+  #iterate<T>(options: ReadOptions, pagesOf: (context: PagesContext) => Pages<T>): PageIterator<T> {
+    const alarm = new Alarm()
+    return new PageIterator(() => {
+      const range = checkReadOptions(options)
+      const count = (records: number, frame: Frame | null): void => {
+        this.#counters.records += records
+        if (frame === null) return
+        this.#counters.commits++
+        this.#counters.bytes += frame.bytes.length
       }
-      const taken = budget.takeSome(records)
-      if (taken.length > 0) {
-        this.#count(located.frame, taken.length)
-        yield taken
-      }
-      if (taken.length < records.length || budget.isSpent) return
-    }
+      return pagesOf({ stream: this.#stream(range, alarm), range, count })
+    }, alarm)
   }
 
-  async *#frames(range: ReadRange, alarm: Alarm): AsyncGenerator<LocatedFrame, void, undefined> {
+  #stream(range: ReadRange, alarm: Alarm): FrameStream {
     const { signal } = range
     const onAbort = (): void => alarm.stop(signal.reason)
     if (this.#closed) alarm.stop(this.#closedError())
@@ -158,75 +137,14 @@ export class WalReader implements AsyncDisposable {
     setMaxListeners(0, signal)
     signal.addEventListener('abort', onAbort)
     this.#alarms.add(alarm)
-    try {
-      yield* streamFrames({ fs: this.#fs, partition: this.#partition, shared: this.#shared, alarm }, range)
-    } finally {
+    const release = (): void => {
       this.#alarms.delete(alarm)
       signal.removeEventListener('abort', onAbort)
     }
-  }
-
-  #count({ bytes }: Frame, records: number): void {
-    this.#counters.records += records
-    this.#counters.commits++
-    this.#counters.bytes += bytes.length
+    return new FrameStream({ fs: this.#fs, partition: this.#partition, shared: this.#shared, alarm, release }, range)
   }
 
   #closedError(): ClosedError {
     return new ClosedError('reader', this.#partition.directory)
   }
-}
-
-/** How many records and bytes may still be returned. */
-class Budget {
-  #records: number
-  #bytes: number
-  readonly #countsBytes: boolean
-  #isFirst = true
-
-  constructor({ maxRecords, maxBytes }: ReadRange) {
-    this.#records = maxRecords
-    this.#bytes = maxBytes
-    this.#countsBytes = maxBytes !== Infinity
-  }
-
-  get isSpent(): boolean {
-    return this.#records <= 0 || this.#bytes <= 0
-  }
-
-  /** Whether there is room for so much. There is for what comes first, whatever its size. */
-  take(records: number, bytes: number): boolean {
-    if (!this.#isFirst && (records > this.#records || bytes > this.#bytes)) return false
-    this.#isFirst = false
-    this.#records -= records
-    this.#bytes -= bytes
-    return true
-  }
-
-  /** The first of these records, as many as there is room for. */
-  takeSome(records: readonly LogRecord[]): readonly LogRecord[] {
-    if (!this.#countsBytes && records.length <= this.#records) {
-      this.#records -= records.length
-      return records
-    }
-    const end = records.findIndex((record) => !this.take(1, recordBytes(record)))
-    return end === -1 ? records : records.slice(0, end)
-  }
-}
-
-function decode({ segment, frame }: LocatedFrame): readonly LogRecord[] {
-  const records = decodeRecords(frame.body, frame.header)
-  if (records === null) throw notRecords(segment.path, frame.header)
-  return records
-}
-
-/** A batch is one frame: it may begin before the first offset that is wanted, and end behind the last. */
-function within(
-  records: readonly LogRecord[],
-  { baseOffset, recordCount }: FrameHeader,
-  { from, to }: ReadRange,
-): readonly LogRecord[] {
-  const first = Math.max((from ?? 0) - baseOffset, 0)
-  if (first === 0 && baseOffset + recordCount <= to) return records
-  return records.slice(first, Math.max(to - baseOffset, 0))
 }

@@ -104,26 +104,64 @@ export function encodeRecord(record: RecordInput, target: Buffer, at: number): n
 }
 
 /**
- * Reads the records of a RECORDS body whose checksum verified, as views on it. Returns null if the body is not made of
- * exactly `recordCount` records: such a frame was never written by this log.
+ * The records of a RECORDS body whose checksum verified, as views on it. Null if the body is not made of exactly
+ * `recordCount` records: such a frame was never written by this log.
  */
 export function decodeRecords(body: Buffer, frame: { baseOffset: number; recordCount: number }): LogRecord[] | null {
-  const records: LogRecord[] = []
-  let at = 0
-  for (let index = 0; index < frame.recordCount; index++) {
-    if (at + RECORD_OVERHEAD_BYTES > body.length) return null
-    const end = at + body.readUInt32LE(at + AT.length)
-    const record = end <= body.length ? decodeRecord(body, { at, end, offset: frame.baseOffset + index }) : null
-    if (record === null) return null
-    records.push(record)
-    at = end
+  return new RecordDecoder(body, frame).take(frame.recordCount)
+}
+
+/** The same, some records at a time. */
+export class RecordDecoder {
+  readonly #body: Buffer
+  readonly #baseOffset: number
+  readonly #recordCount: number
+  #index = 0
+  #at = 0
+
+  constructor(body: Buffer, { baseOffset, recordCount }: { baseOffset: number; recordCount: number }) {
+    this.#body = body
+    this.#baseOffset = baseOffset
+    this.#recordCount = recordCount
   }
-  return at === body.length ? records : null
+
+  /** The next records, of which there must be so many. Null if they are not there, or more than all follows the last. */
+  take(count: number): LogRecord[] | null {
+    const records: LogRecord[] = []
+    for (let taken = 0; taken < count; taken++) {
+      const [at, offset] = [this.#at, this.#baseOffset + this.#index]
+      const end = this.#step()
+      const record = end === null ? null : decodeRecord(this.#body, { at, end, offset })
+      if (record === null) return null
+      records.push(record)
+    }
+    return this.#isOver() ? records : null
+  }
+
+  /** Goes past so many records without looking into them. False where `take` would give null for their length. */
+  skip(count: number): boolean {
+    for (let skipped = 0; skipped < count; skipped++) if (this.#step() === null) return false
+    return this.#isOver()
+  }
+
+  /** Goes to the end of the next record and returns it, or null where that is not in the body. */
+  #step(): number | null {
+    if (this.#at + RECORD_OVERHEAD_BYTES > this.#body.length) return null
+    const end = this.#at + this.#body.readUInt32LE(this.#at + AT.length)
+    if (end < this.#at + RECORD_OVERHEAD_BYTES || end > this.#body.length) return null
+    this.#index++
+    this.#at = end
+    return end
+  }
+
+  /** Whether the body ends with the last record, if that was reached. */
+  #isOver(): boolean {
+    return this.#index < this.#recordCount || this.#at === this.#body.length
+  }
 }
 
 /** Slices nothing that is not handed out: a view costs as much as everything else about a small record. */
 function decodeRecord(body: Buffer, { at, end, offset }: { at: number; end: number; offset: number }): LogRecord | null {
-  if (end - at < RECORD_OVERHEAD_BYTES) return null
   const keyLength = body.readInt32LE(at + AT.keyLength)
   const keyEnd = at + AT.key + Math.max(keyLength, 0)
   const valueEnd = keyEnd + body.readUInt32LE(at + AT.valueLength)
@@ -156,11 +194,15 @@ function decodeHeaders(body: Buffer, place: { at: number; end: number; count: nu
   return at === end ? headers : null
 }
 
-/** The bytes of the first `count` records of a RECORDS body that is made of that many or more. */
-export function firstRecords(body: Buffer, count: number): Buffer {
+/** The bytes of the records from one index up to another, of a RECORDS body that is made of that many or more. */
+export function sliceRecords(body: Buffer, from: number, to: number): Buffer {
+  let start = 0
   let end = 0
-  for (let index = 0; index < count; index++) end += body.readUInt32LE(end + AT.length)
-  return body.subarray(0, end)
+  for (let index = 0; index < to; index++) {
+    if (index === from) start = end
+    end += body.readUInt32LE(end + AT.length)
+  }
+  return body.subarray(start, end)
 }
 
 /**

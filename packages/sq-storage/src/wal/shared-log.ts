@@ -3,6 +3,7 @@
  * durable, the commits just made, and a call for those who wait for more. The key is the identity of the partition's
  * directory, however its path was spelled.
  */
+import { setImmediate } from 'node:timers'
 import type { FileSystem, Watch } from '@sq/sim'
 import type { Alarm } from './alarm.ts'
 import { RecentFrames } from './recent-frames.ts'
@@ -32,6 +33,8 @@ export class SharedLog {
   #writer: object | null = null
   #nextOffset = 0
   readonly #followers = new Set<Alarm>()
+  /** Whether they are about to be called. */
+  #isCalling = false
   #watching: { count: number; readonly watch: Promise<Watch> } | null = null
 
   /**
@@ -55,7 +58,7 @@ export class SharedLog {
     this.#nextOffset = nextOffset
     if (this.#followers.size > 0) this.recent.add(located())
     else this.recent.clear()
-    this.#call()
+    this.#callSoon()
   }
 
   /** Nothing from this offset on may be read any more, for it is about to be given up. */
@@ -107,6 +110,21 @@ export class SharedLog {
       throw error
     }
     return stop
+  }
+
+  /**
+   * After the next commit has begun to be written, should there be one: those who follow then do their work while the
+   * disk does its own.
+   */
+  #callSoon(): void {
+    if (this.#isCalling || this.#followers.size === 0) return
+    this.#isCalling = true
+    setImmediate(() =>
+      setImmediate(() => {
+        this.#isCalling = false
+        this.#call()
+      }),
+    )
   }
 
   #call(): void {

@@ -17,7 +17,7 @@ import { FRAME_HEADER_BYTES, frameBytes, frameEnd, FrameType, nextOffsetAfter } 
 import type { Frame, FrameHeader } from './frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
-import { firstRecords } from './record.ts'
+import { sliceRecords } from './record.ts'
 import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
@@ -155,7 +155,7 @@ async function scanTo(
 function recordsBefore(split: Frame, { offset, head }: { offset: number; head: SegmentHead }): RecordsFrame {
   const recordCount = offset - split.header.baseOffset
   summarize(split, { summary: new SummaryBuilder(), head })
-  const body = firstRecords(split.body, recordCount)
+  const body = sliceRecords(split.body, 0, recordCount)
   const summary = new SummaryBuilder()
   summarize({ ...split, header: { ...split.header, recordCount }, body }, { summary, head })
   const { minTimestampMs, maxTimestampMs } = summary

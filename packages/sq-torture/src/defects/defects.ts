@@ -590,9 +590,9 @@ const READING: readonly Defect[] = [
   },
   {
     name: 'a frame that verifies and holds no records is skipped',
-    file: `${WAL}/reader.ts`,
-    find: 'if (records === null) throw notRecords(segment.path, frame.header)',
-    replace: 'if (records === null) return []',
+    file: `${WAL}/pages.ts`,
+    find: 'if (records === null) throw notRecords(this.#path, this.frame.header)',
+    replace: 'if (records === null) {\n      this.left = 0\n      return []\n    }',
   },
   {
     name: 'a reader that finds damage does not look twice',
@@ -613,10 +613,16 @@ const READING: readonly Defect[] = [
     replace: '    this.cuts.push(offset)\n',
   },
   {
+    name: 'who was given a part of a commit is given that part again',
+    file: `${WAL}/frame-stream.ts`,
+    find: 'return isRepeated ?',
+    replace: 'return false ?',
+  },
+  {
     name: 'who follows is not woken by a commit',
     file: `${WAL}/shared-log.ts`,
-    find: '    else this.recent.clear()\n    this.#call()\n',
-    replace: '    else this.recent.clear()\n',
+    find: '    this.#callSoon()\n',
+    replace: '',
   },
   {
     name: 'commits in memory are given out with a gap',

@@ -1,0 +1,175 @@
+/** What the frames of a range hold, as a reader hands it out: whole commits, or their records. */
+import { notRecords } from './damage.ts'
+import type { Frame } from './frame.ts'
+import type { FrameStream } from './frame-stream.ts'
+import type { Pages } from './page-iterator.ts'
+import type { ReadRange } from './read-options.ts'
+import type { LocatedFrame } from './recent-frames.ts'
+import { RecordBatch } from './record-batch.ts'
+import { readTimestamps, recordBytes, RecordDecoder } from './record.ts'
+import type { LogRecord } from './record.ts'
+
+/** How many records are decoded at a time: a commit may hold a hundred thousand, and somebody want one. */
+const PAGE_RECORDS = 256
+
+/** What is to be handed out, and who counts it. */
+export interface PagesContext {
+  readonly stream: FrameStream
+  readonly range: ReadRange
+  /** Told of what is handed out: some records, and the frame they are the first of, if they are. */
+  readonly count: (records: number, frame: Frame | null) => void
+}
+
+/** The commits of a range, each a page. */
+export class BatchPages implements Pages<RecordBatch> {
+  readonly #context: PagesContext
+  readonly #budget: Budget
+  #isReached: boolean
+
+  constructor(context: PagesContext) {
+    this.#context = context
+    this.#budget = new Budget(context.range)
+    this.#isReached = context.range.fromTimestampMs === null
+  }
+
+  async next(): Promise<readonly RecordBatch[] | null> {
+    const { stream, range, count } = this.#context
+    for (;;) {
+      const located = await stream.next()
+      if (located === null || located.frame.header.baseOffset >= range.to) return null
+      this.#isReached ||= latestTimestamp(located) >= (range.fromTimestampMs ?? 0)
+      if (!this.#isReached) continue
+      const { frame, batch = RecordBatch.ofFrame(frame) } = located
+      const records = frame.header.recordCount
+      if (!this.#budget.take(records, frame.body.length)) return null
+      count(records, frame)
+      return [batch]
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#context.stream.close()
+  }
+}
+
+/** The records of a range: a page holds some of one commit. */
+export class RecordPages implements Pages<LogRecord> {
+  readonly #context: PagesContext
+  readonly #budget: Budget
+  #isReached: boolean
+  #isOver = false
+  /** The commit that is handed out, and the one that was counted last. */
+  #commit: CommitRecords | null = null
+  #counted: CommitRecords | null = null
+
+  constructor(context: PagesContext) {
+    this.#context = context
+    this.#budget = new Budget(context.range)
+    this.#isReached = context.range.fromTimestampMs === null
+  }
+
+  async next(): Promise<readonly LogRecord[] | null> {
+    const { stream, range, count } = this.#context
+    while (!this.#isOver) {
+      if (this.#commit === null || this.#commit.left === 0 || stream.isStopped) {
+        const located = await stream.next()
+        if (located === null) return null
+        this.#commit = new CommitRecords(located, range)
+      }
+      const records = this.#sinceReached(this.#commit.take())
+      const taken = this.#budget.takeSome(records)
+      this.#isOver = taken.length < records.length || this.#budget.isSpent
+      if (taken.length === 0) continue
+      count(taken.length, this.#counted === this.#commit ? null : this.#commit.frame)
+      this.#counted = this.#commit
+      return taken
+    }
+    return null
+  }
+
+  close(): Promise<void> {
+    return this.#context.stream.close()
+  }
+
+  /** Those from the first on that has the wanted time; all, once it was met. */
+  #sinceReached(records: readonly LogRecord[]): readonly LogRecord[] {
+    if (this.#isReached) return records
+    const sinceMs = this.#context.range.fromTimestampMs ?? 0
+    const first = records.findIndex(({ timestampMs }) => timestampMs >= sinceMs)
+    this.#isReached = first !== -1
+    return this.#isReached ? records.slice(first) : []
+  }
+}
+
+/** The records of one commit that lie in a range: the first commit may begin before it, the last end behind it. */
+class CommitRecords {
+  readonly frame: Frame
+  readonly #path: string
+  readonly #decoder: RecordDecoder
+  /** How many are still to be taken. */
+  left: number
+
+  constructor({ segment, frame }: LocatedFrame, { from, to }: ReadRange) {
+    const { baseOffset, recordCount } = frame.header
+    const before = Math.max((from ?? 0) - baseOffset, 0)
+    this.frame = frame
+    this.#path = segment.path
+    this.#decoder = new RecordDecoder(frame.body, frame.header)
+    this.left = Math.max(Math.min(recordCount, to - baseOffset) - before, 0)
+    if (!this.#decoder.skip(before)) throw notRecords(this.#path, frame.header)
+  }
+
+  /** The next ones, as many as make a page. */
+  take(): readonly LogRecord[] {
+    const records = this.#decoder.take(Math.min(this.left, PAGE_RECORDS))
+    if (records === null) throw notRecords(this.#path, this.frame.header)
+    this.left -= records.length
+    return records
+  }
+}
+
+function latestTimestamp({ segment, frame: { header, body } }: LocatedFrame): number {
+  let latest = 0
+  const isWhole = readTimestamps(body, header.recordCount, (timestampMs) => {
+    latest = Math.max(latest, timestampMs)
+  })
+  if (!isWhole) throw notRecords(segment.path, header)
+  return latest
+}
+
+/** How many records and bytes may still be returned. */
+class Budget {
+  #records: number
+  #bytes: number
+  readonly #countsBytes: boolean
+  #isFirst = true
+
+  constructor({ maxRecords, maxBytes }: ReadRange) {
+    this.#records = maxRecords
+    this.#bytes = maxBytes
+    this.#countsBytes = maxBytes !== Infinity
+  }
+
+  get isSpent(): boolean {
+    return this.#records <= 0 || this.#bytes <= 0
+  }
+
+  /** Whether there is room for so much. There is for what comes first, whatever its size. */
+  take(records: number, bytes: number): boolean {
+    if (!this.#isFirst && (records > this.#records || bytes > this.#bytes)) return false
+    this.#isFirst = false
+    this.#records -= records
+    this.#bytes -= bytes
+    return true
+  }
+
+  /** The first of these records, as many as there is room for. */
+  takeSome(records: readonly LogRecord[]): readonly LogRecord[] {
+    if (!this.#countsBytes && records.length <= this.#records) {
+      this.#records -= records.length
+      return records
+    }
+    const end = records.findIndex((record) => !this.take(1, recordBytes(record)))
+    return end === -1 ? records : records.slice(0, end)
+  }
+}
