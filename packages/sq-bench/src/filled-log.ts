@@ -6,8 +6,14 @@ import type { WalConfig } from '@sq/storage'
 export const TOPIC = 'bench'
 export const PARTITION = 0
 export const fs: NodeFileSystem = new NodeFileSystem()
-/** How many bytes of values are appended at a time: they share one commit, or a few. */
-const BURST_BYTES = 1024 * 1024
+
+/** What a log is filled with. */
+export interface Filling {
+  readonly valueBytes: number
+  readonly totalBytes: number
+  /** How many records are appended at a time: they share a commit, if they take no more than 8 MiB. */
+  readonly burst: number
+}
 
 export function openWriter(config: WalConfig): Promise<WalWriter> {
   return WalWriter.open(fs, config, TOPIC, PARTITION)
@@ -18,13 +24,9 @@ export function openReader(config: WalConfig): Promise<WalReader> {
 }
 
 /** Appends records with values of one length, timestamps counting up from 0, until there are so many bytes. */
-async function fill(
-  writer: WalWriter,
-  { valueBytes, totalBytes }: { valueBytes: number; totalBytes: number },
-): Promise<number> {
+async function fill(writer: WalWriter, { valueBytes, totalBytes, burst }: Filling): Promise<number> {
   const value = Buffer.alloc(valueBytes, 'value ')
   const records = Math.ceil(totalBytes / valueBytes)
-  const burst = Math.max(1, Math.floor(BURST_BYTES / valueBytes))
   for (let done = 0; done < records; done += burst) {
     const appended = Array.from({ length: Math.min(burst, records - done) }, (_, i) =>
       writer.append(null, value, [], done + i),
@@ -35,9 +37,9 @@ async function fill(
 }
 
 /** A closed log with so much in it; resolves with how many records it holds. */
-export async function makeLog(config: WalConfig, size: { valueBytes: number; totalBytes: number }): Promise<number> {
+export async function makeLog(config: WalConfig, filling: Filling): Promise<number> {
   const writer = await openWriter(config)
-  const records = await fill(writer, size)
+  const records = await fill(writer, filling)
   await writer.close()
   return records
 }

@@ -8,7 +8,7 @@ const SAMPLES = 10
 
 export async function memory(directory: string): Promise<void> {
   const config = { dataDir: directory }
-  const records = await makeLog(config, { valueBytes: VALUE_BYTES, totalBytes: TOTAL_BYTES })
+  const records = await makeLog(config, { valueBytes: VALUE_BYTES, totalBytes: TOTAL_BYTES, burst: 256 })
   const reader = await openReader(config)
   const samples: string[] = []
   let seen = 0

@@ -2,9 +2,10 @@
 import { makeLog, openReader } from './filled-log.ts'
 import { printRate, rounds } from './measure.ts'
 
+/** Commits of 1 MB. */
 const SIZES = [
-  { valueBytes: 4096, totalBytes: 1_000_000_000 },
-  { valueBytes: 100, totalBytes: 300_000_000 },
+  { valueBytes: 4096, totalBytes: 1_000_000_000, burst: 256 },
+  { valueBytes: 100, totalBytes: 300_000_000, burst: 10_000 },
 ] as const
 
 export async function replay(directory: string): Promise<void> {

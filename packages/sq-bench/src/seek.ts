@@ -5,12 +5,14 @@ import { median, print, timeOf } from './measure.ts'
 
 const SEEKS = 300
 const VALUE_BYTES = 1000
+/** As many records to a commit as producers might wait for it. */
+const BURST = 64
 const SIZES = [64_000_000, 1_073_741_824]
 
 export async function seek(directory: string): Promise<void> {
   for (const totalBytes of SIZES) {
     const config = { dataDir: `${directory}-${totalBytes}` }
-    const records = await makeLog(config, { valueBytes: VALUE_BYTES, totalBytes })
+    const records = await makeLog(config, { valueBytes: VALUE_BYTES, totalBytes, burst: BURST })
     const reader = await openReader(config)
     const random = new Random(1)
     const by = {

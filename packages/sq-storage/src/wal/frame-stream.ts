@@ -44,25 +44,34 @@ export class FrameStream {
     if (range.follow) context.shared.follow(context.alarm)
   }
 
-  /** Whether nothing more is wanted: `next` then says so, or throws the reason. */
+  /** Whether nothing more is wanted: `more` then says so, or rejects with the reason. */
   get isStopped(): boolean {
     return this.#context.alarm.stopped
   }
 
-  /** The next frame; null at the end. */
-  async next(): Promise<LocatedFrame | null> {
+  /** The next frame, if it is at hand; else null: `more` is to be asked. */
+  take(): LocatedFrame | null {
+    const located = this.isStopped || this.#isCut ? undefined : this.#found[this.#at]
+    if (located === undefined) return null
+    this.#at++
+    return this.#return(located)
+  }
+
+  /** Resolves once there are frames at hand, with true; with false at the end. */
+  async more(): Promise<boolean> {
     const { alarm } = this.#context
     for (;;) {
       alarm.throwIfStopped()
-      if (alarm.stopped) return null
-      const located = this.#isCut ? undefined : this.#found[this.#at++]
-      if (located !== undefined) return this.#return(located)
+      if (alarm.stopped) return false
       alarm.reset()
-      this.#at = 0
-      this.#found = this.#fromMemory()
-      if (this.#found.length === 0) this.#found = await this.#look()
-      if (this.#found.length > 0 || alarm.stopped) continue
-      if (!this.#range.follow || this.#isComplete()) return null
+      if (!this.#isAtBound) {
+        this.#at = 0
+        this.#found = this.#fromMemory()
+        if (this.#found.length === 0) this.#found = await this.#look()
+        if (this.#found.length > 0) return true
+        if (alarm.stopped) continue
+      }
+      if (!this.#range.follow || this.#isComplete()) return false
       if (this.#isWatchedEnough()) await alarm.wait()
       else await this.#watch()
     }
@@ -88,6 +97,12 @@ export class FrameStream {
   /** Whether the log was truncated since this stream looked. */
   get #isCut(): boolean {
     return this.#context.shared.cuts.length > this.#cutsSeen
+  }
+
+  /** Whether it is known without looking that there is nothing more by now: the writer of this thread says so. */
+  get #isAtBound(): boolean {
+    const cursor = this.#cursor
+    return !this.#isCut && cursor?.isReading === false && cursor.nextOffset === this.#context.shared.durableBound
   }
 
   /** The commits just made, for a stream that has kept up: without them, nothing. */

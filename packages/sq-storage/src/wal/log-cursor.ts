@@ -12,7 +12,7 @@ import type { Partition } from './partition.ts'
 import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
 import { sliceRecords } from './record.ts'
 import { SegmentScanner } from './scan.ts'
-import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
+import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, readHead } from './segment-file.ts'
 import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
 import type { Indexed } from './segment-index.ts'
 import type { SharedLog } from './shared-log.ts'
@@ -147,8 +147,8 @@ export class LogCursor {
     const successor = this.#listed[this.#listed.indexOf(segment) + 1]
     const opened = await openSegment(fs, segment, { partition, mode: 'read' })
     try {
-      const stated = successor && (await verifyLink(opened, await readHead(fs, successor, partition)))
-      const limit = stated?.link.end ?? (await io('read the size of', path, () => opened.handle.size()))
+      const stated = successor && (await shared.indexes.endOf(opened, { successor, fs, partition }))
+      const limit = stated?.limit ?? (await io('read the size of', path, () => opened.handle.size()))
       // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
       const boundNow = bound === Infinity ? shared.durableBound : bound
       const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit })

@@ -6,8 +6,10 @@ import type { Alarm } from './alarm.ts'
 
 /** Where the items come from, some at a time. */
 export interface Pages<T> {
-  /** The next items, at least one; null at the end. */
-  next(): Promise<readonly T[] | null>
+  /** The next items, if they are at hand; else none: `more` is to be asked. */
+  take(): readonly T[]
+  /** Resolves once there may be items at hand, with true; with false at the end. */
+  more(): Promise<boolean>
   /** Gives up what is held. Nothing is called after it. */
   close(): Promise<void>
 }
@@ -67,22 +69,17 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
     for (;;) {
       const item = this.#take()
       if (item !== undefined) return { done: false, value: item }
-      const page = this.#ended ? null : await this.#nextPage()
-      if (page === null) return { done: true, value: undefined }
-      this.#page = page
-      this.#at = 0
+      if (this.#ended) return { done: true, value: undefined }
+      let isMore = false
+      try {
+        this.#pages ??= this.#open()
+        this.#page = this.#pages.take()
+        this.#at = 0
+        isMore = this.#page.length > 0 || (await this.#pages.more())
+      } finally {
+        if (!isMore) await this.#end()
+      }
     }
-  }
-
-  async #nextPage(): Promise<readonly T[] | null> {
-    let page: readonly T[] | null = null
-    try {
-      this.#pages ??= this.#open()
-      page = await this.#pages.next()
-    } finally {
-      if (page === null) await this.#end()
-    }
-    return page
   }
 
   async #end(): Promise<void> {

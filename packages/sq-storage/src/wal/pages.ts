@@ -25,6 +25,7 @@ export class BatchPages implements Pages<RecordBatch> {
   readonly #context: PagesContext
   readonly #budget: Budget
   #isReached: boolean
+  #isOver = false
 
   constructor(context: PagesContext) {
     this.#context = context
@@ -32,19 +33,23 @@ export class BatchPages implements Pages<RecordBatch> {
     this.#isReached = context.range.fromTimestampMs === null
   }
 
-  async next(): Promise<readonly RecordBatch[] | null> {
+  take(): readonly RecordBatch[] {
     const { stream, range, count } = this.#context
-    for (;;) {
-      const located = await stream.next()
-      if (located === null || located.frame.header.baseOffset >= range.to) return null
+    for (let located = stream.take(); located !== null; located = stream.take()) {
+      const { frame, batch = RecordBatch.ofFrame(frame) } = located
+      const { baseOffset, recordCount } = frame.header
       this.#isReached ||= latestTimestamp(located) >= (range.fromTimestampMs ?? 0)
       if (!this.#isReached) continue
-      const { frame, batch = RecordBatch.ofFrame(frame) } = located
-      const records = frame.header.recordCount
-      if (!this.#budget.take(records, frame.body.length)) return null
-      count(records, frame)
+      this.#isOver = baseOffset >= range.to || !this.#budget.take(recordCount, frame.body.length)
+      if (this.#isOver) return []
+      count(recordCount, frame)
       return [batch]
     }
+    return []
+  }
+
+  more(): Promise<boolean> {
+    return this.#isOver ? Promise.resolve(false) : this.#context.stream.more()
   }
 
   close(): Promise<void> {
@@ -68,12 +73,12 @@ export class RecordPages implements Pages<LogRecord> {
     this.#isReached = context.range.fromTimestampMs === null
   }
 
-  async next(): Promise<readonly LogRecord[] | null> {
+  take(): readonly LogRecord[] {
     const { stream, range, count } = this.#context
     while (!this.#isOver) {
       if (this.#commit === null || this.#commit.left === 0 || stream.isStopped) {
-        const located = await stream.next()
-        if (located === null) return null
+        const located = stream.take()
+        if (located === null) return []
         this.#commit = new CommitRecords(located, range)
       }
       const records = this.#sinceReached(this.#commit.take())
@@ -84,7 +89,11 @@ export class RecordPages implements Pages<LogRecord> {
       this.#counted = this.#commit
       return taken
     }
-    return null
+    return []
+  }
+
+  more(): Promise<boolean> {
+    return this.#isOver ? Promise.resolve(false) : this.#context.stream.more()
   }
 
   close(): Promise<void> {

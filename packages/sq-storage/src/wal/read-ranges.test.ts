@@ -29,6 +29,10 @@ async function readBatches(options: ReadOptions): Promise<RecordBatch[]> {
   return batches
 }
 
+async function offsetsOf(options: ReadOptions): Promise<number[]> {
+  return (await read(options)).map(({ offset }) => Number(offset))
+}
+
 function recordOf(length: number, timestampMs: number): RecordInput {
   return { key: null, value: Buffer.alloc(length, 'v'), headers: [], timestampMs }
 }
@@ -115,6 +119,23 @@ describe('any range of a log', () => {
     expect(byTime?.records().some(({ timestampMs }) => timestampMs >= late)).toBe(true)
   })
 
+  it('hands out the records of a large commit a page at a time, and no more once it is told to end', async () => {
+    const writer = await log.open()
+    await writer.appendBatch(Array.from({ length: 1000 }, (_, i) => recordOf(1, i)))
+    const all = Array.from({ length: 1000 }, (_, offset) => offset)
+    expect(await offsetsOf({ from: 3n })).toEqual(all.slice(3))
+    expect(await offsetsOf({ from: 3n, to: 700n })).toEqual(all.slice(3, 700))
+    expect(await offsetsOf({ from: 3n, maxRecords: 600 })).toEqual(all.slice(3, 603))
+    expect(await offsetsOf({ fromTimestampMs: 600, maxRecords: 2 })).toEqual([600, 601])
+    const reader = await openReader()
+    const records = reader.read()
+    for (let offset = 0n; offset < 10n; offset++) expect((await records.next()).value?.offset).toBe(offset)
+    expect(reader.stats()).toMatchObject({ records: 256, commits: 1 })
+    await reader.close()
+    await expect(records.next()).rejects.toMatchObject({ code: 'SQ_WAL_CLOSED' })
+    await writer.close()
+  })
+
   it('has an offset for a time, or none', async () => {
     const { batches } = await variedLog(new Random(6))
     const records = batches.flat()
@@ -182,6 +203,63 @@ describe('a seek', () => {
         for await (const { offset } of reader.read({ from, maxRecords: 1 })) expect(offset).toBe(from)
       }
     }
+    await writer.close()
+  })
+
+  it('by time asks only segments of which it does not know enough', async () => {
+    const writer = await log.open()
+    for (let i = 0; i < 40; i++) {
+      await writer.appendBatch([recordOf(10, i)])
+      await writer.closeActiveSegment()
+    }
+    const reader = await openReader()
+    expect(await reader.offsetAt(35)).toBe(35n)
+    let opened = 0
+    log.fs.operations.observe(({ operation, phase }) => {
+      if (operation === 'open' && phase === 'end') opened++
+    })
+    expect(await reader.offsetAt(30)).toBe(30n)
+    // To look for the time, and to read.
+    expect(opened).toBe(2)
+    await writer.deleteSegments({ belowOffset: 39n })
+    expect(await reader.offsetAt(0)).toBe(39n)
+    await writer.close()
+  })
+
+  it('by time, and into a segment, finds what is there after a truncation', async () => {
+    const writer = await log.open()
+    const fill = async (timestampMs: number): Promise<void> => {
+      for (const segment of [0, 1, 2]) {
+        for (let i = 0; i < 4; i++) await writer.appendBatch([recordOf(10, segment === 1 ? timestampMs + i : segment)])
+        await writer.closeActiveSegment()
+      }
+    }
+    await fill(1000)
+    const reader = await openReader()
+    const first = async (from: bigint): Promise<number | undefined> => {
+      for await (const { timestampMs } of reader.read({ from })) return timestampMs
+      return undefined
+    }
+    expect([await reader.offsetAt(1001), await reader.offsetAt(2001), await first(6n)]).toEqual([5n, null, 1002])
+    await writer.truncate(0n)
+    await fill(2000)
+    expect([await reader.offsetAt(2001), await reader.offsetAt(1001), await first(6n)]).toEqual([5n, 4n, 2002])
+    await writer.close()
+  })
+
+  it('reads what a successor states of a segment once', async () => {
+    const writer = await oneLargeSegment()
+    await writer.closeActiveSegment()
+    await writer.appendBatch([recordOf(1, 1)])
+    const reader = await openReader()
+    const opened: string[] = []
+    log.fs.operations.observe(({ operation, phase, path }) => {
+      if (operation === 'open' && phase === 'end') opened.push(path)
+    })
+    for (const from of [900n, 100n]) {
+      for await (const { offset } of reader.read({ from, maxRecords: 1 })) expect(offset).toBe(from)
+    }
+    expect(opened).toEqual([log.path(0), log.path(1000), log.path(0)])
     await writer.close()
   })
 

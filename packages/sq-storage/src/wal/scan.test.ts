@@ -87,7 +87,16 @@ describe('a scan', () => {
     for (let i = 0; i < 300; i++) segment.records(Buffer.alloc(1000))
     const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)
     expect((await scanner.next()).length).toBeGreaterThan(50)
-    expect(reads()).toEqual([64 * 1024])
+    expect(reads()).toEqual([128 * 1024])
+  })
+
+  it('reads frames that are larger than a chunk once', async () => {
+    const segment = new SegmentBytes()
+    for (let i = 0; i < 10; i++) segment.records(Buffer.alloc(2 * CHUNK))
+    const { frames } = await scan(segment)
+    expect(headers(frames)).toEqual(segment.frames)
+    const bytesRead = reads().reduce((sum, length) => sum + length, 0)
+    expect(bytesRead - segment.bytes.length).toBeLessThan(2 * CHUNK)
   })
 
   it('is not led astray by what is read on after a damaged length', async () => {

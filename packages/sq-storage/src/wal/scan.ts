@@ -17,8 +17,11 @@ import {
 } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 
-/** Bytes read first, enough for who wants a record or two; and then at a time, enough to cost more than the call. */
-const FIRST_CHUNK_BYTES = 64 * 1024
+/**
+ * Bytes read first: what lies between two entries of an index, and a commit of that size. Then at a time: enough to cost
+ * more than the call.
+ */
+const FIRST_CHUNK_BYTES = 128 * 1024
 const CHUNK_BYTES = 512 * 1024
 
 /** Why a scan ended. */
@@ -153,8 +156,10 @@ export class SegmentScanner {
     this.#chunkBytes = CHUNK_BYTES
   }
 
+  /** With a frame that is larger than a chunk comes the header of the next one, for that may be as large. */
   async #read(position: number, needed: number): Promise<Buffer> {
-    const chunk = Buffer.allocUnsafe(Math.min(Math.max(this.#chunkBytes, needed), this.#limit - position))
+    const length = needed > this.#chunkBytes ? needed + FRAME_HEADER_BYTES : this.#chunkBytes
+    const chunk = Buffer.allocUnsafe(Math.min(length, this.#limit - position))
     return chunk.subarray(0, await this.#handle.read(chunk, position))
   }
 

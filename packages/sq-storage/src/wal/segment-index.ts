@@ -2,13 +2,15 @@
  * Finds the place in a segment at which to begin reading, by its index: the one in its SEAL, or one that is gathered
  * here, from frames read once, as far as anybody asked. `log-cursor.ts` begins there.
  */
+import type { FileSystem } from '@sq/sim'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, FrameType } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { IndexEntry, SegmentSummary } from './seal.ts'
-import { io, placeAfterHead } from './segment-file.ts'
-import type { OpenSegment } from './segment-file.ts'
+import type { Partition } from './partition.ts'
+import { io, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
+import type { ListedSegment, OpenSegment } from './segment-file.ts'
 import { readSummary, summarize } from './segment-summary.ts'
 
 /** How many segments' indexes are kept: of 64 MiB each, at some 60 KiB. */
@@ -23,10 +25,53 @@ export interface Indexed {
   readonly limit: number
 }
 
-/** The indexes of one log's segments, those asked for last. */
+/** Where to find what a segment's successor states of it. */
+interface Neighbour {
+  readonly fs: FileSystem
+  readonly partition: Partition
+  readonly successor: ListedSegment
+}
+
+/** The end of a segment, as its successor states it. */
+interface StatedEnd {
+  readonly last: FrameHeader
+  readonly limit: number
+}
+
+/** What is known of one log's segments: all of those asked for last, and of the others the latest timestamp. */
 export class SegmentIndexes {
   /** By the salt of the segment, which tells it from any other that had its name. Oldest use first. */
   readonly #known = new Map<number, SegmentIndex>()
+  /**
+   * The latest timestamp of each ended segment, by its first and its last offset. Another process might truncate the
+   * log to just where a segment begins, and end its new one at the same offset: that would not be noticed.
+   */
+  readonly #latest = new Map<string, number>()
+
+  /** The log was truncated. */
+  forget(): void {
+    this.#known.clear()
+    this.#latest.clear()
+  }
+
+  /** Those of the segments for which it is not known that all timestamps are smaller than this. */
+  notBefore(timestampMs: number, listed: readonly ListedSegment[]): ListedSegment[] {
+    // Of segments that were deleted meanwhile nothing is kept for long.
+    if (this.#latest.size > 2 * listed.length) this.#latest.clear()
+    return listed.filter((segment) => (this.#latest.get(nameOf(segment)) ?? Infinity) >= timestampMs)
+  }
+
+  /**
+   * Where a segment ends, verified against its successor once: a segment is never written again once it has one, so
+   * that one with the same salt and a successor at the same offset holds the same records.
+   */
+  async endOf(segment: OpenSegment, { successor, partition, fs }: Neighbour): Promise<StatedEnd> {
+    const known = this.#of(segment.head.frame.headerCrc)
+    if (known.end?.nextBaseOffset === successor.baseOffset) return known.end
+    const { link, last } = await verifyLink(segment, await readHead(fs, successor, partition))
+    known.end = { last, limit: link.end, nextBaseOffset: successor.baseOffset }
+    return known.end
+  }
 
   /**
    * Before which frame to begin, to come to the wanted offset soon: at the segment's head, or at the last indexed frame
@@ -46,11 +91,12 @@ export class SegmentIndexes {
    * An offset of the segment before which every timestamp is smaller, and not far before the first that is not; null
    * where all of an ended segment's are smaller.
    */
-  async offsetBefore({ segment, last, limit }: Indexed, timestampMs: number): Promise<number | null> {
+  async offsetBefore({ segment, last, limit, listed }: Indexed & { listed: ListedSegment }, timestampMs: number): Promise<number | null> {
     const { head } = segment
     const known = this.#of(head.frame.headerCrc)
     const { index, maxTimestampMs } =
       last === null ? await known.upTo(Infinity, { segment, limit }) : await known.summary(segment, last)
+    if (last !== null) this.#latest.set(nameOf(listed), maxTimestampMs)
     if (last !== null && maxTimestampMs < timestampMs) return null
     const entry = index.findLast((indexed) => indexed.maxTimestampMs < timestampMs && indexed.position < limit)
     return head.baseOffset + (entry?.offsetDelta ?? 0)
@@ -68,6 +114,10 @@ export class SegmentIndexes {
   }
 }
 
+function nameOf({ baseOffset, nextBaseOffset }: ListedSegment): string {
+  return `${baseOffset} ${nextBaseOffset}`
+}
+
 /** The place before an indexed frame, or null if it is not there. */
 async function placeBefore({ handle, head }: OpenSegment, entry: IndexEntry): Promise<FramePlace | null> {
   const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
@@ -81,6 +131,8 @@ async function placeBefore({ handle, head }: OpenSegment, entry: IndexEntry): Pr
 
 /** What is known of one segment. */
 class SegmentIndex {
+  /** The end that a successor at this offset states. */
+  end: (StatedEnd & { readonly nextBaseOffset: number }) | null = null
   #summary: Promise<SegmentSummary> | null = null
   /** What was gathered so far, and the place up to which. */
   readonly #gathered = new SummaryBuilder()

@@ -66,6 +66,7 @@ export class SharedLog {
     this.#nextOffset = Math.min(this.#nextOffset, offset)
     this.cuts.push(offset)
     this.recent.clear()
+    this.indexes.forget()
     this.#call()
   }
 

@@ -1,17 +1,18 @@
 /** Finds where in a log a time is reached, by the summaries and indexes of its segments. */
 import type { CursorContext } from './log-cursor.ts'
-import { giveUp, io, listSegmentFiles, openSegment, readHead, verifyLink } from './segment-file.ts'
+import { giveUp, io, listSegmentFiles, openSegment } from './segment-file.ts'
 import type { ListedSegment } from './segment-file.ts'
 
 /**
  * An offset before which every record's timestamp is smaller, and not far before the first that is not. Looks at each
- * segment's summary, oldest first. Rejects as reading does.
+ * segment's summary, oldest first, but for those of which it remembers enough. Rejects as reading does.
  */
 export async function offsetBefore(context: CursorContext, timestampMs: number): Promise<number> {
   const { fs, partition } = context
   const listed = await listSegmentFiles(fs, partition.directory)
-  for (const [at, segment] of listed.entries()) {
-    const offset = await offsetBeforeIn(context, { segment, successor: listed[at + 1], timestampMs })
+  for (const segment of context.shared.indexes.notBefore(timestampMs, listed)) {
+    const successor = listed[listed.indexOf(segment) + 1]
+    const offset = await offsetBeforeIn(context, { segment, successor, timestampMs })
     if (offset !== null) return offset
   }
   return 0
@@ -24,9 +25,10 @@ async function offsetBeforeIn(
   const { segment, successor, timestampMs } = where
   const opened = await openSegment(fs, segment, { partition, mode: 'read' })
   try {
-    const stated = successor && (await verifyLink(opened, await readHead(fs, successor, partition)))
-    const limit = stated?.link.end ?? (await io('read the size of', segment.path, () => opened.handle.size()))
-    return await shared.indexes.offsetBefore({ segment: opened, last: stated?.last ?? null, limit }, timestampMs)
+    const stated = successor && (await shared.indexes.endOf(opened, { successor, fs, partition }))
+    const limit = stated?.limit ?? (await io('read the size of', segment.path, () => opened.handle.size()))
+    const indexed = { segment: opened, listed: segment, last: stated?.last ?? null, limit }
+    return await shared.indexes.offsetBefore(indexed, timestampMs)
   } finally {
     await giveUp(opened.handle)
   }

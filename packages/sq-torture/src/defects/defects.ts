@@ -491,8 +491,8 @@ const CHECKSUMS: readonly Defect[] = [
   {
     name: 'a read takes as much memory as a length says',
     file: `${WAL}/scan.ts`,
-    find: 'Math.min(Math.max(this.#chunkBytes, needed), this.#limit - position)',
-    replace: 'Math.max(this.#chunkBytes, needed)',
+    find: 'Buffer.allocUnsafe(Math.min(length, this.#limit - position))',
+    replace: 'Buffer.allocUnsafe(length)',
   },
   {
     name: 'the proof is looked for at every other place',
@@ -555,7 +555,7 @@ const READING: readonly Defect[] = [
   {
     name: 'a reader goes past the end that the successor states',
     file: `${WAL}/log-cursor.ts`,
-    find: 'stated?.link.end ?? (await',
+    find: 'stated?.limit ?? (await',
     replace: '(await',
   },
   {
@@ -611,6 +611,12 @@ const READING: readonly Defect[] = [
     file: `${WAL}/shared-log.ts`,
     find: '    this.cuts.push(offset)\n    this.recent.clear()\n',
     replace: '    this.cuts.push(offset)\n',
+  },
+  {
+    name: 'what is known of segments survives a truncation',
+    file: `${WAL}/shared-log.ts`,
+    find: '    this.indexes.forget()\n',
+    replace: '',
   },
   {
     name: 'who was given a part of a commit is given that part again',
