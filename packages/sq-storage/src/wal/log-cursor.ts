@@ -100,7 +100,10 @@ export class LogCursor {
   /** Goes on behind frames that were read elsewhere, the first of which holds the next offset. Not while reading. */
   skip(located: readonly LocatedFrame[]): void {
     this.#listed = []
-    for (const { segment, frame } of located) this.#advance(segment, frame.header)
+    for (const [at, { segment, frame }] of located.entries()) {
+      // The last of a segment says what the others do.
+      if (located[at + 1]?.segment.salt !== segment.salt) this.#advance(segment, frame.header)
+    }
   }
 
   /** Gives up the open file. */

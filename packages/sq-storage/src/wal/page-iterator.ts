@@ -22,7 +22,7 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
   #ended = false
   #page: readonly T[] = []
   #at = 0
-  /** How many calls wait for a page, and the last of them: each comes after those before it. */
+  /** How many calls wait for an item, and the last of them: each comes after those before it. */
   #waiting = 0
   #last: Promise<unknown> = Promise.resolve()
 
@@ -35,15 +35,12 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
   next(): Promise<IteratorResult<T, undefined>> {
     const item = this.#waiting > 0 ? undefined : this.#take()
     if (item !== undefined) return Promise.resolve({ done: false, value: item })
-    return this.#inTurn(() => this.#turn())
+    return this.#inTurn(() => this.#advance())
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
     this.#alarm.stop()
-    return this.#inTurn(async () => {
-      await this.#end()
-      return { done: true, value: undefined }
-    })
+    return this.#inTurn(() => this.#finish())
   }
 
   [Symbol.asyncIterator](): this {
@@ -56,30 +53,38 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
   }
 
   #inTurn(action: () => Promise<IteratorResult<T, undefined>>): Promise<IteratorResult<T, undefined>> {
-    const isOver = (): void => {
-      this.#waiting--
-    }
     const turn = this.#waiting === 0 ? action() : this.#last.then(action, action)
     this.#waiting++
-    this.#last = turn.then(isOver, isOver)
+    this.#last = turn
     return turn
   }
 
-  async #turn(): Promise<IteratorResult<T, undefined>> {
-    for (;;) {
-      const item = this.#take()
-      if (item !== undefined) return { done: false, value: item }
-      if (this.#ended) return { done: true, value: undefined }
-      let isMore = false
-      try {
+  async #advance(): Promise<IteratorResult<T, undefined>> {
+    let isFound = false
+    try {
+      for (;;) {
+        const item = this.#take()
+        isFound = item !== undefined
+        if (item !== undefined) return { done: false, value: item }
+        if (this.#ended) return { done: true, value: undefined }
         this.#pages ??= this.#open()
         this.#page = this.#pages.take()
         this.#at = 0
-        isMore = this.#page.length > 0 || (await this.#pages.more())
-      } finally {
-        if (!isMore) await this.#end()
+        if (this.#page.length === 0 && !(await this.#pages.more())) return { done: true, value: undefined }
       }
+    } finally {
+      if (!isFound) await this.#end()
+      this.#waiting--
     }
+  }
+
+  async #finish(): Promise<IteratorResult<T, undefined>> {
+    try {
+      await this.#end()
+    } finally {
+      this.#waiting--
+    }
+    return { done: true, value: undefined }
   }
 
   async #end(): Promise<void> {

@@ -28,8 +28,11 @@ export class RecentFrames {
   /** Without a gap, oldest first. */
   #frames: LocatedFrame[] = []
   #bytes = 0
+  /** The last answer: who has kept up asks what the others ask. */
+  #asked: { readonly offset: number; readonly frames: readonly LocatedFrame[] } | null = null
 
   add(located: LocatedFrame): void {
+    this.#asked = null
     this.#frames.push({ ...located, batch: RecordBatch.ofFrame(located.frame) })
     this.#bytes += located.frame.bytes.length
     let tooMany = 0
@@ -42,12 +45,18 @@ export class RecentFrames {
   }
 
   clear(): void {
+    this.#asked = null
     this.#frames = []
     this.#bytes = 0
   }
 
   /** All from the one on that begins at this offset; none where that is not here. */
   from(offset: number): readonly LocatedFrame[] {
+    this.#asked = this.#asked?.offset === offset ? this.#asked : { offset, frames: this.#from(offset) }
+    return this.#asked.frames
+  }
+
+  #from(offset: number): readonly LocatedFrame[] {
     const last = this.#frames.at(-1)
     if (last === undefined || offset >= nextOffsetAfter(last.frame.header)) return []
     const at = this.#frames.findLastIndex(({ frame }) => frame.header.baseOffset <= offset)

@@ -87,12 +87,14 @@ describe('a scan', () => {
     for (let i = 0; i < 300; i++) segment.records(Buffer.alloc(1000))
     const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)
     expect((await scanner.next()).length).toBeGreaterThan(50)
-    expect(reads()).toEqual([128 * 1024])
+    const [first, ...more] = reads()
+    expect(more).toEqual([])
+    expect(first).toBeLessThan(129 * 1024)
   })
 
-  it('reads frames that are larger than a chunk once', async () => {
+  it.each([0.6, 2])('reads frames of %d chunks once', async (chunks) => {
     const segment = new SegmentBytes()
-    for (let i = 0; i < 10; i++) segment.records(Buffer.alloc(2 * CHUNK))
+    for (let i = 0; i < 10; i++) segment.records(Buffer.alloc(chunks * CHUNK))
     const { frames } = await scan(segment)
     expect(headers(frames)).toEqual(segment.frames)
     const bytesRead = reads().reduce((sum, length) => sum + length, 0)

@@ -156,9 +156,9 @@ export class SegmentScanner {
     this.#chunkBytes = CHUNK_BYTES
   }
 
-  /** With a frame that is larger than a chunk comes the header of the next one, for that may be as large. */
+  /** As many frames of the needed length as make a chunk, and one header: so that of frames alike nothing is read twice. */
   async #read(position: number, needed: number): Promise<Buffer> {
-    const length = needed > this.#chunkBytes ? needed + FRAME_HEADER_BYTES : this.#chunkBytes
+    const length = Math.max(1, Math.floor(this.#chunkBytes / needed)) * needed + FRAME_HEADER_BYTES
     const chunk = Buffer.allocUnsafe(Math.min(length, this.#limit - position))
     return chunk.subarray(0, await this.#handle.read(chunk, position))
   }
