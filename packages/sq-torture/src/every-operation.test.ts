@@ -59,7 +59,7 @@ class FailingLife {
     return this.#seen
   }
 
-  /** Has it all: several commits, two at once, rotation, reading, an orderly close, and one right after a rotation. */
+  /** Has it all: several commits, two at once, rotation, reading, deletion, truncation, orderly closes. */
   async live(): Promise<void> {
     const log = this.#log
     await this.#step(() => this.#append())
@@ -71,8 +71,10 @@ class FailingLife {
     await this.#close()
     await this.#step(() => this.#append())
     await this.#step(() => log.rotate())
+    await this.#step(() => log.deleteSegments())
     await this.#close()
     await this.#step(() => this.#append())
+    await this.#step(() => log.truncate(Math.max(log.firstOffset, log.history.acknowledged.length - 1)))
     await this.#close()
   }
 
