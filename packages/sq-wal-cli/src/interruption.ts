@@ -1,4 +1,4 @@
-/** Turns Ctrl-C, and the other polite requests to end, into an `AbortSignal`, so that the demo can clean up first. */
+/** Turns Ctrl-C, and the other polite requests to end, into an `AbortSignal`, so that a command can clean up first. */
 import { constants } from 'node:os'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

@@ -1,0 +1,49 @@
+/** Which log a command is about, as people write it on a command line. */
+import { dirname, basename } from 'node:path'
+import type { Command } from 'commander'
+import { UsageError } from './usage-error.ts'
+
+/** The variable that says where the logs are, where no option does. */
+const VARIABLE = 'SQ_WAL_DIR'
+
+export interface LogName {
+  readonly dataDir: string
+  readonly topic: string
+  readonly partition: number
+}
+
+/** Options of every command that is about one log or more. */
+export interface DataDirOption {
+  readonly dataDir?: string
+}
+
+/** The argument that names a log, and the option that says where it is. */
+export function addLogArgument(command: Command): Command {
+  return addDataDirOption(
+    command.argument('<log>', 'TOPIC/PARTITION in the data directory, or the path of its own directory'),
+  )
+}
+
+export function addDataDirOption(command: Command): Command {
+  return command.option('-d, --data-dir <dir>', `where the logs are (default: $${VARIABLE}, or the working directory)`)
+}
+
+/** The data directory that is meant. */
+export function dataDirOf({ dataDir }: DataDirOption): string {
+  return dataDir ?? (process.env[VARIABLE] || '.')
+}
+
+/** Reads `orders/0`, or `data/orders/0`. Throws a `UsageError` that shows what is expected. */
+export function parseLogName(text: string, option: DataDirOption): LogName {
+  const path = text.replace(/\/+$/, '')
+  const [topic, number] = [basename(dirname(path)), basename(path)]
+  if (!/^(0|[1-9]\d{0,9})$/.test(number) || topic === '' || topic === '.' || topic === '..') {
+    throw new UsageError(`a log is named TOPIC/PARTITION, such as orders/0, not ${JSON.stringify(text)}`)
+  }
+  const above = dirname(dirname(path))
+  const isBare = path === `${topic}/${number}`
+  if (!isBare && option.dataDir !== undefined) {
+    throw new UsageError(`with --data-dir a log is named TOPIC/PARTITION, not by the path ${JSON.stringify(text)}`)
+  }
+  return { dataDir: isBare ? dataDirOf(option) : above, topic, partition: Number(number) }
+}

@@ -1,0 +1,43 @@
+/** A bar on stderr with rate and time left, for what takes more than a second; only on a terminal. */
+import { SystemClock } from '@sq/sim'
+import type { Clock } from '@sq/sim'
+import type { SingleBar } from 'cli-progress'
+
+const SHOWN_AFTER_MS = 1000
+
+export interface ProgressBar {
+  /** How much is done by now, of the total it was made for. */
+  reached(done: number): void
+  /** Takes the bar away, before something else is written. */
+  stop(): void
+}
+
+/** `format` tells an amount, such as bytes. */
+export async function progressBar(
+  what: string,
+  { total, format, clock = new SystemClock() }: { total: number; format: (amount: number) => string; clock?: Clock },
+): Promise<ProgressBar> {
+  if (!process.stderr.isTTY || process.env['TERM'] === 'dumb') return { reached() {}, stop() {} }
+  const { default: progress } = await import('cli-progress')
+  const startedMs = clock.monotonic()
+  const told = (done: number): { amount: string; rate: string; left: string } => {
+    const perMs = done / Math.max(clock.monotonic() - startedMs, 1)
+    const left = perMs === 0 ? '?' : String(Math.ceil((total - done) / perMs / 1000))
+    return { amount: format(done), rate: format(Math.round(perMs * 1000)), left }
+  }
+  let bar: SingleBar | null = null
+  return {
+    reached(done) {
+      if (clock.monotonic() - startedMs < SHOWN_AFTER_MS) return
+      if (bar === null) {
+        const line = `${what} [{bar}] {percentage} %  {amount}  {rate}/s  {left} s left`
+        bar = new progress.SingleBar({ format: line, clearOnComplete: true, hideCursor: true, stream: process.stderr })
+        bar.start(total, done, told(done))
+      }
+      bar.update(done, told(done))
+    },
+    stop() {
+      bar?.stop()
+    },
+  }
+}
