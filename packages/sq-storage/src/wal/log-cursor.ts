@@ -119,10 +119,11 @@ export class LogCursor {
   /** Opens the segment that holds the next offset; null where the log has no segment. */
   async #enter(bound: number): Promise<Reading | null> {
     for (let listings = 1; ; listings++) {
+      const isListedNow = this.#listed.length === 0
       const segment = await this.#segmentAt(bound)
       if (segment === null) return null
       try {
-        return await this.#open(segment, bound)
+        return await this.#open(segment, { bound, isListedNow })
       } catch (error) {
         // Deleted, or replaced, since it was listed: a new listing tells.
         if (!isMissing(error) || listings === MAX_LISTINGS) throw error
@@ -144,13 +145,16 @@ export class LogCursor {
     throw this.#outOfRange(firstOffset, bound === Infinity ? (this.#listed.at(-1)?.baseOffset ?? 0) : bound)
   }
 
-  async #open(segment: ListedSegment, bound: number): Promise<Reading> {
+  async #open(
+    segment: ListedSegment,
+    { bound, isListedNow }: { bound: number; isListedNow: boolean },
+  ): Promise<Reading> {
     const { fs, partition, shared } = this.#context
     const { path } = segment
     const successor = this.#listed[this.#listed.indexOf(segment) + 1]
     const opened = await openSegment(fs, segment, { partition, mode: 'read' })
     try {
-      const stated = successor && (await shared.indexes.endOf(opened, { successor, fs, partition }))
+      const stated = successor && (await shared.indexes.endOf(opened, { successor, fs, partition, isListedNow }))
       const limit = stated?.limit ?? (await io('read the size of', path, () => opened.handle.size()))
       // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
       const boundNow = bound === Infinity ? shared.durableBound : bound

@@ -30,6 +30,8 @@ interface Neighbour {
   readonly fs: FileSystem
   readonly partition: Partition
   readonly successor: ListedSegment
+  /** Else it may be gone, and another one say something else. */
+  readonly isListedNow: boolean
 }
 
 /** The end of a segment, as its successor states it. */
@@ -65,9 +67,9 @@ export class SegmentIndexes {
    * Where a segment ends, verified against its successor once: a segment is never written again once it has one, so
    * that one with the same salt and a successor at the same offset holds the same records.
    */
-  async endOf(segment: OpenSegment, { successor, partition, fs }: Neighbour): Promise<StatedEnd> {
+  async endOf(segment: OpenSegment, { successor, partition, fs, isListedNow }: Neighbour): Promise<StatedEnd> {
     const known = this.#of(segment.head.frame.headerCrc)
-    if (known.end?.nextBaseOffset === successor.baseOffset) return known.end
+    if (isListedNow && known.end?.nextBaseOffset === successor.baseOffset) return known.end
     const { link, last } = await verifyLink(segment, await readHead(fs, successor, partition))
     known.end = { last, limit: link.end, nextBaseOffset: successor.baseOffset }
     return known.end

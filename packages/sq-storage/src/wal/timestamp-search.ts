@@ -25,7 +25,8 @@ async function offsetBeforeIn(
   const { segment, successor, timestampMs } = where
   const opened = await openSegment(fs, segment, { partition, mode: 'read' })
   try {
-    const stated = successor && (await shared.indexes.endOf(opened, { successor, fs, partition }))
+    // Should the log be truncated meanwhile, whoever reads from here on will notice: no need to look again at each.
+    const stated = successor && (await shared.indexes.endOf(opened, { successor, fs, partition, isListedNow: true }))
     const limit = stated?.limit ?? (await io('read the size of', segment.path, () => opened.handle.size()))
     const indexed = { segment: opened, listed: segment, last: stated?.last ?? null, limit }
     return await shared.indexes.offsetBefore(indexed, timestampMs)

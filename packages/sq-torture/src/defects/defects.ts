@@ -613,10 +613,16 @@ const READING: readonly Defect[] = [
     replace: '    this.cuts.push(offset)\n',
   },
   {
+    name: 'a reader trusts what it knows of a segment whose successor may be gone',
+    file: `${WAL}/segment-index.ts`,
+    find: 'if (isListedNow && known',
+    replace: 'if (known',
+  },
+  {
     name: 'what is known of segments survives a truncation',
-    file: `${WAL}/shared-log.ts`,
-    find: '    this.indexes.forget()\n',
-    replace: '',
+    file: `${WAL}/segment-index.ts`,
+    find: '  forget(): void {\n',
+    replace: '  forget(): void {\n    if (this.#known.size >= 0) return\n',
   },
   {
     name: 'who was given a part of a commit is given that part again',
