@@ -3,7 +3,8 @@
  */
 export class Alarm {
   #rung = false
-  #stop: { readonly reason: unknown } | null = null
+  #stopped = false
+  #failure: { readonly reason: unknown } | null = null
   #wake: (() => void) | null = null
 
   ring(): void {
@@ -12,20 +13,26 @@ export class Alarm {
     this.#wake = null
   }
 
-  /** Rings for the last time. What waits ends with this error; quietly, if there is none. */
-  stop(reason: unknown = null): void {
-    this.#stop ??= { reason }
+  /** Rings for the last time: what waits ends. */
+  stop(): void {
+    this.#stopped = true
     this.ring()
+  }
+
+  /** The same, with an error; unless it was stopped before. */
+  fail(reason: unknown): void {
+    if (!this.#stopped) this.#failure = { reason }
+    this.stop()
   }
 
   /** Whether there is nothing more to wait for. */
   get stopped(): boolean {
-    return this.#stop !== null
+    return this.#stopped
   }
 
   /** Throws the error that it was stopped with, if it was. */
-  throwIfStopped(): void {
-    if (this.#stop !== null && this.#stop.reason !== null) throw this.#stop.reason
+  throwIfFailed(): void {
+    if (this.#failure !== null) throw this.#failure.reason
   }
 
   /** What rang so far is forgotten: about to look whether there is anything. */
@@ -35,7 +42,7 @@ export class Alarm {
 
   /** Until it rings, or has rung since the last `reset`. One may wait at a time. */
   wait(): Promise<void> {
-    if (this.#rung || this.#stop !== null) return Promise.resolve()
+    if (this.#rung || this.#stopped) return Promise.resolve()
     return new Promise<void>((resolve) => {
       this.#wake = resolve
     })

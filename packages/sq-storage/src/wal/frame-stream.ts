@@ -2,7 +2,7 @@
  * The commits of a range of a log, as they are there or become durable: `log-cursor.ts` finds them in the files, those
  * just made come from memory, and in between it waits.
  */
-import { DivergedError } from '../errors.ts'
+import { DivergedError, OffsetOutOfRangeError } from '../errors.ts'
 import type { Alarm } from './alarm.ts'
 import { LogCursor, partOf } from './log-cursor.ts'
 import type { CursorContext } from './log-cursor.ts'
@@ -12,6 +12,9 @@ import type { LocatedFrame } from './recent-frames.ts'
 import { io } from './segment-file.ts'
 import type { SharedLog } from './shared-log.ts'
 import { offsetBefore } from './timestamp-search.ts'
+
+/** How often a time is looked for again where its place is gone when it is read. */
+const MAX_ATTEMPTS = 16
 
 export interface StreamContext extends CursorContext {
   readonly shared: SharedLog
@@ -31,8 +34,9 @@ export class FrameStream {
   /** Frames that are still to be returned, from one of them on. */
   #found: readonly LocatedFrame[] = []
   #at = 0
-  /** The offset after the last one that was returned. */
-  #returned: number | null = null
+  /** The offset after the last one of the frames that were taken; and after those of their records that were handed out. */
+  #taken: number | null = null
+  #given: number | null = null
   /** How many truncations this stream knows of. */
   #cutsSeen: number
   #stopWatching: (() => void) | null = null
@@ -44,24 +48,35 @@ export class FrameStream {
     if (range.follow) context.shared.follow(context.alarm)
   }
 
-  /** Whether nothing more is wanted: `more` then says so, or rejects with the reason. */
-  get isStopped(): boolean {
-    return this.#context.alarm.stopped
+  /** Whether what was taken is to be handed out no further: `more` is to be asked. */
+  get isInterrupted(): boolean {
+    return this.#context.alarm.stopped || this.#isCut
+  }
+
+  /** The records before this offset are about to be handed out. */
+  give(nextOffset: number): void {
+    this.#given = nextOffset
   }
 
   /** The next frame, if it is at hand; else null: `more` is to be asked. */
   take(): LocatedFrame | null {
-    const located = this.isStopped || this.#isCut ? undefined : this.#found[this.#at]
-    if (located === undefined) return null
-    this.#at++
-    return this.#return(located)
+    if (this.isInterrupted) return null
+    const located = this.#found[this.#at]
+    if (located !== undefined) {
+      this.#at++
+      return this.#next(located)
+    }
+    // Who waits holds nothing.
+    this.#found = []
+    this.#at = 0
+    return null
   }
 
   /** Resolves once there are frames at hand, with true; with false at the end. */
   async more(): Promise<boolean> {
     const { alarm } = this.#context
     for (;;) {
-      alarm.throwIfStopped()
+      alarm.throwIfFailed()
       if (alarm.stopped) return false
       alarm.reset()
       if (!this.#isAtBound) {
@@ -85,12 +100,12 @@ export class FrameStream {
     await this.#cursor?.close()
   }
 
-  #return(located: LocatedFrame): LocatedFrame {
+  #next(located: LocatedFrame): LocatedFrame {
     const { segment, frame } = located
-    const [from, to] = [this.#returned ?? 0, nextOffsetAfter(frame.header)]
-    const isRepeated = this.#returned !== null && frame.header.baseOffset < from
-    this.#returned = to
-    // Its beginning was returned while a truncation inside it was under way, which was given up.
+    const [from, to] = [this.#taken ?? 0, nextOffsetAfter(frame.header)]
+    const isRepeated = this.#taken !== null && frame.header.baseOffset < from
+    this.#taken = to
+    // Its beginning was taken while a truncation inside it was under way, which was given up.
     return isRepeated ? { segment, frame: partOf(frame, { from, to }) } : located
   }
 
@@ -111,21 +126,31 @@ export class FrameStream {
     if (!this.#range.follow || this.#isCut || cursor === null || cursor.isReading) return []
     const { nextOffset } = cursor
     const recent = nextOffset === null || this.#isComplete() ? [] : this.#context.shared.recent.from(nextOffset)
-    if (recent.length > 0) cursor.skip(recent)
+    // Where they are not what follows, the files say what has happened.
+    if (recent[0] === undefined || !cursor.isFollowedBy(recent[0])) return []
+    cursor.skip(recent)
     return recent
   }
 
   async #look(): Promise<readonly LocatedFrame[]> {
-    if (this.#isCut) await this.#beginAgain()
-    try {
-      this.#cursor ??= await this.#begin()
-      const frames = this.#isComplete() ? [] : await this.#cursor.next()
-      return this.#isCut ? await this.#look() : frames
-    } catch (error) {
-      // A truncation under way looks like much else.
-      if (!this.#isCut) throw error
-      return this.#look()
+    for (let attempts = 1; ; attempts++) {
+      if (this.#isCut) await this.#beginAgain()
+      try {
+        this.#cursor ??= await this.#begin()
+        const frames = this.#isComplete() ? [] : await this.#cursor.next()
+        if (!this.#isCut) return frames
+      } catch (error) {
+        // A truncation under way looks like much else; and what a time was found in may have been deleted since.
+        const isMoved = error instanceof OffsetOutOfRangeError && this.#isByTime && attempts < MAX_ATTEMPTS
+        if (!this.#isCut && !isMoved) throw error
+        await this.#dropCursor()
+      }
     }
+  }
+
+  /** Whether a time says where to begin. */
+  get #isByTime(): boolean {
+    return this.#range.fromTimestampMs !== null && this.#taken === null
   }
 
   async #begin(): Promise<LogCursor> {
@@ -142,19 +167,26 @@ export class FrameStream {
       },
     }
     const context = { fs, partition, shared: view }
-    const start = fromTimestampMs === null ? from : await offsetBefore(context, fromTimestampMs)
-    return new LogCursor(context, this.#returned ?? start)
+    if (fromTimestampMs === null || this.#taken !== null) return new LogCursor(context, this.#taken ?? from)
+    const found = await offsetBefore(context, fromTimestampMs)
+    return new LogCursor(context, Math.min(found, durableBound()))
   }
 
-  /** After a truncation: what was found may be void. What was returned must not be. */
+  /** After a truncation: what was found may be void. What was handed out must not be. */
   async #beginAgain(): Promise<void> {
+    await this.#dropCursor()
     const { shared, partition } = this.#context
-    const cut = Math.min(...shared.cuts.slice(this.#cutsSeen))
-    this.#cutsSeen = shared.cuts.length
-    if (this.#returned !== null && this.#returned > cut) {
+    let cut = Infinity
+    for (; this.#cutsSeen < shared.cuts.length; this.#cutsSeen++) cut = Math.min(cut, shared.cuts[this.#cutsSeen] ?? cut)
+    if (this.#given !== null && this.#given > cut) {
       throw new DivergedError({ path: partition.directory, offset: BigInt(cut) })
     }
+    // Goes on with the first record that was not handed out.
+    this.#taken = this.#given
     this.#bound = Math.min(this.#bound, cut)
+  }
+
+  async #dropCursor(): Promise<void> {
     await this.#cursor?.close()
     this.#cursor = null
   }

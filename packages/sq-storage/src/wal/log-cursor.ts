@@ -3,7 +3,7 @@
  * on it; `scan.ts` walks a single segment.
  */
 import type { FileSystem } from '@sq/sim'
-import { CorruptLogError, DivergedError, OffsetOutOfRangeError, systemCode, WalIoError } from '../errors.ts'
+import { CorruptLogError, DivergedError, OffsetOutOfRangeError } from '../errors.ts'
 import { knownDamage, provenDamage } from './damage.ts'
 import { checksum, frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
@@ -12,13 +12,10 @@ import type { Partition } from './partition.ts'
 import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
 import { sliceRecords } from './record.ts'
 import { SegmentScanner } from './scan.ts'
-import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, readHead } from './segment-file.ts'
+import { giveUp, io, isMissing, listSegmentFiles, MAX_LISTINGS, openSegment, placeAfterHead, readHead } from './segment-file.ts'
 import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
 import type { Indexed } from './segment-index.ts'
 import type { SharedLog } from './shared-log.ts'
-
-/** How often the log is listed anew when a file is gone that was listed just now. */
-const MAX_LISTINGS = 16
 
 /** A log, and who else knows of it. */
 export interface CursorContext {
@@ -44,6 +41,8 @@ interface Reached {
   /** What its OPEN states of the segment before; null also where that was not read. */
   readonly previous: SegmentLink | null
   readonly place: FramePlace
+  /** The place behind its last records: what follows them, a MARK or a SEAL, may have become void. */
+  readonly recordsEnd: FramePlace
 }
 
 export class LogCursor {
@@ -74,6 +73,8 @@ export class LogCursor {
    * asked again then. Throws as `WalReader.read` does. A file is open between two calls, but not after one that gave nothing.
    */
   async next(): Promise<readonly LocatedFrame[]> {
+    // What was opened by an earlier call ends where the file ended then: behind it there may be more by now.
+    let isFromBefore = this.#reading !== null
     for (;;) {
       const { shared } = this.#context
       // Asked before the directory is listed: what is durable by now is in the segments that are listed.
@@ -88,7 +89,8 @@ export class LogCursor {
       const reading = this.#reading
       const frames = await this.#read(reading)
       if (frames.length > 0) return frames
-      if (this.#reading === null && (await this.#isOver(reading))) return []
+      if (this.#reading === null && !isFromBefore && (await this.#isOver(reading))) return []
+      isFromBefore = false
     }
   }
 
@@ -97,7 +99,13 @@ export class LogCursor {
     return this.#reading !== null
   }
 
-  /** Goes on behind frames that were read elsewhere, the first of which holds the next offset. Not while reading. */
+  /** Whether a frame is the one after the last that was read, of the same segment. */
+  isFollowedBy({ segment, frame }: LocatedFrame): boolean {
+    const place = this.#reached?.place
+    return place?.salt === segment.salt && place.previousCrc === frame.header.previousCrc
+  }
+
+  /** Goes on behind frames that were read elsewhere, the first of which follows the last. Not while reading. */
   skip(located: readonly LocatedFrame[]): void {
     this.#listed = []
     for (const [at, { segment, frame }] of located.entries()) {
@@ -119,6 +127,8 @@ export class LogCursor {
   /** Opens the segment that holds the next offset; null where the log has no segment. */
   async #enter(bound: number): Promise<Reading | null> {
     for (let listings = 1; ; listings++) {
+      // The last of those that were listed before may have a successor by now, which says where it ends.
+      if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.nextBaseOffset === null) this.#listed = []
       const isListedNow = this.#listed.length === 0
       const segment = await this.#segmentAt(bound)
       if (segment === null) return null
@@ -132,13 +142,23 @@ export class LogCursor {
     }
   }
 
+  /** What is to be read next, not all of which may be to be returned: a truncation may have cut a commit. */
+  get #wanted(): number | null {
+    return this.#visited.length > 0 ? (this.#reached?.place.nextOffset ?? null) : this.#next
+  }
+
+  /** The segment of those listed that holds what is to be read next. */
+  #listedFor(firstOffset: number): ListedSegment | undefined {
+    const wanted = this.#wanted ?? firstOffset
+    return this.#listed.findLast(({ baseOffset }) => baseOffset <= wanted)
+  }
+
   async #segmentAt(bound: number): Promise<ListedSegment | null> {
     const { fs, partition } = this.#context
     if (this.#listed.length === 0) this.#listed = await listSegmentFiles(fs, partition.directory)
     const firstOffset = this.#listed[0]?.baseOffset ?? 0
-    // What was read comes first, although not all of it may have been returned: a truncation may have cut a commit.
-    const wanted = (this.#visited.length > 0 ? this.#reached?.place.nextOffset : this.#next) ?? firstOffset
-    const segment = this.#listed.findLast(({ baseOffset }) => baseOffset <= wanted)
+    const wanted = this.#wanted ?? firstOffset
+    const segment = this.#listedFor(firstOffset)
     if (segment !== undefined) return segment
     if (this.#listed.length === 0 && wanted < bound && bound !== Infinity) throw missing(partition, { wanted, bound })
     if (this.#listed.length === 0 && wanted === 0) return null
@@ -160,7 +180,8 @@ export class LogCursor {
       const boundNow = bound === Infinity ? shared.durableBound : bound
       const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit })
       this.#next ??= segment.baseOffset
-      this.#reached = { baseOffset: segment.baseOffset, previous: opened.head.open.previous, place: start }
+      const recordsEnd = this.#reached?.place.salt === start.salt ? this.#reached.recordsEnd : start
+      this.#reached = { baseOffset: segment.baseOffset, previous: opened.head.open.previous, place: start, recordsEnd }
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
       return { segment, opened, scanner, limit, bound: boundNow }
     } catch (error) {
@@ -173,24 +194,32 @@ export class LogCursor {
   async #startIn(indexed: Indexed): Promise<FramePlace> {
     const { head } = indexed.segment
     const reached = this.#reached
-    if (reached !== null && this.#visited.length > 0 && !this.#goesOn(reached, head)) throw await this.#divergence()
+    if (reached !== null && this.#visited.length > 0 && !(await this.#goesOn(reached, head))) throw await this.#divergence()
     if (reached !== null && reached.place.salt === head.frame.headerCrc) {
-      if (reached.place.position <= indexed.limit) return reached.place
+      const { place, recordsEnd } = reached
+      if (place.position <= indexed.limit) return place
+      if (recordsEnd.position <= indexed.limit) return recordsEnd
       if (indexed.last !== null) throw await this.#divergence()
-      throw shortened(head, { reached: reached.place, limit: indexed.limit })
+      throw shortened(head, { reached: place, limit: indexed.limit })
     }
     const next = this.#next ?? head.baseOffset
     return next === head.baseOffset ? placeAfterHead(head) : this.#context.shared.indexes.start(indexed, next)
   }
 
-  /** Whether a segment goes on where reading had come to; else records that were returned are no longer in the log. */
-  #goesOn({ baseOffset, previous, place }: Reached, head: SegmentHead): boolean {
+  /** Whether a segment goes on where reading had come to. */
+  async #goesOn({ baseOffset, previous, place, recordsEnd }: Reached, head: SegmentHead): Promise<boolean> {
     if (head.frame.headerCrc === place.salt) return true
     if (head.baseOffset !== place.nextOffset) return false
     const before = head.open.previous
     // In place of one that held no record: made when the first write to that one failed.
     if (head.baseOffset === baseOffset) return before?.lastCrc === previous?.lastCrc
-    return before?.baseOffset === baseOffset && before.end >= place.position
+    if (before?.baseOffset !== baseOffset || before.end < recordsEnd.position) return false
+    const known = [place, recordsEnd].find(({ position }) => position === before.end)
+    if (known !== undefined) return known.previousCrc === before.lastCrc
+    // It ends behind what was read of it: with what else, if it is the same.
+    const { fs, partition } = this.#context
+    const segment = this.#listed.find((listed) => listed.baseOffset === baseOffset)
+    return segment === undefined || (await readHead(fs, segment, partition)).frame.headerCrc === place.salt
   }
 
   async #read(reading: Reading): Promise<readonly LocatedFrame[]> {
@@ -223,8 +252,9 @@ export class LogCursor {
   #advance({ baseOffset, salt }: FrameOrigin, header: FrameHeader): void {
     const nextOffset = nextOffsetAfter(header)
     const place = { position: frameEnd(header), nextOffset, previousCrc: header.headerCrc, salt }
-    const previous = this.#reached?.baseOffset === baseOffset ? this.#reached.previous : null
-    this.#reached = { baseOffset, previous, place }
+    const before = this.#reached?.place.salt === salt ? this.#reached : null
+    const recordsEnd = header.type === FrameType.RECORDS ? place : (before?.recordsEnd ?? place)
+    this.#reached = { baseOffset, previous: before?.previous ?? null, place, recordsEnd }
     if (header.type !== FrameType.RECORDS || nextOffset <= (this.#next ?? 0)) return
     this.#next = nextOffset
     if (this.#visited.at(-1)?.salt !== salt) this.#visited.push({ baseOffset, salt })
@@ -302,11 +332,6 @@ export function partOf({ header, body, bytes }: Frame, { from, to }: { from: num
   const part = sliceRecords(body, from - baseOffset, to - baseOffset)
   const changed = { baseOffset: from, recordCount: to - from, bodyLength: part.length, bodyCrc: checksum(part) }
   return { header: { ...header, ...changed }, body: part, bytes }
-}
-
-/** Whether a file was not there. */
-function isMissing(error: unknown): boolean {
-  return error instanceof WalIoError && systemCode(error.cause) === 'ENOENT'
 }
 
 /** The damage where a file is shorter than what was read of it. */

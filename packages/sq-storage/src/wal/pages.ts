@@ -43,13 +43,14 @@ export class BatchPages implements Pages<RecordBatch> {
       this.#isOver = baseOffset >= range.to || !this.#budget.take(recordCount, frame.body.length)
       if (this.#isOver) return []
       count(recordCount, frame)
+      stream.give(baseOffset + recordCount)
       return [batch]
     }
     return []
   }
 
   more(): Promise<boolean> {
-    return this.#isOver ? Promise.resolve(false) : this.#context.stream.more()
+    return more(this.#context.stream, this.#isOver)
   }
 
   close(): Promise<void> {
@@ -76,7 +77,8 @@ export class RecordPages implements Pages<LogRecord> {
   take(): readonly LogRecord[] {
     const { stream, range, count } = this.#context
     while (!this.#isOver) {
-      if (this.#commit === null || this.#commit.left === 0 || stream.isStopped) {
+      if (stream.isInterrupted) this.#commit = null
+      if (this.#commit === null || this.#commit.left === 0) {
         const located = stream.take()
         if (located === null) return []
         this.#commit = new CommitRecords(located, range)
@@ -87,13 +89,14 @@ export class RecordPages implements Pages<LogRecord> {
       if (taken.length === 0) continue
       count(taken.length, this.#counted === this.#commit ? null : this.#commit.frame)
       this.#counted = this.#commit
+      stream.give(Number(taken.at(-1)?.offset) + 1)
       return taken
     }
     return []
   }
 
   more(): Promise<boolean> {
-    return this.#isOver ? Promise.resolve(false) : this.#context.stream.more()
+    return more(this.#context.stream, this.#isOver)
   }
 
   close(): Promise<void> {
@@ -108,6 +111,11 @@ export class RecordPages implements Pages<LogRecord> {
     this.#isReached = first !== -1
     return this.#isReached ? records.slice(first) : []
   }
+}
+
+/** Also where all was handed out that was asked for: who is told to end with an error is told so. */
+function more(stream: FrameStream, isOver: boolean): Promise<boolean> {
+  return isOver && !stream.isInterrupted ? Promise.resolve(false) : stream.more()
 }
 
 /** The records of one commit that lie in a range: the first commit may begin before it, the last end behind it. */

@@ -106,7 +106,7 @@ export class WalReader implements AsyncDisposable {
   /** Ends all iterations at their next record, also those that wait for one. Their files are closed when they end. */
   close(): Promise<void> {
     this.#closed = true
-    for (const alarm of this.#alarms) alarm.stop(this.#closedError())
+    for (const alarm of this.#alarms) alarm.fail(this.#closedError())
     return Promise.resolve()
   }
 
@@ -130,8 +130,8 @@ export class WalReader implements AsyncDisposable {
 
   #stream(range: ReadRange, alarm: Alarm): FrameStream {
     const { signal } = range
-    const onAbort = (): void => alarm.stop(signal.reason)
-    if (this.#closed) alarm.stop(this.#closedError())
+    const onAbort = (): void => alarm.fail(signal.reason)
+    if (this.#closed) alarm.fail(this.#closedError())
     if (signal.aborted) onAbort()
     // Many may follow until one signal: no leak, of which Node would warn.
     setMaxListeners(0, signal)

@@ -47,6 +47,29 @@ export async function listSegmentFiles(fs: FileSystem, directory: string): Promi
   return segmentsAmong(names, directory)
 }
 
+/** How often a log is listed anew when a file is gone that was listed just now. */
+export const MAX_LISTINGS = 16
+
+/** Does something with the segments that are listed; again, with a new listing, where one of them is gone by then. */
+export async function whileListed<T>(
+  list: () => Promise<ListedSegment[]>,
+  action: (listed: ListedSegment[]) => Promise<T>,
+): Promise<T> {
+  for (let listings = 1; ; listings++) {
+    const listed = await list()
+    try {
+      return await action(listed)
+    } catch (error) {
+      if (!isMissing(error) || listings === MAX_LISTINGS) throw error
+    }
+  }
+}
+
+/** Whether a file was not there. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof WalIoError && systemCode(error.cause) === 'ENOENT'
+}
+
 /** All names in a partition's directory. Rejects with `LogNotFoundError` where there is none. */
 export function listNames(fs: FileSystem, directory: string): Promise<string[]> {
   return missingAsNotFound(directory, () => fs.readdir(directory))

@@ -10,7 +10,7 @@ import { SummaryBuilder } from './seal.ts'
 import type { IndexEntry, SegmentSummary } from './seal.ts'
 import type { Partition } from './partition.ts'
 import { io, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
-import type { ListedSegment, OpenSegment } from './segment-file.ts'
+import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
 import { readSummary, summarize } from './segment-summary.ts'
 
 /** How many segments' indexes are kept: of 64 MiB each, at some 60 KiB. */
@@ -40,27 +40,43 @@ interface StatedEnd {
   readonly limit: number
 }
 
+/** What is known of an ended segment, as long as it has this successor. */
+interface EndedSegment extends StatedEnd {
+  readonly nextBaseOffset: number | null
+  readonly maxTimestampMs: number
+}
+
 /** What is known of one log's segments: all of those asked for last, and of the others the latest timestamp. */
 export class SegmentIndexes {
   /** By the salt of the segment, which tells it from any other that had its name. Oldest use first. */
   readonly #known = new Map<number, SegmentIndex>()
-  /**
-   * The latest timestamp of each ended segment, by its first and its last offset. Another process might truncate the
-   * log to just where a segment begins, and end its new one at the same offset: that would not be noticed.
-   */
-  readonly #latest = new Map<string, number>()
+  /** Of ended segments, by base offset. */
+  readonly #ended = new Map<number, EndedSegment>()
 
-  /** The log was truncated. */
-  forget(): void {
-    this.#known.clear()
-    this.#latest.clear()
+  /** How many of the oldest segments have only timestamps smaller than this, as far as is known. */
+  knownBefore(timestampMs: number, listed: readonly ListedSegment[]): number {
+    // Of segments that were deleted meanwhile nothing is kept for long.
+    if (this.#ended.size > 2 * listed.length) this.#ended.clear()
+    const at = listed.findIndex(({ baseOffset, nextBaseOffset }) => {
+      const known = this.#ended.get(baseOffset)
+      return known === undefined || known.nextBaseOffset !== nextBaseOffset || known.maxTimestampMs >= timestampMs
+    })
+    return at === -1 ? listed.length : at
   }
 
-  /** Those of the segments for which it is not known that all timestamps are smaller than this. */
-  notBefore(timestampMs: number, listed: readonly ListedSegment[]): ListedSegment[] {
-    // Of segments that were deleted meanwhile nothing is kept for long.
-    if (this.#latest.size > 2 * listed.length) this.#latest.clear()
-    return listed.filter((segment) => (this.#latest.get(nameOf(segment)) ?? Infinity) >= timestampMs)
+  /**
+   * Whether what is known of a segment, and of all before it, is so: its successor states its last frame, whose
+   * checksum stands for all frames before it, the first of which states the last frame of the segment before.
+   */
+  isAsKnown({ baseOffset }: ListedSegment, { open: { previous } }: SegmentHead): boolean {
+    const known = this.#ended.get(baseOffset)
+    if (known === undefined || previous?.baseOffset !== baseOffset) return false
+    return previous.end === known.limit && previous.lastCrc === known.last.headerCrc
+  }
+
+  /** Nothing of what is known of timestamps is so. */
+  forgetTimes(): void {
+    this.#ended.clear()
   }
 
   /**
@@ -98,7 +114,8 @@ export class SegmentIndexes {
     const known = this.#of(head.frame.headerCrc)
     const { index, maxTimestampMs } =
       last === null ? await known.upTo(Infinity, { segment, limit }) : await known.summary(segment, last)
-    if (last !== null) this.#latest.set(nameOf(listed), maxTimestampMs)
+    const { baseOffset, nextBaseOffset } = listed
+    if (last !== null) this.#ended.set(baseOffset, { nextBaseOffset, maxTimestampMs, last, limit })
     if (last !== null && maxTimestampMs < timestampMs) return null
     const entry = index.findLast((indexed) => indexed.maxTimestampMs < timestampMs && indexed.position < limit)
     return head.baseOffset + (entry?.offsetDelta ?? 0)
@@ -114,10 +131,6 @@ export class SegmentIndexes {
     }
     return index
   }
-}
-
-function nameOf({ baseOffset, nextBaseOffset }: ListedSegment): string {
-  return `${baseOffset} ${nextBaseOffset}`
 }
 
 /** The place before an indexed frame, or null if it is not there. */

@@ -19,6 +19,7 @@ import {
   readHead,
   statDirectory,
   verifyLink,
+  whileListed,
 } from './segment-file.ts'
 import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
 import { findSeal, readSummary, summarize } from './segment-summary.ts'
@@ -42,7 +43,7 @@ export interface SegmentInfo {
 /**
  * The segments of a partition's log, oldest first. Reads the ends of those that have a SEAL, and scans the others: the
  * active one, and those that a failure ended. Rejects as `WalReader.open` and `read` do; an empty log has no segments.
- * Damage inside a segment is not looked for.
+ * Damage inside a segment is not looked for. While a truncation is under way it shows what stands on disk then.
  */
 export async function listSegments(
   fs: FileSystem,
@@ -52,13 +53,17 @@ export async function listSegments(
 ): Promise<SegmentInfo[]> {
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
   const { identity } = await statDirectory(fs, located.directory)
-  const listed = await listSegmentFiles(fs, located.directory)
   const context = { partition: located, durableBound: () => sharedLog(identity).durableBound }
-  const described: SegmentInfo[] = []
-  for (const [at, segment] of listed.entries()) {
-    described.push(await describeSegment(fs, { segment, successor: listed[at + 1] }, context))
-  }
-  return described
+  return whileListed(
+    () => listSegmentFiles(fs, located.directory),
+    async (listed) => {
+      const described: SegmentInfo[] = []
+      for (const [at, segment] of listed.entries()) {
+        described.push(await describeSegment(fs, { segment, successor: listed[at + 1] }, context))
+      }
+      return described
+    },
+  )
 }
 
 /** A segment by its own frames or, where it has a successor, by what that one states of its end. */

@@ -32,8 +32,6 @@ export class SharedLog {
   readonly cuts: number[] = []
   #writer: object | null = null
   #nextOffset = 0
-  /** Whether there was a truncation and no commit since. */
-  #isCut = false
   readonly #followers = new Set<Alarm>()
   /** Whether they are about to be called. */
   #isCalling = false
@@ -58,9 +56,6 @@ export class SharedLog {
   /** A commit is durable; `located` gives its frame, should anybody be waiting for it. */
   committed(nextOffset: number, located: () => LocatedFrame): void {
     this.#nextOffset = nextOffset
-    // What was learned of segments while a truncation was under way may be about such as are gone.
-    if (this.#isCut) this.indexes.forget()
-    this.#isCut = false
     if (this.#followers.size > 0) this.recent.add(located())
     else this.recent.clear()
     this.#callSoon()
@@ -71,8 +66,6 @@ export class SharedLog {
     this.#nextOffset = Math.min(this.#nextOffset, offset)
     this.cuts.push(offset)
     this.recent.clear()
-    this.indexes.forget()
-    this.#isCut = true
     this.#call()
   }
 

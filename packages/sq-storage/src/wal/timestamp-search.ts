@@ -1,36 +1,69 @@
 /** Finds where in a log a time is reached, by the summaries and indexes of its segments. */
 import type { CursorContext } from './log-cursor.ts'
-import { giveUp, io, listSegmentFiles, openSegment } from './segment-file.ts'
-import type { ListedSegment } from './segment-file.ts'
+import { giveUp, io, listSegmentFiles, openSegment, whileListed } from './segment-file.ts'
+import type { ListedSegment, OpenSegment } from './segment-file.ts'
 
 /**
  * An offset before which every record's timestamp is smaller, and not far before the first that is not. Looks at each
- * segment's summary, oldest first, but for those of which it remembers enough. Rejects as reading does.
+ * segment's summary, oldest first, but for those of which enough is known. Rejects as reading does.
  */
 export async function offsetBefore(context: CursorContext, timestampMs: number): Promise<number> {
   const { fs, partition } = context
-  const listed = await listSegmentFiles(fs, partition.directory)
-  for (const segment of context.shared.indexes.notBefore(timestampMs, listed)) {
-    const successor = listed[listed.indexOf(segment) + 1]
-    const offset = await offsetBeforeIn(context, { segment, successor, timestampMs })
-    if (offset !== null) return offset
-  }
-  return 0
+  return whileListed(
+    () => listSegmentFiles(fs, partition.directory),
+    (listed) => new TimestampSearch(context, listed, timestampMs).run(),
+  )
 }
 
-async function offsetBeforeIn(
-  { fs, partition, shared }: CursorContext,
-  where: { segment: ListedSegment; successor: ListedSegment | undefined; timestampMs: number },
-): Promise<number | null> {
-  const { segment, successor, timestampMs } = where
-  const opened = await openSegment(fs, segment, { partition, mode: 'read' })
-  try {
+class TimestampSearch {
+  readonly #context: CursorContext
+  readonly #listed: readonly ListedSegment[]
+  readonly #timestampMs: number
+
+  constructor(context: CursorContext, listed: readonly ListedSegment[], timestampMs: number) {
+    this.#context = context
+    this.#listed = listed
+    this.#timestampMs = timestampMs
+  }
+
+  async run(): Promise<number> {
+    const { indexes } = this.#context.shared
+    const first = indexes.knownBefore(this.#timestampMs, this.#listed)
+    for (let at = first; at < this.#listed.length; at++) {
+      const offset = await this.#lookIn(at, { isFirst: at === first })
+      if (offset === 'not as known') {
+        indexes.forgetTimes()
+        return this.run()
+      }
+      if (offset !== null) return offset
+    }
+    return 0
+  }
+
+  /** The offset, if it is in a segment. What was known of those before the first that is looked at is checked there. */
+  async #lookIn(at: number, { isFirst }: { isFirst: boolean }): Promise<number | null | 'not as known'> {
+    const { fs, partition, shared } = this.#context
+    const segment = this.#listed[at]
+    if (segment === undefined) return null
+    const opened = await openSegment(fs, segment, { partition, mode: 'read' })
+    try {
+      const before = isFirst ? this.#listed[at - 1] : undefined
+      if (before !== undefined && !shared.indexes.isAsKnown(before, opened.head)) return 'not as known'
+      return await this.#offsetIn(opened, segment)
+    } finally {
+      await giveUp(opened.handle)
+    }
+  }
+
+  async #offsetIn(opened: OpenSegment, listed: ListedSegment): Promise<number | null> {
+    const { fs, partition, shared } = this.#context
+    const successor = this.#listed[this.#listed.indexOf(listed) + 1]
     // Should the log be truncated meanwhile, whoever reads from here on will notice: no need to look again at each.
     const stated = successor && (await shared.indexes.endOf(opened, { successor, fs, partition, isListedNow: true }))
-    const limit = stated?.limit ?? (await io('read the size of', segment.path, () => opened.handle.size()))
-    const indexed = { segment: opened, listed: segment, last: stated?.last ?? null, limit }
-    return await shared.indexes.offsetBefore(indexed, timestampMs)
-  } finally {
-    await giveUp(opened.handle)
+    const limit = stated?.limit ?? (await io('read the size of', listed.path, () => opened.handle.size()))
+    return shared.indexes.offsetBefore(
+      { segment: opened, listed, last: stated?.last ?? null, limit },
+      this.#timestampMs,
+    )
   }
 }

@@ -585,8 +585,8 @@ const READING: readonly Defect[] = [
   {
     name: 'a reader believes any segment that begins where it had come to',
     file: `${WAL}/log-cursor.ts`,
-    find: 'return before?.baseOffset === baseOffset && before.end >= place.position',
-    replace: 'return true',
+    find: 'if (before?.baseOffset !== baseOffset || before.end < recordsEnd.position) return false',
+    replace: 'if (before !== null) return true',
   },
   {
     name: 'a frame that verifies and holds no records is skipped',
@@ -619,10 +619,28 @@ const READING: readonly Defect[] = [
     replace: 'if (known',
   },
   {
-    name: 'what is known of segments survives a truncation',
-    file: `${WAL}/segment-index.ts`,
-    find: '  forget(): void {\n',
-    replace: '  forget(): void {\n    if (this.#known.size >= 0) return\n',
+    name: 'a search by time believes what it knows of segments that are gone',
+    file: `${WAL}/timestamp-search.ts`,
+    find: "if (before !== undefined && !shared.indexes.isAsKnown(before, opened.head)) return 'not as known'",
+    replace: '',
+  },
+  {
+    name: 'a reader takes the last segment it knew of for the last',
+    file: `${WAL}/log-cursor.ts`,
+    find: '?.nextBaseOffset === null) this.#listed = []',
+    replace: '?.nextBaseOffset === -1) this.#listed = []',
+  },
+  {
+    name: 'a reader does not look again behind what it opened before',
+    file: `${WAL}/log-cursor.ts`,
+    find: 'let isFromBefore = this.#reading !== null',
+    replace: 'let isFromBefore = false',
+  },
+  {
+    name: 'a reader goes on in memory wherever the offset fits',
+    file: `${WAL}/frame-stream.ts`,
+    find: '|| !cursor.isFollowedBy(recent[0])',
+    replace: '',
   },
   {
     name: 'who was given a part of a commit is given that part again',

@@ -1,0 +1,217 @@
+/** One who reads slowly, or in another process, while the log changes under it. */
+import type { FileSystem } from '@sq/sim'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { listSegments, WalReader } from '../index.ts'
+import type { LogRecord, ReadOptions, WalWriter } from '../index.ts'
+import { append, appendBatch, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+
+let log: LogFixture
+let writer: WalWriter
+
+beforeEach(async () => {
+  log = new LogFixture()
+  writer = await log.open()
+})
+
+/** The file system as another process has it: the readers there share nothing with those here. */
+function elsewhere(): FileSystem {
+  return new Proxy(log.fs, {
+    get(fs, name) {
+      if (name === 'stat') {
+        return async (path: string) => {
+          const stat = await fs.stat(path)
+          return { ...stat, identity: `elsewhere ${stat.identity}` }
+        }
+      }
+      const member: unknown = Reflect.get(fs, name)
+      return typeof member === 'function' ? member.bind(fs) : member
+    },
+  })
+}
+
+async function read(options: ReadOptions = {}, fs: FileSystem = log.fs): Promise<AsyncIterableIterator<LogRecord>> {
+  return (await WalReader.open(fs, log.config, 'orders', 0)).read(options)
+}
+
+/** The next record, as `1 b`, or `done`, or the name of the error with its offset. */
+function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
+  return records.next().then(
+    ({ done, value }) => (done === true ? 'done' : `${value.offset} ${Buffer.from(value.value).toString()}`),
+    (error: Error & { offset?: bigint }) => (error.offset === undefined ? error.name : `${error.name} ${error.offset}`),
+  )
+}
+
+/** Lets everything that is ready run, again and again. */
+async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
+}
+
+/** The next record, or nothing if it does not come by itself. */
+function soon(records: AsyncIterableIterator<LogRecord>): Promise<string> {
+  return Promise.race([next(records), quiet().then(() => 'nothing')])
+}
+
+async function failTo(action: () => Promise<unknown>): Promise<void> {
+  log.fs.faults.failNext('sync', 'EIO')
+  await expect(action()).rejects.toThrow('EIO')
+}
+
+describe.each([
+  ['here', () => log.fs],
+  ['in another process', elsewhere],
+])('one who follows slowly, %s', (_, fileSystem) => {
+  it.each([
+    ['a commit', () => append(writer, 'rejected')],
+    ['a batch', () => appendBatch(writer, ['rejected', 'too', 'and this'])],
+    ['a SEAL', () => writer.closeActiveSegment()],
+  ])('sees nothing of %s that failed, and what came instead', async (__, failing) => {
+    await append(writer, 'a')
+    await writer.closeActiveSegment()
+    await append(writer, 'b')
+    const records = await read({ follow: true }, fileSystem())
+    expect(await next(records)).toBe('0 a')
+    await failTo(failing)
+    await append(writer, 'c')
+    expect([await next(records), await next(records)]).toEqual(['1 b', '2 c'])
+    const last = next(records)
+    await quiet()
+    await append(writer, 'd')
+    expect(await last).toBe('3 d')
+  })
+
+  it('goes on in the next segment where the SEAL it had come to failed', async () => {
+    await append(writer, 'a')
+    const records = await read({ follow: true }, fileSystem())
+    expect(await next(records)).toBe('0 a')
+    const second = next(records)
+    await quiet()
+    await failTo(() => writer.closeActiveSegment())
+    await quiet()
+    await append(writer, 'b')
+    expect(await second).toBe('1 b')
+  })
+
+  it('is told that another segment is where the one was that it read, though it is followed alike', async () => {
+    await append(writer, 'a')
+    const records = await read({ follow: true }, fileSystem())
+    expect(await next(records)).toBe('0 a')
+    await writer.truncate(0n)
+    await append(writer, 'A')
+    await writer.closeActiveSegment()
+    await append(writer, 'b')
+    expect(await next(records)).toBe('DivergedError 0')
+  })
+})
+
+describe('one who reads slowly', () => {
+  it('sees nothing of a commit that failed since a writer was opened', async () => {
+    await append(writer, 'a')
+    await writer.closeActiveSegment()
+    await append(writer, 'b')
+    await writer.close()
+    const records = await read()
+    expect(await next(records)).toBe('0 a')
+    writer = await log.open()
+    await failTo(() => append(writer, 'rejected'))
+    await append(writer, 'c')
+    expect([await next(records), await next(records)]).toEqual(['1 b', '2 c'])
+  })
+
+  it('is told of an end by a signal or by closing, also where it was handed all that it may have', async () => {
+    await appendBatch(writer, numbered(200))
+    const controller = new AbortController()
+    const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
+    const [aborted, closed] = [
+      reader.read({ maxRecords: 100, signal: controller.signal }),
+      reader.read({ maxRecords: 100 }),
+    ]
+    await Promise.all([aborted.next(), closed.next()])
+    controller.abort(new Error('enough'))
+    await expect(aborted.next()).rejects.toThrow('enough')
+    await reader.close()
+    expect(await next(closed)).toBe('ClosedError')
+  })
+
+  it('is told where the reason of the signal is null', async () => {
+    const controller = new AbortController()
+    const records = await read({ follow: true, signal: controller.signal })
+    const first = records.next()
+    await quiet()
+    controller.abort(null)
+    await expect(first).rejects.toBeNull()
+  })
+
+  it('is not disturbed by a truncation behind what it was given', async () => {
+    await appendBatch(writer, numbered(10))
+    const records = await read({ to: 3n })
+    for (let offset = 0; offset < 3; offset++) expect(await next(records)).toBe(`${offset} value ${offset}`)
+    await writer.truncate(5n)
+    expect(await next(records)).toBe('done')
+  })
+
+  it('waits for a time although what it passed over is truncated', async () => {
+    await appendEach(writer, ['a', 'b'])
+    const records = await read({ fromTimestampMs: TIMESTAMP_MS + 5, follow: true })
+    const first = next(records)
+    await quiet()
+    await writer.truncate(1n)
+    await writer.append(null, Buffer.from('late'), [], TIMESTAMP_MS + 10)
+    expect(await first).toBe('1 late')
+  })
+})
+
+describe('one who follows', () => {
+  it('in another process sees a commit that was made while it was busy', async () => {
+    log = new LogFixture()
+    const segment = new SegmentBytes().records('a')
+    await log.makeSegments(segment)
+    const records = await read({ follow: true })
+    expect(await next(records)).toBe('0 a')
+    const second = next(records)
+    await quiet()
+    await log.overwrite(log.path(0), segment.records('b').bytes)
+    expect(await second).toBe('1 b')
+    await log.overwrite(log.path(0), segment.records('c').bytes)
+    await quiet()
+    expect(await soon(records)).toBe('2 c')
+  })
+
+  it('sees a commit of a writer that was opened while it was busy', async () => {
+    await append(writer, 'a')
+    await writer.close()
+    const records = await read({ follow: true })
+    expect(await next(records)).toBe('0 a')
+    writer = await log.open()
+    await append(writer, 'b')
+    await quiet()
+    expect(await soon(records)).toBe('1 b')
+  })
+
+  it('is told where the log is another one since its writer was closed', async () => {
+    await appendEach(writer, ['a', 'b'])
+    const records = await read({ follow: true })
+    expect([await next(records), await next(records)]).toEqual(['0 a', '1 b'])
+    await writer.close()
+    await log.overwrite(log.path(0), new SegmentBytes({ segmentId: 77n }).records('a').records('X').bytes)
+    writer = await log.open()
+    const third = next(records)
+    await quiet()
+    await append(writer, 'c')
+    expect(await third).toMatch(/^DivergedError/)
+  })
+})
+
+it('a listing goes on without what is deleted meanwhile', async () => {
+  for (let segment = 0; segment < 4; segment++) {
+    await append(writer, 'a')
+    await writer.closeActiveSegment()
+  }
+  await append(writer, 'last')
+  const hold = log.fs.faults.hold('open', log.path(1))
+  const listing = listSegments(log.fs, log.config, 'orders', 0)
+  await hold.reached
+  await writer.deleteSegments({ belowOffset: 3n })
+  hold.release()
+  expect((await listing).map(({ baseOffset }) => baseOffset)).toEqual([3n, 4n])
+})

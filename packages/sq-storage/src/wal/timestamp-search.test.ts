@@ -1,0 +1,104 @@
+/** What a search by time answers while the log changes; `read-ranges.test.ts` has it in a log that is left alone. */
+import { beforeEach, describe, expect, it } from 'vitest'
+import { repair, verify, WalReader } from '../index.ts'
+import type { WalWriter } from '../index.ts'
+import { LogFixture } from '../testing/log-fixture.ts'
+
+let log: LogFixture
+let writer: WalWriter
+let reader: WalReader
+
+/** Three segments: a and b at 1000, c and d at 2000, e at 3000. */
+beforeEach(async () => {
+  log = new LogFixture()
+  writer = await log.open()
+  await appendAt(1000, 'a', 'b')
+  await writer.closeActiveSegment()
+  await appendAt(2000, 'c', 'd')
+  await writer.closeActiveSegment()
+  await appendAt(3000, 'e')
+  reader = await WalReader.open(log.fs, log.config, 'orders', 0)
+})
+
+async function appendAt(timestampMs: number, ...values: string[]): Promise<void> {
+  for (const value of values) await writer.append(null, Buffer.from(value), [], timestampMs)
+}
+
+/** Gives the second segment's offsets to later records. */
+async function goOnLater(): Promise<void> {
+  await appendAt(5000, 'C', 'D')
+  await writer.closeActiveSegment()
+  await appendAt(6000, 'E')
+}
+
+describe('a search by time', () => {
+  it('while a truncation is under way finds what is left, and later what came then', async () => {
+    const hold = log.fs.faults.hold('unlink')
+    const truncating = writer.truncate(2n)
+    await hold.reached
+    expect(await reader.offsetAt(2500)).toBeNull()
+    hold.release()
+    await truncating
+    await goOnLater()
+    expect(await reader.offsetAt(4000)).toBe(2n)
+  })
+
+  it('that a truncation overtakes leaves nothing wrong behind', async () => {
+    const hold = log.fs.faults.hold('size', log.path(2))
+    const searching = reader.offsetAt(2500)
+    await hold.reached
+    const truncating = writer.truncate(2n)
+    hold.release()
+    await Promise.all([truncating, searching])
+    await goOnLater()
+    expect(await reader.offsetAt(4000)).toBe(2n)
+  })
+
+  it('remembers nothing of what another process has cut off and replaced', async () => {
+    expect(await reader.offsetAt(2500)).toBe(4n)
+    await writer.close()
+    const names = await log.segmentNames()
+    for (const name of names.slice(1)) await log.fs.unlink(`${log.directory}/${name}`)
+    writer = await log.open()
+    await goOnLater()
+    expect(await reader.offsetAt(4000)).toBe(2n)
+  })
+
+  it('remembers nothing of what a repair has dropped', async () => {
+    await writer.close()
+    expect(await reader.offsetAt(2500)).toBe(4n)
+    const content = await log.file(log.path(2))
+    content[content.indexOf('c', 150)] = 0x7a
+    await log.overwrite(log.path(2), content)
+    const [problem] = (await verify(log.fs, log.config, 'orders', 0)).problems
+    if (problem === undefined) throw new Error('the damage was not found')
+    await repair(log.fs, log.config, 'orders', 0, { problem, repair: 'drop-from' })
+    writer = await log.open()
+    const { nextOffset } = writer
+    await appendAt(5000, ...Array.from({ length: 4 - Number(nextOffset) }, () => 'new'))
+    await writer.closeActiveSegment()
+    await appendAt(6000, 'E')
+    expect(await reader.offsetAt(4000)).toBe(nextOffset)
+  })
+
+  it('goes on without segments that are deleted meanwhile', async () => {
+    const hold = log.fs.faults.hold('open', log.path(2))
+    const searching = reader.offsetAt(3000)
+    await hold.reached
+    await writer.deleteSegments({ belowOffset: 4n })
+    hold.release()
+    expect(await searching).toBe(4n)
+  })
+
+  it('whose find is deleted before it is read finds the first that is left', async () => {
+    const opening = log.fs.faults.hold('open', log.path(0))
+    const searching = reader.offsetAt(500)
+    await opening.reached
+    const listing = log.fs.faults.hold('readdir')
+    opening.release()
+    await listing.reached
+    await writer.deleteSegments({ belowOffset: 4n })
+    listing.release()
+    expect(await searching).toBe(4n)
+  })
+})
