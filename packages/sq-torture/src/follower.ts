@@ -12,6 +12,8 @@ export interface Followed {
   check(record: LogRecord): void
   /** The offsets that the log was truncated to, or may have been. */
   readonly cuts: readonly number[]
+  /** For how many turns of the event loop the follower is busy with a record. */
+  busyTurns(): number
 }
 
 export class Follower {
@@ -21,6 +23,7 @@ export class Follower {
   #cutsSeen: number
   #reader: WalReader | null = null
   #stopped = false
+  #inHurry = false
   #failure: unknown = null
 
   constructor(log: Followed) {
@@ -31,6 +34,7 @@ export class Follower {
 
   /** Waits until it has seen all before an offset; it must need no more than some turns of the event loop. */
   async reaches(nextOffset: bigint): Promise<void> {
+    this.#inHurry = true
     for (let turns = 0; this.#failure === null && this.#next !== nextOffset; turns++) {
       if (turns > 1000) throw new Violation(`12: who follows stands at ${this.#next}, the log ends at ${nextOffset}`)
       await new Promise(setImmediate)
@@ -69,6 +73,7 @@ export class Follower {
       if (record.offset !== this.#next) throw new Violation(`2: offset ${record.offset} follows ${this.#next - 1n}`)
       this.#log.check(record)
       this.#next = record.offset + 1n
+      for (let turns = this.#log.busyTurns(); turns > 0 && !this.#inHurry; turns--) await new Promise(setImmediate)
     }
   }
 

@@ -37,6 +37,9 @@ export class LogUnderTest {
   #writer: WalWriter | null = null
   /** What was acknowledged when the last truncation began: one who follows may just have been given some of it. */
   #beforeCut: Contents = []
+  /** All that was ever in the log, by offset: one who is busy may come to it when it was truncated or deleted long ago. */
+  readonly #ever: Set<ValueId>[] = []
+  #isFollowerBusy = false
   readonly #cuts: number[] = []
   #follower: Follower | null = null
 
@@ -93,6 +96,7 @@ export class LogUnderTest {
     try {
       const contents = await this.read()
       this.#check(writer, { before, contents })
+      for (const [offset, id] of contents.entries()) this.#keep(offset, id)
       this.#writer = writer
       return contents
     } catch (error) {
@@ -125,11 +129,16 @@ export class LogUnderTest {
     if (outcome.status === 'fulfilled') {
       this.acknowledged++
       this.history.acknowledge(unit, outcome.value)
+      for (const [index, id] of unit.values.entries()) this.#keep(Number(outcome.value) + index, id)
     } else {
       this.rejected++
       if (outcome.reason instanceof BacklogFullError) this.history.refuse(unit)
       else this.history.reject(unit, outcome.reason)
     }
+  }
+
+  #keep(offset: number, id: ValueId): void {
+    this.#ever[offset] = (this.#ever[offset] ?? new Set()).add(id)
   }
 
   /** Reads beside the writer, which may be at work: nothing may be seen that is not durable. */
@@ -143,14 +152,16 @@ export class LogUnderTest {
     }
   }
 
-  /** Has somebody follow the log, all of it, as long as this process lives. */
-  follow(): void {
+  /** Has somebody follow the log, all of it, as long as this process lives; busy with each record for some turns. */
+  follow({ isBusy, busyTurns }: { isBusy: boolean; busyTurns: () => number }): void {
+    this.#isFollowerBusy = isBusy
     const process = this.#process
     this.#follower ??= new Follower({
       isAlive: () => !process.dead,
       openReader: () => WalReader.open(process, this.#config, TOPIC, PARTITION),
       check: (record) => this.#checkFollowed(record),
       cuts: this.#cuts,
+      busyTurns,
     })
   }
 
@@ -164,7 +175,7 @@ export class LogUnderTest {
   #checkFollowed({ offset, value }: LogRecord): void {
     const at = Number(offset)
     const id = this.#values.id(value)
-    if (this.#beforeCut[at] === id) return
+    if (this.#isFollowerBusy ? this.#ever[at]?.has(id) === true : this.#beforeCut[at] === id) return
     if (this.#writer !== null && offset >= this.#writer.nextOffset) {
       throw new Violation(`7: who follows saw offset ${offset}, and ${this.#writer.nextOffset} are durable`)
     }

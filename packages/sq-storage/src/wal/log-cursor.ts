@@ -135,8 +135,9 @@ export class LogCursor {
       try {
         return await this.#open(segment, { bound, isListedNow })
       } catch (error) {
-        // Deleted, or replaced, since it was listed: a new listing tells.
-        if (!isMissing(error) || listings === MAX_LISTINGS) throw error
+        // What was deleted or replaced since it was listed may also look like damage: a new listing tells.
+        const isStale = isMissing(error) || (listings === 1 && isAboutSegments(error))
+        if (!isStale || listings === MAX_LISTINGS) throw error
         this.#listed = []
       }
     }
@@ -332,6 +333,11 @@ export function partOf({ header, body, bytes }: Frame, { from, to }: { from: num
   const part = sliceRecords(body, from - baseOffset, to - baseOffset)
   const changed = { baseOffset: from, recordCount: to - from, bodyLength: part.length, bodyCrc: checksum(part) }
   return { header: { ...header, ...changed }, body: part, bytes }
+}
+
+/** Whether an error says that segments are not, or do not go together, as they should. */
+function isAboutSegments(error: unknown): boolean {
+  return error instanceof CorruptLogError || error instanceof DivergedError
 }
 
 /** The damage where a file is shorter than what was read of it. */

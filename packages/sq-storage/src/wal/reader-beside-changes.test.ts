@@ -161,6 +161,23 @@ describe('one who reads slowly', () => {
   })
 })
 
+it('one who reads looks again where the segments it knew of do not go together any more', async () => {
+  await appendBatch(writer, ['a', 'b'])
+  await writer.closeActiveSegment()
+  await appendBatch(writer, ['c', 'd'])
+  await writer.closeActiveSegment()
+  await append(writer, 'e')
+  const records = await read({}, elsewhere())
+  expect(await next(records)).toBe('0 a')
+  await writer.truncate(2n)
+  for (const value of ['C', 'D', 'E']) {
+    await append(writer, value)
+    await writer.closeActiveSegment()
+  }
+  const seen = [await next(records), await next(records), await next(records), await next(records)]
+  expect(seen).toEqual(['1 b', '2 C', '3 D', '4 E'])
+})
+
 describe('one who follows', () => {
   it('in another process sees a commit that was made while it was busy', async () => {
     log = new LogFixture()

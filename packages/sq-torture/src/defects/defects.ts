@@ -631,6 +631,12 @@ const READING: readonly Defect[] = [
     replace: '?.nextBaseOffset === -1) this.#listed = []',
   },
   {
+    name: 'a reader takes segments that were replaced for damaged',
+    file: `${WAL}/log-cursor.ts`,
+    find: 'isMissing(error) || (listings === 1 && isAboutSegments(error))',
+    replace: 'isMissing(error)',
+  },
+  {
     name: 'a reader does not look again behind what it opened before',
     file: `${WAL}/log-cursor.ts`,
     find: 'let isFromBefore = this.#reading !== null',

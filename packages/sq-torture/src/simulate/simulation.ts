@@ -36,6 +36,8 @@ export function simulateTraced(seed: number): Promise<Traced> {
 class Simulation {
   readonly #random: Random
   readonly #swarm: Swarm
+  /** For who follows: they come to their records at moments of their own. */
+  readonly #busy: Random
   readonly #fs: InMemoryFileSystem
   readonly #log: LogUnderTest
   #serial = 0
@@ -44,6 +46,7 @@ class Simulation {
   constructor(seed: number) {
     this.#random = new Random(seed)
     this.#swarm = drawSwarm(this.#random)
+    this.#busy = new Random(seed)
     const { failedSync, weakNames, config } = this.#swarm
     this.#fs = new InMemoryFileSystem({ failedSync, weakNames })
     this.#log = new LogUnderTest(this.#fs, { values: new ValueTable(), seed, config })
@@ -145,12 +148,16 @@ class Simulation {
     for (;;) {
       try {
         await untilReadOnly(this.#log, () => this.#log.open())
-        if (this.#swarm.follows) this.#log.follow()
+        if (this.#swarm.follows) this.#follow(this.#swarm.busyTurns)
         return
       } catch (error) {
         if (!isFault(error)) throw error
       }
     }
+  }
+
+  #follow(maxBusyTurns: number): void {
+    this.#log.follow({ isBusy: maxBusyTurns > 0, busyTurns: () => this.#busy.int(maxBusyTurns + 1) })
   }
 
   /** What fails because of a fault may fail. Afterwards the log is open, whatever was done. */

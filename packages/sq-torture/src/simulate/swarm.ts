@@ -15,8 +15,9 @@ export interface Swarm {
   readonly steps: number
   /** Length of the values, drawn anew for each. */
   length(random: Random): number
-  /** Whether somebody follows the log all the while. */
+  /** Whether somebody follows the log all the while; and for how many turns, at most, they are busy with each record. */
   readonly follows: boolean
+  readonly busyTurns: number
   readonly actions: readonly Action[]
   readonly faults: readonly Fault[]
 }
@@ -87,6 +88,7 @@ export function drawSwarm(random: Random): Swarm {
     follows: random.chance(0.5),
     actions: some(ACTIONS),
     faults: some(FAULTS.map(({ name }) => name)),
+    busyTurns: random.pick([0, 3, 30]),
   }
 }
 
