@@ -24,12 +24,14 @@ export interface PagesContext {
 export class BatchPages implements Pages<RecordBatch> {
   readonly #context: PagesContext
   readonly #budget: Budget
+  readonly #sinceMs: number
   #isReached: boolean
   #isOver = false
 
   constructor(context: PagesContext) {
     this.#context = context
     this.#budget = new Budget(context.range)
+    this.#sinceMs = context.range.fromTimestampMs ?? 0
     this.#isReached = context.range.fromTimestampMs === null
   }
 
@@ -38,7 +40,7 @@ export class BatchPages implements Pages<RecordBatch> {
     for (let located = stream.take(); located !== null; located = stream.take()) {
       const { frame, batch = RecordBatch.ofFrame(frame) } = located
       const { baseOffset, recordCount } = frame.header
-      this.#isReached ||= latestTimestamp(located) >= (range.fromTimestampMs ?? 0)
+      this.#isReached ||= latestTimestamp(located) >= this.#sinceMs
       if (!this.#isReached) continue
       this.#isOver = baseOffset >= range.to || !this.#budget.take(recordCount, frame.body.length)
       if (this.#isOver) return []
@@ -62,6 +64,7 @@ export class BatchPages implements Pages<RecordBatch> {
 export class RecordPages implements Pages<LogRecord> {
   readonly #context: PagesContext
   readonly #budget: Budget
+  readonly #sinceMs: number
   #isReached: boolean
   #isOver = false
   /** The commit that is handed out, and the one that was counted last. */
@@ -71,6 +74,7 @@ export class RecordPages implements Pages<LogRecord> {
   constructor(context: PagesContext) {
     this.#context = context
     this.#budget = new Budget(context.range)
+    this.#sinceMs = context.range.fromTimestampMs ?? 0
     this.#isReached = context.range.fromTimestampMs === null
   }
 
@@ -106,8 +110,7 @@ export class RecordPages implements Pages<LogRecord> {
   /** Those from the first on that has the wanted time; all, once it was met. */
   #sinceReached(records: readonly LogRecord[]): readonly LogRecord[] {
     if (this.#isReached) return records
-    const sinceMs = this.#context.range.fromTimestampMs ?? 0
-    const first = records.findIndex(({ timestampMs }) => timestampMs >= sinceMs)
+    const first = records.findIndex(({ timestampMs }) => timestampMs >= this.#sinceMs)
     this.#isReached = first !== -1
     return this.#isReached ? records.slice(first) : []
   }

@@ -1,7 +1,7 @@
 import { Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
 import { flipped, joined, u32, u64 } from '../testing/hand-bytes.ts'
-import { checkRecord, decodeRecords, encodeRecord, readTimestamps, RECORD_OVERHEAD_BYTES, recordBytes } from './record.ts'
+import { checkRecord, decodeRecords, encodeRecord, readTimestamps, RECORD_OVERHEAD_BYTES, recordBytes, RecordDecoder } from './record.ts'
 import type { RecordInput } from './record.ts'
 
 const NO_KEY = u32(0xffff_ffff)
@@ -242,4 +242,14 @@ describe('checkRecord', () => {
     expect(check).toThrow(kind)
     expect(check).toThrow(message)
   })
+})
+
+it('records that are skipped must be there, as must those behind them', () => {
+  const body = Buffer.concat([encoded(EMPTY), encoded({ ...EMPTY, value: Buffer.from('second') })])
+  const decoder = new RecordDecoder(body, { baseOffset: 5, recordCount: 2 })
+  expect(decoder.skip(1)).toBe(true)
+  expect(decoder.take(1)).toMatchObject([{ offset: 6n, value: Buffer.from('second') }])
+  for (const [length, recordCount] of [[body.length - 1, 2], [body.length, 1], [10, 2]] as const) {
+    expect(new RecordDecoder(body.subarray(0, length), { baseOffset: 5, recordCount }).skip(recordCount)).toBe(false)
+  }
 })

@@ -70,8 +70,8 @@ export class SegmentIndexes {
    */
   isAsKnown({ baseOffset }: ListedSegment, { open: { previous } }: SegmentHead): boolean {
     const known = this.#ended.get(baseOffset)
-    if (known === undefined || previous?.baseOffset !== baseOffset) return false
-    return previous.end === known.limit && previous.lastCrc === known.last.headerCrc
+    const isStated = previous?.baseOffset === baseOffset && previous.end === known?.limit
+    return isStated && previous.lastCrc === known.last.headerCrc
   }
 
   /** Nothing of what is known of timestamps is so. */

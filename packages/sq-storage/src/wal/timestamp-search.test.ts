@@ -81,6 +81,14 @@ describe('a search by time', () => {
     expect(await reader.offsetAt(4000)).toBe(nextOffset)
   })
 
+  it('finds nothing in a log without records', async () => {
+    await writer.truncate(0n)
+    expect(await reader.offsetAt(0)).toBeNull()
+    await writer.close()
+    for (const name of await log.segmentNames()) await log.fs.unlink(`${log.directory}/${name}`)
+    expect(await reader.offsetAt(0)).toBeNull()
+  })
+
   it('goes on without segments that are deleted meanwhile', async () => {
     const hold = log.fs.faults.hold('open', log.path(2))
     const searching = reader.offsetAt(3000)

@@ -29,8 +29,10 @@ class TimestampSearch {
   async run(): Promise<number> {
     const { indexes } = this.#context.shared
     const first = indexes.knownBefore(this.#timestampMs, this.#listed)
-    for (let at = first; at < this.#listed.length; at++) {
-      const offset = await this.#lookIn(at, { isFirst: at === first })
+    for (const [at, segment] of this.#listed.entries()) {
+      if (at < first) continue
+      const before = at === first ? this.#listed[at - 1] : undefined
+      const offset = await this.#lookIn(segment, before)
       if (offset === 'not as known') {
         indexes.forgetTimes()
         return this.run()
@@ -40,14 +42,11 @@ class TimestampSearch {
     return 0
   }
 
-  /** The offset, if it is in a segment. What was known of those before the first that is looked at is checked there. */
-  async #lookIn(at: number, { isFirst }: { isFirst: boolean }): Promise<number | null | 'not as known'> {
+  /** The offset, if it is in a segment. What is known of the one before, if that was passed over, is checked here. */
+  async #lookIn(segment: ListedSegment, before: ListedSegment | undefined): Promise<number | null | 'not as known'> {
     const { fs, partition, shared } = this.#context
-    const segment = this.#listed[at]
-    if (segment === undefined) return null
     const opened = await openSegment(fs, segment, { partition, mode: 'read' })
     try {
-      const before = isFirst ? this.#listed[at - 1] : undefined
       if (before !== undefined && !shared.indexes.isAsKnown(before, opened.head)) return 'not as known'
       return await this.#offsetIn(opened, segment)
     } finally {
