@@ -195,7 +195,9 @@ export class OffsetOutOfRangeError extends WalError {
 
 /**
  * Records that a reader already returned are no longer in the log (`SQ_WAL_DIVERGED`): it was truncated, or, for a reader
- * in another process, their commit failed after its bytes could be seen. Everything from `offset` on is void.
+ * in another process, their commit failed after its bytes could be seen. Everything from `offset` on is void. A reader
+ * in another process that meets a truncation half-way knows no more than what is gone by then: it may be told a later
+ * offset than the one the log will end at.
  */
 export class DivergedError extends WalError {
   readonly offset: bigint

@@ -1,13 +1,18 @@
 /** Which log a command is about, as people write it on a command line. */
 import { dirname, basename } from 'node:path'
+import type { WalConfig } from '@sq/storage'
 import type { Command } from 'commander'
 import { UsageError } from './usage-error.ts'
 
 /** The variable that says where the logs are, where no option does. */
 const VARIABLE = 'SQ_WAL_DIR'
 
+/** The rules of the log. */
+const TOPIC = /^[A-Za-z0-9._-]{1,249}$/
+const MAX_PARTITION = 0xffff_ffff
+
 export interface LogName {
-  readonly dataDir: string
+  readonly config: WalConfig
   readonly topic: string
   readonly partition: number
 }
@@ -24,7 +29,7 @@ export function addLogArgument(command: Command): Command {
   )
 }
 
-export function addDataDirOption(command: Command): Command {
+function addDataDirOption(command: Command): Command {
   return command.option('-d, --data-dir <dir>', `where the logs are (default: $${VARIABLE}, or the working directory)`)
 }
 
@@ -37,7 +42,8 @@ export function dataDirOf({ dataDir }: DataDirOption): string {
 export function parseLogName(text: string, option: DataDirOption): LogName {
   const path = text.replace(/\/+$/, '')
   const [topic, number] = [basename(dirname(path)), basename(path)]
-  if (!/^(0|[1-9]\d{0,9})$/.test(number) || topic === '' || topic === '.' || topic === '..') {
+  const isNumber = /^(0|[1-9]\d{0,9})$/.test(number) && Number(number) <= MAX_PARTITION
+  if (!isNumber || !TOPIC.test(topic) || topic === '.' || topic === '..') {
     throw new UsageError(`a log is named TOPIC/PARTITION, such as orders/0, not ${JSON.stringify(text)}`)
   }
   const above = dirname(dirname(path))
@@ -45,5 +51,5 @@ export function parseLogName(text: string, option: DataDirOption): LogName {
   if (!isBare && option.dataDir !== undefined) {
     throw new UsageError(`with --data-dir a log is named TOPIC/PARTITION, not by the path ${JSON.stringify(text)}`)
   }
-  return { dataDir: isBare ? dataDirOf(option) : above, topic, partition: Number(number) }
+  return { config: { dataDir: isBare ? dataDirOf(option) : above }, topic, partition: Number(number) }
 }

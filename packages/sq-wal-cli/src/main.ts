@@ -5,7 +5,12 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { addCatCommand } from './commands/cat.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addDumpCommand } from './commands/dump.ts'
+import { addLsCommand } from './commands/ls.ts'
+import { addSegmentsCommand } from './commands/segments.ts'
+import { addTailCommand } from './commands/tail.ts'
 import { UsageError } from './usage-error.ts'
 
 const exitStatus = { failed: 1, misused: 2 }
@@ -21,7 +26,9 @@ const program = new Command('sq-wal')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sq-wal: ')) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.misused))
 
-addDemoCommand(program)
+for (const add of [addLsCommand, addSegmentsCommand, addCatCommand, addTailCommand, addDumpCommand, addDemoCommand]) {
+  add(program)
+}
 
 try {
   await program.parseAsync()

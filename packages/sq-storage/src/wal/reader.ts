@@ -83,7 +83,8 @@ export class WalReader implements AsyncDisposable {
 
   /**
    * The same in whole commits, undecoded, for whoever passes them on: the first may begin before the offset or time
-   * that is wanted, the last end behind `to`. `maxRecords` and `maxBytes` end before the commit that would go past them.
+   * that is wanted, the last end behind `to`. `maxRecords` and `maxBytes` end before the commit that would go past them,
+   * but for the first.
    */
   readBatches(options: ReadOptions = {}): AsyncIterableIterator<RecordBatch> {
     return this.#iterate(options, (context) => new BatchPages(context))

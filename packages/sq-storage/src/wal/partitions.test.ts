@@ -1,0 +1,53 @@
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { listPartitions, WalWriter } from '../index.ts'
+
+let fs: InMemoryFileSystem
+
+beforeEach(() => {
+  fs = new InMemoryFileSystem()
+})
+
+async function make(topic: string, partition: number): Promise<void> {
+  const writer = await WalWriter.open(fs, { dataDir: '/data' }, topic, partition)
+  await writer.close()
+}
+
+describe('listPartitions', () => {
+  it('finds every log, by topic and number, also one without records', async () => {
+    for (const [topic, partition] of [['b', 10], ['b', 9], ['a.b-c_d', 0], ['B', 4_294_967_295]] as const) {
+      await make(topic, partition)
+    }
+    expect(await listPartitions(fs, { dataDir: '/data' })).toEqual([
+      { topic: 'B', partition: 4_294_967_295 },
+      { topic: 'a.b-c_d', partition: 0 },
+      { topic: 'b', partition: 9 },
+      { topic: 'b', partition: 10 },
+    ])
+  })
+
+  it('leaves alone what is no log', async () => {
+    await make('orders', 0)
+    for (const name of ['orders/1', 'orders/01', 'orders/x', 'orders/4294967296', 'no topic/0', 'empty']) {
+      await fs.mkdir(`/data/${name}`)
+      const handle = await fs.open(`/data/${name}/file`, 'create')
+      await handle.close()
+    }
+    const handle = await fs.open('/data/readme.txt', 'create')
+    await handle.close()
+    expect(await listPartitions(fs, { dataDir: '/data' })).toEqual([{ topic: 'orders', partition: 0 }])
+  })
+
+  it('says where there is no directory, and what cannot be looked at', async () => {
+    await expect(listPartitions(fs, { dataDir: '/data' })).rejects.toMatchObject({ code: 'SQ_WAL_NOT_FOUND' })
+    await make('orders', 0)
+    fs.faults.failNext('readdir', 'EACCES', '/data/orders')
+    await expect(listPartitions(fs, { dataDir: '/data' })).rejects.toThrow(/cannot look at \/data\/orders: EACCES/)
+  })
+
+  it('takes no notice of a directory that goes meanwhile', async () => {
+    await make('orders', 0)
+    fs.faults.failNext('stat', 'ENOENT', '/data/orders')
+    expect(await listPartitions(fs, { dataDir: '/data' })).toEqual([])
+  })
+})

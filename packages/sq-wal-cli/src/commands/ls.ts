@@ -1,0 +1,25 @@
+/** `sq-wal ls`: its options and its help. */
+import type { Command } from 'commander'
+import type { LsOptions } from '../run/ls.ts'
+
+export function addLsCommand(program: Command): void {
+  program
+    .command('ls')
+    .summary('list the logs in a data directory')
+    .description('Lists topics and partitions: how many segments, records and bytes, first and last offset and time.')
+    .argument('[dir]', 'the data directory (default: $SQ_WAL_DIR, or the working directory)')
+    .option('--json', 'write JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sq-wal ls /var/lib/broker
+  sq-wal ls --json | jq '.[].records'
+
+A log that cannot be looked at has its error in place of figures, and the exit status is 1.`,
+    )
+    .action(async (directory: string | undefined, options: LsOptions) => {
+      const { ls } = await import('../run/ls.ts')
+      process.exitCode = await ls(directory, options)
+    })
+}

@@ -1,0 +1,81 @@
+/** Shows a segment file, part by part. */
+import { once } from 'node:events'
+import { NodeFileSystem } from '@sq/sim'
+import { dumpSegment } from '@sq/storage'
+import type { SegmentPart } from '@sq/storage'
+import { colors, formatTime, jsonReplacer } from '../output.ts'
+import { hexDump } from './record-writer.ts'
+
+export interface DumpOptions {
+  readonly hex?: boolean
+  readonly json?: boolean
+}
+
+/** Resolves with the exit status. */
+export async function dump(path: string, { hex = false, json = false }: DumpOptions): Promise<number> {
+  let isGood = true
+  let parts = 0
+  for await (const part of dumpSegment(new NodeFileSystem(), path)) {
+    parts++
+    if (isBad(part)) isGood = false
+    const text = json ? `${JSON.stringify(jsonOf(part, hex), jsonReplacer)}\n` : describe(part)
+    const shown = hex && !json ? text + hexDump(part.bytes, part.from) : text
+    if (process.stdout.destroyed) break
+    if (!process.stdout.write(shown)) await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')])
+  }
+  if (parts === 0 && !json) process.stdout.write(`${path} is empty\n`)
+  return isGood ? 0 : 1
+}
+
+/** A frame that verifies around a body that means nothing is as bad. */
+function isBad(part: SegmentPart): boolean {
+  if (part.kind === 'records') return part.records === null
+  if (part.kind === 'seal') return part.summary === null
+  return part.kind === 'bad'
+}
+
+function describe(part: SegmentPart): string {
+  const place = `${colors.dim(String(part.from).padStart(10))} ${String(part.to - part.from).padStart(9)} B  `
+  if (part.kind === 'bad') return `${place}${colors.red('BAD')}      ${part.reason}\n`
+  return `${place}${TITLES[part.kind].padEnd(8)} ${fieldsOf(part)}\n`
+}
+
+const TITLES = { 'segment-header': 'SEGMENT', open: 'OPEN', records: 'RECORDS', mark: 'MARK', seal: 'SEAL' } as const
+
+function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' }>): string {
+  if (part.kind === 'segment-header') {
+    const { version, topicStart, topicLength, partition } = part.segment
+    const topic = topicLength > topicStart.length ? `${topicStart}...` : topicStart
+    return `version ${version}, topic ${topic}, partition ${partition}`
+  }
+  const { header } = part
+  const chain = `durable to ${header.durablePosition}, crc ${hex32(header.headerCrc)} after ${hex32(header.previousCrc)}`
+  if (part.kind === 'open') {
+    const { topic, segmentId, createdMs, previous } = part.open
+    const before = previous === null
+      ? 'no segment before it'
+      : `after ${previous.baseOffset}, which ends at ${previous.end} with the frame at ${previous.lastPosition}`
+    return `offset ${header.baseOffset}, topic ${topic}, id ${segmentId.toString(16)}, made ${formatTime(createdMs)}, ${before}`
+  }
+  if (part.kind === 'records') {
+    const last = header.baseOffset + header.recordCount - 1
+    const offsets = last === header.baseOffset ? `offset ${last}` : `offsets ${header.baseOffset}-${last}`
+    const records = part.records === null ? colors.red('not records') : `${header.recordCount} records`
+    return `${offsets}, ${records}, ${chain}`
+  }
+  if (part.kind === 'mark') return `next offset ${header.baseOffset}, ${chain}`
+  if (part.summary === null) return colors.red('not a summary')
+  const { minTimestampMs, maxTimestampMs, index } = part.summary
+  const times = minTimestampMs > maxTimestampMs ? 'no records' : `${formatTime(minTimestampMs)} to ${formatTime(maxTimestampMs)}`
+  return `next offset ${header.baseOffset}, ${times}, ${index.length} index entries, ${chain}`
+}
+
+function jsonOf(part: SegmentPart, withBytes: boolean): object {
+  const { bytes, ...rest } = part
+  const plain = 'records' in rest ? { ...rest, records: rest.records?.length ?? null } : rest
+  return withBytes ? { ...plain, hex: bytes.toString('hex') } : plain
+}
+
+function hex32(crc: number): string {
+  return crc.toString(16).padStart(8, '0')
+}

@@ -1,0 +1,90 @@
+/** Lists the logs in a data directory. */
+import { NodeFileSystem } from '@sq/sim'
+import { listPartitions, listSegments } from '@sq/storage'
+import type { SegmentInfo } from '@sq/storage'
+import { dataDirOf } from '../log-name.ts'
+import { messageOf } from '../message-of.ts'
+import { colors, formatBytes, formatCount, formatTime, writeJson, writeTable } from '../output.ts'
+
+export interface LsOptions {
+  readonly json?: boolean
+}
+
+/** What is told of a log. */
+interface LogLine {
+  readonly topic: string
+  readonly partition: number
+  readonly segments: number
+  readonly records: number
+  readonly bytes: number
+  readonly firstOffset: bigint
+  readonly nextOffset: bigint
+  readonly minTimestampMs: number | null
+  readonly maxTimestampMs: number | null
+}
+
+type Listed = LogLine | { readonly topic: string; readonly partition: number; readonly error: string }
+
+/** Resolves with the exit status. */
+export async function ls(directory: string | undefined, { json = false }: LsOptions): Promise<number> {
+  const dataDir = directory ?? dataDirOf({})
+  const fs = new NodeFileSystem()
+  const logs: Listed[] = []
+  for (const { topic, partition } of await listPartitions(fs, { dataDir })) {
+    try {
+      logs.push(lineOf({ topic, partition }, await listSegments(fs, { dataDir }, topic, partition)))
+    } catch (error) {
+      logs.push({ topic, partition, error: messageOf(error) })
+    }
+  }
+  if (json) writeJson(logs)
+  else await writeLogs(logs, dataDir)
+  return logs.some((log) => 'error' in log) ? 1 : 0
+}
+
+function lineOf(log: { topic: string; partition: number }, segments: readonly SegmentInfo[]): LogLine {
+  const times = segments.flatMap(({ minTimestampMs, maxTimestampMs }) => [minTimestampMs ?? [], maxTimestampMs ?? []].flat())
+  return {
+    ...log,
+    segments: segments.length,
+    records: segments.reduce((sum, { records }) => sum + records, 0),
+    bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
+    firstOffset: segments[0]?.baseOffset ?? 0n,
+    nextOffset: segments.at(-1)?.nextOffset ?? 0n,
+    minTimestampMs: times.length === 0 ? null : Math.min(...times),
+    maxTimestampMs: times.length === 0 ? null : Math.max(...times),
+  }
+}
+
+async function writeLogs(logs: readonly Listed[], dataDir: string): Promise<void> {
+  if (logs.length === 0) {
+    process.stdout.write(`no logs in ${dataDir}\n`)
+    return
+  }
+  const right = { align: 'right' } as const
+  const columns = [
+    { title: 'LOG' },
+    { title: 'SEGMENTS', ...right },
+    { title: 'RECORDS', ...right },
+    { title: 'SIZE', ...right },
+    { title: 'OFFSETS', ...right },
+    { title: 'FIRST' },
+    { title: 'LAST' },
+  ]
+  await writeTable(columns, logs.map(rowOf))
+}
+
+function rowOf(log: Listed): string[] {
+  const name = `${log.topic}/${log.partition}`
+  if ('error' in log) return [name, '', '', '', '', colors.red(log.error), '']
+  const { records, firstOffset, nextOffset } = log
+  return [
+    name,
+    formatCount(log.segments),
+    formatCount(records),
+    formatBytes(log.bytes),
+    firstOffset === nextOffset ? `${firstOffset}` : `${firstOffset}-${nextOffset - 1n}`,
+    formatTime(log.minTimestampMs),
+    formatTime(log.maxTimestampMs),
+  ]
+}

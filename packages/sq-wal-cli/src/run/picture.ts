@@ -1,0 +1,129 @@
+/** Draws the segments of a log: in letters for a terminal, or as SVG. Both show the same. */
+import type { SegmentInfo, SegmentPart } from '@sq/storage'
+import { colors, formatBytes, formatCount } from '../output.ts'
+
+/** A part of a segment's file: a commit, something else, or what means nothing, behind the segment's end. */
+export interface Stretch {
+  readonly kind: SegmentPart['kind'] | 'void'
+  readonly bytes: number
+}
+
+/** A segment. */
+export interface Bar {
+  /** Its base offset. */
+  readonly name: string
+  readonly state: SegmentInfo['state']
+  readonly records: number
+  readonly stretches: readonly Stretch[]
+}
+
+/** In the order in which one hides another where they share a cell. */
+const LETTERS = { bad: 'x', void: '.', seal: '|', records: '=', mark: '-', open: '[', 'segment-header': '[' } as const
+const KINDS: readonly Stretch['kind'][] = ['bad', 'void', 'seal', 'records', 'mark', 'open', 'segment-header']
+
+const PAINTS: Readonly<Record<Stretch['kind'], (text: string) => string>> = {
+  bad: colors.red,
+  void: colors.yellow,
+  seal: colors.green,
+  records: colors.cyan,
+  mark: colors.dim,
+  open: colors.green,
+  'segment-header': colors.green,
+}
+
+const FILLS: Readonly<Record<Stretch['kind'], string>> = {
+  bad: '#c0392b',
+  void: '#e6c229',
+  seal: '#27815b',
+  records: '#2f7fb5',
+  mark: '#b9c1c9',
+  open: '#27815b',
+  'segment-header': '#27815b',
+}
+
+const LEGEND: readonly (readonly [Stretch['kind'], string])[] = [
+  ['open', 'head'],
+  ['records', 'commits'],
+  ['mark', 'mark'],
+  ['seal', 'seal'],
+  ['void', 'torn or void'],
+  ['bad', 'damaged'],
+]
+
+/** One line for each segment, to scale, and a legend. */
+export function drawBars(bars: readonly Bar[], columns: number): string {
+  const most = Math.max(...bars.map(bytesOf))
+  const names = Math.max(...bars.map(({ name }) => name.length))
+  const notes = bars.map((bar) => `${bar.state}, ${formatCount(bar.records)} records, ${formatBytes(bytesOf(bar))}`)
+  const room = Math.max(columns - names - 4 - Math.max(...notes.map(({ length }) => length)), 10)
+  const lines = bars.map((bar, at) => {
+    const cells = Math.max(Math.round((room * bytesOf(bar)) / most), 1)
+    return `${bar.name.padStart(names)}  ${drawCells(bar, cells)}${' '.repeat(room - cells)}  ${notes[at]}\n`
+  })
+  const used = LEGEND.filter(([kind]) => bars.some(({ stretches }) => stretches.some((stretch) => stretch.kind === kind)))
+  const legend = used.map(([kind, meaning]) => `${PAINTS[kind](LETTERS[kind])} ${meaning}`).join('   ')
+  return `${lines.join('')}\n${legend}\n`
+}
+
+function drawCells(bar: Bar, cells: number): string {
+  const total = bytesOf(bar)
+  const kinds: (Stretch['kind'] | undefined)[] = Array.from({ length: cells })
+  let at = 0
+  for (const { kind, bytes } of bar.stretches) {
+    const first = Math.min(Math.floor((cells * at) / total), cells - 1)
+    at += bytes
+    const last = Math.max(Math.ceil((cells * at) / total) - 1, first)
+    for (let cell = first; cell <= last; cell++) {
+      const there = kinds[cell]
+      if (there === undefined || KINDS.indexOf(kind) < KINDS.indexOf(there)) kinds[cell] = kind
+    }
+  }
+  return kinds.map((kind = 'records') => PAINTS[kind](LETTERS[kind])).join('')
+}
+
+const WIDTH = 900
+const ROW = 26
+const LEFT = 150
+
+/** The same as a figure of its own. */
+export function drawSvg(bars: readonly Bar[], title: string): string {
+  const most = Math.max(...bars.map(bytesOf), 1)
+  const scale = (WIDTH - LEFT - 230) / most
+  const rows = bars.map((bar, row) => {
+    const y = 40 + row * ROW
+    let x = LEFT
+    const parts = bar.stretches.map(({ kind, bytes }) => {
+      const width = bytes * scale
+      const part = `<rect x="${x.toFixed(2)}" y="${y}" width="${Math.max(width - 0.3, 0.4).toFixed(2)}" height="16" fill="${FILLS[kind]}"/>`
+      x += width
+      return part
+    })
+    const note = `${bar.state}, ${formatCount(bar.records)} records, ${formatBytes(bytesOf(bar))}`
+    return [
+      `<text x="${LEFT - 8}" y="${y + 12}" text-anchor="end">${bar.name}</text>`,
+      ...parts,
+      `<text x="${(x + 8).toFixed(2)}" y="${y + 12}">${note}</text>`,
+    ].join('\n')
+  })
+  const legendY = 52 + bars.length * ROW
+  const legend = LEGEND.map(([kind, meaning], at) => {
+    const x = LEFT + at * 115
+    return `<rect x="${x}" y="${legendY}" width="12" height="12" fill="${FILLS[kind]}"/><text x="${x + 17}" y="${legendY + 10}">${meaning}</text>`
+  })
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${legendY + 30}" font-family="sans-serif" font-size="12">`,
+    `<rect width="100%" height="100%" fill="white"/>`,
+    `<text x="${LEFT}" y="24" font-size="15" font-weight="bold">${escape(title)}</text>`,
+    ...rows,
+    ...legend,
+    '</svg>\n',
+  ].join('\n')
+}
+
+function bytesOf({ stretches }: Bar): number {
+  return stretches.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+function escape(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+}

@@ -1,0 +1,39 @@
+/** Writes the last records of a log, and goes on with what comes. */
+import { NodeFileSystem } from '@sq/sim'
+import { listSegments, WalReader } from '@sq/storage'
+import { catchInterruption, Interruption } from '../interruption.ts'
+import type { DataDirOption, LogName } from '../log-name.ts'
+import { RecordWriter } from './record-writer.ts'
+import type { RecordOptions } from './record-writer.ts'
+
+export interface TailOptions extends RecordOptions, DataDirOption {
+  readonly count: number
+  readonly follow?: boolean
+}
+
+/** Resolves with the exit status: 0 also where it was told to end. */
+export async function tail(log: LogName, options: TailOptions): Promise<number> {
+  const { count, follow = false } = options
+  const fs = new NodeFileSystem()
+  const writer = new RecordWriter(options)
+  const reader = await WalReader.open(fs, log.config, log.topic, log.partition)
+  const segments = await listSegments(fs, log.config, log.topic, log.partition)
+  const [first = 0n, next = 0n] = [segments[0]?.baseOffset, segments.at(-1)?.nextOffset]
+  const from = next - BigInt(count) > first ? next - BigInt(count) : first
+  using interruption = catchInterruption()
+  const { signal } = interruption
+  process.stdout.once('close', () => void reader.close())
+  try {
+    for await (const record of reader.read({ from, follow, signal })) {
+      if (!writer.wants(record)) continue
+      await writer.write(record)
+      if (follow) await writer.flush()
+      if (writer.ended) break
+    }
+  } catch (error) {
+    if (!(error instanceof Interruption) && !writer.ended) throw error
+  } finally {
+    await writer.flush()
+  }
+  return 0
+}
