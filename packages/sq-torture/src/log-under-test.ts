@@ -13,6 +13,7 @@ import {
 import type { LogRecord, WalConfig } from '@sq/storage'
 import { DELETED, History, Violation } from './history.ts'
 import type { Contents, ValueId, ValueTable } from './history.ts'
+import { DistantFollower } from './distant-follower.ts'
 import { Follower } from './follower.ts'
 import { ProcessFileSystem } from './process-file-system.ts'
 
@@ -42,6 +43,7 @@ export class LogUnderTest {
   #isFollowerBusy = false
   readonly #cuts: number[] = []
   #follower: Follower | null = null
+  #distantFollower: DistantFollower | null = null
 
   constructor(fs: InMemoryFileSystem, setting: { values: ValueTable; history?: History; seed?: number; config?: WalConfig }) {
     this.fs = fs
@@ -57,6 +59,8 @@ export class LogUnderTest {
   die(): void {
     this.#follower?.throwIfFailed()
     this.#follower = null
+    this.#distantFollower?.throwIfFailed()
+    this.#distantFollower = null
     this.#process.die()
     this.#writer = null
     this.#died()
@@ -165,8 +169,22 @@ export class LogUnderTest {
     })
   }
 
+  /** The same from another process: who shares nothing with the writer of this one. */
+  followFromElsewhere(busyTurns: () => number): void {
+    const process = this.#process
+    const elsewhere = new ProcessFileSystem(this.fs, 'elsewhere')
+    this.#distantFollower ??= new DistantFollower({
+      isAlive: () => !process.dead,
+      openReader: () => WalReader.open(elsewhere, this.#config, TOPIC, PARTITION),
+      idOf: ({ value }) => this.#values.id(value),
+      busyTurns,
+    })
+  }
+
   /** Whoever follows must come to the end, soon; then nobody follows any more. */
   async stopFollowing(): Promise<void> {
+    await this.#distantFollower?.converges(this.history.acknowledged)
+    this.#distantFollower = null
     await this.#follower?.reaches(this.writer.nextOffset)
     await this.#follower?.stop()
     this.#follower = null
@@ -232,7 +250,7 @@ export class LogUnderTest {
     this.#writer = null
     await writer.close()
     this.history.settled()
-    if (this.fs.openHandles > 0 && this.#follower === null) throw new Violation(`12: ${this.fs.openHandles} handles are open after close`)
+    if (this.fs.openHandles > 0 && this.#follower === null && this.#distantFollower === null) throw new Violation(`12: ${this.fs.openHandles} handles are open after close`)
   }
 
   /** The contents, as a reader sees them. */

@@ -6,10 +6,13 @@ import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from
 
 export class ProcessFileSystem implements FileSystem {
   readonly #fs: FileSystem
+  readonly #name: string
   #dead = false
 
-  constructor(fs: FileSystem) {
+  /** `name` tells processes apart: those of one name share what the processes of one machine do not. */
+  constructor(fs: FileSystem, name = '') {
     this.#fs = fs
+    this.#name = name
   }
 
   /** From now on no call settles, not even one that was made before. */
@@ -42,8 +45,9 @@ export class ProcessFileSystem implements FileSystem {
     return this.#whileAlive(() => this.#fs.readdir(path))
   }
 
-  stat(path: string): Promise<FileStat> {
-    return this.#whileAlive(() => this.#fs.stat(path))
+  async stat(path: string): Promise<FileStat> {
+    const stat = await this.#whileAlive(() => this.#fs.stat(path))
+    return { ...stat, identity: `${this.#name}${stat.identity}` }
   }
 
   unlink(path: string): Promise<void> {

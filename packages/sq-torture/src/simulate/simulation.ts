@@ -148,7 +148,7 @@ class Simulation {
     for (;;) {
       try {
         await untilReadOnly(this.#log, () => this.#log.open())
-        if (this.#swarm.follows) this.#follow(this.#swarm.busyTurns)
+        this.#follow()
         return
       } catch (error) {
         if (!isFault(error)) throw error
@@ -156,8 +156,11 @@ class Simulation {
     }
   }
 
-  #follow(maxBusyTurns: number): void {
-    this.#log.follow({ isBusy: maxBusyTurns > 0, busyTurns: () => this.#busy.int(maxBusyTurns + 1) })
+  #follow(): void {
+    const { follows, followsElsewhere, busyTurns: most } = this.#swarm
+    const busyTurns = (): number => this.#busy.int(most + 1)
+    if (follows) this.#log.follow({ isBusy: most > 0, busyTurns })
+    if (followsElsewhere) this.#log.followFromElsewhere(busyTurns)
   }
 
   /** What fails because of a fault may fail. Afterwards the log is open, whatever was done. */

@@ -18,6 +18,8 @@ export interface Swarm {
   /** Whether somebody follows the log all the while; and for how many turns, at most, they are busy with each record. */
   readonly follows: boolean
   readonly busyTurns: number
+  /** Whether somebody follows from another process, too. */
+  readonly followsElsewhere: boolean
   readonly actions: readonly Action[]
   readonly faults: readonly Fault[]
 }
@@ -68,6 +70,7 @@ export function drawSwarm(random: Random): Swarm {
     return all.filter(() => random.chance(share))
   }
   const lengths = random.pick(['edges', 'small', 'mixed'] as const)
+  const actions = some(ACTIONS)
   const maxSegmentBytes = random.pick([1, 300, 1000, 5000, 100_000])
   return {
     failedSync: random.pick(['ext4', 'btrfs', 'readonly'] as const),
@@ -86,9 +89,11 @@ export function drawSwarm(random: Random): Swarm {
       return lengths === 'edges' ? draw.pick(EDGES) : draw.int(10_000)
     },
     follows: random.chance(0.5),
-    actions: some(ACTIONS),
+    actions,
     faults: some(FAULTS.map(({ name }) => name)),
     busyTurns: random.pick([0, 3, 30]),
+    // Who looks from another process while a truncation is under way may be told too late an offset.
+    followsElsewhere: random.chance(0.3) && !actions.includes('truncate'),
   }
 }
 
