@@ -161,6 +161,12 @@ export class LogCursor {
     const wanted = this.#wanted ?? firstOffset
     const segment = this.#listedFor(firstOffset)
     if (segment !== undefined) return segment
+    if (wanted < firstOffset && this.#next !== null && this.#next >= firstOffset) {
+      // Of the commit that was cut, what was returned is deleted: nothing is left to compare with.
+      this.#reached = null
+      this.#visited.length = 0
+      return this.#segmentAt(bound)
+    }
     if (this.#listed.length === 0 && wanted < bound && bound !== Infinity) throw missing(partition, { wanted, bound })
     if (this.#listed.length === 0 && wanted === 0) return null
     throw this.#outOfRange(firstOffset, bound === Infinity ? (this.#listed.at(-1)?.baseOffset ?? 0) : bound)

@@ -161,6 +161,20 @@ describe('one who reads slowly', () => {
   })
 })
 
+it('one who was given a part of a commit goes on where that part was deleted after the rest was cut off', async () => {
+  await append(writer, 'a')
+  await appendBatch(writer, ['x', 'y', 'z'])
+  log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)
+  await expect(writer.truncate(3n)).rejects.toThrow('ENOSPC')
+  const records = await read({ follow: true })
+  expect([await next(records), await next(records), await next(records)]).toEqual(['0 a', '1 x', '2 y'])
+  await writer.closeActiveSegment()
+  await append(writer, 'new')
+  await writer.deleteSegments({ maxTotalBytes: 0 })
+  expect((await log.segmentNames())[0]).toMatch(/^0+3\.wal$/)
+  expect(await next(records)).toBe('3 new')
+})
+
 it('one who reads looks again where the segments it knew of do not go together any more', async () => {
   await appendBatch(writer, ['a', 'b'])
   await writer.closeActiveSegment()
