@@ -83,7 +83,12 @@ export class DistantFollower {
 
   /** Whether an error is one that must be expected. */
   #goesOnAfter(error: unknown): boolean {
-    if (error instanceof WalIoError || error instanceof LogNotFoundError) return true
+    if (error instanceof WalIoError || error instanceof LogNotFoundError) {
+      // A reading that is begun anew is not told that the last commit of the one before it was void after all.
+      this.#seen.clear()
+      this.#next = 0n
+      return true
+    }
     if (error instanceof DivergedError) this.#goBackTo(error.offset)
     else if (!(error instanceof OffsetOutOfRangeError)) return false
     else if (error.firstOffset > this.#next) this.#next = error.firstOffset
