@@ -2,7 +2,9 @@
 import pc from 'picocolors'
 
 /** For stdout: they do nothing where it is no terminal, or NO_COLOR is set. */
-export const colors: ReturnType<typeof pc.createColors> = pc.createColors(process.stdout.isTTY ? pc.isColorSupported : false)
+export const colors: ReturnType<typeof pc.createColors> = pc.createColors(
+  process.stdout.isTTY ? pc.isColorSupported : false,
+)
 
 /** Writes a value as JSON, indented. Offsets become numbers: they are at most 2^53 - 1. */
 export function writeJson(value: unknown): void {
