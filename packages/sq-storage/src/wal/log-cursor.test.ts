@@ -133,6 +133,18 @@ describe('a walk', () => {
     expect(await walk()).toEqual({ found: [0, 1], error: null })
   })
 
+  it('returns nothing that stands behind a SEAL, also at the second look', async () => {
+    await make(new SegmentBytes().records('a').seal().records('b'))
+    expect(await walk()).toEqual({ found: [0], error: null })
+  })
+
+  it('takes what is behind a SEAL for damage where something proves it durable', async () => {
+    await make(new SegmentBytes().records('a').seal().records('b').mark().mark())
+    const { found, error } = await walk()
+    expect(found).toEqual([0])
+    expect(error).toBeInstanceOf(CorruptLogError)
+  })
+
   it('ends at a torn end, where no writer knows of more', async () => {
     const segment = new SegmentBytes().records('a').records('b')
     for (let cut = 8; cut < 72; cut += 8) {

@@ -187,8 +187,8 @@ export class LogCursor {
       const boundNow = bound === Infinity ? shared.durableBound : bound
       const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit })
       this.#next ??= segment.baseOffset
-      const recordsEnd = this.#reached?.place.salt === start.salt ? this.#reached.recordsEnd : start
-      this.#reached = { baseOffset: segment.baseOffset, previous: opened.head.open.previous, place: start, recordsEnd }
+      const { previous } = opened.head.open
+      this.#reached = { baseOffset: segment.baseOffset, previous, place: start, recordsEnd: start }
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
       return { segment, opened, scanner, limit, bound: boundNow }
     } catch (error) {
@@ -203,11 +203,10 @@ export class LogCursor {
     const reached = this.#reached
     if (reached !== null && this.#visited.length > 0 && !(await this.#goesOn(reached, head))) throw await this.#divergence()
     if (reached !== null && reached.place.salt === head.frame.headerCrc) {
-      const { place, recordsEnd } = reached
-      if (place.position <= indexed.limit) return place
-      if (recordsEnd.position <= indexed.limit) return recordsEnd
+      // What follows the records is looked at again: nothing may stand behind a SEAL, and it may have become void.
+      if (reached.recordsEnd.position <= indexed.limit) return reached.recordsEnd
       if (indexed.last !== null) throw await this.#divergence()
-      throw shortened(head, { reached: place, limit: indexed.limit })
+      throw shortened(head, { reached: reached.place, limit: indexed.limit })
     }
     const next = this.#next ?? head.baseOffset
     return next === head.baseOffset ? placeAfterHead(head) : this.#context.shared.indexes.start(indexed, next)
