@@ -12,7 +12,7 @@
  *  an entry:  | offsetDelta u32 | position u32 | maxTimestampMs u64, of all records before this position |
  * ```
  *
- * The position in its last 8 bytes is the SEAL's own, so that a reader finds the index from the segment's end.
+ * The position in its last 8 bytes is the SEAL's own, so that the index can be found from the segment's end.
  */
 import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, FrameType } from './frame.ts'
 import type { Frame, FramePlace } from './frame.ts'
@@ -28,8 +28,8 @@ const INDEX_MAGIC = 0x5849_5153
 const AT = { minTimestampMs: 0, maxTimestampMs: 8, entries: 16 } as const
 const ENTRY_AT = { offsetDelta: 0, position: 4, maxTimestampMs: 8 } as const
 const ENTRY_BYTES = 16
-/** The end of a SEAL that tells where it begins. */
-export const SEAL_TRAILER_BYTES = 8
+/** The end of a SEAL, which tells where it begins. */
+const TRAILER_BYTES = 8
 
 export interface IndexEntry {
   /** Offset of the frame's first record, less the segment's base offset. */
@@ -79,7 +79,7 @@ export class SummaryBuilder implements SegmentSummary {
 
 /** The body of the SEAL at a position. */
 export function encodeSealBody(summary: SegmentSummary, position: number): Buffer {
-  const body = Buffer.alloc(AT.entries + summary.index.length * ENTRY_BYTES + SEAL_TRAILER_BYTES)
+  const body = Buffer.alloc(AT.entries + summary.index.length * ENTRY_BYTES + TRAILER_BYTES)
   writeUint64(body, summary.minTimestampMs, AT.minTimestampMs)
   writeUint64(body, summary.maxTimestampMs, AT.maxTimestampMs)
   let at: number = AT.entries
@@ -94,17 +94,12 @@ export function encodeSealBody(summary: SegmentSummary, position: number): Buffe
   return body
 }
 
-/** The position of the SEAL that a segment's last bytes belong to, or null if they do not look like a SEAL's end. */
-export function decodeSealTrailer(trailer: Buffer): number | null {
-  return trailer.readUInt32LE(4) === INDEX_MAGIC ? trailer.readUInt32LE(0) : null
-}
-
 /** Reads the body of the SEAL at a position, or null if it is not one. */
 export function decodeSealBody(body: Buffer, position: number): SegmentSummary | null {
-  const indexBytes = body.length - AT.entries - SEAL_TRAILER_BYTES
+  const trailer = body.length - TRAILER_BYTES
+  const indexBytes = trailer - AT.entries
   if (indexBytes < 0 || indexBytes % ENTRY_BYTES !== 0) return null
-  const trailer = body.length - SEAL_TRAILER_BYTES
-  if (decodeSealTrailer(body.subarray(trailer)) !== position) return null
+  if (body.readUInt32LE(trailer) !== position || body.readUInt32LE(trailer + 4) !== INDEX_MAGIC) return null
   const index: IndexEntry[] = []
   for (let at: number = AT.entries; at < trailer; at += ENTRY_BYTES) {
     index.push({

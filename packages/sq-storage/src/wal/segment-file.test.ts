@@ -179,6 +179,14 @@ describe('openSegment', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
+  it('refuses an OPEN that says it holds records', async () => {
+    const bytes = Buffer.from(whole.bytes)
+    bytes.writeUInt32LE(1, 32 + 16)
+    bytes.writeUInt32LE(crc(bytes.subarray(32, 32 + 36), crc(bytes.subarray(0, 32))), 32 + 36)
+    await expect(open(bytes)).rejects.toThrow('its first frame is not a whole OPEN')
+    expect(log.fs.openHandles).toBe(0)
+  })
+
   it.each([
     ['open', 'open'],
     ['read', 'read'],

@@ -158,7 +158,8 @@ function decodeHead(start: Buffer, segment: ListedSegment, partition: Partition)
   const unknown = unknownInFrame(frame)
   if (unknown !== null) throw new UnsupportedFormatError({ path, position: at, found: unknown })
   const end = frameEnd(frame)
-  if (frame.type !== FrameType.OPEN || frame.previousCrc !== headerSeed || end > start.length) {
+  const isOpen = frame.type === FrameType.OPEN && frame.recordCount === 0 && frame.previousCrc === headerSeed
+  if (!isOpen || end > start.length) {
     throw damaged('its first frame is not a whole OPEN')
   }
   const bodyEnd = at + FRAME_HEADER_BYTES + frame.bodyLength

@@ -10,13 +10,11 @@ import { encodeSealBody } from './seal.ts'
 import type { IndexEntry, SegmentSummary } from './seal.ts'
 import { openSegment } from './segment-file.ts'
 import type { OpenSegment } from './segment-file.ts'
-import { findSeal, readSummary } from './segment-summary.ts'
+import { readSummary } from './segment-summary.ts'
 
 const PARTITION = locatePartition('/data', 'orders', 0)
 const LARGE = 'x'.repeat(70_000)
 const TIMES = { minTimestampMs: TIMESTAMP_MS, maxTimestampMs: TIMESTAMP_MS }
-
-const SEALED = new SegmentBytes().records('a').seal()
 
 let log: LogFixture
 
@@ -48,11 +46,6 @@ function entriesOf(segment: SegmentBytes): Entries {
 
 function entryOf({ baseOffset, position }: FrameHeader): IndexEntry {
   return { offsetDelta: baseOffset, position, maxTimestampMs: TIMESTAMP_MS }
-}
-
-/** The last bytes of a SEAL that says it stands at a position. */
-function trailer(position: number): Buffer {
-  return encodeSealBody({ ...TIMES, index: [] }, position).subarray(-8)
 }
 
 describe('readSummary', () => {
@@ -138,32 +131,5 @@ describe('readSummary', () => {
     log = new LogFixture()
     const sealed = new SegmentBytes().records('a').frame({ type: FrameType.SEAL, attributes: 1 }, Buffer.alloc(24))
     await expect(summaryOf(sealed)).rejects.toThrow(UnsupportedFormatError)
-  })
-})
-
-describe('findSeal', () => {
-  it('finds the SEAL from the end of the file', async () => {
-    const segment = threeCommits().seal()
-    expect(await findSeal(await open(segment.bytes))).toEqual(segment.at(-1))
-  })
-
-  it.each([
-    ['only OPEN', new SegmentBytes().bytes],
-    ['a commit', new SegmentBytes().records('a').bytes],
-    ['bytes behind its SEAL', Buffer.concat([threeCommits().seal().bytes, Buffer.alloc(8)])],
-    ['a SEAL whose header is damaged', flipped(SEALED.bytes, 8 * (SEALED.at(-1).position + 10))],
-    ['what a record says is a SEAL', new SegmentBytes().records(encodeSealBody({ ...TIMES, index: [] }, 120)).bytes],
-  ])('is null for a segment that ends with %s', async (_, content) => {
-    expect(await findSeal(await open(content))).toBeNull()
-  })
-
-  it('is null where the place given holds another frame, or a SEAL that ends elsewhere', async () => {
-    const marked = new SegmentBytes().records('a')
-    marked.frame({ type: FrameType.MARK }, trailer(marked.place.position))
-    expect(await findSeal(await open(marked.bytes))).toBeNull()
-    log = new LogFixture()
-    const sealed = new SegmentBytes().records('a').seal()
-    const longer = Buffer.concat([sealed.bytes, trailer(sealed.at(-1).position)])
-    expect(await findSeal(await open(longer))).toBeNull()
   })
 })

@@ -5,7 +5,6 @@
 import { knownDamage, notRecords, provenDamage } from './damage.ts'
 import {
   checksum,
-  decodeFrameHeader,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   frameEnd,
@@ -16,14 +15,14 @@ import {
 import type { Frame, FrameHeader } from './frame.ts'
 import { readTimestamps } from './record.ts'
 import { SegmentScanner } from './scan.ts'
-import { decodeSealBody, decodeSealTrailer, SEAL_TRAILER_BYTES, SummaryBuilder } from './seal.ts'
+import { decodeSealBody, SummaryBuilder } from './seal.ts'
 import type { SegmentSummary } from './seal.ts'
 import { io, placeAfterHead } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 
 /**
  * The summary of a segment that ends with the frame `last`, whose header verified and which lies within the file: as
- * `verifyLink` or `findSeal` returned it. Reads the SEAL; scans the segment where it has none or one that is damaged.
+ * `verifyLink` returned it. Reads the SEAL; scans the segment where it has none or one that is damaged.
  * Without records the smallest timestamp is larger than the largest.
  *
  * Rejects with `CorruptLogError` where a scan meets a damaged commit, `UnsupportedFormatError`, `WalIoError`.
@@ -31,23 +30,6 @@ import type { OpenSegment, SegmentHead } from './segment-file.ts'
 export async function readSummary(segment: OpenSegment, last: FrameHeader): Promise<SegmentSummary> {
   const sealed = last.type === FrameType.SEAL && unknownInFrame(last) === null
   return (sealed ? await readSeal(segment, last) : null) ?? scanSummary(segment, last)
-}
-
-/**
- * The SEAL that a segment's file ends with, or null if it ends with anything else. To be asked of a log's last segment
- * only: what the file of another one ends with may be void.
- */
-export async function findSeal({ handle, head }: OpenSegment): Promise<FrameHeader | null> {
-  const { path, frame: openFrame } = head
-  const size = await io('read the size of', path, () => handle.size())
-  const trailer = Buffer.alloc(SEAL_TRAILER_BYTES)
-  await io('read', path, () => handle.read(trailer, size - SEAL_TRAILER_BYTES))
-  const position = decodeSealTrailer(trailer)
-  if (position === null) return null
-  const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
-  await io('read', path, () => handle.read(bytes, position))
-  const header = decodeFrameHeader(bytes, { at: 0, position, salt: openFrame.headerCrc })
-  return header?.type === FrameType.SEAL && frameEnd(header) === size ? header : null
 }
 
 /** Takes the records of a frame, if it holds any, into its segment's summary. Throws where they are not records. */

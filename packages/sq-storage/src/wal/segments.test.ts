@@ -95,9 +95,9 @@ describe('listSegments', () => {
   it('reads the SEAL of a segment and not its records', async () => {
     const first = new SegmentBytes().records('x'.repeat(300_000)).seal()
     const second = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('x'.repeat(300_000)).seal()
-    await log.makeSegments(first, second)
+    await log.makeSegments(first, second, new SegmentBytes({ baseOffset: 2, previous: second.link }))
     const trace = log.fs.operations.trace()
-    expect(await list()).toMatchObject([{ state: 'sealed' }, { state: 'sealed' }])
+    expect(await list()).toMatchObject([{ state: 'sealed' }, { state: 'sealed' }, { state: 'active' }])
     const lengths = trace.lines.filter((line) => line.startsWith('read ')).map((line) => Number(line.split('+')[1]))
     expect(lengths.reduce((sum, length) => sum + length, 0)).toBeLessThan(2000)
   })

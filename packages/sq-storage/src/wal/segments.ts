@@ -22,7 +22,7 @@ import {
   whileListed,
 } from './segment-file.ts'
 import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
-import { findSeal, readSummary, summarize } from './segment-summary.ts'
+import { readSummary, summarize } from './segment-summary.ts'
 
 /** A segment of a log as it stands. */
 export interface SegmentInfo {
@@ -41,8 +41,8 @@ export interface SegmentInfo {
 }
 
 /**
- * The segments of a partition's log, oldest first. Reads the ends of those that have a SEAL, and scans the others: the
- * active one, and those that a failure ended. Rejects as `WalReader.open` and `read` do; an empty log has no segments.
+ * The segments of a partition's log, oldest first. Of those that have a SEAL and a successor it reads the ends; it scans
+ * the others: the last one, and those that a failure ended. Rejects as `WalReader.open` and `read` do; an empty log has no segments.
  * Damage inside a segment is not looked for. While a truncation is under way it shows what stands on disk then.
  */
 export async function listSegments(
@@ -85,10 +85,6 @@ export async function describeSegment(
 /** The last segment: nothing but its own frames tells where it ends. */
 async function describeLast(segment: OpenSegment, bound: () => number): Promise<SegmentInfo> {
   const { handle, head } = segment
-  const seal = await findSeal(segment)
-  if (seal !== null && nextOffsetAfter(seal) <= bound()) {
-    return infoOf(head, { last: seal, summary: await readSummary(segment, seal), state: 'active' })
-  }
   const limit = await io('read the size of', head.path, () => handle.size())
   const end = bound()
   const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
