@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { addAppendCommand } from './commands/append.ts'
 import { addCatCommand } from './commands/cat.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDumpCommand } from './commands/dump.ts'
@@ -26,9 +27,16 @@ const program = new Command('sq-wal')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sq-wal: ')) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.misused))
 
-for (const add of [addLsCommand, addSegmentsCommand, addCatCommand, addTailCommand, addDumpCommand, addDemoCommand]) {
-  add(program)
-}
+const commands = [
+  addLsCommand,
+  addSegmentsCommand,
+  addCatCommand,
+  addTailCommand,
+  addDumpCommand,
+  addAppendCommand,
+  addDemoCommand,
+]
+for (const add of commands) add(program)
 
 try {
   await program.parseAsync()

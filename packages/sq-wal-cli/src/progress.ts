@@ -12,17 +12,17 @@ export interface ProgressBar {
   stop(): void
 }
 
-/** `format` tells an amount, such as bytes. */
+/** `total` is null where it is not known; `format` tells an amount, such as bytes. */
 export async function progressBar(
   what: string,
-  { total, format, clock = new SystemClock() }: { total: number; format: (amount: number) => string; clock?: Clock },
+  { total, format, clock = new SystemClock() }: { total: number | null; format: (amount: number) => string; clock?: Clock },
 ): Promise<ProgressBar> {
   if (!process.stderr.isTTY || process.env['TERM'] === 'dumb') return { reached() {}, stop() {} }
   const { default: progress } = await import('cli-progress')
   const startedMs = clock.monotonic()
   const told = (done: number): { amount: string; rate: string; left: string } => {
     const perMs = done / Math.max(clock.monotonic() - startedMs, 1)
-    const left = perMs === 0 ? '?' : String(Math.ceil((total - done) / perMs / 1000))
+    const left = perMs === 0 || total === null ? '?' : String(Math.ceil((total - done) / perMs / 1000))
     return { amount: format(done), rate: format(Math.round(perMs * 1000)), left }
   }
   let bar: SingleBar | null = null
@@ -30,9 +30,9 @@ export async function progressBar(
     reached(done) {
       if (clock.monotonic() - startedMs < SHOWN_AFTER_MS) return
       if (bar === null) {
-        const line = `${what} [{bar}] {percentage} %  {amount}  {rate}/s  {left} s left`
+        const line = total === null ? `${what}  {amount}  {rate}/s` : `${what} [{bar}] {percentage} %  {amount}  {rate}/s  {left} s left`
         bar = new progress.SingleBar({ format: line, clearOnComplete: true, hideCursor: true, stream: process.stderr })
-        bar.start(total, done, told(done))
+        bar.start(total ?? 0, done, told(done))
       }
       bar.update(done, told(done))
     },

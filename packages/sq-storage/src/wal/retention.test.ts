@@ -1,12 +1,12 @@
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { beforeEach, describe, expect, it, test } from 'vitest'
-import { CorruptLogError, WalReader } from '../index.ts'
+import { CorruptLogError, LogNotFoundError, WalReader } from '../index.ts'
 import type { LogRecord, RetentionPolicy, WalWriter } from '../index.ts'
 import { CrashImages } from '../testing/crash-images.ts'
 import { failFrom } from '../testing/failing.ts'
 import { flipped } from '../testing/hand-bytes.ts'
 import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
-import { checkPolicy } from './retention.ts'
+import { checkPolicy, listExpired } from './retention.ts'
 
 let log: LogFixture
 let writer: WalWriter
@@ -189,6 +189,31 @@ describe('where every record goes, deleteSegments', () => {
     await writer.close()
     await log.open()
     expect(await log.values()).toEqual(['b', 'c'])
+  })
+})
+
+describe('listExpired', () => {
+  const policies = [{ belowOffset: 4n }, { belowOffset: 1000n }, { maxTotalBytes: 0 }, { maxAgeMs: 101 }, { maxAgeMs: 1e9 }]
+
+  it.each(policies)('tells what %o would delete, and deletes nothing', async (policy) => {
+    const { fs, config, clock } = log
+    clock.setNow(141)
+    for (const isActive of [true, false]) {
+      await appendSegment(10, 30, 20)
+      await appendSegment(40)
+      if (isActive) await append(writer, 'active')
+      const before = await left()
+      const expired = await listExpired(fs, config, 'orders', 0, policy, { clock })
+      expect(await left()).toEqual(before)
+      expect(await writer.deleteSegments(policy)).toEqual(expired)
+    }
+  })
+
+  it('lists nothing of an empty log, and rejects where there is none, and for a bad policy', async () => {
+    const { fs, config } = log
+    expect(await listExpired(fs, config, 'orders', 0, { belowOffset: 1n })).toEqual([])
+    await expect(listExpired(fs, config, 'orders', 1, { belowOffset: 1n })).rejects.toThrow(LogNotFoundError)
+    await expect(listExpired(fs, config, 'orders', 0, {})).rejects.toThrow(TypeError)
   })
 })
 

@@ -1,6 +1,6 @@
 /** Has the whole input appended by one child after another, each but the last killed on its way. */
 import { Random } from '@sq/sim'
-import { DemoError } from './demo-error.ts'
+import { CommandError } from '../command-error.ts'
 import type { Input } from './input.ts'
 import { runAppender, type AppenderLife } from './run-appender.ts'
 
@@ -21,7 +21,7 @@ export function drawKillMoments(kills: number, records: number, random: Random):
 }
 
 /**
- * Resolves with the children's lives, one more than there are kills. Rejects with a `DemoError` as soon as a child
+ * Resolves with the children's lives, one more than there are kills. Rejects with a `CommandError` as soon as a child
  * finds fewer records than were acknowledged to the one before.
  */
 export async function appendWithKills(
@@ -47,7 +47,7 @@ export async function appendWithKills(
 export function checkNothingLost(killed: AppenderLife | undefined, next: AppenderLife): void {
   const expected = killed?.acknowledged ?? 0
   if (next.from >= expected) return
-  throw new DemoError(
+  throw new CommandError(
     `acknowledged records are lost: ${expected} were acknowledged before the kill, ${next.from} are in the log now`,
   )
 }

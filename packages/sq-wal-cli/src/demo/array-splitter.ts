@@ -1,5 +1,5 @@
 /** Cuts a stream of bytes into the elements of one JSON array, each with its bytes as they stand in the file. */
-import type { Splitter } from './splitter.ts'
+import type { Splitter } from '../input/splitter.ts'
 
 const [quote, backslash, comma, openBracket, closeBracket, openBrace, closeBrace] = Buffer.from('"\\,[]{}')
 

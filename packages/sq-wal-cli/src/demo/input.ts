@@ -10,7 +10,7 @@ import { messageOf } from '../message-of.ts'
 import { UsageError } from '../usage-error.ts'
 import { ArraySplitter, NotAnArrayError } from './array-splitter.ts'
 import { findFlights, parseFlight } from './flights.ts'
-import { LineSplitter } from './line-splitter.ts'
+import { LineSplitter } from '../input/line-splitter.ts'
 
 /** A file and how it is to be read. Plain data: it travels to the child as JSON. */
 export interface Source {

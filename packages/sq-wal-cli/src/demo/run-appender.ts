@@ -3,7 +3,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { SystemClock } from '@sq/sim'
-import { DemoError } from './demo-error.ts'
+import { CommandError } from '../command-error.ts'
 import type { AppendReport, AppendTask } from './protocol.ts'
 
 /** What became of one child, by what it reported. */
@@ -28,7 +28,7 @@ export interface AppenderOptions {
 
 /**
  * Resolves when the child is gone and its last report read. Rejects with the signal's reason when aborted, and with a
- * `DemoError` when the child ended otherwise than it was meant to; the child is gone then, too.
+ * `CommandError` when the child ended otherwise than it was meant to; the child is gone then, too.
  */
 export async function runAppender(task: AppendTask, options: AppenderOptions): Promise<AppenderLife> {
   const { killAt, onProgress, signal } = options
@@ -62,10 +62,10 @@ export async function runAppender(task: AppendTask, options: AppenderOptions): P
   signal.removeEventListener('abort', kill)
   signal.throwIfAborted()
 
-  if (failure !== undefined) throw new DemoError(`the appending process failed: ${failure}`)
+  if (failure !== undefined) throw new CommandError(`the appending process failed: ${failure}`)
   const endedAsMeant = killAt === null ? closed : killedBy === 'SIGKILL'
   if (opened === undefined || !endedAsMeant) {
-    throw new DemoError(`the appending process ended unexpectedly (${killedBy ?? `status ${status}`})`)
+    throw new CommandError(`the appending process ended unexpectedly (${killedBy ?? `status ${status}`})`)
   }
   return { from: opened.from, discardedBytes: opened.discardedBytes, acknowledged, elapsedMs: endedMs - opened.atMs }
 }

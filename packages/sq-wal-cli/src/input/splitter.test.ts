@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ArraySplitter, NotAnArrayError } from './array-splitter.ts'
+import { ArraySplitter, NotAnArrayError } from '../demo/array-splitter.ts'
 import { LineSplitter } from './line-splitter.ts'
 import type { Splitter } from './splitter.ts'
 

@@ -1,0 +1,101 @@
+/** The records of some files, or of standard input, one after another, as `sq-wal append` takes them. */
+import { createReadStream } from 'node:fs'
+import type { Stats } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { addAbortSignal } from 'node:stream'
+import type { Readable } from 'node:stream'
+import { SystemClock } from '@sq/sim'
+import type { RecordInput } from '@sq/storage'
+import { CommandError } from '../command-error.ts'
+import { messageOf } from '../message-of.ts'
+import { jsonRecord } from './json-record.ts'
+import type { JsonFields } from './json-record.ts'
+import { LineSplitter } from './line-splitter.ts'
+import { PrefixedSplitter } from './prefixed-splitter.ts'
+import type { Splitter } from './splitter.ts'
+
+export type InputFormat = 'lines' | 'json' | 'prefixed'
+
+/** What stands for standard input among the files. */
+export const STANDARD_INPUT = '-'
+
+/** The default of `maxRecordBytes`: more the log would not take. */
+const MAX_RECORD_BYTES = 16 * 1024 * 1024
+const CHUNK_BYTES = 256 * 1024
+
+export interface InputOptions extends JsonFields {
+  readonly format: InputFormat
+  readonly signal: AbortSignal
+  /** Called with every chunk that is read. */
+  readonly onRead: (bytes: number) => void
+}
+
+/** The size of all inputs together; null where that is not known. Rejects with a `CommandError` for what is no file. */
+export async function inputBytes(inputs: readonly string[]): Promise<number | null> {
+  let total: number | null = 0
+  for (const path of inputs) {
+    const found = path === STANDARD_INPUT ? null : await statInput(path)
+    if (found?.isDirectory() === true) throw new CommandError(`${path} is a directory`)
+    total = total === null || found?.isFile() !== true ? null : total + found.size
+  }
+  return total
+}
+
+async function statInput(path: string): Promise<Stats> {
+  try {
+    return await stat(path)
+  } catch (error) {
+    throw new CommandError(`cannot read the input: ${messageOf(error)}`)
+  }
+}
+
+/** Rejects with a `CommandError` that names the input and the record in it, or with the signal's reason. */
+export async function* readInputs(inputs: readonly string[], options: InputOptions): AsyncGenerator<RecordInput> {
+  for (const path of inputs) yield* readInput(path, options)
+}
+
+async function* readInput(path: string, options: InputOptions): AsyncGenerator<RecordInput> {
+  const { format, signal, onRead } = options
+  const clock = new SystemClock()
+  const splitter = format === 'prefixed' ? new PrefixedSplitter(MAX_RECORD_BYTES) : new LineSplitter()
+  const [what, unit] = [path === STANDARD_INPUT ? 'standard input' : path, format === 'prefixed' ? 'record' : 'line']
+  /** Of the record that is looked at. */
+  let number = 1
+  try {
+    for await (const items of itemsOf(open(path, signal), { splitter, onRead })) {
+      for (const item of items) {
+        if (format !== 'json') yield { key: null, value: item, headers: [], timestampMs: clock.now() }
+        else if (!isBlank(item)) yield jsonRecord(item, options, clock.now())
+        number++
+      }
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof CommandError) throw new CommandError(`${what}, ${unit} ${number}: ${error.message}`)
+    throw new CommandError(`cannot read ${what}: ${messageOf(error)}`)
+  }
+}
+
+function open(path: string, signal: AbortSignal): Readable {
+  const stream = path === STANDARD_INPUT ? process.stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES })
+  return addAbortSignal(signal, stream)
+}
+
+/** The items of each chunk in turn, to be iterated before the next is asked for. */
+async function* itemsOf(
+  stream: AsyncIterable<Buffer>,
+  { splitter, onRead }: { splitter: Splitter; onRead: (bytes: number) => void },
+): AsyncGenerator<Iterable<Buffer>> {
+  for await (const chunk of stream) {
+    yield splitter.split(chunk)
+    if (splitter.pendingBytes > MAX_RECORD_BYTES) {
+      throw new CommandError(`it has more than ${MAX_RECORD_BYTES} bytes, the most a record may have`)
+    }
+    onRead(chunk.length)
+  }
+  yield splitter.end()
+}
+
+function isBlank(line: Buffer): boolean {
+  return line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d)
+}
