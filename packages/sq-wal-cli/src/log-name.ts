@@ -22,11 +22,16 @@ export interface DataDirOption {
   readonly dataDir?: string
 }
 
+const LOG_HELP = 'TOPIC/PARTITION in the data directory, or the path of its own directory'
+
 /** The argument that names a log, and the option that says where it is. */
 export function addLogArgument(command: Command): Command {
-  return addDataDirOption(
-    command.argument('<log>', 'TOPIC/PARTITION in the data directory, or the path of its own directory'),
-  )
+  return addDataDirOption(command.argument('<log>', LOG_HELP))
+}
+
+/** The same, for a command that can do without it. */
+export function addOptionalLogArgument(command: Command): Command {
+  return addDataDirOption(command.argument('[log]', LOG_HELP))
 }
 
 function addDataDirOption(command: Command): Command {

@@ -1,16 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import * as command from './testing/command.ts'
+import type { Ended, Started } from './testing/command.ts'
 
 // A machine that is busy with other things starts processes slowly.
 vi.setConfig({ testTimeout: 30_000 })
-
-const command = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 
 /** A directory of the test's own; the command makes its temporary directories in `temporary`. */
 let place: string
@@ -23,27 +20,12 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(place, { recursive: true }))
 
-interface Ended {
-  readonly status: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function start(args: readonly string[]): [ChildProcess, Promise<Ended>] {
-  const child = spawn(process.execPath, [command, ...args], {
-    cwd: place,
-    env: { ...process.env, TMPDIR: temporary },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  // `close` comes only when nobody holds the other end of these pipes: a child left behind would be noticed.
-  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]).then(
-    ([stdout, stderr]) => ({ status: child.exitCode, stdout, stderr }),
-  )
-  return [child, ended]
+function start(args: readonly string[]): Started {
+  return command.start(args, { place, env: { TMPDIR: temporary } })
 }
 
 function run(...args: string[]): Promise<Ended> {
-  return start(args)[1]
+  return start(args).ended
 }
 
 function write(name: string, content: string | Buffer): string {
@@ -98,7 +80,7 @@ describe('sq-wal demo', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('on %s ends its child and removes what it made', async (signal, status) => {
-    const [child, ended] = start(['demo', '--input', write('lines', lines(200_000)), '--kills', '50'])
+    const { child, ended } = start(['demo', '--input', write('lines', lines(200_000)), '--kills', '50'])
     // The log's directory in the temporary directory is made by the child.
     await firstEntry(await firstEntry(temporary))
     child.kill(signal)
@@ -107,15 +89,15 @@ describe('sq-wal demo', () => {
   })
 
   it('leaves no process behind when it is killed itself', async () => {
-    const [child, ended] = start(['demo', '--input', write('lines', lines(200_000)), '--kills', '50'])
+    const { child, ended } = start(['demo', '--input', write('lines', lines(200_000)), '--kills', '50'])
     await firstEntry(await firstEntry(temporary))
     child.kill('SIGKILL')
     expect(await ended).toMatchObject({ status: null, stderr: '' })
   })
 
   it('goes on when nobody reads what it prints', async () => {
-    const [child, ended] = start(['demo', '--input', write('lines', lines(10)), '--kills', '1'])
-    child.stdout?.destroy()
+    const { child, ended } = start(['demo', '--input', write('lines', lines(10)), '--kills', '1'])
+    child.stdout.destroy()
     const exited = once(child, 'exit')
     await expect(ended).rejects.toThrow('Premature close')
     expect(await exited).toEqual([0, null])

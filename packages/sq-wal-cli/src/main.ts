@@ -6,12 +6,17 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addAppendCommand } from './commands/append.ts'
+import { addBenchCommand } from './commands/bench.ts'
 import { addCatCommand } from './commands/cat.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDumpCommand } from './commands/dump.ts'
 import { addLsCommand } from './commands/ls.ts'
+import { addRepairCommand } from './commands/repair.ts'
+import { addRetainCommand } from './commands/retain.ts'
 import { addSegmentsCommand } from './commands/segments.ts'
 import { addTailCommand } from './commands/tail.ts'
+import { addTruncateCommand } from './commands/truncate.ts'
+import { addVerifyCommand } from './commands/verify.ts'
 import { UsageError } from './usage-error.ts'
 
 const exitStatus = { failed: 1, misused: 2 }
@@ -34,6 +39,11 @@ const commands = [
   addTailCommand,
   addDumpCommand,
   addAppendCommand,
+  addVerifyCommand,
+  addRepairCommand,
+  addRetainCommand,
+  addTruncateCommand,
+  addBenchCommand,
   addDemoCommand,
 ]
 for (const add of commands) add(program)

@@ -12,26 +12,27 @@ export interface ProgressBar {
   stop(): void
 }
 
-/** `total` is null where it is not known; `format` tells an amount, such as bytes. */
+/** `total` is null where it is not known; `format` tells an amount, such as bytes, and is null where none matters. */
 export async function progressBar(
   what: string,
-  { total, format, clock = new SystemClock() }: { total: number | null; format: (amount: number) => string; clock?: Clock },
+  { total, format, clock = new SystemClock(), stream = process.stderr }: BarOptions,
 ): Promise<ProgressBar> {
-  if (!process.stderr.isTTY || process.env['TERM'] === 'dumb') return { reached() {}, stop() {} }
+  if (!stream.isTTY || process.env['TERM'] === 'dumb') return { reached() {}, stop() {} }
   const { default: progress } = await import('cli-progress')
   const startedMs = clock.monotonic()
   const told = (done: number): { amount: string; rate: string; left: string } => {
     const perMs = done / Math.max(clock.monotonic() - startedMs, 1)
     const left = perMs === 0 || total === null ? '?' : String(Math.ceil((total - done) / perMs / 1000))
-    return { amount: format(done), rate: format(Math.round(perMs * 1000)), left }
+    return { amount: format?.(done) ?? '', rate: format?.(Math.round(perMs * 1000)) ?? '', left }
   }
+  const amount = format === null ? '' : '  {amount}  {rate}/s'
+  const line = total === null ? `${what}${amount}` : `${what} [{bar}] {percentage} %${amount}  {left} s left`
   let bar: SingleBar | null = null
   return {
     reached(done) {
       if (clock.monotonic() - startedMs < SHOWN_AFTER_MS) return
       if (bar === null) {
-        const line = total === null ? `${what}  {amount}  {rate}/s` : `${what} [{bar}] {percentage} %  {amount}  {rate}/s  {left} s left`
-        bar = new progress.SingleBar({ format: line, clearOnComplete: true, hideCursor: true, stream: process.stderr })
+        bar = new progress.SingleBar({ format: line, clearOnComplete: true, hideCursor: true, stream })
         bar.start(total ?? 0, done, told(done))
       }
       bar.update(done, told(done))
@@ -40,4 +41,11 @@ export async function progressBar(
       bar?.stop()
     },
   }
+}
+
+interface BarOptions {
+  readonly total: number | null
+  readonly format: ((amount: number) => string) | null
+  readonly clock?: Clock
+  readonly stream?: NodeJS.WritableStream & { readonly isTTY?: boolean }
 }

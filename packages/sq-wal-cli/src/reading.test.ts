@@ -7,12 +7,13 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import * as command from './testing/command.ts'
+import type { Ended } from './testing/command.ts'
 import { makeExampleLogs, openExample } from './testing/example-log.ts'
 
 // A machine that is busy with other things starts processes slowly.
 vi.setConfig({ testTimeout: 30_000 })
 
-const command = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 const FIRST = 'data/orders/0/00000000000000000000.wal'
 
 let place: string
@@ -23,16 +24,8 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(place, { recursive: true }))
 
-interface Ended {
-  readonly status: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-async function run(...args: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [command, ...args], { cwd: place, stdio: ['ignore', 'pipe', 'pipe'] })
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
-  return { status: child.exitCode, stdout, stderr }
+function run(...args: string[]): Promise<Ended> {
+  return command.run(args, { place })
 }
 
 function expected(name: string): string {
@@ -117,7 +110,7 @@ describe('one line says what is wrong', () => {
 describe('tail -f', () => {
   it('shows what is appended, and ends well on Ctrl-C', async () => {
     await makeExampleLogs(join(place, 'live'))
-    const child = spawn(process.execPath, [command, 'tail', '-f', '-n', '1', 'live/orders/0', '--format', 'json'], {
+    const child = spawn(process.execPath, [command.COMMAND, 'tail', '-f', '-n', '1', 'live/orders/0', '--format', 'json'], {
       cwd: place,
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -142,7 +135,7 @@ describe('tail -f', () => {
 })
 
 it('a reader that goes away early is no failure', async () => {
-  const child = spawn('sh', ['-c', `"$0" "$1" cat data/orders/0 | head -n 1`, process.execPath, command], {
+  const child = spawn('sh', ['-c', `"$0" "$1" cat data/orders/0 | head -n 1`, process.execPath, command.COMMAND], {
     cwd: place,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -24,7 +24,7 @@ export interface AppendOptions extends JsonFields, DataDirOption {
 export async function append(log: LogName, files: readonly string[], options: AppendOptions): Promise<number> {
   const { format, keyField, timestampField, headerField } = options
   if (format !== 'json' && (keyField ?? timestampField ?? headerField) !== undefined) {
-    throw new UsageError('fields are taken from JSON: --key-field, --timestamp-field and --header-field need --format json')
+    throw new UsageError('--key-field, --timestamp-field and --header-field need --format json')
   }
   const inputs = files.length === 0 ? [STANDARD_INPUT] : files
   const total = await inputBytes(inputs)
@@ -42,7 +42,8 @@ export async function append(log: LogName, files: readonly string[], options: Ap
   } catch (error) {
     bar.stop()
     if (!(error instanceof AppendAllError)) throw error
-    const durable = describe(log, error.records, error.lastOffset === null ? 0n : error.lastOffset + 1n - BigInt(error.records))
+    const firstOffset = error.lastOffset === null ? 0n : error.lastOffset + 1n - BigInt(error.records)
+    const durable = describe(log, error.records, firstOffset)
     if (!(error.cause instanceof Interruption)) throw new CommandError(`${messageIn(error)}; ${durable}`)
     process.stderr.write(`sq-wal: ${error.cause.message}; ${durable}\n`)
     return error.cause.exitStatus
@@ -57,23 +58,29 @@ async function appendTo(
   const fs = new NodeFileSystem()
   const writer = await WalWriter.open(fs, config, topic, partition)
   const firstOffset = writer.nextOffset
-  const onCommit = (message: unknown): void => printOffsets(message as CommitEvent)
   try {
     if (resumeFrom !== undefined) {
       const reader = await WalReader.open(fs, config, topic, partition)
       await skipStored(records, { reader, resumeFrom, nextOffset: firstOffset })
     }
-    if (offsets) subscribe('sq:wal:commit', onCommit)
+    if (offsets) subscribe('sq:wal:commit', printOffsets)
     const { records: appended } = await writer.appendAll(records)
     return { appended, firstOffset }
   } finally {
-    unsubscribe('sq:wal:commit', onCommit)
+    unsubscribe('sq:wal:commit', printOffsets)
     await writer.close()
   }
 }
 
-function printOffsets({ baseOffset, records, error }: CommitEvent): void {
-  if (error !== null) return
+/** What comes on the channel of commits is what the storage says it is. */
+function isCommit(event: unknown): event is CommitEvent {
+  return typeof event === 'object' && event !== null && 'baseOffset' in event
+}
+
+/** Of each commit that became durable. */
+function printOffsets(event: unknown): void {
+  if (!isCommit(event) || event.error !== null) return
+  const { baseOffset, records } = event
   const offsets = Array.from({ length: records }, (_, index) => `${baseOffset + BigInt(index)}\n`)
   print(offsets.join(''))
 }
@@ -106,11 +113,13 @@ async function skipStored(
 }
 
 /** Whether a record was made of the same input; its time may be that of its reading. */
-function isSame(stored: LogRecord, { key, value, headers }: RecordInput): boolean {
-  const same = (one: Uint8Array | null, other: Uint8Array | null): boolean =>
-    one === null || other === null ? one === other : Buffer.compare(one, other) === 0
-  const plain = (list: RecordInput['headers']): string[][] => list.map((header) => [header.name, Buffer.from(header.value).toString('hex')])
-  return same(stored.key, key) && same(stored.value, value) && isDeepStrictEqual(plain(stored.headers), plain(headers))
+function isSame(stored: LogRecord, read: RecordInput): boolean {
+  return isDeepStrictEqual(contentOf(stored), contentOf(read))
+}
+
+function contentOf({ key, value, headers }: RecordInput): unknown[] {
+  const named = headers.map((header) => [header.name, Buffer.from(header.value)])
+  return [key && Buffer.from(key), Buffer.from(value), named]
 }
 
 function messageIn({ cause, message }: AppendAllError): string {
@@ -122,7 +131,8 @@ function describe({ topic, partition }: LogName, records: number, firstOffset: b
   const [count, log] = [formatCount(records), `${topic}/${partition}`]
   if (records === 0) return `no record was appended to ${log}`
   const last = firstOffset + BigInt(records - 1)
-  return records === 1 ? `1 record is durable in ${log}, offset ${last}` : `${count} records are durable in ${log}, offsets ${firstOffset}-${last}`
+  if (records === 1) return `1 record is durable in ${log}, offset ${last}`
+  return `${count} records are durable in ${log}, offsets ${firstOffset}-${last}`
 }
 
 function print(text: string): void {

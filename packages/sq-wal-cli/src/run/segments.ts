@@ -32,10 +32,12 @@ export async function segments(log: LogName, { json = false, svg }: SegmentsOpti
 }
 
 async function writeSegments(listed: readonly SegmentInfo[]): Promise<void> {
-  if (listed.length === 0) {
-    process.stdout.write('the log is empty: it has no segment\n')
-    return
-  }
+  if (listed.length === 0) process.stdout.write('the log is empty: it has no segment\n')
+  else await writeSegmentTable(listed)
+}
+
+/** A row for each segment. */
+export async function writeSegmentTable(listed: readonly SegmentInfo[]): Promise<void> {
   const right = { align: 'right' } as const
   const columns = [
     { title: 'SEGMENT' },

@@ -1,0 +1,188 @@
+/** `sq-wal append`, run as a process, fed through its pipe and by files, killed and interrupted. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { NodeFileSystem } from '@sq/sim'
+import { verify, WalReader } from '@sq/storage'
+import { COMMAND, run, start } from './testing/command.ts'
+import type { Ended } from './testing/command.ts'
+import { openExample } from './testing/example-log.ts'
+
+// A machine that is busy with other things starts processes slowly.
+vi.setConfig({ testTimeout: 60_000 })
+
+let place: string
+
+beforeEach(() => {
+  place = mkdtempSync(join(tmpdir(), 'sq-wal-test-'))
+})
+afterEach(() => rmSync(place, { recursive: true }))
+
+function append(input: string | Uint8Array, ...args: string[]): Promise<Ended> {
+  return run(['append', 'orders/0', ...args], { place }, input)
+}
+
+function write(name: string, content: string): string {
+  writeFileSync(join(place, name), content)
+  return name
+}
+
+/** What the log holds: of each record key, value and headers, as text. */
+async function stored(): Promise<[key: string | null, value: string, headers: string][]> {
+  const reader = await WalReader.open(new NodeFileSystem(), { dataDir: place }, 'orders', 0)
+  const records: [string | null, string, string][] = []
+  for await (const { key, value, headers } of reader.read()) {
+    const named = headers.map((header) => `${header.name}=${String(header.value)}`)
+    records.push([key && String(key), String(value), named.join(' ')])
+  }
+  return records
+}
+
+async function values(): Promise<string[]> {
+  return (await stored()).map(([, value]) => value)
+}
+
+function numbered(from: number, to: number): string {
+  return Array.from({ length: to - from }, (_, index) => `line ${from + index}\n`).join('')
+}
+
+describe('what is appended', () => {
+  it('lines, each byte of them', async () => {
+    const ended = await append(Buffer.from('one\n\ntwo\r\nthr\u00e9e', 'latin1'))
+    expect(ended).toEqual({ status: 0, stdout: '4 records are durable in orders/0, offsets 0-3\n', stderr: '' })
+    expect(await values()).toEqual(['one', '', 'two\r', 'thr\uFFFDe'])
+  })
+
+  it('nothing', async () => {
+    expect(await append('')).toEqual({ status: 0, stdout: 'no record was appended to orders/0\n', stderr: '' })
+  })
+
+  it('JSON, with fields that become key, time and headers', async () => {
+    const lines = ['{"id":"a","at":5,"n":1}', ' ', '{"at":"2026-01-01T00:00Z", "n":{"m":[1]},"id":7}', '{"at":9,"id":null}']
+    const fields = ['--key-field', 'id', '--timestamp-field', 'at', '--header-field', 'n', 'x']
+    const { status } = await append(lines.join('\n'), '--format', 'json', ...fields)
+    expect(status).toBe(0)
+    expect(await stored()).toEqual([
+      ['a', lines[0], 'n=1'],
+      ['7', lines[2], 'n={"m":[1]}'],
+      [null, lines[3], ''],
+    ])
+    const { stdout } = await run(['cat', 'orders/0', '--format', 'json'], { place })
+    expect(stdout.match(/"timestampMs":\d+/g)).toEqual(['5', '1767225600000', '9'].map((ms) => `"timestampMs":${ms}`))
+  })
+
+  it('records with their length before them', async () => {
+    const { status } = await append(Buffer.from('\0\0\0\u0003a\nb\0\0\0\0\0\0\0\u0001c'), '--format', 'prefixed')
+    expect(status).toBe(0)
+    expect(await values()).toEqual(['a\nb', '', 'c'])
+  })
+
+  it('files one after another, and standard input among them', async () => {
+    const [one, two] = [write('one', 'a\nb'), write('two', 'd\n')]
+    expect(await append('c\n', one, '-', two)).toMatchObject({ status: 0 })
+    expect(await values()).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('with --offsets, the offset of each is written', async () => {
+    await append('a\nb\n')
+    expect(await append('c\nd\ne\n', '--offsets')).toEqual({ status: 0, stdout: '2\n3\n4\n', stderr: '' })
+  })
+
+  it('all of it, also where nobody reads the offsets', async () => {
+    const file = write('many', numbered(0, 50_000))
+    execFileSync('sh', ['-c', `"$0" "$1" append orders/0 --offsets ${file} | head -n 1`, process.execPath, COMMAND], { cwd: place })
+    expect((await values()).length).toBe(50_000)
+  })
+})
+
+describe('one line says what is wrong; what was read before is durable', () => {
+  it.each([
+    ['{"a":1}\nno\n', ['--format', 'json'], 1, /^standard input, line 2: it is not JSON: .*; 1 record is durable in orders\/0, offset 0$/],
+    ['{"a":1}\n\u007f\u0000\n', ['--format', 'json'], 1, /^standard input, line 2: it is not JSON: [ -~]*$/],
+    ['{"a":1}\n', ['--format', 'json', '--timestamp-field', 't'], 1, 'standard input, line 1: field "t" must be milliseconds since 1970 or an ISO 8601 time; it is not there; no record was appended to orders/0'],
+    ['{"a":"x"}\n', ['--format', 'json', '--timestamp-field', 'a'], 1, /; it is "x"; no record/],
+    ['\0\0\0\u0001a\0\0\0\u0009bc', ['--format', 'prefixed'], 1, 'standard input, record 2: the input ends inside a record: 6 bytes are left, expected 13; 1 record is durable in orders/0, offset 0'],
+    ['GET / HTTP/1.1', ['--format', 'prefixed'], 1, 'standard input, record 1: the length before the record is 1195725856; the most is 16777216; no record was appended to orders/0'],
+    ['x'.repeat(17_000_000), [], 1, /^standard input, line 1: it has more than 16777216 bytes, the most a record may have; no record/],
+    ['', ['missing'], 1, "cannot read the input: ENOENT: no such file or directory, stat 'missing'"],
+    ['', ['.'], 1, '. is a directory'],
+    ['a\n', ['--key-field', 'k'], 2, /need --format json$/],
+    ['a\n', ['--resume-from', '-1'], 2, /It is an offset: a whole number from 0 on\.$/],
+    ['a\n', ['--resume-from', '3'], 1, 'cannot resume from offset 3: the log ends before 0'],
+  ])('%.20j %j', async (input, args, status, message) => {
+    const ended = await append(input, ...args)
+    expect(ended).toMatchObject({ status, stdout: '' })
+    expect(ended.stderr).toMatch(/^sq-wal: .*\n$/)
+    const told = ended.stderr.slice('sq-wal: '.length, -1)
+    if (typeof message === 'string') expect(told).toBe(message)
+    else expect(told).toMatch(message)
+  })
+
+  it('a log that a writer has open is left alone', async () => {
+    const writer = await openExample(place, 'orders', 0)
+    const { status, stderr } = await append('a\n')
+    await writer.close()
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: another writer has this partition open: .*\n$/)])
+  })
+})
+
+describe('when told to resume', () => {
+  it('goes on behind what is stored', async () => {
+    await append('before\n')
+    await append(numbered(0, 10))
+    const file = write('all', numbered(0, 15))
+    expect(await append('', '--resume-from', '1', file)).toMatchObject({
+      status: 0,
+      stdout: '5 records are durable in orders/0, offsets 11-15\n',
+    })
+    expect(await append('', '--resume-from', '1', file)).toMatchObject({ stdout: 'no record was appended to orders/0\n' })
+    expect((await values()).join('\n')).toBe(`before\n${numbered(0, 15).trimEnd()}`)
+  })
+
+  it.each([
+    ['another input', numbered(1, 15), /^the log does not go on where this input was left: offset 9 holds another record than number 10 of the input$/],
+    ['a shorter input', numbered(0, 9), /^the log has 10 records from offset 0 on, the input only 9$/],
+  ])('refuses %s', async (_, input, message) => {
+    await append(numbered(0, 10))
+    const { status, stderr } = await append(input, '--resume-from', '0')
+    expect(status).toBe(1)
+    expect(stderr.slice('sq-wal: '.length, -1)).toMatch(message)
+    expect(await values()).toHaveLength(10)
+  })
+
+  it('loses nothing and repeats nothing over a SIGKILL', async () => {
+    const [count, file] = [200_000, write('many', numbered(0, 200_000))]
+    const { child, ended } = start(['append', 'orders/0', '--offsets', file], { place })
+    child.stdout.once('data', () => child.kill('SIGKILL'))
+    const { status, stdout } = await ended
+    expect(status).toBeNull()
+    const acknowledged = stdout.split('\n').length - 1
+    const before = (await values()).length
+    expect(before).toBeGreaterThanOrEqual(acknowledged)
+    expect(before).toBeLessThan(count)
+    expect(await append('', '--resume-from', '0', file)).toMatchObject({ status: 0, stderr: '' })
+    expect((await values()).map((value) => `${value}\n`).join('')).toBe(numbered(0, count))
+  })
+})
+
+it.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('on %s it ends, with what came before durable and the log whole', async (signal, status) => {
+  const { child, ended } = start(['append', 'orders/0', '--offsets'], { place })
+  child.stdin.write('a\nb\n')
+  let written = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    written += String(chunk)
+    if (written === '0\n1\n') child.kill(signal)
+  })
+  expect(await ended).toEqual({
+    status,
+    stdout: '0\n1\n',
+    stderr: `sq-wal: interrupted by ${signal}; 2 records are durable in orders/0, offsets 0-1\n`,
+  })
+  const { problems, notes, records } = await verify(new NodeFileSystem(), { dataDir: place }, 'orders', 0)
+  expect({ problems, notes, records }).toEqual({ problems: [], notes: [], records: 2 })
+})

@@ -1,0 +1,23 @@
+/** The real file system, which also tells how many bytes were read: for the progress of work that tells nothing. */
+import { NodeFileSystem } from '@sq/sim'
+import type { FileHandle, OpenMode } from '@sq/sim'
+
+export class MeteredFileSystem extends NodeFileSystem {
+  readonly #onRead: (bytes: number) => void
+
+  constructor(onRead: (bytes: number) => void) {
+    super()
+    this.#onRead = onRead
+  }
+
+  override async open(path: string, mode: OpenMode): Promise<FileHandle> {
+    const handle = await super.open(path, mode)
+    const read = handle.read.bind(handle)
+    handle.read = async (buffer, position) => {
+      const bytesRead = await read(buffer, position)
+      this.#onRead(bytesRead)
+      return bytesRead
+    }
+    return handle
+  }
+}

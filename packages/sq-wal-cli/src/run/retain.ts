@@ -1,0 +1,58 @@
+/** Shows which segments some limits let go and, told to, deletes them. */
+import { NodeFileSystem } from '@sq/sim'
+import { listExpired, WalReader, WalWriter } from '@sq/storage'
+import type { RetentionPolicy, SegmentInfo } from '@sq/storage'
+import type { DataDirOption, LogName } from '../log-name.ts'
+import { formatBytes, writeJson } from '../output.ts'
+import type { Place } from '../place.ts'
+import { writeSegmentTable } from './segments.ts'
+import { counted } from './verify.ts'
+
+export interface RetainOptions extends DataDirOption {
+  readonly bytes?: number
+  readonly age?: number
+  readonly before?: Place
+  readonly yes?: boolean
+  readonly json?: boolean
+}
+
+export async function retain(log: LogName, options: RetainOptions): Promise<void> {
+  const { config, topic, partition } = log
+  const fs = new NodeFileSystem()
+  const policy = await policyOf(log, options)
+  let segments = await listExpired(fs, config, topic, partition, policy)
+  if (options.yes === true && segments.length > 0) {
+    await using writer = await WalWriter.open(fs, config, topic, partition)
+    segments = await writer.deleteSegments(policy)
+  }
+  if (options.json === true) writeJson(segments)
+  else await write(segments, options.yes === true)
+}
+
+async function write(segments: readonly SegmentInfo[], isDone: boolean): Promise<void> {
+  if (segments.length === 0) {
+    print('no segment is let go by these limits\n')
+    return
+  }
+  await writeSegmentTable(segments)
+  const records = segments.reduce((sum, segment) => sum + segment.records, 0)
+  const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
+  const what = `${counted(segments.length, 'segment')} with ${counted(records, 'record')}, ${formatBytes(bytes)}`
+  print(isDone ? `\ndeleted ${what}\n` : `\nwould delete ${what}; nothing was changed: --yes does it\n`)
+}
+
+async function policyOf(
+  { config, topic, partition }: LogName,
+  { bytes, age, before }: RetainOptions,
+): Promise<RetentionPolicy> {
+  const limits = { maxTotalBytes: bytes, maxAgeMs: age }
+  if (before === undefined) return limits
+  if ('offset' in before) return { ...limits, belowOffset: before.offset }
+  const reader = await WalReader.open(new NodeFileSystem(), config, topic, partition)
+  const offset = await reader.offsetAt(before.timestampMs)
+  return { ...limits, belowOffset: offset ?? BigInt(Number.MAX_SAFE_INTEGER) }
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}

@@ -1,0 +1,121 @@
+/** Checks one log or all, and writes what was found. */
+import { basename, join } from 'node:path'
+import { NodeFileSystem } from '@sq/sim'
+import { listPartitions, verify } from '@sq/storage'
+import type { LogNote, LogProblem, LogReport } from '@sq/storage'
+import type { DataDirOption, LogName } from '../log-name.ts'
+import { messageOf } from '../message-of.ts'
+import { colors, formatBytes, formatCount, writeJson, writeTable } from '../output.ts'
+import { progressBar } from '../progress.ts'
+import { MeteredFileSystem } from './metered-file-system.ts'
+
+export interface VerifyOptions extends DataDirOption {
+  readonly all?: boolean
+  readonly json?: boolean
+}
+
+/** What is written of a log that cannot be looked at. */
+interface Failure {
+  readonly topic: string
+  readonly partition: number
+  readonly error: string
+}
+
+/** Resolves with the exit status. */
+export async function verifyLog(log: LogName, { json = false }: VerifyOptions): Promise<number> {
+  const report = await verifyWithProgress(log)
+  if (json) writeJson(report)
+  else await writeReport(log, report)
+  return report.problems.length === 0 ? 0 : 1
+}
+
+/** Resolves with the exit status. */
+export async function verifyAll(dataDir: string, { json = false }: VerifyOptions): Promise<number> {
+  const logs = await listPartitions(new NodeFileSystem(), { dataDir })
+  const found: (LogReport | Failure)[] = []
+  for (const { topic, partition } of logs) {
+    const log = { config: { dataDir }, topic, partition }
+    try {
+      const report = await verifyWithProgress(log)
+      found.push(report)
+      if (!json) await writeReport(log, report)
+    } catch (error) {
+      found.push({ topic, partition, error: messageOf(error) })
+      if (!json) print(`${topic}/${partition}: ${colors.red(messageOf(error))}\n`)
+    }
+  }
+  if (json) writeJson(found)
+  else if (logs.length === 0) print(`no logs in ${dataDir}\n`)
+  return found.every((log) => 'problems' in log && log.problems.length === 0) ? 0 : 1
+}
+
+/** The report of a log; a bar shows how far it is. */
+export async function verifyWithProgress({ config, topic, partition }: LogName): Promise<LogReport> {
+  const total = await bytesIn(join(config.dataDir, topic, String(partition)))
+  const bar = await progressBar(`verifying ${topic}/${partition}`, { total, format: formatBytes })
+  let read = 0
+  const fs = new MeteredFileSystem((bytes) => bar.reached((read += bytes)))
+  try {
+    return await verify(fs, config, topic, partition)
+  } finally {
+    bar.stop()
+  }
+}
+
+/** The size of all files in a directory; what goes away meanwhile does not count. */
+async function bytesIn(directory: string): Promise<number> {
+  const fs = new NodeFileSystem()
+  const names = await fs.readdir(directory).catch(() => [])
+  const stats = await Promise.all(names.map(async (name) => fs.stat(join(directory, name)).catch(() => null)))
+  return stats.reduce((sum, stat) => sum + (stat?.sizeBytes ?? 0), 0)
+}
+
+async function writeReport({ config, topic, partition }: LogName, report: LogReport): Promise<void> {
+  const { problems, notes, records, segments, bytes, firstOffset, nextOffset } = report
+  const offsets = firstOffset === nextOffset ? `next offset ${nextOffset}` : `offsets ${firstOffset}-${nextOffset - 1n}`
+  const verdict = problems.length === 0 ? colors.green('no problem') : colors.red(counted(problems.length, 'problem'))
+  const held = `${counted(records, 'record')} in ${counted(segments, 'segment')}, ${formatBytes(bytes)}, ${offsets}`
+  print(`${topic}/${partition}: ${verdict}; ${held}\n`)
+  for (const note of notes) print(`  note: ${describeNote(note)}\n`)
+  if (problems.length === 0) return
+  print('\n')
+  await writeProblems(problems)
+  const command = `sq-wal repair ${topic}/${partition}${config.dataDir === '.' ? '' : ` -d ${config.dataDir}`}`
+  print(`\nWhere there is a good copy of this log, use it. "${command}" shows what else can be done.\n`)
+}
+
+/** A row for each problem, numbered from 1, with the reasons below. */
+export async function writeProblems(problems: readonly LogProblem[]): Promise<void> {
+  await writeTable(
+    [
+      { title: 'PROBLEM', align: 'right' },
+      ...['KIND', 'FILE', 'BYTES', 'OFFSETS', 'REASON'].map((title) => ({ title })),
+    ],
+    problems.map(({ kind, path, from, to, firstOffset, lastOffset, reason }, index) => [
+      String(index + 1),
+      colors.red(kind),
+      basename(path),
+      `${from}-${to}`,
+      describeOffsets(firstOffset, lastOffset),
+      reason,
+    ]),
+  )
+}
+
+function describeOffsets(firstOffset: bigint, lastOffset: bigint | null): string {
+  if (lastOffset === null) return `${firstOffset} on`
+  return lastOffset < firstOffset ? 'none' : `${firstOffset}-${lastOffset}`
+}
+
+function describeNote({ path, from, to, text }: LogNote): string {
+  return to === 0 ? `${basename(path)}: ${text}` : `${basename(path)}, bytes ${from}-${to}: ${text}`
+}
+
+/** `1 record`, `2,000 records`. */
+export function counted(count: number, what: string): string {
+  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}

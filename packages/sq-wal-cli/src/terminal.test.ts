@@ -1,0 +1,58 @@
+/** The command on a terminal, as `script` makes one; what it writes into a pipe is in the other tests. */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { COMMAND } from './testing/command.ts'
+import { makeExampleLogs } from './testing/example-log.ts'
+
+// A machine that is busy with other things starts processes slowly.
+vi.setConfig({ testTimeout: 60_000 })
+
+let place: string
+
+beforeAll(async () => {
+  place = mkdtempSync(join(tmpdir(), 'sq-wal-test-'))
+  await makeExampleLogs(join(place, 'data'))
+})
+afterAll(() => rmSync(place, { recursive: true }))
+
+/** Without the variables that ask for colours, or for none, as a continuous integration sets them. */
+const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...plain } = process.env
+
+async function onTerminal(line: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const child = spawn('script', ['-qec', `"${process.execPath}" "${COMMAND}" ${line}`, '/dev/null'], {
+    cwd: place,
+    env: { ...plain, TERM: 'xterm', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return text(child.stdout)
+}
+
+const hasTerminal = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0
+if (!hasTerminal) process.stderr.write('skipped: there is no "script" command here to make a terminal\n')
+
+describe.skipIf(!hasTerminal)('on a terminal', () => {
+  it('tables and records have colours, and none with NO_COLOR', async () => {
+    for (const line of ['ls data', 'cat data/orders/0', 'verify data/orders/0']) {
+      expect(await onTerminal(line)).toContain('\u001B[')
+      expect(await onTerminal(line, { NO_COLOR: '1' })).not.toContain('\u001B')
+    }
+  })
+
+  it('what a record holds does nothing to the terminal', async () => {
+    const shown = await onTerminal('cat data/orders/0', { NO_COLOR: '1' })
+    expect(shown).toContain(String.raw`\u001b[31m`)
+    expect(shown).not.toContain('\u001B')
+  })
+
+  it('shows how far it is with what takes more than a second, and takes that away', async () => {
+    const shown = await onTerminal('bench --seconds 1 --value-bytes 16000000')
+    expect(shown).toMatch(/measuring \[=*-*\] \d+ % {2}\d+ s left/)
+    const after = shown.slice(shown.lastIndexOf('measuring'))
+    expect(after).toContain('\u001B[0K')
+    expect(after).toContain('write + fdatasync')
+  })
+})
