@@ -203,7 +203,7 @@ describe('listExpired', () => {
       await appendSegment(40)
       if (isActive) await append(writer, 'active')
       const before = await left()
-      const expired = await listExpired(fs, config, 'orders', 0, policy, { clock })
+      const expired = await listExpired(fs, config, 'orders', 0, { policy, nowMs: clock.now() })
       expect(await left()).toEqual(before)
       expect(await writer.deleteSegments(policy)).toEqual(expired)
     }
@@ -211,9 +211,10 @@ describe('listExpired', () => {
 
   it('lists nothing of an empty log, and rejects where there is none, and for a bad policy', async () => {
     const { fs, config } = log
-    expect(await listExpired(fs, config, 'orders', 0, { belowOffset: 1n })).toEqual([])
-    await expect(listExpired(fs, config, 'orders', 1, { belowOffset: 1n })).rejects.toThrow(LogNotFoundError)
-    await expect(listExpired(fs, config, 'orders', 0, {})).rejects.toThrow(TypeError)
+    const policy = { belowOffset: 1n }
+    expect(await listExpired(fs, config, 'orders', 0, { policy, nowMs: 1 })).toEqual([])
+    await expect(listExpired(fs, config, 'orders', 1, { policy, nowMs: 1 })).rejects.toThrow(LogNotFoundError)
+    await expect(listExpired(fs, config, 'orders', 0, { policy: {}, nowMs: 1 })).rejects.toThrow(TypeError)
   })
 })
 

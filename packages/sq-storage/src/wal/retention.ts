@@ -2,8 +2,7 @@
  * Which old segments a log need not keep. It only looks; `log-tail.ts` deletes them, and sees to it that a log never
  * loses its last segment.
  */
-import { SystemClock } from '@sq/sim'
-import type { Clock, FileSystem } from '@sq/sim'
+import type { FileSystem } from '@sq/sim'
 import { checkOffset, resolveConfig, show } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { locatePartition } from './partition.ts'
@@ -29,8 +28,8 @@ export interface RetentionPolicy {
 const OPTIONS: ReadonlySet<string> = new Set<keyof RetentionPolicy>(['belowOffset', 'maxTotalBytes', 'maxAgeMs'])
 
 /**
- * The segments that `WalWriter.deleteSegments` would delete now, oldest first, where nothing is appended meanwhile: all
- * but the last one are judged, and that one too where it is sealed. Opens nothing for writing and takes no lock. Rejects
+ * The segments that `WalWriter.deleteSegments` would delete at a time, in milliseconds since 1970, oldest first, if
+ * nothing is appended before: all but the last one are judged, and that one too where it is sealed. Opens nothing for writing and takes no lock. Rejects
  * as `deleteSegments` does for a bad policy and for damage, and with `LogNotFoundError`.
  */
 export async function listExpired(
@@ -38,14 +37,13 @@ export async function listExpired(
   config: WalConfig,
   topic: string,
   partition: number,
-  policy: RetentionPolicy,
-  { clock = new SystemClock() }: { clock?: Clock } = {},
+  { policy, nowMs }: { policy: RetentionPolicy; nowMs: number },
 ): Promise<SegmentInfo[]> {
   const checked = checkPolicy(policy)
   const last = (await listSegments(fs, config, topic, partition)).at(-1)
   const keepFrom = Number((last?.state === 'sealed' ? last.nextOffset : last?.baseOffset) ?? 0n)
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
-  return findExpired(fs, located, { policy: checked, keepFrom, nowMs: clock.now() })
+  return findExpired(fs, located, { policy: checked, keepFrom, nowMs })
 }
 
 /** A copy of a policy that is good. Throws a `TypeError` or `RangeError` that names the option and the value. */

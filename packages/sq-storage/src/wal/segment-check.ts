@@ -253,7 +253,7 @@ class SegmentCheck {
   #noteVoid(from: number): void {
     const { fileBytes } = this.#end
     if (this.#segment.nextBaseOffset === null || from >= fileBytes) return
-    this.#note('void', { from, to: fileBytes }, 'what a failed write left behind the end of its segment')
+    this.#note('void', { from, to: fileBytes }, 'what a failed write or a truncation left behind the end of its segment')
   }
 
   #note(kind: NoteKind, { from, to }: { from: number; to: number }, text: string): void {

@@ -1,5 +1,5 @@
 /** Shows which segments some limits let go and, told to, deletes them. */
-import { NodeFileSystem } from '@sq/sim'
+import { NodeFileSystem, SystemClock } from '@sq/sim'
 import { listExpired, WalReader, WalWriter } from '@sq/storage'
 import type { RetentionPolicy, SegmentInfo } from '@sq/storage'
 import type { DataDirOption, LogName } from '../log-name.ts'
@@ -20,7 +20,7 @@ export async function retain(log: LogName, options: RetainOptions): Promise<void
   const { config, topic, partition } = log
   const fs = new NodeFileSystem()
   const policy = await policyOf(log, options)
-  let segments = await listExpired(fs, config, topic, partition, policy)
+  let segments = await listExpired(fs, config, topic, partition, { policy, nowMs: new SystemClock().now() })
   if (options.yes === true && segments.length > 0) {
     await using writer = await WalWriter.open(fs, config, topic, partition)
     segments = await writer.deleteSegments(policy)
