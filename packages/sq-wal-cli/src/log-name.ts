@@ -38,9 +38,11 @@ function addDataDirOption(command: Command): Command {
   return command.option('-d, --data-dir <dir>', `where the logs are (default: $${VARIABLE}, or the working directory)`)
 }
 
-/** The data directory that is meant. */
+/** The data directory that is meant. Throws a `UsageError` where that is nothing. */
 export function dataDirOf({ dataDir }: DataDirOption): string {
-  return dataDir ?? (process.env[VARIABLE] || '.')
+  const directory = dataDir ?? (process.env[VARIABLE] || '.')
+  if (directory === '') throw new UsageError('the data directory must have a name')
+  return directory
 }
 
 /** Reads `orders/0`, or `data/orders/0`. Throws a `UsageError` that shows what is expected. */

@@ -26,6 +26,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
 
+const ADVICE: ReadonlyMap<unknown, string> = new Map([
+  ['SQ_WAL_NOT_FOUND', '"sq-wal ls" lists the logs that are there; --data-dir or $SQ_WAL_DIR says where'],
+  ['SQ_WAL_CORRUPT', '"sq-wal verify" tells everything that is wrong with a log'],
+  ['SQ_WAL_LOCKED', 'a log has one writer: stop that one first, or only look'],
+])
+
 const program = new Command('sq-wal')
   .description('Works with SQ write-ahead logs.')
   .version(ownVersion())
@@ -52,13 +58,19 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (!isExpected(error)) throw error
-  process.stderr.write(`sq-wal: ${error.message}\n`)
+  process.stderr.write(`sq-wal: ${error.message}${adviceOn(error)}\n`)
   process.exitCode = error instanceof UsageError ? exitStatus.misused : exitStatus.failed
 }
 
 /** Failures of the log and of the system carry a code and explain themselves; anything else is a bug in here. */
 function isExpected(error: unknown): error is Error {
   return error instanceof UsageError || (error instanceof Error && 'code' in error && typeof error.code === 'string')
+}
+
+/** What to do next, where that is not plain from the failure. */
+function adviceOn(error: Error): string {
+  const advice = 'code' in error ? ADVICE.get(error.code) : undefined
+  return advice === undefined ? '' : ` (${advice})`
 }
 
 function ownVersion(): string {

@@ -14,6 +14,8 @@ vi.setConfig({ testTimeout: 30_000 })
 const FIRST = 'data/orders/0/00000000000000000000.wal'
 const SECOND = 'data/orders/0/00000000000000000004.wal'
 
+const ADVICE = '("sq-wal ls" lists the logs that are there; --data-dir or $SQ_WAL_DIR says where)'
+
 let place: string
 
 beforeEach(async () => {
@@ -179,9 +181,9 @@ describe('one line says what is wrong', () => {
   it.each([
     [['verify'], 2, 'verify takes a log, or --all'],
     [['verify', 'data/orders/0', '--all'], 2, 'verify takes a log, or --all'],
-    [['verify', 'data/orders/5'], 1, 'there is no log in data/orders/5'],
-    [['verify', '--all', '-d', 'missing'], 1, 'there is no log in missing'],
-    [['repair', 'data/orders/5'], 1, 'there is no log in data/orders/5'],
+    [['verify', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
+    [['verify', '--all', '-d', 'missing'], 1, `there is no log in missing ${ADVICE}`],
+    [['repair', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
     [['repair', 'data/orders/0', '--repair', 'magic'], 2, /Allowed choices are restore, drop-from, drop-through\.$/],
     [['retain', 'data/orders/0'], 2, 'retain needs a limit: --bytes, --age or --before'],
     [['retain', 'data/orders/0', '--bytes', '5 parsecs'], 2, /It is a size, such as 1000, 500MB or 2GiB\.$/],

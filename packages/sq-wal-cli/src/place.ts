@@ -8,12 +8,22 @@ export const PLACES =
 
 /** Parses an offset, an ISO 8601 time, or `@` and milliseconds since 1970. */
 export function parsePlace(text: string): Place {
-  if (/^\d{1,16}$/.test(text)) return { offset: BigInt(text) }
+  if (isOffset(text)) return { offset: BigInt(text) }
   const timestampMs = /^@\d{1,16}$/.test(text) ? Number(text.slice(1)) : Date.parse(text)
   if (!/^[@\d]/.test(text) || !Number.isSafeInteger(timestampMs) || timestampMs < 0) {
     throw new InvalidArgumentError(`It is ${PLACES}.`)
   }
   return { timestampMs }
+}
+
+/** Parses an offset. */
+export function parseOffset(text: string): bigint {
+  if (!isOffset(text)) throw new InvalidArgumentError('It is an offset: a whole number from 0 on.')
+  return BigInt(text)
+}
+
+function isOffset(text: string): boolean {
+  return /^\d+$/.test(text) && Number.isSafeInteger(Number(text))
 }
 
 /** Parses a whole number of at least `least`. */

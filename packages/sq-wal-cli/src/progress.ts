@@ -12,6 +12,11 @@ export interface ProgressBar {
   stop(): void
 }
 
+/** Whether somebody at a terminal does not see what is written, which would show by itself how far it is. */
+export function isOutputUnseen(): boolean {
+  return process.stderr.isTTY && !process.stdout.isTTY
+}
+
 /** `total` is null where it is not known; `format` tells an amount, such as bytes, and is null where none matters. */
 export async function progressBar(
   what: string,

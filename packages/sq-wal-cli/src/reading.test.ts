@@ -16,6 +16,8 @@ vi.setConfig({ testTimeout: 30_000 })
 
 const FIRST = 'data/orders/0/00000000000000000000.wal'
 
+const ADVICE = '("sq-wal ls" lists the logs that are there; --data-dir or $SQ_WAL_DIR says where)'
+
 let place: string
 
 beforeAll(async () => {
@@ -71,8 +73,8 @@ describe('what is written', () => {
 
 describe('one line says what is wrong', () => {
   it.each([
-    [['cat', 'missing/0', '-d', 'data'], 1, 'there is no log in data/missing/0'],
-    [['ls', 'missing'], 1, 'there is no log in missing'],
+    [['cat', 'missing/0', '-d', 'data'], 1, `there is no log in data/missing/0 ${ADVICE}`],
+    [['ls', 'missing'], 1, `there is no log in missing ${ADVICE}`],
     [['cat', 'data/orders/0', '--from', '99'], 1, 'offset 99 is not in data/orders/0: it begins at 0 and ends before 14'],
     [['dump', 'missing.wal'], 1, "cannot open missing.wal: ENOENT: no such file or directory, open 'missing.wal'"],
     [['cat', 'orders'], 2, 'a log is named TOPIC/PARTITION, such as orders/0, not "orders"'],
@@ -82,6 +84,9 @@ describe('one line says what is wrong', () => {
     [['cat', 'data/orders/0', '--from', 'noon'], 2, /^option '--from <place>' argument 'noon' is invalid\. It is an offset.*$/],
     [['cat', 'data/orders/0', '--count', '0'], 2, /It is a whole number from 1 on\.$/],
     [['cat', 'data/orders/0', '--format', 'xml'], 2, /Allowed choices are text, json, raw, hex\.$/],
+    [['cat', 'data/orders/0', '--from', '9999999999999999'], 2, /It is an offset, such as 1200; or a time/],
+    [['ls', ''], 2, 'the data directory must have a name'],
+    [['dump', 'data'], 1, "cannot open data: EISDIR: illegal operation on a directory, open 'data'"],
     [['xyzzy'], 2, "unknown command 'xyzzy'"],
   ])('%j', async (args, status, message) => {
     const ended = await run(...args)
@@ -103,7 +108,28 @@ describe('one line says what is wrong', () => {
     const { status, stdout, stderr } = await run('cat', 'broken/orders/0', '--format', 'raw')
     expect(status).toBe(1)
     expect(stdout.split('\n').slice(0, 4)).toEqual(['order 0', 'order 1', 'order 2', 'order 3'])
-    expect(stderr).toMatch(/^sq-wal: .*00000000000000000004\.wal is damaged in bytes .*\n$/)
+    expect(stderr).toMatch(/^sq-wal: .*00000000000000000004\.wal is damaged in bytes .* \("sq-wal verify" tells .*\n$/)
+  })
+
+  it('a log that cannot be looked at stands below the others', async () => {
+    await makeExampleLogs(join(place, 'half'))
+    writeFileSync(join(place, 'half/audit/7/00000000000000000000.wal'), 'something else')
+    const { status, stdout, stderr } = await run('ls', 'half')
+    expect([status, stderr]).toEqual([1, ''])
+    expect(stdout).toMatch(/^LOG .*\norders\/0 .*\naudit\/7: .* is damaged in bytes 0 to 32 .*\n$/)
+    const { error } = JSON.parse((await run('ls', 'half', '--json')).stdout)[0]
+    expect(error).toMatch(/it does not begin with a segment header$/)
+  })
+
+  it.each([
+    ['of something else', Buffer.from('\u007fELF, and more'), 'BAD      it does not begin with a segment header'],
+    ['cut short', 50, 'BAD      no OPEN verifies here'],
+  ])('a file %s is dumped as what it is', async (_, content, message) => {
+    const bytes = typeof content === 'number' ? readFileSync(join(place, FIRST)).subarray(0, content) : content
+    writeFileSync(join(place, 'strange.wal'), bytes)
+    const { status, stdout, stderr } = await run('dump', 'strange.wal')
+    expect([status, stderr]).toEqual([1, ''])
+    expect(stdout).toContain(message)
   })
 })
 

@@ -1,7 +1,8 @@
 /** `sq-wal append`: its options and its help. */
-import { InvalidArgumentError, Option } from 'commander'
+import { Option } from 'commander'
 import type { Command } from 'commander'
 import { addLogArgument, parseLogName } from '../log-name.ts'
+import { parseOffset } from '../place.ts'
 import type { AppendOptions } from '../run/append.ts'
 
 const FORMATS = ['lines', 'json', 'prefixed'] as const
@@ -43,9 +44,4 @@ records that are; 2 on misuse; 128 and the signal's number if interrupted, with 
       const { append } = await import('../run/append.ts')
       process.exitCode = await append(parseLogName(log, options), files, options)
     })
-}
-
-function parseOffset(text: string): bigint {
-  if (!/^\d{1,16}$/.test(text)) throw new InvalidArgumentError('It is an offset: a whole number from 0 on.')
-  return BigInt(text)
 }

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { NodeFileSystem } from '@sq/sim'
 import { dumpSegment } from '@sq/storage'
 import type { SegmentPart } from '@sq/storage'
-import { colors, formatTime, jsonReplacer } from '../output.ts'
+import { colors, formatBytes, formatTime, jsonReplacer } from '../output.ts'
+import { isOutputUnseen, progressBar } from '../progress.ts'
 import { hexDump } from './record-writer.ts'
 
 export interface DumpOptions {
@@ -15,14 +16,19 @@ export interface DumpOptions {
 export async function dump(path: string, { hex = false, json = false }: DumpOptions): Promise<number> {
   let isGood = true
   let parts = 0
-  for await (const part of dumpSegment(new NodeFileSystem(), path)) {
+  const fs = new NodeFileSystem()
+  const total = (await fs.stat(path).catch(() => null))?.sizeBytes ?? null
+  const bar = isOutputUnseen() ? await progressBar('reading', { total, format: formatBytes }) : null
+  for await (const part of dumpSegment(fs, path)) {
     parts++
+    bar?.reached(part.to)
     if (isBad(part)) isGood = false
     const text = json ? `${JSON.stringify(jsonOf(part, hex), jsonReplacer)}\n` : describe(part)
     const shown = hex && !json ? text + hexDump(part.bytes, part.from) : text
     if (process.stdout.destroyed) break
     if (!process.stdout.write(shown)) await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')])
   }
+  bar?.stop()
   if (parts === 0 && !json) process.stdout.write(`${path} is empty\n`)
   return isGood ? 0 : 1
 }

@@ -5,6 +5,7 @@ import type { SegmentInfo } from '@sq/storage'
 import { dataDirOf } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
 import { colors, formatBytes, formatCount, formatTime, writeJson, writeTable } from '../output.ts'
+import { progressBar } from '../progress.ts'
 
 export interface LsOptions {
   readonly json?: boolean
@@ -27,16 +28,20 @@ type Listed = LogLine | { readonly topic: string; readonly partition: number; re
 
 /** Resolves with the exit status. */
 export async function ls(directory: string | undefined, { json = false }: LsOptions): Promise<number> {
-  const dataDir = directory ?? dataDirOf({})
+  const dataDir = dataDirOf(directory === undefined ? {} : { dataDir: directory })
   const fs = new NodeFileSystem()
   const logs: Listed[] = []
-  for (const { topic, partition } of await listPartitions(fs, { dataDir })) {
+  const partitions = await listPartitions(fs, { dataDir })
+  const bar = await progressBar('looking', { total: partitions.length, format: (count) => `${formatCount(count)} logs` })
+  for (const { topic, partition } of partitions) {
+    bar.reached(logs.length)
     try {
       logs.push(lineOf({ topic, partition }, await listSegments(fs, { dataDir }, topic, partition)))
     } catch (error) {
       logs.push({ topic, partition, error: messageOf(error) })
     }
   }
+  bar.stop()
   if (json) writeJson(logs)
   else await writeLogs(logs, dataDir)
   return logs.some((log) => 'error' in log) ? 1 : 0
@@ -71,15 +76,17 @@ async function writeLogs(logs: readonly Listed[], dataDir: string): Promise<void
     { title: 'FIRST' },
     { title: 'LAST' },
   ]
-  await writeTable(columns, logs.map(rowOf))
+  const lines = logs.filter((log): log is LogLine => !('error' in log))
+  if (lines.length > 0) await writeTable(columns, lines.map(rowOf))
+  for (const log of logs) {
+    if ('error' in log) process.stdout.write(`${log.topic}/${log.partition}: ${colors.red(log.error)}\n`)
+  }
 }
 
-function rowOf(log: Listed): string[] {
-  const name = `${log.topic}/${log.partition}`
-  if ('error' in log) return [name, '', '', '', '', colors.red(log.error), '']
+function rowOf(log: LogLine): string[] {
   const { records, firstOffset, nextOffset } = log
   return [
-    name,
+    `${log.topic}/${log.partition}`,
     formatCount(log.segments),
     formatCount(records),
     formatBytes(log.bytes),
