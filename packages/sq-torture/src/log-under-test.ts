@@ -16,6 +16,7 @@ import type { Contents, ValueId, ValueTable } from './history.ts'
 import { DistantFollower } from './distant-follower.ts'
 import { Follower } from './follower.ts'
 import { ProcessFileSystem } from './process-file-system.ts'
+import { checkSomeRange, MAX_TIMESTAMP_MS } from './ranges.ts'
 
 const CONFIG: WalConfig = { dataDir: '/d' }
 export const TOPIC = 't'
@@ -42,6 +43,7 @@ export class LogUnderTest {
   readonly #ever: Set<ValueId>[] = []
   #isFollowerBusy = false
   readonly #cuts: number[] = []
+  #timestamps = 0
   #follower: Follower | null = null
   #distantFollower: DistantFollower | null = null
 
@@ -126,7 +128,7 @@ export class LogUnderTest {
   async append(...values: Uint8Array[]): Promise<void> {
     const caller = this.#process
     const unit = this.history.attempt(values.map((value) => this.#values.id(value)))
-    const records = values.map((value) => ({ key: null, value, headers: [], timestampMs: 1 }))
+    const records = values.map((value) => ({ key: null, value, headers: [], timestampMs: this.#nextTimestampMs() }))
     const [outcome] = await Promise.allSettled([this.writer.appendBatch(records)])
     // A process that died was told nothing.
     if (caller.dead) return
@@ -139,6 +141,12 @@ export class LogUnderTest {
       if (outcome.reason instanceof BacklogFullError) this.history.refuse(unit)
       else this.history.reject(unit, outcome.reason)
     }
+  }
+
+  /** One after another, and in no order. */
+  #nextTimestampMs(): number {
+    this.#timestamps++
+    return 1 + ((17 * this.#timestamps) % MAX_TIMESTAMP_MS)
   }
 
   #keep(offset: number, id: ValueId): void {
@@ -154,6 +162,12 @@ export class LogUnderTest {
     if (!this.history.allows((whole) => contents.every((value, offset) => value === whole[offset]))) {
       throw new Violation(`7: a reader saw [${contents.join(' ')}]`)
     }
+  }
+
+  /** Reads a part of the log beside the writer, which may be at work but neither deletes nor truncates. */
+  async readSomeRange(random: Random): Promise<void> {
+    const reader = await WalReader.open(this.#process, this.#config, TOPIC, PARTITION)
+    await undamaged(() => checkSomeRange(reader, random))
   }
 
   /** Has somebody follow the log, all of it, as long as this process lives; busy with each record for some turns. */

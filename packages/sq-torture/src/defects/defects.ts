@@ -553,6 +553,30 @@ const CHECKSUMS: readonly Defect[] = [
 /** Reading. */
 const READING: readonly Defect[] = [
   {
+    name: 'a reading ends one record behind where it should',
+    file: `${WAL}/pages.ts`,
+    find: 'Math.min(recordCount, to - baseOffset)',
+    replace: 'Math.min(recordCount, to - baseOffset + 1)',
+  },
+  {
+    name: 'whole commits are read up to one too many',
+    file: `${WAL}/pages.ts`,
+    find: 'baseOffset >= range.to',
+    replace: 'baseOffset > range.to',
+  },
+  {
+    name: 'a reading by time passes over a record of that very time',
+    file: `${WAL}/pages.ts`,
+    find: '({ timestampMs }) => timestampMs >= this.#sinceMs',
+    replace: '({ timestampMs }) => timestampMs > this.#sinceMs',
+  },
+  {
+    name: 'a search by time passes over a segment that ends with that very time',
+    file: `${WAL}/segment-index.ts`,
+    find: 'maxTimestampMs < timestampMs) return null',
+    replace: 'maxTimestampMs <= timestampMs) return null',
+  },
+  {
     name: 'a reader goes past the end that the successor states',
     file: `${WAL}/log-cursor.ts`,
     find: 'stated?.limit ?? (await',

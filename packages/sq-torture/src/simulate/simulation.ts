@@ -102,6 +102,7 @@ class Simulation {
       await this.#tolerate(() => this.#log.truncate(offset))
     }
     if (action === 'read') await this.#tolerate(() => this.#log.readBesideWriter())
+    if (action === 'read-range') await this.#tolerate(() => this.#log.readSomeRange(this.#random))
     if (action === 'reopen') await this.#tolerate(() => this.#log.close())
   }
 

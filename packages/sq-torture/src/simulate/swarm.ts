@@ -35,6 +35,7 @@ const ACTIONS = [
   'reopen',
   'age',
   'read',
+  'read-range',
   'power-cut',
   'kill',
   'evict',
