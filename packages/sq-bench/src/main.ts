@@ -1,16 +1,32 @@
-/** `pnpm bench [scenario...]`: measures reading, in a directory of its own under the working directory. */
+/** `pnpm bench [--quick] [--json FILE] [scenario...]`: measures, in a directory of its own in the working directory. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { appending } from './appending/main.ts'
 import { followers } from './followers.ts'
 import { memory } from './memory.ts'
 import { opening } from './opening.ts'
 import { replay } from './replay.ts'
 import { seek } from './seek.ts'
 
+const { values: options, positionals } = parseArgs({
+  args: process.argv.slice(2).filter((argument) => argument !== '--'),
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  allowPositionals: true,
+})
+const { quick, json = null } = options
+
 /** By name; each prints what it has measured. */
-const SCENARIOS = { replay, seek, opening, followers, memory } as const
+const SCENARIOS = {
+  append: (directory: string) => appending(directory, { quick, json }),
+  replay,
+  seek,
+  opening,
+  followers,
+  memory,
+} as const
 /** `memory` writes and reads 10 GiB: only on request. */
-const USUAL = ['replay', 'seek', 'opening', 'followers'] as const
+const USUAL: readonly Name[] = quick ? ['append'] : ['append', 'replay', 'seek', 'opening', 'followers']
 
 type Name = keyof typeof SCENARIOS
 
@@ -18,12 +34,11 @@ function isName(name: string): name is Name {
   return Object.hasOwn(SCENARIOS, name)
 }
 
-const given = process.argv.slice(2).filter((argument) => argument !== '--')
-const unknown = given.find((name) => !isName(name))
+const unknown = positionals.find((name) => !isName(name))
 if (unknown === undefined) {
   const directory = await mkdtemp(join(process.cwd(), 'sq-bench-'))
   try {
-    for (const name of given.length > 0 ? given.filter((named) => isName(named)) : USUAL) {
+    for (const name of positionals.length > 0 ? positionals.filter((named) => isName(named)) : USUAL) {
       process.stdout.write(`${name}\n`)
       await SCENARIOS[name](join(directory, name))
     }
