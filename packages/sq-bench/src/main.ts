@@ -6,6 +6,7 @@ import { appending } from './appending/main.ts'
 import { followers } from './followers.ts'
 import { memory } from './memory.ts'
 import { opening } from './opening.ts'
+import { partitions } from './partitions.ts'
 import { replay } from './replay.ts'
 import { seek } from './seek.ts'
 
@@ -23,10 +24,11 @@ const SCENARIOS = {
   seek,
   opening,
   followers,
+  partitions,
   memory,
 } as const
 /** `memory` writes and reads 10 GiB: only on request. */
-const USUAL: readonly Name[] = quick ? ['append'] : ['append', 'replay', 'seek', 'opening', 'followers']
+const USUAL: readonly Name[] = quick ? ['append'] : ['append', 'replay', 'seek', 'opening', 'followers', 'partitions']
 
 type Name = keyof typeof SCENARIOS
 
