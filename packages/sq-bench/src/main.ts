@@ -1,4 +1,4 @@
-/** `pnpm bench [--quick] [--json FILE] [scenario...]`: measures, in a directory of its own in the working directory. */
+/** `pnpm bench [--quick] [--out DIR] [scenario...]`: measures, in a directory of its own in the working directory. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -12,14 +12,14 @@ import { seek } from './seek.ts'
 
 const { values: options, positionals } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  options: { quick: { type: 'boolean', default: false }, out: { type: 'string' } },
   allowPositionals: true,
 })
-const { quick, json = null } = options
+const { quick, out = null } = options
 
 /** By name; each prints what it has measured. */
 const SCENARIOS = {
-  append: (directory: string) => appending(directory, { quick, json }),
+  append: (directory: string) => appending(directory, { quick, out }),
   replay,
   seek,
   opening,

@@ -35,10 +35,9 @@ export async function partitions(directory: string): Promise<void> {
     worst.push((ours.p99s.at(-1) ?? Number.NaN) / median(ours.p99s))
     print(`files ${raw.perSecond.toFixed(0)} a second, partitions ${ours.perSecond.toFixed(0)}; ${showLate(ours)}`)
   }
-  print(
-    `${PARTITIONS} partitions append ${median(sorted(shares)).toFixed(2)} x what ${PARTITIONS} files take; the slowest ` +
-      `one's p99 is ${median(sorted(worst)).toFixed(1)} x the median one's`,
-  )
+  const [share, late] = [shares, worst].map((figures) => median(sorted(figures)).toFixed(2))
+  print(`${PARTITIONS} partitions append ${share} x what ${PARTITIONS} files take`)
+  print(`the slowest one's p99 is ${late} x the median one's`)
 }
 
 function showLate({ p99s }: Measured): string {

@@ -2,8 +2,10 @@
  * Appending, beside the disk without a log and beside what others have: all in one run, in turn, several rounds. Only
  * the ratios within a run mean something.
  */
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { print } from '../measure.ts'
+import { drawLatency, drawThroughput } from './charts.ts'
 import type { Contender } from './contender.ts'
 import { measure, takesPart } from './measure.ts'
 import type { Measurement } from './measure.ts'
@@ -25,10 +27,13 @@ const DURATION_MS = 1500
 const QUICK_ROUNDS = 3
 const QUICK_DURATION_MS = 600
 
-/** Quick: ourselves and the disk, in less than a minute; else with the peers, and the figures as JSON, too. */
+/**
+ * Quick: ourselves and the disk, in less than a minute; else with the peers. Where a directory is given, all figures
+ * and charts of them are written there.
+ */
 export async function appending(
   directory: string,
-  { quick, json }: { quick: boolean; json: string | null },
+  { quick, out }: { quick: boolean; out: string | null },
 ): Promise<void> {
   const contenders = [...OURS, ...LIMITS, ...(quick ? [] : installPeers())]
   const rounds = quick ? QUICK_ROUNDS : ROUNDS
@@ -50,10 +55,13 @@ export async function appending(
     writeTable(scenario, these)
     results.push(...these)
   }
-  if (json === null) return
+  if (out === null) return
+  await mkdir(out, { recursive: true })
   const plain = results.map(({ scenario, contender: { name, kind, blocks, caveat }, rounds: each }) => {
     return { scenario: scenario.name, contender: { name, kind, blocks, caveat }, rounds: each }
   })
-  await writeFile(json, `${JSON.stringify(plain, null, 2)}\n`)
-  print(`all figures: ${json}`)
+  await writeFile(join(out, 'appending.json'), `${JSON.stringify(plain, null, 1)}\n`)
+  await writeFile(join(out, 'appending-throughput.svg'), drawThroughput(results))
+  await writeFile(join(out, 'appending-latency.svg'), drawLatency(results))
+  print(`figures and charts are in ${out}`)
 }

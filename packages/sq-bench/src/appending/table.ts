@@ -1,15 +1,10 @@
 /** Prints a scenario's results: medians of the rounds, their spread, and how each compares with ours. */
 import type { Measurement } from './measure.ts'
+import { medianOf } from './median.ts'
 import type { Result } from './main.ts'
 import type { Scenario } from './scenarios.ts'
 
 const FIGURES = ['p50', 'p99', 'p999', 'loopDelayP99'] as const
-
-/** The middle one of the rounds, by some figure of theirs. */
-function medianOf(rounds: readonly Measurement[], figure: (measurement: Measurement) => number): number {
-  const sorted = rounds.map(figure).toSorted((one, other) => one - other)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
 
 function rate({ valuesPerSecond }: Measurement): number {
   return valuesPerSecond
