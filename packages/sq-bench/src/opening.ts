@@ -1,13 +1,21 @@
-/** Opens a writer on a log of 1,000 sealed segments: how long it takes, and how much it reads. */
-import type { FileHandle, FileSystem, OpenMode } from '@sq/sim'
+/** Opens a writer: on a log of 1,000 sealed segments, with how much it reads; and on one that a crash has left torn. */
+import { cp, mkdir, readdir, stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { NodeFileSystem } from '@sq/sim'
+import type { FileHandle, OpenMode } from '@sq/sim'
 import { WalWriter } from '@sq/storage'
-import { fs, openWriter, PARTITION, TOPIC } from './filled-log.ts'
+import type { WalConfig } from '@sq/storage'
+import { openWriter, PARTITION, TOPIC } from './filled-log.ts'
 import { median, print, rounds } from './measure.ts'
 
 const SEGMENTS = 1000
 
 export async function opening(directory: string): Promise<void> {
-  const config = { dataDir: directory }
+  await sealed({ dataDir: join(directory, 'sealed') })
+  await torn(directory)
+}
+
+async function sealed(config: WalConfig): Promise<void> {
   const made = await openWriter(config)
   const value = Buffer.alloc(100_000)
   for (let segment = 0; segment < SEGMENTS; segment++) {
@@ -15,43 +23,58 @@ export async function opening(directory: string): Promise<void> {
     await made.closeActiveSegment()
   }
   await made.close()
-  let bytesRead = 0
-  const counting = counted((bytes) => {
-    bytesRead += bytes
-  })
+  const fs = new MeteredFileSystem()
   const times = await rounds(async () => {
-    bytesRead = 0
-    const writer = await WalWriter.open(counting, config, TOPIC, PARTITION)
+    fs.bytesRead = 0
+    const writer = await WalWriter.open(fs, config, TOPIC, PARTITION)
     await writer.close()
   })
-  print(`a writer on ${SEGMENTS} sealed segments: ${median(times).toFixed(0)} ms, ${bytesRead} bytes read`)
+  print(`a writer on ${SEGMENTS} sealed segments: ${median(times).toFixed(0)} ms, ${fs.bytesRead} bytes read`)
 }
 
-/** The file system, telling of the bytes that are read. */
-function counted(onRead: (bytes: number) => void): FileSystem {
-  return new Proxy(fs, {
-    get(target, name) {
-      if (name === 'open') {
-        return async (path: string, mode: OpenMode) => countedHandle(await target.open(path, mode), onRead)
-      }
-      const member: unknown = Reflect.get(target, name)
-      return typeof member === 'function' ? member.bind(target) : member
-    },
+/** Records of 256 bytes, 64 to a commit, in one segment that is nearly full; the last commit is cut. */
+async function torn(directory: string): Promise<void> {
+  const whole = join(directory, 'whole')
+  const made = await openWriter({ dataDir: whole })
+  const value = Buffer.alloc(256, 'value ')
+  for (let commits = 0; commits < 3200; commits++) {
+    await Promise.all(Array.from({ length: 64 }, () => made.append(null, value, [], commits)))
+  }
+  const records = Number(made.nextOffset)
+  let round = 0
+  let bytes = 0
+  const copies: string[] = []
+  for (let copy = 0; copy < 5; copy++) {
+    const dataDir = join(directory, `torn-${copy}`)
+    await mkdir(dataDir)
+    await cp(whole, dataDir, { recursive: true })
+    const place = join(dataDir, TOPIC, String(PARTITION))
+    const last = (await readdir(place)).filter((name) => name.endsWith('.wal')).toSorted().at(-1) ?? ''
+    bytes = (await stat(join(place, last))).size
+    await truncate(join(place, last), bytes - 5)
+    copies.push(dataDir)
+  }
+  await made.close()
+  const times = await rounds(async () => {
+    const writer = await openWriter({ dataDir: copies[round++] ?? '' })
+    if (writer.recovery.kind !== 'torn') throw new Error(`the log is ${writer.recovery.kind}`)
+    await writer.close()
   })
+  print(`a writer on a torn segment of ${(bytes / 1e6).toFixed(0)} MB, ${records} records: ${median(times).toFixed(0)} ms`)
 }
 
-function countedHandle(handle: FileHandle, onRead: (bytes: number) => void): FileHandle {
-  return {
-    async read(buffer, position) {
-      const bytes = await handle.read(buffer, position)
-      onRead(bytes)
-      return bytes
-    },
-    write: (buffers, position) => handle.write(buffers, position),
-    writeDurable: (buffers, position) => handle.writeDurable(buffers, position),
-    sync: () => handle.sync(),
-    truncate: (sizeBytes) => handle.truncate(sizeBytes),
-    size: () => handle.size(),
-    close: () => handle.close(),
+/** The real file system, counting the bytes that are read. */
+class MeteredFileSystem extends NodeFileSystem {
+  bytesRead = 0
+
+  override async open(path: string, mode: OpenMode): Promise<FileHandle> {
+    const handle = await super.open(path, mode)
+    const read = handle.read.bind(handle)
+    handle.read = async (buffer, position) => {
+      const bytesRead = await read(buffer, position)
+      this.bytesRead += bytesRead
+      return bytesRead
+    }
+    return handle
   }
 }
