@@ -1,5 +1,4 @@
 /** Measures what a contender does in a scenario. */
-import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { SystemClock } from '@sq/sim'
@@ -9,6 +8,7 @@ import type { Scenario } from './scenarios.ts'
 /** One measurement. Latencies are those of appends, or of whole batches, in milliseconds. */
 export interface Measurement {
   readonly valuesPerSecond: number
+  readonly bytesPerSecond: number
   readonly p50: number
   readonly p99: number
   readonly p999: number
@@ -18,8 +18,6 @@ export interface Measurement {
 
 /** Before this share of the time nothing counts: machine code and files are not yet what they will be. */
 const WARM_UP = 0.25
-/** So many different values are appended in turn, so that no file system makes them one. */
-const VALUES = 16
 
 const clock = new SystemClock()
 
@@ -49,12 +47,13 @@ export async function measure(
 
 async function run(
   appender: Appender,
-  { producers, valueBytes, batch }: Scenario,
+  { producers, values: makeValues, batch }: Scenario,
   durationMs: number,
 ): Promise<Measurement> {
-  const values = Array.from({ length: VALUES }, () => randomBytes(valueBytes))
-  const batches = values.map((value) => Array.from({ length: batch ?? 1 }, () => value))
+  const values = makeValues()
+  const batches = batch === null ? [] : values.map((value) => Array.from({ length: batch }, () => value))
   const latencies: number[] = []
+  let bytes = 0
   const startMs = clock.monotonic()
   const countedFromMs = startMs + WARM_UP * durationMs
   const endMs = startMs + durationMs
@@ -62,11 +61,12 @@ async function run(
   const produce = async (producer: number): Promise<void> => {
     for (let nowMs = clock.monotonic(), at = producer; nowMs < endMs; at++) {
       const begunMs = nowMs
-      const [value = Buffer.alloc(0), several = []] = [values[at % VALUES], batches[at % VALUES]]
+      const [value = Buffer.alloc(0), several = []] = [values[at % values.length], batches[at % values.length]]
       await (batch === null ? appender.append(value) : appender.appendBatch(several))
       nowMs = clock.monotonic()
       if (begunMs < countedFromMs) continue
       latencies.push(nowMs - begunMs)
+      bytes += (batch ?? 1) * value.length
       lastMs = nowMs
       // A promise that is settled at once lets nothing else have its turn.
       if (latencies.length % 256 === 0) await new Promise(setImmediate)
@@ -81,6 +81,7 @@ async function run(
   const at = (share: number): number => sorted[Math.min(Math.floor(share * sorted.length), last)] ?? Number.NaN
   return {
     valuesPerSecond: (1000 * latencies.length * (batch ?? 1)) / (lastMs - countedFromMs),
+    bytesPerSecond: (1000 * bytes) / (lastMs - countedFromMs),
     p50: at(0.5),
     p99: at(0.99),
     p999: at(0.999),

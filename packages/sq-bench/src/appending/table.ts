@@ -10,9 +10,9 @@ function rate({ valuesPerSecond }: Measurement): number {
   return valuesPerSecond
 }
 
-export function writeTable({ name, producers, valueBytes, batch }: Scenario, results: readonly Result[]): void {
-  const what = batch === null ? '' : `, in batches of ${batch}`
-  process.stdout.write(`\n${name}: ${producers} producers, values of ${valueBytes} bytes${what}\n`)
+export function writeTable({ name, producers, what, batch }: Scenario, results: readonly Result[]): void {
+  const several = batch === null ? '' : `, in batches of ${batch}`
+  process.stdout.write(`\n${name}: ${producers} producers, values of ${what}${several}\n`)
   const ours = results.find(({ contender }) => contender.kind === 'ours')
   const own = ours === undefined ? Number.NaN : medianOf(ours.rounds, rate)
   const rows = results.map(({ contender, rounds }) => {
@@ -23,7 +23,7 @@ export function writeTable({ name, producers, valueBytes, batch }: Scenario, res
       contender.blocks ? 'blocks' : '',
       thousands(median),
       `${thousands(Math.min(...rates))} to ${thousands(Math.max(...rates))}`,
-      ((median * valueBytes) / 1e6).toFixed(1),
+      (medianOf(rounds, ({ bytesPerSecond }) => bytesPerSecond) / 1e6).toFixed(1),
       `${(own / median).toFixed(2)} x`,
       ...FIGURES.map((key) => medianOf(rounds, (each) => each[key]).toFixed(2)),
     ]

@@ -1,0 +1,33 @@
+/** What is appended. */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+
+/** So many different values of one size are appended in turn, so that no file system makes them one. */
+const VALUES = 16
+
+export function randomValues(bytes: number): Buffer[] {
+  return Array.from({ length: VALUES }, () => randomBytes(bytes))
+}
+
+/** Data sets of the package vega-datasets, and where in them the records are. */
+const DATA_SETS = [
+  { file: 'movies.json', field: null },
+  { file: 'earthquakes.json', field: 'features' },
+  { file: 'penguins.json', field: null },
+  { file: 'londonBoroughs.json', field: 'arcs' },
+  { file: 'countries.json', field: null },
+] as const
+
+/** Records of some data sets as JSON, one of each set in turn: 19 to 788 bytes, most some 150. */
+export function mixedValues(): Buffer[] {
+  const require = createRequire(import.meta.url)
+  const sets = DATA_SETS.map(({ file, field }) => {
+    const parsed: unknown = JSON.parse(readFileSync(require.resolve(`vega-datasets/data/${file}`), 'utf8'))
+    const records: unknown = field === null ? parsed : new Map(Object.entries(parsed ?? {})).get(field)
+    if (!Array.isArray(records)) throw new Error(`${file} holds no list of records`)
+    return records.map((record) => Buffer.from(JSON.stringify(record)))
+  })
+  const longest = Math.max(...sets.map((set) => set.length))
+  return Array.from({ length: longest }, (_, at) => sets.flatMap((set) => set[at % set.length] ?? [])).flat()
+}
