@@ -1,6 +1,6 @@
 /** `sq-wal append`, run as a process, fed through its pipe and by files, killed and interrupted. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -61,8 +61,8 @@ describe('what is appended', () => {
 
   it('JSON, with fields that become key, time and headers', async () => {
     const lines = ['{"id":"a","at":5,"n":1}', ' ', '{"at":"2026-01-01T00:00Z", "n":{"m":[1]},"id":7}', '{"at":9,"id":null}']
-    const fields = ['--key-field', 'id', '--timestamp-field', 'at', '--header-field', 'n', 'x']
-    const { status } = await append(lines.join('\n'), '--format', 'json', ...fields)
+    const fields = ['--key-field', 'id', '--timestamp-field', 'at', '--header-field', 'n', '--header-field', 'x']
+    const { status } = await append('', '--format', 'json', ...fields, write('some.json', lines.join('\n')))
     expect(status).toBe(0)
     expect(await stored()).toEqual([
       ['a', lines[0], 'n=1'],
@@ -110,7 +110,10 @@ describe('one line says what is wrong; what was read before is durable', () => {
     ['', ['.'], 1, '. is a directory'],
     ['a\n', ['--key-field', 'k'], 2, /need --format json$/],
     ['a\n', ['--resume-from', '-1'], 2, /It is an offset: a whole number from 0 on\.$/],
-    ['a\n', ['--resume-from', '3'], 1, 'cannot resume from offset 3: the log ends before 0'],
+    ['a\n', ['--resume-from', '3'], 1, 'cannot resume from offset 3: the log ends before 0; no record was appended to orders/0'],
+    ['{"t":"order 5"}\n', ['--format', 'json', '--timestamp-field', 't'], 1, /; it is "order 5"; no record/],
+    ['{"k":12345678901234567890}\n', ['--format', 'json', '--key-field', 'k'], 1, /line 1: field "k" holds a number over 2\^53 - 1: write it as a string; no record/],
+    ['{"k":{"n":[9007199254740993]}}\n', ['--format', 'json', '--key-field', 'k'], 1, /holds a number over 2\^53 - 1/],
   ])('%.20j %j', async (input, args, status, message) => {
     const ended = await append(input, ...args)
     expect(ended).toMatchObject({ status, stdout: '' })
@@ -124,7 +127,8 @@ describe('one line says what is wrong; what was read before is durable', () => {
     const writer = await openExample(place, 'orders', 0)
     const { status, stderr } = await append('a\n')
     await writer.close()
-    expect([status, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: another writer has this partition open: .*\n$/)])
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^sq-wal: another writer has this partition open: .*; no record .* \(a log has one writer: .*\)\n$/)
   })
 })
 
@@ -142,8 +146,9 @@ describe('when told to resume', () => {
   })
 
   it.each([
-    ['another input', numbered(1, 15), /^the log does not go on where this input was left: offset 9 holds another record than number 10 of the input$/],
-    ['a shorter input', numbered(0, 9), /^the log has 10 records from offset 0 on, the input only 9$/],
+    ['another input', numbered(1, 15), /^the log does not hold the beginning of this input: offset 0 is another record than number 1; no record was appended/],
+    ['an input of which only the last record is there', `other\n${numbered(1, 15)}`, /offset 0 is another record than number 1;/],
+    ['a shorter input', numbered(0, 9), /^the log has 10 records from offset 0 on, the input no number 10; no record was appended/],
   ])('refuses %s', async (_, input, message) => {
     await append(numbered(0, 10))
     const { status, stderr } = await append(input, '--resume-from', '0')
@@ -164,6 +169,43 @@ describe('when told to resume', () => {
     expect(before).toBeLessThan(count)
     expect(await append('', '--resume-from', '0', file)).toMatchObject({ status: 0, stderr: '' })
     expect((await values()).map((value) => `${value}\n`).join('')).toBe(numbered(0, count))
+  })
+})
+
+it('makes no log where there is nothing to append, or nothing good', async () => {
+  await append('')
+  await append('no', '--format', 'json')
+  await append('a', '--resume-from', '7')
+  expect(readdirSync(place)).toEqual([])
+})
+
+it('takes no directory for standard input', async () => {
+  const script = '"$0" "$1" append orders/0 < .'
+  const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, COMMAND], { cwd: place, encoding: 'utf8' })
+  expect([status, stderr]).toEqual([1, 'sq-wal: standard input is a directory\n'])
+})
+
+it('told of a write that fails, it says how much is durable', async () => {
+  const file = write('many', numbered(0, 200_000))
+  // No file may grow past 1 MB: as with a full disk, a write fails.
+  const script = `trap '' XFSZ; ulimit -f 1000; exec "$0" "$1" append orders/0 ${file}`
+  const { status, stderr } = spawnSync('bash', ['-c', script, process.execPath, COMMAND], { cwd: place, encoding: 'utf8' })
+  const stored = await values()
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: .*EFBIG.*; [\d,]+ records are durable in .*\n$/)])
+  expect(stderr).toContain(`; ${stored.length.toLocaleString('en-US')} records are durable`)
+  expect(await append('', '--resume-from', '0', file)).toMatchObject({ status: 0, stderr: '' })
+  expect((await values()).map((value) => `${value}\n`).join('')).toBe(numbered(0, 200_000))
+})
+
+it('on SIGINT while it leaves out what is stored, it ends like at any other time', async () => {
+  await append(`${'x'.repeat(300_000)}\n`)
+  const { child, ended } = start(['append', 'orders/0', '--resume-from', '0'], { place })
+  // More than a pipe holds: when it is written, the command has begun to read.
+  child.stdin.write('x'.repeat(300_000), () => child.kill('SIGINT'))
+  expect(await ended).toEqual({
+    status: 130,
+    stdout: '',
+    stderr: 'sq-wal: interrupted by SIGINT; no record was appended to orders/0\n',
   })
 })
 

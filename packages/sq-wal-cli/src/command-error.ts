@@ -1,5 +1,11 @@
-/** The command could not do, or found, what it was asked to: told in one line on stderr, with exit status 1. */
+/** The command could not do, or found, what it was asked to: told in one line on stderr, with this exit status. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code = 'SQ_WAL_CLI'
+  readonly exitStatus: number
+
+  constructor(message: string, { exitStatus = 1, cause }: { exitStatus?: number; cause?: unknown } = {}) {
+    super(message, { cause })
+    this.exitStatus = exitStatus
+  }
 }

@@ -17,6 +17,8 @@ export class Interruption extends Error {
 
 export interface Interruptible extends Disposable {
   readonly signal: AbortSignal
+  /** 0 as long as there was no interruption. */
+  readonly exitStatus: number
 }
 
 /** Until disposed, these signals do not end the process. */
@@ -26,6 +28,10 @@ export function catchInterruption(): Interruptible {
   for (const signal of signals) process.on(signal, interrupt)
   return {
     signal: controller.signal,
+    get exitStatus() {
+      const { reason }: { reason: unknown } = controller.signal
+      return reason instanceof Interruption ? reason.exitStatus : 0
+    },
     [Symbol.dispose]() {
       for (const signal of signals) process.off(signal, interrupt)
     },

@@ -1,5 +1,5 @@
 /** Which log a command is about, as people write it on a command line. */
-import { dirname, basename } from 'node:path'
+import { basename, dirname, normalize, resolve } from 'node:path'
 import type { WalConfig } from '@sq/storage'
 import type { Command } from 'commander'
 import { UsageError } from './usage-error.ts'
@@ -34,7 +34,7 @@ export function addOptionalLogArgument(command: Command): Command {
   return addDataDirOption(command.argument('[log]', LOG_HELP))
 }
 
-function addDataDirOption(command: Command): Command {
+export function addDataDirOption(command: Command): Command {
   return command.option('-d, --data-dir <dir>', `where the logs are (default: $${VARIABLE}, or the working directory)`)
 }
 
@@ -47,7 +47,9 @@ export function dataDirOf({ dataDir }: DataDirOption): string {
 
 /** Reads `orders/0`, or `data/orders/0`. Throws a `UsageError` that shows what is expected. */
 export function parseLogName(text: string, option: DataDirOption): LogName {
-  const path = text.replace(/\/+$/, '')
+  const plain = normalize(text).replace(/\/+$/, '')
+  // `.` and `../0` are names only where they are.
+  const path = /(^|\/)\.{1,2}$|^(\.\.\/)*[^/]*$/.test(plain) && text !== '' ? resolve(plain) : plain
   const [topic, number] = [basename(dirname(path)), basename(path)]
   const isNumber = /^(0|[1-9]\d{0,9})$/.test(number) && Number(number) <= MAX_PARTITION
   if (!isNumber || !TOPIC.test(topic) || topic === '.' || topic === '..') {

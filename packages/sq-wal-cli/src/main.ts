@@ -17,14 +17,11 @@ import { addSegmentsCommand } from './commands/segments.ts'
 import { addTailCommand } from './commands/tail.ts'
 import { addTruncateCommand } from './commands/truncate.ts'
 import { addVerifyCommand } from './commands/verify.ts'
+import { CommandError } from './command-error.ts'
+import { outputFailure, visible } from './output.ts'
 import { UsageError } from './usage-error.ts'
 
 const exitStatus = { failed: 1, misused: 2 }
-
-// A reader that goes away early (`sq-wal ... | head -1`) is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
 
 const ADVICE: ReadonlyMap<unknown, string> = new Map([
   ['SQ_WAL_NOT_FOUND', '"sq-wal ls" lists the logs that are there; --data-dir or $SQ_WAL_DIR says where'],
@@ -35,7 +32,7 @@ const ADVICE: ReadonlyMap<unknown, string> = new Map([
 const program = new Command('sq-wal')
   .description('Works with SQ write-ahead logs.')
   .version(ownVersion())
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sq-wal: ')) })
+  .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.misused))
 
 const commands = [
@@ -58,8 +55,24 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (!isExpected(error)) throw error
-  process.stderr.write(`sq-wal: ${error.message}${adviceOn(error)}\n`)
-  process.exitCode = error instanceof UsageError ? exitStatus.misused : exitStatus.failed
+  process.stderr.write(`sq-wal: ${visible(error.message)}${adviceOn(error)}\n`)
+  process.exitCode = statusOf(error)
+}
+const unwritten = outputFailure()
+if (unwritten !== null) {
+  process.stderr.write(`sq-wal: cannot write the output: ${unwritten.message}\n`)
+  process.exitCode = exitStatus.failed
+}
+
+function statusOf(error: Error): number {
+  if (error instanceof CommandError) return error.exitStatus
+  return error instanceof UsageError ? exitStatus.misused : exitStatus.failed
+}
+
+/** What the parser says of a mistake, with its suggestion, if it has one. */
+function oneLine(text: string): string {
+  const lines = text.replace(/^error: /, 'sq-wal: ').trimEnd().split('\n')
+  return text.startsWith('error: ') ? `${lines.join(' ')}\n` : text
 }
 
 /** Failures of the log and of the system carry a code and explain themselves; anything else is a bug in here. */
@@ -69,7 +82,8 @@ function isExpected(error: unknown): error is Error {
 
 /** What to do next, where that is not plain from the failure. */
 function adviceOn(error: Error): string {
-  const advice = 'code' in error ? ADVICE.get(error.code) : undefined
+  const told = error.cause instanceof Error ? error.cause : error
+  const advice = 'code' in told ? ADVICE.get(told.code) : undefined
   return advice === undefined ? '' : ` (${advice})`
 }
 

@@ -1,18 +1,57 @@
 /** What the commands write to stdout: tables for people, JSON for machines. */
 import pc from 'picocolors'
 
+/** Why nothing can be written any more; null as long as it can. */
+let failure: NodeJS.ErrnoException | null = null
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  failure = error
+})
+
+/** Whether nobody takes what is written: there is nothing more to do for a command that only shows something. */
+export function isOutputGone(): boolean {
+  return failure !== null || process.stdout.destroyed
+}
+
+/** Why the output is not complete; null where it is, and where its reader has had enough (`sq-wal ... | head -1`). */
+export function outputFailure(): Error | null {
+  return failure?.code === 'EPIPE' ? null : failure
+}
+
+/** Writes to stdout. Resolves once there is room for more, also where nobody takes it. */
+export function print(text: string | Uint8Array): Promise<void> {
+  if (isOutputGone()) return Promise.resolve()
+  return new Promise((resolve) => {
+    process.stdout.write(text, () => resolve())
+  })
+}
+
+/**
+ * A text from outside, such as a name or a record, so that it does nothing to a terminal: control characters, and those
+ * that turn the direction of writing, as `\\u001b`.
+ */
+export function visible(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+
 /** For stdout: they do nothing where it is no terminal, or NO_COLOR is set. */
 export const colors: ReturnType<typeof pc.createColors> = pc.createColors(
   process.stdout.isTTY ? pc.isColorSupported : false,
 )
 
-/** Writes a value as JSON, indented. Offsets become numbers: they are at most 2^53 - 1. */
-export function writeJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, jsonReplacer, 2)}\n`)
+/** Writes a value as JSON, indented. */
+export function writeJson(value: unknown): Promise<void> {
+  return print(`${jsonOf(value, 2)}\n`)
 }
 
-/** For `JSON.stringify`: what JSON does not know. */
-export function jsonReplacer(_key: string, value: unknown): unknown {
+/** A value as JSON. Offsets become numbers: they are at most 2^53 - 1. */
+export function jsonOf(value: unknown, indent = 0): string {
+  // Line breaks are the indentation's: within strings, JSON has escaped them.
+  return JSON.stringify(value, withNumbers, indent).split('\n').map(visible).join('\n')
+}
+
+function withNumbers(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? Number(value) : value
 }
 
@@ -38,7 +77,12 @@ export async function writeTable(columns: readonly Column[], rows: readonly (rea
   })
   table.push(...rows.map((row) => [...row]))
   const lines = table.toString().split('\n')
-  process.stdout.write(lines.map((line) => `${line.trimEnd()}\n`).join(''))
+  await print(lines.map((line) => `${line.trimEnd()}\n`).join(''))
+}
+
+/** `1 record`, `2,000 records`. */
+export function counted(count: number | bigint, what: string): string {
+  return `${formatCount(count)} ${what}${Number(count) === 1 ? '' : 's'}`
 }
 
 /** `12,345`. */

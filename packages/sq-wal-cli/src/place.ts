@@ -1,18 +1,17 @@
 /** What people write on a command line: a place in a log, which is an offset or a time; a size; a duration. */
 import { InvalidArgumentError } from 'commander'
+import { parseTime } from './time.ts'
 
 export type Place = { readonly offset: bigint } | { readonly timestampMs: number }
 
 export const PLACES =
-  'an offset, such as 1200; or a time, such as 2026-11-22T20:57:52Z or @1795381072000 (milliseconds)'
+  'an offset, such as 1200; or a time, such as 2026-11-22T20:57:52Z (UTC also without Z) or @1795381072000 (ms)'
 
 /** Parses an offset, an ISO 8601 time, or `@` and milliseconds since 1970. */
 export function parsePlace(text: string): Place {
   if (isOffset(text)) return { offset: BigInt(text) }
-  const timestampMs = /^@\d{1,16}$/.test(text) ? Number(text.slice(1)) : Date.parse(text)
-  if (!/^[@\d]/.test(text) || !Number.isSafeInteger(timestampMs) || timestampMs < 0) {
-    throw new InvalidArgumentError(`It is ${PLACES}.`)
-  }
+  const timestampMs = isOffset(text.slice(1)) && text.startsWith('@') ? Number(text.slice(1)) : parseTime(text)
+  if (timestampMs === null) throw new InvalidArgumentError(`It is ${PLACES}.`)
   return { timestampMs }
 }
 
@@ -46,7 +45,7 @@ const DURATIONS_MS: Readonly<Record<string, number>> = {
 
 /** Parses `1000`, `500MB`, `1.5 GiB`. */
 export function parseBytes(text: string): number {
-  const bytes = inUnits(text, UNITS)
+  const bytes = inUnits(text.toLowerCase(), UNITS)
   if (bytes === null) throw new InvalidArgumentError('It is a size, such as 1000, 500MB or 2GiB.')
   return bytes
 }
@@ -60,7 +59,7 @@ export function parseAge(text: string): number {
 
 function inUnits(text: string, units: Readonly<Record<string, number>>): number | null {
   const [, count, unit] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text) ?? []
-  const factor = unit === undefined ? undefined : units[unit.toLowerCase()]
+  const factor = unit === undefined ? undefined : units[unit]
   const value = factor === undefined ? NaN : Math.round(Number(count) * factor)
   return Number.isSafeInteger(value) ? value : null
 }

@@ -5,7 +5,7 @@ import type { SingleBar } from 'cli-progress'
 
 const SHOWN_AFTER_MS = 1000
 
-export interface ProgressBar {
+export interface ProgressBar extends Disposable {
   /** How much is done by now, of the total it was made for. */
   reached(done: number): void
   /** Takes the bar away, before something else is written. */
@@ -13,8 +13,8 @@ export interface ProgressBar {
 }
 
 /** Whether somebody at a terminal does not see what is written, which would show by itself how far it is. */
-export function isOutputUnseen(): boolean {
-  return process.stderr.isTTY && !process.stdout.isTTY
+export function isOutputUnseen(isFiltered = false): boolean {
+  return process.stderr.isTTY && (!process.stdout.isTTY || isFiltered)
 }
 
 /** `total` is null where it is not known; `format` tells an amount, such as bytes, and is null where none matters. */
@@ -22,7 +22,7 @@ export async function progressBar(
   what: string,
   { total, format, clock = new SystemClock(), stream = process.stderr }: BarOptions,
 ): Promise<ProgressBar> {
-  if (!stream.isTTY || process.env['TERM'] === 'dumb') return { reached() {}, stop() {} }
+  if (!stream.isTTY || process.env['TERM'] === 'dumb') return { reached() {}, stop() {}, [Symbol.dispose]() {} }
   const { default: progress } = await import('cli-progress')
   const startedMs = clock.monotonic()
   const told = (done: number): { amount: string; rate: string; left: string } => {
@@ -33,18 +33,19 @@ export async function progressBar(
   const amount = format === null ? '' : '  {amount}  {rate}/s'
   const line = total === null ? `${what}${amount}` : `${what} [{bar}] {percentage} %${amount}  {left} s left`
   let bar: SingleBar | null = null
+  const stop = (): void => bar?.stop()
   return {
     reached(done) {
       if (clock.monotonic() - startedMs < SHOWN_AFTER_MS) return
       if (bar === null) {
-        bar = new progress.SingleBar({ format: line, clearOnComplete: true, hideCursor: true, stream })
+        // It leaves the terminal as it is, so that there is nothing to put right where Ctrl-C ends the process.
+        bar = new progress.SingleBar({ format: line, clearOnComplete: true, linewrap: true, stream })
         bar.start(total ?? 0, done, told(done))
       }
       bar.update(done, told(done))
     },
-    stop() {
-      bar?.stop()
-    },
+    stop,
+    [Symbol.dispose]: stop,
   }
 }
 

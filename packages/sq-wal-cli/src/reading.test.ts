@@ -75,7 +75,7 @@ describe('one line says what is wrong', () => {
   it.each([
     [['cat', 'missing/0', '-d', 'data'], 1, `there is no log in data/missing/0 ${ADVICE}`],
     [['ls', 'missing'], 1, `there is no log in missing ${ADVICE}`],
-    [['cat', 'data/orders/0', '--from', '99'], 1, 'offset 99 is not in data/orders/0: it begins at 0 and ends before 14'],
+    [['cat', 'data/orders/0', '--from', '99'], 1, 'offset 99 is not in orders/0: it begins at 0 and ends before 14'],
     [['dump', 'missing.wal'], 1, "cannot open missing.wal: ENOENT: no such file or directory, open 'missing.wal'"],
     [['cat', 'orders'], 2, 'a log is named TOPIC/PARTITION, such as orders/0, not "orders"'],
     [['cat', 'orders/-1'], 2, 'a log is named TOPIC/PARTITION, such as orders/0, not "orders/-1"'],
@@ -87,7 +87,14 @@ describe('one line says what is wrong', () => {
     [['cat', 'data/orders/0', '--from', '9999999999999999'], 2, /It is an offset, such as 1200; or a time/],
     [['ls', ''], 2, 'the data directory must have a name'],
     [['dump', 'data'], 1, "cannot open data: EISDIR: illegal operation on a directory, open 'data'"],
+    ...['12.5', '12-5', '5/6/2026', '2026-11-22T25:00', '2026-02-30x', 'now'].map((written): [string[], number, RegExp] => [
+      ['cat', 'data/orders/0', '--from', written],
+      2,
+      /It is an offset, such as 1200; or a time/,
+    ]),
+    [['ls', 'data', '-d', 'data'], 2, 'the data directory is given twice'],
     [['xyzzy'], 2, "unknown command 'xyzzy'"],
+    [['cta'], 2, "unknown command 'cta' (Did you mean cat?)"],
   ])('%j', async (args, status, message) => {
     const ended = await run(...args)
     expect(ended).toMatchObject({ status, stdout: '' })
@@ -160,11 +167,105 @@ describe('tail -f', () => {
   })
 })
 
-it('a reader that goes away early is no failure', async () => {
-  const child = spawn('sh', ['-c', `"$0" "$1" cat data/orders/0 | head -n 1`, process.execPath, command.COMMAND], {
-    cwd: place,
-    stdio: ['ignore', 'pipe', 'pipe'],
+describe('a log of some megabytes', () => {
+  beforeAll(() => command.run(['append', 'data/large/0'], { place }, numbered(200_000)))
+
+  it.each(['cat data/large/0', 'cat data/large/0 --format json', 'dump --hex data/large/0/00000000000000000000.wal'])(
+    'a reader of %s that goes away early is no failure',
+    async (line) => {
+      const script = `( "$0" "$1" ${line}; echo "status $?" >&2 ) | head -n 1 | cut -c 1-9`
+      const child = spawn('sh', ['-c', script, process.execPath, command.COMMAND], {
+        cwd: place,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+      expect([stdout.split('\n').length, stderr]).toEqual([2, 'status 0\n'])
+    },
+  )
+
+  it('is written whole, and nothing else is', async () => {
+    const { status, stdout, stderr } = await run('cat', 'data/large/0', '--format', 'raw')
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toBe(numbered(200_000))
   })
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
-  expect([stdout.split(' ')[0], stderr, child.exitCode]).toEqual(['0', '', 0])
 })
+
+it.each(['ls data', 'cat data/orders/0', 'dump data/orders/0/00000000000000000000.wal', 'segments data/orders/0'])(
+  'an output that cannot be written is told in one line: %s',
+  async (line) => {
+    const child = spawn('sh', ['-c', `"$0" "$1" ${line} > /dev/full`, process.execPath, command.COMMAND], {
+      cwd: place,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')])
+    expect([child.exitCode, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: cannot write the output: ENOSPC.*\n$/)])
+  },
+)
+
+it.each([
+  ['data/orders/0', '.'],
+  ['data/orders/0', './'],
+  ['data/orders', './0'],
+  ['data/audit', '../orders//0'],
+  ['data', './orders/0/'],
+])('in %s, the log can be called %s', async (directory, name) => {
+  const { status, stdout } = await command.run(['cat', name, '--count', '1', '--format', 'raw'], { place: join(place, directory) })
+  expect([status, stdout]).toEqual([0, 'order 0\n'])
+})
+
+it('times without a zone are UTC, wherever one is', async () => {
+  for (const TZ of ['America/New_York', 'Asia/Tokyo']) {
+    const args = ['cat', 'data/orders/0', '--from', '2026-11-22 20:05', '--count', '1', '--format', 'raw']
+    expect(await command.run(args, { place, env: { TZ } })).toMatchObject({ stdout: 'order 5\n' })
+  }
+})
+
+describe('what is damaged', () => {
+  beforeAll(async () => {
+    await makeExampleLogs(join(place, 'damaged'))
+    for (const [file, from] of [['00000000000000000000.wal', 280], ['00000000000000000008.wal', 200]] as const) {
+      const path = join(place, 'damaged/orders/0', file)
+      writeFileSync(path, readFileSync(path).fill(0xff, from, from + 60))
+    }
+  })
+
+  it('is drawn as such, in the active segment too', async () => {
+    const { status, stdout, stderr } = await run('segments', 'damaged/orders/0')
+    expect([status, stderr]).toEqual([1, ''])
+    await expect(stdout).toMatchFileSnapshot(expected('segments-damaged.txt'))
+    expect((await run('segments', 'damaged/orders/0', '--json')).status).toBe(1)
+  })
+
+  it('does not hide the other segments, where it is a head', async () => {
+    writeFileSync(join(place, 'damaged/orders/0/00000000000000000004.wal'), '')
+    const { status, stdout, stderr } = await run('segments', 'damaged/orders/0')
+    expect([status, stderr]).toEqual([1, ''])
+    await expect(stdout).toMatchFileSnapshot(expected('segments-no-head.txt'))
+    expect(await run('dump', 'damaged/orders/0/00000000000000000004.wal')).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('BAD      the file is empty'),
+    })
+  })
+})
+
+it('dump --json has every digit of a segment id', async () => {
+  const lines = (await run('dump', FIRST, '--json')).stdout.trimEnd().split('\n')
+  expect(lines.map((line): unknown => JSON.parse(line))).toContainEqual(
+    expect.objectContaining({ kind: 'open', open: expect.objectContaining({ segmentId: '77eef7246f99472c' }) }),
+  )
+})
+
+it('nothing from outside gets control of a terminal', async () => {
+  await makeExampleLogs(join(place, 'evil'))
+  writeFileSync(join(place, 'evil/orders/0/\u001B[31mred'), '')
+  await command.run(['append', 'evil/c1/0'], { place }, '\u009B31m \u007F \u202E\n')
+  for (const args of [['verify', 'evil/orders/0'], ['cat', 'evil/c1/0'], ['cat', 'evil/c1/0', '--format', 'json'], ['ls', '\u001B[31m']]) {
+    const { stdout, stderr } = await run(...args)
+    expect(stdout + stderr).toMatch(/\\u(001b|009b)/)
+    expect(stdout + stderr).not.toMatch(/[^\P{Cc}\n]|\p{Bidi_Control}/u)
+  }
+})
+
+function numbered(count: number): string {
+  return Array.from({ length: count }, (_, index) => `line ${index}\n`).join('')
+}

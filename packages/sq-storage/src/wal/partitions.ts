@@ -22,6 +22,8 @@ export async function listPartitions(
   await statDirectory(fs, dataDir)
   const found: Partition[] = []
   for (const topic of await listNames(fs, dataDir)) {
+    // What can be no topic is somebody else's, and perhaps not ours to look into.
+    if (partitionOf(dataDir, topic, '0') === null) continue
     for (const name of await namesIn(fs, join(dataDir, topic))) {
       const partition = partitionOf(dataDir, topic, name)
       if (partition === null) continue

@@ -11,14 +11,14 @@ export function addAppendCommand(program: Command): void {
   addLogArgument(program.command('append'))
     .summary('append records from standard input or files')
     .description(
-      'Appends records, many in flight, as fast as the disk takes them. The log is made if it is not there. When this ' +
-        'ends with status 0, every record is durable.',
+      'Appends records, many in flight, as fast as the disk takes them. The log is made if it is not there. When ' +
+        'this ends with status 0, every record is durable.',
     )
     .argument('[file...]', 'what to read; "-" is standard input (default: standard input)')
     .addOption(new Option('--format <format>', 'how records are told apart').choices(FORMATS).default('lines'))
     .option('--key-field <name>', 'json: the field that becomes the key')
     .option('--timestamp-field <name>', 'json: the field that becomes the time: milliseconds, or as ISO 8601 writes it')
-    .option('--header-field <name...>', 'json: fields that become headers of the same name')
+    .option('--header-field <name>', 'json: a field that becomes a header of this name; may be given again', another)
     .option('--offsets', 'write the offset of each record in a line, once it is durable')
     .option('--resume-from <offset>', 'go on with an input whose first record got this offset', parseOffset)
     .addHelpText(
@@ -35,13 +35,17 @@ Examples:
   sq-wal append orders/0 --resume-from 0 orders-2025.txt orders-2026.txt    after it was killed
 
 Records get the time at which they are read, where no field says another. To resume, the records that the log has from
---resume-from on are left out of the input; the last of them is compared with the log's last record.
+--resume-from on are left out of the input; they must be the same.
 
-Exit status: 0 if all is durable; 1 if something failed: what was read before is durable, and the message says how many
-records that are; 2 on misuse; 128 and the signal's number if interrupted, with the same promise.`,
+Exit status: 0 if all is durable; 1 if something failed, 128 and the signal's number if it was interrupted: the message
+says how many records are durable, which are the first so many of the input, and the log is whole; 2 on misuse.`,
     )
     .action(async (log: string, files: string[], options: AppendOptions) => {
       const { append } = await import('../run/append.ts')
-      process.exitCode = await append(parseLogName(log, options), files, options)
+      await append(parseLogName(log, options), files, options)
     })
+}
+
+function another(name: string, names: readonly string[] = []): readonly string[] {
+  return [...names, name]
 }

@@ -22,7 +22,9 @@ Examples:
   sq-wal bench /var/lib/broker
   sq-wal bench --seconds 10 --value-bytes 4096 --json
 
-Every record counted is durable. A latency is the time from an append to its acknowledgement.`,
+Every record counted is durable. A latency is the time from an append to its acknowledgement. A measurement writes no
+more than a quarter of the space that is free, nor than 4 GB, and removes what it wrote when it ends. The file without a
+log grows with each write; so does the log's. Exit status: 0, 1 where something failed, 2 on misuse, 130 after Ctrl-C.`,
     )
     .action(async (directory: string | undefined, options: BenchOptions) => {
       const { bench } = await import('../run/bench.ts')

@@ -1,10 +1,10 @@
 /** `sq-wal ls`: its options and its help. */
 import type { Command } from 'commander'
+import { addDataDirOption } from '../log-name.ts'
 import type { LsOptions } from '../run/ls.ts'
 
 export function addLsCommand(program: Command): void {
-  program
-    .command('ls')
+  addDataDirOption(program.command('ls'))
     .summary('list the logs in a data directory')
     .description('Lists topics and partitions: how many segments, records and bytes, first and last offset and time.')
     .argument('[dir]', 'the data directory (default: $SQ_WAL_DIR, or the working directory)')

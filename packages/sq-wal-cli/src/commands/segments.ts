@@ -19,10 +19,13 @@ Examples:
   sq-wal segments orders/0 -d /var/lib/broker
   sq-wal segments /var/lib/broker/orders/0 --svg orders.svg
 
-States: active (still written to), sealed (ended), healed (ended by its successor after a failure).`,
+States: active (still written to), sealed (ended), healed (ended by its successor after a failure). Where damage keeps
+the log from being listed, damaged and unknown, and what can be told of each file.
+
+Exit status: 0, 1 where the log has a problem, which logs over 256 MB are not looked through for, 2 on misuse.`,
     )
     .action(async (log: string, options: SegmentsOptions) => {
       const { segments } = await import('../run/segments.ts')
-      await segments(parseLogName(log, options), options)
+      process.exitCode = await segments(parseLogName(log, options), options)
     })
 }

@@ -9,7 +9,7 @@ export function addTailCommand(program: Command): void {
   addRecordOptions(addLogArgument(program.command('tail')))
     .summary('write the last records of a log, and those that come')
     .description('Writes the last records of a log; with --follow also every one that comes, until Ctrl-C.')
-    .option('-n, --count <n>', 'how many of the last records', parseCount(0), 10)
+    .option('-n, --count <n>', 'how many of the last records, of which --key and --grep then choose', parseCount(0), 10)
     .option('-f, --follow', 'go on with what is appended')
     .addHelpText(
       'after',
@@ -18,7 +18,8 @@ Examples:
   sq-wal tail orders/0
   sq-wal tail -f -n 0 orders/0 --format json
 
-Beside a running broker the last record shown may be one that it is just about to acknowledge.
+Beside a running broker the last record shown may be one that it is just about to acknowledge. Exit status: 0, also
+after Ctrl-C, 1 where something failed, 2 on misuse.
 ${FORMAT_HELP}`,
     )
     .action(async (log: string, options: TailOptions) => {

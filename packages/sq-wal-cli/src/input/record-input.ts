@@ -1,5 +1,5 @@
 /** The records of some files, or of standard input, one after another, as `sq-wal append` takes them. */
-import { createReadStream } from 'node:fs'
+import { createReadStream, fstatSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream'
 import { SystemClock } from '@sq/sim'
 import type { RecordInput } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
+import { MAX_RECORD_BYTES } from '../limits.ts'
 import { messageOf } from '../message-of.ts'
 import { jsonRecord } from './json-record.ts'
 import type { JsonFields } from './json-record.ts'
@@ -19,8 +20,6 @@ export type InputFormat = 'lines' | 'json' | 'prefixed'
 /** What stands for standard input among the files. */
 export const STANDARD_INPUT = '-'
 
-/** The default of `maxRecordBytes`: more the log would not take. */
-const MAX_RECORD_BYTES = 16 * 1024 * 1024
 const CHUNK_BYTES = 256 * 1024
 
 export interface InputOptions extends JsonFields {
@@ -34,16 +33,16 @@ export interface InputOptions extends JsonFields {
 export async function inputBytes(inputs: readonly string[]): Promise<number | null> {
   let total: number | null = 0
   for (const path of inputs) {
-    const found = path === STANDARD_INPUT ? null : await statInput(path)
-    if (found?.isDirectory() === true) throw new CommandError(`${path} is a directory`)
-    total = total === null || found?.isFile() !== true ? null : total + found.size
+    const found = await statInput(path)
+    if (found.isDirectory()) throw new CommandError(`${nameOf(path)} is a directory`)
+    total = total === null || !found.isFile() ? null : total + found.size
   }
   return total
 }
 
 async function statInput(path: string): Promise<Stats> {
   try {
-    return await stat(path)
+    return path === STANDARD_INPUT ? fstatSync(0) : await stat(path)
   } catch (error) {
     throw new CommandError(`cannot read the input: ${messageOf(error)}`)
   }
@@ -58,7 +57,7 @@ async function* readInput(path: string, options: InputOptions): AsyncGenerator<R
   const { format, signal, onRead } = options
   const clock = new SystemClock()
   const splitter = format === 'prefixed' ? new PrefixedSplitter(MAX_RECORD_BYTES) : new LineSplitter()
-  const [what, unit] = [path === STANDARD_INPUT ? 'standard input' : path, format === 'prefixed' ? 'record' : 'line']
+  const [what, unit] = [nameOf(path), format === 'prefixed' ? 'record' : 'line']
   /** Of the record that is looked at. */
   let number = 1
   try {
@@ -72,8 +71,12 @@ async function* readInput(path: string, options: InputOptions): AsyncGenerator<R
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof CommandError) throw new CommandError(`${what}, ${unit} ${number}: ${error.message}`)
-    throw new CommandError(`cannot read ${what}: ${messageOf(error)}`)
+    throw new CommandError(`cannot read ${what}, ${unit} ${number}: ${messageOf(error)}`)
   }
+}
+
+function nameOf(path: string): string {
+  return path === STANDARD_INPUT ? 'standard input' : path
 }
 
 function open(path: string, signal: AbortSignal): Readable {

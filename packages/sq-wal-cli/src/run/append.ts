@@ -2,15 +2,16 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { isDeepStrictEqual } from 'node:util'
 import { NodeFileSystem } from '@sq/sim'
-import { AppendAllError, WalReader, WalWriter } from '@sq/storage'
-import type { CommitEvent, LogRecord, RecordInput } from '@sq/storage'
+import { AppendAllError, listSegments, LogNotFoundError, WalReader, WalWriter } from '@sq/storage'
+import type { CommitEvent, RecordInput } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import { inputBytes, readInputs, STANDARD_INPUT } from '../input/record-input.ts'
 import type { InputFormat } from '../input/record-input.ts'
 import type { JsonFields } from '../input/json-record.ts'
-import { catchInterruption, Interruption } from '../interruption.ts'
+import { catchInterruption } from '../interruption.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { formatBytes, formatCount } from '../output.ts'
+import { messageOf } from '../message-of.ts'
+import { formatBytes, formatCount, print } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -20,8 +21,11 @@ export interface AppendOptions extends JsonFields, DataDirOption {
   readonly resumeFrom?: bigint
 }
 
-/** Resolves with the exit status. */
-export async function append(log: LogName, files: readonly string[], options: AppendOptions): Promise<number> {
+/** So many bytes of offsets may wait for whoever reads them, before the input waits too. */
+const MAX_OUTPUT_BYTES = 1024 * 1024
+
+/** Rejects with the signal's reason where it was interrupted. */
+export async function append(log: LogName, files: readonly string[], options: AppendOptions): Promise<void> {
   const { format, keyField, timestampField, headerField } = options
   if (format !== 'json' && (keyField ?? timestampField ?? headerField) !== undefined) {
     throw new UsageError('--key-field, --timestamp-field and --header-field need --format json')
@@ -30,45 +34,136 @@ export async function append(log: LogName, files: readonly string[], options: Ap
   const total = await inputBytes(inputs)
   using interruption = catchInterruption()
   const { signal } = interruption
-  const bar = await progressBar('appending', { total, format: formatBytes })
+  using bar = await progressBar('appending', { total, format: formatBytes })
   let read = 0
   const onRead = (bytes: number): void => bar.reached((read += bytes))
+  const appending = new Appending(log, options)
   try {
-    const records = readInputs(inputs, { ...options, signal, onRead })
-    const { appended, firstOffset } = await appendTo(log, records, options)
-    bar.stop()
-    if (options.offsets !== true) print(`${describe(log, appended, firstOffset)}\n`)
-    return 0
+    await appending.run(readInputs(inputs, { ...options, signal, onRead }))
+    // Whoever was to write the rest of the input may have been interrupted first.
+    signal.throwIfAborted()
   } catch (error) {
     bar.stop()
-    if (!(error instanceof AppendAllError)) throw error
-    const firstOffset = error.lastOffset === null ? 0n : error.lastOffset + 1n - BigInt(error.records)
-    const durable = describe(log, error.records, firstOffset)
-    if (!(error.cause instanceof Interruption)) throw new CommandError(`${messageIn(error)}; ${durable}`)
-    process.stderr.write(`sq-wal: ${error.cause.message}; ${durable}\n`)
-    return error.cause.exitStatus
+    const cause = error instanceof AppendAllError ? error.cause : error
+    if (error instanceof UsageError) throw error
+    const message = `${messageOf(cause)}; ${appending.describe()}`
+    if (cause !== signal.reason) throw new CommandError(message, { cause })
+    throw new CommandError(message, { cause, exitStatus: interruption.exitStatus })
   }
+  bar.stop()
+  if (options.offsets !== true) await print(`${appending.describe()}\n`)
 }
 
-async function appendTo(
-  { config, topic, partition }: LogName,
-  records: AsyncGenerator<RecordInput>,
-  { resumeFrom, offsets = false }: AppendOptions,
-): Promise<{ appended: number; firstOffset: bigint }> {
-  const fs = new NodeFileSystem()
-  const writer = await WalWriter.open(fs, config, topic, partition)
-  const firstOffset = writer.nextOffset
-  try {
-    if (resumeFrom !== undefined) {
-      const reader = await WalReader.open(fs, config, topic, partition)
-      await skipStored(records, { reader, resumeFrom, nextOffset: firstOffset })
+/** The work of one call, and how far it has come. */
+class Appending {
+  readonly #log: LogName
+  readonly #options: AppendOptions
+  /** How many records are durable, and the first one's offset. */
+  #records = 0
+  #firstOffset: bigint | null = null
+  /** Resolves when the offsets that were written last have been taken. */
+  #printed: Promise<void> = Promise.resolve()
+
+  constructor(log: LogName, options: AppendOptions) {
+    this.#log = log
+    this.#options = options
+  }
+
+  async run(records: AsyncGenerator<RecordInput>): Promise<void> {
+    const { config, topic, partition } = this.#log
+    const { resumeFrom } = this.#options
+    const stored = resumeFrom === undefined ? null : await this.#skipStored(records, resumeFrom)
+    // Where there is nothing to append, no log is made.
+    const first = await records.next()
+    if (first.done === true) return
+    const writer = await WalWriter.open(new NodeFileSystem(), config, topic, partition)
+    const onCommit = (event: unknown): void => this.#committed(event)
+    subscribe('sq:wal:commit', onCommit)
+    try {
+      if (stored !== null && stored !== writer.nextOffset) {
+        throw new CommandError(`somebody else appends: the log ended before ${stored}, now before ${writer.nextOffset}`)
+      }
+      await writer.appendAll(this.#paced(first.value, records))
+    } catch (error) {
+      // What went wrong first is what is told.
+      await writer.close().catch(() => {})
+      throw error
+    } finally {
+      unsubscribe('sq:wal:commit', onCommit)
     }
-    if (offsets) subscribe('sq:wal:commit', printOffsets)
-    const { records: appended } = await writer.appendAll(records)
-    return { appended, firstOffset }
-  } finally {
-    unsubscribe('sq:wal:commit', printOffsets)
     await writer.close()
+    await this.#printed
+  }
+
+  /** `3 records are durable in orders/0, offsets 4-6`. */
+  describe(): string {
+    const log = `${this.#log.topic}/${this.#log.partition}`
+    if (this.#firstOffset === null) return `no record was appended to ${log}`
+    if (this.#records === 1) return `1 record is durable in ${log}, offset ${this.#firstOffset}`
+    const last = this.#firstOffset + BigInt(this.#records - 1)
+    return `${formatCount(this.#records)} records are durable in ${log}, offsets ${this.#firstOffset}-${last}`
+  }
+
+  /** No faster than whoever reads the offsets takes them. */
+  async *#paced(first: RecordInput, others: AsyncIterable<RecordInput>): AsyncGenerator<RecordInput> {
+    yield first
+    for await (const record of others) {
+      yield record
+      if (process.stdout.writableLength > MAX_OUTPUT_BYTES) await this.#printed
+    }
+  }
+
+  #committed(event: unknown): void {
+    if (!isCommit(event) || event.error !== null) return
+    const { baseOffset, records } = event
+    this.#firstOffset ??= baseOffset
+    this.#records += records
+    if (this.#options.offsets !== true) return
+    this.#printed = print(Array.from({ length: records }, (_, index) => `${baseOffset + BigInt(index)}\n`).join(''))
+  }
+
+  /**
+   * Leaves out what the log has already, and resolves with where it ends. Rejects with a `CommandError` where that is
+   * not the beginning of the input. What retention has deleted cannot be compared.
+   */
+  async #skipStored(records: AsyncGenerator<RecordInput>, resumeFrom: bigint): Promise<bigint> {
+    const { firstOffset, nextOffset } = await this.#range()
+    if (resumeFrom > nextOffset) {
+      throw new CommandError(`cannot resume from offset ${resumeFrom}: the log ends before ${nextOffset}`)
+    }
+    if (resumeFrom === nextOffset) return nextOffset
+    const { config, topic, partition } = this.#log
+    const reader = await WalReader.open(new NodeFileSystem(), config, topic, partition)
+    const from = resumeFrom > firstOffset ? resumeFrom : firstOffset
+    const stored = reader.read({ from, to: nextOffset })
+    for (let offset = resumeFrom; offset < nextOffset; offset++) {
+      const { done, value: read } = await records.next()
+      const number = formatCount(offset - resumeFrom + 1n)
+      if (done === true) {
+        const count = formatCount(nextOffset - resumeFrom)
+        throw new CommandError(`the log has ${count} records from offset ${resumeFrom} on, the input no number ${number}`)
+      }
+      if (offset < firstOffset) continue
+      const { value: found } = await stored.next()
+      if (found === undefined || !isDeepStrictEqual(contentOf(found), contentOf(read))) {
+        throw new CommandError(
+          `the log does not hold the beginning of this input: offset ${offset} is another record than number ${number}`,
+        )
+      }
+    }
+    return nextOffset
+  }
+
+  /** Where the log begins and ends; empty where there is none yet. */
+  async #range(): Promise<{ firstOffset: bigint; nextOffset: bigint }> {
+    const { config, topic, partition } = this.#log
+    try {
+      const segments = await listSegments(new NodeFileSystem(), config, topic, partition)
+      return { firstOffset: segments[0]?.baseOffset ?? 0n, nextOffset: segments.at(-1)?.nextOffset ?? 0n }
+    } catch (error) {
+      if (error instanceof LogNotFoundError) return { firstOffset: 0n, nextOffset: 0n }
+      throw error
+    }
   }
 }
 
@@ -77,64 +172,8 @@ function isCommit(event: unknown): event is CommitEvent {
   return typeof event === 'object' && event !== null && 'baseOffset' in event
 }
 
-/** Of each commit that became durable. */
-function printOffsets(event: unknown): void {
-  if (!isCommit(event) || event.error !== null) return
-  const { baseOffset, records } = event
-  const offsets = Array.from({ length: records }, (_, index) => `${baseOffset + BigInt(index)}\n`)
-  print(offsets.join(''))
-}
-
-/** Leaves out what the log has already. Rejects with a `CommandError` where that is not the beginning of the input. */
-async function skipStored(
-  records: AsyncGenerator<RecordInput>,
-  { reader, resumeFrom, nextOffset }: { reader: WalReader; resumeFrom: bigint; nextOffset: bigint },
-): Promise<void> {
-  if (resumeFrom > nextOffset) {
-    throw new CommandError(`cannot resume from offset ${resumeFrom}: the log ends before ${nextOffset}`)
-  }
-  let last: RecordInput | null = null
-  for (let offset = resumeFrom; offset < nextOffset; offset++) {
-    const { done, value } = await records.next()
-    if (done === true) {
-      const [stored, found] = [formatCount(nextOffset - resumeFrom), formatCount(offset - resumeFrom)]
-      throw new CommandError(`the log has ${stored} records from offset ${resumeFrom} on, the input only ${found}`)
-    }
-    last = value
-  }
-  if (last === null) return
-  for await (const stored of reader.read({ from: nextOffset - 1n })) {
-    if (isSame(stored, last)) return
-    throw new CommandError(
-      `the log does not go on where this input was left: offset ${stored.offset} holds another record than number ` +
-        `${formatCount(nextOffset - resumeFrom)} of the input`,
-    )
-  }
-}
-
-/** Whether a record was made of the same input; its time may be that of its reading. */
-function isSame(stored: LogRecord, read: RecordInput): boolean {
-  return isDeepStrictEqual(contentOf(stored), contentOf(read))
-}
-
+/** What a record was made of; its time may be that of its reading. */
 function contentOf({ key, value, headers }: RecordInput): unknown[] {
   const named = headers.map((header) => [header.name, Buffer.from(header.value)])
   return [key && Buffer.from(key), Buffer.from(value), named]
-}
-
-function messageIn({ cause, message }: AppendAllError): string {
-  return cause instanceof Error ? cause.message : message
-}
-
-/** `3 records are durable in orders/0, offsets 4-6`. */
-function describe({ topic, partition }: LogName, records: number, firstOffset: bigint): string {
-  const [count, log] = [formatCount(records), `${topic}/${partition}`]
-  if (records === 0) return `no record was appended to ${log}`
-  const last = firstOffset + BigInt(records - 1)
-  if (records === 1) return `1 record is durable in ${log}, offset ${last}`
-  return `${count} records are durable in ${log}, offsets ${firstOffset}-${last}`
-}
-
-function print(text: string): void {
-  process.stdout.write(text)
 }

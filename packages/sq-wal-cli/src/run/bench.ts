@@ -1,19 +1,20 @@
 /** Measures a disk and the log on it. */
 import { randomBytes } from 'node:crypto'
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { NodeFileSystem, SystemClock } from '@sq/sim'
 import { WalWriter } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import { catchInterruption, Interruption } from '../interruption.ts'
+import { MAX_RECORD_BYTES } from '../limits.ts'
 import { messageOf } from '../message-of.ts'
-import { formatCount, writeJson, writeTable } from '../output.ts'
+import { formatCount, print, visible, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
-import { drawHistogram, percentile } from './histogram.ts'
+import { classesOf, drawHistogram, percentile } from './histogram.ts'
 
 export interface BenchOptions {
   readonly seconds: number
@@ -22,10 +23,13 @@ export interface BenchOptions {
 }
 
 const IN_FLIGHT = [1, 8, 64, 1024]
-/** Larger ones the log would not take, by default. */
-const MAX_VALUE_BYTES = 16 * 1024 * 1024
 /** No more is in flight than this, well below the default of `maxPendingBytes`. */
 const MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024
+/** Each measurement ends when it has written this, or this share of the space that is free. */
+const MAX_BYTES_WRITTEN = 4_000_000_000
+const SHARE_OF_FREE = 0.25
+/** What a record takes on disk beside its value, at most. */
+const OVERHEAD_BYTES = 128
 const PERCENTILES = [50, 99, 99.9, 100]
 
 interface Measured {
@@ -41,8 +45,9 @@ interface Measured {
 interface Surroundings {
   readonly directory: string
   readonly value: Buffer
-  /** How long it takes. */
+  /** How long it takes, unless it has written so many bytes before. */
   readonly durationMs: number
+  readonly maxBytes: number
   readonly signal: AbortSignal
   /** Called from time to time with how long it has taken. */
   readonly onElapsed: (elapsedMs: number) => void
@@ -52,7 +57,7 @@ const clock = new SystemClock()
 
 /** Resolves with the exit status. */
 export async function bench(parent: string, { seconds, valueBytes, json = false }: BenchOptions): Promise<number> {
-  if (valueBytes > MAX_VALUE_BYTES) throw new UsageError(`a record has at most ${MAX_VALUE_BYTES} bytes`)
+  if (valueBytes > MAX_RECORD_BYTES) throw new UsageError(`a record has at most ${MAX_RECORD_BYTES} bytes`)
   const inFlight = IN_FLIGHT.filter((appends) => appends === 1 || appends * valueBytes <= MAX_BYTES_IN_FLIGHT)
   using interruption = catchInterruption()
   const { signal } = interruption
@@ -60,20 +65,28 @@ export async function bench(parent: string, { seconds, valueBytes, json = false 
     throw new CommandError(`cannot make a directory to measure in: ${messageOf(error)}`)
   })
   const durationMs = 1000 * seconds
+  const maxBytes = await spaceIn(directory)
   const bar = await progressBar('measuring', { total: durationMs * (1 + inFlight.length), format: null })
   try {
-    const measured = await measureAll(inFlight, { directory, value: randomBytes(valueBytes), durationMs, signal }, bar)
+    const value = randomBytes(valueBytes)
+    const measured = await measureAll(inFlight, { directory, value, durationMs, maxBytes, signal }, bar)
     bar.stop()
-    if (json) writeJson(measured.map(summaryOf))
+    if (json) await writeJson(measured.map((each) => summaryOf(each, valueBytes)))
     else await write(measured, { directory: parent, valueBytes })
     return 0
   } catch (error) {
     if (signal.reason instanceof Interruption) return signal.reason.exitStatus
-    throw error
+    throw new CommandError(`cannot measure in ${parent}: ${messageOf(error)}`)
   } finally {
     bar.stop()
     await rm(directory, { recursive: true })
   }
+}
+
+/** How much a measurement may write there. */
+async function spaceIn(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory)
+  return Math.min(SHARE_OF_FREE * bavail * bsize, MAX_BYTES_WRITTEN)
 }
 
 async function measureAll(
@@ -93,13 +106,15 @@ async function measureAll(
 }
 
 /** Writes at the end of a file and makes it durable, one value after another. */
-async function measureDisk({ directory, value, durationMs, signal, onElapsed }: Surroundings): Promise<Measured> {
-  const file = openSync(join(directory, 'raw'), 'wx')
+async function measureDisk(surroundings: Surroundings): Promise<Measured> {
+  const { directory, value, durationMs, maxBytes, signal, onElapsed } = surroundings
+  const path = join(directory, 'raw')
+  const file = openSync(path, 'wx')
   const latencies: number[] = []
   const startMs = clock.monotonic()
   let nowMs = startMs
   try {
-    while (nowMs - startMs < durationMs) {
+    while (nowMs - startMs < durationMs && latencies.length * (value.length + OVERHEAD_BYTES) < maxBytes) {
       const begunMs = nowMs
       // Something must be written for there to be something to make durable.
       writeSync(file, value.length > 0 ? value : Buffer.from('\n'))
@@ -112,6 +127,7 @@ async function measureDisk({ directory, value, durationMs, signal, onElapsed }: 
     }
   } finally {
     closeSync(file)
+    await rm(path)
   }
   return resultOf('write + fdatasync', { inFlight: 1, latencies, elapsedMs: nowMs - startMs })
 }
@@ -119,15 +135,16 @@ async function measureDisk({ directory, value, durationMs, signal, onElapsed }: 
 /** So many producers, each waiting for its own acknowledgement. */
 async function measureLog(
   inFlight: number,
-  { directory, value, durationMs, signal, onElapsed }: Surroundings,
+  { directory, value, durationMs, maxBytes, signal, onElapsed }: Surroundings,
 ): Promise<Measured> {
   const latencies: number[] = []
-  await using writer = await WalWriter.open(new NodeFileSystem(), { dataDir: directory }, 'bench', inFlight)
+  const writer = await WalWriter.open(new NodeFileSystem(), { dataDir: directory }, 'bench', 0)
   // The first append makes the first segment.
   await writer.append(null, value, [], clock.now())
   const startMs = clock.monotonic()
   const produce = async (): Promise<void> => {
     for (let nowMs = clock.monotonic(); nowMs - startMs < durationMs && !signal.aborted; ) {
+      if (latencies.length * (value.length + OVERHEAD_BYTES) >= maxBytes) return
       const begunMs = nowMs
       await writer.append(null, value, [], clock.now())
       nowMs = clock.monotonic()
@@ -135,9 +152,16 @@ async function measureLog(
       onElapsed(nowMs - startMs)
     }
   }
-  await Promise.all(Array.from({ length: inFlight }, produce))
+  let elapsedMs = 0
+  try {
+    await Promise.all(Array.from({ length: inFlight }, produce))
+    elapsedMs = clock.monotonic() - startMs
+  } finally {
+    await writer.close()
+    await rm(join(directory, 'bench'), { recursive: true })
+  }
   signal.throwIfAborted()
-  return resultOf('log', { inFlight, latencies, elapsedMs: clock.monotonic() - startMs })
+  return resultOf('log', { inFlight, latencies, elapsedMs })
 }
 
 function resultOf(
@@ -151,7 +175,7 @@ async function write(
   measured: readonly [Measured, ...Measured[]],
   { directory, valueBytes }: { directory: string; valueBytes: number },
 ): Promise<void> {
-  print(`values of ${formatCount(valueBytes)} bytes, in ${directory}\n\n`)
+  await print(`values of ${formatCount(valueBytes)} bytes, in ${visible(directory)}\n\n`)
   const right = { align: 'right' } as const
   await writeTable(
     [
@@ -171,16 +195,15 @@ async function write(
   )
   for (const { what, inFlight, latenciesMs } of measured) {
     if (inFlight > 1) continue
-    print(`\n${what}, 1 in flight: how long a record takes\n`)
-    print(drawHistogram(latenciesMs, process.stdout.columns || 80))
+    await print(`\n${what}, 1 in flight: how long a record takes\n`)
+    await print(drawHistogram(latenciesMs, process.stdout.columns || 80))
   }
 }
 
-function summaryOf({ what, inFlight, records, elapsedMs, latenciesMs }: Measured): object {
+function summaryOf({ what, inFlight, records, elapsedMs, latenciesMs }: Measured, valueBytes: number): object {
   const [p50, p99, p999, max] = PERCENTILES.map((percent) => percentile(latenciesMs, percent))
-  return { what, inFlight, records, recordsPerSecond: (1000 * records) / elapsedMs, latencyMs: { p50, p99, p999, max } }
-}
-
-function print(text: string): void {
-  process.stdout.write(text)
+  const recordsPerSecond = (1000 * records) / elapsedMs
+  const rates = { recordsPerSecond, bytesPerSecond: recordsPerSecond * valueBytes }
+  const histogram = classesOf(latenciesMs).map(({ fromUs, count }) => ({ fromUs, toUs: 2 * fromUs, count }))
+  return { what, inFlight, valueBytes, records, ...rates, latencyMs: { p50, p99, p999, max }, histogram }
 }

@@ -1,9 +1,9 @@
 /** Writes the records of a range. */
 import { NodeFileSystem } from '@sq/sim'
-import { listSegments, WalReader } from '@sq/storage'
+import { listSegments, OffsetOutOfRangeError, WalReader } from '@sq/storage'
 import type { ReadOptions } from '@sq/storage'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { formatBytes } from '../output.ts'
+import { formatBytes, isOutputGone } from '../output.ts'
 import type { Place } from '../place.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
@@ -24,18 +24,33 @@ export async function cat(log: LogName, options: CatOptions): Promise<void> {
   const fs = new MeteredFileSystem((bytes) => bar?.reached((read += bytes)))
   const reader = await WalReader.open(fs, log.config, log.topic, log.partition)
   const range = await rangeOf(reader, options)
-  if (isOutputUnseen()) bar = await progressBar('reading', { total: await bytesIn(log, range), format: formatBytes })
+  const isFiltered = options.key !== undefined || options.grep !== undefined
+  if (isOutputUnseen(isFiltered)) {
+    bar = await progressBar('reading', { total: await bytesIn(log, range), format: formatBytes })
+  }
   let left = options.count ?? Infinity
   try {
     for await (const record of reader.read(range)) {
       if (!writer.wants(record)) continue
+      // What is written shows how far it is, and must not be written over a bar.
+      if (process.stdout.isTTY) bar?.stop()
       await writer.write(record)
-      if (--left === 0 || writer.ended) break
+      if (--left === 0 || isOutputGone()) break
     }
+  } catch (error) {
+    throw error instanceof OffsetOutOfRangeError ? await outOfRange(error, log) : error
   } finally {
     bar?.stop()
     await writer.flush()
   }
+}
+
+/** With the log's end as it is listed: a reader without a writer beside it does not look for it. */
+async function outOfRange(error: OffsetOutOfRangeError, log: LogName): Promise<OffsetOutOfRangeError> {
+  const segments = await listSegments(new NodeFileSystem(), log.config, log.topic, log.partition)
+  const nextOffset = segments.at(-1)?.nextOffset ?? error.nextOffset
+  const { offset, firstOffset } = error
+  return new OffsetOutOfRangeError({ path: `${log.topic}/${log.partition}`, offset, firstOffset, nextOffset })
 }
 
 /** The size of the segments that hold a range; null where they cannot be listed. */

@@ -1,9 +1,9 @@
 /** Shows a segment file, part by part. */
-import { once } from 'node:events'
 import { NodeFileSystem } from '@sq/sim'
+import type { FileSystem } from '@sq/sim'
 import { dumpSegment } from '@sq/storage'
 import type { SegmentPart } from '@sq/storage'
-import { colors, formatBytes, formatTime, jsonReplacer } from '../output.ts'
+import { colors, counted, formatBytes, formatTime, isOutputGone, jsonOf, print } from '../output.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
 import { hexDump } from './record-writer.ts'
 
@@ -15,22 +15,31 @@ export interface DumpOptions {
 /** Resolves with the exit status. */
 export async function dump(path: string, { hex = false, json = false }: DumpOptions): Promise<number> {
   let isGood = true
-  let parts = 0
   const fs = new NodeFileSystem()
   const total = (await fs.stat(path).catch(() => null))?.sizeBytes ?? null
   const bar = isOutputUnseen() ? await progressBar('reading', { total, format: formatBytes }) : null
-  for await (const part of dumpSegment(fs, path)) {
-    parts++
-    bar?.reached(part.to)
-    if (isBad(part)) isGood = false
-    const text = json ? `${JSON.stringify(jsonOf(part, hex), jsonReplacer)}\n` : describe(part)
-    const shown = hex && !json ? text + hexDump(part.bytes, part.from) : text
-    if (process.stdout.destroyed) break
-    if (!process.stdout.write(shown)) await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')])
+  try {
+    for await (const part of partsOf(fs, path)) {
+      bar?.reached(part.to)
+      if (isBad(part)) isGood = false
+      const text = json ? `${jsonOf(plainOf(part, hex))}\n` : describe(part)
+      await print(hex && !json ? text + hexDump(part.bytes, part.from) : text)
+      if (isOutputGone()) break
+    }
+  } finally {
+    bar?.stop()
   }
-  bar?.stop()
-  if (parts === 0 && !json) process.stdout.write(`${path} is empty\n`)
   return isGood ? 0 : 1
+}
+
+/** What stands in a file; of one without a byte, that this is no segment. */
+async function* partsOf(fs: FileSystem, path: string): AsyncGenerator<SegmentPart> {
+  let isEmpty = true
+  for await (const part of dumpSegment(fs, path)) {
+    isEmpty = false
+    yield part
+  }
+  if (isEmpty) yield { kind: 'bad', from: 0, to: 0, bytes: Buffer.alloc(0), reason: 'the file is empty' }
 }
 
 /** A frame that verifies around a body that means nothing is as bad. */
@@ -61,12 +70,12 @@ function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' }>): string {
     const before = previous === null
       ? 'no segment before it'
       : `after ${previous.baseOffset}, which ends at ${previous.end} with the frame at ${previous.lastPosition}`
-    return `offset ${header.baseOffset}, topic ${topic}, id ${segmentId.toString(16)}, made ${formatTime(createdMs)}, ${before}`
+    return `offset ${header.baseOffset}, topic ${topic}, id ${hex64(segmentId)}, made ${formatTime(createdMs)}, ${before}`
   }
   if (part.kind === 'records') {
     const last = header.baseOffset + header.recordCount - 1
     const offsets = last === header.baseOffset ? `offset ${last}` : `offsets ${header.baseOffset}-${last}`
-    const records = part.records === null ? colors.red('not records') : `${header.recordCount} records`
+    const records = part.records === null ? colors.red('not records') : counted(header.recordCount, 'record')
     return `${offsets}, ${records}, ${chain}`
   }
   if (part.kind === 'mark') return `next offset ${header.baseOffset}, ${chain}`
@@ -76,10 +85,19 @@ function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' }>): string {
   return `next offset ${header.baseOffset}, ${times}, ${index.length} index entries, ${chain}`
 }
 
-function jsonOf(part: SegmentPart, withBytes: boolean): object {
+function plainOf(part: SegmentPart, withBytes: boolean): object {
   const { bytes, ...rest } = part
-  const plain = 'records' in rest ? { ...rest, records: rest.records?.length ?? null } : rest
+  const plain =
+    rest.kind === 'records'
+      ? { ...rest, records: rest.records?.length ?? null }
+      : rest.kind === 'open'
+        ? { ...rest, open: { ...rest.open, segmentId: hex64(rest.open.segmentId) } }
+        : rest
   return withBytes ? { ...plain, hex: bytes.toString('hex') } : plain
+}
+
+function hex64(id: bigint): string {
+  return id.toString(16).padStart(16, '0')
 }
 
 function hex32(crc: number): string {

@@ -5,23 +5,30 @@ export function percentile(sorted: ArrayLike<number>, percent: number): number {
   return sorted[Math.max(Math.ceil((percent / 100) * sorted.length), 1) - 1] ?? 0
 }
 
-/** The lines of a histogram: a class for each power of two of microseconds, a bar to scale, and its share. */
-export function drawHistogram(sortedMs: ArrayLike<number>, columns: number): string {
+/** How many values there are in each class: from a power of two of microseconds to the next. None is left out between. */
+export function classesOf(sortedMs: ArrayLike<number>): readonly { readonly fromUs: number; readonly count: number }[] {
   const counts = new Map<number, number>()
   for (const ms of Array.from(sortedMs)) {
     const power = Math.max(Math.floor(Math.log2(1000 * ms)), 0)
     counts.set(power, (counts.get(power) ?? 0) + 1)
   }
-  const most = Math.max(...counts.values())
+  if (counts.size === 0) return []
   const [first, last] = [Math.min(...counts.keys()), Math.max(...counts.keys())]
-  const lines: string[] = []
-  for (let power = first; power <= last; power++) {
-    const count = counts.get(power) ?? 0
-    const share = (100 * count) / sortedMs.length
+  return Array.from({ length: last - first + 1 }, (_, at) => {
+    return { fromUs: 2 ** (first + at), count: counts.get(first + at) ?? 0 }
+  })
+}
+
+/** The lines of a histogram: for each class a bar to scale, and its share. */
+export function drawHistogram(sortedMs: ArrayLike<number>, columns: number): string {
+  const classes = classesOf(sortedMs)
+  const most = Math.max(...classes.map(({ count }) => count))
+  const lines = classes.map(({ fromUs, count }) => {
+    const share = ((100 * count) / sortedMs.length).toFixed(1)
     const bar = '='.repeat(Math.ceil((count / most) * Math.max(columns - 34, 10)))
-    const range = `${formatUs(2 ** power)} to ${formatUs(2 ** (power + 1))}`
-    lines.push(`  ${range.padStart(20)}  ${share.toFixed(1).padStart(5)} %  ${bar}\n`)
-  }
+    const range = `${formatUs(fromUs)} to ${formatUs(2 * fromUs)}`
+    return `  ${range.padStart(20)}  ${share.padStart(5)} %  ${bar}\n`
+  })
   return lines.join('')
 }
 

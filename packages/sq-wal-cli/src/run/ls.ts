@@ -3,11 +3,13 @@ import { NodeFileSystem } from '@sq/sim'
 import { listPartitions, listSegments } from '@sq/storage'
 import type { SegmentInfo } from '@sq/storage'
 import { dataDirOf } from '../log-name.ts'
+import type { DataDirOption } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
-import { colors, formatBytes, formatCount, formatTime, writeJson, writeTable } from '../output.ts'
+import { colors, counted, formatBytes, formatCount, formatTime, print, visible, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
+import { UsageError } from '../usage-error.ts'
 
-export interface LsOptions {
+export interface LsOptions extends DataDirOption {
   readonly json?: boolean
 }
 
@@ -27,12 +29,13 @@ interface LogLine {
 type Listed = LogLine | { readonly topic: string; readonly partition: number; readonly error: string }
 
 /** Resolves with the exit status. */
-export async function ls(directory: string | undefined, { json = false }: LsOptions): Promise<number> {
-  const dataDir = dataDirOf(directory === undefined ? {} : { dataDir: directory })
+export async function ls(directory: string | undefined, { json = false, ...option }: LsOptions): Promise<number> {
+  if (directory !== undefined && option.dataDir !== undefined) throw new UsageError('the data directory is given twice')
+  const dataDir = dataDirOf(directory === undefined ? option : { dataDir: directory })
   const fs = new NodeFileSystem()
   const logs: Listed[] = []
   const partitions = await listPartitions(fs, { dataDir })
-  const bar = await progressBar('looking', { total: partitions.length, format: (count) => `${formatCount(count)} logs` })
+  using bar = await progressBar('looking', { total: partitions.length, format: (count) => counted(count, 'log') })
   for (const { topic, partition } of partitions) {
     bar.reached(logs.length)
     try {
@@ -42,7 +45,7 @@ export async function ls(directory: string | undefined, { json = false }: LsOpti
     }
   }
   bar.stop()
-  if (json) writeJson(logs)
+  if (json) await writeJson(logs)
   else await writeLogs(logs, dataDir)
   return logs.some((log) => 'error' in log) ? 1 : 0
 }
@@ -63,7 +66,7 @@ function lineOf(log: { topic: string; partition: number }, segments: readonly Se
 
 async function writeLogs(logs: readonly Listed[], dataDir: string): Promise<void> {
   if (logs.length === 0) {
-    process.stdout.write(`no logs in ${dataDir}\n`)
+    await print(`no logs in ${visible(dataDir)}\n`)
     return
   }
   const right = { align: 'right' } as const
@@ -79,7 +82,7 @@ async function writeLogs(logs: readonly Listed[], dataDir: string): Promise<void
   const lines = logs.filter((log): log is LogLine => !('error' in log))
   if (lines.length > 0) await writeTable(columns, lines.map(rowOf))
   for (const log of logs) {
-    if ('error' in log) process.stdout.write(`${log.topic}/${log.partition}: ${colors.red(log.error)}\n`)
+    if ('error' in log) await print(`${log.topic}/${log.partition}: ${colors.red(visible(log.error))}\n`)
   }
 }
 

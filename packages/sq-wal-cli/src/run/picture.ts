@@ -1,6 +1,6 @@
 /** Draws the segments of a log: in letters for a terminal, or as SVG. Both show the same. */
-import type { SegmentInfo, SegmentPart } from '@sq/storage'
-import { colors, formatBytes, formatCount } from '../output.ts'
+import type { SegmentPart } from '@sq/storage'
+import { colors, counted, formatBytes } from '../output.ts'
 
 /** A part of a segment's file: a commit, something else, or what means nothing, behind the segment's end. */
 export interface Stretch {
@@ -12,7 +12,7 @@ export interface Stretch {
 export interface Bar {
   /** Its base offset. */
   readonly name: string
-  readonly state: SegmentInfo['state']
+  readonly state: string
   readonly records: number
   readonly stretches: readonly Stretch[]
 }
@@ -54,7 +54,7 @@ const LEGEND: readonly (readonly [Stretch['kind'], string])[] = [
 export function drawBars(bars: readonly Bar[], columns: number): string {
   const most = Math.max(...bars.map(bytesOf))
   const names = Math.max(...bars.map(({ name }) => name.length))
-  const notes = bars.map((bar) => `${bar.state}, ${formatCount(bar.records)} records, ${formatBytes(bytesOf(bar))}`)
+  const notes = bars.map((bar) => noteOn(bar))
   const room = Math.max(columns - names - 4 - Math.max(...notes.map(({ length }) => length)), 10)
   const lines = bars.map((bar, at) => {
     const cells = Math.max(Math.round((room * bytesOf(bar)) / most), 1)
@@ -92,13 +92,13 @@ export function drawSvg(bars: readonly Bar[], title: string): string {
   const rows = bars.map((bar, row) => {
     const y = 40 + row * ROW
     let x = LEFT
-    const parts = bar.stretches.map(({ kind, bytes }) => {
+    const parts = drawable(bar.stretches, scale).map(({ kind, bytes }) => {
       const width = bytes * scale
       const part = `<rect x="${x.toFixed(2)}" y="${y}" width="${Math.max(width - 0.3, 0.4).toFixed(2)}" height="16" fill="${FILLS[kind]}"/>`
       x += width
       return part
     })
-    const note = `${bar.state}, ${formatCount(bar.records)} records, ${formatBytes(bytesOf(bar))}`
+    const note = noteOn(bar)
     return [
       `<text x="${LEFT - 8}" y="${y + 12}" text-anchor="end">${bar.name}</text>`,
       ...parts,
@@ -118,6 +118,23 @@ export function drawSvg(bars: readonly Bar[], title: string): string {
     ...legend,
     '</svg>\n',
   ].join('\n')
+}
+
+/** Neighbours of a kind become one where they are too narrow to be told apart. */
+function drawable(stretches: readonly Stretch[], scale: number): Stretch[] {
+  const drawn: Stretch[] = []
+  for (const stretch of stretches) {
+    const before = drawn.at(-1)
+    const isNarrow = before?.kind === stretch.kind && Math.min(before.bytes, stretch.bytes) * scale < 1
+    if (isNarrow) drawn[drawn.length - 1] = { kind: stretch.kind, bytes: before.bytes + stretch.bytes }
+    else drawn.push(stretch)
+  }
+  return drawn
+}
+
+/** What stands beside a bar. */
+function noteOn(bar: Bar): string {
+  return `${bar.state}, ${counted(bar.records, 'record')}, ${formatBytes(bytesOf(bar))}`
 }
 
 function bytesOf({ stretches }: Bar): number {

@@ -1,7 +1,7 @@
 /** Writes records to stdout, those that are wanted, in one of the formats, as fast as the other side reads. */
-import { once } from 'node:events'
 import type { LogRecord } from '@sq/storage'
-import { colors, formatTime } from '../output.ts'
+import { messageOf } from '../message-of.ts'
+import { colors, formatTime, jsonOf, print, visible } from '../output.ts'
 import { UsageError } from '../usage-error.ts'
 
 type Format = 'text' | 'json' | 'raw' | 'hex'
@@ -21,21 +21,11 @@ export class RecordWriter {
   readonly #pattern: RegExp | null
   #gathered: Buffer[] = []
   #bytes = 0
-  #ended = false
 
   constructor({ format, key, grep }: RecordOptions) {
     this.#format = FORMATS[format]
     this.#key = key === undefined ? null : Buffer.from(key)
     this.#pattern = grep === undefined ? null : compile(grep)
-    // Whoever reads may have enough: then there is nothing more to do.
-    process.stdout.once('close', () => {
-      this.#ended = true
-    })
-  }
-
-  /** Whether nobody reads what is written any more. */
-  get ended(): boolean {
-    return this.#ended || process.stdout.destroyed
   }
 
   wants({ key, value }: LogRecord): boolean {
@@ -56,32 +46,32 @@ export class RecordWriter {
     const gathered = Buffer.concat(this.#gathered)
     this.#gathered = []
     this.#bytes = 0
-    if (gathered.length === 0 || this.ended || process.stdout.write(gathered)) return
-    await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')])
+    if (gathered.length > 0) await print(gathered)
   }
 }
 
 const FORMATS: Readonly<Record<Format, (record: LogRecord) => string | Buffer>> = {
   text: ({ offset, timestampMs, key, value, headers }) => {
     const start = `${colors.dim(String(offset))} ${colors.dim(formatTime(timestampMs))} `
-    const named = headers.map((header) => `${visible(header.name)}=${visible(textOf(header.value))}`).join(' ')
-    const keyed = key === null ? '' : `${colors.cyan(visible(textOf(key)))}: `
-    return `${start}${keyed}${visible(textOf(value))}${named === '' ? '' : ` ${colors.dim(`{${named}}`)}`}\n`
+    const keyed = key === null ? '' : `${colors.cyan(shown(key))}: `
+    const named = namesOf(headers)
+    return `${start}${keyed}${shown(value)}${named === '' ? '' : ` ${colors.dim(named)}`}\n`
   },
   json: ({ offset, timestampMs, key, value, headers }) => {
     const plain = {
       offset: Number(offset),
       timestampMs,
-      key: key && jsonOf(key),
-      value: jsonOf(value),
-      headers: headers.map((header) => ({ name: header.name, value: jsonOf(header.value) })),
+      key: key && textOrBase64(key),
+      value: textOrBase64(value),
+      headers: headers.map((header) => ({ name: header.name, value: textOrBase64(header.value) })),
     }
-    return `${JSON.stringify(plain)}\n`
+    return `${jsonOf(plain)}\n`
   },
   raw: ({ value }) => Buffer.concat([value, Buffer.from('\n')]),
-  hex: ({ offset, timestampMs, key, value }) => {
-    const keyed = key === null ? '' : ` key ${visible(textOf(key))}`
-    return `${offset} ${formatTime(timestampMs)}${keyed}, ${value.length} bytes\n${hexDump(value, 0)}`
+  hex: ({ offset, timestampMs, key, value, headers }) => {
+    const keyed = key === null ? '' : ` key ${shown(key)}`
+    const named = headers.length === 0 ? '' : ` ${namesOf(headers)}`
+    return `${offset} ${formatTime(timestampMs)}${keyed}${named}, ${value.length} bytes\n${hexDump(value, 0)}`
   },
 }
 
@@ -98,19 +88,27 @@ export function hexDump(bytes: Uint8Array, from: number): string {
   return lines.join('')
 }
 
-/** Control characters and what no UTF-8 is, written so that they do nothing to a terminal. */
-function visible(text: string): string {
-  return JSON.stringify(text)
-    .slice(1, -1)
-    .replaceAll(String.raw`\"`, '"')
-    .replaceAll(/[\u007F-\u009F]/g, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`)
+/** `{name=value other=value}`; nothing where there are none. */
+function namesOf(headers: LogRecord['headers']): string {
+  const named = headers.map(({ name, value }) => `${escaped(name)}=${shown(value)}`)
+  return named.length === 0 ? '' : `{${named.join(' ')}}`
+}
+
+/** Bytes as text on a terminal. */
+function shown(bytes: Uint8Array): string {
+  return escaped(textOf(bytes))
+}
+
+/** Backslashes and control characters as JSON has them, so that it can be told what stood there. */
+function escaped(text: string): string {
+  return visible(JSON.stringify(text).slice(1, -1).replaceAll(String.raw`\"`, '"'))
 }
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
 }
 
-function jsonOf(bytes: Uint8Array): string | { base64: string } {
+function textOrBase64(bytes: Uint8Array): string | { base64: string } {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
@@ -120,8 +118,8 @@ function jsonOf(bytes: Uint8Array): string | { base64: string } {
 
 function compile(pattern: string): RegExp {
   try {
-    return new RegExp(pattern, 'u')
+    return new RegExp(pattern)
   } catch (error) {
-    throw new UsageError(`--grep takes a regular expression: ${error instanceof Error ? error.message : String(error)}`)
+    throw new UsageError(`--grep takes a regular expression: ${messageOf(error)}`)
   }
 }

@@ -4,9 +4,9 @@ import { repair } from '@sq/storage'
 import type { LogProblem, LogReport, PossibleRepair, RepairKind } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { colors, formatCount, writeJson, writeTable } from '../output.ts'
+import { colors, counted, formatCount, print, visible, writeJson, writeTable } from '../output.ts'
 import { UsageError } from '../usage-error.ts'
-import { counted, verifyWithProgress, writeProblems } from './verify.ts'
+import { verifyWithProgress, writeProblems } from './verify.ts'
 
 export interface RepairCommandOptions extends DataDirOption {
   readonly problem: number
@@ -19,7 +19,7 @@ export interface RepairCommandOptions extends DataDirOption {
 export async function repairLog(log: LogName, options: RepairCommandOptions): Promise<number> {
   const report = await verifyWithProgress(log)
   if (options.yes === true) return mend(log, report, options)
-  if (options.json === true) writeJson(report.problems)
+  if (options.json === true) await writeJson(report.problems)
   else await showRepairs(log, report)
   return report.problems.length === 0 ? 0 : 1
 }
@@ -27,14 +27,14 @@ export async function repairLog(log: LogName, options: RepairCommandOptions): Pr
 async function showRepairs({ topic, partition }: LogName, report: LogReport): Promise<void> {
   const { problems, firstOffset, nextOffset } = report
   if (problems.length === 0) {
-    print(`${topic}/${partition}: no problem, so there is nothing to repair\n`)
+    await print(`${topic}/${partition}: no problem, so there is nothing to repair\n`)
     return
   }
   await writeProblems(problems)
-  print('\n')
+  await print('\n')
   const rows = problems.flatMap(({ repairs }, index) => repairs.map((offered) => rowOf(index + 1, offered)))
   if (rows.length === 0) {
-    print('Nothing can be done about it here: use a copy of the log.\n')
+    await print('Nothing can be done about it here: use a copy of the log.\n')
     return
   }
   const right = { align: 'right' } as const
@@ -47,8 +47,8 @@ async function showRepairs({ topic, partition }: LogName, report: LogReport): Pr
     ],
     rows,
   )
-  print(`\nNow the log has ${span(firstOffset, nextOffset)}. Nothing was changed; `)
-  print('to repair: --problem N --repair KIND --yes\n')
+  await print(`\nNow the log has ${span(firstOffset, nextOffset)}. Nothing was changed; `)
+  await print('to repair: --problem N --repair KIND --yes\n')
 }
 
 function rowOf(problem: number, { kind, firstOffset, nextOffset, readableRecordsLost }: PossibleRepair): string[] {
@@ -62,7 +62,8 @@ function span(firstOffset: bigint, nextOffset: bigint): string {
 async function mend(log: LogName, report: LogReport, options: RepairCommandOptions): Promise<number> {
   const { config, topic, partition } = log
   if (report.problems.length === 0) {
-    await showRepairs(log, report)
+    if (options.json === true) await writeJson({ repaired: null, repair: null, kept: [], problems: [] })
+    else await showRepairs(log, report)
     return 0
   }
   const problem = report.problems[options.problem - 1]
@@ -73,13 +74,13 @@ async function mend(log: LogName, report: LogReport, options: RepairCommandOptio
   const { kept } = await repair(new NodeFileSystem(), config, topic, partition, { problem, repair: chosen })
   const { problems, firstOffset, nextOffset } = await verifyWithProgress(log)
   if (options.json === true) {
-    writeJson({ repaired: problem, repair: chosen, kept, problems })
+    await writeJson({ repaired: problem, repair: chosen, kept, problems })
     return problems.length === 0 ? 0 : 1
   }
-  print(`${topic}/${partition}: ${chosen} done; the log has ${span(firstOffset, nextOffset)}\n`)
-  for (const path of kept) print(`  kept: ${path}\n`)
-  if (problems.length === 0) print(`${colors.green('no problem')} is left\n`)
-  else print(`${colors.red(counted(problems.length, 'problem'))} left: run this again without --yes to see\n`)
+  await print(`${topic}/${partition}: ${chosen} done; the log has ${span(firstOffset, nextOffset)}\n`)
+  for (const path of kept) await print(`  kept: ${visible(path)}\n`)
+  if (problems.length === 0) await print(`${colors.green('no problem')} is left\n`)
+  else await print(`${colors.red(counted(problems.length, 'problem'))} left: run this again without --yes to see\n`)
   return problems.length === 0 ? 0 : 1
 }
 
@@ -95,8 +96,4 @@ function choose({ repairs, kind, path }: LogProblem, { repair: chosen, problem }
     throw new UsageError(`every repair of problem ${problem} gives up records: choose one with --repair: ${offered}`)
   }
   throw new UsageError(`problem ${problem} does not offer ${chosen}, but ${offered}`)
-}
-
-function print(text: string): void {
-  process.stdout.write(text)
 }

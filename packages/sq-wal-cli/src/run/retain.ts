@@ -3,10 +3,9 @@ import { NodeFileSystem, SystemClock } from '@sq/sim'
 import { listExpired, WalReader, WalWriter } from '@sq/storage'
 import type { RetentionPolicy, SegmentInfo } from '@sq/storage'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { formatBytes, writeJson } from '../output.ts'
+import { counted, formatBytes, print, writeJson } from '../output.ts'
 import type { Place } from '../place.ts'
-import { writeSegmentTable } from './segments.ts'
-import { counted } from './verify.ts'
+import { writeSegmentTable } from './segment-table.ts'
 
 export interface RetainOptions extends DataDirOption {
   readonly bytes?: number
@@ -25,20 +24,20 @@ export async function retain(log: LogName, options: RetainOptions): Promise<void
     await using writer = await WalWriter.open(fs, config, topic, partition)
     segments = await writer.deleteSegments(policy)
   }
-  if (options.json === true) writeJson(segments)
+  if (options.json === true) await writeJson({ done: options.yes === true, segments })
   else await write(segments, options.yes === true)
 }
 
 async function write(segments: readonly SegmentInfo[], isDone: boolean): Promise<void> {
   if (segments.length === 0) {
-    print('no segment is let go by these limits\n')
+    await print('no segment is let go by these limits\n')
     return
   }
   await writeSegmentTable(segments)
   const records = segments.reduce((sum, segment) => sum + segment.records, 0)
   const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
   const what = `${counted(segments.length, 'segment')} with ${counted(records, 'record')}, ${formatBytes(bytes)}`
-  print(isDone ? `\ndeleted ${what}\n` : `\nwould delete ${what}; nothing was changed: --yes does it\n`)
+  await print(isDone ? `\ndeleted ${what}\n` : `\nwould delete ${what}; nothing was changed: --yes does it\n`)
 }
 
 async function policyOf(
@@ -51,8 +50,4 @@ async function policyOf(
   const reader = await WalReader.open(new NodeFileSystem(), config, topic, partition)
   const offset = await reader.offsetAt(before.timestampMs)
   return { ...limits, belowOffset: offset ?? BigInt(Number.MAX_SAFE_INTEGER) }
-}
-
-function print(text: string): void {
-  process.stdout.write(text)
 }

@@ -1,16 +1,21 @@
 /** Lists the segments of a log, and draws them. */
 import { writeFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
-import { dumpSegment, listSegments } from '@sq/storage'
-import type { SegmentInfo } from '@sq/storage'
+import { CorruptLogError, dumpSegment, listSegments } from '@sq/storage'
+import type { LogReport, SegmentPart } from '@sq/storage'
+import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { formatBytes, formatCount, formatTime, writeJson, writeTable } from '../output.ts'
+import { messageOf } from '../message-of.ts'
+import { colors, counted, formatBytes, print, writeJson } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { drawBars, drawSvg } from './picture.ts'
 import type { Bar, Stretch } from './picture.ts'
+import { writeSegmentTable } from './segment-table.ts'
+import type { SegmentRow } from './segment-table.ts'
+import { sizeOfFiles, verifyWithProgress } from './verify.ts'
 
-/** Up to so many bytes a log is read, to draw its commits. */
+/** Up to so many bytes a log is read: to draw its commits, and to tell damage from a torn end. */
 const MAX_BYTES_READ = 256_000_000
 
 export interface SegmentsOptions extends DataDirOption {
@@ -18,66 +23,99 @@ export interface SegmentsOptions extends DataDirOption {
   readonly svg?: string
 }
 
-export async function segments(log: LogName, { json = false, svg }: SegmentsOptions): Promise<void> {
+/** Resolves with the exit status. */
+export async function segments(log: LogName, { json = false, svg }: SegmentsOptions): Promise<number> {
   const fs = new NodeFileSystem()
-  const listed = await listSegments(fs, log.config, log.topic, log.partition)
-  if (json) writeJson(listed)
-  else await writeSegments(listed)
-  if (json && svg === undefined) return
-  const bars = await barsOf(fs, listed)
-  if (!json && bars.length > 0) {
-    process.stdout.write(`\n${drawBars(bars, process.stdout.columns || 80)}`)
+  const directory = join(log.config.dataDir, log.topic, String(log.partition))
+  const isRead = (await sizeOfFiles(directory)) <= MAX_BYTES_READ
+  const report = isRead ? await verifyWithProgress(log) : null
+  const rows = await listed(fs, log, { directory, report })
+  if (json) await writeJson(rows)
+  else if (rows.length === 0) await print('the log is empty: it has no segment\n')
+  else await writeSegmentTable(rows)
+  if (!json || svg !== undefined) {
+    const bars = await barsOf(fs, rows, report)
+    if (!json && bars.length > 0) await print(`\n${drawBars(bars, process.stdout.columns || 80)}`)
+    if (svg !== undefined) await draw(svg, drawSvg(bars, `${log.topic}/${log.partition}`))
   }
-  if (svg !== undefined) await writeFile(svg, drawSvg(bars, `${log.topic}/${log.partition}`))
+  if (json) return report === null || report.problems.length === 0 ? 0 : 1
+  return tellProblems(report)
 }
 
-async function writeSegments(listed: readonly SegmentInfo[]): Promise<void> {
-  if (listed.length === 0) process.stdout.write('the log is empty: it has no segment\n')
-  else await writeSegmentTable(listed)
+/** What the table and the picture do not say. */
+async function tellProblems(report: LogReport | null): Promise<number> {
+  if (report === null) {
+    const size = formatBytes(MAX_BYTES_READ)
+    await print(`\nmore than ${size}: commits and damage were not looked for; "sq-wal verify" looks for damage\n`)
+    return 0
+  }
+  if (report.problems.length === 0) return 0
+  await print(`\n${colors.red(counted(report.problems.length, 'problem'))}: "sq-wal verify" tells what is wrong\n`)
+  return 1
 }
 
-/** A row for each segment. */
-export async function writeSegmentTable(listed: readonly SegmentInfo[]): Promise<void> {
-  const right = { align: 'right' } as const
-  const columns = [
-    { title: 'SEGMENT' },
-    { title: 'STATE' },
-    { title: 'RECORDS', ...right },
-    { title: 'SIZE', ...right },
-    { title: 'OFFSETS', ...right },
-    { title: 'FIRST' },
-    { title: 'LAST' },
-  ]
-  await writeTable(
-    columns,
-    listed.map((segment) => [
-      basename(segment.path),
-      segment.state,
-      formatCount(segment.records),
-      formatBytes(segment.bytes),
-      segment.records === 0 ? `${segment.baseOffset}` : `${segment.baseOffset}-${segment.nextOffset - 1n}`,
-      formatTime(segment.minTimestampMs),
-      formatTime(segment.maxTimestampMs),
-    ]),
-  )
+/** The segments as they are listed; where damage forbids that, as their files look. */
+async function listed(
+  fs: NodeFileSystem,
+  { config, topic, partition }: LogName,
+  { directory, report }: { directory: string; report: LogReport | null },
+): Promise<readonly SegmentRow[]> {
+  try {
+    return await listSegments(fs, config, topic, partition)
+  } catch (error) {
+    if (!(error instanceof CorruptLogError) || report === null) throw error
+  }
+  const names = (await fs.readdir(directory)).filter((name) => /^\d{20}\.wal$/.test(name)).toSorted()
+  return Promise.all(names.map((name) => describeFile(fs, join(directory, name), report)))
 }
 
-async function barsOf(fs: NodeFileSystem, listed: readonly SegmentInfo[]): Promise<Bar[]> {
-  const total = listed.reduce((sum, { bytes }) => sum + bytes, 0)
-  const bar = await progressBar('reading', { total, format: formatBytes })
+async function describeFile(fs: NodeFileSystem, path: string, { problems }: LogReport): Promise<SegmentRow> {
+  const baseOffset = BigInt(basename(path, '.wal'))
+  const times = { minTimestampMs: null, maxTimestampMs: null }
+  const row = { path, baseOffset, nextOffset: baseOffset, ...times, records: 0, bytes: 0 }
+  for await (const part of dumpSegment(fs, path)) {
+    if (part.kind !== 'bad') row.bytes = part.to
+    if (part.kind !== 'records') continue
+    row.records += part.header.recordCount
+    row.nextOffset = BigInt(part.header.baseOffset + part.header.recordCount)
+  }
+  return { ...row, state: problems.some((problem) => problem.path === path) ? 'damaged' : 'unknown' }
+}
+
+async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: LogReport | null): Promise<Bar[]> {
+  const total = rows.reduce((sum, { bytes }) => sum + bytes, 0)
+  using bar = await progressBar('drawing', { total, format: formatBytes })
   const bars: Bar[] = []
   let done = 0
-  for (const { path, state, bytes, records } of listed) {
-    const stretches: Stretch[] = total > MAX_BYTES_READ ? [{ kind: 'records', bytes }] : []
-    if (total <= MAX_BYTES_READ) {
-      for await (const { kind, from, to } of dumpSegment(fs, path)) {
-        stretches.push({ kind: from >= bytes ? 'void' : kind, bytes: to - from })
-        bar.reached(done + to)
+  for (const row of rows) {
+    const stretches: Stretch[] = report === null ? [{ kind: 'records', bytes: row.bytes }] : []
+    if (report !== null) {
+      for await (const part of dumpSegment(fs, row.path)) {
+        stretches.push({ kind: kindOf(part, { row, isLast: row === rows.at(-1), report }), bytes: part.to - part.from })
+        bar.reached(done + part.to)
       }
     }
-    done += bytes
-    bars.push({ name: basename(path, '.wal').replace(/^0+(?=\d)/, ''), state, records, stretches })
+    done += row.bytes
+    bars.push({ name: String(row.baseOffset), state: row.state, records: row.records, stretches })
   }
-  bar.stop()
   return bars
+}
+
+/** Whether a part means something, and if not, whether it should. */
+function kindOf(
+  part: SegmentPart,
+  { row, isLast, report }: { row: SegmentRow; isLast: boolean; report: LogReport },
+): Stretch['kind'] {
+  const isDamaged = report.problems.some(({ path, from, to }) => path === row.path && part.from < to && from < part.to)
+  if (part.kind === 'bad') return isDamaged ? 'bad' : 'void'
+  // The last segment goes on beside a writer; what stands behind the end of another one means nothing.
+  return !isLast && part.from >= row.bytes && !isDamaged ? 'void' : part.kind
+}
+
+async function draw(path: string, svg: string): Promise<void> {
+  try {
+    await writeFile(path, svg)
+  } catch (error) {
+    throw new CommandError(`cannot write the drawing: ${messageOf(error)}`)
+  }
 }

@@ -3,6 +3,7 @@ import { NodeFileSystem } from '@sq/sim'
 import { listSegments, WalReader } from '@sq/storage'
 import { catchInterruption, Interruption } from '../interruption.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
+import { isOutputGone } from '../output.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { RecordOptions } from './record-writer.ts'
 
@@ -24,14 +25,14 @@ export async function tail(log: LogName, options: TailOptions): Promise<number> 
   const { signal } = interruption
   process.stdout.once('close', () => void reader.close())
   try {
-    for await (const record of reader.read({ from, follow, signal })) {
+    for await (const record of reader.read({ from, follow, signal, ...(follow ? {} : { to: next }) })) {
       if (!writer.wants(record)) continue
       await writer.write(record)
       if (follow) await writer.flush()
-      if (writer.ended) break
+      if (isOutputGone()) break
     }
   } catch (error) {
-    if (!(error instanceof Interruption) && !writer.ended) throw error
+    if (!(error instanceof Interruption) && !isOutputGone()) throw error
   } finally {
     await writer.flush()
   }

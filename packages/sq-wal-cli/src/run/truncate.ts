@@ -3,9 +3,8 @@ import { NodeFileSystem } from '@sq/sim'
 import { listSegments, OffsetOutOfRangeError, WalReader, WalWriter } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { writeJson } from '../output.ts'
+import { counted, print, writeJson } from '../output.ts'
 import type { Place } from '../place.ts'
-import { counted } from './verify.ts'
 
 export interface TruncateOptions extends DataDirOption {
   readonly from: Place
@@ -20,24 +19,23 @@ export async function truncate(log: LogName, { from, yes = false, json = false }
   const offset = 'offset' in from ? from.offset : await reader.offsetAt(from.timestampMs)
   if (offset === null) throw new CommandError('the log has no record of that time or a later one')
   const segments = await listSegments(fs, config, topic, partition)
-  const [firstOffset, previousNextOffset] = [segments[0]?.baseOffset ?? 0n, segments.at(-1)?.nextOffset ?? 0n]
+  const firstOffset = segments[0]?.baseOffset ?? 0n
+  let previousNextOffset = segments.at(-1)?.nextOffset ?? 0n
   if (offset < firstOffset || offset > previousNextOffset) {
     const path = `${topic}/${partition}`
     throw new OffsetOutOfRangeError({ path, offset, firstOffset, nextOffset: previousNextOffset })
   }
   if (yes) {
     await using writer = await WalWriter.open(fs, config, topic, partition)
+    // What is there now: somebody may have appended since it was listed.
+    previousNextOffset = writer.nextOffset
     await writer.truncate(offset)
   }
   const records = Number(previousNextOffset - offset)
-  if (json) writeJson({ done: yes, records, previousNextOffset, nextOffset: offset })
-  else if (records === 0) print('there is nothing to drop: the log ends there\n')
+  if (json) await writeJson({ done: yes, records, previousNextOffset, nextOffset: offset })
+  else if (records === 0) await print('there is nothing to drop: the log ends there\n')
   else {
     const what = `${counted(records, 'record')}, offsets ${offset}-${previousNextOffset - 1n}`
-    print(yes ? `dropped ${what}\n` : `would drop ${what}; nothing was changed: --yes does it\n`)
+    await print(yes ? `dropped ${what}\n` : `would drop ${what}; nothing was changed: --yes does it\n`)
   }
-}
-
-function print(text: string): void {
-  process.stdout.write(text)
 }

@@ -5,7 +5,7 @@ import { listPartitions, verify } from '@sq/storage'
 import type { LogNote, LogProblem, LogReport } from '@sq/storage'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
-import { colors, formatBytes, formatCount, writeJson, writeTable } from '../output.ts'
+import { colors, counted, formatBytes, print, visible, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
 
@@ -24,7 +24,7 @@ interface Failure {
 /** Resolves with the exit status. */
 export async function verifyLog(log: LogName, { json = false }: VerifyOptions): Promise<number> {
   const report = await verifyWithProgress(log)
-  if (json) writeJson(report)
+  if (json) await writeJson(report)
   else await writeReport(log, report)
   return report.problems.length === 0 ? 0 : 1
 }
@@ -41,17 +41,17 @@ export async function verifyAll(dataDir: string, { json = false }: VerifyOptions
       if (!json) await writeReport(log, report)
     } catch (error) {
       found.push({ topic, partition, error: messageOf(error) })
-      if (!json) print(`${topic}/${partition}: ${colors.red(messageOf(error))}\n`)
+      if (!json) await print(`${topic}/${partition}: ${colors.red(visible(messageOf(error)))}\n`)
     }
   }
-  if (json) writeJson(found)
-  else if (logs.length === 0) print(`no logs in ${dataDir}\n`)
+  if (json) await writeJson(found)
+  else if (logs.length === 0) await print(`no logs in ${visible(dataDir)}\n`)
   return found.every((log) => 'problems' in log && log.problems.length === 0) ? 0 : 1
 }
 
 /** The report of a log; a bar shows how far it is. */
 export async function verifyWithProgress({ config, topic, partition }: LogName): Promise<LogReport> {
-  const total = await bytesIn(join(config.dataDir, topic, String(partition)))
+  const total = await sizeOfFiles(join(config.dataDir, topic, String(partition)))
   const bar = await progressBar(`verifying ${topic}/${partition}`, { total, format: formatBytes })
   let read = 0
   const fs = new MeteredFileSystem((bytes) => bar.reached((read += bytes)))
@@ -63,7 +63,7 @@ export async function verifyWithProgress({ config, topic, partition }: LogName):
 }
 
 /** The size of all files in a directory; what goes away meanwhile does not count. */
-async function bytesIn(directory: string): Promise<number> {
+export async function sizeOfFiles(directory: string): Promise<number> {
   const fs = new NodeFileSystem()
   const names = await fs.readdir(directory).catch(() => [])
   const stats = await Promise.all(names.map(async (name) => fs.stat(join(directory, name)).catch(() => null)))
@@ -75,13 +75,18 @@ async function writeReport({ config, topic, partition }: LogName, report: LogRep
   const offsets = firstOffset === nextOffset ? `next offset ${nextOffset}` : `offsets ${firstOffset}-${nextOffset - 1n}`
   const verdict = problems.length === 0 ? colors.green('no problem') : colors.red(counted(problems.length, 'problem'))
   const held = `${counted(records, 'record')} in ${counted(segments, 'segment')}, ${formatBytes(bytes)}, ${offsets}`
-  print(`${topic}/${partition}: ${verdict}; ${held}\n`)
-  for (const note of notes) print(`  note: ${describeNote(note)}\n`)
+  await print(`${topic}/${partition}: ${verdict}; ${held}\n`)
+  for (const note of notes) await print(`  note: ${describeNote(note)}\n`)
   if (problems.length === 0) return
-  print('\n')
+  await print('\n')
   await writeProblems(problems)
-  const command = `sq-wal repair ${topic}/${partition}${config.dataDir === '.' ? '' : ` -d ${config.dataDir}`}`
-  print(`\nWhere there is a good copy of this log, use it. "${command}" shows what else can be done.\n`)
+  const command = `sq-wal repair ${topic}/${partition}${config.dataDir === '.' ? '' : ` -d ${quoted(config.dataDir)}`}`
+  await print(`\nWhere there is a good copy of this log, use it. "${command}" shows what else can be done.\n`)
+}
+
+/** As a shell takes it for one word. */
+function quoted(path: string): string {
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${visible(path).replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** A row for each problem, numbered from 1, with the reasons below. */
@@ -97,7 +102,7 @@ export async function writeProblems(problems: readonly LogProblem[]): Promise<vo
       basename(path),
       `${from}-${to}`,
       describeOffsets(firstOffset, lastOffset),
-      reason,
+      visible(reason),
     ]),
   )
 }
@@ -108,14 +113,6 @@ function describeOffsets(firstOffset: bigint, lastOffset: bigint | null): string
 }
 
 function describeNote({ path, from, to, text }: LogNote): string {
-  return to === 0 ? `${basename(path)}: ${text}` : `${basename(path)}, bytes ${from}-${to}: ${text}`
-}
-
-/** `1 record`, `2,000 records`. */
-export function counted(count: number, what: string): string {
-  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`
-}
-
-function print(text: string): void {
-  process.stdout.write(text)
+  const name = visible(basename(path))
+  return to === 0 ? `${name}: ${text}` : `${name}, bytes ${from}-${to}: ${text}`
 }

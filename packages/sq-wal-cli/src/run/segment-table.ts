@@ -1,0 +1,41 @@
+/** The table of a log's segments. */
+import { basename } from 'node:path'
+import { formatBytes, formatCount, formatTime, writeTable } from '../output.ts'
+
+/** What is shown of a segment: what a listing says, or what can be told of one that cannot be listed. */
+export interface SegmentRow {
+  readonly path: string
+  readonly state: string
+  readonly baseOffset: bigint
+  readonly nextOffset: bigint
+  readonly records: number
+  readonly bytes: number
+  readonly minTimestampMs: number | null
+  readonly maxTimestampMs: number | null
+}
+
+/** A row for each segment. */
+export async function writeSegmentTable(listed: readonly SegmentRow[]): Promise<void> {
+  const right = { align: 'right' } as const
+  const columns = [
+    { title: 'SEGMENT' },
+    { title: 'STATE' },
+    { title: 'RECORDS', ...right },
+    { title: 'SIZE', ...right },
+    { title: 'OFFSETS', ...right },
+    { title: 'FIRST' },
+    { title: 'LAST' },
+  ]
+  await writeTable(
+    columns,
+    listed.map((segment) => [
+      basename(segment.path),
+      segment.state,
+      formatCount(segment.records),
+      formatBytes(segment.bytes),
+      segment.records === 0 ? `${segment.baseOffset}` : `${segment.baseOffset}-${segment.nextOffset - 1n}`,
+      formatTime(segment.minTimestampMs),
+      formatTime(segment.maxTimestampMs),
+    ]),
+  )
+}
