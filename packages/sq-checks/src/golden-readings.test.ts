@@ -1,0 +1,108 @@
+/**
+ * Holds two readers to the same expectations: ours, and `examples/read_wal.py`, which was written from the page of the
+ * format alone. What must be found in each golden log is its `reading.json`, made once and never changed.
+ *
+ * To add that of a new golden log: run this test once with `SQ_ADD_READING=<name>` in the environment. A file that
+ * exists is never written over.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { afterAll, describe, expect, it } from 'vitest'
+import { goldenNames, goldenSegments, place, readingPath } from './golden-logs.ts'
+import type { PlacedLog } from './golden-logs.ts'
+import { readByPython, readByStorage, runPython, whyNoPython } from './log-reading.ts'
+
+/** Where in a frame's header some fields are. */
+const FIELD_AT = { type: 2, recordCount: 16, previousCrc: 28 } as const
+const NAME_TO_ADD = process.env['SQ_ADD_READING']
+const root = mkdtempSync(join(tmpdir(), 'sq-golden-'))
+afterAll(() => rmSync(root, { recursive: true }))
+
+const noPython = whyNoPython()
+if (noPython !== null) process.stderr.write(`The reader in Python is not tested: ${noPython}.\n`)
+
+describe.each(goldenNames())('the golden log %s', (name) => {
+  if (name === NAME_TO_ADD) {
+    it('gets its reading', async () => {
+      const reading = await readByStorage(await place(name, root))
+      writeFileSync(readingPath(name), `${JSON.stringify(reading, null, 2)}\n`, { flag: 'wx' })
+    })
+  }
+
+  const expected = (): unknown => JSON.parse(readFileSync(readingPath(name), 'utf8'))
+
+  it('is read by @sq/storage as it must be', async () => {
+    expect(await readByStorage(await place(name, root))).toEqual(expected())
+  })
+
+  it.skipIf(noPython)('is read by the reader in Python as it must be', async () => {
+    expect(readByPython(await place(name, root))).toEqual(expected())
+  })
+})
+
+/** A golden log with one file changed. */
+async function changed(name: string, at: number, change: (bytes: Buffer) => Buffer): Promise<PlacedLog> {
+  const log = await place(name, mkdtempSync(join(root, 'changed-')))
+  const path = join(log.directory, basename(goldenSegments(name)[at] ?? ''))
+  writeFileSync(path, change(readFileSync(path)))
+  return log
+}
+
+/** Flips the lowest bit of one byte. */
+function flip(position: number): (bytes: Buffer) => Buffer {
+  return (bytes) => {
+    bytes.writeUInt8(1 ^ bytes.readUInt8(position), position)
+    return bytes
+  }
+}
+
+function cut(length: number): (bytes: Buffer) => Buffer {
+  return (bytes) => bytes.subarray(0, length)
+}
+
+function append(zeros: number): (bytes: Buffer) => Buffer {
+  return (bytes) => Buffer.concat([bytes, Buffer.alloc(zeros)])
+}
+
+/** Gives the first byte of a field of the frame at a position another value, and the frame a right header checksum. */
+function forge(position: number, field: keyof typeof FIELD_AT, value: number): (bytes: Buffer) => Buffer {
+  return (bytes) => {
+    bytes.writeUInt8(value, position + FIELD_AT[field])
+    const salt = bytes.readUInt32LE(68)
+    bytes.writeUInt32LE(crc32(bytes.subarray(position, position + 36), salt), position + 36)
+    return bytes
+  }
+}
+
+describe.skipIf(noPython)('both readers agree on', () => {
+  it.each([
+    ['a segment that is shorter than its successor states', 'healed', 0, cut(256), 'corrupt', 0],
+    ['void bytes that are gone', 'healed', 0, cut(264), 'clean', 3],
+    ['a damaged head', 'sealed-with-index', 1, flip(80), 'corrupt', 0],
+    ['an empty file', 'sealed-with-index', 1, cut(0), 'corrupt', 0],
+    ['a segment of another version', 'sealed-with-index', 1, flip(4), 'unsupported', 0],
+    ['a damaged last commit, which nothing proves', 'record-shapes', 0, flip(900), 'torn', 5],
+    ['a damaged MARK, whose pair is no proof of it', 'closed', 0, flip(480), 'torn', 6],
+    ['a damaged body of a MARK', 'closed', 0, flip(1000), 'clean', 6],
+    ['padding that is not zero', 'closed', 0, flip(470), 'corrupt', 5],
+    ['a frame of an unknown type', 'record-shapes', 0, forge(480, 'type', 9), 'unsupported', 5],
+    ['a frame that counts more records than it has', 'record-shapes', 0, forge(480, 'recordCount', 2), 'corrupt', 5],
+    ['a frame that counts fewer', 'closed', 0, forge(264, 'recordCount', 2), 'corrupt', 2],
+    ['a last frame that does not follow the one before', 'record-shapes', 0, forge(480, 'previousCrc', 9), 'torn', 5],
+    ['a damaged SEAL with a successor', 'sealed-with-index', 0, flip(94_210), 'corrupt', 0],
+    ['a damaged body of a SEAL', 'sealed-with-index', 0, flip(94_250), 'clean', 6],
+    ['less than a header behind the last frame', 'closed', 0, append(20), 'torn', 6],
+    ['zeros behind the last frame', 'closed', 0, append(4096), 'torn', 6],
+  ] as const)('%s', async (_, name, at, change, kind, records) => {
+    const log = await changed(name, at, change)
+    const [ours, theirs] = [await readByStorage(log), readByPython(log)]
+    expect(theirs.records).toEqual(ours.records)
+    for (const { end, records: read } of [ours, theirs]) expect([end.kind, read.length]).toEqual([kind, records])
+  })
+})
+
+it.skipIf(noPython)('the reader in Python tells a directory that is not there from a damaged log', () => {
+  expect(runPython(join(root, 'nowhere'))).toMatchObject({ status: 2, lines: [] })
+})

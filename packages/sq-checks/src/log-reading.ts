@@ -1,0 +1,143 @@
+/** What a reader finds in a log, as plain JSON: by the reader of `@sq/storage`, and by the one in Python. */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { basename, join } from 'node:path'
+import { NodeFileSystem } from '@sq/sim'
+import { CorruptLogError, UnsupportedFormatError, verify, WalReader } from '@sq/storage'
+import type { LogRecord } from '@sq/storage'
+import type { PlacedLog } from './golden-logs.ts'
+import { ROOT } from './source-tree.ts'
+
+/** Bytes are hexadecimal digits; more than 32 bytes are their number and SHA-256 instead. */
+export interface LogReading {
+  readonly topic: string
+  readonly partition: number
+  readonly records: readonly ReadRecord[]
+  readonly end: LogEnd
+}
+
+interface ReadRecord {
+  readonly offset: number
+  readonly timestampMs: number
+  readonly key: string | null
+  readonly value: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+/**
+ * Where a log ends, unless it is with its last frame (`clean`): the file and the position up to which it can be read,
+ * and the offset there. Of damage also how far it reaches at least.
+ */
+type LogEnd =
+  | { readonly kind: 'clean' }
+  | { readonly kind: 'torn'; readonly file: string; readonly position: number; readonly nextOffset: number }
+  | {
+      readonly kind: 'corrupt'
+      readonly file: string
+      readonly position: number
+      readonly nextOffset: number
+      readonly until: number
+    }
+  | { readonly kind: 'unsupported'; readonly file: string; readonly position: number }
+
+/** What `@sq/storage` reads. */
+export async function readByStorage({ dataDir, topic, partition }: PlacedLog): Promise<LogReading> {
+  const fs = new NodeFileSystem()
+  const records: ReadRecord[] = []
+  try {
+    const reader = await WalReader.open(fs, { dataDir }, topic, partition)
+    for await (const record of reader.read()) records.push(shown(record))
+  } catch (error) {
+    return { topic, partition, records, end: endBy(error) }
+  }
+  const { notes, nextOffset } = await verify(fs, { dataDir }, topic, partition)
+  const torn = notes.find(({ kind }) => kind === 'torn')
+  const end: LogEnd =
+    torn === undefined
+      ? { kind: 'clean' }
+      : { kind: 'torn', file: basename(torn.path), position: torn.from, nextOffset: Number(nextOffset) }
+  return { topic, partition, records, end }
+}
+
+function endBy(error: unknown): LogEnd {
+  if (error instanceof CorruptLogError) {
+    const { path, from, firstOffset, to } = error
+    return { kind: 'corrupt', file: basename(path), position: from, nextOffset: Number(firstOffset), until: to }
+  }
+  if (error instanceof UnsupportedFormatError) {
+    return { kind: 'unsupported', file: basename(error.path), position: error.position }
+  }
+  throw error
+}
+
+function shown({ offset, timestampMs, key, value, headers }: LogRecord): ReadRecord {
+  return {
+    offset: Number(offset),
+    timestampMs,
+    key: key === null ? null : brief(hex(key)),
+    value: brief(hex(value)),
+    headers: headers.map((header) => [brief(hex(Buffer.from(header.name))), brief(hex(header.value))] as const),
+  }
+}
+
+/** Why the reader in Python cannot run here; null where it can. */
+export function whyNoPython(): string | null {
+  const { error, status } = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 10))'])
+  if (error !== undefined) return `python3 cannot be started: ${error.message}`
+  return status === 0 ? null : 'python3 is older than 3.10'
+}
+
+/** How the reader in Python ended, and each line that it printed. */
+export function runPython(directory: string): { status: number | null; lines: PrintedLine[]; stderr: string } {
+  const script = join(ROOT, 'examples/read_wal.py')
+  const { status, stdout, stderr } = spawnSync('python3', [script, directory], { encoding: 'utf8', maxBuffer: 2 ** 26 })
+  const lines = stdout.split('\n').filter((line) => line !== '')
+  return { status, lines: lines.map((line): PrintedLine => JSON.parse(line)), stderr }
+}
+
+/** What `examples/read_wal.py` reads. */
+export function readByPython({ directory, topic, partition }: PlacedLog): LogReading {
+  const { status, lines, stderr } = runPython(directory)
+  const records = lines.filter((line): line is ReadRecord => !('end' in line))
+  const last = lines.at(-1)
+  const end: LogEnd = last !== undefined && 'end' in last ? pythonEnd(last) : { kind: 'clean' }
+  if (status !== EXIT_CODES[end.kind]) throw new Error(`exit code ${status} at an end that is ${end.kind}: ${stderr}`)
+  return { topic, partition, records: records.map(abbreviated), end }
+}
+
+const EXIT_CODES = { clean: 0, torn: 0, corrupt: 1, unsupported: 3 }
+
+/** The line that the reader in Python prints last, where it is none of a record. */
+interface PythonEnd {
+  readonly end: 'torn' | 'corrupt' | 'unsupported'
+  readonly file: string
+  readonly position: number
+  readonly nextOffset: number
+  readonly until: number
+}
+
+type PrintedLine = ReadRecord | PythonEnd
+
+function pythonEnd({ end, file, position, nextOffset, until }: PythonEnd): LogEnd {
+  if (end === 'corrupt') return { kind: end, file, position, nextOffset, until }
+  return end === 'torn' ? { kind: end, file, position, nextOffset } : { kind: end, file, position }
+}
+
+function abbreviated({ key, value, headers, ...numbers }: ReadRecord): ReadRecord {
+  return {
+    ...numbers,
+    key: key === null ? null : brief(key),
+    value: brief(value),
+    headers: headers.map(([name, content]) => [brief(name), brief(content)] as const),
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
+
+function brief(digits: string): string {
+  const count = digits.length / 2
+  if (count <= 32) return digits
+  return `${count} bytes, sha256 ${createHash('sha256').update(digits, 'hex').digest('hex')}`
+}
