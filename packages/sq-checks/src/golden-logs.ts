@@ -51,7 +51,7 @@ async function whoseSegment(path: string): Promise<{ topic: string; partition: n
 }
 
 /** Every part of a segment file. */
-async function dump(path: string): Promise<SegmentPart[]> {
+export async function dump(path: string): Promise<SegmentPart[]> {
   const parts: SegmentPart[] = []
   for await (const part of dumpSegment(new NodeFileSystem(), path)) parts.push(part)
   return parts

@@ -1,0 +1,235 @@
+meta:
+  id: sqwl
+  title: Segment of a write-ahead log (SQWL), version 1
+  file-extension: wal
+  license: Apache-2.0
+  ks-version: '0.11'
+  endian: le
+doc: |
+  The layout of one segment file, as docs/wal-format.md specifies it. It names every byte; it cannot say which bytes
+  hold, since a grammar computes no checksums and sees one file only. Where a segment validly ends is said by its
+  checksums, or by the segment after it; what stands behind that end means nothing, even where it is a whole frame. So:
+
+  - To parse what a segment validly holds, cut the file at that end first. Then `frames` are its frames, and `rest` is
+    empty.
+  - A file that was not cut is parsed as far as each frame follows the one before it by all that can be told without
+    checksums: marker, position, previousCrc, offset, and that the whole of it is there. The bytes from there on are
+    `rest`. That a frame is in `frames` proves nothing then: its commit may have failed, its body be damaged or only
+    half written. The parser fails where such a body cannot be taken apart.
+doc-ref: docs/wal-format.md
+seq:
+  - id: header
+    type: segment_header
+  - id: frames
+    type: frame
+    repeat: until
+    repeat-until: _.is_last
+    doc: The first is OPEN.
+  - id: rest
+    size-eos: true
+    doc: Bytes behind the last frame.
+enums:
+  frame_type:
+    1: open
+    2: records
+    3: mark
+    4: seal
+types:
+  segment_header:
+    doc: 32 bytes.
+    seq:
+      - id: magic
+        contents: SQWL
+      - id: version
+        type: u2
+        valid: 1
+      - id: len_topic
+        type: u2
+        doc: Length of the whole topic, of which OPEN has every byte.
+      - id: topic_start
+        size: 20
+        doc: The topic's first 20 bytes; after a shorter one, zeros.
+      - id: partition
+        type: u4
+  frame_header:
+    doc: 40 bytes. The frame before reads it too, to see whether a frame follows; so it checks nothing itself.
+    seq:
+      - id: marker
+        size: 2
+      - id: type
+        type: u1
+        enum: frame_type
+      - id: attributes
+        type: u1
+      - id: len_body
+        type: u4
+        doc: Without the padding.
+      - id: base_offset
+        type: u8
+        doc: Offset of the first record; in a frame without records, of the next one.
+      - id: record_count
+        type: u4
+      - id: position
+        type: u4
+        doc: Where this frame begins in the file.
+      - id: durable_position
+        type: u4
+        doc: All before this was durable when the frame was built.
+      - id: previous_crc
+        type: u4
+        doc: header_crc of the frame before; in OPEN the CRC-32 of the segment header.
+      - id: body_crc
+        type: u4
+        doc: CRC-32 of the body, without the padding.
+      - id: header_crc
+        type: u4
+        doc: CRC-32 of the 36 bytes before it, seeded with the salt of the segment.
+    instances:
+      is_marked:
+        value: marker == [0x46, 0x52]
+        doc: FR.
+      next_offset:
+        value: base_offset + record_count
+      len_padding:
+        value: (8 - len_body % 8) % 8
+      end:
+        value: position + 40 + len_body + len_padding
+  frame:
+    seq:
+      - id: header
+        type: frame_header
+        valid:
+          expr: _.is_marked
+      - id: body
+        size: header.len_body
+        type:
+          switch-on: header.type
+          cases:
+            frame_type::open: open_body
+            frame_type::records: records_body
+            frame_type::seal: seal_body
+        doc: Of a MARK, and of a type that version 1 does not know, the bytes as they are. Those of a MARK are zeros.
+      - id: padding
+        size: header.len_padding
+        doc: Zeros.
+    instances:
+      next_header:
+        io: _root._io
+        pos: header.end
+        type: frame_header
+        if: header.type != frame_type::seal and header.end + 40 <= _root._io.size
+        doc: What stands where the next frame's header must stand, be it one or not. Nothing follows a SEAL.
+      is_last:
+        value: |
+          header.type == frame_type::seal or header.end + 40 > _root._io.size
+          or not next_header.is_marked
+          or next_header.position != header.end
+          or next_header.previous_crc != header.header_crc
+          or next_header.base_offset != header.next_offset
+          or next_header.end > _root._io.size
+  open_body:
+    doc: Which segment this is, and where the one before it validly ends.
+    seq:
+      - id: segment_id
+        size: 8
+        doc: Random.
+      - id: created_ms
+        type: u8
+        doc: Milliseconds since 1970, by a clock that may be wrong.
+      - id: previous_base_offset
+        type: u8
+        doc: 2^64 - 1 where there is no segment before; some languages show that as another number.
+      - id: previous_end
+        type: u4
+        doc: Position after the last valid frame of the segment before.
+      - id: previous_last_position
+        type: u4
+        doc: Position of that frame.
+      - id: previous_last_crc
+        type: u4
+        doc: Its header_crc.
+      - id: len_topic
+        type: u2
+      - id: topic
+        type: str
+        size: len_topic
+        encoding: ASCII
+    instances:
+      has_previous:
+        value: previous_last_position != 0
+        doc: No frame stands at position 0, and the field is 0 exactly where there is no segment before.
+  records_body:
+    doc: One commit.
+    seq:
+      - id: records
+        type: record(_parent.header.base_offset + _index)
+        repeat: expr
+        repeat-expr: _parent.header.record_count
+  record:
+    params:
+      - id: offset
+        type: u8
+    seq:
+      - id: len_record
+        type: u4
+        doc: Of the whole record, this field included.
+      - id: timestamp_ms
+        type: u8
+        doc: Milliseconds since 1970.
+      - id: len_key
+        type: s4
+        doc: -1 where there is no key. An empty key is a key.
+      - id: len_value
+        type: u4
+      - id: num_headers
+        type: u4
+      - id: key
+        size: len_key
+        if: len_key >= 0
+      - id: value
+        size: len_value
+      - id: headers
+        type: record_header
+        repeat: expr
+        repeat-expr: num_headers
+  record_header:
+    seq:
+      - id: len_name
+        type: u4
+      - id: name
+        type: str
+        size: len_name
+        encoding: UTF-8
+      - id: len_value
+        type: u4
+      - id: value
+        size: len_value
+  seal_body:
+    doc: |
+      A summary of the segment's records, and an index of those frames that are 64 KiB or more behind the last one that
+      got an entry.
+    seq:
+      - id: min_timestamp_ms
+        type: u8
+      - id: max_timestamp_ms
+        type: u8
+      - id: entries
+        type: index_entry
+        repeat: expr
+        repeat-expr: (_io.size - 24) / 16
+      - id: position
+        type: u4
+        doc: Of this SEAL, so that it is found from the end of the segment.
+      - id: magic
+        contents: SQIX
+  index_entry:
+    seq:
+      - id: offset_delta
+        type: u4
+        doc: Offset of the frame's first record, less the base offset of the segment.
+      - id: position
+        type: u4
+        doc: Position of that frame.
+      - id: max_timestamp_ms
+        type: u8
+        doc: Largest timestamp of the segment's records before that position; 0 where there is none.

@@ -1,0 +1,164 @@
+/** Compares what the grammar `docs/sqwl.ksy` makes of the golden segments with what `dumpSegment` does. */
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { SegmentPart } from '@sq/storage'
+import { describe, expect, it } from 'vitest'
+import { dump, goldenNames, goldenSegments } from './golden-logs.ts'
+import { compileGrammar } from './segment-grammar.ts'
+import type { ParsedFrame, ParsedSegment } from './segment-grammar.ts'
+
+const [OPEN, RECORDS, MARK, SEAL] = [1, 2, 3, 4]
+const parse = await compileGrammar()
+
+type DumpedFrame = Exclude<SegmentPart, { kind: 'segment-header' | 'bad' }>
+
+/** What a segment validly holds: its parts up to the first bad one, or to where its successor states its end. */
+async function validParts(path: string, successor: string | undefined): Promise<SegmentPart[]> {
+  const parts = await dump(path)
+  const end = successor === undefined ? Infinity : await statedEnd(successor)
+  const stop = parts.findIndex((part) => part.kind === 'bad' || part.from >= end)
+  return stop === -1 ? parts : parts.slice(0, stop)
+}
+
+async function statedEnd(successor: string): Promise<number> {
+  const open = (await dump(successor)).find((part) => part.kind === 'open')
+  return open?.open.previous?.end ?? expect.unreachable(`${successor} states no end`)
+}
+
+/** A dump as plain data, in the words of the format's page. */
+function shownDump(parts: readonly SegmentPart[]): unknown {
+  const header = parts[0]?.kind === 'segment-header' ? parts[0].segment : null
+  const frames = parts.filter((part): part is DumpedFrame => part.kind !== 'segment-header')
+  const shown = frames.map((part) => ({ from: part.from, to: part.to, ...part.header, body: dumpedBody(part) }))
+  return { header, frames: shown }
+}
+
+function dumpedBody(part: DumpedFrame): unknown {
+  if (part.kind === 'open') return { ...part.open, segmentId: part.open.segmentId.toString(16) }
+  if (part.kind === 'seal') return part.summary
+  if (part.kind === 'mark') return hex(part.bytes.subarray(40))
+  return part.records?.map(({ offset, timestampMs, key, value, headers }) => ({
+    offset: Number(offset),
+    timestampMs,
+    key: key === null ? null : hex(key),
+    value: hex(value),
+    headers: headers.map((pair) => [pair.name, hex(pair.value)]),
+  }))
+}
+
+/** A parse as the same. */
+function shownParse({ header, frames }: ParsedSegment): unknown {
+  const { version, lenTopic, topicStart, partition } = header
+  const start = Buffer.from(topicStart).toString('latin1', 0, Math.min(lenTopic, 20))
+  const segment = { version, topicLength: lenTopic, topicStart: start, partition }
+  return { header: segment, frames: frames.map((frame) => shownFrame(frame)) }
+}
+
+function shownFrame(frame: ParsedFrame): unknown {
+  const { type, attributes, lenBody, baseOffset, recordCount, position, durablePosition, end } = frame.header
+  const { previousCrc, bodyCrc, headerCrc } = frame.header
+  const places = { from: position, to: end, type, attributes, bodyLength: lenBody, position, durablePosition }
+  return { ...places, baseOffset, recordCount, previousCrc, bodyCrc, headerCrc, body: parsedBody(frame) }
+}
+
+function parsedBody({ header, body }: ParsedFrame): unknown {
+  if (header.type === OPEN) {
+    const previous = {
+      baseOffset: body.previousBaseOffset,
+      end: body.previousEnd,
+      lastPosition: body.previousLastPosition,
+      lastCrc: body.previousLastCrc,
+    }
+    const segmentId = Buffer.from(body.segmentId).readBigUInt64LE().toString(16)
+    return { segmentId, createdMs: body.createdMs, topic: body.topic, previous: body.hasPrevious ? previous : null }
+  }
+  if (header.type === MARK) return hex(body)
+  if (header.type === SEAL) {
+    const { minTimestampMs, maxTimestampMs } = body
+    const index = body.entries.map((entry) => {
+      const { offsetDelta, position } = entry
+      return { offsetDelta, position, maxTimestampMs: entry.maxTimestampMs }
+    })
+    return { minTimestampMs, maxTimestampMs, index }
+  }
+  return body.records.map(({ offset, timestampMs, key, value, headers }) => ({
+    offset,
+    timestampMs,
+    key: key === undefined ? null : hex(key),
+    value: hex(value),
+    headers: headers.map((pair) => [pair.name, hex(pair.value)]),
+  }))
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
+
+const segments = goldenNames().flatMap((name) => {
+  const paths = goldenSegments(name)
+  return paths.map((path, at) => ({ name: `${name}/${basename(path)}`, path, successor: paths[at + 1] }))
+})
+
+describe.each(segments)('the grammar parses $name', ({ path, successor }) => {
+  it('up to its valid end as dumpSegment does', async () => {
+    const parts = await validParts(path, successor)
+    const parsed = parse(readFileSync(path).subarray(0, parts.at(-1)?.to))
+    expect(shownParse(parsed)).toEqual(shownDump(parts))
+    expect(parsed.rest).toHaveLength(0)
+  })
+
+  it('with nothing but zeros between its frames, and its records as long as they say', async () => {
+    const parts = await validParts(path, successor)
+    for (const { header, body, padding } of parse(readFileSync(path).subarray(0, parts.at(-1)?.to)).frames) {
+      expect(hex(padding)).toBe('00'.repeat(header.end - header.position - 40 - header.lenBody))
+      if (header.type !== RECORDS) continue
+      expect(body.records.reduce((sum, { lenRecord }) => sum + lenRecord, 0)).toBe(header.lenBody)
+    }
+  })
+})
+
+/** A golden segment, whole, as it is parsed: its frames, and how many bytes are behind them. */
+function whole(name: string): { types: number[]; rest: number } {
+  const { frames, rest } = parse(readFileSync(goldenSegments(name)[0] ?? ''))
+  return { types: frames.map(({ header }) => header.type), rest: rest.length }
+}
+
+describe('the grammar parses a file that was not cut', () => {
+  it('up to bytes that are no whole frame', () => {
+    expect(whole('torn')).toEqual({ types: [OPEN, RECORDS, RECORDS], rest: 100 })
+    expect(whole('damage-without-loss')).toEqual({ types: [OPEN, RECORDS, RECORDS], rest: 4160 - 264 })
+  })
+
+  it.each([
+    ['marker', 0],
+    ['baseOffset', 8],
+    ['position', 20],
+    ['previousCrc', 28],
+  ])('up to a frame with another %s than must be there', (_, at) => {
+    const file = readFileSync(goldenSegments('closed')[0] ?? '')
+    file.writeUInt8(1 ^ file.readUInt8(192 + at), 192 + at)
+    const { frames, rest } = parse(file)
+    expect(frames.map(({ header }) => header.position)).toEqual([32, 120])
+    expect(rest).toHaveLength(file.length - 192)
+  })
+
+  it('through a frame that is whole and void: only the next segment says so', () => {
+    expect(whole('healed')).toEqual({ types: [OPEN, RECORDS, RECORDS, RECORDS], rest: 0 })
+  })
+
+  it('and takes nothing behind a SEAL for a frame', () => {
+    const file = readFileSync(goldenSegments('sealed-with-index')[0] ?? '')
+    const { frames, rest } = parse(Buffer.concat([file, file.subarray(120)]))
+    expect(frames.at(-1)?.header).toMatchObject({ type: SEAL, end: file.length })
+    expect(rest).toHaveLength(file.length - 120)
+  })
+})
+
+it('the grammar refuses what is no segment of version 1', () => {
+  const file = readFileSync(goldenSegments('closed')[0] ?? '')
+  for (const position of [0, 4, 32]) {
+    const other = Buffer.from(file)
+    other.writeUInt8(0xff, position)
+    expect(() => parse(other)).toThrow(/not equal|not matching/)
+  }
+})

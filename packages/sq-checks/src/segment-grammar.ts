@@ -1,0 +1,88 @@
+/** The grammar of a segment file, `docs/sqwl.ksy`, compiled to a parser in memory, with types for what that gives. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { compileFunction } from 'node:vm'
+import runtime from 'kaitai-struct'
+import compiler from 'kaitai-struct-compiler'
+import { parse } from 'yaml'
+import { ROOT } from './source-tree.ts'
+
+/** A parsed file; the names are those of the grammar, as its compiler writes them in JavaScript. */
+export interface ParsedSegment {
+  readonly header: {
+    readonly version: number
+    readonly lenTopic: number
+    readonly topicStart: Uint8Array
+    readonly partition: number
+  }
+  readonly frames: readonly ParsedFrame[]
+  readonly rest: Uint8Array
+}
+
+export interface ParsedFrame {
+  readonly header: {
+    readonly type: number
+    readonly attributes: number
+    readonly lenBody: number
+    readonly baseOffset: number
+    readonly recordCount: number
+    readonly position: number
+    readonly durablePosition: number
+    readonly previousCrc: number
+    readonly bodyCrc: number
+    readonly headerCrc: number
+    readonly end: number
+  }
+  /** By the type of the frame. */
+  readonly body: ParsedOpen & ParsedRecords & ParsedSeal & Uint8Array
+  readonly padding: Uint8Array
+}
+
+interface ParsedOpen {
+  readonly segmentId: Uint8Array
+  readonly createdMs: number
+  readonly hasPrevious: boolean
+  readonly previousBaseOffset: number
+  readonly previousEnd: number
+  readonly previousLastPosition: number
+  readonly previousLastCrc: number
+  readonly topic: string
+}
+
+interface ParsedRecords {
+  readonly records: readonly {
+    readonly offset: number
+    readonly lenRecord: number
+    readonly timestampMs: number
+    /** Not given where there is no key. */
+    readonly key?: Uint8Array
+    readonly value: Uint8Array
+    readonly headers: readonly { readonly name: string; readonly value: Uint8Array }[]
+  }[]
+}
+
+interface ParsedSeal {
+  readonly minTimestampMs: number
+  readonly maxTimestampMs: number
+  readonly entries: readonly {
+    readonly offsetDelta: number
+    readonly position: number
+    readonly maxTimestampMs: number
+  }[]
+  readonly position: number
+}
+
+const { KaitaiStream } = runtime
+
+/** Compiles the grammar, and returns its parser. */
+export async function compileGrammar(): Promise<(file: Uint8Array) => ParsedSegment> {
+  const grammar: unknown = parse(readFileSync(join(ROOT, 'docs/sqwl.ksy'), 'utf8'))
+  const files = await compiler.compile('javascript', grammar, null, false)
+  const made: { Sqwl?: new (stream: InstanceType<typeof KaitaiStream>) => ParsedSegment } = {}
+  const load = compileFunction(files['Sqwl.js'] ?? '', ['exports', 'require'])
+  // What it requires is the runtime alone.
+  load(made, () => KaitaiStream)
+  const { Sqwl } = made
+  if (Sqwl === undefined) throw new Error('the compiled grammar exports no parser')
+  return (file) => new Sqwl(new KaitaiStream(Uint8Array.from(file).buffer))
+}
