@@ -190,9 +190,9 @@ it('told of a write that fails, it says how much is durable', async () => {
   // No file may grow past 1 MB: as with a full disk, a write fails.
   const script = `trap '' XFSZ; ulimit -f 1000; exec "$0" "$1" append orders/0 ${file}`
   const { status, stderr } = spawnSync('bash', ['-c', script, process.execPath, COMMAND], { cwd: place, encoding: 'utf8' })
-  const stored = await values()
+  const found = await values()
   expect([status, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: .*EFBIG.*; [\d,]+ records are durable in .*\n$/)])
-  expect(stderr).toContain(`; ${stored.length.toLocaleString('en-US')} records are durable`)
+  expect(stderr).toContain(`; ${found.length.toLocaleString('en-US')} records are durable`)
   expect(await append('', '--resume-from', '0', file)).toMatchObject({ status: 0, stderr: '' })
   expect((await values()).map((value) => `${value}\n`).join('')).toBe(numbered(0, 200_000))
 })

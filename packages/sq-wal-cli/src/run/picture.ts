@@ -57,7 +57,7 @@ export function drawBars(bars: readonly Bar[], columns: number): string {
   const notes = bars.map((bar) => noteOn(bar))
   const room = Math.max(columns - names - 4 - Math.max(...notes.map(({ length }) => length)), 10)
   const lines = bars.map((bar, at) => {
-    const cells = Math.max(Math.round((room * bytesOf(bar)) / most), 1)
+    const cells = bytesOf(bar) === 0 ? 0 : Math.max(Math.round((room * bytesOf(bar)) / most), 1)
     return `${bar.name.padStart(names)}  ${drawCells(bar, cells)}${' '.repeat(room - cells)}  ${notes[at]}\n`
   })
   const used = LEGEND.filter(([kind]) => bars.some(({ stretches }) => stretches.some((stretch) => stretch.kind === kind)))
