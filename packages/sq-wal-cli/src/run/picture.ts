@@ -78,7 +78,13 @@ function drawCells(bar: Bar, cells: number): string {
       if (there === undefined || KINDS.indexOf(kind) < KINDS.indexOf(there)) kinds[cell] = kind
     }
   }
-  return kinds.map((kind = 'records') => PAINTS[kind](LETTERS[kind])).join('')
+  let drawn = ''
+  for (let from = 0, to = 0; from < cells; from = to) {
+    const kind = kinds[from] ?? 'records'
+    while (to < cells && (kinds[to] ?? 'records') === kind) to++
+    drawn += PAINTS[kind](LETTERS[kind].repeat(to - from))
+  }
+  return drawn
 }
 
 const WIDTH = 900
