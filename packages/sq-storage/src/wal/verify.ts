@@ -14,7 +14,7 @@ import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
 import { checkSegment } from './segment-check.ts'
 import type { SegmentFindings } from './segment-check.ts'
-import { listNames, segmentsAmong, statDirectory } from './segment-file.ts'
+import { listNames, MAX_LISTINGS, segmentsAmong, statDirectory } from './segment-file.ts'
 import type { ListedSegment } from './segment-file.ts'
 
 /**
@@ -38,7 +38,9 @@ export async function checkLog(fs: FileSystem, partition: Partition, askBound: (
   let checked: SegmentFindings[] = []
   let suspicion = ''
   let bound = Infinity
-  /** A writer at work may look like damage, or take a file away: what is suspicious gets a second look. */
+  /** How often something that was listed was not there. */
+  let gone = 0
+  /** A writer at work may look like damage: what is suspicious gets a second look. */
   const isNew = (suspects: string): boolean => {
     if (suspects === '' || suspects === suspicion) return false
     suspicion = suspects
@@ -50,7 +52,8 @@ export async function checkLog(fs: FileSystem, partition: Partition, askBound: (
     if (bound === Infinity) bound = askBound()
     const names = await listNames(fs, partition.directory)
     const listed = durableSegments(segmentsAmong(names, partition.directory), bound)
-    if (listed.length === 0 && bound !== Infinity && bound > 0 && isNew('no segment')) continue
+    // All may have been deleted since the bound was asked for: it is suspicious as long as that has moved.
+    if (listed.length === 0 && bound !== Infinity && bound > 0 && isNew(`no segment before ${bound}`)) continue
     checked = checked.filter(({ segment }) => listed.some((other) => isSame(segment, other)))
     const open = listed.filter((segment) => !checked.some((other) => isSame(segment, other.segment)))
     if (open.length === 0) {
@@ -61,8 +64,13 @@ export async function checkLog(fs: FileSystem, partition: Partition, askBound: (
       const successor = listed[listed.indexOf(segment) + 1]
       const task = { fs, partition, segment, successor, bound, durableBound: askBound }
       const found = await checkSegment(task).catch(unlessGone)
-      if (isNew(found instanceof WalIoError ? `${found.path} is gone` : suspectsOf(found))) break
-      if (found instanceof WalIoError) throw found
+      if (found instanceof WalIoError) {
+        // A writer that truncates may make it again, and remove it again.
+        if (++gone === MAX_LISTINGS) throw found
+        bound = Infinity
+        break
+      }
+      if (isNew(suspectsOf(found))) break
       checked.push(found)
     }
   }
