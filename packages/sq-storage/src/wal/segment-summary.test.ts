@@ -76,6 +76,16 @@ describe('readSummary', () => {
     expect(await summaryOf(segment, bytes.subarray(0, -8))).toMatchObject(expected)
   })
 
+  it('scans a segment whose SEAL is damaged so that it still says what could be', async () => {
+    const segment = threeCommits().seal()
+    const expected = await summaryOf(segment)
+    const latest = segment.at(-1).position + 40 + 8
+    const damaged = Buffer.from(segment.bytes)
+    damaged.writeUInt32LE(damaged.readUInt32LE(latest) + 1, latest)
+    log = new LogFixture()
+    expect(await summaryOf(segment, damaged)).toMatchObject(expected)
+  })
+
   it('looks at nothing behind the stated end', async () => {
     const segment = threeCommits()
     const ended = segment.at(-1)

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import { Alarm } from './alarm.ts'
+import { checksum, FrameType } from './frame.ts'
+import { RecentFrames } from './recent-frames.ts'
+import type { LocatedFrame } from './recent-frames.ts'
+import { SharedLog } from './shared-log.ts'
+
+const SEGMENT = { path: '/data/orders/0/00000000000000000000.wal', baseOffset: 0, salt: 7 }
+
+/** A commit of so many records and bytes. */
+function commit(baseOffset: number, recordCount: number, bytes = 100): LocatedFrame {
+  const whole = Buffer.alloc(bytes)
+  const body = whole.subarray(40)
+  const header = {
+    type: FrameType.RECORDS,
+    attributes: 0,
+    bodyLength: body.length,
+    baseOffset,
+    recordCount,
+    position: 1000 * baseOffset,
+    durablePosition: 0,
+    previousCrc: baseOffset,
+    bodyCrc: checksum(body),
+    headerCrc: baseOffset + recordCount,
+  }
+  return { segment: SEGMENT, frame: { header, body, bytes: whole } }
+}
+
+function offsets(frames: readonly LocatedFrame[]): number[] {
+  return frames.map(({ frame }) => frame.header.baseOffset)
+}
+
+describe('the commits in memory', () => {
+  it.each([
+    [4, []],
+    [5, [5, 6, 8]],
+    [6, [6, 8]],
+    [7, []],
+    [8, [8]],
+    [9, []],
+  ])('from offset %d on are those after it without a gap, or none', (offset, found) => {
+    const recent = new RecentFrames()
+    for (const located of [commit(5, 1), commit(6, 2), commit(8, 1)]) recent.add(located)
+    expect(offsets(recent.from(offset))).toEqual(found)
+  })
+
+  it('are the same to all who ask, with the same batches', () => {
+    const recent = new RecentFrames()
+    recent.add(commit(5, 1))
+    expect(recent.from(5)).toBe(recent.from(5))
+    recent.add(commit(6, 1))
+    expect(offsets(recent.from(5))).toEqual([5, 6])
+  })
+
+  it('take no more than 4 MiB: the oldest go', () => {
+    const recent = new RecentFrames()
+    for (let offset = 0; offset < 6; offset++) recent.add(commit(offset, 1, 1024 * 1024))
+    expect(recent.from(1)).toEqual([])
+    expect(offsets(recent.from(2))).toEqual([2, 3, 4, 5])
+  })
+})
+
+describe('those whom a log has told of its commits', () => {
+  it.each([
+    ['truncated', (log: SharedLog) => log.truncated(6)],
+    ['closed', (log: SharedLog, writer: object) => log.closed(writer)],
+    ['left by the last who followed', (log: SharedLog, _: object, alarm: Alarm) => log.unfollow(alarm)],
+  ])('find none of them in memory once it is %s', (_, end) => {
+    const [log, writer, alarm] = [new SharedLog(), {}, new Alarm()]
+    log.opened(writer, 5)
+    log.follow(alarm)
+    log.committed(7, () => commit(5, 2))
+    expect(offsets(log.recent.from(5))).toEqual([5])
+    end(log, writer, alarm)
+    expect(log.recent.from(5)).toEqual([])
+  })
+})
