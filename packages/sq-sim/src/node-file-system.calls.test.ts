@@ -44,6 +44,12 @@ beforeEach(() => {
 })
 afterEach(() => fs.rmSync(directory, { recursive: true }))
 
+/** A failure of which Node does not know the name. */
+function unnamed(syscall: string): Error {
+  const code = 'Unknown system error -122'
+  return Object.assign(new Error(`${code}: ${code}, ${syscall}`), { errno: -122, code, syscall })
+}
+
 /** The paths opened, made and synced so far, in order. */
 function made(): string[] {
   const opened = vi.mocked(fs.open).mock
@@ -171,6 +177,16 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
       await file.close()
       expect(fs.readFileSync(`${directory}/${blocking}`, 'utf8')).toBe('onetwo')
     }
+  })
+
+  it('names an error as the system does where Node has no name for it', async () => {
+    const quota = { code: 'EDQUOT', message: expect.stringMatching(/^EDQUOT: EDQUOT, /) }
+    vi.mocked(fs.writev).mockImplementationOnce((_fd, buffers, _at, done) => done?.(unnamed('write'), 0, [...buffers]))
+    const file = await nodeFs.open(`${directory}/file`, 'create')
+    await expect(file.writeDurable([Buffer.from('one')], 0)).rejects.toMatchObject(quota)
+    await file.close()
+    vi.mocked(fs.promises.mkdir).mockRejectedValueOnce(unnamed('mkdir'))
+    await expect(nodeFs.mkdir(`${directory}/new`)).rejects.toMatchObject(quota)
   })
 
   it('carries on a short read and an interrupted one', async () => {

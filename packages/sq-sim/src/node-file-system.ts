@@ -8,7 +8,7 @@ import * as paths from 'node:path'
 import { watchDirectory } from './directory-watch.ts'
 import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from './file-system.ts'
 import { Gate } from './gate.ts'
-import { checkPosition, codeOf, lockedError, systemError } from './system-error.ts'
+import { checkPosition, codeOf, lockedError, named, systemError } from './system-error.ts'
 import { isPassing, WriteProgress } from './write-progress.ts'
 
 export interface NodeFileSystemOptions {
@@ -70,7 +70,7 @@ export class NodeFileSystem implements FileSystem {
     if (missing.length > 0) await this.syncDirectory(paths.dirname(existing))
     for (const directory of missing.toReversed()) {
       await fs.promises.mkdir(directory).catch((error: unknown) => {
-        if (codeOf(error) !== 'EEXIST') throw error
+        if (codeOf(error) !== 'EEXIST') throw named(error)
       })
       // Somebody else may have made it just now, and made it a file.
       await isDirectory(directory, 'EEXIST')
@@ -79,21 +79,21 @@ export class NodeFileSystem implements FileSystem {
   }
 
   readdir(path: string): Promise<string[]> {
-    return fs.promises.readdir(path)
+    return fs.promises.readdir(path).catch(rethrow)
   }
 
   async stat(path: string): Promise<FileStat> {
-    const stat = await fs.promises.stat(path, { bigint: true })
+    const stat = await fs.promises.stat(path, { bigint: true }).catch(rethrow)
     const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other'
     return { kind, sizeBytes: Number(stat.size), identity: `${stat.dev}:${stat.ino}` }
   }
 
   async unlink(path: string): Promise<void> {
-    await fs.promises.unlink(path)
+    await fs.promises.unlink(path).catch(rethrow)
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await fs.promises.rename(from, to)
+    await fs.promises.rename(from, to).catch(rethrow)
   }
 
   async syncDirectory(path: string): Promise<void> {
@@ -295,12 +295,17 @@ function settleVoid(path: string, call: (done: (error: Error | null) => void) =>
 }
 
 /** Node leaves the path out of errors on descriptors. The file may have another name by now. */
-function withPath<E>(error: E, path: string): E {
+function withPath<E>(unnamed: E, path: string): E {
+  const error = named(unnamed)
   if (error instanceof Error && !('path' in error)) {
     error.message += ` (opened as '${path}')`
     Object.assign(error, { path })
   }
   return error
+}
+
+function rethrow(error: unknown): never {
+  throw named(error)
 }
 
 /** Whether this process may make names in a directory. */

@@ -1,4 +1,5 @@
 /** Errors that look like those of `node:fs`, for failures that no system call reported. */
+import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 
 /** Where it failed; each part stands in the message and on the error. */
@@ -29,6 +30,17 @@ export function systemError(code: string, failure: Failure): Error {
 /** What `FileSystem.lock` rejects with while another holds the lock. */
 export function lockedError(path: string): Error {
   return Object.assign(new Error(`ELOCKED: another holds the lock '${path}'`), { code: 'ELOCKED', path })
+}
+
+const systemNames = new Map<unknown, string>(Object.entries(constants.errno).map(([name, errno]) => [-errno, name]))
+
+/** The same error, by the system's name for it where Node knows none, as of EDQUOT (`Unknown system error -122`). */
+export function named<E>(error: E): E {
+  if (!(error instanceof Error) || !('errno' in error) || !('code' in error)) return error
+  const [code, name] = [error.code, systemNames.get(error.errno)]
+  if (typeof code !== 'string' || !code.startsWith('Unknown system error') || name === undefined) return error
+  error.message = error.message.replaceAll(code, name)
+  return Object.assign(error, { code: name })
 }
 
 /** The `code` of an error, if it has one. */

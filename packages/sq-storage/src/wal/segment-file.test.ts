@@ -307,6 +307,8 @@ describe('io', () => {
     const cause = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
     const error = await caught(io('read', '/file', () => Promise.reject(cause)))
     expect(error).toMatchObject({ message: 'cannot read /file: EIO: i/o error', path: '/file', cause })
+    const unnamed = Object.assign(new Error('?'), { code: 'Unknown system error -122', errno: -122 })
+    expect(await caught(io('read', '/file', () => Promise.reject(unnamed)))).toBeInstanceOf(WalIoError)
     const mistake = new TypeError('not a function')
     expect(await caught(io('read', '/file', () => Promise.reject(mistake)))).toBe(mistake)
     const own = new LogNotFoundError('/file')

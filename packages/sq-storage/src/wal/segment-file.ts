@@ -248,7 +248,12 @@ export async function io<T>(attempt: string, path: string, action: () => Promise
   try {
     return await action()
   } catch (error) {
-    // What has no code of the system is not the file system's refusal, but a mistake of ours or the caller's.
-    throw /^E[A-Z0-9]+$/.test(systemCode(error) ?? '') ? new WalIoError(attempt, path, error) : error
+    throw isSystemError(error) ? new WalIoError(attempt, path, error) : error
   }
+}
+
+/** What has no code or number of the system is not the file system's refusal, but a mistake of ours or the caller's. */
+function isSystemError(error: unknown): boolean {
+  const hasNumber = error instanceof Error && 'errno' in error && typeof error.errno === 'number'
+  return hasNumber || /^E[A-Z0-9]+$/.test(systemCode(error) ?? '')
 }
