@@ -70,6 +70,7 @@ interface SonicBoom {
     flush(done: (error?: Error | null) => void): void
     end(): void
     once(event: 'close', listener: () => void): void
+    setMaxListeners(count: number): void
   }
 }
 
@@ -146,6 +147,8 @@ const PEERS: readonly Peer[] = [
       const Boom: SonicBoom = require('sonic-boom')
       return async (directory) => {
         const boom = new Boom({ fd: fs.openSync(join(directory, 'boom'), 'wx'), sync: false, contentMode: 'buffer' })
+        // Each flush under way has a listener.
+        boom.setMaxListeners(0)
         const flushed = (): Promise<void> =>
           new Promise((resolve, reject) => {
             boom.flush((error) => (error ? reject(error) : resolve()))
