@@ -1,17 +1,11 @@
 /** The table of a log's segments. */
 import { basename } from 'node:path'
+import type { SegmentInfo } from '@sq/storage'
 import { formatBytes, formatCount, formatTime, writeTable } from '../output.ts'
 
 /** What is shown of a segment: what a listing says, or what can be told of one that cannot be listed. */
-export interface SegmentRow {
-  readonly path: string
+export interface SegmentRow extends Omit<SegmentInfo, 'state'> {
   readonly state: string
-  readonly baseOffset: bigint
-  readonly nextOffset: bigint
-  readonly records: number
-  readonly bytes: number
-  readonly minTimestampMs: number | null
-  readonly maxTimestampMs: number | null
 }
 
 /** A row for each segment. */
