@@ -7,10 +7,10 @@ standard library. Headings and rules named here are that page's. One JSON object
     {"offset": 0, "timestampMs": 1700000000000, "key": "6b", "value": "", "headers": [["6e616d65", "76"]]}
 
 Keys, values, and names and values of headers are hexadecimal digits; a record without a key has "key": null. Nothing
-more is printed where the log ends with its last frame. Otherwise a last line says how it ends, {"end": ...}, which sets
-the exit code: "torn" (0; the rest of an unfinished write follows), "corrupt" (1), or "unsupported" (3; written by
-somebody who knew more). "position" is where "file" could be read to, "nextOffset" the offset there, and "until" how far
-damage reaches at least. It exits with 2 where the files cannot be read, and never writes.
+more is printed where the log ends with its last frame, or zeros behind it. Otherwise a last line says how it ends,
+{"end": ...}, which sets the exit code: "torn" (0; the rest of an unfinished write follows), "corrupt" (1), or
+"unsupported" (3; written by somebody who knew more). "position" is where "file" could be read to, "nextOffset" the
+offset there, and "until" how far damage reaches at least. It exits with 2 where files cannot be read; it writes none.
 
 It holds one segment at a time in memory. Nobody may write the log meanwhile: a reader beside a writer has more to do
 ("What readers must do").
@@ -150,7 +150,7 @@ def read_segment(head, successor):
     before, salt = head.open, head.open.header_crc
     while True:
         place, next_offset = before.end, before.next_offset
-        if place == limit:
+        if place == limit or successor is None and not any(data[place:]):  # Zeros are written ahead.
             return
         frame = None if before.type == SEAL else verified(data, place, salt, limit)
         if frame is None:

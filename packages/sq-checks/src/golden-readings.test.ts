@@ -62,8 +62,12 @@ function cut(length: number): (bytes: Buffer) => Buffer {
   return (bytes) => bytes.subarray(0, length)
 }
 
-function append(zeros: number): (bytes: Buffer) => Buffer {
-  return (bytes) => Buffer.concat([bytes, Buffer.alloc(zeros)])
+function append(count: number, byte = 0): (bytes: Buffer) => Buffer {
+  return (bytes) => Buffer.concat([bytes, Buffer.alloc(count, byte)])
+}
+
+function zeroed(from: number, to: number): (bytes: Buffer) => Buffer {
+  return (bytes) => bytes.fill(0, from, to)
 }
 
 /** Gives the first byte of a field of the frame at a position another value, and the frame a right header checksum. */
@@ -93,8 +97,12 @@ describe.skipIf(noPython)('both readers agree on', () => {
     ['a last frame that does not follow the one before', 'record-shapes', 0, forge(480, 'previousCrc', 9), 'torn', 5],
     ['a damaged SEAL with a successor', 'sealed-with-index', 0, flip(94_210), 'corrupt', 0],
     ['a damaged body of a SEAL', 'sealed-with-index', 0, flip(94_250), 'clean', 6],
-    ['less than a header behind the last frame', 'closed', 0, append(20), 'torn', 6],
-    ['zeros behind the last frame', 'closed', 0, append(4096), 'torn', 6],
+    ['less than a header behind the last frame', 'closed', 0, append(20, 1), 'torn', 6],
+    ['few zeros behind the last frame', 'closed', 0, append(20), 'clean', 6],
+    ['zeros behind the last frame', 'closed', 0, append(4096), 'clean', 6],
+    ['zeros behind a torn commit', 'torn', 0, append(4096), 'torn', 2],
+    ['a last commit that became zeros', 'zeros-ahead', 0, zeroed(4824, 6392), 'clean', 3],
+    ['a commit before the last that became zeros', 'zeros-ahead', 0, zeroed(3256, 4824), 'corrupt', 2],
   ] as const)('%s', async (_, name, at, change, kind, records) => {
     const log = await changed(name, at, change)
     const [ours, theirs] = [await readByStorage(log), readByPython(log)]

@@ -10,13 +10,13 @@ import type { ParsedFrame, ParsedSegment } from './segment-grammar.ts'
 const [OPEN, RECORDS, MARK, SEAL] = [1, 2, 3, 4]
 const parse = await compileGrammar()
 
-type DumpedFrame = Exclude<SegmentPart, { kind: 'segment-header' | 'bad' }>
+type DumpedFrame = Exclude<SegmentPart, { kind: 'segment-header' | 'zeros' | 'bad' }>
 
 /** What a segment validly holds: its parts up to the first bad one, or to where its successor states its end. */
 async function validParts(path: string, successor: string | undefined): Promise<SegmentPart[]> {
   const parts = await dump(path)
   const end = successor === undefined ? Infinity : await statedEnd(successor)
-  const stop = parts.findIndex((part) => part.kind === 'bad' || part.from >= end)
+  const stop = parts.findIndex((part) => part.kind === 'bad' || part.kind === 'zeros' || part.from >= end)
   return stop === -1 ? parts : parts.slice(0, stop)
 }
 
@@ -28,7 +28,7 @@ async function statedEnd(successor: string): Promise<number> {
 /** A dump as plain data, in the words of the format's page. */
 function shownDump(parts: readonly SegmentPart[]): unknown {
   const header = parts[0]?.kind === 'segment-header' ? parts[0].segment : null
-  const frames = parts.filter((part): part is DumpedFrame => part.kind !== 'segment-header')
+  const frames = parts.filter((part): part is DumpedFrame => part.kind !== 'segment-header' && part.kind !== 'zeros')
   const shown = frames.map((part) => ({ from: part.from, to: part.to, ...part.header, body: dumpedBody(part) }))
   return { header, frames: shown }
 }

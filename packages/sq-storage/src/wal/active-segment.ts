@@ -16,6 +16,19 @@ import type { SegmentDirectory } from './segment-directory.ts'
 import { giveUp, io } from './segment-file.ts'
 import { SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
 
+/**
+ * A file that grows costs the file system a commit of its own journal with each sync: as much again as a small write.
+ * So zeros are written ahead, together with a commit, and the next ones overwrite them: as many as the segment holds,
+ * at most so many. Measured on ext4: 1.7 times as many commits a second of 4 KiB, 1.4 times of 20 KiB, 1.05 times of
+ * 100 KiB, 0.8 times of 300 KiB.
+ */
+const MAX_ZEROS_BYTES = 256 * 1024
+const ZEROS: Buffer = Buffer.alloc(MAX_ZEROS_BYTES)
+/** Larger commits write none: their own bytes cost more than the journal. */
+const MAX_SMALL_COMMIT_BYTES = 32 * 1024
+/** What a file system gives out at a time; zeros end at a multiple of it. */
+const BLOCK_BYTES = 4096
+
 /** A segment that will not be written again, as an archiver needs it. */
 export interface ClosedSegment {
   readonly path: string
@@ -57,6 +70,8 @@ export class ActiveSegment {
   readonly #handle: FileHandle
   #place: FramePlace
   #lastPosition: number
+  /** Where the zeros that were written ahead end; not behind the next frame's place where there are none. */
+  #zerosEnd = 0
   #broken = false
   /** Whether the last frame already proves all before it. */
   #proven: boolean
@@ -107,7 +122,7 @@ export class ActiveSegment {
     )
     try {
       await io('write', unfinished, () => handle.writeDurable([bytes], 0))
-      if (first !== null) await segment.write(first)
+      if (first !== null) await segment.write(first, { zerosBefore: 0 })
       await directory.finish(path)
     } catch (error) {
       await giveUp(handle)
@@ -136,11 +151,16 @@ export class ActiveSegment {
     }
   }
 
-  /** Writes one commit; durable when it resolves, with what gives a copy of its frame as long as the commit is whole. */
-  async write(commit: RecordsFrame): Promise<() => LocatedFrame> {
+  /**
+   * Writes one commit; durable when it resolves, with what gives a copy of its frame as long as the commit is whole.
+   * Zeros ahead of it, if any, end before `zerosBefore`.
+   */
+  async write(commit: RecordsFrame, { zerosBefore }: { zerosBefore: number }): Promise<() => LocatedFrame> {
     const { position, nextOffset, salt } = this.#place
     const { bytes, header } = commit.encode(this.#place)
-    await this.#writeDurable(bytes)
+    const zeros = this.#zerosBehind(bytes.length, zerosBefore)
+    await this.#writeDurable([bytes, zeros])
+    this.#zerosEnd = Math.max(this.#zerosEnd, position + bytes.length + zeros.length)
     this.summary.add({
       offsetDelta: nextOffset - this.baseOffset,
       position,
@@ -166,14 +186,35 @@ export class ActiveSegment {
 
   async #end(summary: SummaryBuilder | null): Promise<void> {
     const ending = encodeEnding(this.#place, summary)
-    await this.#writeDurable(ending.bytes)
+    await this.#cutZeros()
+    await this.#writeDurable([ending.bytes])
     this.#advance(ending, this.#place.nextOffset)
     this.#proven = true
   }
 
-  async #writeDurable(bytes: Buffer): Promise<void> {
+  /** What is to be written behind a commit of so many bytes: nothing while it fits into the zeros that are there. */
+  #zerosBehind(bytes: number, zerosBefore: number): Buffer {
+    const { position } = this.#place
+    const end = position + bytes
+    if (end <= this.#zerosEnd || bytes > MAX_SMALL_COMMIT_BYTES) return ZEROS.subarray(0, 0)
+    const zerosEnd = Math.min(end + Math.min(position, MAX_ZEROS_BYTES), zerosBefore)
+    return ZEROS.subarray(0, Math.max(zerosEnd - (zerosEnd % BLOCK_BYTES) - end, 0))
+  }
+
+  /** Takes the zeros off before the last frame. Not durable by itself: where they are found again, they mean nothing. */
+  async #cutZeros(): Promise<void> {
+    if (this.#zerosEnd <= this.#place.position) return
+    await this.#orBreak('cut', () => this.#handle.truncate(this.#place.position))
+    this.#zerosEnd = 0
+  }
+
+  #writeDurable(buffers: readonly Buffer[]): Promise<void> {
+    return this.#orBreak('write', () => this.#handle.writeDurable(buffers, this.#place.position))
+  }
+
+  async #orBreak(what: string, operation: () => Promise<void>): Promise<void> {
     try {
-      await io('write', this.path, () => this.#handle.writeDurable([bytes], this.#place.position))
+      await io(what, this.path, operation)
     } catch (error) {
       this.#broken = true
       throw error

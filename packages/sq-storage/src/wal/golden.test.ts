@@ -137,6 +137,15 @@ const GOLDENS: Golden[] = [
     },
   },
   {
+    name: 'zeros-ahead',
+    topic: 'orders',
+    partition: 0,
+    async write({ fs, open }) {
+      await appendEach(await open(), ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(1500)))
+      fs.kill()
+    },
+  },
+  {
     name: 'damage-proven',
     topic: 'orders',
     partition: 0,

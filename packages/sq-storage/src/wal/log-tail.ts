@@ -53,7 +53,7 @@ export class LogTail {
    */
   async write(commit: Commit): Promise<() => LocatedFrame> {
     const segment = await this.#segmentFor(commit)
-    const located = await segment.write(commit)
+    const located = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
     this.#nextOffset += commit.recordCount
     return located
   }

@@ -8,7 +8,7 @@
  *
  * | what stands at p, and after it                            | verdict  | what is done                              |
  * |-----------------------------------------------------------|----------|-------------------------------------------|
- * | the end of the file                                       | `whole`  | nothing more                              |
+ * | the end of the file, or zeros up to it                    | `whole`  | the zeros, written ahead, are cut off     |
  * | the verified header of an unknown kind of frame           | refuse   | `UnsupportedFormatError`, nothing touched |
  * | anything, and later a frame that proves more than p       | `damage` | `CorruptLogError`, nothing touched        |
  * | the verified header of a SEAL, its body damaged or short  | `seal`   | the SEAL is written again, from the scan  |
@@ -25,7 +25,7 @@ import { frameEnd, FrameType, isProof } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
-import { SegmentScanner } from './scan.ts'
+import { endOfContent, SegmentScanner } from './scan.ts'
 import { encodeSeal, SummaryBuilder } from './seal.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
 import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, verifyLink } from './segment-file.ts'
@@ -115,6 +115,8 @@ async function settle(directory: SegmentDirectory): Promise<void> {
 /** What the last segment holds. */
 interface Examined {
   readonly fileBytes: number
+  /** Where the file ends but for zeros; not behind `place` where nothing else follows the last frame. */
+  readonly contentEnd: number
   /** The end of the last frame. */
   readonly place: FramePlace
   readonly summary: SummaryBuilder
@@ -152,7 +154,8 @@ async function examine(last: OpenSegment): Promise<Examined> {
     take(seal)
     place = { ...place, position: frameEnd(seal.header), previousCrc: seal.header.headerCrc }
   }
-  return { fileBytes, place, summary, lastFrame, unproven: tail.buffers, unprovenFrom: tail.from }
+  const contentEnd = await io('read', head.path, () => endOfContent(handle, { from: place.position, to: fileBytes }))
+  return { fileBytes, contentEnd, place, summary, lastFrame, unproven: tail.buffers, unprovenFrom: tail.from }
 }
 
 /** The end of a segment that must be written again, since no later frame says it was durable. */
@@ -175,10 +178,10 @@ class UnprovenTail {
   }
 }
 
-/** Cuts off what is torn, and makes durable what is exposed. */
+/** Cuts off what is torn and what was written ahead, and makes durable what is exposed. */
 async function makeDurable({ handle, head: { path } }: OpenSegment, found: Examined): Promise<void> {
   if (found.fileBytes > found.place.position) {
-    await io('cut off the torn end of', path, () => handle.truncate(found.place.position))
+    await io('cut off the end of', path, () => handle.truncate(found.place.position))
     await io('sync', path, () => handle.sync())
   }
   await io('write the last commit again in', path, () => handle.writeDurable(found.unproven, found.unprovenFrom))
@@ -187,11 +190,11 @@ async function makeDurable({ handle, head: { path } }: OpenSegment, found: Exami
 /** Makes the last segment the active one, or gives it up where it is sealed. */
 async function resume(
   { handle, head }: OpenSegment,
-  { fileBytes, place, summary, lastFrame }: Examined,
+  { contentEnd, place, summary, lastFrame }: Examined,
   { segments, openedAtMs }: { segments: number; openedAtMs: number },
 ): Promise<RecoveredLog> {
   const { path, baseOffset } = head
-  const discardedBytes = Math.max(fileBytes - place.position, 0)
+  const discardedBytes = Math.max(contentEnd - place.position, 0)
   const recovery: Recovery = {
     kind: discardedBytes > 0 ? 'torn' : 'clean',
     nextOffset: BigInt(place.nextOffset),

@@ -232,6 +232,26 @@ export async function findFrame(
   return null
 }
 
+/**
+ * Where the zeros begin that a file's bytes in `[from, to)` end with, from the end of the last 8 bytes on in which there
+ * is something else; `from`, where there is nothing else.
+ */
+export async function endOfContent(handle: FileHandle, { from, to }: { from: number; to: number }): Promise<number> {
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(to - from, 0)))
+  for (let end = to; end > from; ) {
+    const start = Math.max(end - chunk.length, from)
+    const bytesRead = await handle.read(chunk.subarray(0, end - start), start)
+    for (let at = bytesRead - 1; at >= 0; at--) if (chunk[at] !== 0) return Math.min(roundUp(start + at + 1), to)
+    end = start
+  }
+  return from
+}
+
+/** Frames end at multiples of 8, often with zeros. */
+function roundUp(position: number): number {
+  return Math.ceil(position / FRAME_ALIGNMENT) * FRAME_ALIGNMENT
+}
+
 function hex(crc: number): string {
   return `0x${crc.toString(16).padStart(8, '0')}`
 }

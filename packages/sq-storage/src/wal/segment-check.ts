@@ -13,7 +13,7 @@ import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import type { LogNote, NoteKind, ProblemKind } from './log-report.ts'
 import { MAX_HEAD_BYTES } from './open-frame.ts'
 import { decodeRecords } from './record.ts'
-import { findFrame, findProof, SegmentScanner } from './scan.ts'
+import { endOfContent, findFrame, findProof, SegmentScanner } from './scan.ts'
 import type { ScanStop } from './scan.ts'
 import { encodeSealBody, SummaryBuilder } from './seal.ts'
 import { giveUp, io, offsetsOf, openSegment, placeAfterHead } from './segment-file.ts'
@@ -88,7 +88,7 @@ class SegmentCheck {
       this.#place = from
       from = await this.#walk(from)
     }
-    this.#compareWithSuccessor()
+    await this.#compareWithSuccessor()
     return {
       segment: this.#segment,
       nextOffset: this.#place.nextOffset,
@@ -107,7 +107,7 @@ class SegmentCheck {
       while (scanner.stop === null) {
         for (const frame of await io('read', this.#path, () => scanner.next())) {
           const { type, baseOffset } = frame.header
-          if (type === FrameType.RECORDS && baseOffset >= ceiling) return this.#stopBefore(frame)
+          if (type === FrameType.RECORDS && baseOffset >= ceiling) return await this.#stopBefore(frame)
           this.#take(frame)
         }
       }
@@ -160,8 +160,8 @@ class SegmentCheck {
   }
 
   /** A frame of records that are not of this segment, or not yet durable, ends the walk. */
-  #stopBefore({ header }: Frame): null {
-    if (this.#end.link === null) this.#noteVoid(header.position)
+  async #stopBefore({ header }: Frame): Promise<null> {
+    if (this.#end.link === null) await this.#noteVoid(header.position)
     else this.#isWhole = true
     return null
   }
@@ -174,12 +174,13 @@ class SegmentCheck {
     this.#isWhole = reason === null && fileBytes >= end
     if (this.#isWhole && (link !== null || mustReach === null || nextOffset >= mustReach)) return null
     if (link === null && nextOffset >= ceiling) {
-      this.#noteVoid(position)
+      await this.#noteVoid(position)
       return null
     }
     const range = { from: position, to: this.#limit, salt }
     if (mustReach === null && (await io('read', this.#path, () => findProof(handle, range))) === null) {
-      this.#note('torn', range, `the rest of an unfinished write: ${reason ?? ''}`)
+      const to = await this.#contentEnd(position)
+      if (to > position) this.#note('torn', { from: position, to }, `the rest of an unfinished write: ${reason ?? ''}`)
       return null
     }
     if (header !== null && frameEnd(header) <= range.to) return this.#passBody(header, reason ?? '')
@@ -234,14 +235,14 @@ class SegmentCheck {
     return null
   }
 
-  #compareWithSuccessor(): void {
+  async #compareWithSuccessor(): Promise<void> {
     const { link, ceiling, problem, fileBytes } = this.#end
     if (problem !== null) {
       const damage = { ...problem.damage, firstOffset: BigInt(Math.min(this.#place.nextOffset, ceiling)) }
       this.#problems.push({ ...problem, damage, recordsBefore: this.#summary.records })
     }
     if (link === null) return
-    this.#noteVoid(Math.min(link.end, fileBytes))
+    await this.#noteVoid(Math.min(link.end, fileBytes))
     const { position, headerCrc } = this.#lastFrame
     const agrees = position === link.lastPosition && headerCrc === link.lastCrc && this.#place.nextOffset === ceiling
     if (!this.#isWhole || agrees) return
@@ -250,10 +251,17 @@ class SegmentCheck {
     this.#report('link', { from: link.lastPosition, to: link.end, lastOffset: ceiling - 1, reason })
   }
 
-  #noteVoid(from: number): void {
-    const { fileBytes } = this.#end
-    if (this.#segment.nextBaseOffset === null || from >= fileBytes) return
-    this.#note('void', { from, to: fileBytes }, 'what a failed write or a truncation left behind the end of its segment')
+  async #noteVoid(from: number): Promise<void> {
+    if (this.#segment.nextBaseOffset === null || from >= this.#end.fileBytes) return
+    const to = await this.#contentEnd(from)
+    if (to === from) return
+    this.#note('void', { from, to }, 'what a failed write or a truncation left behind the end of its segment')
+  }
+
+  /** Where the file ends but for zeros, which a writer wrote ahead. */
+  #contentEnd(from: number): Promise<number> {
+    const to = this.#end.fileBytes
+    return io('read', this.#path, () => endOfContent(this.#opened.handle, { from, to }))
   }
 
   #note(kind: NoteKind, { from, to }: { from: number; to: number }, text: string): void {

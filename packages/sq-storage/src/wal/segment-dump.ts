@@ -17,7 +17,7 @@ import { decodeOpenBody, MAX_HEAD_BYTES } from './open-frame.ts'
 import type { OpenBody } from './open-frame.ts'
 import { decodeRecords } from './record.ts'
 import type { LogRecord } from './record.ts'
-import { findFrame, SegmentScanner } from './scan.ts'
+import { endOfContent, findFrame, SegmentScanner } from './scan.ts'
 import { decodeSealBody } from './seal.ts'
 import type { SegmentSummary } from './seal.ts'
 import { giveUp, io } from './segment-file.ts'
@@ -44,6 +44,8 @@ export type SegmentPart =
   | (DumpedFrame & { readonly kind: 'mark' })
   /** `summary` is null where the body is none. */
   | (DumpedFrame & { readonly kind: 'seal'; readonly summary: SegmentSummary | null })
+  /** Zeros up to the file's end: written ahead, for commits to come; or what was left of them. `bytes` is empty. */
+  | (DumpedPart & { readonly kind: 'zeros' })
   /** What does not verify, or does not belong here, and why; `bytes` are the first of it, up to 64 KiB. */
   | (DumpedPart & { readonly kind: 'bad'; readonly reason: string })
 
@@ -112,9 +114,19 @@ class SegmentDump {
     const { position } = place
     const range = { from: position + FRAME_ALIGNMENT, to: this.#size, salt: from.salt }
     const next = await io('read', this.#path, () => findFrame(this.#handle, range))
-    yield* this.#bad(position, next?.position ?? this.#size, reason)
-    if (next === null) return { ...place, position: this.#size }
+    if (next === null) {
+      yield* this.#end(position, reason)
+      return { ...place, position: this.#size }
+    }
+    yield* this.#bad(position, next.position, reason)
     return { position: next.position, nextOffset: next.baseOffset, previousCrc: next.previousCrc, salt: from.salt }
+  }
+
+  /** What stands behind the last frame. */
+  async *#end(from: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {
+    const to = await io('read', this.#path, () => endOfContent(this.#handle, { from, to: this.#size }))
+    yield* this.#bad(from, to, reason)
+    if (to < this.#size) yield { kind: 'zeros', from: to, to: this.#size, bytes: Buffer.alloc(0) }
   }
 
   async *#bad(from: number, to: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {

@@ -4,7 +4,7 @@ import { colors, counted, formatBytes } from '../output.ts'
 
 /** A part of a segment's file: a commit, something else, or what means nothing, behind the segment's end. */
 export interface Stretch {
-  readonly kind: SegmentPart['kind'] | 'void'
+  readonly kind: Exclude<SegmentPart['kind'], 'zeros'> | 'void'
   readonly bytes: number
 }
 

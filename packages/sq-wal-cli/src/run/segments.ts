@@ -74,7 +74,7 @@ async function describeFile(fs: NodeFileSystem, path: string, { problems }: LogR
   const times = { minTimestampMs: null, maxTimestampMs: null }
   const row = { path, baseOffset, nextOffset: baseOffset, ...times, records: 0, bytes: 0 }
   for await (const part of dumpSegment(fs, path)) {
-    if (part.kind !== 'bad') row.bytes = part.to
+    if (part.kind !== 'bad' && part.kind !== 'zeros') row.bytes = part.to
     if (part.kind !== 'records') continue
     row.records += part.header.recordCount
     row.nextOffset = BigInt(part.header.baseOffset + part.header.recordCount)
@@ -91,7 +91,9 @@ async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: L
     const stretches: Stretch[] = report === null ? [{ kind: 'records', bytes: row.bytes }] : []
     if (report !== null) {
       for await (const part of dumpSegment(fs, row.path)) {
-        stretches.push({ kind: kindOf(part, { row, isLast: row === rows.at(-1), report }), bytes: part.to - part.from })
+        const kind = kindOf(part, { row, isLast: row === rows.at(-1), report })
+        // What was written ahead belongs to commits to come.
+        if (kind !== 'zeros') stretches.push({ kind, bytes: part.to - part.from })
         bar.reached(done + part.to)
       }
     }
@@ -105,9 +107,10 @@ async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: L
 function kindOf(
   part: SegmentPart,
   { row, isLast, report }: { row: SegmentRow; isLast: boolean; report: LogReport },
-): Stretch['kind'] {
+): Stretch['kind'] | 'zeros' {
   const isDamaged = report.problems.some(({ path, from, to }) => path === row.path && part.from < to && from < part.to)
   if (part.kind === 'bad') return isDamaged ? 'bad' : 'void'
+  if (part.kind === 'zeros') return isDamaged ? 'bad' : 'zeros'
   // The last segment goes on beside a writer; what stands behind the end of another one means nothing.
   return !isLast && part.from >= row.bytes && !isDamaged ? 'void' : part.kind
 }
