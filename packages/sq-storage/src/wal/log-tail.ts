@@ -52,7 +52,8 @@ export class LogTail {
    * heals.
    */
   async write(commit: Commit): Promise<() => LocatedFrame> {
-    const segment = await this.#segmentFor(commit)
+    // Where nothing is to be done first, the write is on its way when this returns its promise.
+    const segment = this.#readyFor(commit) ?? (await this.#segmentFor(commit))
     const located = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
     this.#nextOffset += commit.recordCount
     return located
@@ -124,6 +125,13 @@ export class LogTail {
 
   async #finishTruncation(): Promise<void> {
     if (this.#truncatedFrom !== null) await this.truncate(this.#nextOffset, () => {})
+  }
+
+  /** The active segment, if the commit can go there at once. */
+  #readyFor(commit: Commit): ActiveSegment | null {
+    const active = this.#truncatedFrom === null ? this.#active : null
+    const isReady = active?.broken === false && this.#dueFor(active, commit.frameBytesWith(0)) === null
+    return isReady ? active : null
   }
 
   async #segmentFor(commit: Commit): Promise<ActiveSegment> {

@@ -3,7 +3,7 @@
  * write, and acknowledges it only then. Recovery (`recovery.ts`) runs when it is opened; where a commit goes is the
  * matter of `log-tail.ts`.
  */
-import { setImmediate } from 'node:timers'
+import { clearImmediate, setImmediate } from 'node:timers'
 import { Random, SystemClock } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
 import { checkOffset, resolveConfig } from '../config.ts'
@@ -36,6 +36,11 @@ import type { WriterStats } from './writer-meter.ts'
 
 /** Gathered appends beyond this many bytes go into further commits, so that no buffer grows without need. */
 const MAX_GATHERED_BYTES = 8 * 1024 * 1024
+/**
+ * A commit of so many bytes is written without waiting for more: moving them takes a disk about as long as a sync does,
+ * so that encoding the next commit meanwhile gains more than sharing the sync.
+ */
+const LARGE_COMMIT_BYTES = 128 * 1024
 /** What an append that waits costs beside its bytes: a promise, its functions, a place in a list. */
 const APPEND_ALLOWANCE_BYTES = 256
 
@@ -82,7 +87,12 @@ export class WalWriter implements AsyncDisposable {
   #pendingRecords = 0
   /** Who waits for the next commit to succeed or fail. */
   #onSettled: (() => void)[] = []
-  #running = false
+  /** Whether something of the queue is under way. */
+  #busy = false
+  /** Whether the event loop has turned since the last commit was begun. */
+  #turned = true
+  /** The turn of the event loop after which the queue goes on. */
+  #nextTurn: NodeJS.Immediate | null = null
   #closing: Promise<void> | null = null
 
   private constructor(held: Held, tail: LogTail, recovery: Recovery) {
@@ -293,7 +303,8 @@ export class WalWriter implements AsyncDisposable {
   #check(records: readonly RecordInput[]): number {
     const { maxRecordBytes, maxBatchBytes } = this.#held.config
     let encodedBytes = 0
-    for (const [index, record] of records.entries()) {
+    let index = 0
+    for (const record of records) {
       checkRecord(record)
       const bytes = recordBytes(record)
       const content = bytes - RECORD_OVERHEAD_BYTES
@@ -302,6 +313,7 @@ export class WalWriter implements AsyncDisposable {
         throw new RangeError(`${which} holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`)
       }
       encodedBytes += bytes
+      index++
     }
     if (records.length > 1 && encodedBytes > maxBatchBytes) {
       throw new RangeError(`the batch takes ${encodedBytes} bytes, maxBatchBytes is ${maxBatchBytes}`)
@@ -328,28 +340,43 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Works the queue off, one thing at a time. Between two commits everything else that is ready to run does, so that
-   * all who were just acknowledged, and all whose input has come in meanwhile, share the next commit.
+   * Sees that the queue is worked off, one thing at a time. Before each, everything that is ready to run does, so that
+   * all who were just acknowledged, and all whose input has come in meanwhile, share the next commit; but where that is
+   * large, it goes to the disk while they run.
    */
   #start(): void {
-    if (this.#running) return
-    this.#running = true
-    setImmediate(() => void this.#runQueue())
+    if (this.#busy || this.#queue.length === 0) return
+    if (this.#turned && this.#isLarge(this.#queue[0])) return this.#next()
+    this.#nextTurn ??= setImmediate(() => this.#next())
   }
 
-  async #runQueue(): Promise<void> {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      if (next instanceof Commit) await this.#commit(next)
-      else await next.run()
-      await new Promise(setImmediate)
-    }
-    this.#running = false
+  #isLarge(waiting: Commit | Turn | undefined): boolean {
+    return waiting instanceof Commit && waiting.frameBytesWith(0) >= LARGE_COMMIT_BYTES
+  }
+
+  #next(): void {
+    if (this.#nextTurn !== null) clearImmediate(this.#nextTurn)
+    this.#nextTurn = null
+    const next = this.#queue.shift()
+    if (next === undefined) return
+    this.#busy = true
+    this.#turned = false
+    setImmediate(() => {
+      this.#turned = true
+    })
+    void (next instanceof Commit ? this.#commit(next) : next.run().then(() => this.#done()))
+  }
+
+  #done(): void {
+    this.#busy = false
+    this.#start()
   }
 
   async #commit(commit: Commit): Promise<void> {
     const baseOffset = this.#tail.nextOffset
     let located: () => LocatedFrame
-    const reason: CommitReason = this.#queue[0] instanceof Commit ? 'full' : commit.gathered ? 'gathered' : 'idle'
+    const isFull = this.#isLarge(commit) || this.#queue[0] instanceof Commit
+    const reason: CommitReason = isFull ? 'full' : commit.gathered ? 'gathered' : 'idle'
     const [records, bytes] = [commit.recordCount, commit.frameBytesWith(0)]
     const ended = this.#held.meter.committing({ baseOffset, records, bytes, reason })
     try {
@@ -358,6 +385,7 @@ export class WalWriter implements AsyncDisposable {
       const error = new CommitFailedError(BigInt(baseOffset), cause)
       this.#rejectAll(commit, error)
       ended(error)
+      this.#done()
       return
     }
     this.#nextOffset = this.#tail.nextOffset
@@ -367,6 +395,7 @@ export class WalWriter implements AsyncDisposable {
     commit.resolve(baseOffset)
     commit.recycle()
     this.#spare = commit
+    this.#done()
   }
 
   /** Rejects a commit and all that wait behind it: what was issued after a failure must not overtake the news of it. */
