@@ -3,7 +3,6 @@
  * write, and acknowledges it only then. Recovery (`recovery.ts`) runs when it is opened; where a commit goes is the
  * matter of `log-tail.ts`.
  */
-import { clearImmediate, setImmediate } from 'node:timers'
 import { Random, SystemClock } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
 import { checkOffset, resolveConfig } from '../config.ts'
@@ -14,6 +13,7 @@ import { appendAll } from './append-all.ts'
 import type { AppendedRecords, RecordSource } from './append-all.ts'
 import { Commit } from './commit.ts'
 import type { Waiter } from './commit.ts'
+import { CommitQueue } from './commit-queue.ts'
 import type { CommitReason } from './diagnostics.ts'
 import { LogTail } from './log-tail.ts'
 import { MAX_HEAD_BYTES } from './open-frame.ts'
@@ -36,11 +36,6 @@ import type { WriterStats } from './writer-meter.ts'
 
 /** Gathered appends beyond this many bytes go into further commits, so that no buffer grows without need. */
 const MAX_GATHERED_BYTES = 8 * 1024 * 1024
-/**
- * A commit of so many bytes is written without waiting for more: moving them takes a disk about as long as a sync does,
- * so that encoding the next commit meanwhile gains more than sharing the sync.
- */
-const LARGE_COMMIT_BYTES = 128 * 1024
 /** What an append that waits costs beside its bytes: a promise, its functions, a place in a list. */
 const APPEND_ALLOWANCE_BYTES = 256
 
@@ -55,11 +50,6 @@ export interface WalWriterOptions {
    * as from any callback.
    */
   readonly onSegmentClosed?: (segment: ClosedSegment) => void
-}
-
-/** Something other than a commit that waits for its turn. */
-interface Turn {
-  run(): Promise<void>
 }
 
 /** What a writer holds from its opening to its closing. */
@@ -79,20 +69,14 @@ export class WalWriter implements AsyncDisposable {
   readonly #tail: LogTail
   readonly #shared: SharedLog
   #nextOffset: number
-  /** Commits still gathering or waiting, and other turns between them, in order. */
-  #queue: (Commit | Turn)[] = []
+  /** Commits still gathering or waiting, and other work between them. */
+  readonly #queue = new CommitQueue((commit) => this.#commit(commit))
   /** A settled commit, to be used again. */
   #spare: Commit | null = null
   #pendingBytes = 0
   #pendingRecords = 0
   /** Who waits for the next commit to succeed or fail. */
   #onSettled: (() => void)[] = []
-  /** Whether something of the queue is under way. */
-  #busy = false
-  /** Whether the event loop has turned since the last commit was begun. */
-  #turned = true
-  /** The turn of the event loop after which the queue goes on. */
-  #nextTurn: NodeJS.Immediate | null = null
   #closing: Promise<void> | null = null
 
   private constructor(held: Held, tail: LogTail, recovery: Recovery) {
@@ -214,7 +198,7 @@ export class WalWriter implements AsyncDisposable {
    */
   closeActiveSegment(): Promise<ClosedSegment | null> {
     if (this.#closing !== null) return Promise.reject(this.#closedError())
-    return this.#inTurn(() => this.#tail.closeActive())
+    return this.#queue.inTurn(() => this.#tail.closeActive())
   }
 
   /**
@@ -229,7 +213,7 @@ export class WalWriter implements AsyncDisposable {
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
     if (this.#closing !== null) throw this.#closedError()
-    return this.#inTurn(() => this.#tail.deleteSegments(checked))
+    return this.#queue.inTurn(() => this.#tail.deleteSegments(checked))
   }
 
   /**
@@ -250,7 +234,7 @@ export class WalWriter implements AsyncDisposable {
       this.#nextOffset = checked
       this.#shared.truncated(checked)
     }
-    return this.#inTurn(() => this.#tail.truncate(checked, begin))
+    return this.#queue.inTurn(() => this.#tail.truncate(checked, begin))
   }
 
   /**
@@ -260,7 +244,7 @@ export class WalWriter implements AsyncDisposable {
    * acknowledged is durable all the same. With `LockLostError` that is not so.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#inTurn(() => this.#shutDown())
+    this.#closing ??= this.#queue.inTurn(() => this.#shutDown())
     return this.#closing
   }
 
@@ -288,14 +272,14 @@ export class WalWriter implements AsyncDisposable {
     commit.add(records, bytes, this.#held.meter.appending(waiter, { records: records.length, bytes }))
     // From here on nothing throws: a commit is in the queue exactly when it holds records.
     if (commit === this.#spare) this.#spare = null
-    if (commit !== this.#queue.at(-1)) {
+    if (commit !== this.#queue.last) {
       commit.gathered = this.#held.meter.writing
       this.#queue.push(commit)
     }
     commit.pendingBytes += cost
     this.#pendingBytes += cost
     this.#pendingRecords += records.length
-    this.#start()
+    this.#queue.start()
     return cost
   }
 
@@ -326,57 +310,16 @@ export class WalWriter implements AsyncDisposable {
 
   /** The commit that takes the next records: the last one waiting, if they fit, else an empty one. */
   #gatheringCommit(bytes: number): Commit {
-    const last = this.#queue.at(-1)
+    const { last } = this.#queue
     const limit = Math.min(MAX_GATHERED_BYTES, this.#held.config.maxSegmentBytes - MAX_HEAD_BYTES)
-    if (last instanceof Commit && last.frameBytesWith(bytes) <= limit) return last
+    if (last !== null && last.frameBytesWith(bytes) <= limit) return last
     return this.#spare ?? new Commit()
   }
 
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ run: () => action().then(resolve, reject) })
-      this.#start()
-    })
-  }
-
-  /**
-   * Sees that the queue is worked off, one thing at a time. Before each, everything that is ready to run does, so that
-   * all who were just acknowledged, and all whose input has come in meanwhile, share the next commit; but where that is
-   * large, it goes to the disk while they run.
-   */
-  #start(): void {
-    if (this.#busy || this.#queue.length === 0) return
-    if (this.#turned && this.#isLarge(this.#queue[0])) return this.#next()
-    this.#nextTurn ??= setImmediate(() => this.#next())
-  }
-
-  #isLarge(waiting: Commit | Turn | undefined): boolean {
-    return waiting instanceof Commit && waiting.frameBytesWith(0) >= LARGE_COMMIT_BYTES
-  }
-
-  #next(): void {
-    if (this.#nextTurn !== null) clearImmediate(this.#nextTurn)
-    this.#nextTurn = null
-    const next = this.#queue.shift()
-    if (next === undefined) return
-    this.#busy = true
-    this.#turned = false
-    setImmediate(() => {
-      this.#turned = true
-    })
-    void (next instanceof Commit ? this.#commit(next) : next.run().then(() => this.#done()))
-  }
-
-  #done(): void {
-    this.#busy = false
-    this.#start()
-  }
-
-  async #commit(commit: Commit): Promise<void> {
+  async #commit(commit: Commit): Promise<() => void> {
     const baseOffset = this.#tail.nextOffset
     let located: () => LocatedFrame
-    const isFull = this.#isLarge(commit) || this.#queue[0] instanceof Commit
-    const reason: CommitReason = isFull ? 'full' : commit.gathered ? 'gathered' : 'idle'
+    const reason: CommitReason = this.#queue.isFull(commit) ? 'full' : commit.gathered ? 'gathered' : 'idle'
     const [records, bytes] = [commit.recordCount, commit.frameBytesWith(0)]
     const ended = this.#held.meter.committing({ baseOffset, records, bytes, reason })
     try {
@@ -385,24 +328,22 @@ export class WalWriter implements AsyncDisposable {
       const error = new CommitFailedError(BigInt(baseOffset), cause)
       this.#rejectAll(commit, error)
       ended(error)
-      this.#done()
-      return
+      return () => {}
     }
     this.#nextOffset = this.#tail.nextOffset
     this.#shared.committed(this.#nextOffset, located)
     this.#settled(commit)
     ended(null)
-    commit.resolve(baseOffset)
-    commit.recycle()
-    this.#spare = commit
-    this.#done()
+    return () => {
+      commit.resolve(baseOffset)
+      commit.recycle()
+      this.#spare = commit
+    }
   }
 
   /** Rejects a commit and all that wait behind it: what was issued after a failure must not overtake the news of it. */
   #rejectAll(failed: Commit, error: CommitFailedError): void {
-    const behind = this.#queue.filter((waiting) => waiting instanceof Commit)
-    this.#queue = this.#queue.filter((waiting) => !(waiting instanceof Commit))
-    for (const commit of [failed, ...behind]) {
+    for (const commit of [failed, ...this.#queue.takeCommits()]) {
       this.#settled(commit)
       commit.reject(error)
     }
