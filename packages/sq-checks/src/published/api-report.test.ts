@@ -1,0 +1,72 @@
+/**
+ * What each entry point exports, held as text in the repository: a change of the interface is seen in review, as it is
+ * in the changelog. `pnpm api` writes the reports.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, posix } from 'node:path'
+import { afterAll, beforeAll, test } from 'vitest'
+import { ROOT } from '../source-tree.ts'
+import { run } from './run.ts'
+import { publishedPackages } from './tarballs.ts'
+import { tool } from './tools.ts'
+
+let directory: string
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sq-api-'))
+})
+
+afterAll(() => rm(directory, { recursive: true }))
+
+/** Where the types of Node are. */
+const typeRoots = [join(ROOT, 'node_modules/@types')]
+
+const entries = (await publishedPackages()).flatMap(([folder, { name, exports }]) =>
+  Object.entries(exports).flatMap(([path, target]) => {
+    if (typeof target === 'string') return []
+    const report = join(folder, 'api', `${path === '.' ? 'index' : path.slice(2)}.api.md`)
+    return [{ name: posix.join(name, path), entry: join(folder, target['types'] ?? ''), report }]
+  }),
+)
+
+test.concurrent.for(entries)('$name exports what its report says', async ({ name, entry, report }, { expect }) => {
+  const text = `# ${name}\n\nWhat it exports, as \`pnpm api\` writes it.\n\n\`\`\`ts\n${await declarations(entry)}\n\`\`\`\n`
+  await expect(text, 'if the interface is meant to change: pnpm api').toMatchFileSnapshot(report)
+})
+
+/** The declarations that an entry point leads to, in the order of their names, without what is said of them. */
+async function declarations(entry: string): Promise<string> {
+  const project = await mkdtemp(join(directory, 'project-'))
+  const config = join(project, 'api-extractor.json')
+  await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'report' }))
+  await writeFile(config, JSON.stringify(configFor(entry, project)))
+  const program = tool('@microsoft/api-extractor/bin/api-extractor')
+  await run(process.execPath, [program, 'run', '--local', '--config', config], { directory: project })
+  const report = await readFile(join(project, 'report.api.md'), 'utf8')
+  const [, code = ''] = report.split(/^```.*\n/m)
+  return code.replaceAll(/^ *\/\/.*\n/gm, '').trim()
+}
+
+function configFor(entry: string, project: string): object {
+  const compilerOptions = { target: 'es2023', lib: ['es2023'], module: 'nodenext', types: ['node'], typeRoots, strict: true }
+  const quiet = { default: { logLevel: 'none' } }
+  return {
+    projectFolder: project,
+    mainEntryPointFilePath: entry,
+    newlineKind: 'lf',
+    compiler: { overrideTsconfig: { compilerOptions, files: [entry] } },
+    apiReport: {
+      enabled: true,
+      // A type that an exported one leads to is part of the interface, too.
+      includeForgottenExports: true,
+      reportFileName: 'report.api.md',
+      reportFolder: project,
+      reportTempFolder: join(project, 'temporary'),
+    },
+    docModel: { enabled: false },
+    dtsRollup: { enabled: false },
+    tsdocMetadata: { enabled: false },
+    messages: { extractorMessageReporting: quiet, tsdocMessageReporting: quiet },
+  }
+}

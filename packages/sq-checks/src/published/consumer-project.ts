@@ -1,0 +1,79 @@
+/** A project of somebody who depends on the packages: outside the workspace, and with npm. */
+import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { run, tryRun } from './run.ts'
+import type { Ran } from './run.ts'
+
+const SOURCES = fileURLToPath(new URL('consumer', import.meta.url))
+
+/** What is loaded or installed, in numbers. */
+export interface Cost {
+  readonly count: number
+  readonly bytes: number
+}
+
+export class ConsumerProject {
+  readonly directory: string
+
+  private constructor(directory: string) {
+    this.directory = directory
+  }
+
+  /** Installs tarballs and packages of the registry (`memfs@4.80.1`) into an empty project that has our sources. */
+  static async make(directory: string, packages: readonly string[]): Promise<ConsumerProject> {
+    await mkdir(directory, { recursive: true })
+    await writeFile(join(directory, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }))
+    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], { directory })
+    await cp(SOURCES, directory, { recursive: true })
+    return new ConsumerProject(directory)
+  }
+
+  /** Runs Node in the project. */
+  node(args: readonly string[]): Promise<Ran> {
+    return tryRun(process.execPath, args, { directory: this.directory })
+  }
+
+  /** Runs a command that one of the packages brings. */
+  command(name: string, args: readonly string[]): Promise<Ran> {
+    return tryRun(join(this.directory, 'node_modules/.bin', name), args, { directory: this.directory })
+  }
+
+  /** Checks the types of sources with a compiler and what is set beside the strictest options. */
+  async typecheck(compiler: string, files: readonly string[], compilerOptions: object): Promise<Ran> {
+    const strictest = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false }
+    const compiled = { target: 'es2022', lib: ['es2022'], types: ['node'], noEmit: true }
+    const config = JSON.stringify({ compilerOptions: { ...strictest, ...compiled, ...compilerOptions }, files })
+    const place = join(this.directory, `tsconfig-${Buffer.from(compiler + config).toString('base64url').slice(-40)}.json`)
+    await writeFile(place, config)
+    return this.node([compiler, '--project', place, '--pretty', 'false'])
+  }
+
+  /** The packages in `node_modules`, and the bytes of their files. */
+  async installed(): Promise<Cost> {
+    const lock = await readFile(join(this.directory, 'node_modules/.package-lock.json'), 'utf8')
+    const { packages }: { packages: Record<string, unknown> } = JSON.parse(lock)
+    const found = await readdir(join(this.directory, 'node_modules'), { recursive: true, withFileTypes: true })
+    const files = found.filter((entry) => entry.isFile() && entry.name !== '.package-lock.json')
+    return { count: Object.keys(packages).length, bytes: await bytesOf(files.map((entry) => join(entry.parentPath, entry.name))) }
+  }
+
+  /** The files that importing a package loads, as Node's own record of what it ran has them. */
+  async loaded(name: string): Promise<Cost> {
+    const coverage = join(this.directory, 'coverage', name)
+    const script = `await import('${name}')`
+    const environment = { NODE_V8_COVERAGE: coverage }
+    await run(process.execPath, ['--input-type=module', '--eval', script], { directory: this.directory, environment })
+    const urls = new Set<string>()
+    for (const file of await readdir(coverage)) {
+      const ran: { result: { url: string }[] } = JSON.parse(await readFile(join(coverage, file), 'utf8'))
+      for (const { url } of ran.result) if (url.includes('/node_modules/')) urls.add(url)
+    }
+    return { count: urls.size, bytes: await bytesOf(Array.from(urls, (url) => fileURLToPath(url))) }
+  }
+}
+
+async function bytesOf(paths: readonly string[]): Promise<number> {
+  const stats = await Promise.all(paths.map((path) => stat(path)))
+  return stats.reduce((sum, { size }) => sum + size, 0)
+}

@@ -1,0 +1,97 @@
+/** The packages, installed by npm from their tarballs into a project outside the workspace, do there what they promise. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROOT } from '../source-tree.ts'
+import { ConsumerProject } from './consumer-project.ts'
+import { manifestIn, pack } from './tarballs.ts'
+import { compilers } from './tools.ts'
+
+let directory: string
+/** Has the log. */
+let plain: ConsumerProject
+/** Has the log, memfs and Node's types, as a broker that is developed. */
+let developed: ConsumerProject
+/** Has the command. */
+let commanded: ConsumerProject
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sq-consumer-'))
+  const tarballs = await pack(join(directory, 'tarballs'))
+  const [sim = '', storage = '', cli = ''] = ['@sq/sim', '@sq/storage', '@sq/wal-cli'].map((name) => tarballs.get(name))
+  const memfs = (await manifestIn(join(ROOT, 'packages/sq-sim'))).devDependencies?.['memfs']
+  const types = (await manifestIn(ROOT)).devDependencies?.['@types/node']
+  const projects = {
+    plain: [sim, storage],
+    developed: [sim, storage, `memfs@${memfs}`, `@types/node@${types}`],
+    commanded: [sim, storage, cli],
+  }
+  const made = Object.entries(projects).map(([name, packages]) => ConsumerProject.make(join(directory, name), packages))
+  ;[plain, developed, commanded] = await Promise.all(made) as [ConsumerProject, ConsumerProject, ConsumerProject]
+})
+
+afterAll(() => rm(directory, { recursive: true }))
+
+describe('in JavaScript', () => {
+  test('a module that imports the log appends and reads back', async () => {
+    expect(await plain.node(['imports.mjs', 'data-of-import'])).toEqual({ status: 0, output: '0 imported\n' })
+  })
+
+  test('a script that requires the log appends and reads back', async () => {
+    const script = ['--disable-warning=ExperimentalWarning', 'requires.cjs', 'data-of-require']
+    expect(await plain.node(script)).toEqual({ status: 0, output: '0 required\n' })
+  })
+
+  test('a test in memory passes the conformance suite and cuts the power', async () => {
+    expect(await developed.node(['crashes.mjs'])).toEqual({ status: 0, output: '1 record after a power cut\n' })
+  })
+
+  test('without memfs the file system in memory says what to install', async () => {
+    const { status, output } = await plain.node(['crashes.mjs'])
+    expect(status).toBe(1)
+    expect(output).toContain('@sq/sim/memory needs memfs, which is not installed: npm install --save-dev memfs')
+  })
+})
+
+test('the command sq-wal looks at a log that a broker wrote', async () => {
+  await commanded.node(['imports.mjs', 'data'])
+  const { status, output } = await commanded.command('sq-wal', ['cat', 'orders/0', '--data-dir', 'data'])
+  expect(status).toBe(0)
+  expect(output).toContain('imported')
+})
+
+describe.concurrent.each(compilers())('TypeScript %s, with every check on, also of declarations', (_, compiler) => {
+  test('understands the packages where modules are those of Node', async () => {
+    const nodes = { module: 'nodenext' }
+    expect(await developed.typecheck(compiler, ['typed.ts', 'required.cts'], nodes)).toEqual({ status: 0, output: '' })
+  })
+
+  test('understands the packages where a bundler resolves modules', async () => {
+    const bundlers = { module: 'esnext', moduleResolution: 'bundler' }
+    expect(await developed.typecheck(compiler, ['typed.ts'], bundlers)).toEqual({ status: 0, output: '' })
+  })
+})
+
+/** The limits leave a few percent for what is being written; who goes beyond them decides that it is worth it. */
+describe('what it costs', () => {
+  test('installing the log brings 8 packages', async () => {
+    expect(await plain.installed()).toEqual({ count: 8, bytes: atMost(3_150_000) })
+  })
+
+  test('installing the command brings 19 packages', async () => {
+    expect(await commanded.installed()).toEqual({ count: 19, bytes: atMost(3_800_000) })
+  })
+
+  test('importing the file system loads neither memfs nor the binding for locks', async () => {
+    expect(await developed.loaded('@sq/sim')).toEqual({ count: atMost(9), bytes: atMost(27_000) })
+  })
+
+  test('importing the log loads nothing but it and the file system', async () => {
+    expect(await developed.loaded('@sq/storage')).toEqual({ count: atMost(62), bytes: atMost(290_000) })
+  })
+})
+
+function atMost(limit: number): unknown {
+  return expect.toSatisfy((found: number) => found <= limit, `at most ${limit}`)
+}
