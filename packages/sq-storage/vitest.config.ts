@@ -6,6 +6,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
   test: {
     include: ['src/**/*.test.ts'],
+    typecheck: { enabled: true, tsconfig: 'tsconfig.test.json', ignoreSourceErrors: true },
     // Some tests use a real disk and real processes: a slow machine is no failure, only a hang is.
     testTimeout: 120_000,
     // One process for all files, with room for many short-lived logs: a third less time than one process for each.

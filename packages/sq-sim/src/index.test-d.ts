@@ -1,0 +1,56 @@
+/** What the compiler of somebody who uses or writes a file system may rely on; the signatures as such are in `api/`. */
+import { describe, expectTypeOf, test } from 'vitest'
+import { ManualClock, NodeFileSystem, Random, SystemClock } from './index.ts'
+import type { Clock, FileHandle, FileLock, FileStat, FileSystem } from './index.ts'
+import type { NodeFileSystemOptions, OpenMode, Watch } from './index.ts'
+import { crashTests, fileSystemTests } from './testing/index.ts'
+import type { CrashableFileSystem, FileSystemTest, FileSystemUnderTest } from './testing/index.ts'
+
+describe('a file system', () => {
+  test('is real if one likes, with options if there are any', () => {
+    expectTypeOf<NodeFileSystem>().toExtend<FileSystem>()
+    expectTypeOf(NodeFileSystem).toBeConstructibleWith()
+    expectTypeOf(NodeFileSystem).toBeConstructibleWith({ blocking: true })
+    expectTypeOf<NodeFileSystemOptions>().toEqualTypeOf<{ readonly blocking?: boolean; readonly unlocked?: boolean }>()
+  })
+
+  test('opens files in one of three modes', () => {
+    expectTypeOf<OpenMode>().toEqualTypeOf<'read' | 'read-write' | 'create'>()
+    expectTypeOf<FileSystem['open']>().toEqualTypeOf<(path: string, mode: OpenMode) => Promise<FileHandle>>()
+  })
+
+  test('writes bytes of any kind at a position', () => {
+    type Write = (buffers: readonly Uint8Array[], position: number) => Promise<void>
+    expectTypeOf<FileHandle['write']>().toEqualTypeOf<Write>()
+    expectTypeOf<FileHandle['writeDurable']>().toEqualTypeOf<Write>()
+    expectTypeOf<Buffer[]>().toExtend<Parameters<Write>[0]>()
+    expectTypeOf<FileHandle['read']>().toEqualTypeOf<(buffer: Uint8Array, position: number) => Promise<number>>()
+  })
+
+  test('gives what it takes back by hand: locks and watches', () => {
+    expectTypeOf<FileSystem['lock']>().returns.resolves.toEqualTypeOf<FileLock>()
+    expectTypeOf<FileSystem['watch']>().toEqualTypeOf<(directory: string, onChange: () => void) => Promise<Watch>>()
+    expectTypeOf<FileSystem['stat']>().returns.resolves.toEqualTypeOf<FileStat>()
+    expectTypeOf<FileStat['kind']>().toEqualTypeOf<'file' | 'directory' | 'other'>()
+  })
+})
+
+test('a clock is the system’s or moved by hand', () => {
+  expectTypeOf<SystemClock>().toExtend<Clock>()
+  expectTypeOf<ManualClock>().toExtend<Clock>()
+  expectTypeOf<ManualClock['advance']>().toEqualTypeOf<(ms: number) => void>()
+  expectTypeOf(ManualClock).toBeConstructibleWith(0)
+})
+
+test('random numbers come from a seed', () => {
+  expectTypeOf(Random).constructorParameters.toEqualTypeOf<[seed: number | bigint]>()
+  expectTypeOf<Random['bytes']>().returns.toEqualTypeOf<Uint8Array>()
+  expectTypeOf(new Random(1).pick(['a', 'b'] as const)).toEqualTypeOf<'a' | 'b'>()
+})
+
+test('the conformance suite is tests of any runner', () => {
+  expectTypeOf(fileSystemTests).toEqualTypeOf<readonly FileSystemTest[]>()
+  expectTypeOf(crashTests).toEqualTypeOf<readonly FileSystemTest<CrashableFileSystem>[]>()
+  expectTypeOf<FileSystemTest['run']>().toEqualTypeOf<(under: FileSystemUnderTest) => Promise<void>>()
+  expectTypeOf<CrashableFileSystem>().toExtend<FileSystemUnderTest>()
+})

@@ -1,0 +1,189 @@
+/** What a broker's compiler may rely on. The signatures as such are in `api/`; here is what follows from them. */
+import type { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import type { Clock, FileSystem, NodeFileSystem, Random } from '@sq/sim'
+import { describe, expectTypeOf, test } from 'vitest'
+import * as storage from './index.ts'
+import type {
+  AppendedRecords,
+  ChosenRepair,
+  ClosedSegment,
+  CommitEvent,
+  Damage,
+  EncodedBatch,
+  LogProblem,
+  LogRecord,
+  LogReport,
+  PossibleRepair,
+  ReadOptions,
+  RecordHeader,
+  RecordInput,
+  RecordSource,
+  Recovery,
+  RecoverEvent,
+  RepairKind,
+  Repaired,
+  RetentionPolicy,
+  SegmentInfo,
+  SegmentPart,
+  WalConfig,
+  WalErrorCode,
+  WalEvents,
+  WalWriterOptions,
+} from './index.ts'
+
+type Log = [fs: FileSystem, config: WalConfig, topic: string, partition: number]
+const { WalReader, WalWriter } = storage
+declare const error: storage.WalError
+declare const part: SegmentPart
+
+describe('a writer', () => {
+  test('is opened on any file system, with options if there are any', () => {
+    type Open = (...given: [...log: Log, options?: WalWriterOptions]) => Promise<storage.WalWriter>
+    expectTypeOf<typeof WalWriter.open>().toEqualTypeOf<Open>()
+    expectTypeOf<NodeFileSystem>().toExtend<Log[0]>()
+    expectTypeOf<{ clock: Clock; random: Random }>().toExtend<WalWriterOptions>()
+    expectTypeOf<WalWriterOptions['onSegmentClosed']>().toEqualTypeOf<((segment: ClosedSegment) => void) | undefined>()
+  })
+
+  test('is made by opening alone', () => {
+    type Constructible = new (...args: never) => unknown
+    expectTypeOf(WalWriter).not.toExtend<Constructible>()
+    expectTypeOf(WalReader).not.toExtend<Constructible>()
+  })
+
+  test('appends key, value, headers and time, and resolves with an offset', () => {
+    type Given = [key: Uint8Array | null, value: Uint8Array, headers: readonly RecordHeader[], timestampMs: number]
+    expectTypeOf<storage.WalWriter['append']>().toEqualTypeOf<(...record: Given) => Promise<bigint>>()
+    type AppendBatch = (records: readonly RecordInput[]) => Promise<bigint>
+    expectTypeOf<storage.WalWriter['appendBatch']>().toEqualTypeOf<AppendBatch>()
+  })
+
+  test('appends whatever gives records one after the other', () => {
+    expectTypeOf<storage.WalWriter['appendAll']>().toEqualTypeOf<(source: RecordSource) => Promise<AppendedRecords>>()
+    expectTypeOf<RecordInput[]>().toExtend<RecordSource>()
+    expectTypeOf<Generator<RecordInput>>().toExtend<RecordSource>()
+    expectTypeOf<AsyncGenerator<RecordInput>>().toExtend<RecordSource>()
+    expectTypeOf<ReadableStream<RecordInput>>().toExtend<RecordSource>()
+    expectTypeOf<Readable>().toExtend<RecordSource>()
+    expectTypeOf<AsyncIterable<string>>().not.toExtend<RecordSource>()
+  })
+
+  test('tells of its segments, and of none with null', () => {
+    expectTypeOf<storage.WalWriter['closeActiveSegment']>().returns.resolves.toEqualTypeOf<ClosedSegment | null>()
+    type Delete = (policy: RetentionPolicy) => Promise<SegmentInfo[]>
+    expectTypeOf<storage.WalWriter['deleteSegments']>().toEqualTypeOf<Delete>()
+    expectTypeOf<storage.WalWriter['truncate']>().toEqualTypeOf<(offset: bigint) => Promise<void>>()
+  })
+
+  test('is closed where its block ends', () => {
+    expectTypeOf<storage.WalWriter>().toExtend<AsyncDisposable>()
+    expectTypeOf<storage.WalReader>().toExtend<AsyncDisposable>()
+  })
+
+  test('shows its state, which nobody else sets', () => {
+    expectTypeOf<storage.WalWriter['nextOffset']>().toEqualTypeOf<bigint>()
+    expectTypeOf<Pick<storage.WalWriter, 'recovery'>>().toEqualTypeOf<{ readonly recovery: Recovery }>()
+    expectTypeOf<Recovery['kind']>().toEqualTypeOf<'clean' | 'torn'>()
+    expectTypeOf<storage.WriterStats['pendingBytes']>().toEqualTypeOf<number>()
+  })
+})
+
+describe('a record', () => {
+  test('may be made of Buffers, and comes back as bytes', () => {
+    expectTypeOf<{ key: Buffer; value: Buffer; headers: []; timestampMs: number }>().toExtend<RecordInput>()
+    expectTypeOf<RecordInput['key']>().toEqualTypeOf<Uint8Array | null>()
+    expectTypeOf<LogRecord['value']>().toEqualTypeOf<Uint8Array>()
+  })
+
+  test('that was read can be appended elsewhere as it is', () => {
+    expectTypeOf<LogRecord>().toExtend<RecordInput>()
+    expectTypeOf<LogRecord['offset']>().toEqualTypeOf<bigint>()
+  })
+
+  test('is not made of strings, nor its offset of a number', () => {
+    expectTypeOf<string>().not.toExtend<RecordInput['value']>()
+    expectTypeOf<undefined>().not.toExtend<RecordInput['key']>()
+    expectTypeOf<number>().not.toExtend<ReadOptions['from']>()
+  })
+})
+
+describe('a reader', () => {
+  test('is opened like a writer, and iterates over records or over commits', () => {
+    expectTypeOf<typeof WalReader.open>().parameters.toEqualTypeOf<Log>()
+    type Read = (options?: ReadOptions) => AsyncIterableIterator<LogRecord>
+    expectTypeOf<storage.WalReader['read']>().toEqualTypeOf<Read>()
+    type ReadBatches = (options?: ReadOptions) => AsyncIterableIterator<storage.RecordBatch>
+    expectTypeOf<storage.WalReader['readBatches']>().toEqualTypeOf<ReadBatches>()
+    expectTypeOf<storage.WalReader['offsetAt']>().toEqualTypeOf<(timestampMs: number) => Promise<bigint | null>>()
+  })
+
+  test('gives commits that can be sent and made again', () => {
+    expectTypeOf<storage.RecordBatch>().toExtend<EncodedBatch>()
+    expectTypeOf<typeof storage.RecordBatch.from>().toEqualTypeOf<(encoded: EncodedBatch) => storage.RecordBatch>()
+    expectTypeOf<storage.RecordBatch['records']>().returns.toEqualTypeOf<readonly LogRecord[]>()
+  })
+
+  test('takes an option that is undefined as one that is not given', () => {
+    expectTypeOf<{ from: undefined; follow: undefined; signal: undefined }>().toExtend<ReadOptions>()
+    expectTypeOf<{ dataDir: string; maxSegmentBytes: undefined }>().toExtend<WalConfig>()
+    expectTypeOf<object>().not.toExtend<WalConfig>()
+    expectTypeOf<{ maxAgeMs: undefined; belowOffset: bigint }>().toExtend<RetentionPolicy>()
+  })
+})
+
+describe('an error', () => {
+  test('is told by its class or by its code', () => {
+    expectTypeOf(error).toExtend<Error>()
+    expectTypeOf(error.code).toEqualTypeOf<WalErrorCode>()
+    expectTypeOf<'SQ_WAL_LOCKED'>().toExtend<WalErrorCode>()
+    expectTypeOf<string>().not.toExtend<WalErrorCode>()
+    if (error instanceof storage.CommitFailedError) expectTypeOf(error.nextOffset).toEqualTypeOf<bigint>()
+    if (error instanceof storage.OffsetOutOfRangeError) expectTypeOf(error.firstOffset).toEqualTypeOf<bigint>()
+    if (error instanceof storage.AppendAllError) expectTypeOf(error.records).toEqualTypeOf<number>()
+    if (error instanceof storage.BacklogFullError) expectTypeOf(error.maxPendingBytes).toEqualTypeOf<number>()
+  })
+
+  test('of any class that is exported is a WalError', () => {
+    type Name = Extract<keyof typeof storage, `${string}Error`>
+    expectTypeOf<InstanceType<(typeof storage)[Name]>>().toExtend<storage.WalError>()
+  })
+
+  test('of damage says where it is', () => {
+    expectTypeOf<storage.CorruptLogError>().toExtend<Damage>()
+    expectTypeOf<Damage['lastOffset']>().toEqualTypeOf<bigint | null>()
+  })
+})
+
+describe('management', () => {
+  test('lists and verifies a log as it is opened', () => {
+    expectTypeOf(storage.listSegments).toEqualTypeOf<(...log: Log) => Promise<SegmentInfo[]>>()
+    expectTypeOf(storage.verify).toEqualTypeOf<(...log: Log) => Promise<LogReport>>()
+    expectTypeOf(storage.listPartitions).parameters.toEqualTypeOf<[FileSystem, WalConfig]>()
+    expectTypeOf(storage.listExpired).parameter(4).toEqualTypeOf<{ policy: RetentionPolicy; nowMs: number }>()
+    expectTypeOf<SegmentInfo['state']>().toEqualTypeOf<'active' | 'sealed' | 'healed'>()
+  })
+
+  test('repairs a problem of a report by one of its repairs', () => {
+    expectTypeOf<LogReport['problems']>().toEqualTypeOf<readonly LogProblem[]>()
+    expectTypeOf<LogProblem['repairs']>().toEqualTypeOf<readonly PossibleRepair[]>()
+    expectTypeOf<PossibleRepair['kind']>().toEqualTypeOf<RepairKind>()
+    expectTypeOf(storage.repair).parameter(4).toEqualTypeOf<ChosenRepair>()
+    expectTypeOf<ChosenRepair>().toEqualTypeOf<{ readonly problem: LogProblem; readonly repair: RepairKind }>()
+    expectTypeOf(storage.repair).returns.resolves.toEqualTypeOf<Repaired>()
+  })
+
+  test('knows a part of a dump by its kind', () => {
+    if (part.kind === 'records') expectTypeOf(part.records).toEqualTypeOf<readonly LogRecord[] | null>()
+    if (part.kind === 'bad') expectTypeOf(part.reason).toEqualTypeOf<string>()
+    expectTypeOf(storage.dumpSegment).returns.toExtend<AsyncIterable<SegmentPart>>()
+  })
+
+  test('knows an event by its channel', () => {
+    expectTypeOf<WalEvents['sq:wal:commit']>().toEqualTypeOf<CommitEvent>()
+    expectTypeOf<WalEvents['sq:wal:recover']>().toEqualTypeOf<RecoverEvent>()
+    expectTypeOf<CommitEvent['error']>().toEqualTypeOf<Error | null>()
+    type OfLog = { readonly topic: string; readonly partition: number }
+    expectTypeOf<WalEvents[keyof WalEvents]>().toExtend<OfLog>()
+  })
+})
