@@ -19,9 +19,6 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }))
 
-/** Where the types of Node are. */
-const typeRoots = [join(ROOT, 'node_modules/@types')]
-
 const entries = (await publishedPackages()).flatMap(([folder, { name, exports }]) =>
   Object.entries(exports).flatMap(([path, target]) => {
     if (typeof target === 'string') return []
@@ -31,7 +28,8 @@ const entries = (await publishedPackages()).flatMap(([folder, { name, exports }]
 )
 
 test.concurrent.for(entries)('$name exports what its report says', async ({ name, entry, report }, { expect }) => {
-  const text = `# ${name}\n\nWhat it exports, as \`pnpm api\` writes it.\n\n\`\`\`ts\n${await declarations(entry)}\n\`\`\`\n`
+  const code = await declarations(entry)
+  const text = `# ${name}\n\nWhat it exports, as \`pnpm api\` writes it.\n\n\`\`\`ts\n${code}\n\`\`\`\n`
   await expect(text, 'if the interface is meant to change: pnpm api').toMatchFileSnapshot(report)
 })
 
@@ -49,7 +47,8 @@ async function declarations(entry: string): Promise<string> {
 }
 
 function configFor(entry: string, project: string): object {
-  const compilerOptions = { target: 'es2023', lib: ['es2023'], module: 'nodenext', types: ['node'], typeRoots, strict: true }
+  const node = { module: 'nodenext', types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] }
+  const compilerOptions = { target: 'es2023', lib: ['es2023'], strict: true, ...node }
   const quiet = { default: { logLevel: 'none' } }
   return {
     projectFolder: project,

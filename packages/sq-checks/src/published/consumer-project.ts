@@ -23,7 +23,8 @@ export class ConsumerProject {
   /** Installs tarballs and packages of the registry (`memfs@4.80.1`) into an empty project that has our sources. */
   static async make(directory: string, packages: readonly string[]): Promise<ConsumerProject> {
     await mkdir(directory, { recursive: true })
-    await writeFile(join(directory, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }))
+    const manifest = { name: 'consumer', private: true, type: 'module' }
+    await writeFile(join(directory, 'package.json'), JSON.stringify(manifest))
     await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], { directory })
     await cp(SOURCES, directory, { recursive: true })
     return new ConsumerProject(directory)
@@ -39,14 +40,11 @@ export class ConsumerProject {
     return tryRun(join(this.directory, 'node_modules/.bin', name), args, { directory: this.directory })
   }
 
-  /** Checks the types of sources with a compiler and what is set beside the strictest options. */
-  async typecheck(compiler: string, files: readonly string[], compilerOptions: object): Promise<Ran> {
-    const strictest = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false }
-    const compiled = { target: 'es2022', lib: ['es2022'], types: ['node'], noEmit: true }
-    const config = JSON.stringify({ compilerOptions: { ...strictest, ...compiled, ...compilerOptions }, files })
-    const place = join(this.directory, `tsconfig-${Buffer.from(compiler + config).toString('base64url').slice(-40)}.json`)
-    await writeFile(place, config)
-    return this.node([compiler, '--project', place, '--pretty', 'false'])
+  /** Checks the types of sources as strictly as a compiler can, with a `module` and a `moduleResolution`. */
+  typecheck(compiler: string, files: readonly string[], modules: readonly string[]): Promise<Ran> {
+    const strict = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--skipLibCheck', 'false']
+    const surroundings = ['--target', 'es2022', '--lib', 'es2022', '--types', 'node', '--noEmit', '--pretty', 'false']
+    return this.node([compiler, ...strict, ...surroundings, ...modules, ...files])
   }
 
   /** The packages in `node_modules`, and the bytes of their files. */
@@ -55,7 +53,8 @@ export class ConsumerProject {
     const { packages }: { packages: Record<string, unknown> } = JSON.parse(lock)
     const found = await readdir(join(this.directory, 'node_modules'), { recursive: true, withFileTypes: true })
     const files = found.filter((entry) => entry.isFile() && entry.name !== '.package-lock.json')
-    return { count: Object.keys(packages).length, bytes: await bytesOf(files.map((entry) => join(entry.parentPath, entry.name))) }
+    const bytes = await bytesOf(files.map((entry) => join(entry.parentPath, entry.name)))
+    return { count: Object.keys(packages).length, bytes }
   }
 
   /** The files that importing a package loads, as Node's own record of what it ran has them. */

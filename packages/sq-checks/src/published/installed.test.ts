@@ -1,4 +1,4 @@
-/** The packages, installed by npm from their tarballs into a project outside the workspace, do there what they promise. */
+/** The packages do what they promise where npm installed them from their tarballs, outside the workspace. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,12 +63,12 @@ test('the command sq-wal looks at a log that a broker wrote', async () => {
 
 describe.concurrent.each(compilers())('TypeScript %s, with every check on, also of declarations', (_, compiler) => {
   test('understands the packages where modules are those of Node', async () => {
-    const nodes = { module: 'nodenext' }
+    const nodes = ['--module', 'nodenext']
     expect(await developed.typecheck(compiler, ['typed.ts', 'required.cts'], nodes)).toEqual({ status: 0, output: '' })
   })
 
   test('understands the packages where a bundler resolves modules', async () => {
-    const bundlers = { module: 'esnext', moduleResolution: 'bundler' }
+    const bundlers = ['--module', 'esnext', '--moduleResolution', 'bundler']
     expect(await developed.typecheck(compiler, ['typed.ts'], bundlers)).toEqual({ status: 0, output: '' })
   })
 })

@@ -1,6 +1,6 @@
 /**
- * What these checks run and nobody needs besides: a hundred megabytes, so they are installed on demand and into a folder
- * outside the workspace.
+ * What these checks run and nobody needs besides. It weighs a hundred megabytes, so it is installed on demand, into a
+ * folder outside the workspace.
  */
 import { readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
