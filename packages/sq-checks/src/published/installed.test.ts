@@ -22,13 +22,13 @@ beforeAll(async () => {
   const [sim = '', storage = '', cli = ''] = ['@sq/sim', '@sq/storage', '@sq/wal-cli'].map((name) => tarballs.get(name))
   const memfs = (await manifestIn(join(ROOT, 'packages/sq-sim'))).devDependencies?.['memfs']
   const types = (await manifestIn(ROOT)).devDependencies?.['@types/node']
-  const projects = {
-    plain: [sim, storage],
-    developed: [sim, storage, `memfs@${memfs}`, `@types/node@${types}`],
-    commanded: [sim, storage, cli],
-  }
-  const made = Object.entries(projects).map(([name, packages]) => ConsumerProject.make(join(directory, name), packages))
-  ;[plain, developed, commanded] = await Promise.all(made) as [ConsumerProject, ConsumerProject, ConsumerProject]
+  const make = (name: string, ...packages: string[]): Promise<ConsumerProject> =>
+    ConsumerProject.make(join(directory, name), packages)
+  ;[plain, developed, commanded] = await Promise.all([
+    make('plain', sim, storage),
+    make('developed', sim, storage, `memfs@${memfs}`, `@types/node@${types}`),
+    make('commanded', sim, storage, cli),
+  ])
 })
 
 afterAll(() => rm(directory, { recursive: true }))
