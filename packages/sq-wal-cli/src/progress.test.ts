@@ -1,16 +1,22 @@
-import { PassThrough } from 'node:stream'
+import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { ManualClock } from '@sq/sim'
 import { progressBar } from './progress.ts'
 
 /** What a bar writes to a terminal, or to a pipe. */
-class Screen extends PassThrough {
+class Screen extends Writable {
   readonly isTTY: boolean
+  #unseen = ''
 
   constructor(isTTY: boolean) {
     super()
     this.isTTY = isTTY
+  }
+
+  override _write(bytes: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#unseen += bytes.toString()
+    done()
   }
 
   cursorTo(): void {}
@@ -18,7 +24,9 @@ class Screen extends PassThrough {
 
   /** All that was written since this was asked last, without the codes that move the cursor. */
   text(): string {
-    return stripVTControlCharacters(String(this.read() ?? ''))
+    const text = stripVTControlCharacters(this.#unseen)
+    this.#unseen = ''
+    return text
   }
 }
 
