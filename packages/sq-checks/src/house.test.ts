@@ -7,6 +7,7 @@ import type { SourceFile } from './source-tree.ts'
 const NAMES = {
   'sq-bench': '@sq/bench',
   'sq-checks': '@sq/checks',
+  'sq-release': '@sq/release',
   'sq-sim': '@sq/sim',
   'sq-storage': '@sq/storage',
   'sq-torture': '@sq/torture',

@@ -1,0 +1,20 @@
+/** What git knows of a package's last release: a publication leaves the tag `@sq/sim@0.1.0`. */
+import { join } from 'node:path'
+import { outputOf, run } from '../command.ts'
+import type { PublicPackage } from './public-package.ts'
+
+/**
+ * The files of a package that differ from its release, as paths in the package. Undefined where the release has no tag
+ * here: it was not made yet, or the history of this clone does not reach back to it, or there is no history.
+ */
+export async function changesSinceRelease(
+  root: string,
+  { folder, name, version }: PublicPackage,
+): Promise<string[] | undefined> {
+  const cwd = join(root, folder)
+  const tag = `refs/tags/${name}@${version}`
+  const { status } = await run('git', ['rev-parse', '--verify', '--quiet', tag], { cwd })
+  if (status !== 0) return undefined
+  const paths = await outputOf('git', ['diff', '--name-only', '-z', '--relative', tag], { cwd })
+  return paths.split('\0').filter((path) => path !== '')
+}

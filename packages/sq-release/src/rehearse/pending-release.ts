@@ -1,0 +1,45 @@
+/** Decides which packages a release publishes, and whether one was forgotten. */
+
+/** What is known of a public package. */
+export interface PendingRelease {
+  readonly name: string
+  readonly before: string
+  /** The version that the changesets make of it. */
+  readonly after: string
+  /** Whether a changeset names it. Its version can be new without one: it follows those that it depends on. */
+  readonly named: boolean
+  /** The files that differ from the release of `before`, from its folder; undefined where that has no tag here. */
+  readonly changed: readonly string[] | undefined
+  /** The files in its tarball. */
+  readonly shipped: readonly string[]
+}
+
+export interface Verdict {
+  readonly publishes: boolean
+  /** What would have to be mended before a release. */
+  readonly fault?: string
+  /** What cannot be known. */
+  readonly note?: string
+}
+
+const NEVER_RELEASED = '0.0.0'
+
+/** A package is forgotten where what users get of it has changed, and no changeset tells them. */
+export function judge({ name, before, after, named, changed, shipped }: PendingRelease): Verdict {
+  const publishes = after !== before
+  if (named) return { publishes }
+  if (before === NEVER_RELEASED) return { publishes, fault: `${name} was never released, and no changeset names it` }
+  if (changed === undefined) {
+    const note = `whether ${name} needs a changeset is not known: there is no tag ${name}@${before} here`
+    return { publishes: true, note }
+  }
+  const isShipped = (path: string): boolean => shipped.includes(path) || shipped.includes(built(path))
+  const noticed = changed.filter((path) => path !== 'CHANGELOG.md' && isShipped(path))
+  if (noticed.length === 0) return { publishes }
+  return { publishes, fault: `no changeset names ${name}, but since ${before} it changed in ${noticed.join(', ')}` }
+}
+
+/** The file that the compiler makes of a source. */
+function built(path: string): string {
+  return path.replace(/^src\//, 'dist/').replace(/\.ts$/, '.js')
+}
