@@ -33,11 +33,11 @@ async function testOn(versions: readonly string[]): Promise<number> {
   return runs.every(succeeded) ? 0 : 1
 }
 
-/** What `pnpm test` runs, on what is built already and not from turbo's cache. Prints all of it where a test fails. */
+/** What `pnpm test` runs, all of it, on what is built already and not from turbo's cache. Prints it where a test fails. */
 async function runTests({ version, bin }: InstalledNode): Promise<NodeRun> {
   const startedMs = performance.now()
   const env = { PATH: [bin, process.env['PATH']].join(delimiter) }
-  const { status, log } = await run('pnpm', ['test', '--only', '--force'], { cwd: ROOT, env })
+  const { status, log } = await run('pnpm', ['test', '--only', '--force', '--continue'], { cwd: ROOT, env })
   const result = { version, status, ...tallyOf(log), elapsedMs: performance.now() - startedMs }
   if (!succeeded(result)) process.stdout.write(log)
   return result
