@@ -1,4 +1,4 @@
-/** Runs another program to its end, and keeps all that it prints. Both commands of this package stand on it. */
+/** What the two commands of this package stand on: they run other programs, and end with a message and a status. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
@@ -41,4 +41,14 @@ export async function outputOf(program: string, args: readonly string[], where: 
   const { status, output, log } = await run(program, args, where)
   if (status === 0) return output
   throw new Error(`${[program, ...args].join(' ')}: ended with ${status ?? 'a signal'}, not with 0:\n${log}`)
+}
+
+/** Runs a command, whose exit status tells whether it succeeds. What it throws is told by its message alone. */
+export async function main(command: () => Promise<boolean>): Promise<void> {
+  try {
+    if (!(await command())) process.exitCode = 1
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  }
 }

@@ -1,7 +1,7 @@
 /** `pnpm release:rehearse`: makes a release in a copy of the repository; shows and judges it. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { outputOf } from '../command.ts'
+import { main, outputOf } from '../command.ts'
 import { hasOwnNews, newestEntry } from './changelog.ts'
 import { changesSinceRelease } from './last-release.ts'
 import { judge } from './pending-release.ts'
@@ -14,9 +14,11 @@ import type { Tarball } from './tarball.ts'
 import { tarballFaults } from './tarball-faults.ts'
 import { withWorkingCopy } from './working-copy.ts'
 
-const faults = await withWorkingCopy(rehearse)
-for (const fault of faults) process.stdout.write(`FAULT: ${fault}\n`)
-if (faults.length > 0) process.exitCode = 1
+await main(async () => {
+  const faults = await withWorkingCopy(rehearse)
+  for (const fault of faults) process.stdout.write(`FAULT: ${fault}\n`)
+  return faults.length === 0
+})
 
 /** Makes the release in a copy, tells of it, and resolves with what is wrong. */
 async function rehearse(copy: string): Promise<string[]> {
