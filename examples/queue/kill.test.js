@@ -1,0 +1,121 @@
+/** The queue as a process on a real disk: killed while many produce, started again, and ended in order. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { linesOf } from './client.js'
+
+const SERVER = fileURLToPath(new URL('server.js', import.meta.url))
+const CLIENTS = 8
+/** How many records the follower has taken when the process is killed, and when it is told to end. */
+const KILL_AT = 100
+const END_AT = 200
+
+/** @typedef {{ offset: number, value: { client: number, count: number } }} Taken */
+
+/** @type {string} */
+let directory
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sq-queue-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+/** Starts the queue and resolves once it listens. */
+async function start() {
+  const child = spawn(process.execPath, [SERVER, directory], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const exited = Promise.all([once(child, 'close'), text(child.stderr)])
+  const ended = exited.then(([[status], stderr]) => ({ status, stderr }))
+  const listening = once(createInterface(child.stdout), 'line').then(([line]) => String(line))
+  const line = await Promise.race([listening, ended.then(({ stderr }) => assert.fail(`it did not start: ${stderr}`))])
+  return { child, url: line.replace('listening on ', ''), ended }
+}
+
+/**
+ * Appends `client`'s values one after another, counting up, until the queue is gone. Returns those acknowledged, with
+ * their offsets. A value that was not acknowledged is not sent again: it may be there all the same.
+ *
+ * @param {string} url
+ * @param {{ client: number, next: number }} state
+ */
+async function produce(url, state) {
+  /** @type {[offset: number, value: Taken['value']][]} */
+  const acknowledged = []
+  for (;;) {
+    const value = { client: state.client, count: state.next++ }
+    try {
+      const response = await fetch(`${url}/records`, { method: 'POST', body: JSON.stringify(value) })
+      // Who is too late for a queue that ends is refused.
+      if (response.status === 503) return acknowledged
+      assert.equal(response.status, 201)
+      /** @type {{ offset: number }} */
+      const { offset } = JSON.parse(await response.text())
+      acknowledged.push([offset, value])
+    } catch (error) {
+      if (error instanceof TypeError) return acknowledged
+      throw error
+    }
+  }
+}
+
+/**
+ * Follows the queue, beginning behind the records taken already, until it is gone. Calls back when so many are taken.
+ *
+ * @param {string} url
+ * @param {Taken[]} taken
+ * @param {{ count: number, reached: () => void }} mark
+ * @returns {Promise<'ended' | 'broken'>}
+ */
+async function follow(url, taken, { count, reached }) {
+  const { body } = await fetch(`${url}/records?follow&from=${taken.length}`)
+  assert.ok(body)
+  try {
+    for await (const record of linesOf(body)) {
+      taken.push(record)
+      if (taken.length === count) reached()
+    }
+    return 'ended'
+  } catch (error) {
+    if (error instanceof TypeError) return 'broken'
+    throw error
+  }
+}
+
+test('a queue killed while clients produce has everything it acknowledged, in order and once', async () => {
+  const clients = Array.from({ length: CLIENTS }, (_, client) => ({ client, next: 0 }))
+  /** @type {Taken[]} */
+  const taken = []
+  const acknowledged = new Map()
+  for (const [count, signal, status, end] of /** @type {const} */ ([
+    [KILL_AT, 'SIGKILL', null, 'broken'],
+    [END_AT, 'SIGTERM', 0, 'ended'],
+  ])) {
+    const { child, url, ended } = await start()
+    const following = follow(url, taken, { count, reached: () => child.kill(signal) })
+    const produced = await Promise.all(clients.map((state) => produce(url, state)))
+    for (const [offset, value] of produced.flat()) acknowledged.set(offset, value)
+    assert.deepEqual([await following, await ended], [end, { status, stderr: '' }])
+  }
+
+  const { child, url, ended } = await start()
+  const { body } = await fetch(`${url}/records?limit=${END_AT * 10}`)
+  assert.ok(body)
+  /** @type {Taken[]} */
+  const log = []
+  for await (const record of linesOf(body)) log.push(record)
+  child.kill()
+  await ended
+
+  assert.deepEqual(log.map(({ offset }) => offset), Array.from(log, (_, offset) => offset))
+  assert.deepEqual(taken, log.slice(0, taken.length))
+  for (const [offset, value] of acknowledged) assert.deepEqual(log[offset]?.value, value)
+  for (const { client } of clients) {
+    const counts = log.flatMap(({ value }) => (value.client === client ? [value.count] : []))
+    assert.deepEqual(counts, Array.from(new Set(counts)).toSorted((a, b) => a - b))
+  }
+})
