@@ -64,14 +64,19 @@ async function crashImages(replace) {
 }
 
 /**
- * What a table makes of the disk it finds: its entries, or why it cannot be opened.
+ * What a table makes of the disk it finds: its entries after it was opened, compacted, and opened again; or why one of
+ * these failed.
  *
  * @param {CrashImage} image
  * @param {typeof replaceFile} replace
  */
 async function recovered(image, replace) {
   try {
-    const table = await Table.open(new InMemoryFileSystem({ image }), '/data', replace)
+    const fs = new InMemoryFileSystem({ image })
+    const found = await Table.open(fs, '/data', replace)
+    await found.compact()
+    await found.close()
+    const table = await Table.open(fs, '/data', replace)
     await table.close()
     return table.entries
   } catch (error) {
