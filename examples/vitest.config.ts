@@ -5,5 +5,5 @@ export default defineConfig({
   resolve: { alias: { 'node:test': 'vitest' }, conditions: ['@sq/source'] },
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
   // Some tests start processes: a slow machine is no failure, only a hang is.
-  test: { include: ['*/*.test.js'], testTimeout: 120_000 },
+  test: { include: ['*/*.test.js'], testTimeout: 120_000, isolate: false },
 })

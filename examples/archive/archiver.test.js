@@ -64,7 +64,7 @@ async function work(fs, onAcknowledged = () => {}) {
   await writer.close()
 }
 
-test('each record is in the log or in the archive, whatever a power cut leaves, and all of them move at last', async () => {
+test('each record is in the log or in the archive, whatever a power cut leaves, and all move at last', async () => {
   const fs = new InMemoryFileSystem()
   const images = new Map()
   let acknowledged = 0

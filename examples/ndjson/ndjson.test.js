@@ -54,7 +54,7 @@ function run(...args) {
 }
 
 test('an import pulls only so many lines ahead of those that are durable as maxPendingBytes lets it', async () => {
-  const [count, maxPendingBytes] = [20_000, 64 * 1024]
+  const [count, maxPendingBytes] = [5000, 64 * 1024]
   const path = join(directory, 'lines.ndjson')
   writeFileSync(path, linesOfJson(count))
   const [fs, config] = [new InMemoryFileSystem(), { dataDir: '/log', maxPendingBytes }]
