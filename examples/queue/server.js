@@ -101,8 +101,8 @@ export class QueueServer {
   async #answer(request, response) {
     const [path = '', query] = (request.url ?? '').split('?')
     const parameters = new URLSearchParams(query)
-    const name = /^\/positions\/([\w.-]{1,100})$/.exec(path)?.[1]
-    const route = `${request.method} ${name === undefined ? path : '/positions'}`
+    const [, name = ''] = /^\/positions\/([\w.-]{1,100})$/.exec(path) ?? []
+    const route = `${request.method} ${name === '' ? path : '/positions/NAME'}`
     if (route === 'POST /records') return json(response, 201, await this.#produce(request))
     if (route === 'GET /records' && parameters.has('follow')) return this.#follow(offsetIn(parameters), response)
     if (route === 'GET /records') {
@@ -110,10 +110,10 @@ export class QueueServer {
       const lines = await this.#fetch({ from: offsetIn(parameters), maxRecords, maxBytes: MAX_ANSWER_BYTES })
       return void response.writeHead(200, NDJSON).end(lines.join(''))
     }
-    if (route === 'GET /positions') return json(response, 200, { offset: this.#positions.get(name ?? '') })
-    if (route === 'PUT /positions') {
+    if (route === 'GET /positions/NAME') return json(response, 200, { offset: this.#positions.get(name) })
+    if (route === 'PUT /positions/NAME') {
       const offset = numberOf(await textOf(request), 0)
-      await this.#positions.commit(name ?? '', offset)
+      await this.#positions.commit(name, offset)
       return json(response, 200, { offset })
     }
     if (route === 'GET /health') {
@@ -145,12 +145,12 @@ export class QueueServer {
    * @param {Response} response
    */
   async #follow(from, response) {
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
     // An offset that is not there is told of while there is still a status to be sent.
     await this.#fetch({ from, maxRecords: 1 })
     response.writeHead(200, NDJSON).flushHeaders()
     const reader = this.#reader
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
     await pipeline(async function* follow() {
       try {
         for await (const record of reader.read({ from, follow: true, signal: gone.signal })) yield lineOf(record)

@@ -130,6 +130,7 @@ describe('fetching', () => {
     ['/records?limit=0', 400],
     ['/elsewhere', 404],
     ['//', 404],
+    ['/positions/', 404],
   ])) {
     test(`is refused with ${expected} for ${path}`, async () => assert.equal((await answerOf(path)).status, expected))
   }
