@@ -1,5 +1,4 @@
 /** The snippets of the README, which stand here word for word, run: with a broker that is a file of lines. */
-import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import type { FileHandle, FileSystem } from './index.ts'
 import { Random } from './index.ts'
@@ -71,17 +70,3 @@ it('makes operations fail', async () => {
   await expect(broker.publish('one')).rejects.toMatchObject({ code: 'EIO' })
   expect(await broker.messages()).toContain('one')
 })
-
-it('shows every snippet of the README', () => {
-  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-  const here = lines(readFileSync(new URL(import.meta.url), 'utf8'))
-  const snippets = Array.from(readme.matchAll(/```ts\n(.*?)```/gs), ([, snippet = '']) => lines(snippet))
-  expect(snippets).toHaveLength(3)
-  for (const snippet of snippets) expect(here).toContain(snippet)
-})
-
-/** A text without indentation, empty lines and imports. */
-function lines(text: string): string {
-  const all = text.split('\n').map((line) => line.trim())
-  return all.filter((line) => line !== '' && !line.startsWith('import ')).join('\n')
-}

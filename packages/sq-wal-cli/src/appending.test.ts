@@ -3,12 +3,13 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { NodeFileSystem } from '@sq/sim'
 import { verify, WalReader } from '@sq/storage'
 import { COMMAND, run, start } from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
-import { openExample } from './testing/example-log.ts'
+import { makeExampleLogs, openExample } from './testing/example-log.ts'
 
 // A machine that is busy with other things starts processes slowly.
 vi.setConfig({ testTimeout: 60_000 })
@@ -53,6 +54,14 @@ describe('what is appended', () => {
     const ended = await append(Buffer.from('one\n\ntwo\r\nthr\u00e9e', 'latin1'))
     expect(ended).toEqual({ status: 0, stdout: '4 records are durable in orders/0, offsets 0-3\n', stderr: '' })
     expect(await values()).toEqual(['one', '', 'two\r', 'thr\uFFFDe'])
+  })
+
+  it('JSON behind what is there, as the README shows', async () => {
+    await makeExampleLogs(place)
+    const fields = ['--key-field', 'id', '--timestamp-field', 'at']
+    const { status, stdout } = await append('{"id":7,"at":"2026-11-22T20:00Z"}\n', '--format', 'json', ...fields)
+    expect(status).toBe(0)
+    await expect(stdout).toMatchFileSnapshot(fileURLToPath(new URL('testing/expected/append.txt', import.meta.url)))
   })
 
   it('nothing', async () => {

@@ -1,0 +1,37 @@
+/** The commands that the pages tell a reader to type, taken apart. */
+import { codeBlocks, inlineCode } from './documents.ts'
+import type { Page } from './documents.ts'
+
+/** One call of a program, as typed: `sq-wal cat orders/0 --count 2`. */
+export interface Command {
+  readonly at: string
+  readonly program: string
+  readonly args: readonly string[]
+}
+
+/** The commands of a page: in blocks of `sh` and `console`, and those between backquotes that begin with a program. */
+export function commands(page: Page): Command[] {
+  const blocks = codeBlocks(page).flatMap(({ at, language, code }) => typedLines(language, code).map((line) => ({ at, line })))
+  const inline = inlineCode(page).map(({ at, code }) => ({ at, line: code }))
+  const named = inline.filter(({ line }) => /^(?:npx|pnpm|sq-wal) /.test(line))
+  return [...blocks, ...named].flatMap(({ at, line }) => calls(line).map((call) => ({ at, ...call })))
+}
+
+function typedLines(language: string, code: string): string[] {
+  const all = code.split('\n').filter((line) => line !== '')
+  if (language === 'sh') return all
+  return language === 'console' ? all.filter((line) => line.startsWith('$ ')).map((line) => line.slice(2)) : []
+}
+
+/** The calls of one line, left to right; a comment is none of it. */
+function calls(line: string): { program: string; args: string[] }[] {
+  const words = Array.from(line.matchAll(/'[^']*'|"[^"]*"|[^\s'"]+/g), ([word]) => word)
+  const comment = words.indexOf('#')
+  const typed = comment === -1 ? words : words.slice(0, comment)
+  const found: string[][] = [[]]
+  for (const word of typed) {
+    if (word === '|' || word === '&&') found.push([])
+    else found.at(-1)?.push(word)
+  }
+  return found.map(([program = '', ...args]) => ({ program, args }))
+}

@@ -1,0 +1,23 @@
+/** Runs a whole program of a page as its reader would: in an empty directory, with the packages as they are built. */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ROOT } from '../source-tree.ts'
+
+/** What it prints. It throws with what the program says on stderr where that fails. */
+export function runSample(code: string): string {
+  const place = mkdtempSync(join(tmpdir(), 'sq-sample-'))
+  try {
+    mkdirSync(join(place, 'node_modules/@sq'), { recursive: true })
+    for (const name of ['sim', 'storage']) {
+      symlinkSync(join(ROOT, `packages/sq-${name}`), join(place, 'node_modules/@sq', name))
+    }
+    writeFileSync(join(place, 'sample.mjs'), code)
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['sample.mjs'], { cwd: place, encoding: 'utf8' })
+    if (status !== 0) throw new Error(stderr)
+    return stdout
+  } finally {
+    rmSync(place, { recursive: true })
+  }
+}
