@@ -4,8 +4,8 @@
  * - `js` is a whole program. It is run; a `text` block right behind it is what it prints.
  * - `ts`, and `js` that is a part of something, stands word for word in a test, but for indentation. A comment right
  *   before the block names that file, from the root: `<!-- stands in: packages/sq-checks/src/documents/x.test.ts -->`.
- * - `sh` is commands, a line each; `console` is commands behind `$ ` and what they print. The commands are looked up, see
- *   `commands.test.ts`. What is printed stands in the file that the comment names, or `<!-- differs each time -->`.
+ * - `sh` is commands, a line each; `console` is commands behind `$ ` and what they print. `commands.test.ts` looks the
+ *   commands up. What is printed stands in the file that the comment names, or `<!-- differs each time -->`.
  * - `text` is a diagram or bytes. There is nothing else.
  */
 import { readFileSync } from 'node:fs'
@@ -39,7 +39,8 @@ it.each(parts)('the block at $at stands word for word in the file that it names'
   const isThere = lines(file).includes(lines(language === 'console' ? printed(code) : code))
   expect(isThere, `it does not stand in ${named}`).toBe(true)
   expect(importedNames(code).filter((name) => !importedNames(file).includes(name))).toEqual([])
-  for (const [, source = ''] of code.matchAll(/^import .* from '([^']+)'/gm)) expect(() => resolve(source)).not.toThrow()
+  const sources = code.matchAll(/^import .* from '([^']+)'/gm)
+  for (const [, source = ''] of sources) expect(() => resolve(source)).not.toThrow()
 })
 
 /** The lines of a text, each from its first letter on, without empty ones and imports. */

@@ -1,6 +1,6 @@
 /** The commands that the pages tell a reader to type, taken apart. */
 import { codeBlocks, inlineCode } from './documents.ts'
-import type { Page } from './documents.ts'
+import type { CodeBlock, Page } from './documents.ts'
 
 /** One call of a program, as typed: `sq-wal cat orders/0 --count 2`. */
 export interface Command {
@@ -11,13 +11,13 @@ export interface Command {
 
 /** The commands of a page: in blocks of `sh` and `console`, and those between backquotes that begin with a program. */
 export function commands(page: Page): Command[] {
-  const blocks = codeBlocks(page).flatMap(({ at, language, code }) => typedLines(language, code).map((line) => ({ at, line })))
+  const blocks = codeBlocks(page).flatMap((block) => typedLines(block).map((line) => ({ at: block.at, line })))
   const inline = inlineCode(page).map(({ at, code }) => ({ at, line: code }))
   const named = inline.filter(({ line }) => /^(?:npx|pnpm|sq-wal) /.test(line))
   return [...blocks, ...named].flatMap(({ at, line }) => calls(line).map((call) => ({ at, ...call })))
 }
 
-function typedLines(language: string, code: string): string[] {
+function typedLines({ language, code }: CodeBlock): string[] {
   const all = code.split('\n').filter((line) => line !== '')
   if (language === 'sh') return all
   return language === 'console' ? all.filter((line) => line.startsWith('$ ')).map((line) => line.slice(2)) : []
