@@ -1,8 +1,6 @@
 /**
  * The file system as a log needs it: few methods, absolute positions, and one promise each about what a power cut
  * leaves. `NodeFileSystem` and `InMemoryFileSystem` keep these promises; `@sq/sim/testing` checks them.
- *
- * Failures reject with an `Error` whose `code` is the system's own name for them (`ENOENT`, `EIO`, `ENOSPC`, ...).
  */
 
 /**
@@ -14,6 +12,7 @@
  */
 export type OpenMode = 'read' | 'read-write' | 'create'
 
+/** What is at a path. */
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'other'
   /** Size in bytes; of no meaning for a directory. */
@@ -25,6 +24,10 @@ export interface FileStat {
   readonly identity: string
 }
 
+/**
+ * Names, and the files behind them. Calls may overlap. Failures reject with an `Error` whose `code` is the system's own
+ * name for them (`ENOENT`, `EIO`, `ENOSPC`, ...).
+ */
 export interface FileSystem {
   /**
    * Opens a file. Its name is durable only after `syncDirectory` of the directory that holds it.

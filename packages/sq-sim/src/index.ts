@@ -1,4 +1,8 @@
-/** The file system's promises, the real one, the clocks, and seeded randomness. */
+/**
+ * The file system's promises, the real one, the clocks, and seeded randomness.
+ *
+ * @module @sq/sim
+ */
 export type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from './file-system.ts'
 export type { Clock } from './clock.ts'
 export { ManualClock, SystemClock } from './clock.ts'

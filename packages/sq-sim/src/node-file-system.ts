@@ -11,6 +11,7 @@ import { Gate } from './gate.ts'
 import { checkPosition, codeOf, lockedError, named, systemError } from './system-error.ts'
 import { isPassing, WriteProgress } from './write-progress.ts'
 
+/** How a real disk is used. */
 export interface NodeFileSystemOptions {
   /**
    * Do durable writes on the calling thread: the lowest latency for one producer, but nothing else in the process runs
@@ -33,6 +34,7 @@ const O_DSYNC = process.platform === 'darwin' ? 0 : (optional.O_DSYNC ?? 0)
 /** Enough for an interrupted call to get through, and an end for one that never does. */
 const MAX_READ_ATTEMPTS = 16
 
+/** The file system of the machine. One object serves a whole process, and need not be closed. */
 export class NodeFileSystem implements FileSystem {
   readonly #blocking: boolean
   readonly #unlocked: boolean

@@ -1,4 +1,8 @@
-/** A durable, segmented write-ahead log: one writer per partition, any number of readers. */
+/**
+ * A durable, segmented write-ahead log: one writer per partition, any number of readers.
+ *
+ * @module @sq/storage
+ */
 export type { WalConfig } from './config.ts'
 export type { Damage, WalErrorCode } from './errors.ts'
 export {

@@ -27,6 +27,7 @@ export interface CrashPoint {
  */
 export type Fill = 'zeros' | 'garbage' | 'stale'
 
+/** One of the things that a power cut may leave: for each crash point the alternative that is on the disk. */
 export interface CrashChoice {
   /** The alternative of each crash point, in their order; 0 for those left out. */
   readonly picks: readonly number[]

@@ -30,6 +30,7 @@ export interface Delay {
   readonly turns: number
 }
 
+/** The paths a rule is about: one, those with a match, or those for which a function says true. */
 export type PathMatch = string | RegExp | ((path: string) => boolean)
 
 /** `next`: once. `nth`: once, the n-th time (1 is the next). `chance`: each time with that probability. */
@@ -39,6 +40,7 @@ export type FaultTime =
   | { readonly nth: number }
   | { readonly chance: number; readonly random: Random }
 
+/** Which operations are to meet a fault, when, and which. */
 export interface FaultRule {
   readonly on: Operation | readonly Operation[]
   /**
@@ -55,6 +57,7 @@ export interface FaultRule {
 export interface ActiveRule {
   /** How often it struck. */
   readonly hits: number
+  /** It does not strike again. Without effect on a rule that is gone. */
   remove(): void
 }
 
@@ -125,6 +128,7 @@ class HeldDelay implements Delay {
   }
 }
 
+/** The rules by which one file system fails. */
 export class Faults {
   readonly #rules = new Set<Rule>()
   readonly #held = new Set<HeldDelay>()

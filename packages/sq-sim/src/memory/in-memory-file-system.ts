@@ -16,6 +16,7 @@ import type { FailedSyncModel, Place } from './machine.ts'
 import { Machine } from './machine.ts'
 import type { Operation, Operations } from './operations.ts'
 
+/** What the disk holds at first, and how it misbehaves. */
 export interface InMemoryFileSystemOptions {
   /** What the disk holds, all of it durable; only `/`, if not given. */
   readonly image?: CrashImage

@@ -1,4 +1,8 @@
-/** The in-memory file system, its faults and its crashes. Needs memfs. */
+/**
+ * The in-memory file system, its faults and its crashes. Needs memfs.
+ *
+ * @module @sq/sim/memory
+ */
 export type { InMemoryFileSystemOptions } from './in-memory-file-system.ts'
 export { InMemoryFileSystem } from './in-memory-file-system.ts'
 export type { FailedSyncModel } from './machine.ts'

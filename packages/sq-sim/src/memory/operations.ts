@@ -41,8 +41,10 @@ export interface OperationEvent extends Target {
   readonly error?: unknown
 }
 
+/** Told of each operation twice, as it begins and as it ends, in that turn. */
 export type OperationListener = (event: OperationEvent) => void
 
+/** Counts what a file system does, tells observers of it, and records it. */
 export class Operations {
   readonly #counts = new Map<Operation, number>()
   readonly #listeners = new Set<OperationListener>()
@@ -112,6 +114,7 @@ export class Trace {
     return this.#bytes.copy().digest('hex')
   }
 
+  /** Records nothing more. What was recorded stays. */
   stop(): void {
     this.#stop()
   }

@@ -19,12 +19,14 @@ export interface FileSystemUnderTest {
 
 /** A file system whose power can be cut: only what was made durable is left, and every handle is dead. */
 export interface CrashableFileSystem extends FileSystemUnderTest {
+  /** Resolves when `fs` is the machine after the power cut. */
   readonly cutPower: () => void | Promise<void>
 }
 
 /** A test: a fact, in the present tense, and the function that rejects when it does not hold. */
 export interface FileSystemTest<Under = FileSystemUnderTest> {
   readonly name: string
+  /** Rejects where it does not hold. */
   readonly run: (under: Under) => Promise<void>
 }
 

@@ -1,3 +1,7 @@
-/** The conformance suite that every `FileSystem` must pass. */
+/**
+ * The conformance suite that every `FileSystem` must pass.
+ *
+ * @module @sq/sim/testing
+ */
 export type { CrashableFileSystem, FileSystemTest, FileSystemUnderTest } from './conformance.ts'
 export { crashTests, fileSystemTests } from './conformance.ts'

@@ -73,6 +73,7 @@ export interface LogProblem extends Damage {
  */
 export type NoteKind = 'torn' | 'void' | 'mark' | 'kept' | 'strange'
 
+/** Something found that is no problem, where it is, and what it is in words. */
 export interface LogNote {
   readonly kind: NoteKind
   readonly path: string

@@ -1,6 +1,7 @@
 /** What of a log is to be read, as the caller says it and as the reader uses it. */
 import { checkOffset, show } from '../config.ts'
 
+/** What of a log to read. An option that is not known is refused with a `TypeError`. */
 export interface ReadOptions {
   /** The first offset to read; the log's first one if not given. The log's next offset is allowed. */
   readonly from?: bigint | undefined

@@ -33,6 +33,10 @@ export interface ReaderStats {
   readonly bytes: number
 }
 
+/**
+ * Reads one partition's log. Any number of readers may have it open, beside a writer or without one, here or in other
+ * processes; each may have any number of iterations under way.
+ */
 export class WalReader implements AsyncDisposable {
   readonly #fs: FileSystem
   readonly #partition: Partition
@@ -111,6 +115,7 @@ export class WalReader implements AsyncDisposable {
     return Promise.resolve()
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -25,6 +25,7 @@ export interface ChosenRepair {
   readonly repair: RepairKind
 }
 
+/** What a repair takes time and numbers from, for tests. */
 export interface RepairOptions {
   /** The machine's clocks, if not given. */
   readonly clock?: Clock

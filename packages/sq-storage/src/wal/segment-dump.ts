@@ -36,6 +36,10 @@ interface DumpedFrame extends DumpedPart {
   readonly header: FrameHeader
 }
 
+/**
+ * What stands at `[from, to)` of a segment file, with its bytes: the segment header, a frame that verifies and what its
+ * body says, or bytes that do not verify.
+ */
 export type SegmentPart =
   | (DumpedPart & { readonly kind: 'segment-header'; readonly segment: SegmentHeader })
   | (DumpedFrame & { readonly kind: 'open'; readonly open: OpenBody })

@@ -39,6 +39,7 @@ const MAX_GATHERED_BYTES = 8 * 1024 * 1024
 /** What an append that waits costs beside its bytes: a promise, its functions, a place in a list. */
 const APPEND_ALLOWANCE_BYTES = 256
 
+/** What a writer is given besides its config; none of it need be. */
 export interface WalWriterOptions {
   /** The machine's clocks, if not given. */
   readonly clock?: Clock
@@ -62,6 +63,10 @@ interface Held {
   readonly meter: WriterMeter
 }
 
+/**
+ * Writes one partition's log, and is the only one that does as long as it is open. Many calls may
+ * be under way at once: they take effect in the order in which they were made, and concurrent appends share commits.
+ */
 export class WalWriter implements AsyncDisposable {
   /** What opening the log found and did. */
   readonly recovery: Recovery
@@ -248,6 +253,7 @@ export class WalWriter implements AsyncDisposable {
     return this.#closing
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
