@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import * as command from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 import { makeExampleLogs, openExample } from './testing/example-log.ts'
+import { makePicturedLog } from './testing/pictured-log.ts'
 
 // A machine that is busy with other things starts processes slowly.
 vi.setConfig({ testTimeout: 30_000 })
@@ -59,6 +60,14 @@ describe('what is written', () => {
     const { status } = await run('segments', 'data/orders/0', '--svg', 'orders.svg')
     expect(status).toBe(0)
     await expect(readFileSync(join(place, 'orders.svg'), 'utf8')).toMatchFileSnapshot(expected('segments.svg'))
+  })
+
+  it('as the figure that the README shows', async () => {
+    await makePicturedLog(join(place, 'pictured'))
+    const { status, stderr } = await run('segments', 'pictured/orders/0', '--svg', 'log.svg')
+    expect([stderr, status]).toEqual(['', 0])
+    const shown = fileURLToPath(new URL('../../../docs/log.svg', import.meta.url))
+    await expect(readFileSync(join(place, 'log.svg'), 'utf8')).toMatchFileSnapshot(shown)
   })
 
   it('of a damaged file, with what is bad in it', async () => {
