@@ -99,6 +99,12 @@ describe('who may import whom', () => {
     expect(importsBeyond(codecs, new RegExp(`^(node:zlib|node:path|packages/sq-storage/src/config.ts)$|${codec.source}`))).toEqual([])
   })
 
+  test('what reads a log leads to nothing that writes one', () => {
+    const reading = ['reader', 'segments', 'partitions', 'segment-dump', 'verify'].map((name) => `packages/sq-storage/src/wal/${name}.ts`)
+    const writing = /\/(writer|log-tail|recovery|repair|truncation|kept-segments|active-segment|commit|segment-directory|partition-lock)\.ts$/
+    expect(reachable(storage, reading).filter((path) => writing.test(path))).toEqual([])
+  })
+
   test('only those who make segments take more than types from @sq/sim', () => {
     const others = except(storage, /\/wal\/(writer|repair)\.ts$/)
     const values = offenders(others, ({ imports }) => imports.find(({ target, typeOnly }) => target === '@sq/sim' && !typeOnly)?.target)
@@ -132,6 +138,16 @@ test('only random makes random numbers', () => {
 test('what a package exports is listed by name', () => {
   expect(offenders([...sim, ...storage, ...cli], ({ code }) => /^export \*/m.exec(code)?.[0])).toEqual([])
 })
+
+/** The files that run when some are imported. */
+function reachable(files: readonly SourceFile[], from: readonly string[]): string[] {
+  const byPath = new Map(files.map((file) => [file.path, file]))
+  const found = new Set(from)
+  for (const path of found) {
+    for (const { target, typeOnly } of byPath.get(path)?.imports ?? []) if (!typeOnly) found.add(target)
+  }
+  return [...found]
+}
 
 /** A circle of imports that exists when the code runs, as the paths on it; undefined if there is none. */
 function circle(files: readonly SourceFile[]): string[] | undefined {
