@@ -1,54 +1,113 @@
-/** `pnpm bench [--quick] [--out DIR] [scenario...]`: measures, in a directory of its own in the working directory. */
+/**
+ * `pnpm bench [--quick] [--rounds N] [--only NAME] [--minutes N] [--out DIR] [part...]`: measures, in a directory of
+ * its own in the working directory.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { appending } from './appending/main.ts'
+import { SystemClock } from '@sq/sim'
+import { CONTENDER_NAMES, appending } from './appending/main.ts'
+import { diagnostics } from './diagnostics.ts'
 import { followers } from './followers.ts'
-import { memory } from './memory.ts'
+import { tableToMarkdown } from './markdown.ts'
+import { memory } from './memory/main.ts'
 import { opening } from './opening.ts'
+import type { Chart, Part, Settings, Table } from './part.ts'
 import { partitions } from './partitions.ts'
 import { replay } from './replay.ts'
+import { writeResults } from './results-folder.ts'
 import { seek } from './seek.ts'
 
-const { values: options, positionals } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== '--'),
-  options: { quick: { type: 'boolean', default: false }, out: { type: 'string' } },
-  allowPositionals: true,
-})
-const { quick, out = null } = options
+const PARTS = { append: appending, replay, seek, opening, followers, partitions, diagnostics, memory } as const
+type Name = keyof typeof PARTS
 
-/** By name; each prints what it has measured. */
-const SCENARIOS = {
-  append: (directory: string) => appending(directory, { quick, out }),
-  replay,
-  seek,
-  opening,
-  followers,
-  partitions,
-  memory,
-} as const
-/** `memory` writes and reads 10 GiB: only on request. */
-const USUAL: readonly Name[] = quick ? ['append'] : ['append', 'replay', 'seek', 'opening', 'followers', 'partitions']
+/** `memory` takes ten minutes: only on request. */
+const USUAL: readonly Name[] = ['append', 'replay', 'seek', 'opening', 'followers', 'partitions', 'diagnostics']
 
-type Name = keyof typeof SCENARIOS
+const ROUNDS = 5
+const QUICK_ROUNDS = 3
+const MINUTES = 10
 
-function isName(name: string): name is Name {
-  return Object.hasOwn(SCENARIOS, name)
+/** What a run was asked for. */
+interface Request {
+  readonly parts: readonly Name[]
+  readonly settings: Settings
+  /** Where results are kept; null: nowhere. */
+  readonly out: string | null
 }
 
-const unknown = positionals.find((name) => !isName(name))
-if (unknown === undefined) {
+/** Throws an error that says what is wrong with the arguments. */
+function parse(args: readonly string[]): Request {
+  const { values, positionals } = parseArgs({
+    args: args.filter((argument) => argument !== '--'),
+    options: {
+      quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      only: { type: 'string', multiple: true, default: [] },
+      minutes: { type: 'string' },
+      out: { type: 'string' },
+    },
+    allowPositionals: true,
+  })
+  const { quick, only, out = null } = values
+  const unknown = positionals.find((name) => !isName(name))
+  if (unknown !== undefined) throw new Error(noSuch('part', unknown, Object.keys(PARTS)))
+  const nobody = only.find((begin) => !CONTENDER_NAMES.some((name) => name.startsWith(begin)))
+  if (nobody !== undefined) throw new Error(noSuch('contender whose name begins with', nobody, CONTENDER_NAMES))
+  const named = positionals.filter((name) => isName(name))
+  return {
+    parts: named.length > 0 ? named : quick ? ['append'] : USUAL,
+    settings: {
+      quick,
+      rounds: positive('--rounds', values.rounds) ?? (quick ? QUICK_ROUNDS : ROUNDS),
+      isWanted: (name) => only.length === 0 || only.some((begin) => name.startsWith(begin)),
+      minutes: positive('--minutes', values.minutes) ?? MINUTES,
+    },
+    out,
+  }
+}
+
+function isName(name: string): name is Name {
+  return Object.hasOwn(PARTS, name)
+}
+
+function noSuch(what: string, given: string, known: readonly string[]): string {
+  return `there is no ${what} ${JSON.stringify(given)}: there are ${known.join('; ')}`
+}
+
+function positive(option: string, given: string | undefined): number | null {
+  if (given === undefined) return null
+  if (!/^[1-9]\d{0,3}$/.test(given)) throw new Error(`${option} takes a whole number from 1 to 9999, not ${given}`)
+  return Number(given)
+}
+
+async function run({ parts, settings, out }: Request): Promise<void> {
+  const clock = new SystemClock()
+  const beganMs = clock.monotonic()
   const directory = await mkdtemp(join(process.cwd(), 'sq-bench-'))
   try {
-    for (const name of positionals.length > 0 ? positionals.filter((named) => isName(named)) : USUAL) {
-      process.stdout.write(`${name}\n`)
-      await SCENARIOS[name](join(directory, name))
+    for (const name of parts) {
+      const place = join(directory, name)
+      const part: Part = PARTS[name]
+      const found: (Table | Chart)[] = []
+      for await (const each of part(place, settings)) {
+        found.push(each)
+        if ('figures' in each) process.stdout.write(`${tableToMarkdown(each)}\n`)
+      }
+      if (out !== null) await writeResults(out, name, found)
+      await rm(place, { recursive: true, force: true })
     }
   } finally {
     await rm(directory, { recursive: true })
   }
-} else {
-  const known = Object.keys(SCENARIOS).join(', ')
-  process.stderr.write(`there is no scenario ${JSON.stringify(unknown)}: there are ${known}\n`)
+  process.stderr.write(`${((clock.monotonic() - beganMs) / 60_000).toFixed(1)} minutes\n`)
+}
+
+let request: Request | null = null
+try {
+  request = parse(process.argv.slice(2))
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 2
 }
+if (request !== null) await run(request)

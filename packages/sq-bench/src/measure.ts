@@ -1,8 +1,7 @@
-/** Times something, some rounds of it, and prints what came out, best and median. */
+/** Times something, and finds the middle of what came out. */
 import { SystemClock } from '@sq/sim'
 
 const clock = new SystemClock()
-const ROUNDS = 5
 
 /** Milliseconds that something takes. */
 export async function timeOf(work: () => Promise<unknown>): Promise<number> {
@@ -11,33 +10,23 @@ export async function timeOf(work: () => Promise<unknown>): Promise<number> {
   return clock.monotonic() - began
 }
 
-/** Runs something again and again, and resolves with how long each round took, in milliseconds, shortest first. */
-export async function rounds(work: () => Promise<unknown>): Promise<number[]> {
+/** Runs something again and again, and resolves with how long each round took, in milliseconds. */
+export async function timesOf(rounds: number, work: () => Promise<unknown>): Promise<number[]> {
   const times: number[] = []
-  for (let round = 0; round < ROUNDS; round++) times.push(await timeOf(work))
-  return times.toSorted((one, other) => one - other)
+  for (let round = 0; round < rounds; round++) times.push(await timeOf(work))
+  return times
 }
 
-export function median(sorted: readonly number[]): number {
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+/** The middle one, whatever their order; NaN of none. */
+export function median(figures: readonly number[]): number {
+  return inOrder(figures)[Math.floor(figures.length / 2)] ?? Number.NaN
 }
 
-/** `  read: 3.12 M records/s, 0.39 GB/s; best 3.30 M/s`: for rounds that each took a number of records and bytes. */
-export function printRate(
-  what: string,
-  times: readonly number[],
-  { records, bytes }: { records: number; bytes: number },
-): void {
-  const [best = Number.NaN, middle] = [times[0], median(times)]
-  const gigabytes = (bytes / middle / 1e6).toFixed(2)
-  print(`${what}: ${millions(records, middle)} M records/s, ${gigabytes} GB/s; best ${millions(records, best)} M/s`)
+export function inOrder(figures: readonly number[]): number[] {
+  return figures.toSorted((one, other) => one - other)
 }
 
-/** Millions a second. */
-function millions(count: number, ms: number): string {
-  return (count / ms / 1000).toFixed(2)
-}
-
-export function print(text: string): void {
-  process.stdout.write(`  ${text}\n`)
+/** The smallest and the largest, as text: `1.20 to 1.31`. */
+export function spread(figures: readonly number[], show: (figure: number) => string): string {
+  return `${show(Math.min(...figures))} to ${show(Math.max(...figures))}`
 }

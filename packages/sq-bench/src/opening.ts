@@ -6,16 +6,31 @@ import type { FileHandle, OpenMode } from '@sq/sim'
 import { WalWriter } from '@sq/storage'
 import type { WalConfig } from '@sq/storage'
 import { openWriter, PARTITION, TOPIC } from './filled-log.ts'
-import { median, print, rounds } from './measure.ts'
+import { decimals, thousands } from './markdown.ts'
+import { median, spread, timesOf } from './measure.ts'
+import type { Settings, Table } from './part.ts'
 
 const SEGMENTS = 1000
 
-export async function opening(directory: string): Promise<void> {
-  await sealed({ dataDir: join(directory, 'sealed') })
-  await torn(directory)
+/** How long a writer took to open, and what it had to look at. */
+interface Opened {
+  readonly log: string
+  readonly timesMs: readonly number[]
+  readonly segmentBytes: number
+  /** Null where it was not counted. */
+  readonly bytesRead: number | null
 }
 
-async function sealed(config: WalConfig): Promise<void> {
+export async function* opening(directory: string, { rounds }: Settings): AsyncGenerator<Table> {
+  const figures = [await sealed({ dataDir: join(directory, 'sealed') }, rounds), await torn(directory, rounds)]
+  const whole = decimals(0)
+  const rows = figures.map(({ log, timesMs, bytesRead }) => {
+    return [log, whole(median(timesMs)), spread(timesMs, whole), bytesRead === null ? '' : thousands(bytesRead)]
+  })
+  yield { title: 'Opening a writer', columns: ['', 'ms', 'rounds', 'bytes read'], rows, figures }
+}
+
+async function sealed(config: WalConfig, rounds: number): Promise<Opened> {
   const made = await openWriter(config)
   const value = Buffer.alloc(100_000)
   for (let segment = 0; segment < SEGMENTS; segment++) {
@@ -24,16 +39,17 @@ async function sealed(config: WalConfig): Promise<void> {
   }
   await made.close()
   const fs = new MeteredFileSystem()
-  const times = await rounds(async () => {
+  const timesMs = await timesOf(rounds, async () => {
     fs.bytesRead = 0
     const writer = await WalWriter.open(fs, config, TOPIC, PARTITION)
     await writer.close()
   })
-  print(`a writer on ${SEGMENTS} sealed segments: ${median(times).toFixed(0)} ms, ${fs.bytesRead} bytes read`)
+  const log = `${thousands(SEGMENTS)} sealed segments`
+  return { log, timesMs, segmentBytes: value.length, bytesRead: fs.bytesRead }
 }
 
 /** Records of 256 bytes, 64 to a commit, in one segment that is nearly full; the last commit is cut. */
-async function torn(directory: string): Promise<void> {
+async function torn(directory: string, rounds: number): Promise<Opened> {
   const whole = join(directory, 'whole')
   const made = await openWriter({ dataDir: whole })
   const value = Buffer.alloc(256, 'value ')
@@ -44,7 +60,7 @@ async function torn(directory: string): Promise<void> {
   let round = 0
   let bytes = 0
   const copies: string[] = []
-  for (let copy = 0; copy < 5; copy++) {
+  for (let copy = 0; copy < rounds; copy++) {
     const dataDir = join(directory, `torn-${copy}`)
     await mkdir(dataDir)
     await cp(whole, dataDir, { recursive: true })
@@ -55,12 +71,13 @@ async function torn(directory: string): Promise<void> {
     copies.push(dataDir)
   }
   await made.close()
-  const times = await rounds(async () => {
+  const timesMs = await timesOf(rounds, async () => {
     const writer = await openWriter({ dataDir: copies[round++] ?? '' })
     if (writer.recovery.kind !== 'torn') throw new Error(`the log is ${writer.recovery.kind}`)
     await writer.close()
   })
-  print(`a writer on a torn segment of ${(bytes / 1e6).toFixed(0)} MB, ${records} records: ${median(times).toFixed(0)} ms`)
+  const log = `a torn segment of ${(bytes / 1e6).toFixed(0)} MB, ${thousands(records)} records`
+  return { log, timesMs, segmentBytes: bytes, bytesRead: null }
 }
 
 /** The real file system, counting the bytes that are read. */

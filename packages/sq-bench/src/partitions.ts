@@ -1,14 +1,15 @@
 /** Many partitions with one producer each, beside as many files that are written durably through the same threads. */
 import * as fs from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SystemClock } from '@sq/sim'
 import { WalWriter } from '@sq/storage'
 import { fs as nodeFileSystem } from './filled-log.ts'
-import { median, print } from './measure.ts'
+import { decimals, thousands } from './markdown.ts'
+import { inOrder, median, spread } from './measure.ts'
+import type { Settings, Table } from './part.ts'
 
 const PARTITIONS = 1000
-const ROUNDS = 5
 const DURATION_MS = 3000
 const VALUE = Buffer.alloc(256, 'value ')
 
@@ -23,25 +24,33 @@ interface Measured {
   readonly p99s: readonly number[]
 }
 
-export async function partitions(directory: string): Promise<void> {
-  const shares: number[] = []
-  const worst: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
+export async function* partitions(directory: string, { rounds }: Settings): AsyncGenerator<Table> {
+  const figures: { raw: Measured; ours: Measured }[] = []
+  for (let round = 0; round < rounds; round++) {
     const place = join(directory, String(round))
     await mkdir(place, { recursive: true })
     const raw = await withFiles(place, measure)
-    const ours = await withWriters(place, measure)
-    shares.push(ours.perSecond / raw.perSecond)
-    worst.push((ours.p99s.at(-1) ?? Number.NaN) / median(ours.p99s))
-    print(`files ${raw.perSecond.toFixed(0)} a second, partitions ${ours.perSecond.toFixed(0)}; ${showLate(ours)}`)
+    figures.push({ raw, ours: await withWriters(place, measure) })
+    await rm(place, { recursive: true })
   }
-  const [share, late] = [shares, worst].map((figures) => median(sorted(figures)).toFixed(2))
-  print(`${PARTITIONS} partitions append ${share} x what ${PARTITIONS} files take`)
-  print(`the slowest one's p99 is ${late} x the median one's`)
+  const ratio = decimals(2, ' x')
+  const rows = [
+    row('files, values/s', figures.map(({ raw }) => raw.perSecond), thousands),
+    row('partitions, values/s', figures.map(({ ours }) => ours.perSecond), thousands),
+    row('partitions beside files', figures.map(({ raw, ours }) => ours.perSecond / raw.perSecond), ratio),
+    row("the median partition's p99, ms", figures.map(({ ours }) => median(ours.p99s)), thousands),
+    row("the slowest one's beside it", figures.map(({ ours }) => worst(ours) / median(ours.p99s)), ratio),
+  ]
+  const title = `${thousands(PARTITIONS)} partitions, beside as many files`
+  yield { title, columns: ['', 'median', 'rounds'], rows, figures }
 }
 
-function showLate({ p99s }: Measured): string {
-  return `p99 ${median(p99s).toFixed(0)} ms, of the slowest ${(p99s.at(-1) ?? Number.NaN).toFixed(0)} ms`
+function row(what: string, all: readonly number[], show: (figure: number) => string): string[] {
+  return [what, show(median(all)), spread(all, show)]
+}
+
+function worst({ p99s }: Measured): number {
+  return p99s.at(-1) ?? Number.NaN
 }
 
 /** All append at once, each one value after another. */
@@ -59,11 +68,11 @@ async function measure(appends: readonly Append[]): Promise<Measured> {
         latencies.push(nowMs - begunMs)
       }
       count += latencies.length
-      const inOrder = sorted(latencies)
-      return inOrder[Math.floor(0.99 * inOrder.length)] ?? Number.NaN
+      const sorted = inOrder(latencies)
+      return sorted[Math.floor(0.99 * sorted.length)] ?? Number.NaN
     }),
   )
-  return { perSecond: (1000 * count) / (clock.monotonic() - beganMs), p99s: sorted(p99s) }
+  return { perSecond: (1000 * count) / (clock.monotonic() - beganMs), p99s: inOrder(p99s) }
 }
 
 /** A record takes so many bytes more in a log. */
@@ -97,8 +106,4 @@ async function withWriters(place: string, use: (appends: readonly Append[]) => P
   const measured = await use(writers.map((writer): Append => () => writer.append(null, VALUE, [], 0)))
   await Promise.all(writers.map((writer) => writer.close()))
   return measured
-}
-
-function sorted(values: readonly number[]): number[] {
-  return values.toSorted((one, other) => one - other)
 }

@@ -1,7 +1,8 @@
 /** Finds one record in logs of different sizes, by offset and by time: how long until it is there. */
 import { Random } from '@sq/sim'
 import { makeLog, openReader } from './filled-log.ts'
-import { median, print, timeOf } from './measure.ts'
+import { inOrder, median, timeOf } from './measure.ts'
+import type { Table } from './part.ts'
 
 const SEEKS = 300
 const VALUE_BYTES = 1000
@@ -9,9 +10,11 @@ const VALUE_BYTES = 1000
 const BURST = 64
 const SIZES = [64_000_000, 1_073_741_824]
 
-export async function seek(directory: string): Promise<void> {
+export async function* seek(directory: string): AsyncGenerator<Table> {
+  const figures: unknown[] = []
+  const rows: string[][] = []
   for (const totalBytes of SIZES) {
-    const config = { dataDir: `${directory}-${totalBytes}` }
+    const config = { dataDir: `${directory}/${totalBytes}` }
     const records = await makeLog(config, { valueBytes: VALUE_BYTES, totalBytes, burst: BURST })
     const reader = await openReader(config)
     const random = new Random(1)
@@ -20,11 +23,11 @@ export async function seek(directory: string): Promise<void> {
       time: (place: number) => ({ fromTimestampMs: place }),
     }
     for (const [what, options] of Object.entries(by)) {
-      const times: number[] = []
+      const timesMs: number[] = []
       const before = process.cpuUsage()
       for (let i = 0; i < SEEKS; i++) {
         const place = random.int(records)
-        times.push(await timeOf(async () => {
+        timesMs.push(await timeOf(async () => {
           for await (const { offset } of reader.read(options(place))) {
             if (offset !== BigInt(place)) throw new Error(`found ${offset}, looked for ${place}`)
             break
@@ -32,10 +35,13 @@ export async function seek(directory: string): Promise<void> {
         }))
       }
       const { user, system } = process.cpuUsage(before)
-      const sorted = times.toSorted((one, other) => one - other)
       const processorMs = (user + system) / SEEKS / 1000
-      const figures = `median ${median(sorted).toFixed(2)} ms, processor ${processorMs.toFixed(2)} ms`
-      print(`by ${what} in ${(totalBytes / 1e6).toFixed(0)} MB: first ${times[0]?.toFixed(2)} ms, ${figures}`)
+      const p99 = inOrder(timesMs)[Math.floor(0.99 * SEEKS)] ?? Number.NaN
+      const shown = [timesMs[0] ?? Number.NaN, median(timesMs), p99, processorMs].map((ms) => ms.toFixed(2))
+      rows.push([`by ${what} in ${(totalBytes / 1e6).toFixed(0)} MB`, ...shown])
+      figures.push({ by: what, totalBytes, records, timesMs, processorMs })
     }
   }
+  const columns = ['', 'first ms', 'median', 'p99', 'processor ms each']
+  yield { title: `Finding one record, ${SEEKS} times`, columns, rows, figures }
 }

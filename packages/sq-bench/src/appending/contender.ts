@@ -1,4 +1,4 @@
-/** What is measured: something that makes values durable. */
+/** What is measured: something that makes values durable, here or in a program of its own. */
 
 /** A place to append to, opened for one measurement. */
 export interface Appender {
@@ -9,16 +9,29 @@ export interface Appender {
   close(): Promise<void>
 }
 
-export interface Contender {
+/** What is known of a contender before it runs. */
+export interface Described {
   readonly name: string
-  /** `limit`: the disk without a log; `ours`; `peer`: what others have. */
-  readonly kind: 'limit' | 'ours' | 'peer'
+  /** `limit`: the disk without a log; `ours`; `peer`: what others have for Node; `native`: what they have elsewhere. */
+  readonly kind: 'limit' | 'ours' | 'peer' | 'native'
   /** Whether it blocks the event loop while the disk works. */
   readonly blocks: boolean
   /** Whether it gathers the appends of several producers: without that, only one producer makes sense. */
   readonly gathers: boolean
-  /** What must be known of the promise it keeps; null where an acknowledged value is durable. */
+  /** What must be known of the promise it keeps, or how it keeps it; null where there is nothing to say. */
   readonly caveat: string | null
+}
+
+/** Something in this process. */
+export interface OpenedContender extends Described {
   /** In a directory that is there and empty. */
   open(directory: string): Promise<Appender>
 }
+
+/** A program that does a measurement by itself; its sources say how it is called. */
+interface ProgramContender extends Described {
+  /** The path of what is run. */
+  readonly program: string
+}
+
+export type Contender = OpenedContender | ProgramContender

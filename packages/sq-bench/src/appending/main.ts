@@ -2,18 +2,19 @@
  * Appending, beside the disk without a log and beside what others have: all in one run, in turn, several rounds. Only
  * the ratios within a run mean something.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { print } from '../measure.ts'
-import { drawLatency, drawThroughput } from './charts.ts'
+import type { Chart, Settings, Table } from '../part.ts'
+import { drawLatency } from './charts/latency.ts'
+import { drawThroughput } from './charts/throughput.ts'
 import type { Contender } from './contender.ts'
 import { measure, takesPart } from './measure.ts'
 import type { Measurement } from './measure.ts'
 import { LIMITS, OURS } from './own.ts'
-import { installPeers } from './peers.ts'
+import { installPeers, NODE_PEER_NAMES } from './peers/install.ts'
+import { buildNativePeers, NATIVE_PEER_NAMES } from './peers/native.ts'
 import { SCENARIOS } from './scenarios.ts'
 import type { Scenario } from './scenarios.ts'
-import { writeTable } from './table.ts'
+import { tableOfAll, tableOfScenario } from './tables.ts'
 
 /** What was measured of a contender in a scenario, a measurement a round. */
 export interface Result {
@@ -22,46 +23,49 @@ export interface Result {
   readonly rounds: readonly Measurement[]
 }
 
-const ROUNDS = 5
 const DURATION_MS = 1500
-const QUICK_ROUNDS = 3
 const QUICK_DURATION_MS = 600
 
-/**
- * Quick: ourselves and the disk, in less than a minute; else with the peers. Where a directory is given, all figures
- * and charts of them are written there.
- */
-export async function appending(
-  directory: string,
-  { quick, out }: { quick: boolean; out: string | null },
-): Promise<void> {
-  const contenders = [...OURS, ...LIMITS, ...(quick ? [] : installPeers())]
-  const rounds = quick ? QUICK_ROUNDS : ROUNDS
-  const durationMs = quick ? QUICK_DURATION_MS : DURATION_MS
+export const CONTENDER_NAMES: readonly string[] = [
+  ...[...OURS, ...LIMITS].map(({ name }) => name),
+  ...NODE_PEER_NAMES,
+  ...NATIVE_PEER_NAMES,
+]
+
+/** Quick: ourselves and the disk, in less than a minute; else with the peers. */
+export async function* appending(directory: string, settings: Settings): AsyncGenerator<Table | Chart> {
+  const contenders = findContenders(settings)
   const results: Result[] = []
   for (const scenario of SCENARIOS) {
     const taking = contenders.filter((contender) => takesPart(contender, scenario))
-    const measured = new Map<Contender, Measurement[]>(taking.map((contender) => [contender, []]))
-    for (let round = 0; round < rounds; round++) {
-      // Each round in another order: who comes after whom must not matter.
-      for (const [at] of taking.entries()) {
-        const contender = taking[(at + round) % taking.length]
-        if (contender === undefined) continue
-        const place = { directory: `${directory}-${round}`, durationMs }
-        measured.get(contender)?.push(await measure(contender, scenario, place))
-      }
-    }
-    const these = taking.map((contender) => ({ scenario, contender, rounds: measured.get(contender) ?? [] }))
-    writeTable(scenario, these)
+    if (taking.length === 0) continue
+    const these = await inTurn(taking, scenario, { directory, ...settings })
+    yield tableOfScenario(scenario, these)
     results.push(...these)
   }
-  if (out === null) return
-  await mkdir(out, { recursive: true })
-  const plain = results.map(({ scenario, contender: { name, kind, blocks, caveat }, rounds: each }) => {
-    return { scenario: scenario.name, contender: { name, kind, blocks, caveat }, rounds: each }
-  })
-  await writeFile(join(out, 'appending.json'), `${JSON.stringify(plain, null, 1)}\n`)
-  await writeFile(join(out, 'appending-throughput.svg'), drawThroughput(results))
-  await writeFile(join(out, 'appending-latency.svg'), drawLatency(results))
-  print(`figures and charts are in ${out}`)
+  yield tableOfAll(results)
+  yield { title: 'Values a second, by producers', file: 'append-throughput.svg', svg: drawThroughput(results) }
+  yield { title: 'Time to the acknowledgement', file: 'append-latency.svg', svg: drawLatency(results) }
+}
+
+function findContenders({ quick, isWanted }: Settings): Contender[] {
+  const own = [...OURS, ...LIMITS].filter(({ name }) => isWanted(name))
+  return quick ? own : [...own, ...installPeers(isWanted), ...buildNativePeers(isWanted)]
+}
+
+async function inTurn(
+  taking: readonly Contender[],
+  scenario: Scenario,
+  { directory, rounds, quick }: { directory: string; rounds: number; quick: boolean },
+): Promise<Result[]> {
+  const measured = new Map<Contender, Measurement[]>(taking.map((contender) => [contender, []]))
+  const place = { directory: join(directory, 'measured'), durationMs: quick ? QUICK_DURATION_MS : DURATION_MS }
+  for (let round = 0; round < rounds; round++) {
+    // Each round in another order: who comes after whom must not matter.
+    for (const [at] of taking.entries()) {
+      const contender = taking[(at + round) % taking.length]
+      if (contender !== undefined) measured.get(contender)?.push(await measure(contender, scenario, place))
+    }
+  }
+  return taking.map((contender) => ({ scenario, contender, rounds: measured.get(contender) ?? [] }))
 }

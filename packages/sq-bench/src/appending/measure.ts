@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { SystemClock } from '@sq/sim'
 import type { Appender, Contender } from './contender.ts'
+import { runProgram } from './program.ts'
 import type { Scenario } from './scenarios.ts'
 
 /** One measurement. Latencies are those of appends, or of whole batches, in milliseconds. */
@@ -12,8 +13,8 @@ export interface Measurement {
   readonly p50: number
   readonly p99: number
   readonly p999: number
-  /** How late a timer of 1 ms is at the 99th percentile, in milliseconds. */
-  readonly loopDelayP99: number
+  /** How late a timer of 1 ms is at the 99th percentile, in milliseconds; null where there is no event loop. */
+  readonly loopDelayP99: number | null
 }
 
 /** Before this share of the time nothing counts: machine code and files are not yet what they will be. */
@@ -21,9 +22,13 @@ const WARM_UP = 0.25
 
 const clock = new SystemClock()
 
-/** Whether a contender makes sense in a scenario: with many producers only what gathers, or blocks anyway. */
-export function takesPart({ gathers }: Contender, { producers, batch }: Scenario): boolean {
-  return gathers || producers === 1 || (producers === 4 && batch === null)
+/**
+ * Whether a contender makes sense in a scenario: with many producers only what gathers, or blocks anyway; programs make
+ * their values themselves, all of one length.
+ */
+export function takesPart(contender: Contender, { producers, batch, valueBytes }: Scenario): boolean {
+  if ('program' in contender) return valueBytes !== null
+  return contender.gathers || producers === 1 || (producers === 4 && batch === null)
 }
 
 /** In a directory that is made, and removed afterwards. */
@@ -32,8 +37,13 @@ export async function measure(
   scenario: Scenario,
   { directory, durationMs }: { directory: string; durationMs: number },
 ): Promise<Measurement> {
-  await mkdir(directory)
+  await mkdir(directory, { recursive: true })
   try {
+    if ('program' in contender) {
+      const { producers, batch, valueBytes } = scenario
+      const times = [durationMs, WARM_UP * durationMs]
+      return await runProgram(contender.program, [producers, batch ?? 1, valueBytes ?? 0, ...times, directory])
+    }
     const appender = await contender.open(directory)
     try {
       return await run(appender, scenario, durationMs)
@@ -53,27 +63,31 @@ async function run(
   const values = makeValues()
   const batches = batch === null ? [] : values.map((value) => Array.from({ length: batch }, () => value))
   const latencies: number[] = []
+  const delay = monitorEventLoopDelay({ resolution: 1 })
   let bytes = 0
   const startMs = clock.monotonic()
   const countedFromMs = startMs + WARM_UP * durationMs
   const endMs = startMs + durationMs
-  let lastMs = countedFromMs
+  let [lastMs, turnMs] = [countedFromMs, startMs]
   const produce = async (producer: number): Promise<void> => {
     for (let nowMs = clock.monotonic(), at = producer; nowMs < endMs; at++) {
       const begunMs = nowMs
       const [value = Buffer.alloc(0), several = []] = [values[at % values.length], batches[at % values.length]]
       await (batch === null ? appender.append(value) : appender.appendBatch(several))
       nowMs = clock.monotonic()
-      if (begunMs < countedFromMs) continue
-      latencies.push(nowMs - begunMs)
-      bytes += (batch ?? 1) * value.length
-      lastMs = nowMs
-      // A promise that is settled at once lets nothing else have its turn.
-      if (latencies.length % 256 === 0) await new Promise(setImmediate)
+      if (begunMs >= countedFromMs) {
+        if (latencies.length === 0) delay.enable()
+        latencies.push(nowMs - begunMs)
+        bytes += (batch ?? 1) * value.length
+        lastMs = nowMs
+      }
+      // What is done at once lets nothing else have its turn, as a broker's loop must. All pay for it alike.
+      if (nowMs - turnMs > 1) {
+        turnMs = nowMs
+        await new Promise(setImmediate)
+      }
     }
   }
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
   await Promise.all(Array.from({ length: producers }, (_, producer) => produce(producer)))
   delay.disable()
   const sorted = Float64Array.from(latencies).toSorted()
@@ -85,6 +99,6 @@ async function run(
     p50: at(0.5),
     p99: at(0.99),
     p999: at(0.999),
-    loopDelayP99: delay.percentile(99) / 1e6 - 1,
+    loopDelayP99: Math.max(0, delay.percentile(99) / 1e6 - 1),
   }
 }

@@ -5,14 +5,14 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
 import { WalWriter } from '@sq/storage'
-import type { Appender, Contender } from './contender.ts'
+import type { Appender, OpenedContender } from './contender.ts'
 
-export const OURS: readonly Contender[] = [
+export const OURS: readonly OpenedContender[] = [
   log('sq', { blocking: false }),
   log('sq, blocking', { blocking: true }),
 ]
 
-function log(name: string, { blocking }: { blocking: boolean }): Contender {
+function log(name: string, { blocking }: { blocking: boolean }): OpenedContender {
   return {
     name,
     kind: 'ours',
@@ -34,7 +34,7 @@ function log(name: string, { blocking }: { blocking: boolean }): Contender {
 /** So much is written before the measurement where writes go into a file that has its size: more than it will take. */
 const PREALLOCATED_BYTES = 256 * 1024 * 1024
 
-export const LIMITS: readonly Contender[] = [
+export const LIMITS: readonly OpenedContender[] = [
   limit('write + fdatasync', { blocks: true, open: async (directory) => blockingFile(join(directory, 'raw'), 0) }),
   limit('the same, preallocated', {
     blocks: true,
@@ -46,7 +46,7 @@ export const LIMITS: readonly Contender[] = [
   }),
 ]
 
-function limit(name: string, { blocks, open: openIn }: Pick<Contender, 'blocks' | 'open'>): Contender {
+function limit(name: string, { blocks, open: openIn }: Pick<OpenedContender, 'blocks' | 'open'>): OpenedContender {
   return { name, kind: 'limit', blocks, gathers: false, caveat: null, open: openIn }
 }
 

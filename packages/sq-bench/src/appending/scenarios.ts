@@ -7,11 +7,15 @@ export interface Scenario {
   /** What the values are, in words; and they themselves, to be appended in turn. */
   readonly what: string
   readonly values: () => Buffer[]
+  /** How long each value is; null: they differ. */
+  readonly valueBytes: number | null
   /** How many values a producer appends at once; null: one, and not as a batch. */
   readonly batch: number | null
 }
 
-const small = { what: '256 bytes', values: () => randomValues(256), batch: null }
+const small = { what: '256 bytes', valueBytes: 256, values: () => randomValues(256), batch: null }
+const big = { what: '1 MiB', valueBytes: 1_048_576, values: () => randomValues(1_048_576), batch: null }
+const mixed = { what: 'JSON of five data sets', valueBytes: null, values: mixedValues, batch: null }
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'seq1', producers: 1, ...small },
@@ -19,6 +23,6 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'c64', producers: 64, ...small },
   { name: 'c1024', producers: 1024, ...small },
   { name: 'batch1000', producers: 1, ...small, batch: 1000 },
-  { name: 'big1m', producers: 4, what: '1 MiB', values: () => randomValues(1_048_576), batch: null },
-  { name: 'mixed', producers: 64, what: 'JSON of five data sets', values: mixedValues, batch: null },
+  { name: 'big1m', producers: 4, ...big },
+  { name: 'mixed', producers: 64, ...mixed },
 ]

@@ -1,0 +1,81 @@
+/** What the charts are drawn with. They have a ground of their own, to be read on light pages and on dark ones. */
+import type { Contender } from '../contender.ts'
+
+const COLORS: Readonly<Record<Contender['kind'], readonly string[]>> = {
+  ours: ['#0b6e4f', '#35a37c'],
+  limit: ['#5f6b76', '#8a949e', '#a9b1b9'],
+  peer: ['#b3402a', '#d9822b', '#a88700', '#8a5a44', '#c2185b', '#7b4fa3'],
+  native: ['#1d5fa8', '#3d9bd9'],
+}
+const FONTS = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'
+const GRID = '#d5dade'
+
+/** A colour for each contender: the kinds have hues of their own. */
+export function colorsOf(contenders: readonly Contender[]): ReadonlyMap<Contender, string> {
+  const used = new Map<Contender['kind'], number>()
+  return new Map(contenders.map((contender) => {
+    const colors = COLORS[contender.kind]
+    const before = used.get(contender.kind) ?? 0
+    used.set(contender.kind, before + 1)
+    return [contender, colors[before % colors.length] ?? GRID]
+  }))
+}
+
+export function drawing(
+  { width, height, title }: { width: number; height: number; title: string },
+  body: string,
+): string {
+  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`
+  const style = `font-family="${FONTS}" font-size="12" fill="#1c2329"`
+  const ground = `<rect width="${width}" height="${height}" rx="8" fill="#fff"/>`
+  const heading = `<text x="16" y="26" font-size="15" font-weight="bold">${escaped(title)}</text>`
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n${ground}${heading}\n${body}\n</svg>\n`
+}
+
+/** Vertically centred on `y`. */
+export function text(
+  { x, y, anchor = 'start', color, bold = false }: Place & Lettering,
+  content: string,
+): string {
+  const fill = color === undefined ? '' : ` fill="${color}"`
+  const weight = bold ? ' font-weight="bold"' : ''
+  return `<text x="${fixed(x)}" y="${fixed(y + 4)}" text-anchor="${anchor}"${fill}${weight}>${escaped(content)}</text>`
+}
+
+interface Lettering {
+  readonly anchor?: 'start' | 'middle' | 'end'
+  readonly color?: string
+  readonly bold?: boolean
+}
+
+export interface Place {
+  readonly x: number
+  readonly y: number
+}
+
+/** A line through several places. */
+export function line(
+  places: readonly Place[],
+  { color = GRID, width = 1, dashes = '' }: { color?: string; width?: number; dashes?: string } = {},
+): string {
+  const path = places.map(({ x, y }, at) => `${at === 0 ? 'M' : 'L'}${fixed(x)} ${fixed(y)}`).join('')
+  const dashed = dashes === '' ? '' : ` stroke-dasharray="${dashes}"`
+  return `<path d="${path}" fill="none" stroke="${color}" stroke-width="${width}"${dashed}/>`
+}
+
+export function dot(
+  { x, y }: Place,
+  color: string,
+  { radius = 3.5, hollow = false }: { radius?: number; hollow?: boolean } = {},
+): string {
+  const fill = hollow ? `fill="#fff" stroke="${color}" stroke-width="2"` : `fill="${color}"`
+  return `<circle cx="${fixed(x)}" cy="${fixed(y)}" r="${radius}" ${fill}/>`
+}
+
+function escaped(content: string): string {
+  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+}
+
+function fixed(length: number): string {
+  return String(Number(length.toFixed(1)))
+}

@@ -1,0 +1,70 @@
+/** SQLite with a write-ahead log and synchronous=FULL, so that a transaction is durable when it has ended. */
+import { join } from 'node:path'
+import type { Peer } from './peer.ts'
+
+/** As much of the package as is used. */
+interface Statement {
+  run(value?: Buffer): void
+}
+interface Database {
+  pragma(text: string): void
+  exec(sql: string): void
+  prepare(sql: string): Statement
+  close(): void
+}
+type Sqlite = new (path: string) => Database
+
+export const sqliteByRecord: Peer = peer('better-sqlite3, a transaction a record', { gathers: false })
+export const sqliteByTick: Peer = peer('better-sqlite3, a transaction a tick', { gathers: true })
+
+function peer(name: string, { gathers }: { gathers: boolean }): Peer {
+  return {
+    name,
+    blocks: true,
+    gathers,
+    caveat: null,
+    load(require) {
+      const Sqlite: Sqlite = require('better-sqlite3')
+      return async (directory) => {
+        const db = new Sqlite(join(directory, 'db'))
+        // As the log, it belongs to one process, and needs no lock for each transaction.
+        db.pragma('locking_mode = EXCLUSIVE')
+        db.pragma('journal_mode = WAL')
+        db.pragma('synchronous = FULL')
+        db.exec('create table records (id integer primary key, value blob)')
+        const insert = db.prepare('insert into records (value) values (?)')
+        const commit = committing(db, insert)
+        return {
+          append: gathers ? byTick(commit) : async (value) => insert.run(value),
+          appendBatch: async (values) => commit(values),
+          close: async () => db.close(),
+        }
+      }
+    },
+  }
+}
+
+function committing(db: Database, insert: Statement): (values: readonly Buffer[]) => void {
+  const [begin, end] = [db.prepare('begin'), db.prepare('commit')]
+  return (values) => {
+    begin.run()
+    for (const value of values) insert.run(value)
+    end.run()
+  }
+}
+
+/** All values of a turn of the event loop share a transaction at its end. */
+function byTick(commit: (values: readonly Buffer[]) => void): (value: Buffer) => Promise<void> {
+  let waiting: { value: Buffer; resolve: () => void }[] = []
+  const commitTick = (): void => {
+    const all = waiting
+    waiting = []
+    commit(all.map(({ value }) => value))
+    for (const { resolve } of all) resolve()
+  }
+  return (value) =>
+    new Promise((resolve) => {
+      if (waiting.length === 0) setImmediate(commitTick)
+      waiting.push({ value, resolve })
+    })
+}

@@ -1,0 +1,41 @@
+/** Installs the peers for Node on demand, into a folder outside the workspace, never by the README's two commands. */
+import { execFileSync } from 'node:child_process'
+import * as fs from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Contender } from '../contender.ts'
+import { sqliteByRecord, sqliteByTick } from './better-sqlite3.ts'
+import { classicLevel } from './classic-level.ts'
+import { hypercore } from './hypercore.ts'
+import { lmdb } from './lmdb.ts'
+import type { Peer } from './peer.ts'
+import { sonicBoom } from './sonic-boom.ts'
+
+const PEERS: readonly Peer[] = [sqliteByRecord, sqliteByTick, lmdb, classicLevel, hypercore, sonicBoom]
+
+const FOLDER = fileURLToPath(new URL('../../../peers', import.meta.url))
+
+export const NODE_PEER_NAMES: readonly string[] = PEERS.map(({ name }) => name)
+
+/** Those that are wanted and can be installed here; what cannot is told on stderr. */
+export function installPeers(isWanted: (name: string) => boolean): Contender[] {
+  const wanted = PEERS.filter(({ name }) => isWanted(name))
+  if (wanted.length === 0) return []
+  if (!fs.existsSync(join(FOLDER, 'node_modules'))) {
+    process.stderr.write('installing the peers, which compiles some of them\n')
+    // One that cannot be compiled here must not keep the others away.
+    execFileSync('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: FOLDER, stdio: 'inherit' })
+  }
+  const require = createRequire(join(FOLDER, 'package.json'))
+  return wanted.flatMap((peer): Contender[] => {
+    const { name, blocks, gathers, caveat } = peer
+    try {
+      return [{ name, kind: 'peer', blocks, gathers, caveat, open: peer.load(require) }]
+    } catch (error) {
+      const why = error instanceof Error ? error.message.split('\n')[0] : String(error)
+      process.stderr.write(`without ${name}: ${why}\n`)
+      return []
+    }
+  })
+}
