@@ -2,6 +2,7 @@
  * `pnpm bench [--quick] [--rounds N] [--only NAME] [--minutes N] [--out DIR] [part...]`: measures, in a directory of
  * its own in the working directory.
  */
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -9,6 +10,7 @@ import { SystemClock } from '@sq/sim'
 import { CONTENDER_NAMES, appending } from './appending/main.ts'
 import { diagnostics } from './diagnostics.ts'
 import { followers } from './followers.ts'
+import { describeMachine } from './machine.ts'
 import { tableToMarkdown } from './markdown.ts'
 import { memory } from './memory/main.ts'
 import { opening } from './opening.ts'
@@ -85,6 +87,13 @@ async function run({ parts, settings, out }: Request): Promise<void> {
   const clock = new SystemClock()
   const beganMs = clock.monotonic()
   const directory = await mkdtemp(join(process.cwd(), 'sq-bench-'))
+  const machine = describeMachine(directory)
+  process.stdout.write(`${machine}\n\n`)
+  // Gigabytes may lie there, and whoever breaks off does not look for them.
+  process.once('SIGINT', () => {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+    process.exit(130)
+  })
   try {
     for (const name of parts) {
       const place = join(directory, name)
@@ -94,7 +103,7 @@ async function run({ parts, settings, out }: Request): Promise<void> {
         found.push(each)
         if ('figures' in each) process.stdout.write(`${tableToMarkdown(each)}\n`)
       }
-      if (out !== null) await writeResults(out, name, found)
+      if (out !== null) await writeResults(out, { name, rounds: settings.rounds, machine, found })
       await rm(place, { recursive: true, force: true })
     }
   } finally {

@@ -43,7 +43,7 @@ export async function* replay(directory: string, { rounds }: Settings): AsyncGen
     }
     for (const { how, timesMs } of ways) {
       const rates = timesMs.map((ms) => records / ms / 1000)
-      const gigabytes = size.totalBytes / median(timesMs) / 1e6
+      const gigabytes = (median(rates) * size.valueBytes) / 1000
       rows.push([how, String(size.valueBytes), show(median(rates)), spread(rates, show), show(gigabytes)])
       figures.push({ how, valueBytes: size.valueBytes, records, timesMs })
     }

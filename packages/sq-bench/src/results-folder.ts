@@ -1,16 +1,26 @@
-/** Keeps what a part of the benchmark found: figures as JSON, tables as Markdown ready to be pasted, charts as SVG. */
+/** Keeps what a part of the benchmark found: tables as a page in Markdown, figures as JSON, charts as SVG. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tableToMarkdown } from './markdown.ts'
 import type { Chart, Table } from './part.ts'
 
+/** A part that has run. */
+export interface Finished {
+  readonly name: string
+  readonly rounds: number
+  /** What it ran on, in a line. */
+  readonly machine: string
+  readonly found: readonly (Table | Chart)[]
+}
+
 /** Writes over what an earlier run left of this part, and of no other. */
-export async function writeResults(folder: string, part: string, found: readonly (Table | Chart)[]): Promise<void> {
+export async function writeResults(folder: string, { name, rounds, machine, found }: Finished): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const tables = found.filter((each) => 'figures' in each).filter(({ figures: of }) => of !== null)
-  const figures = tables.map(({ title, figures: of }) => ({ title, figures: of }))
+  const tables = found.filter((each) => 'figures' in each).filter(({ figures }) => figures !== null)
+  const kept = { machine, rounds, tables: tables.map(({ title, figures }) => ({ title, figures })) }
+  const head = `# Benchmark: ${name}\n\nMade by \`pnpm bench ${name} --out\`, ${rounds} rounds. ${machine}.\n`
   const text = found.map((each) => ('svg' in each ? `![${each.title}](${each.file})\n` : tableToMarkdown(each)))
-  await writeFile(join(folder, `${part}.json`), `${JSON.stringify(figures, null, 1)}\n`)
-  await writeFile(join(folder, `${part}.md`), text.join('\n'))
+  await writeFile(join(folder, `${name}.json`), `${JSON.stringify(kept, null, 1)}\n`)
+  await writeFile(join(folder, `${name}.md`), [head, ...text].join('\n'))
   for (const each of found) if ('svg' in each) await writeFile(join(folder, each.file), each.svg)
 }

@@ -18,6 +18,8 @@ export interface Described {
   readonly blocks: boolean
   /** Whether it gathers the appends of several producers: without that, only one producer makes sense. */
   readonly gathers: boolean
+  /** Whether an acknowledged value is durable. */
+  readonly durable: boolean
   /** What must be known of the promise it keeps, or how it keeps it; null where there is nothing to say. */
   readonly caveat: string | null
 }

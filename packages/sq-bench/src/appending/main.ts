@@ -12,6 +12,7 @@ import type { Measurement } from './measure.ts'
 import { LIMITS, OURS } from './own.ts'
 import { installPeers, NODE_PEER_NAMES } from './peers/install.ts'
 import { buildNativePeers, NATIVE_PEER_NAMES } from './peers/native.ts'
+import { tableOfRatios } from './ratios.ts'
 import { SCENARIOS } from './scenarios.ts'
 import type { Scenario } from './scenarios.ts'
 import { tableOfAll, tableOfScenario } from './tables.ts'
@@ -24,7 +25,7 @@ export interface Result {
 }
 
 const DURATION_MS = 1500
-const QUICK_DURATION_MS = 600
+const QUICK_DURATION_MS = 500
 
 export const CONTENDER_NAMES: readonly string[] = [
   ...[...OURS, ...LIMITS].map(({ name }) => name),
@@ -32,9 +33,10 @@ export const CONTENDER_NAMES: readonly string[] = [
   ...NATIVE_PEER_NAMES,
 ]
 
-/** Quick: ourselves and the disk, in less than a minute; else with the peers. */
+/** Quick: ourselves and the disk, in less than a minute; else with the peers. Throws where nothing can be measured. */
 export async function* appending(directory: string, settings: Settings): AsyncGenerator<Table | Chart> {
   const contenders = findContenders(settings)
+  if (contenders.length === 0) throw new Error('there is nothing to measure: none of those wanted is here')
   const results: Result[] = []
   for (const scenario of SCENARIOS) {
     const taking = contenders.filter((contender) => takesPart(contender, scenario))
@@ -44,6 +46,7 @@ export async function* appending(directory: string, settings: Settings): AsyncGe
     results.push(...these)
   }
   yield tableOfAll(results)
+  yield tableOfRatios(results)
   yield { title: 'Values a second, by producers', file: 'append-throughput.svg', svg: drawThroughput(results) }
   yield { title: 'Time to the acknowledgement', file: 'append-latency.svg', svg: drawLatency(results) }
 }

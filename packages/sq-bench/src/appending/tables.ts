@@ -30,8 +30,8 @@ export function tableOfScenario({ name, producers, what, batch }: Scenario, resu
     ]
   })
   const figures = results.map(({ contender, rounds }) => {
-    const { name: of, kind, blocks: isBlocking, caveat } = contender
-    return { scenario: name, contender: { name: of, kind, blocks: isBlocking, caveat }, rounds }
+    const { name: of, kind, blocks: isBlocking, durable, caveat } = contender
+    return { scenario: name, contender: { name: of, kind, blocks: isBlocking, durable, caveat }, rounds }
   })
   return { title: `${name}: ${by}, values of ${what}${several}`, columns: [name, ...COLUMNS], rows, figures }
 }

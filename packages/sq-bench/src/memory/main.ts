@@ -1,7 +1,8 @@
 /** What memory the log takes: written at full speed for minutes, read from end to end, and flooded. */
+import { rm } from 'node:fs/promises'
 import { SystemClock } from '@sq/sim'
 import { WalError } from '@sq/storage'
-import type { WalWriter } from '@sq/storage'
+import type { WalConfig, WalWriter } from '@sq/storage'
 import { makeLog, openReader, openWriter } from '../filled-log.ts'
 import { thousands } from '../markdown.ts'
 import { median } from '../measure.ts'
@@ -11,7 +12,7 @@ import type { Sample } from './sampling.ts'
 
 const PRODUCERS = 1024
 const VALUE = Buffer.alloc(256, 'value ')
-const SAMPLE_MS = 250
+const SAMPLE_MS = 1000
 /** What is kept on disk meanwhile: looked after every so many records. */
 const KEPT_BYTES = 1024 ** 3
 const KEPT_RECORDS = 1_000_000
@@ -20,20 +21,23 @@ const WARM_UP = 0.2
 
 const READ_BYTES = 2 * 1024 ** 3
 const READ_VALUE_BYTES = 4096
-const FLOODED_MS = 20_000
+const FLOODED_MS = 10_000
 /** So many appends are made before the event loop has its turn. */
 const FLOOD = 1000
 
 const clock = new SystemClock()
 
 export async function* memory(directory: string, { minutes }: Settings): AsyncGenerator<Table> {
-  yield await writing({ dataDir: `${directory}/written` }, minutes)
-  yield await reading({ dataDir: `${directory}/read` })
-  yield await flooding({ dataDir: `${directory}/flooded` })
+  const works = [(config: WalConfig) => writing(config, minutes), reading, flooding]
+  for (const work of works) {
+    yield await work({ dataDir: directory })
+    // They take gigabytes of the disk, together more than they need.
+    await rm(directory, { recursive: true })
+  }
 }
 
-/** Old segments are deleted, so that the disk does not fill. */
-async function writing(config: { dataDir: string }, minutes: number): Promise<Table> {
+/** Old segments are deleted, so that the disk does not fill. The growth is that of a line fitted after the warm-up. */
+async function writing(config: WalConfig, minutes: number): Promise<Table> {
   const writer = await openWriter(config)
   const endMs = clock.monotonic() + 60_000 * minutes
   const all = await sampling(SAMPLE_MS, async () => {
@@ -50,15 +54,18 @@ async function writing(config: { dataDir: string }, minutes: number): Promise<Ta
   await writer.close()
   const what = `${thousands(records)} records, ${(bytes / 1e9).toFixed(1)} GB, ${thousands(deletions)} segments deleted`
   const title = `Memory in MB while ${thousands(PRODUCERS)} producers append for ${minutes} minutes: ${what}`
-  return tableOf(title, all)
+  const counted = all.filter((_, at) => at >= WARM_UP * all.length)
+  const table = tableOf(title, all)
+  const rows = KINDS.map((kind, at) => [...(table.rows[at] ?? []), inMegabytes(growthPerMinute(counted, kind))])
+  return { ...table, columns: [...table.columns, 'growth a minute'], rows }
 }
 
-async function reading(config: { dataDir: string }): Promise<Table> {
+async function reading(config: WalConfig): Promise<Table> {
   const filling = { valueBytes: READ_VALUE_BYTES, totalBytes: READ_BYTES, burst: 256 }
   const records = await makeLog(config, filling)
   const reader = await openReader(config)
   let seen = 0
-  const samples = await sampling(SAMPLE_MS / 10, async () => {
+  const samples = await sampling(SAMPLE_MS / 20, async () => {
     for await (const { value } of reader.read()) {
       if (value.length !== READ_VALUE_BYTES) throw new Error(`a value of ${value.length} bytes`)
       seen++
@@ -69,12 +76,13 @@ async function reading(config: { dataDir: string }): Promise<Table> {
 }
 
 /** A producer that never waits: `maxPendingBytes` must bound what lies in memory. */
-async function flooding(config: { dataDir: string }): Promise<Table> {
+async function flooding(config: WalConfig): Promise<Table> {
   const maxPendingBytes = 64 * 1024 * 1024
   const writer = await openWriter({ ...config, maxPendingBytes })
   const counts = { acknowledged: 0, refused: 0, mostPendingBytes: 0 }
-  const samples = await sampling(SAMPLE_MS, () => flood(writer, counts))
+  const samples = await sampling(SAMPLE_MS / 4, () => flood(writer, counts))
   await writer.close()
+  if (counts.mostPendingBytes > maxPendingBytes) throw new Error(`${counts.mostPendingBytes} bytes were pending`)
   const most = samples.reduce((sum, { rss }) => Math.max(sum, rss), 0)
   const rows = [
     ['appends acknowledged', thousands(counts.acknowledged)],
@@ -107,20 +115,19 @@ async function flood(
   while (counts.acknowledged + counts.refused < made) await new Promise(setImmediate)
 }
 
-/** At each tenth of the time; the growth is that of a line fitted through all samples after the warm-up. */
+/** The medians of each tenth of the time. */
 function tableOf(title: string, samples: readonly Sample[]): Table {
-  const counted = samples.filter((_, at) => at >= WARM_UP * samples.length)
   const rows = KINDS.map((kind) => {
     const tenths = Array.from({ length: 10 }, (_, tenth) => {
       const these = samples.filter((_sample, at) => Math.floor((10 * at) / samples.length) === tenth)
       return inMegabytes(median(these.map((sample) => sample[kind])))
     })
-    return [kind, ...tenths, (growthPerMinute(counted, kind) / 1e6).toFixed(2)]
+    return [kind, ...tenths]
   })
   const tenths = Array.from({ length: 10 }, (_, tenth) => `${tenth + 1}/10`)
-  return { title, columns: ['', ...tenths, 'growth a minute'], rows, figures: { samples } }
+  return { title, columns: ['', ...tenths], rows, figures: { samples } }
 }
 
 function inMegabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1)
+  return (bytes / 1e6).toFixed(2)
 }

@@ -3,7 +3,7 @@ import type { Contender } from '../contender.ts'
 
 const COLORS: Readonly<Record<Contender['kind'], readonly string[]>> = {
   ours: ['#0b6e4f', '#35a37c'],
-  limit: ['#5f6b76', '#8a949e', '#a9b1b9'],
+  limit: ['#39434d', '#66717c', '#87919b'],
   peer: ['#b3402a', '#d9822b', '#a88700', '#8a5a44', '#c2185b', '#7b4fa3'],
   native: ['#1d5fa8', '#3d9bd9'],
 }

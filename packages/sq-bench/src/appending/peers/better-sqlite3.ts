@@ -22,6 +22,7 @@ function peer(name: string, { gathers }: { gathers: boolean }): Peer {
     name,
     blocks: true,
     gathers,
+    durable: true,
     caveat: null,
     load(require) {
       const Sqlite: Sqlite = require('better-sqlite3')

@@ -24,6 +24,7 @@ export const classicLevel: Peer = {
   name: 'classic-level, gathered',
   blocks: false,
   gathers: true,
+  durable: true,
   caveat: null,
   load(require) {
     const { ClassicLevel }: Package = require('classic-level')

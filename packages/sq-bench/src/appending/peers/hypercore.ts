@@ -14,6 +14,7 @@ export const hypercore: Peer = {
   name: 'hypercore, gathered',
   blocks: false,
   gathers: true,
+  durable: false,
   caveat: 'syncs nothing',
   load(require) {
     const Hypercore: Package = require('hypercore')

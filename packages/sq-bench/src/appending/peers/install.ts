@@ -29,12 +29,12 @@ export function installPeers(isWanted: (name: string) => boolean): Contender[] {
   }
   const require = createRequire(join(FOLDER, 'package.json'))
   return wanted.flatMap((peer): Contender[] => {
-    const { name, blocks, gathers, caveat } = peer
+    const { load, ...described } = peer
     try {
-      return [{ name, kind: 'peer', blocks, gathers, caveat, open: peer.load(require) }]
+      return [{ ...described, kind: 'peer', open: load(require) }]
     } catch (error) {
       const why = error instanceof Error ? error.message.split('\n')[0] : String(error)
-      process.stderr.write(`without ${name}: ${why}\n`)
+      process.stderr.write(`without ${described.name}: ${why}\n`)
       return []
     }
   })

@@ -15,6 +15,7 @@ export const lmdb: Peer = {
   name: 'lmdb',
   blocks: false,
   gathers: true,
+  durable: true,
   caveat: null,
   load(require) {
     const lmdbPackage: Lmdb = require('lmdb')

@@ -48,7 +48,9 @@ export function buildNativePeers(isWanted: (name: string) => boolean): Contender
     const { name, caveat, source, needs } = peer
     const program = join(FOLDER, 'dist', source.replace(/\.\w+$/, ''))
     const why = isFresh(program, join(FOLDER, source)) ? null : build(peer, program)
-    if (why === null) return [{ name, kind: 'native', blocks: false, gathers: true, caveat, program }]
+    if (why === null) {
+      return [{ name, kind: 'native', blocks: false, gathers: true, durable: true, caveat, program }]
+    }
     process.stderr.write(`without ${name}: ${why}; it is built with ${needs} of Debian\n`)
     return []
   })
@@ -68,7 +70,7 @@ function build(peer: NativePeer, program: string): string | null {
     env: { ...process.env, GO111MODULE: 'off', GOPATH: GO_SOURCES },
     encoding: 'utf8',
   })
-  if (built.error !== undefined) return built.error.message
+  if (built.error !== undefined) return `${command} cannot be run (${built.error.message})`
   if (built.status === 0) return null
   return built.stderr.split('\n').find((line) => /error|cannot find|undefined/.test(line)) ?? `${command} fails`
 }

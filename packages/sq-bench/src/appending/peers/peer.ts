@@ -3,5 +3,5 @@ import type { Described, OpenedContender } from '../contender.ts'
 
 export interface Peer extends Omit<Described, 'kind'> {
   /** Throws where the package is not there. */
-  load(require: NodeJS.Require): OpenedContender['open']
+  readonly load: (require: NodeJS.Require) => OpenedContender['open']
 }

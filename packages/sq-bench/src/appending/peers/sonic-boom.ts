@@ -16,6 +16,7 @@ export const sonicBoom: Peer = {
   name: 'sonic-boom, flushed, gathered',
   blocks: false,
   gathers: true,
+  durable: true,
   caveat: null,
   load(require) {
     const SonicBoom: Package = require('sonic-boom')
