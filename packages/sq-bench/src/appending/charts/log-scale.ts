@@ -1,7 +1,7 @@
 /** A logarithmic scale: where a figure lies between two ends of a chart, and the figures that its grid shows. */
 
 export interface LogScale {
-  at(figure: number): number
+  readonly at: (figure: number) => number
   /** Within the scale: the powers of ten; where there are fewer than three, what is 2 and 5 times as much, too. */
   readonly ticks: readonly number[]
 }

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { gathering } from './gathering.ts'
+
+/** Commits that end when they are told to. */
+class Commits {
+  readonly sizes: number[] = []
+  readonly #ends: { resolve: () => void; reject: (reason: unknown) => void }[] = []
+
+  readonly commit = (values: readonly Buffer[]): Promise<void> => {
+    this.sizes.push(values.length)
+    return new Promise((resolve, reject) => this.#ends.push({ resolve, reject }))
+  }
+
+  /** Ends the oldest one that is under way, and lets everybody do what follows from it. */
+  async end(error?: Error): Promise<void> {
+    const oldest = this.#ends.shift()
+    if (error === undefined) oldest?.resolve()
+    else oldest?.reject(error)
+    await turn()
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+const VALUE = Buffer.from('a')
+
+test('values that come in the same turn are committed together', async () => {
+  const commits = new Commits()
+  const append = gathering(commits.commit)
+  const all = Promise.all([append(VALUE), append(VALUE), append(VALUE)])
+  await turn()
+  expect(commits.sizes).toEqual([3])
+  await commits.end()
+  await all
+})
+
+test('values that come while a commit is under way wait for the next one', async () => {
+  const commits = new Commits()
+  const append = gathering(commits.commit)
+  const first = append(VALUE)
+  await turn()
+  const later = [append(VALUE), append(VALUE)]
+  await turn()
+  expect(commits.sizes).toEqual([1])
+  await commits.end()
+  await first
+  expect(commits.sizes).toEqual([1, 2])
+  await commits.end()
+  await Promise.all(later)
+})
+
+test('producers that were acknowledged together share the next commit, too', async () => {
+  const commits = new Commits()
+  const append = gathering(commits.commit)
+  const produce = async (): Promise<void> => {
+    await append(VALUE)
+    await append(VALUE)
+  }
+  const all = Promise.all([produce(), produce(), produce()])
+  await turn()
+  await commits.end()
+  expect(commits.sizes).toEqual([3, 3])
+  await commits.end()
+  await all
+})
+
+test('a commit that fails fails its own values, and the next one goes on', async () => {
+  const commits = new Commits()
+  const append = gathering(commits.commit)
+  const failing = expect(append(VALUE)).rejects.toThrow('no space')
+  await turn()
+  const next = append(VALUE)
+  await commits.end(new Error('no space'))
+  await failing
+  await commits.end()
+  await expect(next).resolves.toBeUndefined()
+})
