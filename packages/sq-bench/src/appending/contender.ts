@@ -16,10 +16,11 @@ export interface Described {
   readonly kind: 'limit' | 'ours' | 'peer' | 'native'
   /** Whether it blocks the event loop while the disk works. */
   readonly blocks: boolean
-  /** Whether it gathers the appends of several producers: without that, only one producer makes sense. */
-  readonly gathers: boolean
-  /** Whether an acknowledged value is durable. */
-  readonly durable: boolean
+  /**
+   * Who gathers the appends of several producers: it does so itself; `in front`, code of this benchmark does before
+   * they come to it, as a user of it would have to; `nobody`.
+   */
+  readonly gathers: 'itself' | 'in front' | 'nobody'
   /** What must be known of the promise it keeps, or how it keeps it; null where there is nothing to say. */
   readonly caveat: string | null
 }

@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import type { Chart, Settings, Table } from '../part.ts'
 import { drawLatency } from './charts/latency.ts'
+import { colorsOf } from './charts/svg.ts'
 import { drawThroughput } from './charts/throughput.ts'
 import type { Contender } from './contender.ts'
 import { measure, takesPart } from './measure.ts'
@@ -12,10 +13,9 @@ import type { Measurement } from './measure.ts'
 import { LIMITS, OURS } from './own.ts'
 import { installPeers, NODE_PEER_NAMES } from './peers/install.ts'
 import { buildNativePeers, NATIVE_PEER_NAMES } from './peers/native.ts'
-import { tableOfRatios } from './ratios.ts'
 import { SCENARIOS } from './scenarios.ts'
 import type { Scenario } from './scenarios.ts'
-import { tableOfAll, tableOfScenario } from './tables.ts'
+import { tableOfAll, tableOfScenario, tablesOfRatios } from './tables.ts'
 
 /** What was measured of a contender in a scenario, a measurement a round. */
 export interface Result {
@@ -45,10 +45,11 @@ export async function* appending(directory: string, settings: Settings): AsyncGe
     yield tableOfScenario(scenario, these)
     results.push(...these)
   }
-  yield tableOfAll(results)
-  yield tableOfRatios(results)
-  yield { title: 'Values a second, by producers', file: 'append-throughput.svg', svg: drawThroughput(results) }
-  yield { title: 'Time to the acknowledgement', file: 'append-latency.svg', svg: drawLatency(results) }
+  yield tableOfAll(results, contenders)
+  yield* tablesOfRatios(results, contenders)
+  const colors = colorsOf(contenders)
+  yield { title: 'Values a second, by producers', file: 'append-throughput.svg', svg: drawThroughput(results, colors) }
+  yield { title: 'Time to the acknowledgement', file: 'append-latency.svg', svg: drawLatency(results, colors) }
 }
 
 function findContenders({ quick, isWanted }: Settings): Contender[] {

@@ -23,12 +23,13 @@ const WARM_UP = 0.25
 const clock = new SystemClock()
 
 /**
- * Whether a contender makes sense in a scenario: with many producers only what gathers, or blocks anyway; programs make
- * their values themselves, all of one length.
+ * Whether a contender makes sense in a scenario: with many producers only what gathers, and what does so in front of
+ * something else only there; programs make their values themselves, all of one length.
  */
-export function takesPart(contender: Contender, { producers, batch, valueBytes }: Scenario): boolean {
+export function takesPart(contender: Contender, { producers, valueBytes }: Scenario): boolean {
   if ('program' in contender) return valueBytes !== null
-  return contender.gathers || producers === 1 || (producers === 4 && batch === null)
+  if (contender.gathers === 'in front') return producers > 1
+  return contender.gathers === 'itself' || producers <= 4
 }
 
 /** In a directory that is made, and removed afterwards. */

@@ -17,8 +17,7 @@ function log(name: string, { blocking }: { blocking: boolean }): OpenedContender
     name,
     kind: 'ours',
     blocks: blocking,
-    gathers: true,
-    durable: true,
+    gathers: 'itself',
     caveat: null,
     async open(dataDir) {
       const writer = await WalWriter.open(new NodeFileSystem({ blocking }), { dataDir }, 'bench', 0)
@@ -48,7 +47,7 @@ export const LIMITS: readonly OpenedContender[] = [
 ]
 
 function limit(name: string, { blocks, open: openIn }: Pick<OpenedContender, 'blocks' | 'open'>): OpenedContender {
-  return { name, kind: 'limit', blocks, gathers: false, durable: true, caveat: null, open: openIn }
+  return { name, kind: 'limit', blocks, gathers: 'nobody', caveat: null, open: openIn }
 }
 
 function blockingFile(path: string, preallocatedBytes: number): Appender {

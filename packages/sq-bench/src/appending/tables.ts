@@ -2,6 +2,7 @@
 import { thousands } from '../markdown.ts'
 import { median, spread } from '../measure.ts'
 import type { Table } from '../part.ts'
+import type { Contender } from './contender.ts'
 import type { Result } from './main.ts'
 import type { Measurement } from './measure.ts'
 import type { Scenario } from './scenarios.ts'
@@ -18,7 +19,7 @@ export function tableOfScenario({ name, producers, what, batch }: Scenario, resu
     const middle = (figure: (measurement: Measurement) => number): number => median(rounds.map(figure))
     return [
       contender.name + (contender.caveat === null ? '' : ` (${contender.caveat})`),
-      blocks(result),
+      blocks(contender),
       thousands(rateOf(result)),
       spread(rounds.map(({ valuesPerSecond }) => valuesPerSecond), thousands),
       (middle(({ bytesPerSecond }) => bytesPerSecond) / 1e6).toFixed(1),
@@ -30,32 +31,53 @@ export function tableOfScenario({ name, producers, what, batch }: Scenario, resu
     ]
   })
   const figures = results.map(({ contender, rounds }) => {
-    const { name: of, kind, blocks: isBlocking, durable, caveat } = contender
-    return { scenario: name, contender: { name: of, kind, blocks: isBlocking, durable, caveat }, rounds }
+    const { name: of, kind, blocks: isBlocking, gathers, caveat } = contender
+    return { scenario: name, contender: { name: of, kind, blocks: isBlocking, gathers, caveat }, rounds }
   })
   return { title: `${name}: ${by}, values of ${what}${several}`, columns: [name, ...COLUMNS], rows, figures }
 }
 
 /** Values a second of every contender in every scenario. */
-export function tableOfAll(results: readonly Result[]): Table {
-  const scenarios = [...new Set(results.map(({ scenario }) => scenario.name))]
-  const contenders = [...new Map(results.map((result) => [result.contender.name, result])).values()]
-  const rows = contenders.map((of) => {
-    const rates = scenarios.map((name) => {
-      const ofBoth = results.find(({ scenario, contender }) => scenario.name === name && contender === of.contender)
-      const rate = rateOf(ofBoth)
-      return Number.isNaN(rate) ? '' : thousands(rate)
-    })
-    return [of.contender.name, blocks(of), ...rates]
+export function tableOfAll(results: readonly Result[], contenders: readonly Contender[]): Table {
+  return { title: 'Values a second', ...matrixOf(results, contenders, thousands) }
+}
+
+/** How many times as many values a second the log appends as each other, for each of its modes. */
+export function tablesOfRatios(results: readonly Result[], contenders: readonly Contender[]): Table[] {
+  const others = contenders.filter(({ kind }) => kind !== 'ours')
+  return contenders.filter(({ kind }) => kind === 'ours').map((own) => {
+    const show = (rate: number, scenario: Scenario): string => `${(rateIn(results, own, scenario) / rate).toFixed(2)} x`
+    return { title: `How many times as many ${own.name} appends as`, ...matrixOf(results, others, show) }
   })
-  return { title: 'Values a second', columns: ['', 'blocks', ...scenarios], rows, figures: null }
+}
+
+/** A row for each contender, a column for each scenario. */
+function matrixOf(
+  results: readonly Result[],
+  contenders: readonly Contender[],
+  show: (rate: number, scenario: Scenario) => string,
+): Omit<Table, 'title'> {
+  const scenarios = [...new Set(results.map(({ scenario }) => scenario))]
+  const rows = contenders.map((contender) => {
+    const cells = scenarios.map((scenario) => {
+      const rate = rateIn(results, contender, scenario)
+      return Number.isNaN(rate) ? '' : show(rate, scenario)
+    })
+    return [contender.name, blocks(contender), ...cells]
+  })
+  return { columns: ['', 'blocks', ...scenarios.map(({ name }) => name)], rows, figures: null }
+}
+
+/** NaN where the contender took no part. */
+function rateIn(results: readonly Result[], of: Contender, where: Scenario): number {
+  return rateOf(results.find(({ scenario, contender }) => scenario === where && contender === of))
 }
 
 function rateOf(result: Result | undefined): number {
   return median((result?.rounds ?? []).map(({ valuesPerSecond }) => valuesPerSecond))
 }
 
-function blocks({ contender }: Result): string {
+function blocks(contender: Contender): string {
   if (contender.kind === 'native') return 'native'
   return contender.blocks ? 'yes' : 'no'
 }

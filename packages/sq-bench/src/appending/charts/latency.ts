@@ -4,7 +4,7 @@ import type { Contender } from '../contender.ts'
 import type { Result } from '../main.ts'
 import type { Measurement } from '../measure.ts'
 import { logScale } from './log-scale.ts'
-import { colorsOf, dot, drawing, line, text } from './svg.ts'
+import { dot, drawing, line, text } from './svg.ts'
 
 const WIDTH = 900
 const PLOT = { left: 280, right: 700 }
@@ -17,8 +17,7 @@ const TOP = 66
 /** The median, the 99th and the 99.9th percentile, in milliseconds: medians of the rounds. */
 type Latencies = readonly [p50: number, p99: number, p999: number]
 
-export function drawLatency(results: readonly Result[]): string {
-  const colors = colorsOf([...new Set(results.map(({ contender }) => contender))])
+export function drawLatency(results: readonly Result[], colors: ReadonlyMap<Contender, string>): string {
   let y = TOP
   const panels = [...new Set(results.map(({ scenario }) => scenario))].map((scenario) => {
     const panel = results.filter((result) => result.scenario === scenario)

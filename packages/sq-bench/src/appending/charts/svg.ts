@@ -4,7 +4,7 @@ import type { Contender } from '../contender.ts'
 const COLORS: Readonly<Record<Contender['kind'], readonly string[]>> = {
   ours: ['#0b6e4f', '#35a37c'],
   limit: ['#39434d', '#66717c', '#87919b'],
-  peer: ['#b3402a', '#d9822b', '#a88700', '#8a5a44', '#c2185b', '#7b4fa3'],
+  peer: ['#b3402a', '#d9822b', '#a88700', '#8a5a44', '#a8714f', '#c2185b', '#d65f95', '#7b4fa3', '#9a6fc4'],
   native: ['#1d5fa8', '#3d9bd9'],
 }
 const FONTS = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'

@@ -5,7 +5,7 @@ import type { Contender } from '../contender.ts'
 import type { Result } from '../main.ts'
 import { apart, logScale } from './log-scale.ts'
 import type { LogScale } from './log-scale.ts'
-import { colorsOf, dot, drawing, line, text } from './svg.ts'
+import { dot, drawing, line, text } from './svg.ts'
 import type { Place } from './svg.ts'
 
 const SIZE = { width: 900, height: 500 }
@@ -20,14 +20,13 @@ interface Line {
 }
 
 /** A contender that does not gather is dashed: more producers change nothing for it. */
-export function drawThroughput(results: readonly Result[]): string {
+export function drawThroughput(results: readonly Result[], colors: ReadonlyMap<Contender, string>): string {
   const lines = linesOf(results)
   const points = lines.flatMap((each) => each.points)
   const title = 'Values of 256 bytes a second, each acknowledged when durable, by producers'
   if (points.length === 0) return drawing({ ...SIZE, title }, '')
   const x = logScale(points.map(({ producers }) => producers), { from: PLOT.left, to: PLOT.right })
   const y = logScale(points.map(({ rate }) => rate), { from: PLOT.bottom, to: PLOT.top })
-  const colors = colorsOf(lines.map(({ contender }) => contender))
   const ends = lines.map(({ points: own }) => y.at(own.at(-1)?.rate ?? Number.NaN))
   const names = apart(ends, { least: LINE_HEIGHT, end: PLOT.bottom + 20 })
   const drawn = lines.map(({ contender, points: own }, at) => {
@@ -35,7 +34,7 @@ export function drawThroughput(results: readonly Result[]): string {
     const places = own.map(({ producers, rate }) => ({ x: x.at(producers), y: y.at(rate) }))
     const [end = 0, name = 0] = [ends[at], names[at]]
     const ours = contender.kind === 'ours'
-    const stroke = { color, width: ours ? 3 : 1.5, dashes: contender.gathers ? '' : '3 4' }
+    const stroke = { color, width: ours ? 3 : 1.5, dashes: contender.gathers === 'nobody' ? '3 4' : '' }
     const leader = [{ x: PLOT.right, y: end }, { x: NAME_LEFT - 12, y: name }, { x: NAME_LEFT - 4, y: name }]
     return [
       line([...places, { x: PLOT.right, y: end }], stroke),

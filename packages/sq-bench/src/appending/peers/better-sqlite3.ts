@@ -14,15 +14,14 @@ interface Database {
 }
 type Sqlite = new (path: string) => Database
 
-export const sqliteByRecord: Peer = peer('better-sqlite3, a transaction a record', { gathers: false })
-export const sqliteByTick: Peer = peer('better-sqlite3, a transaction a tick', { gathers: true })
+export const sqliteByRecord: Peer = peer('better-sqlite3, a transaction a record', { gathers: 'nobody' })
+export const sqliteByTick: Peer = peer('better-sqlite3, a transaction a tick', { gathers: 'in front' })
 
-function peer(name: string, { gathers }: { gathers: boolean }): Peer {
+function peer(name: string, { gathers }: Pick<Peer, 'gathers'>): Peer {
   return {
     name,
     blocks: true,
     gathers,
-    durable: true,
     caveat: null,
     load(require) {
       const Sqlite: Sqlite = require('better-sqlite3')
@@ -36,7 +35,7 @@ function peer(name: string, { gathers }: { gathers: boolean }): Peer {
         const insert = db.prepare('insert into records (value) values (?)')
         const commit = committing(db, insert)
         return {
-          append: gathers ? byTick(commit) : async (value) => insert.run(value),
+          append: gathers === 'in front' ? byTick(commit) : async (value) => insert.run(value),
           appendBatch: async (values) => commit(values),
           close: async () => db.close(),
         }

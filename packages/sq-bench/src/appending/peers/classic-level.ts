@@ -1,12 +1,12 @@
-/** LevelDB with `sync`. Alone it syncs for some four puts at a time; values that wait are put as one batch. */
+/** LevelDB with `sync`. It gathers puts itself, as many as the threads of Node's pool bring to it at a time. */
 import { join } from 'node:path'
-import { gathering } from './gathering.ts'
 import type { Peer } from './peer.ts'
 
 /** As much of the package as is used. */
 interface Package {
   ClassicLevel: new (path: string, options: LevelOptions) => {
     open(): Promise<void>
+    put(key: string, value: Buffer, options: { sync: boolean }): Promise<void>
     batch(puts: { type: 'put'; key: string; value: Buffer }[], options: { sync: boolean }): Promise<void>
     close(): Promise<void>
   }
@@ -21,10 +21,9 @@ interface LevelOptions {
 const WRITE_BUFFER_BYTES = 1024 * 1024 * 1024
 
 export const classicLevel: Peer = {
-  name: 'classic-level, gathered',
+  name: 'classic-level',
   blocks: false,
-  gathers: true,
-  durable: true,
+  gathers: 'itself',
   caveat: null,
   load(require) {
     const { ClassicLevel }: Package = require('classic-level')
@@ -37,9 +36,12 @@ export const classicLevel: Peer = {
       await db.open()
       let next = 0
       const key = (): string => String(next++).padStart(16, '0')
-      const put = (values: readonly Buffer[]): Promise<void> =>
-        db.batch(values.map((value) => ({ type: 'put', key: key(), value })), { sync: true })
-      return { append: gathering(put), appendBatch: put, close: () => db.close() }
+      return {
+        append: (value) => db.put(key(), value, { sync: true }),
+        appendBatch: (values) =>
+          db.batch(values.map((value) => ({ type: 'put', key: key(), value })), { sync: true }),
+        close: () => db.close(),
+      }
     }
   },
 }

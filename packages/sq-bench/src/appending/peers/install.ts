@@ -7,12 +7,18 @@ import { fileURLToPath } from 'node:url'
 import type { Contender } from '../contender.ts'
 import { sqliteByRecord, sqliteByTick } from './better-sqlite3.ts'
 import { classicLevel } from './classic-level.ts'
+import { gathered } from './gathered.ts'
 import { hypercore } from './hypercore.ts'
 import { lmdb } from './lmdb.ts'
 import type { Peer } from './peer.ts'
 import { sonicBoom } from './sonic-boom.ts'
 
-const PEERS: readonly Peer[] = [sqliteByRecord, sqliteByTick, lmdb, classicLevel, hypercore, sonicBoom]
+const PEERS: readonly Peer[] = [
+  sqliteByRecord,
+  sqliteByTick,
+  lmdb,
+  ...[classicLevel, hypercore, sonicBoom].flatMap((peer) => [peer, gathered(peer)]),
+]
 
 const FOLDER = fileURLToPath(new URL('../../../peers', import.meta.url))
 

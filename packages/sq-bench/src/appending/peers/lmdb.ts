@@ -14,8 +14,7 @@ interface Lmdb {
 export const lmdb: Peer = {
   name: 'lmdb',
   blocks: false,
-  gathers: true,
-  durable: true,
+  gathers: 'itself',
   caveat: null,
   load(require) {
     const lmdbPackage: Lmdb = require('lmdb')

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Contender, Described } from '../contender.ts'
 
-interface NativePeer extends Pick<Described, 'name' | 'caveat'> {
+interface NativePeer extends Pick<Described, 'name' | 'gathers' | 'caveat'> {
   readonly source: string
   /** The command that builds it, but for the paths of what it makes and of its source. */
   readonly build: readonly [command: string, ...options: string[]]
@@ -24,6 +24,7 @@ const GO_SOURCES = '/usr/share/gocode'
 const PEERS: readonly NativePeer[] = [
   {
     name: 'RocksDB',
+    gathers: 'itself',
     caveat: 'a thread a producer; with its memtable',
     source: 'rocksdb.cc',
     build: ['g++', '-std=c++17', '-O2', '-pthread'],
@@ -32,6 +33,7 @@ const PEERS: readonly NativePeer[] = [
   },
   {
     name: 'etcd wal',
+    gathers: 'in front',
     caveat: 'given the values of all producers at once',
     source: 'etcd.go',
     build: ['go', 'build'],
@@ -45,11 +47,11 @@ export const NATIVE_PEER_NAMES: readonly string[] = PEERS.map(({ name }) => name
 /** Those that are wanted and can be built here; of each other one line on stderr says what is missing. */
 export function buildNativePeers(isWanted: (name: string) => boolean): Contender[] {
   return PEERS.filter(({ name }) => isWanted(name)).flatMap((peer): Contender[] => {
-    const { name, caveat, source, needs } = peer
+    const { name, gathers, caveat, source, needs } = peer
     const program = join(FOLDER, 'dist', source.replace(/\.\w+$/, ''))
     const why = isFresh(program, join(FOLDER, source)) ? null : build(peer, program)
     if (why === null) {
-      return [{ name, kind: 'native', blocks: false, gathers: true, durable: true, caveat, program }]
+      return [{ name, kind: 'native', blocks: false, gathers, caveat, program }]
     }
     process.stderr.write(`without ${name}: ${why}; it is built with ${needs} of Debian\n`)
     return []

@@ -1,37 +1,53 @@
 /** A fast stream into a file, for logs of text. Its `flush` writes what waits and syncs, through the thread pool. */
 import * as fs from 'node:fs'
 import { join } from 'node:path'
-import { gathering } from './gathering.ts'
 import type { Peer } from './peer.ts'
 
 /** As much of the package as is used. */
-type Package = new (options: { fd: number; sync: boolean; contentMode: 'buffer' }) => {
+type Package = new (options: BoomOptions) => {
   write(bytes: Buffer): boolean
   flush(done: (error?: Error | null) => void): void
   end(): void
   once(event: 'close', listener: () => void): void
+  setMaxListeners(count: number): void
+}
+interface BoomOptions {
+  fd: number
+  sync: boolean
+  contentMode: 'buffer'
+  minLength: number
+  maxWrite: number
 }
 
+const MIB = 1024 * 1024
+
 export const sonicBoom: Peer = {
-  name: 'sonic-boom, flushed, gathered',
+  name: 'sonic-boom, flushed',
   blocks: false,
-  gathers: true,
-  durable: true,
-  caveat: null,
+  gathers: 'itself',
+  caveat: 'bare bytes; syncs for each flush',
   load(require) {
     const SonicBoom: Package = require('sonic-boom')
     return async (directory) => {
-      const boom = new SonicBoom({ fd: fs.openSync(join(directory, 'boom'), 'wx'), sync: false, contentMode: 'buffer' })
-      // A flush for each value would sync for each.
-      const write = (values: readonly Buffer[]): Promise<void> => {
-        for (const value of values) boom.write(value)
-        return new Promise((resolve, reject) => {
+      const fd = fs.openSync(join(directory, 'boom'), 'wx')
+      // Nothing is written before the flush, and then all at once: not the first value alone, the others by 16 KiB.
+      const sizes = { minLength: 8 * MIB, maxWrite: 16 * MIB }
+      const boom = new SonicBoom({ fd, sync: false, contentMode: 'buffer', ...sizes })
+      // Each flush under way has a listener.
+      boom.setMaxListeners(0)
+      const flushed = (): Promise<void> =>
+        new Promise((resolve, reject) => {
           boom.flush((error) => (error ? reject(error) : resolve()))
         })
-      }
       return {
-        append: gathering(write),
-        appendBatch: write,
+        append(value) {
+          boom.write(value)
+          return flushed()
+        },
+        appendBatch(values) {
+          for (const value of values) boom.write(value)
+          return flushed()
+        },
         close: () =>
           new Promise((resolve) => {
             boom.once('close', resolve)
