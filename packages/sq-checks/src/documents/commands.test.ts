@@ -33,7 +33,7 @@ function wrong({ program, args }: Command): string[] {
   if (program === 'npx') return wrongPnpm(args.filter((word) => word !== '--yes'))
   if (program === 'pnpm') return wrongScript(args)
   if (program === 'npm' && args[0] === 'install') return args.flatMap((word) => wrongPackage(word))
-  if (program === 'node' || program === 'python3') return wrongFile(args[0])
+  if (program === 'node' || program === 'python3') return wrongFile(args.find((word) => !word.startsWith('-')))
   return []
 }
 
@@ -49,7 +49,8 @@ function wrongScript(args: readonly string[]): string[] {
   }
   const [name = '', ...given] = args
   const script = root.scripts?.[name]
-  if (script === undefined) return name === 'install' ? [] : [`there is no script ${name}`]
+  // pnpm's own.
+  if (script === undefined) return ['install', '--recursive'].includes(name) ? [] : [`there is no script ${name}`]
   const main = /node (packages\/[\w-]+)\/dist\/(\S+)\.js/.exec(script)
   const source = main === null ? '' : readFileSync(join(ROOT, `${main[1]}/src/${main[2]}.ts`), 'utf8')
   return optionNames(given).flatMap((option) =>

@@ -1,4 +1,5 @@
 /** When commits are begun: what shares one, what does not wait, and that nothing starves. */
+import * as timers from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { append, LogFixture } from '../testing/log-fixture.ts'
@@ -57,15 +58,17 @@ test('a large commit that waits is begun before those who share the one before i
 test('the event loop turns between commits, however large, and though the disk answers at once', async () => {
   const log = new LogFixture()
   const writer = await log.open()
-  let turns = 0
-  let isOver = false
-  const counting = (async () => {
-    for (; !isOver; turns++) await setImmediate()
-  })()
+  await append(writer, 'makes the segment')
+  const events = recorded(log)
+  let turning = timers.setImmediate(turn)
+  function turn(): void {
+    events.push('turn')
+    turning = timers.setImmediate(turn)
+  }
   for (let at = 0; at < 20; at++) await append(writer, LARGE)
-  isOver = true
-  await counting
-  expect(turns).toBeGreaterThanOrEqual(20)
+  timers.clearImmediate(turning)
+  expect(events.filter((event) => event === 'write')).toHaveLength(20)
+  expect(events.join(' ')).not.toContain('write write')
 })
 
 test('a failed large commit takes along what waits behind it, large or small', async () => {

@@ -85,11 +85,14 @@ export class CommitQueue {
     setImmediate(() => {
       this.#turned = true
     })
-    void (next instanceof Commit ? this.#write(next) : next()).then((tell) => {
-      this.#busy = false
-      this.start()
-      tell?.()
-    })
+    void this.#do(next)
+  }
+
+  async #do(next: Commit | Turn): Promise<void> {
+    const tell = await (next instanceof Commit ? this.#write(next) : next())
+    this.#busy = false
+    this.start()
+    tell?.()
   }
 }
 
