@@ -14,7 +14,7 @@
  * `length` counts the whole record, itself included.
  */
 import { show } from '../config.ts'
-import { readUint64, writeUint64 } from './integers.ts'
+import { readUint64, writeUint32, writeUint64 } from './integers.ts'
 
 /** A name and a value that travel with a record; names may repeat, order is kept. */
 export interface RecordHeader {
@@ -81,9 +81,9 @@ export function recordBytes(record: RecordInput): number {
 export function encodeRecord(record: RecordInput, target: Buffer, at: number): number {
   const { key, value, headers, timestampMs } = record
   writeUint64(target, timestampMs, at + AT.timestampMs)
-  target.writeInt32LE(key === null ? NO_KEY : key.length, at + AT.keyLength)
-  target.writeUInt32LE(value.length, at + AT.valueLength)
-  target.writeUInt32LE(headers.length, at + AT.headerCount)
+  writeUint32(target, key === null ? NO_KEY : key.length, at + AT.keyLength)
+  writeUint32(target, value.length, at + AT.valueLength)
+  writeUint32(target, headers.length, at + AT.headerCount)
   let end = at + AT.key
   if (key !== null) {
     target.set(key, end)
@@ -93,13 +93,13 @@ export function encodeRecord(record: RecordInput, target: Buffer, at: number): n
   end += value.length
   for (const header of headers) {
     const nameLength = target.write(header.name, end + 4, 'utf8')
-    target.writeUInt32LE(nameLength, end)
+    writeUint32(target, nameLength, end)
     end += 4 + nameLength
-    target.writeUInt32LE(header.value.length, end)
+    writeUint32(target, header.value.length, end)
     target.set(header.value, end + 4)
     end += 4 + header.value.length
   }
-  target.writeUInt32LE(end - at, at + AT.length)
+  writeUint32(target, end - at, at + AT.length)
   return end
 }
 
