@@ -127,6 +127,9 @@ export interface FileHandle {
   /** The file's size in bytes. */
   size(): Promise<number>
 
+  /** The file's `identity`, as `FileSystem.stat` tells it of a path: no other file has it while this one is open. */
+  identity(): Promise<string>
+
   /** Gives the handle up. Says nothing about durability. A second call does nothing. */
   close(): Promise<void>
 }

@@ -87,7 +87,7 @@ export class NodeFileSystem implements FileSystem {
   async stat(path: string): Promise<FileStat> {
     const stat = await fs.promises.stat(path, { bigint: true }).catch(rethrow)
     const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other'
-    return { kind, sizeBytes: Number(stat.size), identity: `${stat.dev}:${stat.ino}` }
+    return { kind, sizeBytes: Number(stat.size), identity: identityOf(stat) }
   }
 
   async unlink(path: string): Promise<void> {
@@ -207,6 +207,13 @@ class NodeFileHandle implements FileHandle {
     return this.#use('fstat', async () => (await descriptorStat(this.#descriptor, this.#file.path)).size)
   }
 
+  identity(): Promise<string> {
+    const path = this.#file.path
+    return this.#use('fstat', async () =>
+      identityOf(await settle(path, (done) => fs.fstat(this.#descriptor, { bigint: true }, done))),
+    )
+  }
+
   async close(): Promise<void> {
     if (await this.#gate.close()) await closeDescriptor(this.#descriptor, this.#file.path)
   }
@@ -272,6 +279,10 @@ async function closeDescriptor(descriptor: number, path: string): Promise<void> 
 
 async function fsyncDescriptor(descriptor: number, path: string): Promise<void> {
   await settleVoid(path, (done) => fs.fsync(descriptor, done))
+}
+
+function identityOf({ dev, ino }: fs.BigIntStats): string {
+  return `${dev}:${ino}`
 }
 
 function descriptorStat(descriptor: number, path: string): Promise<fs.Stats> {

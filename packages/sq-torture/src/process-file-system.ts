@@ -33,6 +33,7 @@ export class ProcessFileSystem implements FileSystem {
       writeDurable: (buffers, position) => this.#whileAlive(() => handle.writeDurable(buffers, position)),
       truncate: (sizeBytes) => this.#whileAlive(() => handle.truncate(sizeBytes)),
       size: () => this.#whileAlive(() => handle.size()),
+      identity: () => this.#whileAlive(async () => `${this.#name}${await handle.identity()}`),
       close: () => this.#whileAlive(() => handle.close()),
     }
   }

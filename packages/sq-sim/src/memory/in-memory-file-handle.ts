@@ -83,6 +83,11 @@ export class InMemoryFileHandle implements FileHandle {
     return this.#use('size', () => this.#machine.run('size', { path: this.#file.path }, () => this.#file.sizeBytes))
   }
 
+  identity(): Promise<string> {
+    const { path } = this.#file
+    return this.#use('stat', () => this.#machine.run('stat', { path }, () => this.#machine.identityOf(this.#file)))
+  }
+
   async close(): Promise<void> {
     if (!(await this.#gate.close())) return
     if (this.#life !== this.#machine.life) throw this.#machine.error('EBADF', 'close', { path: this.#file.path })

@@ -104,7 +104,7 @@ export class InMemoryFileSystem implements FileSystem {
     return this.#run('stat', path, ({ inode }) => {
       if (!inode) throw this.#machine.error('ENOENT', 'stat', { path })
       const sizeBytes = inode.kind === 'file' ? inode.sizeBytes : 0
-      return { kind: inode.kind, sizeBytes, identity: `${this.#machine.identity}:${inode.id}` }
+      return { kind: inode.kind, sizeBytes, identity: this.#machine.identityOf(inode) }
     })
   }
 

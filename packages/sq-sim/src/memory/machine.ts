@@ -117,9 +117,9 @@ export class Machine {
     return result
   }
 
-  /** Tells this machine, since it was last started, from every other one in this process. */
-  get identity(): string {
-    return `memory:${this.#number}:${this.life}`
+  /** Tells a file or directory from all others, also from those of another machine, or of this one started again. */
+  identityOf({ id }: Inode): string {
+    return `memory:${this.#number}:${this.life}:${id}`
   }
 
   error(code: string, operation: Operation, { path, to }: Target): Error {

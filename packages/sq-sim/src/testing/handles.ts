@@ -25,6 +25,7 @@ const otherCalls: readonly Call[] = [
   ['read', (file) => file.read(new Uint8Array(1), 0)],
   ['sync', (file) => file.sync()],
   ['size', (file) => file.size()],
+  ['identity', (file) => file.identity()],
 ]
 
 export const handleTests: readonly FileSystemTest[] = [
@@ -80,6 +81,18 @@ export const handleTests: readonly FileSystemTest[] = [
     const whole = Buffer.alloc(6, '.')
     assert.equal(await file.read(whole.subarray(2, 4), 1), 2)
     assert.equal(whole.toString(), '..bc..')
+  }),
+  onFile('identity is that of the path it was opened by, until another file has that path', async (file, { fs, directory }) => {
+    const path = `${directory}/file`
+    const identity = await file.identity()
+    assert.equal((await fs.stat(path)).identity, identity)
+    await put(fs, `${directory}/other`, 'other')
+    await fs.rename(`${directory}/other`, path)
+    assert.equal(await file.identity(), identity)
+    assert.notEqual((await fs.stat(path)).identity, identity)
+    await withFile(fs, { path, mode: 'read' }, async (other) => {
+      assert.equal(await other.identity(), (await fs.stat(path)).identity)
+    })
   }),
   onFile('truncate cuts, and grows with zeros where old bytes were', async (file) => {
     await file.write([bytesOf('0123456789')], 0)

@@ -17,6 +17,7 @@ export function inTurns(fs: FileSystem, random: Random, identityPrefix = ''): Fi
   const slow = (handle: FileHandle): FileHandle => ({
     read: (buffer, position) => turn().then(() => handle.read(buffer, position)),
     size: () => turn().then(() => handle.size()),
+    identity: () => turn().then(async () => `${identityPrefix}${await handle.identity()}`),
     write: (buffers, position) => handle.write(buffers, position),
     writeDurable: (buffers, position) => handle.writeDurable(buffers, position),
     sync: () => handle.sync(),

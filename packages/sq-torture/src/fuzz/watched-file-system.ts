@@ -34,6 +34,7 @@ export class WatchedFileSystem implements FileSystem {
       writeDurable: (buffers, position) => handle.writeDurable(buffers, position),
       truncate: (sizeBytes) => handle.truncate(sizeBytes),
       size: () => handle.size(),
+      identity: () => handle.identity(),
       close: () => handle.close(),
     }
   }
