@@ -161,6 +161,7 @@ export class FrameStream {
       return this.#bound
     }
     const view = {
+      files: shared.files,
       indexes: shared.indexes,
       get durableBound() {
         return durableBound()

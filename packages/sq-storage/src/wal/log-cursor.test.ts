@@ -7,6 +7,7 @@ import { frameEnd } from './frame.ts'
 import { LogCursor } from './log-cursor.ts'
 import { locatePartition } from './partition.ts'
 import { SegmentIndexes } from './segment-index.ts'
+import { SharedFiles } from './shared-files.ts'
 
 const PARTITION = locatePartition('/data', 'orders', 0)
 
@@ -25,6 +26,7 @@ async function make(...segments: { baseOffset: number; bytes: Buffer }[]): Promi
 /** The base offsets of the frames that a cursor finds before it finds none. */
 async function* walked(from: number | null, durableBound: () => number): AsyncGenerator<number, void> {
   const shared = {
+    files: new SharedFiles(),
     indexes: new SegmentIndexes(),
     get durableBound() {
       return durableBound()

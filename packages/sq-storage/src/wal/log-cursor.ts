@@ -12,22 +12,23 @@ import type { Partition } from './partition.ts'
 import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
 import { sliceRecords } from './record.ts'
 import { SegmentScanner } from './scan.ts'
-import { giveUp, io, isMissing, listSegmentFiles, MAX_LISTINGS, openSegment, placeAfterHead, readHead } from './segment-file.ts'
-import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
+import { io, isMissing, listSegmentFiles, MAX_LISTINGS, placeAfterHead, readHead } from './segment-file.ts'
+import type { ListedSegment, SegmentHead } from './segment-file.ts'
 import type { Indexed } from './segment-index.ts'
+import type { HeldSegment } from './shared-files.ts'
 import type { SharedLog } from './shared-log.ts'
 
 /** A log, and who else knows of it. */
 export interface CursorContext {
   readonly fs: FileSystem
   readonly partition: Partition
-  readonly shared: Pick<SharedLog, 'durableBound' | 'indexes'>
+  readonly shared: Pick<SharedLog, 'durableBound' | 'files' | 'indexes'>
 }
 
 /** A segment that is being read. */
 interface Reading {
   readonly segment: ListedSegment
-  readonly opened: OpenSegment
+  readonly opened: HeldSegment
   readonly scanner: SegmentScanner
   /** Where its bytes end, as far as is known by now. */
   readonly limit: number
@@ -121,7 +122,7 @@ export class LogCursor {
     this.#reading = null
     // Behind the last segment there may be another one by now.
     if (reading.segment.nextBaseOffset === null) this.#listed = []
-    await giveUp(reading.opened.handle)
+    await reading.opened.release()
   }
 
   /** Opens the segment that holds the next offset; null where the log has no segment. */
@@ -179,9 +180,10 @@ export class LogCursor {
     const { fs, partition, shared } = this.#context
     const { path } = segment
     const successor = this.#listed[this.#listed.indexOf(segment) + 1]
-    const opened = await openSegment(fs, segment, { partition, mode: 'read' })
+    const headOf = (listed: ListedSegment) => shared.files.head(fs, listed, partition)
+    const opened = await shared.files.hold(fs, segment, partition)
     try {
-      const stated = successor && (await shared.indexes.endOf(opened, { successor, fs, partition, isListedNow }))
+      const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf, isListedNow }))
       const limit = stated?.limit ?? (await io('read the size of', path, () => opened.handle.size()))
       // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
       const boundNow = bound === Infinity ? shared.durableBound : bound
@@ -192,7 +194,7 @@ export class LogCursor {
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
       return { segment, opened, scanner, limit, bound: boundNow }
     } catch (error) {
-      await giveUp(opened.handle)
+      await opened.release()
       throw error
     }
   }

@@ -2,14 +2,12 @@
  * Finds the place in a segment at which to begin reading, by its index: the one in its SEAL, or one that is gathered
  * here, from frames read once, as far as anybody asked. `log-cursor.ts` begins there.
  */
-import type { FileSystem } from '@sq/sim'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, FrameType } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { IndexEntry, SegmentSummary } from './seal.ts'
-import type { Partition } from './partition.ts'
-import { io, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
+import { io, placeAfterHead, verifyLink } from './segment-file.ts'
 import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
 import { readSummary, summarize } from './segment-summary.ts'
 
@@ -27,9 +25,8 @@ export interface Indexed {
 
 /** Where to find what a segment's successor states of it. */
 interface Neighbour {
-  readonly fs: FileSystem
-  readonly partition: Partition
   readonly successor: ListedSegment
+  readonly headOf: (segment: ListedSegment) => Promise<SegmentHead>
   /** Else it may be gone, and another one say something else. */
   readonly isListedNow: boolean
 }
@@ -83,10 +80,10 @@ export class SegmentIndexes {
    * Where a segment ends, verified against its successor once: a segment is never written again once it has one, so
    * that one with the same salt and a successor at the same offset holds the same records.
    */
-  async endOf(segment: OpenSegment, { successor, partition, fs, isListedNow }: Neighbour): Promise<StatedEnd> {
+  async endOf(segment: OpenSegment, { successor, headOf, isListedNow }: Neighbour): Promise<StatedEnd> {
     const known = this.#of(segment.head.frame.headerCrc)
     if (isListedNow && known.end?.nextBaseOffset === successor.baseOffset) return known.end
-    const { link, last } = await verifyLink(segment, await readHead(fs, successor, partition))
+    const { link, last } = await verifyLink(segment, await headOf(successor))
     known.end = { last, limit: link.end, nextBaseOffset: successor.baseOffset }
     return known.end
   }

@@ -1,7 +1,7 @@
 /**
  * What the readers and the writer of one log share, in one thread and through one copy of the package: how far it is
- * durable, the commits just made, and a call for those who wait for more. The key is the identity of the partition's
- * directory, however its path was spelled.
+ * durable, the commits just made, the files that are read, and a call for those who wait for more. The key is the
+ * identity of the partition's directory, however its path was spelled.
  */
 import { setImmediate } from 'node:timers'
 import type { FileSystem, Watch } from '@sq/sim'
@@ -9,6 +9,7 @@ import type { Alarm } from './alarm.ts'
 import { RecentFrames } from './recent-frames.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import { SegmentIndexes } from './segment-index.ts'
+import { SharedFiles } from './shared-files.ts'
 
 const logs = new Map<string, WeakRef<SharedLog>>()
 const forgotten = new FinalizationRegistry<string>((identity) => {
@@ -28,6 +29,7 @@ export function sharedLog(directoryIdentity: string): SharedLog {
 export class SharedLog {
   readonly recent: RecentFrames = new RecentFrames()
   readonly indexes: SegmentIndexes = new SegmentIndexes()
+  readonly files: SharedFiles = new SharedFiles()
   /** The offsets that the log was truncated to, in order. */
   readonly cuts: number[] = []
   #writer: object | null = null

@@ -1,6 +1,6 @@
 /** Finds where in a log a time is reached, by the summaries and indexes of its segments. */
 import type { CursorContext } from './log-cursor.ts'
-import { giveUp, io, listSegmentFiles, openSegment, whileListed } from './segment-file.ts'
+import { io, listSegmentFiles, whileListed } from './segment-file.ts'
 import type { ListedSegment, OpenSegment } from './segment-file.ts'
 
 /**
@@ -45,20 +45,21 @@ class TimestampSearch {
   /** The offset, if it is in a segment. What is known of the one before, if that was passed over, is checked here. */
   async #lookIn(segment: ListedSegment, before: ListedSegment | undefined): Promise<number | null | 'not as known'> {
     const { fs, partition, shared } = this.#context
-    const opened = await openSegment(fs, segment, { partition, mode: 'read' })
+    const opened = await shared.files.hold(fs, segment, partition)
     try {
       if (before !== undefined && !shared.indexes.isAsKnown(before, opened.head)) return 'not as known'
       return await this.#offsetIn(opened, segment)
     } finally {
-      await giveUp(opened.handle)
+      await opened.release()
     }
   }
 
   async #offsetIn(opened: OpenSegment, listed: ListedSegment): Promise<number | null> {
     const { fs, partition, shared } = this.#context
     const successor = this.#listed[this.#listed.indexOf(listed) + 1]
+    const headOf = (segment: ListedSegment) => shared.files.head(fs, segment, partition)
     // Should the log be truncated meanwhile, whoever reads from here on will notice: no need to look again at each.
-    const stated = successor && (await shared.indexes.endOf(opened, { successor, fs, partition, isListedNow: true }))
+    const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf, isListedNow: true }))
     const limit = stated?.limit ?? (await io('read the size of', listed.path, () => opened.handle.size()))
     return shared.indexes.offsetBefore(
       { segment: opened, listed, last: stated?.last ?? null, limit },

@@ -649,6 +649,24 @@ const READING: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'a reader is given a file that others have open, whatever has its name by now',
+    file: `${WAL}/shared-files.ts`,
+    find: 'return identity === stat.identity ? opened : null',
+    replace: 'return stat.identity ? opened : null',
+  },
+  {
+    name: 'a file that others read is closed by the first who lets it go',
+    file: `${WAL}/shared-files.ts`,
+    find: 'if (--file.holders > 0) return',
+    replace: 'file.holders--',
+  },
+  {
+    name: 'a file that nobody reads any more stays open',
+    file: `${WAL}/shared-files.ts`,
+    find: '    if (opened !== null) await giveUp(opened.handle)\n',
+    replace: '',
+  },
+  {
     name: 'a reader takes the last segment it knew of for the last',
     file: `${WAL}/log-cursor.ts`,
     find: '?.nextBaseOffset === null) this.#listed = []',
