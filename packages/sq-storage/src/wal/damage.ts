@@ -1,11 +1,12 @@
 /** Tells damage from an unfinished write, and describes it: shared by recovery, which refuses it, and by readers. */
 import { CorruptLogError } from '../errors.ts'
 import { frameEnd } from './frame.ts'
-import type { FrameHeader } from './frame.ts'
+import type { FrameHeader, FramePlace } from './frame.ts'
+import type { Partition } from './partition.ts'
 import { findProof } from './scan.ts'
 import type { ScanStop } from './scan.ts'
 import { io } from './segment-file.ts'
-import type { OpenSegment } from './segment-file.ts'
+import type { OpenSegment, SegmentHead } from './segment-file.ts'
 
 /** A place in a segment where the next frame did not verify, with whole frames up to `nextOffset` before it. */
 export interface Break {
@@ -59,5 +60,32 @@ export function notRecords(path: string, header: FrameHeader): CorruptLogError {
     firstOffset: BigInt(header.baseOffset),
     lastOffset: BigInt(header.baseOffset + header.recordCount - 1),
     reason: `the frame verifies, but is not made of ${header.recordCount} records`,
+  })
+}
+
+/** The damage where a file is shorter than what was read of it. */
+export function shortenedSince(head: SegmentHead, { reached, limit }: { reached: FramePlace; limit: number }): CorruptLogError {
+  return new CorruptLogError({
+    path: head.path,
+    from: limit,
+    to: reached.position,
+    firstOffset: BigInt(head.baseOffset),
+    lastOffset: BigInt(reached.nextOffset - 1),
+    reason: `the file ends at ${limit}, after it was read up to ${reached.position}`,
+  })
+}
+
+/** The damage where a writer in this process has segments with records, and none is there. */
+export function missingSegments(
+  { directory }: Partition,
+  { wanted, bound }: { wanted: number; bound: number },
+): CorruptLogError {
+  return new CorruptLogError({
+    path: directory,
+    from: 0,
+    to: 0,
+    firstOffset: BigInt(wanted),
+    lastOffset: BigInt(bound - 1),
+    reason: 'it holds no segment, but its writer wrote some',
   })
 }
