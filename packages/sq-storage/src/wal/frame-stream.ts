@@ -4,9 +4,10 @@
  */
 import { DivergedError, OffsetOutOfRangeError } from '../errors.ts'
 import type { Alarm } from './alarm.ts'
-import { LogCursor, partOf } from './log-cursor.ts'
+import { LogCursor } from './log-cursor.ts'
 import type { CursorContext } from './log-cursor.ts'
 import { nextOffsetAfter } from './frame.ts'
+import { partOf } from './partial-frame.ts'
 import type { ReadRange } from './read-options.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import { io } from './segment-file.ts'
@@ -16,7 +17,7 @@ import { offsetBefore } from './timestamp-search.ts'
 /** How often a time is looked for again where its place is gone when it is read. */
 const MAX_ATTEMPTS = 16
 
-export interface StreamContext extends CursorContext {
+export interface StreamContext extends Omit<CursorContext, 'durableOnly'> {
   readonly shared: SharedLog
   /** Stopped where the reading is to end. */
   readonly alarm: Alarm
@@ -155,7 +156,7 @@ export class FrameStream {
 
   async #begin(): Promise<LogCursor> {
     const { fs, partition, shared } = this.#context
-    const { from, fromTimestampMs, follow } = this.#range
+    const { from, fromTimestampMs, follow, durableOnly } = this.#range
     const durableBound = (): number => {
       if (follow || this.#bound === Infinity) this.#bound = shared.durableBound
       return this.#bound
@@ -167,7 +168,7 @@ export class FrameStream {
         return durableBound()
       },
     }
-    const context = { fs, partition, shared: view }
+    const context = { fs, partition, shared: view, durableOnly }
     if (fromTimestampMs === null || this.#taken !== null) return new LogCursor(context, this.#taken ?? from)
     const found = await offsetBefore(context, fromTimestampMs)
     return new LogCursor(context, Math.min(found, durableBound()))

@@ -5,12 +5,13 @@
 import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, DivergedError, OffsetOutOfRangeError } from '../errors.ts'
 import { knownDamage, missingSegments, provenDamage, shortenedSince } from './damage.ts'
-import { checksum, nextOffsetAfter } from './frame.ts'
+import { nextOffsetAfter } from './frame.ts'
 import type { Frame, FramePlace } from './frame.ts'
 import type { Partition } from './partition.ts'
+import { partOf } from './partial-frame.ts'
+import { ProvenFrames } from './proven-frames.ts'
 import { ReadPlace } from './read-place.ts'
 import type { LocatedFrame } from './recent-frames.ts'
-import { sliceRecords } from './record.ts'
 import { SegmentScanner } from './scan.ts'
 import { io, isMissing, listSegmentFiles, MAX_LISTINGS, placeAfterHead } from './segment-file.ts'
 import type { ListedSegment, SegmentHead } from './segment-file.ts'
@@ -23,6 +24,8 @@ export interface CursorContext {
   readonly fs: FileSystem
   readonly partition: Partition
   readonly shared: Pick<SharedLog, 'durableBound' | 'files' | 'indexes'>
+  /** Whether a commit is left out as long as it may not be durable, for all that is known here. */
+  readonly durableOnly: boolean
 }
 
 /** A segment that is being read. */
@@ -34,6 +37,8 @@ interface Reading {
   readonly limit: number
   /** The offset to stop before: what was durable when the limit was read. */
   readonly bound: number
+  /** Holds back what is not known to be durable; null where all is that is read, or where nobody minds. */
+  readonly proven: ProvenFrames | null
 }
 
 export class LogCursor {
@@ -162,7 +167,7 @@ export class LogCursor {
     segment: ListedSegment,
     { bound, isListedNow }: { bound: number; isListedNow: boolean },
   ): Promise<Reading> {
-    const { fs, partition, shared } = this.#context
+    const { fs, partition, shared, durableOnly } = this.#context
     const { path } = segment
     const successor = this.#listed[this.#listed.indexOf(segment) + 1]
     const opened = await shared.files.hold(fs, segment, partition)
@@ -174,7 +179,10 @@ export class LogCursor {
       const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit })
       this.#place.enter(opened.head, start)
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
-      return { segment, opened, scanner, limit, bound: boundNow }
+      // Where a successor or the writer says how far it is durable, nobody needs to guess.
+      const isProven = stated !== undefined || boundNow !== Infinity
+      const proven = durableOnly && !isProven ? new ProvenFrames() : null
+      return { segment, opened, scanner, limit, bound: boundNow, proven }
     } catch (error) {
       await opened.release()
       throw error
@@ -193,34 +201,42 @@ export class LogCursor {
   }
 
   async #read(reading: Reading): Promise<readonly LocatedFrame[]> {
-    const { opened, scanner, bound } = reading
-    const { path, baseOffset, frame: openFrame } = opened.head
-    const segment = { path, baseOffset, salt: openFrame.headerCrc }
+    const { opened, scanner, proven } = reading
     while (scanner.stop === null) {
-      const found: LocatedFrame[] = []
-      for (const frame of await io('read', path, () => scanner.next())) {
-        const { header } = frame
-        const isWanted = this.#place.wants(header)
-        if (header.baseOffset >= bound || nextOffsetAfter(header) > bound) {
-          // The bound lies inside a commit only while a truncation is at work there.
-          if (isWanted && header.baseOffset < bound) {
-            found.push({ segment, frame: partOf(frame, { from: header.baseOffset, to: bound }) })
-            this.#place.advanceInside(bound)
-          }
-          await this.close()
-          break
-        }
-        this.#place.advance(segment, header)
-        if (isWanted) found.push({ segment, frame })
-      }
+      const frames = await io('read', opened.head.path, () => scanner.next())
+      const found = await this.#pass(reading, proven?.take(frames) ?? frames)
       if (found.length > 0 || this.#reading === null) return found
     }
-    await this.#leave(reading)
-    return []
+    return this.#leave(reading)
   }
 
-  /** At the end of a segment, or of what can be read of it: is it as far as it must go? */
-  async #leave({ segment, opened, scanner, limit, bound }: Reading): Promise<void> {
+  /** Goes behind frames, up to the bound, and gives those that are wanted. */
+  async #pass({ opened, bound }: Reading, frames: readonly Frame[]): Promise<readonly LocatedFrame[]> {
+    const { path, baseOffset, frame: openFrame } = opened.head
+    const segment = { path, baseOffset, salt: openFrame.headerCrc }
+    const found: LocatedFrame[] = []
+    for (const frame of frames) {
+      const { header } = frame
+      const isWanted = this.#place.wants(header)
+      if (header.baseOffset >= bound || nextOffsetAfter(header) > bound) {
+        // The bound lies inside a commit only while a truncation is at work there.
+        if (isWanted && header.baseOffset < bound) {
+          found.push({ segment, frame: partOf(frame, { from: header.baseOffset, to: bound }) })
+          this.#place.advanceInside(bound)
+        }
+        await this.close()
+        break
+      }
+      this.#place.advance(segment, header)
+      if (isWanted) found.push({ segment, frame })
+    }
+    return found
+  }
+
+  /** At the end of a segment, or of what can be read of it: is it as far as it must go? Gives what is known by that. */
+  async #leave(reading: Reading): Promise<readonly LocatedFrame[]> {
+    const { segment, opened, scanner, limit, bound } = reading
+    let found: readonly LocatedFrame[] = []
     const { nextOffset } = scanner.place
     const firstOffset = this.#listed[0]?.baseOffset ?? segment.baseOffset
     try {
@@ -232,6 +248,8 @@ export class LogCursor {
       const damage = proven ?? (here === null || known === Infinity ? null : knownDamage(segment.path, here, known - 1))
       if (damage !== null && this.#suspect?.from === damage.from && this.#suspect.path === damage.path) throw damage
       this.#suspect = damage
+      // What proves that there was more proves all before it.
+      if (proven !== null) found = await this.#pass(reading, reading.proven?.takeAll() ?? [])
     } finally {
       await this.close()
     }
@@ -240,6 +258,7 @@ export class LogCursor {
     }
     // What looks like damage is looked for once more.
     if (this.#suspect !== null) this.#listed = []
+    return found
   }
 
   /** Whether a segment that was read to its end is still the last: behind it the writer may have gone on meanwhile. */
@@ -274,14 +293,6 @@ export class LogCursor {
     const offset = await this.#place.divergedFrom({ listed, headOf: this.#headOf })
     return new DivergedError({ path: partition.directory, offset: BigInt(offset) })
   }
-}
-
-/** A commit as if it held only those of its records that have offsets from one to before another. */
-export function partOf({ header, body, bytes }: Frame, { from, to }: { from: number; to: number }): Frame {
-  const { baseOffset } = header
-  const part = sliceRecords(body, from - baseOffset, to - baseOffset)
-  const changed = { baseOffset: from, recordCount: to - from, bodyLength: part.length, bodyCrc: checksum(part) }
-  return { header: { ...header, ...changed }, body: part, bytes }
 }
 
 /** Whether an error says that segments are not, or do not go together, as they should. */

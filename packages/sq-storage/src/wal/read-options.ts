@@ -18,6 +18,12 @@ export interface ReadOptions {
   readonly maxBytes?: number | undefined
   /** At the end of the log, waits for more instead of ending. Leave the loop, or use `signal`, to end it. */
   readonly follow?: boolean | undefined
+  /**
+   * Leaves out a commit as long as a power cut might take it back, for all that the reader knows. Beside the writer, in
+   * its thread, there is none. Elsewhere the last commit is such a one, until the files prove that it is durable: by the
+   * writer's next commit, by the end of the segment, or by `close`. With `follow` it comes then.
+   */
+  readonly durableOnly?: boolean | undefined
   /** Ends the iteration, with the signal's reason as its error. */
   readonly signal?: AbortSignal | undefined
 }
@@ -30,6 +36,7 @@ export interface ReadRange {
   readonly maxRecords: number
   readonly maxBytes: number
   readonly follow: boolean
+  readonly durableOnly: boolean
   /** Never aborted, if none was given. */
   readonly signal: AbortSignal
 }
@@ -41,6 +48,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ReadOptions>([
   'maxRecords',
   'maxBytes',
   'follow',
+  'durableOnly',
   'signal',
 ])
 
@@ -51,10 +59,7 @@ export function checkReadOptions(options: ReadOptions): ReadRange {
   }
   const unknown = Object.keys(options).find((option) => !OPTIONS.has(option))
   if (unknown !== undefined) throw new TypeError(`read has no option ${show(unknown)}`)
-  const { follow, signal } = options
-  if (follow !== undefined && typeof follow !== 'boolean') {
-    throw new TypeError(`follow must be true or false, not ${show(follow)}`)
-  }
+  const { signal } = options
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`)
   }
@@ -67,9 +72,18 @@ export function checkReadOptions(options: ReadOptions): ReadRange {
     to: offset(options, 'to') ?? Infinity,
     maxRecords: count(options, 'maxRecords', 1) ?? Infinity,
     maxBytes: count(options, 'maxBytes', 1) ?? Infinity,
-    follow: follow ?? false,
+    follow: flag(options, 'follow'),
+    durableOnly: flag(options, 'durableOnly'),
     signal: signal ?? new AbortController().signal,
   }
+}
+
+function flag(options: ReadOptions, option: 'follow' | 'durableOnly'): boolean {
+  const value: unknown = options[option]
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw new TypeError(`${option} must be true or false, not ${show(value)}`)
+  }
+  return value ?? false
 }
 
 function offset(options: ReadOptions, option: 'from' | 'to'): number | null {

@@ -341,6 +341,7 @@ describe('bad options of read', () => {
     [{ maxRecords: 0 }, RangeError, 'maxRecords must be a whole number from 1 to 2^53 - 1: 0'],
     [{ maxBytes: '1' }, TypeError, 'maxBytes must be a number, not "1"'],
     [{ follow: 1 }, TypeError, 'follow must be true or false, not 1'],
+    [{ durableOnly: 'yes' }, TypeError, 'durableOnly must be true or false, not "yes"'],
     [{ signal: {} }, TypeError, 'signal must be an AbortSignal, not an object (Object)'],
     [{ form: 1n }, TypeError, 'read has no option "form"'],
     [null, TypeError, 'the options of read must be an object, not null'],

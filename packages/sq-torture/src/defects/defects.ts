@@ -667,6 +667,24 @@ const READING: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'who wants only what is durable is shown the last commit, which nothing proves',
+    file: `${WAL}/proven-frames.ts`,
+    find: 'frameEnd(header) > this.#provenTo',
+    replace: 'header.position > this.#provenTo',
+  },
+  {
+    name: 'a MARK is taken for a proof of all before itself',
+    file: `${WAL}/proven-frames.ts`,
+    find: 'Math.max(this.#provenTo, header.durablePosition)',
+    replace: 'Math.max(this.#provenTo, header.position)',
+  },
+  {
+    name: 'who wants only what is durable is not shown what is before damage',
+    file: `${WAL}/log-cursor.ts`,
+    find: '      if (proven !== null) found = await this.#pass(reading, reading.proven?.takeAll() ?? [])\n',
+    replace: '',
+  },
+  {
     name: 'a reader takes the last segment it knew of for the last',
     file: `${WAL}/log-cursor.ts`,
     find: '?.nextBaseOffset === null) this.#listed = []',

@@ -1,0 +1,273 @@
+/** What a reader with `durableOnly` shows, in another process than the writer's and beside it. */
+import { Random } from '@sq/sim'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../index.ts'
+import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../index.ts'
+import { inAnotherProcess } from '../testing/another-process.ts'
+import { append, appendBatch, appendEach, LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+import { SegmentBytes } from '../testing/segment-bytes.ts'
+
+let log: LogFixture
+
+beforeEach(() => {
+  log = new LogFixture()
+})
+
+const text = ({ value }: LogRecord): string => Buffer.from(value).toString()
+
+/** A reader in another process than the writer's. */
+function openElsewhere(): Promise<WalReader> {
+  return WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)
+}
+
+/** The values that one reads who is in another process and wants only what is durable; and what ended it. */
+async function elsewhere(options: ReadOptions = {}): Promise<{ values: string[]; error: unknown }> {
+  const values: string[] = []
+  try {
+    for await (const record of (await openElsewhere()).read({ durableOnly: true, ...options })) values.push(text(record))
+    return { values, error: null }
+  } catch (error) {
+    return { values, error }
+  }
+}
+
+async function shown(options: ReadOptions = {}): Promise<string[]> {
+  const { values, error } = await elsewhere(options)
+  if (error !== null) throw error
+  return values
+}
+
+/** One who follows from another process, and the values seen so far. */
+async function followElsewhere(): Promise<{ seen: string[]; stop(): Promise<void> }> {
+  const iteration = (await openElsewhere()).read({ durableOnly: true, follow: true })
+  const seen: string[] = []
+  const ended = (async () => {
+    for await (const record of iteration) seen.push(text(record))
+  })()
+  return {
+    seen,
+    async stop() {
+      await iteration.return?.()
+      await ended
+    },
+  }
+}
+
+/** Lets everything that is ready run, again and again. */
+async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate)
+}
+
+describe('in another process, a reader that wants only what is durable', () => {
+  it('is given a commit once the next one is there, which proves it', async () => {
+    const writer = await log.open()
+    expect(await shown()).toEqual([])
+    await append(writer, 'a')
+    expect(await shown()).toEqual([])
+    await appendBatch(writer, ['b', 'c'])
+    expect(await shown()).toEqual(['a'])
+    const hold = log.fs.faults.hold('sync', log.path(0))
+    const pending = append(writer, 'd')
+    await hold.reached
+    expect(await shown()).toEqual(['a', 'b', 'c'])
+    hold.release()
+    await pending
+    expect(await shown()).toEqual(['a', 'b', 'c'])
+  })
+
+  it.each<[string, (writer: WalWriter) => Promise<unknown>]>([
+    ['the end of its segment', (writer) => writer.closeActiveSegment()],
+    ['the closing of the writer', (writer) => writer.close()],
+  ])('is given the last commit at %s', async (_, end) => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    expect(await shown()).toEqual(['a'])
+    await end(writer)
+    expect(await shown()).toEqual(['a', 'b'])
+  })
+
+  it('is given all of a segment that has a successor, and not the commit in that one', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    await writer.closeActiveSegment()
+    await append(writer, 'c')
+    expect(await shown()).toEqual(['a', 'b'])
+  })
+
+  it('never sees a commit that was rejected, neither before the heal nor after it', async () => {
+    const writer = await log.open()
+    const follower = await followElsewhere()
+    await appendEach(writer, ['a', 'b'])
+    log.fs.faults.failNext('sync', 'EIO')
+    await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+    await quiet()
+    expect([await shown(), follower.seen]).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ])
+    await append(writer, 'c')
+    await quiet()
+    expect([await shown(), follower.seen]).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ])
+    await append(writer, 'd')
+    await quiet()
+    expect(follower.seen).toEqual(['a', 'b', 'c'])
+    await follower.stop()
+  })
+
+  it('is given the last commit before a heal, which proves it, though nothing in its own file does', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    log.fs.faults.add({ on: 'write', when: { nth: 1 }, fault: { error: 'EIO' } })
+    await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+    expect(await shown()).toEqual([])
+    await append(writer, 'b')
+    expect(await shown()).toEqual(['a'])
+  })
+
+  it('does not see what a killed process has written and not synced before it is recovered', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    const hold = log.fs.faults.hold('sync', log.path(0))
+    append(writer, 'b').catch(() => {})
+    await hold.reached
+    log.fs.kill()
+    expect(await shown()).toEqual(['a'])
+    expect((await log.outcome()).values).toEqual(['a', 'b'])
+    const again = await log.open()
+    expect(await shown()).toEqual(['a', 'b'])
+    await again.close()
+  })
+
+  it('and follows is woken by what proves a commit', async () => {
+    const writer = await log.open()
+    const follower = await followElsewhere()
+    await append(writer, 'a')
+    await quiet()
+    expect(follower.seen).toEqual([])
+    await append(writer, 'b')
+    await quiet()
+    expect(follower.seen).toEqual(['a'])
+    await writer.closeActiveSegment()
+    await quiet()
+    expect(follower.seen).toEqual(['a', 'b'])
+    await append(writer, 'c')
+    await quiet()
+    expect(follower.seen).toEqual(['a', 'b'])
+    await writer.close()
+    await quiet()
+    expect(follower.seen).toEqual(['a', 'b', 'c'])
+    await follower.stop()
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  it('goes on over a truncation inside a commit, which writes a part of it again', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    await appendBatch(writer, ['b', 'c', 'd'])
+    await writer.truncate(3n)
+    expect(await shown()).toEqual(['a'])
+    const follower = await followElsewhere()
+    await append(writer, 'new')
+    await quiet()
+    expect([await shown(), follower.seen]).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ])
+    await follower.stop()
+  })
+
+  it('may begin at an offset, or behind the last, of a commit that is left out', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    await appendBatch(writer, ['b', 'c'])
+    for (const from of [1n, 2n, 3n]) expect(await shown({ from })).toEqual([])
+    const { error } = await elsewhere({ from: 4n })
+    expect(error).toBeInstanceOf(OffsetOutOfRangeError)
+    expect(error).toMatchObject({ offset: 4n, firstOffset: 0n, nextOffset: 3n })
+    const iteration = (await openElsewhere()).read({ durableOnly: true, follow: true, from: 2n })
+    const next = iteration.next()
+    await quiet()
+    await append(writer, 'd')
+    expect((await next).value).toMatchObject({ offset: 2n })
+    await iteration.return?.()
+  })
+
+  it('ends where it is told to, in records and in commits', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b', 'c', 'd'])
+    expect(await shown({ to: 2n })).toEqual(['a', 'b'])
+    expect(await shown({ to: 4n })).toEqual(['a', 'b', 'c'])
+    expect(await shown({ maxRecords: 2 })).toEqual(['a', 'b'])
+    expect(await shown({ fromTimestampMs: TIMESTAMP_MS })).toEqual(['a', 'b', 'c'])
+    expect(await shown({ fromTimestampMs: TIMESTAMP_MS + 1 })).toEqual([])
+    const batches: RecordBatch[] = []
+    for await (const batch of (await openElsewhere()).readBatches({ durableOnly: true, from: 1n })) batches.push(batch)
+    expect(batches.map(({ baseOffset }) => baseOffset)).toEqual([1n, 2n])
+  })
+
+  it('begins at a time that only a commit which is left out reaches, once that is proven', async () => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    await writer.append(null, Buffer.from('late'), [], TIMESTAMP_MS + 5)
+    expect(await shown({ fromTimestampMs: TIMESTAMP_MS + 5 })).toEqual([])
+    await append(writer, 'b')
+    expect(await shown({ fromTimestampMs: TIMESTAMP_MS + 5 })).toEqual(['late'])
+  })
+})
+
+/** Records, and a MARK that was made when only the first of them were durable. */
+function markThatProvesLess(): SegmentBytes {
+  const segment = new SegmentBytes().records('a').records('b')
+  return segment.mark(0, segment.at(1).position)
+}
+
+describe('of frames put together by hand, a reader that wants only what is durable', () => {
+  it.each<[string, SegmentBytes, string[]]>([
+    ['nothing', new SegmentBytes().records('a').records('b', 'c'), ['a']],
+    ['a MARK', new SegmentBytes().records('a').records('b').mark(), ['a', 'b']],
+    ['a SEAL', new SegmentBytes().records('a').records('b').seal(), ['a', 'b']],
+    ['a MARK that proves less', markThatProvesLess(), ['a']],
+  ])('sees, where %s is behind the last commits, what is proven', async (_, segment, values) => {
+    await log.makeSegments(segment)
+    expect(await shown()).toEqual(values)
+  })
+
+  it('sees what is before damage, which the same proof proves', async () => {
+    const segment = new SegmentBytes().records('a').records('b').mark().mark()
+    const damaged = Buffer.from(segment.bytes)
+    damaged[segment.at(1).position + 2] = 0xff
+    await log.makeSegments({ baseOffset: 0, bytes: damaged })
+    const { values, error } = await elsewhere()
+    expect(values).toEqual(['a'])
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ firstOffset: 1n, lastOffset: 1n })
+  })
+
+  it('does not see what is before a torn end, which proves nothing', async () => {
+    const { bytes } = new SegmentBytes().records('a').records('b').records('c')
+    await log.makeSegments({ baseOffset: 0, bytes: bytes.subarray(0, -8) })
+    expect(await shown()).toEqual(['a'])
+  })
+})
+
+describe('beside the writer, a reader that wants only what is durable', () => {
+  it('is given all that is durable, proven by the files or not', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    expect(await log.outcome({ durableOnly: true })).toEqual({ values: ['a', 'b'], error: null })
+    const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
+    const iteration = reader.read({ durableOnly: true, follow: true, from: 2n })
+    const next = iteration.next()
+    await append(writer, 'c')
+    expect(text((await next).value as LogRecord)).toBe('c')
+    await writer.close()
+    const again = await log.open()
+    await append(again, 'd')
+    expect(text((await iteration.next()).value as LogRecord)).toBe('d')
+    await iteration.return?.()
+    await again.close()
+  })
+})

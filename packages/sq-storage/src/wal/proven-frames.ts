@@ -1,0 +1,25 @@
+/**
+ * Holds commits back until something proves them durable, for who reads the last segment of a log whose writer lives in
+ * another process: its last commit may be seen there before it is on the disk, and be void after all.
+ */
+import { frameEnd, FrameType } from './frame.ts'
+import type { Frame } from './frame.ts'
+
+export class ProvenFrames {
+  /** In order. A writer proves with each commit all before it, so this is one, and what follows it. */
+  #held: Frame[] = []
+  #provenTo = 0
+
+  /** Takes the next frames of a segment, and gives the next that may be returned. */
+  take(frames: readonly Frame[]): readonly Frame[] {
+    for (const { header } of frames) this.#provenTo = Math.max(this.#provenTo, header.durablePosition)
+    this.#held.push(...frames)
+    const first = this.#held.findIndex(({ header }) => header.type === FrameType.RECORDS && frameEnd(header) > this.#provenTo)
+    return this.#held.splice(0, first === -1 ? this.#held.length : first)
+  }
+
+  /** Gives all that is left: something behind it proves it. */
+  takeAll(): readonly Frame[] {
+    return this.#held.splice(0)
+  }
+}
