@@ -149,6 +149,16 @@ describe('one line says what is wrong', () => {
   })
 })
 
+it.each(['cat', 'tail'])('%s --durable-only leaves out what a running broker has proven by nothing yet', async (name) => {
+  const writer = await openExample(join(place, `${name}-beside`), 'orders', 0)
+  for (const value of ['proven', 'last']) await writer.append(null, Buffer.from(value), [], 1)
+  const args = [name, `${name}-beside/orders/0`, '--format', 'raw']
+  expect((await run(...args)).stdout).toBe('proven\nlast\n')
+  expect((await run(...args, '--durable-only')).stdout).toBe('proven\n')
+  await writer.close()
+  expect((await run(...args, '--durable-only')).stdout).toBe('proven\nlast\n')
+})
+
 describe('tail -f', () => {
   it('shows what is appended, and ends well on Ctrl-C', async () => {
     await makeExampleLogs(join(place, 'live'))

@@ -30,7 +30,7 @@ export async function cat(log: LogName, options: CatOptions): Promise<void> {
   }
   let left = options.count ?? Infinity
   try {
-    for await (const record of reader.read(range)) {
+    for await (const record of reader.read({ ...range, durableOnly: options.durableOnly })) {
       if (!writer.wants(record)) continue
       // What is written shows how far it is, and must not be written over a bar.
       if (process.stdout.isTTY) bar?.stop()

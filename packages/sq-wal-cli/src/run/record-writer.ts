@@ -10,6 +10,7 @@ export interface RecordOptions {
   readonly format: Format
   readonly key?: string
   readonly grep?: string
+  readonly durableOnly?: boolean
 }
 
 /** So many bytes are gathered before they are written. */

@@ -14,7 +14,7 @@ export interface TailOptions extends RecordOptions, DataDirOption {
 
 /** Resolves with the exit status: 0 also where it was told to end. */
 export async function tail(log: LogName, options: TailOptions): Promise<number> {
-  const { count, follow = false } = options
+  const { count, follow = false, durableOnly } = options
   const fs = new NodeFileSystem()
   const writer = new RecordWriter(options)
   const reader = await WalReader.open(fs, log.config, log.topic, log.partition)
@@ -25,7 +25,7 @@ export async function tail(log: LogName, options: TailOptions): Promise<number> 
   const { signal } = interruption
   process.stdout.once('close', () => void reader.close())
   try {
-    for await (const record of reader.read({ from, follow, signal, ...(follow ? {} : { to: next }) })) {
+    for await (const record of reader.read({ from, follow, durableOnly, signal, ...(follow ? {} : { to: next }) })) {
       if (!writer.wants(record)) continue
       await writer.write(record)
       if (follow) await writer.flush()
