@@ -195,9 +195,15 @@ export class OffsetOutOfRangeError extends WalError {
 
 /**
  * Records that a reader already returned are no longer in the log (`SQ_WAL_DIVERGED`): it was truncated, or, for a reader
- * in another process, their commit failed after its bytes could be seen. Everything from `offset` on is void. A reader
- * in another process that meets a truncation half-way knows no more than what is gone by then: it may be told a later
- * offset than the one the log will end at.
+ * in another process, their commit failed after its bytes could be seen. Beside the writer everything from `offset` on
+ * is void, and nothing before it. Of records that were read at once, up to 256 of a commit, the rest is returned before
+ * this error: they were in the log when they were read.
+ *
+ * A reader in another process knows only what it finds there. If it comes while the truncation is half-way, it is told
+ * a later offset than the one that the log will end at; if the truncation is inside a commit, the offset that the commit
+ * begins with, though the records before the cut are in the log as they were. And where the segment in which the log
+ * was cut is deleted by then, nothing is left to compare with: it is told what was deleted instead
+ * (`SQ_WAL_OFFSET_OUT_OF_RANGE`). Who must hold what the log holds reads it anew from where it is certain.
  */
 export class DivergedError extends WalError {
   readonly offset: bigint

@@ -1,6 +1,8 @@
+import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { DivergedError, OffsetOutOfRangeError, WalIoError, WalReader } from '../index.ts'
 import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../index.ts'
+import { inAnotherProcess } from '../testing/another-process.ts'
 import { append, appendEach, LogFixture, numbered } from '../testing/log-fixture.ts'
 
 let log: LogFixture
@@ -18,6 +20,11 @@ beforeEach(async () => {
 
 async function iterate(options: ReadOptions = {}): Promise<AsyncIterableIterator<LogRecord>> {
   return (await WalReader.open(log.fs, log.config, 'orders', 0)).read(options)
+}
+
+async function iterateElsewhere(options: ReadOptions): Promise<AsyncIterableIterator<LogRecord>> {
+  const fs = inAnotherProcess(log.fs, new Random(1))
+  return (await WalReader.open(fs, log.config, 'orders', 0)).read(options)
 }
 
 async function take(iteration: AsyncIterableIterator<LogRecord>, count: number): Promise<(bigint | undefined)[]> {
@@ -133,6 +140,49 @@ it('who was given a part of a commit that is to be cut is given the rest where t
   expect(rest).toMatchObject({ baseOffset: 14n, recordCount: 1 })
   expect((rest as RecordBatch).records().map(({ value }) => Buffer.from(value).toString())).toEqual(['z'])
   await Promise.all([records.return?.(), batches.return?.(), again.close()])
+})
+
+it('who was given some of the records that were read at once is given the rest, and then hears that they are void', async () => {
+  const batch = ['x', 'y', 'z'].map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
+  await writer.appendBatch(batch)
+  const iteration = await iterate({ from: 12n })
+  await take(iteration, 1)
+  await writer.truncate(13n)
+  expect(await take(iteration, 2)).toEqual([13n, 14n])
+  expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 13n })
+})
+
+describe('in another process, one who reads while the log is truncated', () => {
+  it('hears of the beginning of a commit that is cut inside', async () => {
+    const batch = ['x', 'y', 'z'].map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
+    await writer.appendBatch(batch)
+    const iteration = await iterateElsewhere({ from: 11n, follow: true })
+    await take(iteration, 4)
+    await writer.truncate(14n)
+    expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 12n })
+  })
+
+  it('hears of a later offset where it comes half-way', async () => {
+    const iteration = await iterateElsewhere({ from: 11n })
+    await take(iteration, 1)
+    const hold = log.fs.faults.hold('unlink', log.path(4))
+    const truncated = writer.truncate(2n)
+    await hold.reached
+    expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 8n })
+    hold.release()
+    await truncated
+  })
+
+  it('hears of what was deleted where the cut was in it', async () => {
+    const iteration = await iterateElsewhere({ follow: true })
+    await take(iteration, 4)
+    await writer.truncate(1n)
+    await appendEach(writer, numbered(4))
+    await writer.closeActiveSegment()
+    await writer.deleteSegments({ belowOffset: 5n })
+    await append(writer, 'new')
+    expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE', firstOffset: 5n })
+  })
 })
 
 describe('while old segments are deleted, one who reads', () => {
