@@ -46,6 +46,8 @@ export class LogUnderTest {
   #timestamps = 0
   #follower: Follower | null = null
   #distantFollower: DistantFollower | null = null
+  /** What one who followed from another process was given as durable before this one began. */
+  readonly #mustStay = new Map<bigint, ValueId>()
 
   constructor(fs: InMemoryFileSystem, setting: { values: ValueTable; history?: History; seed?: number; config?: WalConfig }) {
     this.fs = fs
@@ -62,6 +64,7 @@ export class LogUnderTest {
     this.#follower?.throwIfFailed()
     this.#follower = null
     this.#distantFollower?.throwIfFailed()
+    for (const [offset, id] of this.#distantFollower?.mustStay ?? []) this.#mustStay.set(offset, id)
     this.#distantFollower = null
     this.#process.die()
     this.#writer = null
@@ -120,6 +123,13 @@ export class LogUnderTest {
       throw new Violation(`4: a reader saw [${before.join(' ')}], and after recovery [${contents.join(' ')}]`)
     }
     this.history.recovered(contents)
+    for (const [offset, id] of this.#mustStay) {
+      const stands = contents[Number(offset)]
+      if (stands !== id && stands !== DELETED) {
+        throw new Violation(`1: ${id} was read as durable at offset ${offset}, and after recovery there is ${stands}`)
+      }
+    }
+    this.#mustStay.clear()
     const inRoot = JSON.stringify(this.fs.volume.readdirSync('/'))
     if (inRoot !== '["d"]') throw new Violation(`10: beside the data directory, /d, there is something: ${inRoot}`)
   }
@@ -184,13 +194,15 @@ export class LogUnderTest {
   }
 
   /** The same from another process: who shares nothing with the writer of this one. */
-  followFromElsewhere(busyTurns: () => number): void {
+  followFromElsewhere({ durableOnly, busyTurns }: { durableOnly: boolean; busyTurns: () => number }): void {
     const process = this.#process
     const elsewhere = new ProcessFileSystem(this.fs, 'elsewhere')
     this.#distantFollower ??= new DistantFollower({
       isAlive: () => !process.dead,
       openReader: () => WalReader.open(elsewhere, this.#config, TOPIC, PARTITION),
       idOf: ({ value }) => this.#values.id(value),
+      cuts: this.#cuts,
+      durableOnly,
       busyTurns,
     })
   }
@@ -200,7 +212,6 @@ export class LogUnderTest {
     await this.#distantFollower?.converges(this.history.acknowledged)
     this.#distantFollower = null
     await this.#follower?.reaches(this.writer.nextOffset)
-    await this.#follower?.stop()
     this.#follower = null
   }
 

@@ -18,8 +18,8 @@ export interface Swarm {
   /** Whether somebody follows the log all the while; and for how many turns, at most, they are busy with each record. */
   readonly follows: boolean
   readonly busyTurns: number
-  /** Whether somebody follows from another process, too. */
-  readonly followsElsewhere: boolean
+  /** Whether somebody follows from another process, too, and what is wanted there. */
+  readonly followsElsewhere: 'all' | 'durable only' | null
   readonly actions: readonly Action[]
   readonly faults: readonly Fault[]
 }
@@ -93,8 +93,7 @@ export function drawSwarm(random: Random): Swarm {
     actions,
     faults: some(FAULTS.map(({ name }) => name)),
     busyTurns: random.pick([0, 3, 30]),
-    // Who looks from another process while a truncation is under way may be told too late an offset.
-    followsElsewhere: random.chance(0.3) && !actions.includes('truncate'),
+    followsElsewhere: random.chance(0.4) ? random.pick(['all', 'durable only'] as const) : null,
   }
 }
 
