@@ -1,6 +1,6 @@
 /** What a search by time answers while the log changes; `read-ranges.test.ts` has it in a log that is left alone. */
 import { beforeEach, describe, expect, it } from 'vitest'
-import { repair, verify, WalReader } from '../index.ts'
+import { CorruptLogError, repair, verify, WalReader } from '../index.ts'
 import type { WalWriter } from '../index.ts'
 import { LogFixture } from '../testing/log-fixture.ts'
 
@@ -79,6 +79,49 @@ describe('a search by time', () => {
     await writer.closeActiveSegment()
     await appendAt(6000, 'E')
     expect(await reader.offsetAt(4000)).toBe(nextOffset)
+  })
+
+  describe('in a log of many segments', () => {
+    beforeEach(async () => {
+      log = new LogFixture()
+      writer = await log.open()
+      for (let time = 1; time <= 30; time++) {
+        await appendAt(time, 'value')
+        await writer.closeActiveSegment()
+      }
+      await writer.close()
+      reader = await WalReader.open(log.fs, log.config, 'orders', 0)
+    })
+
+    it('finds each time, whichever was looked for before', async () => {
+      for (const time of [30, 1, 17, 2, 29, 16, 8]) expect(await reader.offsetAt(time)).toBe(BigInt(time - 1))
+      expect(await reader.offsetAt(31)).toBeNull()
+    })
+
+    it('has few of them open at a time, and none in the end', async () => {
+      log.fs.faults.add({ on: 'read', when: 'always', fault: { turns: 3 } })
+      let most = 0
+      log.fs.operations.observe(() => {
+        most = Math.max(most, log.fs.openHandles)
+      })
+      expect(await reader.offsetAt(30)).toBe(29n)
+      // Those that are looked at together, and the successor of the last of them.
+      expect([most, log.fs.openHandles]).toEqual([9, 0])
+    })
+
+    it('looks at no segment again that it knows, nor behind the answer', async () => {
+      await reader.offsetAt(20)
+      log.fs.operations.resetCounts()
+      expect(await reader.offsetAt(12)).toBe(11n)
+      // The segment with the answer: to look for the place in it, and to read from there.
+      expect(log.fs.operations.count('open')).toBe(2)
+    })
+
+    it('does not mind damage behind the answer, and stops at damage before it', async () => {
+      await log.overwrite(log.path(20), Buffer.alloc(10))
+      expect(await reader.offsetAt(19)).toBe(18n)
+      await expect(reader.offsetAt(25)).rejects.toThrow(CorruptLogError)
+    })
   })
 
   it('finds nothing in a log without records', async () => {

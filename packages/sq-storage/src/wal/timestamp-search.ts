@@ -3,9 +3,13 @@ import type { CursorContext } from './log-cursor.ts'
 import { io, listSegmentFiles, whileListed } from './segment-file.ts'
 import type { ListedSegment, OpenSegment } from './segment-file.ts'
 
+/** How many segments are looked at together, at most: it is little to read, and much to wait for. */
+const MAX_TOGETHER = 8
+
 /**
  * An offset before which every record's timestamp is smaller, and not far before the first that is not. Looks at each
- * segment's summary, oldest first, but for those of which enough is known. Rejects as reading does.
+ * segment's summary, oldest first, but for those of which enough is known: timestamps are the producers' and in no order,
+ * so that only all segments before a place tell whether it is the first. Rejects as reading does.
  */
 export async function offsetBefore(context: CursorContext, timestampMs: number): Promise<number> {
   const { fs, partition } = context
@@ -29,17 +33,29 @@ class TimestampSearch {
   async run(): Promise<number> {
     const { indexes } = this.#context.shared
     const first = indexes.knownBefore(this.#timestampMs, this.#listed)
-    for (const [at, segment] of this.#listed.entries()) {
-      if (at < first) continue
-      const before = at === first ? this.#listed[at - 1] : undefined
-      const offset = await this.#lookIn(segment, before)
-      if (offset === 'not as known') {
-        indexes.forgetTimes()
-        return this.run()
+    let together = 1
+    for (let at = first; at < this.#listed.length; at += together) {
+      together = this.#howMany(at, at === first ? 1 : 2 * together)
+      const looks = this.#listed.slice(at, at + together).map((segment, index) => {
+        const isFirst = at + index === first
+        return this.#lookIn(segment, isFirst ? this.#listed[first - 1] : undefined)
+      })
+      // Of those that come behind the answer nobody cares, nor what is wrong with them.
+      for (const look of await Promise.allSettled(looks)) {
+        if (look.status === 'rejected') throw look.reason
+        if (look.value === 'not as known') {
+          indexes.forgetTimes()
+          return this.run()
+        }
+        if (look.value !== null) return look.value
       }
-      if (offset !== null) return offset
     }
     return 0
+  }
+
+  /** How many to look at next. Not the last one among others: for want of a SEAL it is read, all of it. */
+  #howMany(at: number, most: number): number {
+    return Math.max(1, Math.min(most, MAX_TOGETHER, this.#listed.length - 1 - at))
   }
 
   /** The offset, if it is in a segment. What is known of the one before, if that was passed over, is checked here. */

@@ -733,6 +733,12 @@ const READING: readonly Defect[] = [
     replace: 'head.baseOffset + offsetDelta <= wanted + 1 &&',
   },
   {
+    name: 'a search by time looks at all segments together',
+    file: `${WAL}/timestamp-search.ts`,
+    find: 'Math.min(most, MAX_TOGETHER, ',
+    replace: 'Math.min(most, ',
+  },
+  {
     name: 'a search by time takes the frame behind',
     file: `${WAL}/segment-index.ts`,
     find: 'indexed.maxTimestampMs < timestampMs &&',
