@@ -76,7 +76,7 @@ export class DistantFollower {
     const following = this.#following
     if (error instanceof WalIoError || error instanceof LogNotFoundError) this.#beginAnew()
     else if (error instanceof DivergedError) {
-      if (durableOnly && cuts.length === 0) throw new Violation('1: what was given as durable turned out to be void')
+      if (durableOnly && cuts.length === 0) throw new Violation('7: what was given as durable turned out to be void')
       // Of a truncation that is under way it may be told too late an offset.
       if (cuts.length > 0) this.#beginAnew()
       else this.#goBackTo(error.offset)

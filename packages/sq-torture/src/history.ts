@@ -40,7 +40,8 @@ export class Violation extends Error {
  * 5. acknowledgements come in offset order, and after a rejection nothing queued behind it is acknowledged: here;
  * 6. a rejection leaves the next offset, and the next success gets it: here, and with all faults gone at the end of
  *    every simulation and of every run with failing operations;
- * 7. no reader beside the writer sees what is not durable: `LogUnderTest.readBesideWriter`;
+ * 7. no reader beside the writer sees what is not durable: `LogUnderTest.readBesideWriter`; nor one in another process
+ *    that wants only what is: `DistantFollower`;
  * 8. power cuts and kills alone never make a log refuse to open: `LogUnderTest.open`;
  * 9. recovery that is cut off and repeated gives the same: the exploration, by `allow`;
  * 10. memory is bounded, and nothing beside the data directory is touched: fuzzing, and `LogUnderTest.open`;

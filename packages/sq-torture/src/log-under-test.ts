@@ -126,7 +126,7 @@ export class LogUnderTest {
     for (const [offset, id] of this.#mustStay) {
       const stands = contents[Number(offset)]
       if (stands !== id && stands !== DELETED) {
-        throw new Violation(`1: ${id} was read as durable at offset ${offset}, and after recovery there is ${stands}`)
+        throw new Violation(`7: ${id} was read as durable at offset ${offset}, and after recovery there is ${stands}`)
       }
     }
     this.#mustStay.clear()

@@ -254,6 +254,24 @@ describe('of frames put together by hand, a reader that wants only what is durab
 })
 
 describe('beside the writer, a reader that wants only what is durable', () => {
+  it('is given what was left out before, once a writer is opened there', async () => {
+    await log.makeSegments(new SegmentBytes().records('a').records('b'))
+    const iteration = (await WalReader.open(log.fs, log.config, 'orders', 0)).read({ durableOnly: true, follow: true })
+    expect(text((await iteration.next()).value as LogRecord)).toBe('a')
+    const next = iteration.next()
+    await quiet()
+    const hold = log.fs.faults.hold('sync', log.path(0))
+    const opening = log.open()
+    await hold.reached
+    await quiet()
+    hold.release()
+    const writer = await opening
+    expect(text((await next).value as LogRecord)).toBe('b')
+    await iteration.return?.()
+    await writer.close()
+    expect(log.fs.openHandles).toBe(0)
+  })
+
   it('is given all that is durable, proven by the files or not', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])

@@ -65,7 +65,8 @@ export class WalReader implements AsyncDisposable {
   /**
    * The records from an offset or a time on, in order, up to the end of the log. In the writer's thread that is what
    * was durable when the iteration began, or first met a writer that was opened later. In another thread or process it is
-   * the last whole commit in the file, which may be there a moment before its writer acknowledges it.
+   * the last whole commit in the file, which may be there a moment before its writer acknowledges it, unless `durableOnly`
+   * leaves it out.
    *
    * With `follow` the iteration does not end there, but waits for more, across everything the writer does: rotation,
    * healing, deletion of old segments, closing and opening again. A writer in this thread wakes it, nothing is shown
@@ -96,7 +97,8 @@ export class WalReader implements AsyncDisposable {
 
   /**
    * The offset of the first record whose timestamp is this or later, in milliseconds since 1970; null where there is
-   * none. Rejects as `read` does.
+   * none. In another thread or process than the writer's it may be in a commit that is not durable yet. Rejects as
+   * `read` does.
    */
   async offsetAt(timestampMs: number): Promise<bigint | null> {
     for await (const { offset } of this.read({ fromTimestampMs: timestampMs, maxRecords: 1 })) return offset
