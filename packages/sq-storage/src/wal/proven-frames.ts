@@ -6,7 +6,7 @@ import { frameEnd, FrameType } from './frame.ts'
 import type { Frame } from './frame.ts'
 
 export class ProvenFrames {
-  /** In order. A writer proves with each commit all before it, so this is one, and what follows it. */
+  /** In order. With each commit a writer proves all before it, so that this is one; in a forged file it may be all. */
   #held: Frame[] = []
   #provenTo = 0
 
