@@ -1,7 +1,7 @@
 /**
- * One who follows a log from another process. It may be given a commit before its writer knows that it is durable, unless
- * it wants only what is durable, and may be given what is then truncated. It is told where that was void after all: what
- * it holds in the end must be what the log holds.
+ * One who follows a log from another process. It may be given a commit before its writer knows that it is durable,
+ * unless it wants only what is durable, and may be given what is then truncated. It is told where that was void after
+ * all: what it holds in the end must be what the log holds.
  */
 import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalIoError } from '@sq/storage'
 import type { LogRecord } from '@sq/storage'

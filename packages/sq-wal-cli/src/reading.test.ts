@@ -149,7 +149,7 @@ describe('one line says what is wrong', () => {
   })
 })
 
-it.each(['cat', 'tail'])('%s --durable-only leaves out what a running broker has proven by nothing yet', async (name) => {
+it.each(['cat', 'tail'])('%s --durable-only leaves out what nothing proves durable yet', async (name) => {
   const writer = await openExample(join(place, `${name}-beside`), 'orders', 0)
   for (const value of ['proven', 'last']) await writer.append(null, Buffer.from(value), [], 1)
   const args = [name, `${name}-beside/orders/0`, '--format', 'raw']

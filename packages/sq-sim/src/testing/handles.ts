@@ -82,7 +82,7 @@ export const handleTests: readonly FileSystemTest[] = [
     assert.equal(await file.read(whole.subarray(2, 4), 1), 2)
     assert.equal(whole.toString(), '..bc..')
   }),
-  onFile('identity is that of the path it was opened by, until another file has that path', async (file, { fs, directory }) => {
+  onFile('identity is that of its path, until another file has that path', async (file, { fs, directory }) => {
     const path = `${directory}/file`
     const identity = await file.identity()
     assert.equal((await fs.stat(path)).identity, identity)

@@ -64,7 +64,10 @@ export function notRecords(path: string, header: FrameHeader): CorruptLogError {
 }
 
 /** The damage where a file is shorter than what was read of it. */
-export function shortenedSince(head: SegmentHead, { reached, limit }: { reached: FramePlace; limit: number }): CorruptLogError {
+export function shortenedSince(
+  head: SegmentHead,
+  { reached, limit }: { reached: FramePlace; limit: number },
+): CorruptLogError {
   return new CorruptLogError({
     path: head.path,
     from: limit,

@@ -24,7 +24,8 @@ function openElsewhere(): Promise<WalReader> {
 async function elsewhere(options: ReadOptions = {}): Promise<{ values: string[]; error: unknown }> {
   const values: string[] = []
   try {
-    for await (const record of (await openElsewhere()).read({ durableOnly: true, ...options })) values.push(text(record))
+    const reader = await openElsewhere()
+    for await (const record of reader.read({ durableOnly: true, ...options })) values.push(text(record))
     return { values, error: null }
   } catch (error) {
     return { values, error }

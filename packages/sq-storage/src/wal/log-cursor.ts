@@ -158,8 +158,9 @@ export class LogCursor {
       this.#place.forget()
       return this.#segmentAt(bound)
     }
-    if (this.#listed.length === 0 && wanted < bound && bound !== Infinity) throw missingSegments(partition, { wanted, bound })
-    if (this.#listed.length === 0 && wanted === 0) return null
+    const isEmpty = this.#listed.length === 0
+    if (isEmpty && wanted < bound && bound !== Infinity) throw missingSegments(partition, { wanted, bound })
+    if (isEmpty && wanted === 0) return null
     throw this.#outOfRange(firstOffset, bound === Infinity ? (this.#listed.at(-1)?.baseOffset ?? 0) : bound)
   }
 
@@ -193,11 +194,13 @@ export class LogCursor {
   async #startIn(indexed: Indexed): Promise<FramePlace> {
     const { head } = indexed.segment
     const reached = await this.#place.placeIn(head, { listed: this.#listed, headOf: this.#headOf })
-    if (reached === 'diverged') throw await this.#divergence()
-    if (reached !== null && reached.position <= indexed.limit) return reached
-    if (reached !== null) throw indexed.last === null ? shortenedSince(head, { reached, limit: indexed.limit }) : await this.#divergence()
-    const next = this.nextOffset ?? head.baseOffset
-    return next === head.baseOffset ? placeAfterHead(head) : this.#context.shared.indexes.start(indexed, next)
+    if (reached === null) {
+      const next = this.nextOffset ?? head.baseOffset
+      return next === head.baseOffset ? placeAfterHead(head) : this.#context.shared.indexes.start(indexed, next)
+    }
+    const { limit, last } = indexed
+    if (reached !== 'diverged' && reached.position <= limit) return reached
+    throw reached === 'diverged' || last !== null ? await this.#divergence() : shortenedSince(head, { reached, limit })
   }
 
   async #read(reading: Reading): Promise<readonly LocatedFrame[]> {

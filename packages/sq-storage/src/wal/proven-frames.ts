@@ -3,7 +3,7 @@
  * another process: its last commit may be seen there before it is on the disk, and be void after all.
  */
 import { frameEnd, FrameType } from './frame.ts'
-import type { Frame } from './frame.ts'
+import type { Frame, FrameHeader } from './frame.ts'
 
 export class ProvenFrames {
   /** In order. With each commit a writer proves all before it, so that this is one; in a forged file it may be all. */
@@ -14,8 +14,12 @@ export class ProvenFrames {
   take(frames: readonly Frame[]): readonly Frame[] {
     for (const { header } of frames) this.#provenTo = Math.max(this.#provenTo, header.durablePosition)
     this.#held.push(...frames)
-    const first = this.#held.findIndex(({ header }) => header.type === FrameType.RECORDS && frameEnd(header) > this.#provenTo)
+    const first = this.#held.findIndex(({ header }) => this.#needsProof(header))
     return this.#held.splice(0, first === -1 ? this.#held.length : first)
+  }
+
+  #needsProof(header: FrameHeader): boolean {
+    return header.type === FrameType.RECORDS && frameEnd(header) > this.#provenTo
   }
 
   /** Gives all that is left: something behind it proves it. */

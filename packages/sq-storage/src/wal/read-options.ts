@@ -20,7 +20,7 @@ export interface ReadOptions {
   readonly follow?: boolean | undefined
   /**
    * Leaves out a commit as long as a power cut might take it back, for all that the reader knows. Beside the writer, in
-   * its thread, there is none. Elsewhere the last commit is such a one, until the files prove that it is durable: by the
+   * its thread, there is none. Elsewhere the last commit is one, until the files prove that it is durable: by the
    * writer's next commit, by the end of the segment, or by `close`. With `follow` it comes then.
    */
   readonly durableOnly?: boolean | undefined

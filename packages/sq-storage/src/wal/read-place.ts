@@ -1,6 +1,6 @@
 /**
- * How far a log was read, and whether what is found there by now goes on from it: a log that was truncated or healed may
- * have become another one. `log-cursor.ts` moves it along.
+ * How far a log was read, and whether what is found there by now goes on from it: a log that was truncated or healed
+ * may have become another one. `log-cursor.ts` moves it along.
  */
 import { frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { DivergedError, OffsetOutOfRangeError, WalIoError, WalReader } from '../index.ts'
 import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../index.ts'
 import { inAnotherProcess } from '../testing/another-process.ts'
-import { append, appendEach, LogFixture, numbered } from '../testing/log-fixture.ts'
+import { append, appendBatch, appendEach, LogFixture, numbered } from '../testing/log-fixture.ts'
 
 let log: LogFixture
 let writer: WalWriter
@@ -142,9 +142,8 @@ it('who was given a part of a commit that is to be cut is given the rest where t
   await Promise.all([records.return?.(), batches.return?.(), again.close()])
 })
 
-it('who was given some of the records that were read at once is given the rest, and then hears that they are void', async () => {
-  const batch = ['x', 'y', 'z'].map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
-  await writer.appendBatch(batch)
+it('who was given some of the records that were read at once is given the rest, and then hears of it', async () => {
+  await appendBatch(writer, ['x', 'y', 'z'])
   const iteration = await iterate({ from: 12n })
   await take(iteration, 1)
   await writer.truncate(13n)
@@ -154,8 +153,7 @@ it('who was given some of the records that were read at once is given the rest, 
 
 describe('in another process, one who reads while the log is truncated', () => {
   it('hears of the beginning of a commit that is cut inside', async () => {
-    const batch = ['x', 'y', 'z'].map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
-    await writer.appendBatch(batch)
+    await appendBatch(writer, ['x', 'y', 'z'])
     const iteration = await iterateElsewhere({ from: 11n, follow: true })
     await take(iteration, 4)
     await writer.truncate(14n)

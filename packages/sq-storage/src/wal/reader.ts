@@ -65,8 +65,8 @@ export class WalReader implements AsyncDisposable {
   /**
    * The records from an offset or a time on, in order, up to the end of the log. In the writer's thread that is what
    * was durable when the iteration began, or first met a writer that was opened later. In another thread or process it is
-   * the last whole commit in the file, which may be there a moment before its writer acknowledges it, unless `durableOnly`
-   * leaves it out.
+   * the last whole commit in the file, which may be there a moment before its writer acknowledges it; `durableOnly`
+   * leaves it out then.
    *
    * With `follow` the iteration does not end there, but waits for more, across everything the writer does: rotation,
    * healing, deletion of old segments, closing and opening again. A writer in this thread wakes it, nothing is shown

@@ -69,7 +69,7 @@ class SharedFile {
     this.opened = opened
   }
 
-  /** Holds the file for one more, and gives it if it is what the path leads to; null where that is not so, or not known. */
+  /** Holds the file for one more, and gives it if the path leads to it; null where it does not, or nobody can tell. */
   async share(fs: FileSystem, path: string): Promise<OpenSegment | null> {
     this.holders++
     try {

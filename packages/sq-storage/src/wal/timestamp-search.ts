@@ -8,8 +8,8 @@ const MAX_TOGETHER = 8
 
 /**
  * An offset before which every record's timestamp is smaller, and not far before the first that is not. Looks at each
- * segment's summary, oldest first, but for those of which enough is known: timestamps are the producers' and in no order,
- * so that only all segments before a place tell whether it is the first. Rejects as reading does.
+ * segment's summary, oldest first, but for those of which enough is known: timestamps are the producers' and in no
+ * order, so that only all segments before a place tell whether it is the first. Rejects as reading does.
  */
 export async function offsetBefore(context: CursorContext, timestampMs: number): Promise<number> {
   const { fs, partition } = context

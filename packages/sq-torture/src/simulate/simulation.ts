@@ -161,7 +161,8 @@ class Simulation {
     const { follows, followsElsewhere, busyTurns: most } = this.#swarm
     const busyTurns = (): number => this.#busy.int(most + 1)
     if (follows) this.#log.follow({ isBusy: most > 0, busyTurns })
-    if (followsElsewhere !== null) this.#log.followFromElsewhere({ durableOnly: followsElsewhere === 'durable only', busyTurns })
+    if (followsElsewhere === null) return
+    this.#log.followFromElsewhere({ durableOnly: followsElsewhere === 'durable only', busyTurns })
   }
 
   /** What fails because of a fault may fail. Afterwards the log is open, whatever was done. */

@@ -35,7 +35,7 @@ export function addRecordOptions(command: Command): Command {
     .addOption(new Option('--format <format>', 'how a record is written').choices(FORMATS).default('text'))
     .option('--key <key>', 'only records with this key')
     .option('--grep <pattern>', 'only records whose value, as UTF-8, this regular expression finds something in')
-    .option('--durable-only', 'leave out the last commit of a running broker as long as nothing in the files proves it durable')
+    .option('--durable-only', 'leave out the last commit of a running broker until the files prove it durable')
 }
 
 export const FORMAT_HELP = `
