@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { append, LogFixture } from '../testing/log-fixture.ts'
 
-const LARGE = Buffer.alloc(150_000, 1)
+const LARGE = Buffer.alloc(300_000, 1)
 
 /** What happens to a log, in order: each write to its segment, and each acknowledgement. */
 function recorded(log: LogFixture): string[] {

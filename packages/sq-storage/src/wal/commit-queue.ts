@@ -5,10 +5,7 @@
 import { clearImmediate, setImmediate } from 'node:timers'
 import { Commit } from './commit.ts'
 
-/**
- * A commit of so many bytes is written without waiting for more: moving them takes a disk about as long as a sync does,
- * so that encoding the next commit meanwhile gains more than sharing the sync.
- */
+/** Moving so many bytes takes a disk about as long as a sync does. */
 const LARGE_COMMIT_BYTES = 128 * 1024
 
 /** Something other than a commit that waits for its turn. It must not reject. */
@@ -28,6 +25,8 @@ export class CommitQueue {
   /** Whether the event loop has turned since the last one was begun. */
   #turned = true
   #nextTurn: NodeJS.Immediate | null = null
+  /** Bytes of the commit that was written last and of what waited then: who waits for one often appends again. */
+  #expectedBytes = 0
 
   constructor(write: Write) {
     this.#write = write
@@ -39,9 +38,9 @@ export class CommitQueue {
     return last instanceof Commit ? last : null
   }
 
-  /** What ended the gathering of a commit whose turn has come: its size, if true. */
+  /** Whether its size ended the gathering of a commit whose turn has come. */
   isFull(commit: Commit): boolean {
-    return isLarge(commit) || this.#waiting[0] instanceof Commit
+    return this.#isLarge(commit) || this.#waiting[0] instanceof Commit
   }
 
   /** Puts a commit last, to be written in its turn. It may be given more records until then; call `start` each time. */
@@ -70,9 +69,20 @@ export class CommitQueue {
    * the disk while they run. The event loop turns between any two.
    */
   start(): void {
-    if (this.#busy || this.#waiting.length === 0) return
-    if (this.#turned && isLarge(this.#waiting[0])) return this.#next()
+    const [next] = this.#waiting
+    if (this.#busy || next === undefined) return
+    if (this.#turned && this.#isLarge(next)) return this.#next()
     this.#nextTurn ??= setImmediate(() => this.#next())
+  }
+
+  /**
+   * Whether a commit is written without waiting for more: when as much is there as is to be expected; or half of it,
+   * where that is so much that encoding the other half meanwhile gains more than sharing a sync.
+   */
+  #isLarge(waiting: Commit | Turn): boolean {
+    const bytes = bytesOf(waiting)
+    const expected = this.#expectedBytes
+    return bytes >= LARGE_COMMIT_BYTES && bytes >= (expected < 4 * LARGE_COMMIT_BYTES ? expected : expected / 2)
   }
 
   #next(): void {
@@ -89,13 +99,15 @@ export class CommitQueue {
   }
 
   async #do(next: Commit | Turn): Promise<void> {
+    const bytes = bytesOf(next)
     const tell = await (next instanceof Commit ? this.#write(next) : next())
     this.#busy = false
+    this.#expectedBytes = this.#waiting.reduce((sum, waiting) => sum + bytesOf(waiting), bytes)
     this.start()
     tell?.()
   }
 }
 
-function isLarge(waiting: Commit | Turn | undefined): boolean {
-  return waiting instanceof Commit && waiting.frameBytesWith(0) >= LARGE_COMMIT_BYTES
+function bytesOf(waiting: Commit | Turn): number {
+  return waiting instanceof Commit ? waiting.frameBytesWith(0) : 0
 }

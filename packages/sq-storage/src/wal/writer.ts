@@ -342,6 +342,7 @@ export class WalWriter implements AsyncDisposable {
     ended(null)
     return () => {
       commit.resolve(baseOffset)
+      this.#tellSettled()
       commit.recycle()
       this.#spare = commit
     }
@@ -353,11 +354,15 @@ export class WalWriter implements AsyncDisposable {
       this.#settled(commit)
       commit.reject(error)
     }
+    this.#tellSettled()
   }
 
   #settled(commit: Commit): void {
     this.#pendingBytes -= commit.pendingBytes
     this.#pendingRecords -= commit.recordCount
+  }
+
+  #tellSettled(): void {
     for (const told of this.#onSettled.splice(0)) told()
   }
 

@@ -12,8 +12,8 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'a commit is written and not synced',
     file: `${WAL}/active-segment.ts`,
-    find: 'this.#handle.writeDurable([bytes], this.#place.position)',
-    replace: 'this.#handle.write([bytes], this.#place.position)',
+    find: 'this.#handle.writeDurable(buffers, this.#place.position)',
+    replace: 'this.#handle.write(buffers, this.#place.position)',
   },
   {
     name: 'an append is acknowledged before its write',
@@ -32,15 +32,16 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'the next offset moves before the write',
     file: `${WAL}/log-tail.ts`,
-    find: `    const located = await segment.write(commit)
+    find: `    const located = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
     this.#nextOffset += commit.recordCount`,
     replace: `    this.#nextOffset += commit.recordCount
-    const located = await segment.write(commit)`,
+    const located = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })`,
   },
   {
     name: 'records are counted before they are written',
     file: `${WAL}/active-segment.ts`,
-    find: `    await this.#writeDurable(bytes)
+    find: `    await this.#writeDurable([bytes, zeros])
+    this.#zerosEnd = Math.max(this.#zerosEnd, position + bytes.length + zeros.length)
     this.summary.add({
       offsetDelta: nextOffset - this.baseOffset,
       position,
@@ -55,14 +56,14 @@ const COMMITS: readonly Defect[] = [
       minTimestampMs: commit.minTimestampMs,
       maxTimestampMs: commit.maxTimestampMs,
     })
-    await this.#writeDurable(bytes)`,
+    await this.#writeDurable([bytes, zeros])
+    this.#zerosEnd = Math.max(this.#zerosEnd, position + bytes.length + zeros.length)`,
   },
   {
     name: 'what is queued behind a failure goes on',
     file: `${WAL}/writer.ts`,
-    find: `    const behind = this.#queue.filter((waiting) => waiting instanceof Commit)
-    this.#queue = this.#queue.filter((waiting) => !(waiting instanceof Commit))`,
-    replace: '    const behind: Commit[] = []',
+    find: 'for (const commit of [failed, ...this.#queue.takeCommits()]) {',
+    replace: 'for (const commit of [failed]) {',
   },
   {
     name: 'a rejected commit stays counted as pending',
@@ -72,6 +73,74 @@ const COMMITS: readonly Defect[] = [
     replace: '      commit.reject(error)',
   },
   {
+    name: 'two commits are under way at once',
+    file: `${WAL}/commit-queue.ts`,
+    find: 'if (this.#busy || next === undefined) return',
+    replace: 'if (next === undefined) return',
+  },
+  {
+    name: 'the event loop never turns between large commits',
+    file: `${WAL}/commit-queue.ts`,
+    find: '    this.#turned = false\n',
+    replace: '',
+  },
+  {
+    name: 'a large commit takes its turn before other work',
+    file: `${WAL}/commit-queue.ts`,
+    find: 'const last = this.#waiting.at(-1)',
+    replace: 'const last = this.#waiting.findLast((waiting) => waiting instanceof Commit)',
+  },
+  {
+    name: 'who fed a source is told of a commit before its records are',
+    file: `${WAL}/writer.ts`,
+    find: `      commit.resolve(baseOffset)
+      this.#tellSettled()`,
+    replace: `      this.#tellSettled()
+      queueMicrotask(() => commit.resolve(baseOffset))`,
+  },
+  {
+    name: 'zeros are written over the next commit',
+    file: `${WAL}/active-segment.ts`,
+    find: 'await this.#writeDurable([bytes, zeros])',
+    replace: 'await this.#writeDurable([bytes, zeros.subarray(0, 8), zeros])',
+  },
+  {
+    name: 'zeros are written ahead without end',
+    file: `${WAL}/active-segment.ts`,
+    find: 'if (end <= this.#zerosEnd || bytes > MAX_SMALL_COMMIT_BYTES) return ZEROS.subarray(0, 0)',
+    replace: '',
+  },
+  {
+    name: 'zeros go beyond the limit of the segment',
+    file: `${WAL}/active-segment.ts`,
+    find: 'Math.min(end + Math.min(position, MAX_ZEROS_BYTES), zerosBefore)',
+    replace: 'end + Math.min(position, MAX_ZEROS_BYTES)',
+  },
+  {
+    name: 'zeros stay behind an ending',
+    file: `${WAL}/active-segment.ts`,
+    find: '    await this.#cutZeros()\n',
+    replace: '',
+  },
+  {
+    name: 'zeros that cannot be cut off do not break the segment',
+    file: `${WAL}/active-segment.ts`,
+    find: "await this.#orBreak('cut', () => this.#handle.truncate(this.#place.position))",
+    replace: 'await this.#handle.truncate(this.#place.position).catch(() => {})',
+  },
+  {
+    name: 'zeros count as torn',
+    file: `${WAL}/recovery.ts`,
+    find: 'Math.max(contentEnd - place.position, 0)',
+    replace: 'Math.max(fileBytes - place.position, 0)',
+  },
+  {
+    name: 'only the last byte tells zeros from what is torn',
+    file: `${WAL}/scan.ts`,
+    find: 'for (let at = bytesRead - 1; at >= 0; at--) if',
+    replace: 'for (let at = bytesRead - 1; at >= bytesRead - 1; at--) if',
+  },
+  {
     name: 'a batch becomes two frames',
     file: `${WAL}/writer.ts`,
     find: `must hold at least one record'))
@@ -79,7 +148,7 @@ const COMMITS: readonly Defect[] = [
     replace: `must hold at least one record'))
     if (records.length === 1) return this.#add(records)
     const first = this.#add(records.slice(0, 1))
-    this.#queue.push({ run: () => Promise.resolve() })
+    void this.#queue.inTurn(() => Promise.resolve())
     this.#add(records.slice(1)).catch(() => {})
     return first`,
   },
@@ -277,7 +346,7 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'close does not wait for its turn',
     file: `${WAL}/writer.ts`,
-    find: 'this.#closing ??= this.#inTurn(() => this.#shutDown())',
+    find: 'this.#closing ??= this.#queue.inTurn(() => this.#shutDown())',
     replace: 'this.#closing ??= this.#shutDown()',
   },
   {
@@ -367,7 +436,7 @@ const RECOVERY: readonly Defect[] = [
   {
     name: 'recovery does not cut off the torn end',
     file: `${WAL}/recovery.ts`,
-    find: `    await io('cut off the torn end of', path, () => handle.truncate(found.place.position))\n`,
+    find: `    await io('cut off the end of', path, () => handle.truncate(found.place.position))\n`,
     replace: '',
   },
   {
