@@ -99,12 +99,6 @@ const COMMITS: readonly Defect[] = [
       queueMicrotask(() => commit.resolve(baseOffset))`,
   },
   {
-    name: 'zeros are written over the next commit',
-    file: `${WAL}/active-segment.ts`,
-    find: 'await this.#writeDurable([bytes, zeros])',
-    replace: 'await this.#writeDurable([bytes, zeros.subarray(0, 8), zeros])',
-  },
-  {
     name: 'zeros are written ahead without end',
     file: `${WAL}/active-segment.ts`,
     find: 'if (end <= this.#zerosEnd || bytes > MAX_SMALL_COMMIT_BYTES) return ZEROS.subarray(0, 0)',
@@ -131,8 +125,8 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'zeros count as torn',
     file: `${WAL}/recovery.ts`,
-    find: 'Math.max(contentEnd - place.position, 0)',
-    replace: 'Math.max(fileBytes - place.position, 0)',
+    find: 'endOfContent(handle, { from: place.position, to: fileBytes })',
+    replace: 'Promise.resolve(fileBytes)',
   },
   {
     name: 'only the last byte tells zeros from what is torn',
