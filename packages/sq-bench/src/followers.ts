@@ -7,7 +7,7 @@ import type { Settings, Table } from './part.ts'
 
 const FOLLOWERS = 100
 const PRODUCERS = 64
-const APPENDS_EACH = 400
+const APPENDS_EACH = 1000
 const VALUE = Buffer.alloc(256, 'value ')
 
 /** 64 producers, each waiting for its own acknowledgement. */
@@ -18,10 +18,28 @@ async function produce(writer: WalWriter): Promise<void> {
   await Promise.all(Array.from({ length: PRODUCERS }, produceOne))
 }
 
-async function follow(reader: WalReader, from: bigint, to: bigint): Promise<void> {
+/** The offsets from one on, before another. */
+type Stretch = readonly [from: bigint, to: bigint]
+
+/** Follows up to an offset. `arrived` is called with every commit. */
+async function follow(reader: WalReader, [from, to]: Stretch, arrived: () => void): Promise<void> {
   for await (const { nextOffset } of reader.readBatches({ from, to, follow: true })) {
+    arrived()
     if (nextOffset >= to) break
   }
+}
+
+/** Followers that have begun: each has had a first commit, made for that. They end after as many as `produce` makes. */
+async function startFollowing(writer: WalWriter, reader: WalReader): Promise<Promise<void>[]> {
+  const from = writer.nextOffset
+  const stretch: Stretch = [from, from + BigInt(1 + PRODUCERS * APPENDS_EACH)]
+  const following: Promise<void>[] = []
+  const begun = Array.from({ length: FOLLOWERS }, () =>
+    new Promise<void>((resolve) => following.push(follow(reader, stretch, resolve))),
+  )
+  await writer.append(null, VALUE, [], 0)
+  await Promise.all(begun)
+  return following
 }
 
 export async function* followers(directory: string, { rounds }: Settings): AsyncGenerator<Table> {
@@ -31,16 +49,13 @@ export async function* followers(directory: string, { rounds }: Settings): Async
   const figures: { aloneMs: number; followedMs: number }[] = []
   // Twice as many records as are measured with: before that the machine code is not what it will be.
   for (let warming = 0; warming < 2; warming++) {
-    const [from, to] = [writer.nextOffset, writer.nextOffset + BigInt(PRODUCERS * APPENDS_EACH)]
-    const following = Array.from({ length: FOLLOWERS }, () => follow(reader, from, to))
+    const following = await startFollowing(writer, reader)
     await produce(writer)
     await Promise.all(following)
   }
   for (let round = 0; round < rounds; round++) {
     const aloneMs = await timeOf(() => produce(writer))
-    const from = writer.nextOffset
-    const to = from + BigInt(PRODUCERS * APPENDS_EACH)
-    const following = Array.from({ length: FOLLOWERS }, () => follow(reader, from, to))
+    const following = await startFollowing(writer, reader)
     figures.push({ aloneMs, followedMs: await timeOf(() => produce(writer)) })
     await Promise.all(following)
   }

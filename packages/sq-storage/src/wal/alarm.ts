@@ -9,8 +9,9 @@ export class Alarm {
 
   ring(): void {
     this.#rung = true
-    this.#wake?.()
+    const wake = this.#wake
     this.#wake = null
+    wake?.()
   }
 
   /** Rings for the last time: what waits ends. */
@@ -42,9 +43,12 @@ export class Alarm {
 
   /** Until it rings, or has rung since the last `reset`. One may wait at a time. */
   wait(): Promise<void> {
-    if (this.#rung || this.#stopped) return Promise.resolve()
-    return new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
+    return new Promise((resolve) => this.onRing(resolve))
+  }
+
+  /** Calls back once, when it rings; at once where it has rung since the last `reset`. One may wait at a time. */
+  onRing(wake: () => void): void {
+    if (this.#rung || this.#stopped) wake()
+    else this.#wake = wake
   }
 }

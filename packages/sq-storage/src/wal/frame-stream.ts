@@ -54,6 +54,16 @@ export class FrameStream {
     return this.#context.alarm.stopped || this.#isCut
   }
 
+  /**
+   * Whether nothing is at hand, nor anything to be done but to wait until the alarm rings; forgets what it rang so far.
+   * Only beside a writer of this thread.
+   */
+  startsWaiting(): boolean {
+    if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false
+    this.#context.alarm.reset()
+    return this.#isAtBound && !this.#isComplete()
+  }
+
   /** The records before this offset are about to be handed out. */
   give(nextOffset: number): void {
     this.#given = nextOffset
@@ -62,15 +72,15 @@ export class FrameStream {
   /** The next frame, if it is at hand; else null: `more` is to be asked. */
   take(): LocatedFrame | null {
     if (this.isInterrupted) return null
-    const located = this.#found[this.#at]
-    if (located !== undefined) {
-      this.#at++
-      return this.#next(located)
+    if (this.#at === this.#found.length) {
+      // Who waits holds nothing.
+      this.#found = this.#fromMemory()
+      this.#at = 0
     }
-    // Who waits holds nothing.
-    this.#found = []
-    this.#at = 0
-    return null
+    const located = this.#found[this.#at]
+    if (located === undefined) return null
+    this.#at++
+    return this.#next(located)
   }
 
   /** Resolves once there are frames at hand, with true; with false at the end. */

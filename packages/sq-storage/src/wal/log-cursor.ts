@@ -105,10 +105,13 @@ export class LogCursor {
   /** Goes on behind frames that were read elsewhere, the first of which follows the last. Not while reading. */
   skip(located: readonly LocatedFrame[]): void {
     this.#listed = []
-    for (const [at, { segment, frame }] of located.entries()) {
+    let last: LocatedFrame | undefined
+    for (const next of located) {
       // The last of a segment says what the others do.
-      if (located[at + 1]?.segment.salt !== segment.salt) this.#place.advance(segment, frame.header)
+      if (last !== undefined && last.segment.salt !== next.segment.salt) this.#place.advance(last.segment, last.frame.header)
+      last = next
     }
+    if (last !== undefined) this.#place.advance(last.segment, last.frame.header)
   }
 
   /** Gives up the open file. */

@@ -8,6 +8,11 @@ import type { Alarm } from './alarm.ts'
 export interface Pages<T> {
   /** The next items, if they are at hand; else none: `more` is to be asked. */
   take(): readonly T[]
+  /**
+   * Whether none are at hand, nor is anything to be done but to wait until the alarm rings. What it rang before this
+   * call counts no more, what it rings after it does.
+   */
+  startsWaiting(): boolean
   /** Resolves once there may be items at hand, with true; with false at the end. */
   more(): Promise<boolean>
   /** Gives up what is held. Nothing is called after it. */
@@ -35,7 +40,7 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
   next(): Promise<IteratorResult<T, undefined>> {
     const item = this.#waiting > 0 ? undefined : this.#take()
     if (item !== undefined) return Promise.resolve({ done: false, value: item })
-    return this.#inTurn(() => this.#advance())
+    return this.#inTurn(() => (this.#pages?.startsWaiting() === true ? this.#whenRung(this.#pages) : this.#advance()))
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
@@ -57,6 +62,33 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
     this.#waiting++
     this.#last = turn
     return turn
+  }
+
+  /** The next item as soon as the alarm rings, without further promises where it is at hand: many may wait for it. */
+  #whenRung(pages: Pages<T>): Promise<IteratorResult<T, undefined>> {
+    return new Promise((resolve) => {
+      this.#alarm.onRing(() => {
+        try {
+          this.#page = pages.take()
+          this.#at = 0
+        } catch (error) {
+          return resolve(this.#fail(error))
+        }
+        const item = this.#take()
+        if (item === undefined) return resolve(this.#advance())
+        this.#waiting--
+        resolve({ done: false, value: item })
+      })
+    })
+  }
+
+  async #fail(error: unknown): Promise<never> {
+    try {
+      await this.#end()
+    } finally {
+      this.#waiting--
+    }
+    throw error
   }
 
   async #advance(): Promise<IteratorResult<T, undefined>> {

@@ -51,6 +51,10 @@ export class BatchPages implements Pages<RecordBatch> {
     return []
   }
 
+  startsWaiting(): boolean {
+    return !this.#isOver && this.#context.stream.startsWaiting()
+  }
+
   more(): Promise<boolean> {
     return more(this.#context.stream, this.#isOver)
   }
@@ -97,6 +101,10 @@ export class RecordPages implements Pages<LogRecord> {
       return taken
     }
     return []
+  }
+
+  startsWaiting(): boolean {
+    return !this.#isOver && this.#context.stream.startsWaiting()
   }
 
   more(): Promise<boolean> {
