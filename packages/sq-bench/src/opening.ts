@@ -1,9 +1,9 @@
 /** Opens a writer: on a log of 1,000 sealed segments, with how much it reads; and on one that a crash has left torn. */
-import { cp, mkdir, readdir, stat, truncate } from 'node:fs/promises'
+import { cp, mkdir, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
 import type { FileHandle, OpenMode } from '@sq/sim'
-import { WalWriter } from '@sq/storage'
+import { listSegments, WalWriter } from '@sq/storage'
 import type { WalConfig } from '@sq/storage'
 import { openWriter, PARTITION, TOPIC } from './filled-log.ts'
 import { decimals, thousands } from './markdown.ts'
@@ -57,17 +57,15 @@ async function torn(directory: string, rounds: number): Promise<Opened> {
     await Promise.all(Array.from({ length: 64 }, () => made.append(null, value, [], commits)))
   }
   const records = Number(made.nextOffset)
+  const [segment] = (await listSegments(new NodeFileSystem(), { dataDir: whole }, TOPIC, PARTITION)).slice(-1)
+  const bytes = segment?.bytes ?? 0
   let round = 0
-  let bytes = 0
   const copies: string[] = []
   for (let copy = 0; copy < rounds; copy++) {
     const dataDir = join(directory, `torn-${copy}`)
     await mkdir(dataDir)
     await cp(whole, dataDir, { recursive: true })
-    const place = join(dataDir, TOPIC, String(PARTITION))
-    const last = (await readdir(place)).filter((name) => name.endsWith('.wal')).toSorted().at(-1) ?? ''
-    bytes = (await stat(join(place, last))).size
-    await truncate(join(place, last), bytes - 5)
+    await truncate((segment?.path ?? '').replace(whole, dataDir), bytes - 5)
     copies.push(dataDir)
   }
   await made.close()

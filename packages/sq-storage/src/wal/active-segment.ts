@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Clock, FileHandle, Random } from '@sq/sim'
+import { systemCode, WalIoError } from '../errors.ts'
 import type { RecordsFrame } from './commit.ts'
 import { copyFrame } from './frame.ts'
 import type { FramePlace } from './frame.ts'
@@ -159,7 +160,12 @@ export class ActiveSegment {
     const { position, nextOffset, salt } = this.#place
     const { bytes, header } = commit.encode(this.#place)
     const zeros = this.#zerosBehind(bytes.length, zerosBefore)
-    await this.#writeDurable([bytes, zeros])
+    try {
+      await this.#writeDurable([bytes, zeros])
+    } catch (error) {
+      if (zeros.length > 0 && isDiskFull(error)) await this.#giveBack(position + bytes.length)
+      throw error
+    }
     this.#zerosEnd = Math.max(this.#zerosEnd, position + bytes.length + zeros.length)
     this.summary.add({
       offsetDelta: nextOffset - this.baseOffset,
@@ -208,6 +214,18 @@ export class ActiveSegment {
     this.#zerosEnd = 0
   }
 
+  /**
+   * Frees what zeros took of a full disk, behind the commit that failed, as far as it can be: the segment that heals has
+   * no other place. The frame itself is left: who reads in another process may have returned it.
+   */
+  async #giveBack(end: number): Promise<void> {
+    try {
+      if ((await this.#handle.size()) > end) await this.#handle.truncate(end)
+    } catch {
+      // The segment is broken, whatever its size.
+    }
+  }
+
   #writeDurable(buffers: readonly Buffer[]): Promise<void> {
     return this.#orBreak('write', () => this.#handle.writeDurable(buffers, this.#place.position))
   }
@@ -247,4 +265,9 @@ export class ActiveSegment {
       sealed,
     }
   }
+}
+
+function isDiskFull(error: unknown): boolean {
+  const code = error instanceof WalIoError ? systemCode(error.cause) : undefined
+  return code === 'ENOSPC' || code === 'EDQUOT'
 }

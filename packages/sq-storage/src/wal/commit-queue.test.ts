@@ -1,7 +1,7 @@
 /** When commits are begun: what shares one, what does not wait, and that nothing starves. */
 import * as timers from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { append, LogFixture } from '../testing/log-fixture.ts'
 
 const LARGE = Buffer.alloc(300_000, 1)
@@ -85,4 +85,17 @@ test('a failed large commit takes along what waits behind it, large or small', a
   expect(writer.nextOffset).toBe(1n)
   expect(await append(writer, 'after')).toBe(1n)
   expect(await log.values()).toEqual(['makes the segment', 'after'])
+})
+
+test('a clock that throws fails one commit, and the next go on', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'before')
+  const thrown = vi.spyOn(log.clock, 'monotonic').mockImplementationOnce(() => {
+    throw new Error('the clock is broken')
+  })
+  await expect(append(writer, 'fails')).rejects.toThrow('the clock is broken')
+  thrown.mockRestore()
+  expect(await append(writer, 'after')).toBe(1n)
+  expect(await log.values()).toEqual(['before', 'after'])
 })

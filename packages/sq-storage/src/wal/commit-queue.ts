@@ -100,10 +100,14 @@ export class CommitQueue {
 
   async #do(next: Commit | Turn): Promise<void> {
     const bytes = bytesOf(next)
-    const tell = await (next instanceof Commit ? this.#write(next) : next())
-    this.#busy = false
-    this.#expectedBytes = this.#waiting.reduce((sum, waiting) => sum + bytesOf(waiting), bytes)
-    this.start()
+    let tell: (() => void) | void = undefined
+    try {
+      tell = await (next instanceof Commit ? this.#write(next) : next())
+    } finally {
+      this.#busy = false
+      this.#expectedBytes = this.#waiting.reduce((sum, waiting) => sum + bytesOf(waiting), bytes)
+      this.start()
+    }
     tell?.()
   }
 }

@@ -23,7 +23,7 @@ export const FRAME_HEADER_BYTES = 40
 /** Frames begin at multiples of this. */
 export const FRAME_ALIGNMENT = 8
 /** `FR`, so that frames can be seen in a hex dump. */
-const MARKER = 0x5246
+export const MARKER = 0x5246
 
 export const FrameType = {
   /** First in a segment: who it is and what came before. */

@@ -12,6 +12,7 @@ import {
   frameEnd,
   frameLengthHint,
   FrameType,
+  MARKER,
   nextOffsetAfter,
   unknownInFrame,
 } from './frame.ts'
@@ -23,6 +24,11 @@ import type { Frame, FrameHeader, FramePlace } from './frame.ts'
  */
 const FIRST_CHUNK_BYTES = 128 * 1024
 const CHUNK_BYTES = 512 * 1024
+
+/** The first byte of every frame. */
+const MARKER_BYTE = MARKER & 0xff
+/** To tell zeros by, many at a time. */
+const ZEROS: Buffer = Buffer.alloc(4096)
 
 /** Why a scan ended. */
 export interface ScanStop {
@@ -160,7 +166,7 @@ export class SegmentScanner {
   async #read(position: number, needed: number): Promise<Buffer> {
     const length = Math.max(1, Math.floor(this.#chunkBytes / needed)) * needed + FRAME_HEADER_BYTES
     const chunk = Buffer.allocUnsafe(Math.min(length, this.#limit - position))
-    return chunk.subarray(0, await this.#handle.read(chunk, position))
+    return withoutZeros(chunk.subarray(0, await this.#handle.read(chunk, position)), needed)
   }
 
   /** Begins to read what comes behind the last whole frame of the chunk: as its headers say, which are not checked yet. */
@@ -179,6 +185,15 @@ export class SegmentScanner {
     chunk.catch(() => {})
     this.#ahead = { position, chunk }
   }
+}
+
+/**
+ * A chunk without the zeros it ends with, but with so many bytes at least; in a buffer of its own, where that is small:
+ * records are views on it, and whoever keeps one, read at the end of a log, keeps it all.
+ */
+function withoutZeros(chunk: Buffer, atLeast: number): Buffer {
+  const end = Math.min(Math.max(roundUp(contentEnd(chunk)), atLeast), chunk.length)
+  return end <= chunk.length / 2 ? Buffer.from(chunk.subarray(0, end)) : chunk.subarray(0, end)
 }
 
 /** Checks body and padding; returns what is wrong with them, or the frame. */
@@ -222,14 +237,22 @@ export async function findFrame(
     const bytesRead = await handle.read(chunk.subarray(0, Math.min(chunk.length, to - start)), start)
     if (bytesRead < FRAME_HEADER_BYTES) return null
     const window = chunk.subarray(0, bytesRead)
-    let at = 0
-    for (; at + FRAME_HEADER_BYTES <= bytesRead; at += FRAME_ALIGNMENT) {
+    let at = nextMarker(window, 0)
+    for (; at + FRAME_HEADER_BYTES <= bytesRead; at = nextMarker(window, at + FRAME_ALIGNMENT)) {
       const header = decodeFrameHeader(window, { at, position: start + at, salt })
       if (header !== null && accept(header)) return header
     }
-    start += at
+    start += roundUp(bytesRead - FRAME_HEADER_BYTES + 1)
   }
   return null
+}
+
+/** The next place from a multiple of 8 on where a frame may begin; the end, where there is none. */
+function nextMarker(window: Buffer, from: number): number {
+  for (let at = window.indexOf(MARKER_BYTE, from); at !== -1; at = window.indexOf(MARKER_BYTE, roundUp(at))) {
+    if (at % FRAME_ALIGNMENT === 0) return at
+  }
+  return window.length
 }
 
 /**
@@ -241,10 +264,19 @@ export async function endOfContent(handle: FileHandle, { from, to }: { from: num
   for (let end = to; end > from; ) {
     const start = Math.max(end - chunk.length, from)
     const bytesRead = await handle.read(chunk.subarray(0, end - start), start)
-    for (let at = bytesRead - 1; at >= 0; at--) if (chunk[at] !== 0) return Math.min(roundUp(start + at + 1), to)
+    const found = contentEnd(chunk.subarray(0, bytesRead))
+    if (found > 0) return Math.min(roundUp(start + found), to)
     end = start
   }
   return from
+}
+
+/** Where the zeros begin that bytes end with. */
+function contentEnd(bytes: Buffer): number {
+  let end = bytes.length
+  while (end >= ZEROS.length && bytes.compare(ZEROS, 0, ZEROS.length, end - ZEROS.length, end) === 0) end -= ZEROS.length
+  while (end > 0 && bytes[end - 1] === 0) end--
+  return end
 }
 
 /** Frames end at multiples of 8, often with zeros. */

@@ -64,6 +64,8 @@ class SegmentCheck {
   #bytes: number
   /** Whether the walk came to the limit with a frame that verified. */
   #isWhole = false
+  /** Where something looked wrong that a writer beside this may have been writing just then. */
+  #doubted = -1
 
   constructor(opened: OpenSegment, { segment }: SegmentTask, end: ExpectedEnd) {
     this.#opened = opened
@@ -182,6 +184,11 @@ class SegmentCheck {
       const to = await this.#contentEnd(position)
       if (to > position) this.#note('torn', { from: position, to }, `the rest of an unfinished write: ${reason ?? ''}`)
       return null
+    }
+    // What was read before the proof may have been written meanwhile: it is read again before it counts as damage.
+    if (mustReach === null && this.#doubted !== position && this.#lastFrame.type !== FrameType.SEAL) {
+      this.#doubted = position
+      return this.#place
     }
     if (header !== null && frameEnd(header) <= range.to) return this.#passBody(header, reason ?? '')
     const found = await io('read', this.#path, () => findFrame(handle, { ...range, from: position + 8 }))

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { dumpSegment } from '../index.ts'
+import { dumpSegment, listSegments } from '../index.ts'
 import type { SegmentPart } from '../index.ts'
 import { flipped } from '../testing/hand-bytes.ts'
-import { LogFixture } from '../testing/log-fixture.ts'
+import { actingAfterReadAt } from '../testing/late-commits.ts'
+import { appendEach, LogFixture } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
 
 const PATH = '/data/some-file'
@@ -61,6 +62,18 @@ describe('a dump of a segment', () => {
     ['a damaged OPEN', flipped(varied().bytes, 8 * 50), ['segment-header 0-32', `bad 32-${varied().bytes.length}`]],
   ])('of %s says what is there', async (_, bytes, parts) => {
     expect((await dump(bytes)).map(brief)).toEqual(parts)
+  })
+
+  it('reads again what a writer wrote after it had looked there, before it calls it bad', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, Array.from({ length: 20 }, () => 'v'.repeat(500)))
+    const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+    const fs = actingAfterReadAt(segment?.bytes ?? 0, log.fs, () => appendEach(writer, ['w', 'x', 'y']))
+    const kinds: string[] = []
+    for await (const { kind } of dumpSegment(fs, log.path(0))) kinds.push(kind)
+    expect(kinds).not.toContain('bad')
+    expect(kinds.filter((kind) => kind === 'records')).toHaveLength(23)
   })
 
   it('shows a torn end, and what follows a SEAL', async () => {

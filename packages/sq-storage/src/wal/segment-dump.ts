@@ -72,6 +72,8 @@ class SegmentDump {
   readonly #handle: FileHandle
   readonly #path: string
   readonly #size: number
+  /** Where something looked bad that a writer may have been writing just then. */
+  #doubted = -1
 
   constructor(handle: FileHandle, path: string, size: number) {
     this.#handle = handle
@@ -104,9 +106,13 @@ class SegmentDump {
   async *#walk(from: FramePlace): AsyncGenerator<SegmentPart, FramePlace, undefined> {
     const scanner = new SegmentScanner(this.#handle, { ...from, path: this.#path, limit: this.#size })
     let reason: string | null = null
+    let isSealed = false
     try {
       while (scanner.stop === null) {
-        for (const frame of await io('read', this.#path, () => scanner.next())) yield dumped(frame)
+        for (const frame of await io('read', this.#path, () => scanner.next())) {
+          isSealed = frame.header.type === FrameType.SEAL
+          yield dumped(frame)
+        }
       }
       ;({ reason } = scanner.stop)
     } catch (error) {
@@ -121,6 +127,11 @@ class SegmentDump {
     if (next === null) {
       yield* this.#end(position, reason)
       return { ...place, position: this.#size }
+    }
+    // It may have been written since it was read, as what comes behind it was.
+    if (this.#doubted !== position && !isSealed) {
+      this.#doubted = position
+      return place
     }
     yield* this.#bad(position, next.position, reason)
     return { position: next.position, nextOffset: next.baseOffset, previousCrc: next.previousCrc, salt: from.salt }

@@ -14,8 +14,8 @@ export interface HeldSegment extends OpenSegment {
 }
 
 export class SharedFiles {
-  /** By path, the file that was opened by it last. */
-  readonly #files = new Map<string, SharedFile>()
+  /** By path, the file that was opened by it last: for each file system, since one may do more than another. */
+  readonly #files = new WeakMap<FileSystem, Map<string, SharedFile>>()
 
   /**
    * A segment's file as its path leads to it by now, with its verified head. Rejects as `openSegment` does. A file that
@@ -23,18 +23,29 @@ export class SharedFiles {
    */
   async hold(fs: FileSystem, segment: ListedSegment, partition: Partition): Promise<HeldSegment> {
     const { path } = segment
-    for (let known = this.#files.get(path); known !== undefined; known = this.#files.get(path)) {
+    const files = this.#files.get(fs) ?? new Map<string, SharedFile>()
+    this.#files.set(fs, files)
+    const release = async (file: SharedFile): Promise<void> => {
+      if (--file.holders > 0) return
+      if (files.get(path) === file) files.delete(path)
+      const opened = await file.opened.catch(() => null)
+      if (opened !== null) await giveUp(opened.handle)
+    }
+    const held = (file: SharedFile, { handle, head }: OpenSegment): HeldSegment => {
+      return { handle, head, release: () => release(file) }
+    }
+    for (let known = files.get(path); known !== undefined; known = files.get(path)) {
       const opened = await known.share(fs, path)
-      if (opened !== null) return this.#held(path, known, opened)
-      await this.#release(path, known)
-      if (this.#files.get(path) === known) this.#files.delete(path)
+      if (opened !== null) return held(known, opened)
+      await release(known)
+      if (files.get(path) === known) files.delete(path)
     }
     const file = new SharedFile(openSegment(fs, segment, { partition, mode: 'read' }))
-    this.#files.set(path, file)
+    files.set(path, file)
     try {
-      return this.#held(path, file, await file.opened)
+      return held(file, await file.opened)
     } catch (error) {
-      await this.#release(path, file)
+      await release(file)
       throw error
     }
   }
@@ -44,17 +55,6 @@ export class SharedFiles {
     const held = await this.hold(fs, segment, partition)
     await held.release()
     return held.head
-  }
-
-  #held(path: string, file: SharedFile, { handle, head }: OpenSegment): HeldSegment {
-    return { handle, head, release: () => this.#release(path, file) }
-  }
-
-  async #release(path: string, file: SharedFile): Promise<void> {
-    if (--file.holders > 0) return
-    if (this.#files.get(path) === file) this.#files.delete(path)
-    const opened = await file.opened.catch(() => null)
-    if (opened !== null) await giveUp(opened.handle)
   }
 }
 

@@ -42,7 +42,11 @@ class TimestampSearch {
       })
       // Of those that come behind the answer nobody cares, nor what is wrong with them.
       for (const look of await Promise.allSettled(looks)) {
-        if (look.status === 'rejected') throw look.reason
+        if (look.status === 'rejected') {
+          // Those behind it may be known anew, and it as it was before.
+          indexes.forgetTimes()
+          throw look.reason
+        }
         if (look.value === 'not as known') {
           indexes.forgetTimes()
           return this.run()

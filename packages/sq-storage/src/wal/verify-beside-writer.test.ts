@@ -2,9 +2,10 @@ import { setImmediate } from 'node:timers/promises'
 import { Random } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
-import { verify } from '../index.ts'
+import { listSegments, verify } from '../index.ts'
 import type { LogReport, WalWriter } from '../index.ts'
 import { inAnotherProcess, inTurns } from '../testing/another-process.ts'
+import { actingAfterReadAt } from '../testing/late-commits.ts'
 import { appendAll, appendEach, LogFixture } from '../testing/log-fixture.ts'
 
 function check(log: LogFixture, fs: FileSystem = log.fs): Promise<LogReport> {
@@ -71,6 +72,18 @@ describe('beside a writer that appends, rotates, heals, deletes and truncates, v
     expect(looks).toBeGreaterThan(100)
     expect(segments).toBeGreaterThan(200)
   })
+})
+
+it('in another process, verify reads again what was written after it had looked there, and goes on', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await appendEach(writer, Array.from({ length: 40 }, () => 'v'.repeat(300)))
+  const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+  const fs = actingAfterReadAt(segment?.bytes ?? 0, log.fs, () => appendEach(writer, ['w', 'x', 'y']))
+  const before = log.fs.operations.count('open')
+  const report = await check(log, fs)
+  expect(report).toMatchObject({ problems: [], notes: [], records: 43 })
+  expect(log.fs.operations.count('open') - before).toBe(1)
 })
 
 describe('beside a writer in its thread, verify reports', () => {

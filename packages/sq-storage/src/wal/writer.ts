@@ -327,13 +327,14 @@ export class WalWriter implements AsyncDisposable {
     let located: () => LocatedFrame
     const reason: CommitReason = this.#queue.isFull(commit) ? 'full' : commit.gathered ? 'gathered' : 'idle'
     const [records, bytes] = [commit.recordCount, commit.frameBytesWith(0)]
-    const ended = this.#held.meter.committing({ baseOffset, records, bytes, reason })
+    let ended: ((error: Error | null) => void) | null = null
     try {
+      ended = this.#held.meter.committing({ baseOffset, records, bytes, reason })
       located = await this.#tail.write(commit)
     } catch (cause) {
       const error = new CommitFailedError(BigInt(baseOffset), cause)
       this.#rejectAll(commit, error)
-      ended(error)
+      ended?.(error)
       return () => {}
     }
     this.#nextOffset = this.#tail.nextOffset

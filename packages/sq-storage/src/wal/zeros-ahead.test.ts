@@ -89,6 +89,29 @@ describe('while it writes', () => {
     expect(parts.at(-1)?.to).toBe(await fileBytes(log))
   })
 
+  test('where the disk is full in them, they are given back, and the log goes on', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, values(3))
+    const [before] = await listSegments(log.fs, log.config, 'orders', 0)
+    log.fs.faults.add({ on: 'write', when: 'next', fault: { error: 'ENOSPC', afterBytes: 2000 } })
+    await expect(append(writer, values(4)[3] ?? '')).rejects.toThrow(/ENOSPC/)
+    expect(await fileBytes(log)).toBe((before?.bytes ?? 0) + 1568)
+    expect(await append(writer, 'after')).toBe(3n)
+    expect(await log.values()).toEqual([...values(3), 'after'])
+  })
+
+  test.each(['size', 'truncate'] as const)('a %s that fails as they are given back changes nothing', async (on) => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, values(3))
+    log.fs.faults.add({ on: 'write', when: 'next', fault: { error: 'ENOSPC', afterBytes: 2000 } })
+    log.fs.faults.failNext(on, 'EIO')
+    await expect(append(writer, values(4)[3] ?? '')).rejects.toThrow(/ENOSPC/)
+    expect(await append(writer, 'after')).toBe(3n)
+    expect(await log.values()).toEqual([...values(3), 'after'])
+  })
+
   test('a failure to cut them off heals as any failure does', async () => {
     const log = new LogFixture()
     const writer = await log.open()
@@ -128,6 +151,18 @@ describe('afterwards', () => {
     expect(notes).toMatchObject([{ kind: 'torn', from: end, to: end + 104 }])
     const { recovery } = await log.open()
     expect(recovery.torn).toEqual({ path: log.path(0), position: end, discardedBytes: 104 })
+  })
+
+  test('who keeps a record read before them keeps little else', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    for (let at = 0; at < 450; at++) await append(writer, Buffer.alloc(300, at))
+    const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+    expect((await fileBytes(log)) - (segment?.bytes ?? 0)).toBeGreaterThan(20_000)
+    for (const fs of [log.fs, inAnotherProcess(log.fs, new Random(1))]) {
+      const reader = await WalReader.open(fs, log.config, 'orders', 0)
+      for await (const { value } of reader.read({ from: 449n })) expect(value.buffer.byteLength).toBeLessThan(65_536)
+    }
   })
 
   test('neither reading, nor verifying, nor a listing sees anything in them', async () => {

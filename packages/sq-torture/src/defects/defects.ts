@@ -38,26 +38,12 @@ const COMMITS: readonly Defect[] = [
     const located = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })`,
   },
   {
-    name: 'records are counted before they are written',
+    name: 'records are counted though their write failed',
     file: `${WAL}/active-segment.ts`,
-    find: `    await this.#writeDurable([bytes, zeros])
-    this.#zerosEnd = Math.max(this.#zerosEnd, position + bytes.length + zeros.length)
-    this.summary.add({
-      offsetDelta: nextOffset - this.baseOffset,
-      position,
-      recordCount: commit.recordCount,
-      minTimestampMs: commit.minTimestampMs,
-      maxTimestampMs: commit.maxTimestampMs,
-    })`,
-    replace: `    this.summary.add({
-      offsetDelta: nextOffset - this.baseOffset,
-      position,
-      recordCount: commit.recordCount,
-      minTimestampMs: commit.minTimestampMs,
-      maxTimestampMs: commit.maxTimestampMs,
-    })
-    await this.#writeDurable([bytes, zeros])
-    this.#zerosEnd = Math.max(this.#zerosEnd, position + bytes.length + zeros.length)`,
+    find: 'if (zeros.length > 0 && isDiskFull(error))',
+    replace: `const { recordCount, minTimestampMs, maxTimestampMs } = commit
+      this.summary.add({ offsetDelta: 0, position, recordCount, minTimestampMs, maxTimestampMs })
+      if (zeros.length > 0 && isDiskFull(error))`,
   },
   {
     name: 'what is queued behind a failure goes on',
@@ -131,8 +117,8 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'only the last byte tells zeros from what is torn',
     file: `${WAL}/scan.ts`,
-    find: 'for (let at = bytesRead - 1; at >= 0; at--) if',
-    replace: 'for (let at = bytesRead - 1; at >= bytesRead - 1; at--) if',
+    find: 'while (end > 0 && bytes[end - 1] === 0) end--',
+    replace: 'if (bytes[end - 1] === 0) end = 0',
   },
   {
     name: 'a batch becomes two frames',
@@ -560,13 +546,13 @@ const CHECKSUMS: readonly Defect[] = [
   {
     name: 'the proof is looked for at every other place',
     file: `${WAL}/scan.ts`,
-    find: 'at += FRAME_ALIGNMENT',
-    replace: 'at += 2 * FRAME_ALIGNMENT',
+    find: 'nextMarker(window, at + FRAME_ALIGNMENT)',
+    replace: 'nextMarker(window, at + 2 * FRAME_ALIGNMENT)',
   },
   {
     name: 'the proof is looked for in the first chunk only',
     file: `${WAL}/scan.ts`,
-    find: '    start += at\n',
+    find: '    start += roundUp(bytesRead - FRAME_HEADER_BYTES + 1)\n',
     replace: '    break\n',
   },
   {
