@@ -5,19 +5,55 @@
 import { setImmediate } from 'node:timers/promises'
 import type { FileHandle, FileSystem, Random } from '@sq/sim'
 
+const ELSEWHERE = 'elsewhere '
+
 export function inAnotherProcess(fs: FileSystem, random: Random): FileSystem {
-  return inTurns(fs, random, 'elsewhere ')
+  return view(fs, { identityPrefix: ELSEWHERE, before: someTurns(random) })
 }
 
 /** The file system of the writer's own process, each operation in a turn of its own, or not. */
-export function inTurns(fs: FileSystem, random: Random, identityPrefix = ''): FileSystem {
-  const turn = async (): Promise<void> => {
+export function inTurns(fs: FileSystem, random: Random): FileSystem {
+  return view(fs, { identityPrefix: '', before: someTurns(random) })
+}
+
+/** As in another process; and the first read at a position sees what was there before `act`, but returns after it. */
+export function actingAfterReadAt(position: number, fs: FileSystem, act: () => Promise<unknown>): FileSystem {
+  let isDone = false
+  return view(fs, {
+    identityPrefix: ELSEWHERE,
+    before: async () => {},
+    async afterRead(at) {
+      if (at !== position || isDone) return
+      isDone = true
+      await act()
+    },
+  })
+}
+
+function someTurns(random: Random): () => Promise<void> {
+  return async () => {
     if (random.chance(0.4)) await setImmediate()
   }
-  const slow = (handle: FileHandle): FileHandle => ({
-    read: (buffer, position) => turn().then(() => handle.read(buffer, position)),
-    size: () => turn().then(() => handle.size()),
-    identity: () => turn().then(async () => `${identityPrefix}${await handle.identity()}`),
+}
+
+interface View {
+  readonly identityPrefix: string
+  /** Waited for before an operation that looks at something. */
+  readonly before: () => Promise<void>
+  /** Waited for after bytes were read, before they are given. */
+  readonly afterRead?: (position: number) => Promise<void>
+}
+
+function view(fs: FileSystem, { identityPrefix, before, afterRead }: View): FileSystem {
+  const seen = (handle: FileHandle): FileHandle => ({
+    async read(buffer, position) {
+      await before()
+      const bytesRead = await handle.read(buffer, position)
+      await afterRead?.(position)
+      return bytesRead
+    },
+    size: () => before().then(() => handle.size()),
+    identity: () => before().then(async () => `${identityPrefix}${await handle.identity()}`),
     write: (buffers, position) => handle.write(buffers, position),
     writeDurable: (buffers, position) => handle.writeDurable(buffers, position),
     sync: () => handle.sync(),
@@ -25,8 +61,8 @@ export function inTurns(fs: FileSystem, random: Random, identityPrefix = ''): Fi
     close: () => handle.close(),
   })
   return {
-    open: (path, mode) => turn().then(async () => slow(await fs.open(path, mode))),
-    readdir: (path) => turn().then(() => fs.readdir(path)),
+    open: (path, mode) => before().then(async () => seen(await fs.open(path, mode))),
+    readdir: (path) => before().then(() => fs.readdir(path)),
     async stat(path) {
       const stat = await fs.stat(path)
       return { ...stat, identity: `${identityPrefix}${stat.identity}` }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { dumpSegment, listSegments } from '../index.ts'
 import type { SegmentPart } from '../index.ts'
+import { actingAfterReadAt } from '../testing/another-process.ts'
 import { flipped } from '../testing/hand-bytes.ts'
-import { actingAfterReadAt } from '../testing/late-commits.ts'
 import { appendEach, LogFixture } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
 

@@ -4,8 +4,7 @@ import type { FileSystem } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
 import { listSegments, verify } from '../index.ts'
 import type { LogReport, WalWriter } from '../index.ts'
-import { inAnotherProcess, inTurns } from '../testing/another-process.ts'
-import { actingAfterReadAt } from '../testing/late-commits.ts'
+import { actingAfterReadAt, inAnotherProcess, inTurns } from '../testing/another-process.ts'
 import { appendAll, appendEach, LogFixture } from '../testing/log-fixture.ts'
 
 function check(log: LogFixture, fs: FileSystem = log.fs): Promise<LogReport> {
