@@ -40,7 +40,10 @@ export interface Recovery {
   readonly nextOffset: bigint
   /** How many segments the log has. */
   readonly segments: number
-  /** Where the cut was made and how many bytes it took; null where nothing was cut. */
+  /**
+   * Where the cut was made, and how many bytes of that commit there were; null where nothing was cut. Zeros that a
+   * writer wrote ahead are cut off, too, and count as nothing.
+   */
   readonly torn: { readonly path: string; readonly position: number; readonly discardedBytes: number } | null
 }
 
