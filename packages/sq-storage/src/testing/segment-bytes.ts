@@ -10,7 +10,7 @@ import {
 import type { FrameHeader, FramePlace } from '../wal/frame.ts'
 import { encodeSegmentHead } from '../wal/open-frame.ts'
 import type { SegmentLink } from '../wal/open-frame.ts'
-import { encodeRecord, recordBytes } from '../wal/record.ts'
+import { RecordBuffer, recordBytes } from '../wal/record.ts'
 import { encodeSealBody, SummaryBuilder } from '../wal/seal.ts'
 import { TIMESTAMP_MS } from './log-fixture.ts'
 
@@ -70,8 +70,9 @@ export class SegmentBytes {
       timestampMs: TIMESTAMP_MS,
     }))
     const body = Buffer.alloc(records.reduce((sum, record) => sum + recordBytes(record), 0))
+    const target = new RecordBuffer(body)
     let at = 0
-    for (const record of records) at = encodeRecord(record, body, at)
+    for (const record of records) at = target.encode(record, at)
     this.#summary.add({
       offsetDelta: this.#place.nextOffset - this.baseOffset,
       position: this.#place.position,

@@ -4,7 +4,7 @@
  */
 import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
-import { encodeRecord } from './record.ts'
+import { RecordBuffer } from './record.ts'
 import type { RecordInput } from './record.ts'
 
 /** A buffer that grew past this in a burst is given back rather than kept for the next commit. */
@@ -50,7 +50,7 @@ export function finishRecordsFrame(
 }
 
 export class Commit implements RecordsFrame {
-  #buffer: Buffer = Buffer.alloc(0)
+  #buffer = new RecordBuffer(Buffer.alloc(0))
   #end = FRAME_HEADER_BYTES
   /** Each with the place of its first record in the commit. */
   #waiters: { readonly index: number; readonly waiter: Waiter }[] = []
@@ -77,7 +77,7 @@ export class Commit implements RecordsFrame {
     let end = this.#end
     let { minTimestampMs, maxTimestampMs } = this
     for (const record of records) {
-      end = encodeRecord(record, this.#buffer, end)
+      end = this.#buffer.encode(record, end)
       minTimestampMs = Math.min(minTimestampMs, record.timestampMs)
       maxTimestampMs = Math.max(maxTimestampMs, record.timestampMs)
     }
@@ -92,7 +92,7 @@ export class Commit implements RecordsFrame {
   /** Finishes the frame for its place in a segment. The bytes are the commit's own, until `recycle`. */
   encode(place: FramePlace): { bytes: Buffer; header: FrameHeader } {
     const bodyLength = this.#end - FRAME_HEADER_BYTES
-    return finishRecordsFrame(this.#buffer, { bodyLength, recordCount: this.recordCount, place })
+    return finishRecordsFrame(this.#buffer.bytes, { bodyLength, recordCount: this.recordCount, place })
   }
 
   /** Tells every caller, in order, that its records are durable from `baseOffset` on. */
@@ -107,7 +107,7 @@ export class Commit implements RecordsFrame {
 
   /** Empties a settled commit for the next records. */
   recycle(): void {
-    if (this.#buffer.length > MAX_KEPT_BUFFER_BYTES) this.#buffer = Buffer.alloc(0)
+    if (this.#buffer.bytes.length > MAX_KEPT_BUFFER_BYTES) this.#buffer = new RecordBuffer(Buffer.alloc(0))
     this.#end = FRAME_HEADER_BYTES
     this.#waiters = []
     this.recordCount = 0
@@ -118,9 +118,10 @@ export class Commit implements RecordsFrame {
 
   #reserve(bytes: number): void {
     const needed = this.frameBytesWith(bytes)
-    if (needed <= this.#buffer.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2))
-    this.#buffer.copy(larger, 0, 0, this.#end)
-    this.#buffer = larger
+    const held = this.#buffer.bytes
+    if (needed <= held.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, held.length * 2))
+    held.copy(larger, 0, 0, this.#end)
+    this.#buffer = new RecordBuffer(larger)
   }
 }

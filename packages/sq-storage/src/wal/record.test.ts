@@ -1,18 +1,26 @@
 import { Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
 import { flipped, joined, u32, u64 } from '../testing/hand-bytes.ts'
-import { checkRecord, decodeRecords, encodeRecord, readTimestamps, RECORD_OVERHEAD_BYTES, recordBytes, RecordDecoder } from './record.ts'
+import {
+  checkRecord,
+  decodeRecords,
+  readTimestamps,
+  RECORD_OVERHEAD_BYTES,
+  RecordBuffer,
+  recordBytes,
+  RecordDecoder,
+} from './record.ts'
 import type { RecordInput } from './record.ts'
 
 const NO_KEY = u32(0xffff_ffff)
 const EMPTY: RecordInput = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
 
 function encoded(...records: RecordInput[]): Buffer {
-  const target = Buffer.alloc(records.reduce((sum, record) => sum + recordBytes(record), 0))
+  const target = new RecordBuffer(Buffer.alloc(records.reduce((sum, record) => sum + recordBytes(record), 0)))
   let at = 0
-  for (const record of records) at = encodeRecord(record, target, at)
-  expect(at).toBe(target.length)
-  return target
+  for (const record of records) at = target.encode(record, at)
+  expect(at).toBe(target.bytes.length)
+  return target.bytes
 }
 
 function timestampsOf(body: Buffer, recordCount: number): number[] | null {
@@ -88,7 +96,7 @@ describe('a record', () => {
   it('is written at a place, and touches nothing else', () => {
     const record = { ...EMPTY, value: Buffer.from('value') }
     const target = Buffer.alloc(45, 0xaa)
-    expect(encodeRecord(record, target, 8)).toBe(37)
+    expect(new RecordBuffer(target).encode(record, 8)).toBe(37)
     expect(target).toEqual(joined(Buffer.alloc(8, 0xaa), encoded(record), Buffer.alloc(8, 0xaa)))
   })
 

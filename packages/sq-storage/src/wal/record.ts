@@ -14,7 +14,7 @@
  * `length` counts the whole record, itself included.
  */
 import { show } from '../config.ts'
-import { readUint64, writeUint32, writeUint64 } from './integers.ts'
+import { readUint64, setUint64 } from './integers.ts'
 
 /** A name and a value that travel with a record; names may repeat, order is kept. */
 export interface RecordHeader {
@@ -77,30 +77,42 @@ export function recordBytes(record: RecordInput): number {
   return bytes
 }
 
-/** Writes a checked record at a place in `target`, which has room for its `recordBytes`; returns the place after it. */
-export function encodeRecord(record: RecordInput, target: Buffer, at: number): number {
-  const { key, value, headers, timestampMs } = record
-  writeUint64(target, timestampMs, at + AT.timestampMs)
-  writeUint32(target, key === null ? NO_KEY : key.length, at + AT.keyLength)
-  writeUint32(target, value.length, at + AT.valueLength)
-  writeUint32(target, headers.length, at + AT.headerCount)
-  let end = at + AT.key
-  if (key !== null) {
-    target.set(key, end)
-    end += key.length
+/** Bytes that records are encoded into; numbers through a view on them, which costs a third of `Buffer`'s methods. */
+export class RecordBuffer {
+  readonly bytes: Buffer
+  readonly #view: DataView
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
-  target.set(value, end)
-  end += value.length
-  for (const header of headers) {
-    const nameLength = target.write(header.name, end + 4, 'utf8')
-    writeUint32(target, nameLength, end)
-    end += 4 + nameLength
-    writeUint32(target, header.value.length, end)
-    target.set(header.value, end + 4)
-    end += 4 + header.value.length
+
+  /** Writes a checked record at a place that has room for its `recordBytes`; returns the place after it. */
+  encode(record: RecordInput, at: number): number {
+    const { key, value, headers, timestampMs } = record
+    const [bytes, view] = [this.bytes, this.#view]
+    setUint64(view, timestampMs, at + AT.timestampMs)
+    view.setInt32(at + AT.keyLength, key === null ? NO_KEY : key.length, true)
+    view.setUint32(at + AT.valueLength, value.length, true)
+    view.setUint32(at + AT.headerCount, headers.length, true)
+    let end = at + AT.key
+    if (key !== null) {
+      bytes.set(key, end)
+      end += key.length
+    }
+    bytes.set(value, end)
+    end += value.length
+    for (const header of headers) {
+      const nameLength = bytes.write(header.name, end + 4, 'utf8')
+      view.setUint32(end, nameLength, true)
+      end += 4 + nameLength
+      view.setUint32(end, header.value.length, true)
+      bytes.set(header.value, end + 4)
+      end += 4 + header.value.length
+    }
+    view.setUint32(at + AT.length, end - at, true)
+    return end
   }
-  writeUint32(target, end - at, at + AT.length)
-  return end
 }
 
 /**

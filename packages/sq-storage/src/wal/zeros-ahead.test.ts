@@ -6,6 +6,8 @@ import type { SegmentPart } from '../index.ts'
 import { inAnotherProcess } from '../testing/another-process.ts'
 import { CrashImages } from '../testing/crash-images.ts'
 import { append, appendEach, bytes, LogFixture } from '../testing/log-fixture.ts'
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from './frame.ts'
+import { RECORD_OVERHEAD_BYTES } from './record.ts'
 
 /** Values of so many bytes, each of its own letter. */
 function values(count: number, sizeBytes = 1500): string[] {
@@ -70,13 +72,16 @@ describe('while it writes', () => {
     }
   })
 
-  test('a large commit writes none', async () => {
+  test.each([
+    [64 * 1024, 'zeros'],
+    [64 * 1024 + FRAME_ALIGNMENT, 'nothing'],
+  ])('a commit of %d bytes has %s behind it', async (frameBytes, behind) => {
     const log = new LogFixture()
     const writer = await log.open()
     await append(writer, Buffer.alloc(100_000, 1))
-    await append(writer, Buffer.alloc(100_000, 2))
+    await append(writer, Buffer.alloc(frameBytes - FRAME_HEADER_BYTES - RECORD_OVERHEAD_BYTES, 2))
     const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
-    expect(await fileBytes(log)).toBe(segment?.bytes)
+    expect((await fileBytes(log)) > (segment?.bytes ?? 0)).toBe(behind === 'zeros')
   })
 
   test.each(['close', 'closeActiveSegment'] as const)('after %s the file ends with its last frame', async (how) => {
