@@ -4,11 +4,13 @@
  */
 import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
+import { largeBuffers } from './large-buffers.ts'
 import { RecordBuffer } from './record.ts'
 import type { RecordInput } from './record.ts'
 
-/** A buffer that grew past this in a burst is given back rather than kept for the next commit. */
-const MAX_KEPT_BUFFER_BYTES = 1024 * 1024
+/** Up to this length a commit keeps its buffer for the next records; longer ones go from commit to commit. */
+const MAX_OWN_BUFFER_BYTES = 1024 * 1024
+const NO_BUFFER = new RecordBuffer(Buffer.alloc(0))
 
 /** Who waits for an append or a batch. Neither function may throw. */
 export interface Waiter {
@@ -50,7 +52,7 @@ export function finishRecordsFrame(
 }
 
 export class Commit implements RecordsFrame {
-  #buffer = new RecordBuffer(Buffer.alloc(0))
+  #buffer = NO_BUFFER
   #end = FRAME_HEADER_BYTES
   /** Each with the place of its first record in the commit. */
   #waiters: { readonly index: number; readonly waiter: Waiter }[] = []
@@ -107,7 +109,7 @@ export class Commit implements RecordsFrame {
 
   /** Empties a settled commit for the next records. */
   recycle(): void {
-    if (this.#buffer.bytes.length > MAX_KEPT_BUFFER_BYTES) this.#buffer = new RecordBuffer(Buffer.alloc(0))
+    if (this.#buffer.bytes.length > MAX_OWN_BUFFER_BYTES) this.#replaceBuffer(NO_BUFFER)
     this.#end = FRAME_HEADER_BYTES
     this.#waiters = []
     this.recordCount = 0
@@ -120,8 +122,15 @@ export class Commit implements RecordsFrame {
     const needed = this.frameBytesWith(bytes)
     const held = this.#buffer.bytes
     if (needed <= held.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, held.length * 2))
-    held.copy(larger, 0, 0, this.#end)
-    this.#buffer = new RecordBuffer(larger)
+    const length = Math.max(needed, held.length * 2)
+    const isLarge = length > MAX_OWN_BUFFER_BYTES
+    const larger = isLarge ? largeBuffers.take(length) : new RecordBuffer(Buffer.allocUnsafeSlow(length))
+    held.copy(larger.bytes, 0, 0, this.#end)
+    this.#replaceBuffer(larger)
+  }
+
+  #replaceBuffer(buffer: RecordBuffer): void {
+    if (this.#buffer.bytes.length > MAX_OWN_BUFFER_BYTES) largeBuffers.give(this.#buffer)
+    this.#buffer = buffer
   }
 }

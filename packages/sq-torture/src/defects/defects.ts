@@ -65,6 +65,18 @@ const COMMITS: readonly Defect[] = [
     replace: 'if (next === undefined) return',
   },
   {
+    name: 'a large buffer goes to the next commit while it is written',
+    file: `${WAL}/commit.ts`,
+    find: '    const bodyLength = this.#end - FRAME_HEADER_BYTES\n',
+    replace: '    const bodyLength = this.#end - FRAME_HEADER_BYTES\n    largeBuffers.give(this.#buffer)\n',
+  },
+  {
+    name: 'a commit that outgrows its buffer leaves what it has behind',
+    file: `${WAL}/commit.ts`,
+    find: '    held.copy(larger.bytes, 0, 0, this.#end)\n',
+    replace: '',
+  },
+  {
     name: 'the event loop never turns between large commits',
     file: `${WAL}/commit-queue.ts`,
     find: '    this.#turned = false\n',
