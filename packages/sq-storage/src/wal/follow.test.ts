@@ -3,6 +3,7 @@ import { ClosedError, CorruptLogError, DivergedError, OffsetOutOfRangeError, Wal
 import type { LogRecord, ReadOptions } from '../index.ts'
 import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { frameEnd } from './frame.ts'
 
 let log: LogFixture
 
@@ -257,17 +258,42 @@ describe('without a writer in its thread, one who follows', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('hears of a file that is shorter than what was read of it', async () => {
-    const segment = new SegmentBytes().records('a').records('b')
+  it.each([
+    ['a later commit', 3, new SegmentBytes().records('a').records('b').records('c')],
+    ['a MARK', 2, new SegmentBytes().records('a').records('b').mark()],
+  ])('hears of a file that ends before a commit that was read, and that %s proves', async (_, seen, segment) => {
     await log.makeSegments(segment)
     const follower = await Follower.start()
-    await follower.reaches(2)
+    await follower.reaches(seen)
     await quiet()
-    await log.overwrite(log.path(0), segment.bytes.subarray(0, segment.at(1).position))
+    const { position: from } = segment.at(1)
+    const to = frameEnd(segment.at(seen - 1))
+    await log.overwrite(log.path(0), segment.bytes.subarray(0, from))
     const error = await follower.ended
     expect(error).toBeInstanceOf(CorruptLogError)
-    const { position: from } = segment.at(1)
-    expect(error).toMatchObject({ path: log.path(0), from, to: segment.bytes.length, lastOffset: 1n })
+    expect(error).toMatchObject({ path: log.path(0), from, to, lastOffset: BigInt(seen - 1) })
+  })
+
+  it('hears of a file that ends before the last commit it was given as durable', async () => {
+    const segment = new SegmentBytes().records('a').records('b')
+    await log.makeSegments(segment)
+    const follower = await Follower.start({ durableOnly: true })
+    await follower.reaches(1)
+    await quiet()
+    await log.overwrite(log.path(0), segment.bytes.subarray(0, segment.at(0).position))
+    expect(await follower.ended).toBeInstanceOf(CorruptLogError)
+  })
+
+  it.each([0, 8])('is told of a last commit that nothing proves, cut off but for %d bytes, as one that is void', async (left) => {
+    const segment = new SegmentBytes().records('a').records('b', 'c')
+    await log.makeSegments(segment)
+    const follower = await Follower.start()
+    await follower.reaches(3)
+    await quiet()
+    await log.overwrite(log.path(0), segment.bytes.subarray(0, segment.at(1).position + left))
+    const error = await follower.ended
+    expect(error).toBeInstanceOf(DivergedError)
+    expect(error).toMatchObject({ offset: 1n })
   })
 
   it('is told from where on all is void where no segment is left that it read', async () => {

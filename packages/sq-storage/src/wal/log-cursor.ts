@@ -37,6 +37,8 @@ interface Reading {
   readonly limit: number
   /** The offset to stop before: what was durable when the limit was read. */
   readonly bound: number
+  /** Whether all that is read here, up to the bound, is known to be durable. */
+  readonly isDurable: boolean
   /** Holds back what is not known to be durable; null where all is that is read, or where nobody minds. */
   readonly proven: ProvenFrames | null
 }
@@ -108,10 +110,15 @@ export class LogCursor {
     let last: LocatedFrame | undefined
     for (const next of located) {
       // The last of a segment says what the others do.
-      if (last !== undefined && last.segment.salt !== next.segment.salt) this.#place.advance(last.segment, last.frame.header)
+      if (last !== undefined && last.segment.salt !== next.segment.salt) this.#skipTo(last)
       last = next
     }
-    if (last !== undefined) this.#place.advance(last.segment, last.frame.header)
+    if (last !== undefined) this.#skipTo(last)
+  }
+
+  #skipTo({ segment, frame }: LocatedFrame): void {
+    // The writer in this process gave it away, once it was durable.
+    this.#place.advance(segment, frame.header, { isDurable: true })
   }
 
   /** Gives up the open file. */
@@ -184,9 +191,9 @@ export class LogCursor {
       this.#place.enter(opened.head, start)
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
       // Where a successor or the writer says how far it is durable, nobody needs to guess.
-      const isProven = stated !== undefined || boundNow !== Infinity
-      const proven = durableOnly && !isProven ? new ProvenFrames() : null
-      return { segment, opened, scanner, limit, bound: boundNow, proven }
+      const isDurable = stated !== undefined || boundNow !== Infinity
+      const proven = durableOnly && !isDurable ? new ProvenFrames() : null
+      return { segment, opened, scanner, limit, bound: boundNow, isDurable, proven }
     } catch (error) {
       await opened.release()
       throw error
@@ -203,7 +210,11 @@ export class LogCursor {
     }
     const { limit, last } = indexed
     if (reached !== 'diverged' && reached.position <= limit) return reached
-    throw reached === 'diverged' || last !== null ? await this.#divergence() : shortenedSince(head, { reached, limit })
+    if (reached === 'diverged' || last !== null) throw await this.#divergence()
+    const { unproven } = this.#place
+    if (unproven === null || limit < unproven.position) throw shortenedSince(head, { reached, limit })
+    // It was void: a truncation cuts off what is, and then removes the segment that said so.
+    throw this.#divergedFrom(unproven.baseOffset)
   }
 
   async #read(reading: Reading): Promise<readonly LocatedFrame[]> {
@@ -217,7 +228,7 @@ export class LogCursor {
   }
 
   /** Goes behind frames, up to the bound, and gives those that are wanted. */
-  async #pass({ opened, bound }: Reading, frames: readonly Frame[]): Promise<readonly LocatedFrame[]> {
+  async #pass({ opened, bound, isDurable, proven }: Reading, frames: readonly Frame[]): Promise<readonly LocatedFrame[]> {
     const { path, baseOffset, frame: openFrame } = opened.head
     const segment = { path, baseOffset, salt: openFrame.headerCrc }
     const found: LocatedFrame[] = []
@@ -233,7 +244,7 @@ export class LogCursor {
         await this.close()
         break
       }
-      this.#place.advance(segment, header)
+      this.#place.advance(segment, header, { isDurable: isDurable || proven !== null })
       if (isWanted) found.push({ segment, frame })
     }
     return found
@@ -296,8 +307,11 @@ export class LogCursor {
   async #divergence(): Promise<DivergedError> {
     const { fs, partition } = this.#context
     const listed = await listSegmentFiles(fs, partition.directory)
-    const offset = await this.#place.divergedFrom({ listed, headOf: this.#headOf })
-    return new DivergedError({ path: partition.directory, offset: BigInt(offset) })
+    return this.#divergedFrom(await this.#place.divergedFrom({ listed, headOf: this.#headOf }))
+  }
+
+  #divergedFrom(offset: number): DivergedError {
+    return new DivergedError({ path: this.#context.partition.directory, offset: BigInt(offset) })
   }
 }
 

@@ -65,6 +65,18 @@ const COMMITS: readonly Defect[] = [
     replace: 'if (next === undefined) return',
   },
   {
+    name: 'a void commit that was cut off is damage to who had read it',
+    file: `${WAL}/log-cursor.ts`,
+    find: 'isDurable: isDurable || proven !== null',
+    replace: 'isDurable: true',
+  },
+  {
+    name: 'what a reader was given as durable may be void',
+    file: `${WAL}/log-cursor.ts`,
+    find: 'isDurable: isDurable || proven !== null',
+    replace: 'isDurable',
+  },
+  {
     name: 'a large buffer goes to the next commit while it is written',
     file: `${WAL}/commit.ts`,
     find: '    const bodyLength = this.#end - FRAME_HEADER_BYTES\n',
