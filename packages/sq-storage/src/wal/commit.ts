@@ -71,7 +71,7 @@ export class Commit implements RecordsFrame {
 
   /**
    * Copies checked records of `bytes` encoded bytes in all. Throws, with nothing added, if a record is not what it was
-   * when it was checked (it has getters, say).
+   * when it was checked (another thread shares its memory, say).
    */
   add(records: readonly RecordInput[], bytes: number, waiter: Waiter): void {
     this.#reserve(bytes)

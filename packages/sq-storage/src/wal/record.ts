@@ -42,11 +42,15 @@ export interface LogRecord extends RecordInput {
 export const RECORD_OVERHEAD_BYTES = 24
 const HEADER_OVERHEAD_BYTES = 8
 const NO_KEY = -1
+const NO_HEADERS: readonly RecordHeader[] = []
 
 const AT = { length: 0, timestampMs: 4, keyLength: 12, valueLength: 16, headerCount: 20, key: 24 } as const
 
-/** Throws a `TypeError` or `RangeError` that says which part of a record is wrong. */
-export function checkRecord(record: RecordInput): void {
+/**
+ * The record with every part read once: what a part is may depend on when it is read, and to read it may run the
+ * caller's code. Throws a `TypeError` or `RangeError` that says which part is wrong.
+ */
+export function checkRecord(record: RecordInput): RecordInput {
   if (typeof record !== 'object' || record === null) throw new TypeError(`a record must be an object, not ${show(record)}`)
   const { key, value, headers, timestampMs } = record
   if (key !== null && !(key instanceof Uint8Array)) throw new TypeError(`key must be a Uint8Array or null, not ${show(key)}`)
@@ -56,16 +60,17 @@ export function checkRecord(record: RecordInput): void {
     throw new RangeError(`timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: ${timestampMs}`)
   }
   if (!Array.isArray(headers)) throw new TypeError(`headers must be an array of { name, value }, not ${show(headers)}`)
-  for (const [index, header] of headers.entries()) checkHeader(header, index)
+  return { key, value, headers: headers.length === 0 ? NO_HEADERS : Array.from(headers, checkHeader), timestampMs }
 }
 
-function checkHeader(header: Partial<RecordHeader> | null | undefined, index: number): void {
-  const name = header?.name
+function checkHeader(header: Partial<RecordHeader> | null | undefined, index: number): RecordHeader {
+  const { name, value } = header ?? {}
   if (typeof name !== 'string') throw new TypeError(`headers[${index}].name must be a string, not ${show(name)}`)
   if (!name.isWellFormed()) throw new RangeError(`headers[${index}].name must be well-formed Unicode: ${show(name)}`)
-  if (!(header?.value instanceof Uint8Array)) {
-    throw new TypeError(`headers[${index}].value must be a Uint8Array, not ${show(header?.value)}`)
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError(`headers[${index}].value must be a Uint8Array, not ${show(value)}`)
   }
+  return { name, value }
 }
 
 /** Bytes a checked record takes in a frame. */

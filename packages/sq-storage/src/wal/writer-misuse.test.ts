@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { NodeFileSystem } from '@sq/sim'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { WalReader, WalWriter } from '../index.ts'
+import { verify, WalReader, WalWriter } from '../index.ts'
 import type { WalConfig } from '../index.ts'
 import { append, bytes, LogFixture } from '../testing/log-fixture.ts'
 
@@ -125,22 +125,51 @@ describe('a bad record is refused, and the log goes on', () => {
   })
 })
 
-test.each([5000, 100, 0])('a record that is %d bytes when it is copied, and was 1 when it was checked, is refused whole', async (length) => {
+test.each([5000, 100, 0])('a value that has %d bytes when it is copied, and had 1 when it was checked, is refused whole', async (length) => {
   const log = new LogFixture()
   const writer = await log.open()
-  const sizes = [1, 1]
+  const lengths = [1]
+  const shifty = Object.defineProperty(Buffer.alloc(1), 'length', { get: () => lengths.shift() ?? length })
+  const batch = [bytes('steady'), shifty].map((value) => ({ key: null, value, headers: [], timestampMs: 0 }))
+  await expect(writer.appendBatch(batch)).rejects.toThrow()
+  expect(await append(writer, 'a')).toBe(0n)
+  expect(await log.values()).toEqual(['a'])
+})
+
+test('a record that is another one each time it is looked at is looked at once', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  let looks = 0
   const shifty = {
     key: null,
     get value() {
-      return Buffer.alloc(sizes.shift() ?? length)
+      return Buffer.alloc(++looks, 'v')
     },
     headers: [],
-    timestampMs: 0,
+    get timestampMs() {
+      return looks < 2 ? 1000 : 2 ** 60
+    },
   }
-  const steady = { key: null, value: bytes('steady'), headers: [], timestampMs: 0 }
-  await expect(writer.appendBatch([steady, shifty])).rejects.toThrow()
-  expect(await append(writer, 'a')).toBe(0n)
-  expect(await log.values()).toEqual(['a'])
+  await writer.appendBatch([shifty])
+  expect(await writer.closeActiveSegment()).toMatchObject({ minTimestampMs: 1000, maxTimestampMs: 1000 })
+  expect(await log.values()).toEqual(['v'])
+  expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
+})
+
+test('a record that appends another one while it is read does no harm to it', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const calls: Promise<unknown>[] = [append(writer, 'waits')]
+  const meddling = {
+    get name() {
+      calls.push(append(writer, 'inner, and longer than the rest of the outer one'))
+      return 'name'
+    },
+    value: bytes('value'),
+  }
+  calls.push(writer.append(null, bytes('outer'), [meddling], 0))
+  await Promise.all(calls)
+  expect(await log.values()).toEqual(['waits', 'inner, and longer than the rest of the outer one', 'outer'])
 })
 
 test.each([

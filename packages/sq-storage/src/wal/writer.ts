@@ -267,15 +267,15 @@ export class WalWriter implements AsyncDisposable {
    * `maxPendingBytes`. Throws, with nothing changed, where they are not taken.
    */
   #gather(records: readonly RecordInput[], waiter: Waiter): number {
+    const { checked, bytes } = this.#check(records)
     if (this.#closing !== null) throw this.#closedError()
-    const bytes = this.#check(records)
     const cost = bytes + APPEND_ALLOWANCE_BYTES
     const { maxPendingBytes } = this.#held.config
     if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
       throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
     }
     const commit = this.#gatheringCommit(bytes)
-    commit.add(records, bytes, this.#held.meter.appending(waiter, { records: records.length, bytes }))
+    commit.add(checked, bytes, this.#held.meter.appending(waiter, { records: checked.length, bytes }))
     // From here on nothing throws: a commit is in the queue exactly when it holds records.
     if (commit === this.#spare) this.#spare = null
     if (commit !== this.#queue.last) {
@@ -284,34 +284,34 @@ export class WalWriter implements AsyncDisposable {
     }
     commit.pendingBytes += cost
     this.#pendingBytes += cost
-    this.#pendingRecords += records.length
+    this.#pendingRecords += checked.length
     this.#queue.start()
     return cost
   }
 
-  /** Checks records against everything they must keep to, and returns their encoded length in bytes. */
-  #check(records: readonly RecordInput[]): number {
+  /** Checks records against everything they must keep to; returns them, and their encoded length in bytes. */
+  #check(records: readonly RecordInput[]): { checked: RecordInput[]; bytes: number } {
     const { maxRecordBytes, maxBatchBytes } = this.#held.config
+    const checked: RecordInput[] = []
     let encodedBytes = 0
-    let index = 0
-    for (const record of records) {
-      checkRecord(record)
+    for (const given of records) {
+      const record = checkRecord(given)
       const bytes = recordBytes(record)
       const content = bytes - RECORD_OVERHEAD_BYTES
       if (content > maxRecordBytes) {
-        const which = records.length > 1 ? `record ${index} of the batch` : 'the record'
+        const which = records.length > 1 ? `record ${checked.length} of the batch` : 'the record'
         throw new RangeError(`${which} holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`)
       }
       encodedBytes += bytes
-      index++
+      checked.push(record)
     }
-    if (records.length > 1 && encodedBytes > maxBatchBytes) {
+    if (checked.length > 1 && encodedBytes > maxBatchBytes) {
       throw new RangeError(`the batch takes ${encodedBytes} bytes, maxBatchBytes is ${maxBatchBytes}`)
     }
-    if (this.#nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
+    if (this.#nextOffset + this.#pendingRecords + checked.length > Number.MAX_SAFE_INTEGER) {
       throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
     }
-    return encodedBytes
+    return { checked, bytes: encodedBytes }
   }
 
   /** The commit that takes the next records: the last one waiting, if they fit, else an empty one. */
