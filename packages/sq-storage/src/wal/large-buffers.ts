@@ -20,6 +20,7 @@ export class LargeBuffers {
 
   /** Takes a buffer that the caller does not use again, nor anybody who had it from the caller. */
   give(buffer: RecordBuffer): void {
+    if (buffer.bytes.length > MAX_KEPT_BYTES) return
     this.#kept.push(buffer)
     this.#kept.sort((left, right) => left.bytes.length - right.bytes.length)
     let bytes = this.#kept.reduce((sum, kept) => sum + kept.bytes.length, 0)
