@@ -1,8 +1,5 @@
-/**
- * `pnpm bench [--quick] [--rounds N] [--only NAME] [--minutes N] [--out DIR] [part...]`: measures, in a directory of
- * its own in the working directory.
- */
-import { rmSync } from 'node:fs'
+/** `pnpm bench`: measures, in a directory of its own in the working directory. `--help` says what it takes. */
+import { mkdirSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -26,9 +23,16 @@ type Name = keyof typeof PARTS
 /** `memory` takes ten minutes: only on request. */
 const USUAL: readonly Name[] = ['append', 'replay', 'seek', 'opening', 'followers', 'partitions', 'diagnostics']
 
+const USAGE = `pnpm bench [--quick] [--rounds N] [--only NAME]... [--minutes N] [--out DIR] [part]...
+parts: ${Object.keys(PARTS).join(', ')}; docs/benchmarks.md says what they measure
+`
+
 const ROUNDS = 5
 const QUICK_ROUNDS = 3
 const MINUTES = 10
+
+/** What breaks a run off, with its number, which a shell expects in the exit code. */
+const SIGNALS = [['SIGHUP', 1], ['SIGINT', 2], ['SIGTERM', 15]] as const
 
 /** What a run was asked for. */
 interface Request {
@@ -38,11 +42,12 @@ interface Request {
   readonly out: string | null
 }
 
-/** Throws an error that says what is wrong with the arguments. */
-function parse(args: readonly string[]): Request {
+/** Null where help is wanted. Throws an error that says what is wrong with the arguments. */
+function parse(args: readonly string[]): Request | null {
   const { values, positionals } = parseArgs({
     args: args.filter((argument) => argument !== '--'),
     options: {
+      help: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       only: { type: 'string', multiple: true, default: [] },
@@ -51,12 +56,15 @@ function parse(args: readonly string[]): Request {
     },
     allowPositionals: true,
   })
+  if (values.help) return null
   const { quick, only, out = null } = values
   const unknown = positionals.find((name) => !isName(name))
   if (unknown !== undefined) throw new Error(noSuch('part', unknown, Object.keys(PARTS)))
   const nobody = only.find((begin) => !CONTENDER_NAMES.some((name) => name.startsWith(begin)))
   if (nobody !== undefined) throw new Error(noSuch('contender whose name begins with', nobody, CONTENDER_NAMES))
   const named = positionals.filter((name) => isName(name))
+  // A place that cannot be written must not be found out after twenty minutes.
+  if (out !== null) mkdirSync(out, { recursive: true })
   return {
     parts: named.length > 0 ? named : quick ? ['append'] : USUAL,
     settings: {
@@ -90,10 +98,12 @@ async function run({ parts, settings, out }: Request): Promise<void> {
   const machine = describeMachine(directory)
   process.stdout.write(`${machine}\n\n`)
   // Gigabytes may lie there, and whoever breaks off does not look for them.
-  process.once('SIGINT', () => {
-    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
-    process.exit(130)
-  })
+  for (const [signal, number] of SIGNALS) {
+    process.once(signal, () => {
+      rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+      process.exit(128 + number)
+    })
+  }
   try {
     for (const name of parts) {
       const place = join(directory, name)
@@ -120,3 +130,4 @@ try {
   process.exitCode = 2
 }
 if (request !== null) await run(request)
+else if (process.exitCode === undefined) process.stdout.write(USAGE)
