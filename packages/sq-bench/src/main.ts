@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SystemClock } from '@sq/sim'
-import { CONTENDER_NAMES, appending } from './appending/main.ts'
+import { appending, CONTENDER_NAMES, QUICK_CONTENDER_NAMES } from './appending/main.ts'
 import { diagnostics } from './diagnostics.ts'
 import { followers } from './followers.ts'
 import { describeMachine } from './machine.ts'
@@ -60,8 +60,9 @@ function parse(args: readonly string[]): Request | null {
   const { quick, only, out = null } = values
   const unknown = positionals.find((name) => !isName(name))
   if (unknown !== undefined) throw new Error(noSuch('part', unknown, Object.keys(PARTS)))
-  const nobody = only.find((begin) => !CONTENDER_NAMES.some((name) => name.startsWith(begin)))
-  if (nobody !== undefined) throw new Error(noSuch('contender whose name begins with', nobody, CONTENDER_NAMES))
+  const contenders = quick ? QUICK_CONTENDER_NAMES : CONTENDER_NAMES
+  const nobody = only.find((begin) => !contenders.some((name) => name.startsWith(begin)))
+  if (nobody !== undefined) throw new Error(noSuch('contender whose name begins with', nobody, contenders))
   const named = positionals.filter((name) => isName(name))
   // A place that cannot be written must not be found out after twenty minutes.
   if (out !== null) mkdirSync(out, { recursive: true })
@@ -98,12 +99,13 @@ async function run({ parts, settings, out }: Request): Promise<void> {
   const machine = describeMachine(directory)
   process.stdout.write(`${machine}\n\n`)
   // Gigabytes may lie there, and whoever breaks off does not look for them.
-  for (const [signal, number] of SIGNALS) {
-    process.once(signal, () => {
-      rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
-      process.exit(128 + number)
-    })
+  const breakOff = (exitCode: number): void => {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+    process.exit(exitCode)
   }
+  for (const [signal, number] of SIGNALS) process.once(signal, () => breakOff(128 + number))
+  // Who read the tables has gone away.
+  process.stdout.once('error', () => breakOff(1))
   try {
     for (const name of parts) {
       const place = join(directory, name)

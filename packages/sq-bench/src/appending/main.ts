@@ -10,7 +10,7 @@ import { drawThroughput } from './charts/throughput.ts'
 import type { Contender } from './contender.ts'
 import { measure, takesPart } from './measure.ts'
 import type { Measurement } from './measure.ts'
-import { LIMITS, OURS } from './own.ts'
+import { LIMITS, OURS, TICK_LIMITS } from './own.ts'
 import { installPeers, NODE_PEER_NAMES } from './peers/install.ts'
 import { buildNativePeers, NATIVE_PEER_NAMES } from './peers/native.ts'
 import { SCENARIOS } from './scenarios.ts'
@@ -27,8 +27,10 @@ export interface Result {
 const DURATION_MS = 1500
 const QUICK_DURATION_MS = 500
 
+export const QUICK_CONTENDER_NAMES: readonly string[] = [...OURS, ...LIMITS].map(({ name }) => name)
 export const CONTENDER_NAMES: readonly string[] = [
-  ...[...OURS, ...LIMITS].map(({ name }) => name),
+  ...QUICK_CONTENDER_NAMES,
+  ...TICK_LIMITS.map(({ name }) => name),
   ...NODE_PEER_NAMES,
   ...NATIVE_PEER_NAMES,
 ]
@@ -53,7 +55,7 @@ export async function* appending(directory: string, settings: Settings): AsyncGe
 }
 
 function findContenders({ quick, isWanted }: Settings): Contender[] {
-  const own = [...OURS, ...LIMITS].filter(({ name }) => isWanted(name))
+  const own = [...OURS, ...LIMITS, ...(quick ? [] : TICK_LIMITS)].filter(({ name }) => isWanted(name))
   return quick ? own : [...own, ...installPeers(isWanted), ...buildNativePeers(isWanted)]
 }
 

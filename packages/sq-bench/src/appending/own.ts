@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
 import { WalWriter } from '@sq/storage'
 import type { Appender, OpenedContender } from './contender.ts'
+import { byTick } from './peers/by-tick.ts'
 
 export const OURS: readonly OpenedContender[] = [
   log('sq', { blocking: false }),
@@ -31,26 +32,53 @@ function log(name: string, { blocking }: { blocking: boolean }): OpenedContender
   }
 }
 
-/** So much is written before the measurement where writes go into a file that has its size: more than it will take. */
+/** So much is written before the measurement where writes go into a file that has its size; then they begin anew. */
 const PREALLOCATED_BYTES = 256 * 1024 * 1024
 
 export const LIMITS: readonly OpenedContender[] = [
-  limit('write + fdatasync', { blocks: true, open: async (directory) => blockingFile(join(directory, 'raw'), 0) }),
-  limit('the same, preallocated', {
-    blocks: true,
-    open: async (directory) => blockingFile(join(directory, 'raw'), PREALLOCATED_BYTES),
-  }),
-  limit('promises: write + datasync', {
+  writing('write + fdatasync', { preallocatedBytes: 0, isByTick: false }),
+  writing('the same, preallocated', { preallocatedBytes: PREALLOCATED_BYTES, isByTick: false }),
+  {
+    name: 'promises: write + datasync',
+    kind: 'limit',
     blocks: false,
+    gathers: 'nobody',
+    caveat: null,
     open: async (directory) => promisedFile(join(directory, 'raw')),
-  }),
+  },
 ]
 
-function limit(name: string, { blocks, open: openIn }: Pick<OpenedContender, 'blocks' | 'open'>): OpenedContender {
-  return { name, kind: 'limit', blocks, gathers: 'nobody', caveat: null, open: openIn }
+/** The disk without a log, for several producers: what they append in a turn of the event loop is written together. */
+export const TICK_LIMITS: readonly OpenedContender[] = [
+  writing('write + fdatasync, one a tick', { preallocatedBytes: 0, isByTick: true }),
+  writing('the same a tick, preallocated', { preallocatedBytes: PREALLOCATED_BYTES, isByTick: true }),
+]
+
+interface Writing {
+  readonly preallocatedBytes: number
+  readonly isByTick: boolean
 }
 
-function blockingFile(path: string, preallocatedBytes: number): Appender {
+function writing(name: string, { preallocatedBytes, isByTick }: Writing): OpenedContender {
+  return {
+    name,
+    kind: 'limit',
+    blocks: true,
+    gathers: isByTick ? 'in front' : 'nobody',
+    caveat: null,
+    async open(directory) {
+      const { write, close } = blockingFile(join(directory, 'raw'), preallocatedBytes)
+      const writeAll = (values: readonly Buffer[]): void => write(Buffer.concat(values))
+      return {
+        append: isByTick ? byTick(writeAll) : async (value) => write(value),
+        appendBatch: async (values) => writeAll(values),
+        close: async () => close(),
+      }
+    },
+  }
+}
+
+function blockingFile(path: string, preallocatedBytes: number): { write: (bytes: Buffer) => void; close: () => void } {
   const file = fs.openSync(path, 'wx')
   const filling = randomBytes(1024 * 1024)
   for (let at = 0; at < preallocatedBytes; at += filling.length) fs.writeSync(file, filling, 0, filling.length, at)
@@ -62,11 +90,7 @@ function blockingFile(path: string, preallocatedBytes: number): Appender {
     fs.fdatasyncSync(file)
     position += bytes.length
   }
-  return {
-    append: async (value) => write(value),
-    appendBatch: async (values) => write(Buffer.concat(values)),
-    close: async () => fs.closeSync(file),
-  }
+  return { write, close: () => fs.closeSync(file) }
 }
 
 async function promisedFile(path: string): Promise<Appender> {

@@ -1,5 +1,6 @@
 /** SQLite with a write-ahead log and synchronous=FULL, so that a transaction is durable when it has ended. */
 import { join } from 'node:path'
+import { byTick } from './by-tick.ts'
 import type { Peer } from './peer.ts'
 
 /** As much of the package as is used. */
@@ -51,20 +52,4 @@ function committing(db: Database, insert: Statement): (values: readonly Buffer[]
     for (const value of values) insert.run(value)
     end.run()
   }
-}
-
-/** All values of a turn of the event loop share a transaction at its end. */
-function byTick(commit: (values: readonly Buffer[]) => void): (value: Buffer) => Promise<void> {
-  let waiting: { value: Buffer; resolve: () => void }[] = []
-  const commitTick = (): void => {
-    const all = waiting
-    waiting = []
-    commit(all.map(({ value }) => value))
-    for (const { resolve } of all) resolve()
-  }
-  return (value) =>
-    new Promise((resolve) => {
-      if (waiting.length === 0) setImmediate(commitTick)
-      waiting.push({ value, resolve })
-    })
 }
