@@ -53,6 +53,23 @@ const AT = { length: 0, timestampMs: 4, keyLength: 12, valueLength: 16, headerCo
 export function checkRecord(record: RecordInput): RecordInput {
   if (typeof record !== 'object' || record === null) throw new TypeError(`a record must be an object, not ${show(record)}`)
   const { key, value, headers, timestampMs } = record
+  return recordOf(key, value, headers, timestampMs)
+}
+
+/** The same of several. Throws as it does. */
+export function checkRecords(records: readonly RecordInput[]): RecordInput[] {
+  const checked: RecordInput[] = []
+  for (const record of records) checked.push(checkRecord(record))
+  return checked
+}
+
+/** A record of these parts, those of its headers read once. Throws as `checkRecord` does. */
+export function recordOf(
+  key: Uint8Array | null,
+  value: Uint8Array,
+  headers: readonly RecordHeader[],
+  timestampMs: number,
+): RecordInput {
   if (key !== null && !(key instanceof Uint8Array)) throw new TypeError(`key must be a Uint8Array or null, not ${show(key)}`)
   if (!(value instanceof Uint8Array)) throw new TypeError(`value must be a Uint8Array, not ${show(value)}`)
   if (typeof timestampMs !== 'number') throw new TypeError(`timestampMs must be a number, not ${show(timestampMs)}`)

@@ -20,7 +20,7 @@ import { MAX_HEAD_BYTES } from './open-frame.ts'
 import { PartitionLock } from './partition-lock.ts'
 import { locatePartition } from './partition.ts'
 import type { LocatedFrame } from './recent-frames.ts'
-import { checkRecord, RECORD_OVERHEAD_BYTES, recordBytes } from './record.ts'
+import { checkRecord, checkRecords, RECORD_OVERHEAD_BYTES, recordBytes, recordOf } from './record.ts'
 import type { RecordHeader, RecordInput } from './record.ts'
 import { recoverLog } from './recovery.ts'
 import type { Recovery } from './recovery.ts'
@@ -154,7 +154,7 @@ export class WalWriter implements AsyncDisposable {
     headers: readonly RecordHeader[],
     timestampMs: number,
   ): Promise<bigint> {
-    return this.#add([{ key, value, headers, timestampMs }])
+    return this.#add(() => [recordOf(key, value, headers, timestampMs)])
   }
 
   /**
@@ -163,8 +163,7 @@ export class WalWriter implements AsyncDisposable {
    */
   appendBatch(records: readonly RecordInput[]): Promise<bigint> {
     if (!Array.isArray(records)) return Promise.reject(new TypeError('a batch must be an array of records'))
-    if (records.length === 0) return Promise.reject(new RangeError('a batch must hold at least one record'))
-    return this.#add(records)
+    return this.#add(() => checkRecords(records))
   }
 
   /**
@@ -181,7 +180,7 @@ export class WalWriter implements AsyncDisposable {
   appendAll(source: RecordSource): Promise<AppendedRecords> {
     return appendAll(source, {
       windowBytes: this.#held.config.maxPendingBytes / 4,
-      append: (record, waiter) => this.#gather([record], waiter),
+      append: (record, waiter) => this.#gather([checkRecord(record)], waiter),
       settled: () => new Promise((resolve) => this.#onSettled.push(resolve)),
     })
   }
@@ -258,16 +257,16 @@ export class WalWriter implements AsyncDisposable {
     return this.close()
   }
 
-  #add(records: readonly RecordInput[]): Promise<bigint> {
-    return new Promise((resolve, reject) => this.#gather(records, { resolve, reject }))
+  #add(records: () => readonly RecordInput[]): Promise<bigint> {
+    return new Promise((resolve, reject) => this.#gather(records(), { resolve, reject }))
   }
 
   /**
-   * Copies records into the commit that gathers, sees that it will be written, and returns what they count for in
-   * `maxPendingBytes`. Throws, with nothing changed, where they are not taken.
+   * Copies checked records into the commit that gathers, sees that it will be written, and returns what they count for
+   * in `maxPendingBytes`. Throws, with nothing changed, where they are not taken.
    */
   #gather(records: readonly RecordInput[], waiter: Waiter): number {
-    const { checked, bytes } = this.#check(records)
+    const bytes = this.#encodedBytes(records)
     if (this.#closing !== null) throw this.#closedError()
     const cost = bytes + APPEND_ALLOWANCE_BYTES
     const { maxPendingBytes } = this.#held.config
@@ -275,7 +274,7 @@ export class WalWriter implements AsyncDisposable {
       throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
     }
     const commit = this.#gatheringCommit(bytes)
-    commit.add(checked, bytes, this.#held.meter.appending(waiter, { records: checked.length, bytes }))
+    commit.add(records, bytes, this.#held.meter.appending(waiter, { records: records.length, bytes }))
     // From here on nothing throws: a commit is in the queue exactly when it holds records.
     if (commit === this.#spare) this.#spare = null
     if (commit !== this.#queue.last) {
@@ -284,34 +283,34 @@ export class WalWriter implements AsyncDisposable {
     }
     commit.pendingBytes += cost
     this.#pendingBytes += cost
-    this.#pendingRecords += checked.length
+    this.#pendingRecords += records.length
     this.#queue.start()
     return cost
   }
 
-  /** Checks records against everything they must keep to; returns them, and their encoded length in bytes. */
-  #check(records: readonly RecordInput[]): { checked: RecordInput[]; bytes: number } {
+  /** Bytes that checked records take in a frame. Throws where they are more, or fewer, than may be appended at once. */
+  #encodedBytes(records: readonly RecordInput[]): number {
     const { maxRecordBytes, maxBatchBytes } = this.#held.config
-    const checked: RecordInput[] = []
+    if (records.length === 0) throw new RangeError('a batch must hold at least one record')
     let encodedBytes = 0
-    for (const given of records) {
-      const record = checkRecord(given)
+    let index = 0
+    for (const record of records) {
       const bytes = recordBytes(record)
       const content = bytes - RECORD_OVERHEAD_BYTES
       if (content > maxRecordBytes) {
-        const which = records.length > 1 ? `record ${checked.length} of the batch` : 'the record'
+        const which = records.length > 1 ? `record ${index} of the batch` : 'the record'
         throw new RangeError(`${which} holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`)
       }
       encodedBytes += bytes
-      checked.push(record)
+      index++
     }
-    if (checked.length > 1 && encodedBytes > maxBatchBytes) {
+    if (records.length > 1 && encodedBytes > maxBatchBytes) {
       throw new RangeError(`the batch takes ${encodedBytes} bytes, maxBatchBytes is ${maxBatchBytes}`)
     }
-    if (this.#nextOffset + this.#pendingRecords + checked.length > Number.MAX_SAFE_INTEGER) {
+    if (this.#nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
       throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
     }
-    return { checked, bytes: encodedBytes }
+    return encodedBytes
   }
 
   /** The commit that takes the next records: the last one waiting, if they fit, else an empty one. */
