@@ -77,6 +77,21 @@ const COMMITS: readonly Defect[] = [
     replace: 'isDurable',
   },
   {
+    name: 'a record may be another one when it is copied than when it was checked',
+    file: `${WAL}/record.ts`,
+    find: 'for (const record of records) checked.push(checkRecord(record))',
+    replace: `for (const record of records) {
+    checkRecord(record)
+    checked.push(record)
+  }`,
+  },
+  {
+    name: 'a header may append while its record is copied',
+    file: `${WAL}/record.ts`,
+    find: 'Array.from(headers, checkHeader)',
+    replace: 'headers.map((header, index) => (checkHeader(header, index), header))',
+  },
+  {
     name: 'a large buffer goes to the next commit while it is written',
     file: `${WAL}/commit.ts`,
     find: '    const bodyLength = this.#end - FRAME_HEADER_BYTES\n',
@@ -147,13 +162,11 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'a batch becomes two frames',
     file: `${WAL}/writer.ts`,
-    find: `must hold at least one record'))
-    return this.#add(records)`,
-    replace: `must hold at least one record'))
-    if (records.length === 1) return this.#add(records)
-    const first = this.#add(records.slice(0, 1))
+    find: '    return this.#add(() => checkRecords(records))\n',
+    replace: `    if (records.length < 2) return this.#add(() => checkRecords(records))
+    const first = this.#add(() => checkRecords(records.slice(0, 1)))
     void this.#queue.inTurn(() => Promise.resolve())
-    this.#add(records.slice(1)).catch(() => {})
+    this.#add(() => checkRecords(records.slice(1))).catch(() => {})
     return first`,
   },
   {
