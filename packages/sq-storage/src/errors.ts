@@ -199,11 +199,12 @@ export class OffsetOutOfRangeError extends WalError {
  * is void, and nothing before it. Of records that were read at once, up to 256 of a commit, the rest is returned before
  * this error: they were in the log when they were read.
  *
- * A reader in another process knows only what it finds there. If it comes while the truncation is half-way, it is told
- * a later offset than the one that the log will end at. If the truncation is inside a commit, it is told the offset
- * that the commit begins with, though the records before the cut are in the log as they were. Where the segment in which
- * the log was cut is deleted by then, nothing is left to compare with: it is told what was deleted instead
- * (`SQ_WAL_OFFSET_OUT_OF_RANGE`). Who must hold what the log holds reads it anew from where it is certain.
+ * A reader in another process knows only what it finds there: a last segment that has become shorter than what it read,
+ * say. If it comes while the truncation is half-way, it is told a later offset than the one that the log will end at.
+ * If the truncation is inside a commit, it is told the offset that the commit begins with, though the records before
+ * the cut are in the log as they were. Where the segment in which the log was cut is deleted by then, nothing is left
+ * to compare with: it is told what was deleted instead (`SQ_WAL_OFFSET_OUT_OF_RANGE`). Who must hold what the log holds
+ * reads it anew from where it is certain.
  */
 export class DivergedError extends WalError {
   readonly offset: bigint

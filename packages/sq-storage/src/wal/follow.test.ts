@@ -1,9 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ClosedError, CorruptLogError, DivergedError, OffsetOutOfRangeError, WalReader } from '../index.ts'
+import { ClosedError, DivergedError, OffsetOutOfRangeError, WalReader } from '../index.ts'
 import type { LogRecord, ReadOptions } from '../index.ts'
 import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
-import { frameEnd } from './frame.ts'
 
 let log: LogFixture
 
@@ -259,41 +258,19 @@ describe('without a writer in its thread, one who follows', () => {
   })
 
   it.each([
-    ['a later commit', 3, new SegmentBytes().records('a').records('b').records('c')],
-    ['a MARK', 2, new SegmentBytes().records('a').records('b').mark()],
-  ])('hears of a file that ends before a commit that was read, and that %s proves', async (_, seen, segment) => {
-    await log.makeSegments(segment)
-    const follower = await Follower.start()
-    await follower.reaches(seen)
-    await quiet()
-    const { position: from } = segment.at(1)
-    const to = frameEnd(segment.at(seen - 1))
-    await log.overwrite(log.path(0), segment.bytes.subarray(0, from))
-    const error = await follower.ended
-    expect(error).toBeInstanceOf(CorruptLogError)
-    expect(error).toMatchObject({ path: log.path(0), from, to, lastOffset: BigInt(seen - 1) })
-  })
-
-  it('hears of a file that ends before the last commit it was given as durable', async () => {
-    const segment = new SegmentBytes().records('a').records('b')
-    await log.makeSegments(segment)
-    const follower = await Follower.start({ durableOnly: true })
-    await follower.reaches(1)
-    await quiet()
-    await log.overwrite(log.path(0), segment.bytes.subarray(0, segment.at(0).position))
-    expect(await follower.ended).toBeInstanceOf(CorruptLogError)
-  })
-
-  it.each([0, 8])('is told of a last commit that nothing proves, cut off but for %d bytes, as one that is void', async (left) => {
-    const segment = new SegmentBytes().records('a').records('b', 'c')
+    ['before the last commit', 1, 0, 1n],
+    ['inside it', 1, 8, 1n],
+    ['before one that a later one proves', 0, 0, 0n],
+  ])('is told from where on its records are void, where the file ends %s', async (_, cut, more, offset) => {
+    const segment = new SegmentBytes().records('a').records('b', 'c').mark()
     await log.makeSegments(segment)
     const follower = await Follower.start()
     await follower.reaches(3)
     await quiet()
-    await log.overwrite(log.path(0), segment.bytes.subarray(0, segment.at(1).position + left))
+    await log.overwrite(log.path(0), segment.bytes.subarray(0, segment.at(cut).position + more))
     const error = await follower.ended
     expect(error).toBeInstanceOf(DivergedError)
-    expect(error).toMatchObject({ offset: 1n })
+    expect(error).toMatchObject({ offset })
   })
 
   it('is told from where on all is void where no segment is left that it read', async () => {

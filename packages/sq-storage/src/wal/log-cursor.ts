@@ -37,8 +37,6 @@ interface Reading {
   readonly limit: number
   /** The offset to stop before: what was durable when the limit was read. */
   readonly bound: number
-  /** Whether all that is read here, up to the bound, is known to be durable. */
-  readonly isDurable: boolean
   /** Holds back what is not known to be durable; null where all is that is read, or where nobody minds. */
   readonly proven: ProvenFrames | null
 }
@@ -110,15 +108,10 @@ export class LogCursor {
     let last: LocatedFrame | undefined
     for (const next of located) {
       // The last of a segment says what the others do.
-      if (last !== undefined && last.segment.salt !== next.segment.salt) this.#skipTo(last)
+      if (last !== undefined && last.segment.salt !== next.segment.salt) this.#place.advance(last.segment, last.frame.header)
       last = next
     }
-    if (last !== undefined) this.#skipTo(last)
-  }
-
-  #skipTo({ segment, frame }: LocatedFrame): void {
-    // The writer in this process gave it away, once it was durable.
-    this.#place.advance(segment, frame.header, { isDurable: true })
+    if (last !== undefined) this.#place.advance(last.segment, last.frame.header)
   }
 
   /** Gives up the open file. */
@@ -187,13 +180,13 @@ export class LogCursor {
       const limit = stated?.limit ?? (await io('read the size of', path, () => opened.handle.size()))
       // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
       const boundNow = bound === Infinity ? shared.durableBound : bound
-      const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit })
+      const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit }, boundNow)
       this.#place.enter(opened.head, start)
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
       // Where a successor or the writer says how far it is durable, nobody needs to guess.
-      const isDurable = stated !== undefined || boundNow !== Infinity
-      const proven = durableOnly && !isDurable ? new ProvenFrames() : null
-      return { segment, opened, scanner, limit, bound: boundNow, isDurable, proven }
+      const isProven = stated !== undefined || boundNow !== Infinity
+      const proven = durableOnly && !isProven ? new ProvenFrames() : null
+      return { segment, opened, scanner, limit, bound: boundNow, proven }
     } catch (error) {
       await opened.release()
       throw error
@@ -201,7 +194,7 @@ export class LogCursor {
   }
 
   /** Where to begin in a segment: where it was left, or, where it was not read before, close before the next offset. */
-  async #startIn(indexed: Indexed): Promise<FramePlace> {
+  async #startIn(indexed: Indexed, bound: number): Promise<FramePlace> {
     const { head } = indexed.segment
     const reached = await this.#place.placeIn(head, { listed: this.#listed, headOf: this.#headOf })
     if (reached === null) {
@@ -211,10 +204,16 @@ export class LogCursor {
     const { limit, last } = indexed
     if (reached !== 'diverged' && reached.position <= limit) return reached
     if (reached === 'diverged' || last !== null) throw await this.#divergence()
-    const { unproven } = this.#place
-    if (unproven === null || limit < unproven.position) throw shortenedSince(head, { reached, limit })
-    // It was void: a truncation cuts off what is, and then removes the segment that said so.
-    throw this.#divergedFrom(unproven.baseOffset)
+    if (bound !== Infinity) throw shortenedSince(head, { reached, limit })
+    // A truncation cuts off what an earlier one or a failure made void, and then removes the segment that said so.
+    throw this.#divergedFrom(await this.#endOf(indexed))
+  }
+
+  /** The offset behind what is there of a segment. */
+  async #endOf({ segment: { handle, head }, limit }: Indexed): Promise<number> {
+    const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
+    while (scanner.stop === null) await io('read', head.path, () => scanner.next())
+    return scanner.place.nextOffset
   }
 
   async #read(reading: Reading): Promise<readonly LocatedFrame[]> {
@@ -228,7 +227,7 @@ export class LogCursor {
   }
 
   /** Goes behind frames, up to the bound, and gives those that are wanted. */
-  async #pass({ opened, bound, isDurable, proven }: Reading, frames: readonly Frame[]): Promise<readonly LocatedFrame[]> {
+  async #pass({ opened, bound }: Reading, frames: readonly Frame[]): Promise<readonly LocatedFrame[]> {
     const { path, baseOffset, frame: openFrame } = opened.head
     const segment = { path, baseOffset, salt: openFrame.headerCrc }
     const found: LocatedFrame[] = []
@@ -244,7 +243,7 @@ export class LogCursor {
         await this.close()
         break
       }
-      this.#place.advance(segment, header, { isDurable: isDurable || proven !== null })
+      this.#place.advance(segment, header)
       if (isWanted) found.push({ segment, frame })
     }
     return found

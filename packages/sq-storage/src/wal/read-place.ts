@@ -16,14 +16,6 @@ interface Reached {
   readonly place: FramePlace
   /** The place behind its last records: what follows them, a MARK or a SEAL, may have become void. */
   readonly recordsEnd: FramePlace
-  /** Its last commit, where nothing says that it is durable: it may have become void. */
-  readonly unproven: UnprovenCommit | null
-}
-
-/** Where a commit begins. */
-interface UnprovenCommit {
-  readonly position: number
-  readonly baseOffset: number
 }
 
 /** The segments of a log as they are listed by now, and what reads their heads. */
@@ -52,11 +44,6 @@ export class ReadPlace {
     return this.hasReturned ? (this.#reached?.place.nextOffset ?? null) : this.#next
   }
 
-  /** The last commit that was read, where nothing said that it is durable. */
-  get unproven(): UnprovenCommit | null {
-    return this.#reached?.unproven ?? null
-  }
-
   /** Whether records were returned. */
   get hasReturned(): boolean {
     return this.#visited.length > 0
@@ -76,20 +63,16 @@ export class ReadPlace {
   /** Goes to a place in a segment. */
   enter({ baseOffset, open: { previous } }: SegmentHead, place: FramePlace): void {
     this.#next ??= baseOffset
-    const before = this.#reached?.recordsEnd
-    const isReached = before?.salt === place.salt && before.position === place.position
-    this.#reached = { baseOffset, previous, place, recordsEnd: place, unproven: isReached ? this.unproven : null }
+    this.#reached = { baseOffset, previous, place, recordsEnd: place }
   }
 
-  /** Goes behind a frame, which is known to be durable or not. */
-  advance({ baseOffset, salt }: FrameOrigin, header: FrameHeader, { isDurable }: { isDurable: boolean }): void {
+  /** Goes behind a frame. */
+  advance({ baseOffset, salt }: FrameOrigin, header: FrameHeader): void {
     const nextOffset = nextOffsetAfter(header)
     const place = { position: frameEnd(header), nextOffset, previousCrc: header.headerCrc, salt }
     const before = this.#reached?.place.salt === salt ? this.#reached : null
     const recordsEnd = header.type === FrameType.RECORDS ? place : (before?.recordsEnd ?? place)
-    // Whatever else a segment holds proves what is before it.
-    const unproven = header.type === FrameType.RECORDS && !isDurable ? header : null
-    this.#reached = { baseOffset, previous: before?.previous ?? null, place, recordsEnd, unproven }
+    this.#reached = { baseOffset, previous: before?.previous ?? null, place, recordsEnd }
     if (!this.wants(header)) return
     this.#next = nextOffset
     if (this.#visited.at(-1)?.salt !== salt) this.#visited.push({ baseOffset, salt })

@@ -184,6 +184,17 @@ describe('in another process, one who reads while the log is truncated', () => {
     expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 12n })
   })
 
+  it('and slept through another truncation, hears from where on all is void', async () => {
+    const iteration = await iterateElsewhere({ from: 8n, follow: true })
+    await take(iteration, 4)
+    await writer.truncate(10n)
+    await append(writer, 'in the next segment')
+    log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)
+    await expect(writer.truncate(9n)).rejects.toThrow(WalIoError)
+    expect(await log.segmentNames()).toEqual([0, 4, 8].map((base) => basename(log.path(base))))
+    expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 10n })
+  })
+
   it('hears of what was deleted where the cut was in it', async () => {
     const iteration = await iterateElsewhere({ follow: true })
     await take(iteration, 4)
@@ -194,6 +205,16 @@ describe('in another process, one who reads while the log is truncated', () => {
     await append(writer, 'new')
     expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE', firstOffset: 5n })
   })
+})
+
+it('beside its writer, who finds a file that is shorter than what was read of it hears of damage', async () => {
+  const iteration = await iterate({ from: 8n, follow: true })
+  await take(iteration, 4)
+  // More than is kept in memory for those who follow.
+  for (let at = 0; at < 5; at++) await append(writer, Buffer.alloc(1_000_000, at))
+  const content = await log.file(log.path(8))
+  await log.overwrite(log.path(8), content.subarray(0, 200))
+  expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_CORRUPT', from: 200, firstOffset: 8n, lastOffset: 11n })
 })
 
 describe('while old segments are deleted, one who reads', () => {

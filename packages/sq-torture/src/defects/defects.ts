@@ -65,16 +65,16 @@ const COMMITS: readonly Defect[] = [
     replace: 'if (next === undefined) return',
   },
   {
-    name: 'a void commit that was cut off is damage to who had read it',
+    name: 'what was void and is cut off is damage to who had read it',
     file: `${WAL}/log-cursor.ts`,
-    find: 'isDurable: isDurable || proven !== null',
-    replace: 'isDurable: true',
+    find: 'if (bound !== Infinity) throw shortenedSince(head, { reached, limit })',
+    replace: 'throw shortenedSince(head, { reached, limit })',
   },
   {
-    name: 'what a reader was given as durable may be void',
+    name: 'beside its writer a file that has become shorter is no damage',
     file: `${WAL}/log-cursor.ts`,
-    find: 'isDurable: isDurable || proven !== null',
-    replace: 'isDurable',
+    find: '    if (bound !== Infinity) throw shortenedSince(head, { reached, limit })\n',
+    replace: '',
   },
   {
     name: 'a record may be another one when it is copied than when it was checked',
