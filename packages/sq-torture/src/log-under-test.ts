@@ -28,6 +28,8 @@ export class LogUnderTest {
   rejected = 0
   /** The process that has the log open. */
   #process: ProcessFileSystem
+  /** The process of one who follows from elsewhere; it dies with the other. */
+  #elsewhere: ProcessFileSystem
   #died: () => void = () => {}
   #death: Promise<void> = Promise.resolve()
   readonly fs: InMemoryFileSystem
@@ -56,6 +58,7 @@ export class LogUnderTest {
     this.#config = setting.config ?? CONFIG
     this.#segmentIds = new Random(setting.seed ?? 1)
     this.#process = new ProcessFileSystem(fs)
+    this.#elsewhere = new ProcessFileSystem(fs, 'elsewhere')
     this.#begin()
   }
 
@@ -67,6 +70,7 @@ export class LogUnderTest {
     for (const [offset, id] of this.#distantFollower?.mustStay ?? []) this.#mustStay.set(offset, id)
     this.#distantFollower = null
     this.#process.die()
+    this.#elsewhere.die()
     this.#writer = null
     this.#died()
     this.#begin()
@@ -74,6 +78,7 @@ export class LogUnderTest {
 
   #begin(): void {
     this.#process = new ProcessFileSystem(this.fs)
+    this.#elsewhere = new ProcessFileSystem(this.fs, 'elsewhere')
     this.#death = new Promise((resolve) => {
       this.#died = resolve
     })
@@ -195,10 +200,9 @@ export class LogUnderTest {
 
   /** The same from another process: who shares nothing with the writer of this one. */
   followFromElsewhere({ durableOnly, busyTurns }: { durableOnly: boolean; busyTurns: () => number }): void {
-    const process = this.#process
-    const elsewhere = new ProcessFileSystem(this.fs, 'elsewhere')
+    const elsewhere = this.#elsewhere
     this.#distantFollower ??= new DistantFollower({
-      isAlive: () => !process.dead,
+      isAlive: () => !elsewhere.dead,
       openReader: () => WalReader.open(elsewhere, this.#config, TOPIC, PARTITION),
       idOf: ({ value }) => this.#values.id(value),
       cuts: this.#cuts,
