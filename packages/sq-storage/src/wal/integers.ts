@@ -12,7 +12,7 @@ export function writeUint64(target: Buffer, value: number, at: number): void {
   target.writeUInt32LE(high, at + 4)
 }
 
-/** The same through a view, as a record does it: there it costs a third. */
+/** The same through a view, as a record does it: at a third of the cost. */
 export function setUint64(target: DataView, value: number, at: number): void {
   const high = highHalf(value)
   target.setUint32(at, value - high * TWO_TO_32, true)

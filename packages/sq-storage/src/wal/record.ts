@@ -99,7 +99,7 @@ export function recordBytes(record: RecordInput): number {
   return bytes
 }
 
-/** Bytes that records are encoded into; numbers through a view on them, which costs a third of `Buffer`'s methods. */
+/** Bytes that records are encoded into; numbers through a view on them, at a third of the cost. */
 export class RecordBuffer {
   readonly bytes: Buffer
   readonly #view: DataView
