@@ -73,6 +73,7 @@ export interface FileSystem {
   /**
    * Takes an exclusive lock on a file, which is made if missing and stays when the lock is released. It holds against
    * every other taker, in this process and in others, until `release` or the death of the process. It never waits.
+   * The path may lead to another file by the time that this resolves: `FileLock.identity` tells which one is locked.
    *
    * Rejects with `ELOCKED` if another holds it, and with `ENOLOCK` where locks are not to be had; the message then
    * says why and how to go on.
@@ -136,6 +137,11 @@ export interface FileHandle {
 
 /** A lock that `FileSystem.lock` took. */
 export interface FileLock {
+  /**
+   * The `identity` of the locked file itself, as `FileSystem.stat` tells it of a path: whoever holds the lock can tell
+   * whether the path still leads to that file. An implementation that cannot know it leaves it out.
+   */
+  readonly identity?: string
   /** Gives the lock up. A second call does nothing. */
   release(): Promise<void>
 }

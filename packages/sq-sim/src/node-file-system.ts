@@ -118,21 +118,18 @@ export class NodeFileSystem implements FileSystem {
   async lock(path: string): Promise<FileLock> {
     const tryLock = this.#unlocked ? () => true : loadTryLock(path)
     const descriptor = await openDescriptor(path, O_RDWR | O_CREAT)
-    let failure: Error | undefined
     try {
-      if (!tryLock(descriptor)) failure = lockedError(path)
+      takeLock(tryLock, { descriptor, path })
+      const identity = await descriptorIdentity(descriptor, path)
+      const gate = new Gate()
+      const release = async (): Promise<void> => {
+        if (await gate.close()) await closeDescriptor(descriptor, path)
+      }
+      return { identity, release }
     } catch (error) {
-      failure = noLockError(path, error)
+      await closeDescriptor(descriptor, path)
+      throw error
     }
-    const gate = new Gate()
-    const release = async (): Promise<void> => {
-      if (await gate.close()) await closeDescriptor(descriptor, path)
-    }
-    if (failure) {
-      await release()
-      throw failure
-    }
-    return { release }
   }
 
   /**
@@ -209,9 +206,7 @@ class NodeFileHandle implements FileHandle {
 
   identity(): Promise<string> {
     const path = this.#file.path
-    return this.#use('fstat', async () =>
-      identityOf(await settle(path, (done) => fs.fstat(this.#descriptor, { bigint: true }, done))),
-    )
+    return this.#use('fstat', () => descriptorIdentity(this.#descriptor, path))
   }
 
   async close(): Promise<void> {
@@ -285,6 +280,10 @@ function identityOf({ dev, ino }: fs.BigIntStats): string {
   return `${dev}:${ino}`
 }
 
+async function descriptorIdentity(descriptor: number, path: string): Promise<string> {
+  return identityOf(await settle(path, (done) => fs.fstat(descriptor, { bigint: true }, done)))
+}
+
 function descriptorStat(descriptor: number, path: string): Promise<fs.Stats> {
   return settle(path, (done) => fs.fstat(descriptor, done))
 }
@@ -352,6 +351,16 @@ function loadTryLock(path: string): TryLock {
   } catch (error) {
     throw noLockError(path, error)
   }
+}
+
+function takeLock(tryLock: TryLock, { descriptor, path }: { descriptor: number; path: string }): void {
+  let isLocked: boolean
+  try {
+    isLocked = tryLock(descriptor)
+  } catch (error) {
+    throw noLockError(path, error)
+  }
+  if (!isLocked) throw lockedError(path)
 }
 
 function noLockError(path: string, cause: unknown): Error {

@@ -104,14 +104,15 @@ export class LockedError extends WalError {
 }
 
 /**
- * The lock file of an open writer, or a directory above it, was removed or replaced (`SQ_WAL_LOCK_LOST`). The writer
- * touches no name there any more. What it acknowledged since may be gone with the directory.
+ * The lock file of a writer, or a directory above it, was removed or replaced (`SQ_WAL_LOCK_LOST`). The writer touches
+ * no name there any more. What it acknowledged since may be gone with the directory. Where `WalWriter.open` rejects with
+ * this, the file was replaced while it was being locked, and nothing was changed.
  */
 export class LockLostError extends WalError {
   readonly path: string
 
   constructor(path: string) {
-    super('SQ_WAL_LOCK_LOST', `${path} was removed or replaced while its writer was open; what it wrote since may be lost`)
+    super('SQ_WAL_LOCK_LOST', `${path} was removed or replaced while its writer had the lock; what it wrote since may be lost`)
     this.path = path
   }
 }

@@ -65,7 +65,7 @@ export class ProcessFileSystem implements FileSystem {
 
   async lock(path: string): Promise<FileLock> {
     const lock = await this.#whileAlive(() => this.#fs.lock(path))
-    return { release: () => this.#whileAlive(() => lock.release()) }
+    return { ...lock, release: () => this.#whileAlive(() => lock.release()) }
   }
 
   watch(directory: string, onChange: () => void): Promise<Watch> {

@@ -151,6 +151,7 @@ export class InMemoryFileSystem implements FileSystem {
     })
     let held = true
     return {
+      identity: machine.identityOf(file),
       async release(): Promise<void> {
         if (held && machine.life === life) machine.locks.delete(file)
         held = false

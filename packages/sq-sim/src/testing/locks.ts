@@ -42,6 +42,21 @@ export const lockTests: readonly FileSystemTest[] = [
     },
   },
   {
+    name: 'a lock tells the identity of the file that it is on, also when another has the name by then',
+    async run({ fs, directory }) {
+      const path = `${directory}/lock`
+      const lock = await fs.lock(path)
+      // An implementation that cannot know it says nothing.
+      if (lock.identity === undefined) return lock.release()
+      assert.equal(lock.identity, (await fs.stat(path)).identity)
+      await fs.rename(path, `${directory}/moved`)
+      await put(fs, path, '')
+      assert.equal(lock.identity, (await fs.stat(`${directory}/moved`)).identity)
+      assert.notEqual(lock.identity, (await fs.stat(path)).identity)
+      await lock.release()
+    },
+  },
+  {
     name: 'lock rejects for a directory, and where the way to it is missing',
     async run({ fs, directory }) {
       await rejectsWith('EISDIR', fs.lock(directory))

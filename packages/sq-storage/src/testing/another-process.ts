@@ -72,6 +72,10 @@ function view(fs: FileSystem, { identityPrefix, before, afterRead }: View): File
     rename: (from, to) => fs.rename(from, to),
     syncDirectory: (path) => fs.syncDirectory(path),
     watch: (directory, onChange) => fs.watch(directory, onChange),
-    lock: (path) => fs.lock(path),
+    async lock(path) {
+      const lock = await fs.lock(path)
+      const identity = lock.identity === undefined ? {} : { identity: `${identityPrefix}${lock.identity}` }
+      return { ...identity, release: () => lock.release() }
+    },
   }
 }

@@ -21,7 +21,8 @@ export class PartitionLock {
 
   /**
    * Makes the partition's directory if missing, takes the lock in it, and makes the names that lead there durable.
-   * Rejects with `LockedError` while another writer has it, and with `WalIoError`.
+   * Rejects with `LockedError` while another writer has it, with `LockLostError` where the lock file was replaced while
+   * it was being locked, and with `WalIoError`.
    */
   static async take(fs: FileSystem, dataDir: string, { topic, directory }: Partition): Promise<PartitionLock> {
     await io('make the directory', directory, () => fs.mkdir(directory))
@@ -29,8 +30,12 @@ export class PartitionLock {
     const lock = await takeLock(fs, path)
     try {
       await syncParents(fs, dataDir, topic)
-      const { identity } = await io('look at', path, () => fs.stat(path))
-      return new PartitionLock(fs, { path, lock, identity })
+      // The path may lead to another file by now. Only where the file system does not tell which one is locked, the
+      // path is asked.
+      const identity = lock.identity ?? (await io('look at', path, () => fs.stat(path))).identity
+      const taken = new PartitionLock(fs, { path, lock, identity })
+      await taken.check()
+      return taken
     } catch (error) {
       await giveUp(lock)
       throw error

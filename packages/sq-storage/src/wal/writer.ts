@@ -98,8 +98,9 @@ export class WalWriter implements AsyncDisposable {
    * resolves once everything it exposes is durable. The process that dies gives the lock up.
    *
    * Rejects with a `TypeError` or `RangeError` for a bad config, topic or partition; with `LockedError` at once while
-   * another writer has the partition; with `CorruptLogError` or `UnsupportedFormatError` where going on would lose
-   * something, with nothing changed; with `WalIoError` for what the file system refuses.
+   * another writer has the partition, and with `LockLostError` where its lock file is replaced meanwhile; with
+   * `CorruptLogError` or `UnsupportedFormatError` where going on would lose something, with nothing changed; with
+   * `WalIoError` for what the file system refuses.
    */
   static async open(
     fs: FileSystem,

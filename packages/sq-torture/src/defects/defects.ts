@@ -393,6 +393,12 @@ const SEGMENTS: readonly Defect[] = [
     replace: 'return { release: () => Promise.resolve() }',
   },
   {
+    name: 'the path is asked which file is locked',
+    file: `${WAL}/partition-lock.ts`,
+    find: 'const identity = lock.identity ?? (',
+    replace: 'const identity = (',
+  },
+  {
     name: 'the descriptor of a replaced segment leaks',
     file: `${WAL}/log-tail.ts`,
     find: '    else await broken?.close()\n',
