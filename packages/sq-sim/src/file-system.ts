@@ -56,8 +56,12 @@ export interface FileSystem {
   unlink(path: string): Promise<void>
 
   /**
-   * Gives a file another name, in one step, replacing the file that had that name. After a crash either the old or the
-   * new state of the names is there; the new one for certain only after `syncDirectory`.
+   * Gives a file or directory another name, in one step, replacing a file or an empty directory that had that name. A
+   * directory moves with all that is in it: what was durable there stays so, and handles and watches go along. After a
+   * crash either the old or the new state of the names is there; the new one for certain only after `syncDirectory`.
+   *
+   * Rejects with `ENOENT`, `ENOTDIR`; with `EISDIR` for a file onto a directory and `ENOTDIR` for a directory onto a
+   * file, with `ENOTEMPTY` onto a directory that holds something, with `EINVAL` for a directory into itself.
    */
   rename(from: string, to: string): Promise<void>
 

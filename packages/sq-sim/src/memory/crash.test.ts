@@ -207,6 +207,28 @@ describe('a crash', () => {
     }
   })
 
+  it('leaves each directory at one place, also where it moved to and fro without a sync', async () => {
+    const fs = new InMemoryFileSystem({ weakNames: true })
+    for (const path of ['/a', '/b', '/c']) await fs.mkdir(path)
+    await (await fs.open('/a/file', 'create')).close()
+    await fs.syncDirectory('/a')
+    const moves = [
+      ['/b', '/a/b'],
+      ['/a/b', '/b'],
+      ['/a', '/c/a'],
+      ['/c/a', '/b/a'],
+    ] as const
+    for (const [from, to] of moves) await fs.rename(from, to)
+    const state = fs.crashState()
+    expect(state.combinations).toBe(16)
+    for (const choice of state.everyChoice()) {
+      const paths = [...state.image(choice).entries.keys()]
+      expect(paths.filter((path) => path.endsWith('/file')).length).toBeLessThan(2)
+      expect(() => new InMemoryFileSystem({ image: state.image(choice) })).not.toThrow()
+    }
+    expect([...state.image({ picks: [1, 1, 1, 1] }).entries.keys()].toSorted()).toEqual(['/b', '/b/a', '/b/a/file', '/c'])
+  })
+
   it('leaves the bytes undecided of a file whose name was taken away again', async () => {
     const fs = await withFile(sectors('A'), async (file, made) => {
       await file.write([sectors('B')], 0)

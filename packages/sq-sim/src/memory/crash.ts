@@ -98,11 +98,18 @@ export class CrashState {
   image(choice: CrashChoice): CrashImage {
     const names = this.#names(choice)
     const entries = new Map<string, Uint8Array | null>()
+    // Of a directory that was moved twice both names may be there: a check of the disk leaves it the first.
+    const placed = new Set<Inode>([this.#disk.root])
     const add = (directory: DirectoryState, path: string): void => {
       for (const [name, inode] of names.get(directory) ?? directory.durableNames) {
         const child = `${path}/${name}`
-        entries.set(child, inode.kind === 'file' ? this.#bytes(inode, choice) : null)
-        if (inode.kind === 'directory') add(inode, child)
+        if (inode.kind === 'file') {
+          entries.set(child, this.#bytes(inode, choice))
+        } else if (!placed.has(inode)) {
+          placed.add(inode)
+          entries.set(child, null)
+          add(inode, child)
+        }
       }
     }
     add(this.#disk.root, '')

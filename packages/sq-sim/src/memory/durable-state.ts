@@ -178,7 +178,8 @@ export interface NameChange {
 export class DirectoryState {
   readonly kind = 'directory'
   readonly id: number
-  readonly path: string
+  /** Where processes see it, or saw it last. */
+  path: string
   /** What processes see. */
   readonly names: Map<string, Inode> = new Map()
   readonly durableNames: Map<string, Inode> = new Map()
@@ -208,6 +209,14 @@ export class DirectoryState {
   }
 }
 
+/** Processes see a file or directory at a path, and what is in it below. */
+function moveTo(inode: Inode, path: string): void {
+  if (inode.path === path) return
+  inode.path = path
+  if (inode.kind === 'file') return
+  for (const [name, child] of inode.names) moveTo(child, inode.pathOf(name))
+}
+
 /** The tree of directories and files, and the numbers of inodes and changes. */
 export class DiskState {
   readonly root: DirectoryState = new DirectoryState(0, '/')
@@ -229,10 +238,8 @@ export class DiskState {
     for (const { directory, name, inode } of edits) {
       const before = directory.names.get(name)
       if (before?.kind === 'file') before.links--
-      if (inode?.kind === 'file') {
-        inode.links++
-        inode.path = directory.pathOf(name)
-      }
+      if (inode?.kind === 'file') inode.links++
+      if (inode) moveTo(inode, directory.pathOf(name))
       if (inode) directory.names.set(name, inode)
       else directory.names.delete(name)
     }

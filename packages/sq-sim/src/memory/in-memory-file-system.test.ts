@@ -29,7 +29,7 @@ describe('InMemoryFileSystem', () => {
     await expect(fs.open('/missing', 'read')).rejects.toThrow("ENOENT: no such file or directory, open '/missing'")
     await expect(fs.open('/file/x', 'create')).rejects.toThrow("ENOTDIR: not a directory, open '/file/x'")
     await expect(fs.unlink('/')).rejects.toThrow("EISDIR: illegal operation on a directory, unlink '/'")
-    await expect(fs.rename('/file', '/')).rejects.toMatchObject({ code: 'EISDIR', path: '/file', dest: '/' })
+    await expect(fs.rename('/file', '/')).rejects.toMatchObject({ code: 'EBUSY', path: '/file', dest: '/' })
     await expect(fs.open(`/${'x'.repeat(256)}`, 'create')).rejects.toMatchObject({ code: 'ENAMETOOLONG' })
     await expect(fs.open('/a\0b', 'create')).rejects.toThrow(TypeError)
   })

@@ -29,8 +29,8 @@ export interface InMemoryFileSystemOptions {
 }
 
 /**
- * Paths are absolute, with `/` on every platform; there are no links, and only files are renamed. Operations take
- * effect in the turn they are called in, unless a fault delays them.
+ * Paths are absolute, with `/` on every platform; there are no links. Operations take effect in the turn they are
+ * called in, unless a fault delays them.
  */
 export class InMemoryFileSystem implements FileSystem {
   readonly #machine: Machine
@@ -121,12 +121,13 @@ export class InMemoryFileSystem implements FileSystem {
     await this.#machine.run('rename', paths, () => {
       const source = this.#machine.locate(paths.path, 'rename')
       const target = this.#machine.locate(paths.to, 'rename')
-      const file = this.#file(source, 'rename')
-      if (target.inode?.kind === 'directory') throw this.#machine.error('EISDIR', 'rename', paths)
-      if (target.inode === file) return
+      const { inode } = source
+      const refusal = refusalToRename(source, target)
+      if (refusal !== null || !inode) throw this.#machine.error(refusal ?? 'ENOENT', 'rename', paths)
+      if (target.inode === inode) return
       this.#machine.visible.rename(source.path, target.path)
       this.#machine.changeNames([
-        { directory: target.directory, name: target.name, inode: file },
+        { directory: target.directory, name: target.name, inode },
         { directory: source.directory, name: source.name, inode: null },
       ])
     })
@@ -162,7 +163,7 @@ export class InMemoryFileSystem implements FileSystem {
   /** Calls back in a microtask after the operation that changed something; never again after a crash or a kill. */
   watch(directory: string, onChange: () => void): Promise<Watch> {
     return this.#run('watch', directory, (place) =>
-      this.#machine.watches.add(this.#directory(place, 'watch').path, onChange),
+      this.#machine.watches.add(this.#directory(place, 'watch'), onChange),
     )
   }
 
@@ -244,6 +245,21 @@ export class InMemoryFileSystem implements FileSystem {
   #checkWritable(operation: Operation, path: string): void {
     if (this.#machine.readOnly) throw this.#machine.error('EROFS', operation, { path })
   }
+}
+
+/** The code with which Linux refuses a rename; null where it is possible. */
+function refusalToRename(source: Place, target: Place): string | null {
+  if (source.name === '' || target.name === '') return 'EBUSY'
+  if (!source.inode) return 'ENOENT'
+  if (!target.inode || target.inode === source.inode) return isBelow(target, source) ? 'EINVAL' : null
+  if (source.inode.kind === 'file') return target.inode.kind === 'file' ? null : 'EISDIR'
+  if (isBelow(target, source)) return 'EINVAL'
+  if (target.inode.kind === 'file') return 'ENOTDIR'
+  return target.inode.names.size === 0 ? null : 'ENOTEMPTY'
+}
+
+function isBelow(place: Place, above: Place): boolean {
+  return above.inode?.kind === 'directory' && place.path.startsWith(`${above.path}/`)
 }
 
 function resolve(path: string): string {

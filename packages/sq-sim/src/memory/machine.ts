@@ -145,8 +145,9 @@ export class Machine {
 
   /** Changes names: at once for processes, pending for the disk. */
   changeNames(edits: readonly NameEdit[]): void {
+    const changed = edits.flatMap(({ directory, name, inode }) => [directory, directory.names.get(name), inode])
     this.disk.change(edits)
-    for (const { directory } of edits) this.watches.namesChanged(directory.path)
+    for (const inode of new Set(changed)) if (inode?.kind === 'directory') this.watches.directoryChanged(inode)
   }
 
   /** What a failed sync does to a file, by the model of this file system. */

@@ -41,6 +41,7 @@ export class VisibleFiles {
     this.volume.unlinkSync(path)
   }
 
+  /** Of a directory too, with all that is in it. */
   rename(from: string, to: string): void {
     this.volume.renameSync(from, to)
   }

@@ -80,6 +80,22 @@ describe('a watch in memory', () => {
     expect(onChange).not.toHaveBeenCalled()
   })
 
+  it('hears nothing of a directory that took the place of its own', async () => {
+    const fs = new InMemoryFileSystem()
+    await fs.mkdir('/a')
+    await fs.mkdir('/b')
+    const file = await fs.open('/b/file', 'create')
+    const onChange = vi.fn()
+    await fs.watch('/a', onChange)
+    await fs.rename('/b', '/a')
+    await turn()
+    expect(onChange).toHaveBeenCalledOnce()
+    await file.write([bytes('text')], 0)
+    await (await fs.open('/a/new', 'create')).close()
+    await turn()
+    expect(onChange).toHaveBeenCalledOnce()
+  })
+
   it('fails as it is told to', async () => {
     const fs = new InMemoryFileSystem()
     fs.faults.failNext('watch', 'EMFILE')

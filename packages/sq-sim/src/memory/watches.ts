@@ -1,7 +1,7 @@
 /** Who watches which directory of an in-memory file system, and is told of changes there. */
 import { posix } from 'node:path'
 import type { Watch } from '../file-system.ts'
-import type { FileState } from './durable-state.ts'
+import type { DirectoryState, FileState } from './durable-state.ts'
 
 export class Watches {
   readonly #all = new Set<DirectoryWatch>()
@@ -10,8 +10,8 @@ export class Watches {
     return this.#all.size
   }
 
-  /** `directory`: its path, which it keeps: directories are neither renamed nor removed. */
-  add(directory: string, onChange: () => void): Watch {
+  /** It stays with the directory, wherever that is moved. */
+  add(directory: DirectoryState, onChange: () => void): Watch {
     const watch = new DirectoryWatch(directory, onChange)
     this.#all.add(watch)
     return {
@@ -22,14 +22,16 @@ export class Watches {
     }
   }
 
-  /** Processes see other names in a directory. */
-  namesChanged(directory: string): void {
+  /** Processes see other names in a directory, or the directory has another name or none. */
+  directoryChanged(directory: DirectoryState): void {
     for (const watch of this.#all) if (watch.directory === directory) watch.call()
   }
 
   /** Processes see other bytes of a file, or another size. */
   fileChanged(file: FileState): void {
-    if (this.#all.size > 0 && file.links > 0) this.namesChanged(posix.dirname(file.path))
+    if (this.#all.size === 0 || file.links === 0) return
+    const name = posix.basename(file.path)
+    for (const watch of this.#all) if (watch.directory.names.get(name) === file) watch.call()
   }
 
   /** Those who watched are no more. */
@@ -40,12 +42,12 @@ export class Watches {
 }
 
 class DirectoryWatch {
-  readonly directory: string
+  readonly directory: DirectoryState
   open = true
   readonly #onChange: () => void
   #called = false
 
-  constructor(directory: string, onChange: () => void) {
+  constructor(directory: DirectoryState, onChange: () => void) {
     this.directory = directory
     this.#onChange = onChange
   }

@@ -86,6 +86,32 @@ export const durabilityTests: readonly FileSystemTest<CrashableFileSystem>[] = [
     },
   },
   {
+    name: 'rename of a directory outlives a power cut after syncDirectory, with what was durable in it',
+    async run({ fs, directory, cutPower }) {
+      await fs.mkdir(`${directory}/a/b`)
+      await put(fs, `${directory}/a/b/durable`, '')
+      await fs.syncDirectory(`${directory}/a/b`)
+      await fs.rename(`${directory}/a`, `${directory}/c`)
+      await fs.syncDirectory(directory)
+      await put(fs, `${directory}/c/b/lost`, '')
+      await cutPower()
+      assert.deepEqual(await fs.readdir(directory), ['c'])
+      assert.deepEqual(await fs.readdir(`${directory}/c/b`), ['durable'])
+    },
+  },
+  {
+    name: 'rename of a directory without syncDirectory does not outlive a power cut, what is synced in it does',
+    async run({ fs, directory, cutPower }) {
+      await fs.mkdir(`${directory}/a`)
+      await fs.rename(`${directory}/a`, `${directory}/c`)
+      await put(fs, `${directory}/c/file`, '')
+      await fs.syncDirectory(`${directory}/c`)
+      await cutPower()
+      assert.deepEqual(await fs.readdir(directory), ['a'])
+      assert.deepEqual(await fs.readdir(`${directory}/a`), ['file'])
+    },
+  },
+  {
     name: 'mkdir makes every directory it made durable',
     async run({ fs, directory, cutPower }) {
       await fs.mkdir(`${directory}/a/b/c`)

@@ -199,6 +199,64 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
+    name: 'rename moves a directory with all that is in it, and an open handle with it',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/a/b`)
+      await fs.mkdir(`${directory}/c`)
+      await put(fs, `${directory}/a/b/file`, 'here')
+      const { identity } = await fs.stat(`${directory}/a`)
+      await withFile(fs, { path: `${directory}/a/b/file`, mode: 'read-write' }, async (file) => {
+        await fs.rename(`${directory}/a`, `${directory}/c/d`)
+        await file.write([bytesOf('t')], 0)
+      })
+      assert.deepEqual(await fs.readdir(directory), ['c'])
+      assert.equal((await fs.stat(`${directory}/c/d`)).identity, identity)
+      assert.equal(await content(fs, `${directory}/c/d/b/file`), 'tere')
+      await put(fs, `${directory}/c/d/b/new`, '')
+      await rejectsWith('ENOENT', fs.stat(`${directory}/a`))
+      await fs.mkdir(`${directory}/a`)
+      assert.deepEqual(await fs.readdir(`${directory}/a`), [])
+      assert.deepEqual((await fs.readdir(`${directory}/c/d/b`)).toSorted(), ['file', 'new'])
+    },
+  },
+  {
+    name: 'rename of a directory replaces an empty one, and changes nothing onto itself',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/a`)
+      await fs.mkdir(`${directory}/empty`)
+      await put(fs, `${directory}/a/file`, 'here')
+      await fs.rename(`${directory}/a`, `${directory}/./a`)
+      await fs.rename(`${directory}/a`, `${directory}/empty`)
+      assert.deepEqual(await fs.readdir(directory), ['empty'])
+      assert.equal(await content(fs, `${directory}/empty/file`), 'here')
+    },
+  },
+  {
+    name: 'rename refuses what has no sense, and changes nothing',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/full/empty`)
+      await put(fs, `${directory}/file`, 'kept')
+      const refused = [
+        ['file', 'full/empty', 'EISDIR'],
+        ['full', 'file', 'ENOTDIR'],
+        ['full', 'file/below', 'ENOTDIR'],
+        ['full/empty', 'full', 'ENOTEMPTY'],
+        ['full', 'full/empty', 'EINVAL'],
+        ['full', 'full/new', 'EINVAL'],
+        ['full', 'missing/new', 'ENOENT'],
+        ['missing', 'full/empty', 'ENOENT'],
+      ] as const
+      if (process.platform !== 'win32') {
+        for (const [from, to, code] of refused) await rejectsWith(code, fs.rename(`${directory}/${from}`, `${directory}/${to}`))
+        await rejectsWith('EBUSY', fs.rename(`${directory}/file`, '/'))
+        await rejectsWith('EBUSY', fs.rename('/', `${directory}/new`))
+      }
+      assert.deepEqual((await fs.readdir(directory)).toSorted(), ['file', 'full'])
+      assert.deepEqual(await fs.readdir(`${directory}/full`), ['empty'])
+      assert.equal(await content(fs, `${directory}/file`), 'kept')
+    },
+  },
+  {
     name: 'syncDirectory resolves for a directory and rejects where nothing is',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, '')

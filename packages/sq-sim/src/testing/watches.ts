@@ -90,6 +90,35 @@ export const watchTests: readonly FileSystemTest[] = [
     },
   },
   {
+    name: 'watch calls back when its directory gets another name, and then for what changes in it there',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/a`)
+      const ear = new Ear()
+      const watch = await fs.watch(`${directory}/a`, ear.hear)
+      await fs.rename(`${directory}/a`, `${directory}/b`)
+      await ear.next()
+      await fs.mkdir(`${directory}/a`)
+      await withFile(fs, { path: `${directory}/b/file`, mode: 'create' }, async (file) => {
+        await ear.next()
+        await file.write([bytesOf('text')], 0)
+        await ear.next()
+      })
+      watch.close()
+    },
+  },
+  {
+    name: 'watch calls back when another directory takes the place of its own',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/a`)
+      await fs.mkdir(`${directory}/b`)
+      const ear = new Ear()
+      const watch = await fs.watch(`${directory}/a`, ear.hear)
+      await fs.rename(`${directory}/b`, `${directory}/a`)
+      await ear.next()
+      watch.close()
+    },
+  },
+  {
     name: 'watch does not call back after close, and others go on',
     async run({ fs, directory }) {
       const [closed, open] = [new Ear(), new Ear()]
