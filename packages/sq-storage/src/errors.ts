@@ -244,6 +244,11 @@ function showOffsets({ firstOffset, lastOffset }: Damage): string {
   return lastOffset < firstOffset ? 'no record' : `offsets ${firstOffset} to ${lastOffset}`
 }
 
+/** What is told of anything that was thrown. Never throws itself: somebody waits to be told. */
 function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
+  try {
+    return cause instanceof Error ? cause.message : String(cause)
+  } catch {
+    return 'something was thrown that cannot be shown'
+  }
 }

@@ -12,7 +12,7 @@ import { encodeSegmentHead } from './open-frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
 import { encodeEnding, SummaryBuilder } from './seal.ts'
-import type { LocatedFrame } from './recent-frames.ts'
+import type { WrittenFrame } from './recent-frames.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
 import { giveUp, io } from './segment-file.ts'
 import { SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
@@ -108,12 +108,13 @@ export class ActiveSegment {
       { segmentId: random.bigUint64(), createdMs, previous, topic: partition.topic },
       { partition: partition.partition, baseOffset },
     )
+    const openedAtMs = clock.monotonic()
     await directory.removeUnfinished()
     const unfinished = directory.unfinishedPath
     const handle = await io('make', unfinished, () => directory.fs.open(unfinished, 'create'))
     const segment = new ActiveSegment(
       handle,
-      { path, baseOffset, openedAtMs: clock.monotonic() },
+      { path, baseOffset, openedAtMs },
       {
         place: { position: bytes.length, nextOffset: baseOffset, previousCrc: salt, salt },
         lastPosition: SEGMENT_HEADER_BYTES,
@@ -153,19 +154,22 @@ export class ActiveSegment {
   }
 
   /**
-   * Writes one commit; durable when it resolves, with what gives a copy of its frame as long as the commit is whole.
-   * Zeros ahead of it, if any, end before `zerosBefore`.
+   * Writes one commit; durable when it resolves, with its frame, which can be copied as long as the commit is whole.
+   * Zeros ahead of it, if any, end before `zerosBefore`. Where it rejects, the segment is broken or nothing was written.
    */
-  async write(commit: RecordsFrame, { zerosBefore }: { zerosBefore: number }): Promise<() => LocatedFrame> {
+  async write(commit: RecordsFrame, { zerosBefore }: { zerosBefore: number }): Promise<WrittenFrame> {
     const { position, nextOffset, salt } = this.#place
     const { bytes, header } = commit.encode(this.#place)
     const zeros = this.#zerosBehind(bytes.length, zerosBefore)
+    const segment = { path: this.path, baseOffset: this.baseOffset, salt }
+    const written = { bytes: bytes.length, copy: () => ({ segment, frame: copyFrame(bytes, header) }) }
     try {
       await this.#writeDurable([bytes, zeros])
     } catch (error) {
       if (zeros.length > 0 && isDiskFull(error)) await this.#giveBack(position + bytes.length)
       throw error
     }
+    // It is durable. Nothing from here on can throw: who is told that it failed would append it again in its place.
     this.#zerosEnd = Math.max(this.#zerosEnd, position + bytes.length + zeros.length)
     this.summary.add({
       offsetDelta: nextOffset - this.baseOffset,
@@ -176,8 +180,7 @@ export class ActiveSegment {
     })
     this.#advance({ bytes, lastPosition: position, lastCrc: header.headerCrc }, nextOffset + commit.recordCount)
     this.#proven = false
-    const segment = { path: this.path, baseOffset: this.baseOffset, salt }
-    return () => ({ segment, frame: copyFrame(bytes, header) })
+    return written
   }
 
   /** Proves all that was written so far, so that damage to the last commit is told from a torn one later on. */

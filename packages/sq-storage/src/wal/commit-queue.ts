@@ -51,7 +51,13 @@ export class CommitQueue {
   /** Does something else in its turn, and settles as that does. */
   inTurn<T>(action: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push(() => action().then(resolve, reject))
+      this.#waiting.push(async () => {
+        try {
+          resolve(await action())
+        } catch (error) {
+          reject(error)
+        }
+      })
       this.start()
     })
   }

@@ -8,7 +8,7 @@ import type { ClosedSegment, SegmentMaker } from './active-segment.ts'
 import type { Commit } from './commit.ts'
 import type { RotateReason } from './diagnostics.ts'
 import type { SegmentLink } from './open-frame.ts'
-import type { LocatedFrame } from './recent-frames.ts'
+import type { WrittenFrame } from './recent-frames.ts'
 import type { RecoveredLog } from './recovery.ts'
 import { findExpired } from './retention.ts'
 import type { RetentionPolicy } from './retention.ts'
@@ -48,15 +48,14 @@ export class LogTail {
 
   /**
    * Writes a commit, into a new segment where the active one is full, too old, broken or not there. It is durable when
-   * this resolves, with what copies its frame; where it rejects, nothing of the commit is in the log, and the next one
-   * heals.
+   * this resolves, with its frame; where it rejects, nothing of the commit is in the log, and the next one heals.
    */
-  async write(commit: Commit): Promise<() => LocatedFrame> {
+  async write(commit: Commit): Promise<WrittenFrame> {
     // Where nothing is to be done first, the write is on its way when this returns its promise.
     const segment = this.#readyFor(commit) ?? (await this.#segmentFor(commit))
-    const located = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
+    const written = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
     this.#nextOffset += commit.recordCount
-    return located
+    return written
   }
 
   /** Deletes the segments that a policy lets go, oldest first; where none would be left, an empty one is made first. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Alarm } from './alarm.ts'
 import { checksum, FrameType } from './frame.ts'
 import { RecentFrames } from './recent-frames.ts'
-import type { LocatedFrame } from './recent-frames.ts'
+import type { LocatedFrame, WrittenFrame } from './recent-frames.ts'
 import { SharedLog } from './shared-log.ts'
 
 const SEGMENT = { path: '/data/orders/0/00000000000000000000.wal', baseOffset: 0, salt: 7 }
@@ -26,6 +26,10 @@ function commit(baseOffset: number, recordCount: number, bytes = 100): LocatedFr
   return { segment: SEGMENT, frame: { header, body, bytes: whole } }
 }
 
+function written(located: LocatedFrame): WrittenFrame {
+  return { bytes: located.frame.bytes.length, copy: () => located }
+}
+
 function offsets(frames: readonly LocatedFrame[]): number[] {
   return frames.map(({ frame }) => frame.header.baseOffset)
 }
@@ -40,23 +44,44 @@ describe('the commits in memory', () => {
     [9, []],
   ])('from offset %d on are those after it without a gap, or none', (offset, found) => {
     const recent = new RecentFrames()
-    for (const located of [commit(5, 1), commit(6, 2), commit(8, 1)]) recent.add(located)
+    for (const located of [commit(5, 1), commit(6, 2), commit(8, 1)]) recent.keep(written(located))
     expect(offsets(recent.from(offset))).toEqual(found)
   })
 
   it('are the same to all who ask, with the same batches', () => {
     const recent = new RecentFrames()
-    recent.add(commit(5, 1))
+    recent.keep(written(commit(5, 1)))
     expect(recent.from(5)).toBe(recent.from(5))
-    recent.add(commit(6, 1))
+    recent.keep(written(commit(6, 1)))
     expect(offsets(recent.from(5))).toEqual([5, 6])
   })
 
   it('take no more than 4 MiB: the oldest go', () => {
     const recent = new RecentFrames()
-    for (let offset = 0; offset < 6; offset++) recent.add(commit(offset, 1, 1024 * 1024))
+    for (let offset = 0; offset < 6; offset++) recent.keep(written(commit(offset, 1, 1024 * 1024)))
     expect(recent.from(1)).toEqual([])
     expect(offsets(recent.from(2))).toEqual([2, 3, 4, 5])
+  })
+
+  it.each<[string, WrittenFrame]>([
+    ['is longer than 4 MiB and is not copied', { bytes: 4 * 1024 * 1024 + 1, copy: () => expect.unreachable('copied') }],
+    [
+      'cannot be copied',
+      {
+        bytes: 100,
+        copy: () => {
+          throw new RangeError('Array buffer allocation failed')
+        },
+      },
+    ],
+  ])('end where one %s, and begin again with the next', (_, frame) => {
+    const recent = new RecentFrames()
+    recent.keep(written(commit(5, 1)))
+    recent.keep(frame)
+    expect(recent.from(5)).toEqual([])
+    recent.keep(written(commit(7, 1)))
+    expect(offsets(recent.from(7))).toEqual([7])
+    expect(recent.from(5)).toEqual([])
   })
 })
 
@@ -69,7 +94,7 @@ describe('those whom a log has told of its commits', () => {
     const [log, writer, alarm] = [new SharedLog(), {}, new Alarm()]
     log.opened(writer, 5)
     log.follow(alarm)
-    log.committed(7, () => commit(5, 2))
+    log.committed(7, written(commit(5, 2)))
     expect(offsets(log.recent.from(5))).toEqual([5])
     end(log, writer, alarm)
     expect(log.recent.from(5)).toEqual([])

@@ -24,6 +24,14 @@ export interface LocatedFrame {
   readonly batch?: RecordBatch
 }
 
+/** A frame that was just written. */
+export interface WrittenFrame {
+  /** Its length in the file. */
+  readonly bytes: number
+  /** Copies it. To be called before its commit is used again; throws where there is no memory for the copy. */
+  readonly copy: () => LocatedFrame
+}
+
 export class RecentFrames {
   /** Without a gap, oldest first. */
   #frames: LocatedFrame[] = []
@@ -31,7 +39,20 @@ export class RecentFrames {
   /** The last answer: who has kept up asks what the others ask. */
   #asked: { readonly offset: number; readonly frames: readonly LocatedFrame[] } | null = null
 
-  add(located: LocatedFrame): void {
+  /**
+   * Keeps a copy of the frame that was just written, behind the others, unless it is longer than all that is kept. Never
+   * throws: whoever waits for the commit must be told of it, so what cannot be copied is read from the file.
+   */
+  keep(written: WrittenFrame): void {
+    if (written.bytes > MAX_BYTES) return this.clear()
+    try {
+      this.#add(written.copy())
+    } catch {
+      this.clear()
+    }
+  }
+
+  #add(located: LocatedFrame): void {
     this.#asked = null
     this.#frames.push({ ...located, batch: RecordBatch.ofFrame(located.frame) })
     this.#bytes += located.frame.bytes.length

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers'
 import type { FileSystem, Watch } from '@sq/sim'
 import type { Alarm } from './alarm.ts'
 import { RecentFrames } from './recent-frames.ts'
-import type { LocatedFrame } from './recent-frames.ts'
+import type { WrittenFrame } from './recent-frames.ts'
 import { SegmentIndexes } from './segment-index.ts'
 import { SharedFiles } from './shared-files.ts'
 
@@ -55,10 +55,10 @@ export class SharedLog {
     this.#call()
   }
 
-  /** A commit is durable; `located` gives its frame, should anybody be waiting for it. */
-  committed(nextOffset: number, located: () => LocatedFrame): void {
+  /** A commit is durable. Its frame is copied where somebody waits for it. Never throws. */
+  committed(nextOffset: number, written: WrittenFrame): void {
     this.#nextOffset = nextOffset
-    if (this.#followers.size > 0) this.recent.add(located())
+    if (this.#followers.size > 0) this.recent.keep(written)
     else this.recent.clear()
     this.#callSoon()
   }

@@ -87,7 +87,10 @@ export class WriterMeter {
     }
   }
 
-  /** Starts the time of a commit. The function returned is to be told how it ended: null where it is durable. */
+  /**
+   * Starts the time of a commit. The function returned is to be told how it ended: null where it is durable. That one
+   * never throws.
+   */
   committing(attempt: CommitAttempt): (error: Error | null) => void {
     const startedMs = this.#clock.monotonic()
     this.#writing = true
@@ -133,7 +136,12 @@ export class WriterMeter {
     return { ...now, ...this.#counters }
   }
 
+  /** 0 where the clock throws: what it measures has happened, and somebody waits to be told of it. */
   #since(startedMs: number): number {
-    return this.#clock.monotonic() - startedMs
+    try {
+      return this.#clock.monotonic() - startedMs
+    } catch {
+      return 0
+    }
   }
 }

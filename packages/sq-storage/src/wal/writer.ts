@@ -19,7 +19,7 @@ import { LogTail } from './log-tail.ts'
 import { MAX_HEAD_BYTES } from './open-frame.ts'
 import { PartitionLock } from './partition-lock.ts'
 import { locatePartition } from './partition.ts'
-import type { LocatedFrame } from './recent-frames.ts'
+import type { WrittenFrame } from './recent-frames.ts'
 import { checkRecord, checkRecords, RECORD_OVERHEAD_BYTES, recordBytes, recordOf } from './record.ts'
 import type { RecordHeader, RecordInput } from './record.ts'
 import { recoverLog } from './recovery.ts'
@@ -324,22 +324,23 @@ export class WalWriter implements AsyncDisposable {
 
   async #commit(commit: Commit): Promise<() => void> {
     const baseOffset = this.#tail.nextOffset
-    let located: () => LocatedFrame
+    let written: WrittenFrame
     const reason: CommitReason = this.#queue.isFull(commit) ? 'full' : commit.gathered ? 'gathered' : 'idle'
     const [records, bytes] = [commit.recordCount, commit.frameBytesWith(0)]
     let ended: ((error: Error | null) => void) | null = null
     try {
       ended = this.#held.meter.committing({ baseOffset, records, bytes, reason })
-      located = await this.#tail.write(commit)
+      written = await this.#tail.write(commit)
     } catch (cause) {
       const error = new CommitFailedError(BigInt(baseOffset), cause)
       this.#rejectAll(commit, error)
       ended?.(error)
       return () => {}
     }
+    // It is durable. Nothing from here on can throw, so all who wait are told.
     this.#nextOffset = this.#tail.nextOffset
-    this.#shared.committed(this.#nextOffset, located)
     this.#settled(commit)
+    this.#shared.committed(this.#nextOffset, written)
     ended(null)
     return () => {
       commit.resolve(baseOffset)

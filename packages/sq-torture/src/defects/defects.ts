@@ -18,24 +18,24 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'an append is acknowledged before its write',
     file: `${WAL}/writer.ts`,
-    find: '      located = await this.#tail.write(commit)\n',
-    replace: '      commit.resolve(baseOffset)\n      located = await this.#tail.write(commit)\n',
+    find: '      written = await this.#tail.write(commit)\n',
+    replace: '      commit.resolve(baseOffset)\n      written = await this.#tail.write(commit)\n',
   },
   {
     name: 'readers may read a commit before it is durable',
     file: `${WAL}/writer.ts`,
-    find: '      located = await this.#tail.write(commit)\n',
+    find: '      written = await this.#tail.write(commit)\n',
     replace: `      this.#shared.opened(this, baseOffset + commit.recordCount)
-      located = await this.#tail.write(commit)
+      written = await this.#tail.write(commit)
 `,
   },
   {
     name: 'the next offset moves before the write',
     file: `${WAL}/log-tail.ts`,
-    find: `    const located = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
+    find: `    const written = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
     this.#nextOffset += commit.recordCount`,
     replace: `    this.#nextOffset += commit.recordCount
-    const located = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })`,
+    const written = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })`,
   },
   {
     name: 'records are counted though their write failed',
@@ -57,6 +57,32 @@ const COMMITS: readonly Defect[] = [
     find: `      this.#settled(commit)
       commit.reject(error)`,
     replace: '      commit.reject(error)',
+  },
+  {
+    name: 'a frame that cannot be copied for those who follow keeps its callers waiting',
+    file: `${WAL}/recent-frames.ts`,
+    find: `    try {
+      this.#add(written.copy())
+    } catch {
+      this.clear()
+    }`,
+    replace: '    this.#add(written.copy())',
+  },
+  {
+    name: 'a clock that throws keeps the callers of a durable commit waiting',
+    file: `${WAL}/writer-meter.ts`,
+    find: `    try {
+      return this.#clock.monotonic() - startedMs
+    } catch {
+      return 0
+    }`,
+    replace: '    return this.#clock.monotonic() - startedMs',
+  },
+  {
+    name: 'other work that waits behind a failed commit is dropped',
+    file: `${WAL}/commit-queue.ts`,
+    find: 'this.#waiting = this.#waiting.filter((waiting) => !(waiting instanceof Commit))',
+    replace: 'this.#waiting = []',
   },
   {
     name: 'two commits are under way at once',
