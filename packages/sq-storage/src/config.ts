@@ -16,10 +16,11 @@ export interface WalConfig {
    */
   readonly maxSegmentBytes?: number | undefined
   /**
-   * The age from which on a segment that holds a record is not written any more, in milliseconds since this process
-   * opened it, by the monotonic clock. Checked when something is written, and begun anew with every process: to have a
-   * quiet partition's segments closed in time, call `closeActiveSegment` by a timer of your own. Default 24 hours: a
-   * partition that is written all the time has a segment for each day, at least. 1 to 2^53 - 1, or Infinity.
+   * The age from which on a segment that holds a record is not written any more, in milliseconds since its creation.
+   * Opening a log takes the age from the wall clock (0 if the creation lies ahead of it); from then on the monotonic
+   * clock counts. Checked when something is written: to have a quiet partition's segments closed in time, call
+   * `closeActiveSegment` by a timer of your own. Default 24 hours: a partition that is written all the time has a
+   * segment for each day, at least. 1 to 2^53 - 1, or Infinity.
    */
   readonly maxSegmentAgeMs?: number | undefined
   /**

@@ -16,6 +16,7 @@ import type { WrittenFrame } from './recent-frames.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
 import { giveUp, io } from './segment-file.ts'
 import { SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
+import { wallClockMs } from './wall-clock.ts'
 
 /**
  * A file that grows costs the file system a commit of its own journal with each sync: as much again as a small write.
@@ -59,14 +60,17 @@ export interface SegmentMaker {
 interface Origin {
   readonly path: string
   readonly baseOffset: number
-  /** When it was made or opened, by the monotonic clock, in milliseconds. */
-  readonly openedAtMs: number
+  /** When it was created, in milliseconds since 1970, by a wall clock that may have been wrong. */
+  readonly createdMs: number
+  /** The monotonic time from which its age counts, in milliseconds. */
+  readonly agesFromMs: number
 }
 
 export class ActiveSegment {
   readonly path: string
   readonly baseOffset: number
-  readonly openedAtMs: number
+  readonly createdMs: number
+  readonly agesFromMs: number
   readonly summary: SummaryBuilder
   readonly #handle: FileHandle
   #place: FramePlace
@@ -84,7 +88,8 @@ export class ActiveSegment {
   ) {
     this.path = origin.path
     this.baseOffset = origin.baseOffset
-    this.openedAtMs = origin.openedAtMs
+    this.createdMs = origin.createdMs
+    this.agesFromMs = origin.agesFromMs
     this.summary = state.summary
     this.#handle = handle
     this.#place = state.place
@@ -102,19 +107,18 @@ export class ActiveSegment {
     { baseOffset, previous, first }: { baseOffset: number; previous: SegmentLink | null; first: RecordsFrame | null },
   ): Promise<ActiveSegment> {
     const path = join(directory.path, segmentName(baseOffset))
-    // Told to people only: a clock that is out of its mind must not stop the log.
-    const createdMs = Math.min(Math.max(Math.trunc(clock.now()) || 0, 0), Number.MAX_SAFE_INTEGER)
+    const createdMs = wallClockMs(clock)
     const { bytes, salt } = encodeSegmentHead(
       { segmentId: random.bigUint64(), createdMs, previous, topic: partition.topic },
       { partition: partition.partition, baseOffset },
     )
-    const openedAtMs = clock.monotonic()
+    const agesFromMs = clock.monotonic()
     await directory.removeUnfinished()
     const unfinished = directory.unfinishedPath
     const handle = await io('make', unfinished, () => directory.fs.open(unfinished, 'create'))
     const segment = new ActiveSegment(
       handle,
-      { path, baseOffset, openedAtMs },
+      { path, baseOffset, createdMs, agesFromMs },
       {
         place: { position: bytes.length, nextOffset: baseOffset, previousCrc: salt, salt },
         lastPosition: SEGMENT_HEADER_BYTES,

@@ -148,7 +148,7 @@ export class LogTail {
     const { config, clock } = this.#context
     if (active.summary.records === 0) return null
     if (active.place.position + bytes > config.maxSegmentBytes) return 'size'
-    return clock.monotonic() - active.openedAtMs >= config.maxSegmentAgeMs ? 'age' : null
+    return clock.monotonic() - active.agesFromMs >= config.maxSegmentAgeMs ? 'age' : null
   }
 
   async #seal(active: ActiveSegment, reason: RotateReason): Promise<ClosedSegment> {

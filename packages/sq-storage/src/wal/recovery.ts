@@ -19,6 +19,7 @@
  * too. Then a pair of MARKs proves it all, unless the last frame already does. Cut off at any point and repeated, this
  * gives the same log.
  */
+import type { Clock } from '@sq/sim'
 import { ActiveSegment } from './active-segment.ts'
 import { provenDamage } from './damage.ts'
 import { frameEnd, FrameType, isProof } from './frame.ts'
@@ -31,6 +32,7 @@ import type { SegmentDirectory } from './segment-directory.ts'
 import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, verifyLink } from './segment-file.ts'
 import type { OpenSegment } from './segment-file.ts'
 import { summarize } from './segment-summary.ts'
+import { wallClockMs } from './wall-clock.ts'
 
 /** What opening a log found and did. */
 export interface Recovery {
@@ -58,13 +60,13 @@ export interface RecoveredLog {
 }
 
 /**
- * Opens what is there for writing. Rejects with `CorruptLogError`, `UnsupportedFormatError` or `WalIoError`.
- * `openedAtMs` is the monotonic time from which the last segment's age counts.
+ * Opens what is there for writing. Rejects with `CorruptLogError`, `UnsupportedFormatError` or `WalIoError`. The last
+ * segment goes on ageing: by the wall clock it is as old as the time since its creation, and 0 if that lies ahead.
  */
 export async function recoverLog(
   directory: SegmentDirectory,
   partition: Partition,
-  { openedAtMs }: { openedAtMs: number },
+  clock: Clock,
 ): Promise<RecoveredLog> {
   const { segments, last } = await openLast(directory, partition)
   if (last === null) {
@@ -75,7 +77,7 @@ export async function recoverLog(
     const found = await examine(last)
     await makeDurable(last, found)
     await settle(directory)
-    return await resume(last, found, { segments, openedAtMs })
+    return await resume(last, found, { segments, clock })
   } catch (error) {
     await giveUp(last.handle)
     throw error
@@ -194,7 +196,7 @@ async function makeDurable({ handle, head: { path } }: OpenSegment, found: Exami
 async function resume(
   { handle, head }: OpenSegment,
   { contentEnd, place, summary, lastFrame }: Examined,
-  { segments, openedAtMs }: { segments: number; openedAtMs: number },
+  { segments, clock }: { segments: number; clock: Clock },
 ): Promise<RecoveredLog> {
   const { path, baseOffset } = head
   const discardedBytes = Math.max(contentEnd - place.position, 0)
@@ -205,7 +207,9 @@ async function resume(
     torn: discardedBytes > 0 ? { path, position: place.position, discardedBytes } : null,
   }
   const state = { place, lastPosition: lastFrame.position, proven: isProof(lastFrame), summary }
-  const active = new ActiveSegment(handle, { path, baseOffset, openedAtMs }, state)
+  const { createdMs } = head.open
+  const agesFromMs = clock.monotonic() - Math.max(wallClockMs(clock) - createdMs, 0)
+  const active = new ActiveSegment(handle, { path, baseOffset, createdMs, agesFromMs }, state)
   if (lastFrame.type === FrameType.SEAL) {
     await active.close()
     return { recovery, nextOffset: place.nextOffset, active: null, previous: active.link }

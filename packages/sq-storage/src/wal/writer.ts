@@ -117,7 +117,7 @@ export class WalWriter implements AsyncDisposable {
       const { identity } = await statDirectory(fs, located.directory)
       const directory = new SegmentDirectory(fs, located.directory, lock)
       const meter = new WriterMeter(located, clock)
-      const recovered = await recoverLog(directory, located, { openedAtMs: clock.monotonic() })
+      const recovered = await recoverLog(directory, located, clock)
       const context = { config: resolved, partition: located, directory, clock, random, meter, onSegmentClosed }
       const held = { config: resolved, directory: located.directory, directoryIdentity: identity, lock, meter }
       const writer = new WalWriter(held, new LogTail(context, recovered), recovered.recovery)
