@@ -83,8 +83,8 @@ describe('who may import whom', () => {
     expect(importsBeyond(except(sim, /\/memory\//), /^(?!packages\/sq-sim\/src\/memory\/)/)).toEqual([])
   })
 
-  test('only node-file-system.ts and directory-watch.ts import node:fs', () => {
-    const others = except([...sim, ...storage], /\/(node-file-system|directory-watch)\.ts$/)
+  test('only the real file system and what loads its binding import node:fs', () => {
+    const others = except([...sim, ...storage], /\/(node-file-system|directory-watch|lock-binding|required-package)\.ts$/)
     expect(importsBeyond(others, /^(?!node:fs|fs-native-extensions)/)).toEqual([])
   })
 

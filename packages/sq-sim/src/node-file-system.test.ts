@@ -66,7 +66,7 @@ describe('NodeFileSystem.lock', () => {
       `console.log(require(process.argv[2]).tryLock(fd))\n` +
       `setInterval(() => {}, 1000)`
     const binding = createRequire(import.meta.url).resolve('fs-native-extensions')
-    const other = spawn(process.execPath, ['-e', program, path, binding], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const other = spawn(process.execPath, ['-e', program, path, binding], { env: {}, stdio: ['ignore', 'pipe', 'inherit'] })
     const [answer] = await once(other.stdout, 'data')
     expect(String(answer)).toBe('true\n')
     await expect(fs.lock(path)).rejects.toMatchObject({ code: 'ELOCKED' })

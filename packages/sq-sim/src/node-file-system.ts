@@ -3,12 +3,13 @@
  * system call and one trip through the thread pool; plain `write` then pays for durability too.
  */
 import * as fs from 'node:fs'
-import { createRequire } from 'node:module'
 import * as paths from 'node:path'
 import { watchDirectory } from './directory-watch.ts'
 import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from './file-system.ts'
 import { Gate } from './gate.ts'
-import { checkPosition, codeOf, lockedError, named, systemError } from './system-error.ts'
+import { loadTryLock, noLockError } from './lock-binding.ts'
+import type { TryLock } from './lock-binding.ts'
+import { checkPosition, codeOf, isError, lockedError, named, systemError } from './system-error.ts'
 import { isPassing, WriteProgress } from './write-progress.ts'
 
 /** How a real disk is used. */
@@ -309,7 +310,7 @@ function settleVoid(path: string, call: (done: (error: Error | null) => void) =>
 /** Node leaves the path out of errors on descriptors. The file may have another name by now. */
 function withPath<E>(unnamed: E, path: string): E {
   const error = named(unnamed)
-  if (error instanceof Error && !('path' in error)) {
+  if (isError(error) && !('path' in error)) {
     error.message += ` (opened as '${path}')`
     Object.assign(error, { path })
   }
@@ -341,18 +342,6 @@ async function isDirectory(path: string, otherwise: 'EEXIST' | 'ENOTDIR'): Promi
   throw systemError(otherwise, { syscall: 'mkdir', path })
 }
 
-type TryLock = (descriptor: number) => boolean
-
-/** Loaded when first needed: the binding is native, and not every platform has it. */
-function loadTryLock(path: string): TryLock {
-  try {
-    const binding: { readonly tryLock: TryLock } = createRequire(import.meta.url)('fs-native-extensions')
-    return binding.tryLock
-  } catch (error) {
-    throw noLockError(path, error)
-  }
-}
-
 function takeLock(tryLock: TryLock, { descriptor, path }: { descriptor: number; path: string }): void {
   let isLocked: boolean
   try {
@@ -361,12 +350,4 @@ function takeLock(tryLock: TryLock, { descriptor, path }: { descriptor: number; 
     throw noLockError(path, error)
   }
   if (!isLocked) throw lockedError(path)
-}
-
-function noLockError(path: string, cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  const message =
-    `ENOLOCK: no lock is to be had on '${path}': ${reason}. To go on without, pass new NodeFileSystem` +
-    `({ unlocked: true }), and see to it yourself that no two writers work on the same directory.`
-  return Object.assign(new Error(message, { cause }), { code: 'ENOLOCK', path })
 }

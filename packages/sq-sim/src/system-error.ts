@@ -36,17 +36,29 @@ const systemNames = new Map<unknown, string>(Object.entries(constants.errno).map
 
 /** The same error, by the system's name for it where Node knows none, as of EDQUOT (`Unknown system error -122`). */
 export function named<E>(error: E): E {
-  if (!(error instanceof Error) || !('errno' in error) || !('code' in error)) return error
-  const [code, name] = [error.code, systemNames.get(error.errno)]
-  if (typeof code !== 'string' || !code.startsWith('Unknown system error') || name === undefined) return error
+  if (!isError(error) || !('errno' in error)) return error
+  const [code, name] = [codeOf(error), systemNames.get(error.errno)]
+  if (code === undefined || !code.startsWith('Unknown system error') || name === undefined) return error
   error.message = error.message.replaceAll(code, name)
   return Object.assign(error, { code: name })
 }
 
 /** The `code` of an error, if it has one. */
 export function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
+  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** What an error says; anything can be thrown, and not everything that is has a message. */
+export function messageOf(error: unknown): string {
+  return isError(error) ? error.message : String(error)
+}
+
+/**
+ * Whether something is an error, by what it has. Node's own errors are no `instanceof Error` where this code runs in
+ * another realm than Node's, as tests do in Jest and in vitest's pools of VMs.
+ */
+export function isError(error: unknown): error is { message: string } {
+  return typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
 }
 
 /** Throws a `RangeError` unless a file can have it: Node would take -1 for "wherever the last call ended". */

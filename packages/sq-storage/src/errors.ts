@@ -236,7 +236,15 @@ export class ProblemChangedError extends WalError {
 
 /** The system's code of a file system error, such as `ENOENT`. */
 export function systemCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/**
+ * Whether something is an error, by what it has. Node's own errors are no `instanceof Error` where this code runs in
+ * another realm than Node's, as tests do in Jest and in vitest's pools of VMs.
+ */
+export function isError(error: unknown): error is { message: string } {
+  return typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
 }
 
 function showOffsets({ firstOffset, lastOffset }: Damage): string {
@@ -247,7 +255,7 @@ function showOffsets({ firstOffset, lastOffset }: Damage): string {
 /** What is told of anything that was thrown. Never throws itself: somebody waits to be told. */
 function messageOf(cause: unknown): string {
   try {
-    return cause instanceof Error ? cause.message : String(cause)
+    return isError(cause) ? cause.message : String(cause)
   } catch {
     return 'something was thrown that cannot be shown'
   }

@@ -18,6 +18,7 @@ import { addTailCommand } from './commands/tail.ts'
 import { addTruncateCommand } from './commands/truncate.ts'
 import { addVerifyCommand } from './commands/verify.ts'
 import { CommandError } from './command-error.ts'
+import { isError } from './message-of.ts'
 import { outputFailure, visible } from './output.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -77,12 +78,12 @@ function oneLine(text: string): string {
 
 /** Failures of the log and of the system carry a code and explain themselves; anything else is a bug in here. */
 function isExpected(error: unknown): error is Error {
-  return error instanceof UsageError || (error instanceof Error && 'code' in error && typeof error.code === 'string')
+  return error instanceof UsageError || (isError(error) && 'code' in error && typeof error.code === 'string')
 }
 
 /** What to do next, where that is not plain from the failure. */
 function adviceOn(error: Error): string {
-  const told = error.cause instanceof Error ? error.cause : error
+  const told = isError(error.cause) ? error.cause : error
   const advice = 'code' in told ? ADVICE.get(told.code) : undefined
   return advice === undefined ? '' : ` (${advice})`
 }

@@ -1,4 +1,9 @@
 /** What an error says; anything can be thrown, and not everything that is has a message. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return isError(error) ? error.message : String(error)
+}
+
+/** Whether something is an error, by what it has: it may come from another realm than this code runs in. */
+export function isError(error: unknown): error is Error {
+  return typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
 }

@@ -1,5 +1,6 @@
 /** What is asked of an in-memory file system: the names of the operations, their counts, and a trace of them. */
 import { createHash } from 'node:crypto'
+import { isError } from '../system-error.ts'
 
 /**
  * `writeDurable` counts as a `write` and a `sync`; opening with mode `create` as `create`; `mkdir` once for each
@@ -124,7 +125,7 @@ export class Trace {
     if (to !== undefined) line += ` -> '${to}'`
     if (position !== undefined) line += ` ${position}`
     if (buffers) line += `+${buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0)}`
-    if (error !== undefined) line += `: ${error instanceof Error ? error.message : 'failed'}`
+    if (error !== undefined) line += `: ${isError(error) ? error.message : 'failed'}`
     this.#lines.push(line)
     this.#bytes.update(`${line}\n`)
     for (const buffer of buffers ?? []) this.#bytes.update(buffer)

@@ -1,13 +1,21 @@
 /** What processes see: names and bytes in a memfs volume. The one file that knows memfs, an optional dependency. */
-import { createRequire } from 'node:module'
 import type { Volume } from 'memfs'
+import { findPackage } from '../required-package.ts'
 
-function loadMemfs(): typeof import('memfs') {
+type Memfs = typeof import('memfs')
+
+function loadMemfs(): Memfs {
   try {
-    return createRequire(import.meta.url)('memfs')
+    const loaded = findPackage('memfs').load()
+    if (isMemfs(loaded)) return loaded
   } catch (cause) {
     throw new Error('@sq/sim/memory needs memfs, which is not installed: npm install --save-dev memfs', { cause })
   }
+  throw new Error('@sq/sim/memory needs memfs, and what is installed by that name has no Volume')
+}
+
+function isMemfs(loaded: unknown): loaded is Memfs {
+  return typeof loaded === 'object' && loaded !== null && 'Volume' in loaded
 }
 
 const memfs = loadMemfs()

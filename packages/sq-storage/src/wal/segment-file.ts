@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { FileHandle, FileStat, FileSystem, OpenMode } from '@sq/sim'
-import { CorruptLogError, LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
+import { CorruptLogError, isError, LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
 import { checksum, decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, FrameType, nextOffsetAfter, unknownInFrame } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import { decodeOpenBody, MAX_HEAD_BYTES } from './open-frame.ts'
@@ -252,8 +252,11 @@ export async function io<T>(attempt: string, path: string, action: () => Promise
   }
 }
 
-/** What has no code or number of the system is not the file system's refusal, but a mistake of ours or the caller's. */
+/**
+ * What has no code or number of the system is not the file system's refusal, but a mistake of ours or the caller's.
+ * `ERR_ACCESS_DENIED` is a refusal by Node's permission model.
+ */
 function isSystemError(error: unknown): boolean {
-  const hasNumber = error instanceof Error && 'errno' in error && typeof error.errno === 'number'
-  return hasNumber || /^E[A-Z0-9]+$/.test(systemCode(error) ?? '')
+  const hasNumber = isError(error) && 'errno' in error && typeof error.errno === 'number'
+  return hasNumber || /^(E[A-Z0-9]+|ERR_ACCESS_DENIED)$/.test(systemCode(error) ?? '')
 }

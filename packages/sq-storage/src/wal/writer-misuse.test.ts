@@ -207,7 +207,8 @@ test('a second writer in another process is refused at once', async () => {
       (error) => console.log(error.code),
     )`
   const openElsewhere = async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', open, dataDir])
+    const args = ['--input-type=module', '-e', open, dataDir]
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env: {} })
     return stdout.trim()
   }
   const writer = await WalWriter.open(fs, { dataDir }, 'orders', 0)

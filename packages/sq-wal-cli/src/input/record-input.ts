@@ -1,9 +1,10 @@
 /** The records of some files, or of standard input, one after another, as `sq-wal append` takes them. */
-import { createReadStream, fstatSync } from 'node:fs'
+import { createReadStream, fstat } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
 import type { Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { SystemClock } from '@sq/sim'
 import type { RecordInput } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
@@ -42,7 +43,7 @@ export async function inputBytes(inputs: readonly string[]): Promise<number | nu
 
 async function statInput(path: string): Promise<Stats> {
   try {
-    return path === STANDARD_INPUT ? fstatSync(0) : await stat(path)
+    return await (path === STANDARD_INPUT ? promisify(fstat)(0) : stat(path))
   } catch (error) {
     throw new CommandError(`cannot read the input: ${messageOf(error)}`)
   }
