@@ -23,7 +23,7 @@ async function damageAtFirst(
 ): Promise<CorruptLogError | null> {
   const { position } = segment.at(0)
   await log.make(log.path(0), flipped(segment.bytes, 8 * (position + 45)))
-  const listed = { path: log.path(0), baseOffset: 0, nextBaseOffset: null }
+  const listed = { path: log.path(0), baseOffset: 0, successor: null }
   const opened = await openSegment(log.fs, listed, { partition: PARTITION, mode: 'read' })
   const stop = { position, reason, header: null }
   return provenDamage(opened, { stop, nextOffset: 0, limit: segment.bytes.length })

@@ -7,16 +7,16 @@ import { asProblem } from './found-problem.ts'
 import type { FoundProblem } from './found-problem.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
-import { io, offsetsOf, readHead } from './segment-file.ts'
-import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
+import { io, readHead } from './segment-file.ts'
+import type { OpenSegment, SegmentHead } from './segment-file.ts'
+import { offsetsOf } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
 
 /** A segment to be checked, and what is known about it from outside. */
 export interface SegmentTask {
   readonly fs: FileSystem
   readonly partition: Partition
   readonly segment: ListedSegment
-  /** The next segment of the log; undefined for the last. */
-  readonly successor: ListedSegment | undefined
   /** The offset before which everything is durable, by a writer in this process; Infinity where there is none. */
   readonly bound: number
   /** Asks for it again, once the size of the file is known. */
@@ -41,7 +41,7 @@ export interface ExpectedEnd {
 export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promise<ExpectedEnd> {
   const { segment, bound } = task
   const { path, baseOffset } = opened.head
-  const successor = task.successor === undefined ? undefined : await successorHead(task, task.successor)
+  const successor = segment.successor === null ? undefined : await successorHead(task, segment.successor)
   const fileBytes = await io('read the size of', path, () => opened.handle.size())
   const none = { fileBytes, end: fileBytes, link: null, problem: null }
   if (successor === undefined) {
@@ -49,7 +49,7 @@ export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promi
     const ceiling = bound === Infinity ? task.durableBound() : bound
     return { ...none, mustReach: bound === Infinity ? null : bound, ceiling }
   }
-  const ceiling = segment.nextBaseOffset ?? Infinity
+  const ceiling = segment.successor?.baseOffset ?? Infinity
   if (successor === null) return { ...none, mustReach: ceiling, ceiling }
   const link = successor.open.previous
   if (link?.baseOffset === baseOffset) return { ...none, end: link.end, mustReach: ceiling, ceiling, link }

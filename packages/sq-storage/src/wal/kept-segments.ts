@@ -5,25 +5,53 @@
 import { join } from 'node:path'
 import type { SegmentDirectory } from './segment-directory.ts'
 import { io } from './segment-file.ts'
-import type { ListedSegment } from './segment-file.ts'
-import { keptName } from './segment.ts'
+import type { ListedSegment } from './segment-listing.ts'
+import { isKeptName, keptName } from './segment.ts'
 
 const CHUNK_BYTES = 256 * 1024
 
-/** Takes a segment out of the log, whatever it holds, in one step. Returns the path that it has now. */
-export async function keepInstead(directory: SegmentDirectory, segment: ListedSegment): Promise<string> {
-  const path = await freePath(directory, segment)
-  await directory.setAside(segment.path, path)
-  return path
-}
+/** Keeps segments of one log, whose lock the caller holds: nobody else makes names of these files meanwhile. */
+export class KeptSegments {
+  readonly #directory: SegmentDirectory
+  /** The names of kept segments, those that were there before and those made since. */
+  readonly #names: Set<string>
 
-/** Copies a segment. Returns the path of the copy, which has this name only when it is whole. */
-export async function keepCopy(directory: SegmentDirectory, segment: ListedSegment): Promise<string> {
-  const path = await freePath(directory, segment)
-  await directory.removeUnfinished()
-  await copy(directory, segment.path)
-  await directory.finish(path)
-  return path
+  private constructor(directory: SegmentDirectory, names: Set<string>) {
+    this.#directory = directory
+    this.#names = names
+  }
+
+  /** Lists the directory, once. Rejects with `WalIoError`. */
+  static async open(directory: SegmentDirectory): Promise<KeptSegments> {
+    const { fs, path } = directory
+    const names = await io('list', path, () => fs.readdir(path))
+    return new KeptSegments(directory, new Set(names.filter(isKeptName)))
+  }
+
+  /** Takes a segment out of the log, whatever it holds, in one step. Returns the path that it has now. */
+  async keepInstead(segment: ListedSegment): Promise<string> {
+    const path = this.#freePath(segment)
+    await this.#directory.setAside(segment.path, path)
+    return path
+  }
+
+  /** Copies a segment. Returns the path of the copy, which has this name only when it is whole. */
+  async keepCopy(segment: ListedSegment): Promise<string> {
+    const path = this.#freePath(segment)
+    await this.#directory.removeUnfinished()
+    await copy(this.#directory, segment.path)
+    await this.#directory.finish(path)
+    return path
+  }
+
+  /** A path that no file has. */
+  #freePath({ baseOffset }: ListedSegment): string {
+    let nth = 1
+    while (this.#names.has(keptName(baseOffset, nth))) nth++
+    const name = keptName(baseOffset, nth)
+    this.#names.add(name)
+    return join(this.#directory.path, name)
+  }
 }
 
 async function copy({ fs, unfinishedPath }: SegmentDirectory, from: string): Promise<void> {
@@ -42,14 +70,5 @@ async function copy({ fs, unfinishedPath }: SegmentDirectory, from: string): Pro
     }
   } finally {
     await source.close()
-  }
-}
-
-/** A path that no file has. Nobody else makes such: the caller holds the partition's lock. */
-async function freePath({ fs, path }: SegmentDirectory, { baseOffset }: ListedSegment): Promise<string> {
-  const names = await io('list', path, () => fs.readdir(path))
-  for (let nth = 1; ; nth++) {
-    const name = keptName(baseOffset, nth)
-    if (!names.includes(name)) return join(path, name)
   }
 }

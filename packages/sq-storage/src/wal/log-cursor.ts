@@ -13,8 +13,10 @@ import { ProvenFrames } from './proven-frames.ts'
 import { ReadPlace } from './read-place.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import { SegmentScanner } from './scan.ts'
-import { io, isMissing, listSegmentFiles, MAX_LISTINGS, placeAfterHead } from './segment-file.ts'
-import type { ListedSegment, SegmentHead } from './segment-file.ts'
+import { io, placeAfterHead } from './segment-file.ts'
+import type { SegmentHead } from './segment-file.ts'
+import { Absences, listSegmentFiles, segmentHolding } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
 import type { Indexed } from './segment-index.ts'
 import type { HeldSegment } from './shared-files.ts'
 import type { SharedLog } from './shared-log.ts'
@@ -120,15 +122,16 @@ export class LogCursor {
     if (reading === null) return
     this.#reading = null
     // Behind the last segment there may be another one by now.
-    if (reading.segment.nextBaseOffset === null) this.#listed = []
+    if (reading.segment.successor === null) this.#listed = []
     await reading.opened.release()
   }
 
   /** Opens the segment that holds the next offset; null where the log has no segment. */
   async #enter(bound: number): Promise<Reading | null> {
-    for (let listings = 1; ; listings++) {
+    const absences = new Absences()
+    for (let isAgain = false; ; isAgain = true) {
       // The last of those that were listed before may have a successor by now, which says where it ends.
-      if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.nextBaseOffset === null) this.#listed = []
+      if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null) this.#listed = []
       const isListedNow = this.#listed.length === 0
       const segment = await this.#segmentAt(bound)
       if (segment === null) return null
@@ -136,8 +139,7 @@ export class LogCursor {
         return await this.#open(segment, { bound, isListedNow })
       } catch (error) {
         // What was deleted or replaced since it was listed may also look like damage: a new listing tells.
-        const isStale = isMissing(error) || (listings === 1 && isAboutSegments(error))
-        if (!isStale || listings === MAX_LISTINGS) throw error
+        if (isAgain || !isAboutSegments(error)) absences.allow(error)
         this.#listed = []
       }
     }
@@ -146,7 +148,7 @@ export class LogCursor {
   /** The segment of those listed that holds what is to be read next. */
   #listedFor(firstOffset: number): ListedSegment | undefined {
     const wanted = this.#place.nextToRead ?? firstOffset
-    return this.#listed.findLast(({ baseOffset }) => baseOffset <= wanted)
+    return segmentHolding(this.#listed, wanted)
   }
 
   async #segmentAt(bound: number): Promise<ListedSegment | null> {
@@ -172,8 +174,7 @@ export class LogCursor {
     { bound, isListedNow }: { bound: number; isListedNow: boolean },
   ): Promise<Reading> {
     const { fs, partition, shared, durableOnly } = this.#context
-    const { path } = segment
-    const successor = this.#listed[this.#listed.indexOf(segment) + 1]
+    const { path, successor } = segment
     const opened = await shared.files.hold(fs, segment, partition)
     try {
       const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf: this.#headOf, isListedNow }))
@@ -184,7 +185,7 @@ export class LogCursor {
       this.#place.enter(opened.head, start)
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
       // Where a successor or the writer says how far it is durable, nobody needs to guess.
-      const isProven = stated !== undefined || boundNow !== Infinity
+      const isProven = stated !== null || boundNow !== Infinity
       const proven = durableOnly && !isProven ? new ProvenFrames() : null
       return { segment, opened, scanner, limit, bound: boundNow, proven }
     } catch (error) {
@@ -258,7 +259,7 @@ export class LogCursor {
     try {
       const { stop } = scanner
       // What the successor, or the writer in this process, says there must be.
-      const known = Math.min(bound, segment.nextBaseOffset ?? Infinity)
+      const known = Math.min(bound, segment.successor?.baseOffset ?? Infinity)
       const here = stop !== null && nextOffset < known ? { stop, nextOffset, limit } : null
       const proven = here === null || here.stop.reason === null ? null : await provenDamage(opened, here)
       const damage = proven ?? (here === null || known === Infinity ? null : knownDamage(segment.path, here, known - 1))
@@ -279,7 +280,7 @@ export class LogCursor {
 
   /** Whether a segment that was read to its end is still the last: behind it the writer may have gone on meanwhile. */
   async #isOver({ segment, bound }: Reading): Promise<boolean> {
-    if (segment.nextBaseOffset !== null || bound !== Infinity || this.#suspect !== null) return false
+    if (segment.successor !== null || bound !== Infinity || this.#suspect !== null) return false
     const listed = await listSegmentFiles(this.#context.fs, this.#context.partition.directory)
     const isLast = listed.at(-1)?.baseOffset === segment.baseOffset
     this.#listed = isLast ? [] : listed

@@ -1,12 +1,12 @@
 /** Makes the report of a log out of what was found in its segments, and tells which repairs are possible. */
 import { join } from 'node:path'
+import { notesOnNames } from './directory-notes.ts'
 import type { Restoration } from './frame-restoration.ts'
-import type { LogNote, LogProblem, LogReport, PossibleRepair } from './log-report.ts'
+import type { LogProblem, LogReport, PossibleRepair } from './log-report.ts'
 import type { Partition } from './partition.ts'
 import type { SegmentFindings } from './segment-check.ts'
-import { isBeyondOffsets } from './segment-file.ts'
-import type { ListedSegment } from './segment-file.ts'
-import { isKeptName, LOCK_NAME, parseSegmentName, UNFINISHED_NAME } from './segment.ts'
+import { isBeyondOffsets } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
 
 /** All that was found of a log. */
 export interface LogFindings {
@@ -17,29 +17,32 @@ export interface LogFindings {
   readonly names: readonly string[]
   /** The offset before which everything is durable, by the writer in this process; Infinity where there is none. */
   readonly bound: number
+  /** The base offset of the first segment that is listed; null where none is. */
+  readonly listedFrom: number | null
 }
 
 export function describeLog(log: LogFindings): LogReport {
-  const { partition, segments, names, bound } = log
+  const { partition, segments, names, bound, listedFrom } = log
   const { topic, directory } = partition
+  const repairs = new PossibleRepairs(log)
   const problems = segments.flatMap((found, at) =>
-    found.problems.map(({ kind, damage }, nth) => ({ kind, ...damage, repairs: possibleRepairs(log, { at, nth }) })),
+    found.problems.map(({ kind, damage }, nth) => ({ kind, ...damage, repairs: repairs.of({ at, nth }) })),
   )
   return {
     topic,
     partition: partition.partition,
     directory,
-    firstOffset: BigInt(firstOffsetOf(segments)),
-    nextOffset: BigInt(nextOffsetOf(segments)),
+    firstOffset: BigInt(firstOffsetOf(log)),
+    nextOffset: BigInt(nextOffsetOf(log)),
     segments: segments.length,
-    records: recordsIn(segments),
+    records: segments.reduce((sum, { records }) => sum + records, 0),
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
     problems: [
       ...names.filter(isBeyondOffsets).map((name) => beyondOffsets(join(directory, name))),
-      ...(segments.length === 0 && bound > 0 && bound !== Infinity ? [allMissing(directory, bound)] : []),
+      ...(listedFrom === null && bound > 0 && bound !== Infinity ? [allMissing(directory, bound)] : []),
       ...problems,
     ],
-    notes: [...segments.flatMap(({ notes }) => notes), ...names.toSorted().flatMap((name) => noteOn(name, directory))],
+    notes: [...segments.flatMap(({ notes }) => notes), ...notesOnNames(names, directory)],
   }
 }
 
@@ -49,32 +52,47 @@ interface ProblemPlace {
   readonly nth: number
 }
 
-/** What can be done about a problem. The least costly comes first. */
-function possibleRepairs(log: LogFindings, { at, nth }: ProblemPlace): PossibleRepair[] {
-  const { segments } = log
-  const problem = segments[at]?.problems[nth]
-  if (problem === undefined) return []
-  const today = { firstOffset: BigInt(firstOffsetOf(segments)), nextOffset: BigInt(nextOffsetOf(segments)) }
-  const repairs: PossibleRepair[] = []
-  if (problem.restoration !== null) repairs.push({ kind: 'restore', ...today, readableRecordsLost: 0 })
-  // What another version wrote is not to be given up by one that cannot read it.
-  if (holdsUnsupported(log)) return repairs
-  if (canDropFrom(segments, { at, nth })) {
-    const readableRecordsLost = recordsIn(segments.slice(at)) - problem.recordsBefore
-    repairs.push({ kind: 'drop-from', ...today, nextOffset: problem.damage.firstOffset, readableRecordsLost })
-  }
-  const successor = segments[at + 1]
-  if (successor !== undefined) {
-    const readableRecordsLost = recordsIn(segments.slice(0, at + 1))
-    const firstOffset = BigInt(successor.segment.baseOffset)
-    repairs.push({ kind: 'drop-through', ...today, firstOffset, readableRecordsLost })
-  }
-  return repairs.toSorted((left, right) => left.readableRecordsLost - right.readableRecordsLost)
-}
+/** What can be done about the problems of a log. What it takes from all segments is gathered once. */
+class PossibleRepairs {
+  readonly #log: LogFindings
+  readonly #holdsUnsupported: boolean
+  /** How many records can be read before each segment, and in all. */
+  readonly #recordsBefore: number[] = [0]
 
-function holdsUnsupported({ segments, names }: LogFindings): boolean {
-  const problems = segments.flatMap((found) => found.problems)
-  return names.some(isBeyondOffsets) || problems.some(({ kind }) => kind === 'unsupported')
+  constructor(log: LogFindings) {
+    const { segments, names } = log
+    this.#log = log
+    this.#holdsUnsupported =
+      names.some(isBeyondOffsets) || segments.some(({ problems }) => problems.some(({ kind }) => kind === 'unsupported'))
+    let sum = 0
+    for (const { records } of segments) this.#recordsBefore.push((sum += records))
+  }
+
+  /** The repairs of a problem. The least costly comes first. */
+  of({ at, nth }: ProblemPlace): PossibleRepair[] {
+    const { segments } = this.#log
+    const problem = segments[at]?.problems[nth]
+    if (problem === undefined) return []
+    const today = { firstOffset: BigInt(firstOffsetOf(this.#log)), nextOffset: BigInt(nextOffsetOf(this.#log)) }
+    const repairs: PossibleRepair[] = []
+    if (problem.restoration !== null) repairs.push({ kind: 'restore', ...today, readableRecordsLost: 0 })
+    // What another version wrote is not to be given up by one that cannot read it.
+    if (this.#holdsUnsupported) return repairs
+    if (canDropFrom(this.#log, { at, nth })) {
+      const readableRecordsLost = this.#recordsUpTo(segments.length) - this.#recordsUpTo(at) - problem.recordsBefore
+      repairs.push({ kind: 'drop-from', ...today, nextOffset: problem.damage.firstOffset, readableRecordsLost })
+    }
+    const successor = segments[at + 1]
+    if (successor !== undefined) {
+      const firstOffset = BigInt(successor.segment.baseOffset)
+      repairs.push({ kind: 'drop-through', ...today, firstOffset, readableRecordsLost: this.#recordsUpTo(at + 1) })
+    }
+    return repairs.toSorted((left, right) => left.readableRecordsLost - right.readableRecordsLost)
+  }
+
+  #recordsUpTo(at: number): number {
+    return this.#recordsBefore[at] ?? 0
+  }
 }
 
 /**
@@ -82,13 +100,14 @@ function holdsUnsupported({ segments, names }: LogFindings): boolean {
  * or the one before, can be said to end; and the damage must not lie behind the segment's last record, where it would
  * stay.
  */
-function canDropFrom(segments: readonly SegmentFindings[], { at, nth }: ProblemPlace): boolean {
+function canDropFrom(log: LogFindings, { at, nth }: ProblemPlace): boolean {
+  const { segments } = log
   const found = segments[at]
   const problem = found?.problems[nth]
   if (found === undefined || problem === undefined || nth > 0 || problem.kind === 'unreadable') return false
-  const { baseOffset, nextBaseOffset } = found.segment
+  const { baseOffset, successor } = found.segment
   const { firstOffset } = problem.damage
-  if (firstOffset > nextOffsetOf(segments) || (nextBaseOffset !== null && firstOffset >= nextBaseOffset)) return false
+  if (firstOffset > nextOffsetOf(log) || (successor !== null && firstOffset >= successor.baseOffset)) return false
   const before = segments[at - 1]
   if (firstOffset > baseOffset || before === undefined) return true
   return before.problems.length === 0 && before.nextOffset === baseOffset
@@ -106,7 +125,7 @@ export function confirmProblem(log: LogFindings, problem: LogProblem): Confirmed
   for (const [at, { segment, problems }] of log.segments.entries()) {
     for (const [nth, { kind, damage, restoration }] of problems.entries()) {
       const isSame = kind === problem.kind && RANGE.every((field) => damage[field] === problem[field])
-      if (isSame) return { segment, restoration, repairs: possibleRepairs(log, { at, nth }) }
+      if (isSame) return { segment, restoration, repairs: new PossibleRepairs(log).of({ at, nth }) }
     }
   }
   return null
@@ -114,16 +133,12 @@ export function confirmProblem(log: LogFindings, problem: LogProblem): Confirmed
 
 const RANGE = ['path', 'from', 'to', 'firstOffset', 'lastOffset'] as const
 
-function firstOffsetOf(segments: readonly SegmentFindings[]): number {
-  return segments[0]?.segment.baseOffset ?? 0
+function firstOffsetOf({ segments, listedFrom }: LogFindings): number {
+  return segments[0]?.segment.baseOffset ?? listedFrom ?? 0
 }
 
-function nextOffsetOf(segments: readonly SegmentFindings[]): number {
-  return segments.at(-1)?.nextOffset ?? 0
-}
-
-function recordsIn(segments: readonly SegmentFindings[]): number {
-  return segments.reduce((sum, { records }) => sum + records, 0)
+function nextOffsetOf({ segments, listedFrom }: LogFindings): number {
+  return segments.at(-1)?.nextOffset ?? listedFrom ?? 0
 }
 
 function beyondOffsets(path: string): LogProblem {
@@ -136,12 +151,4 @@ function allMissing(directory: string, bound: number): LogProblem {
   const reason = 'it holds no segment, but its writer wrote some'
   const offsets = { firstOffset: 0n, lastOffset: BigInt(bound - 1) }
   return { kind: 'missing', path: directory, from: 0, to: 0, ...offsets, reason, repairs: [] }
-}
-
-function noteOn(name: string, directory: string): LogNote[] {
-  if (name === LOCK_NAME || name === UNFINISHED_NAME || parseSegmentName(name) !== null) return []
-  const file = { path: join(directory, name), from: 0, to: 0 }
-  return isKeptName(name)
-    ? [{ kind: 'kept', ...file, text: 'an earlier repair took it out of the log' }]
-    : [{ kind: 'strange', ...file, text: 'no name that a log makes' }]
 }

@@ -76,12 +76,18 @@ export type NoteKind = 'torn' | 'void' | 'mark' | 'kept' | 'strange'
 /** Something found that is no problem, where it is, and what it is in words. */
 export interface LogNote {
   readonly kind: NoteKind
+  /** The file; the directory where the note is about more than one. */
   readonly path: string
-  /** `[from, to)` are byte positions in the file; both 0 where the whole file is meant. */
+  /** `[from, to)` are byte positions in the file; both 0 where whole files are meant. */
   readonly from: number
   readonly to: number
   /** In words. */
   readonly text: string
+  /**
+   * How many files it is about: 1, but for `kept` and `strange`. The first 100 files of these kinds, by name, have a
+   * note each; one more note is about all others.
+   */
+  readonly files: number
 }
 
 /** A log as `verify` found it. */

@@ -6,7 +6,8 @@ import type { WalConfig } from '../config.ts'
 import { systemCode, WalIoError } from '../errors.ts'
 import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
-import { listNames, statDirectory } from './segment-file.ts'
+import { statDirectory } from './segment-file.ts'
+import { listNames } from './segment-listing.ts'
 import { LOCK_NAME, parseSegmentName } from './segment.ts'
 
 /**

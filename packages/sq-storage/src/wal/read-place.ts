@@ -6,7 +6,9 @@ import { frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
-import type { ListedSegment, SegmentHead } from './segment-file.ts'
+import type { SegmentHead } from './segment-file.ts'
+import { segmentFrom } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
 
 /** How far a segment was read: where to go on, and what to compare with what is found there. */
 interface Reached {
@@ -115,7 +117,7 @@ export class ReadPlace {
     const known = [place, recordsEnd].find(({ position }) => position === before.end)
     if (known !== undefined) return known.previousCrc === before.lastCrc
     // It ends behind what was read of it: with what else, if it is the same.
-    const segment = listed.find((candidate) => candidate.baseOffset === baseOffset)
+    const segment = segmentFrom(listed, baseOffset)
     return segment === undefined || (await headOf(segment)).frame.headerCrc === place.salt
   }
 
@@ -123,10 +125,9 @@ export class ReadPlace {
   async divergedFrom({ listed, headOf }: LogAsListed): Promise<number> {
     let offset = this.#next ?? 0
     for (const { baseOffset, salt } of this.#visited.toReversed()) {
-      const at = listed.findIndex((segment) => segment.baseOffset === baseOffset)
-      const segment = listed[at]
+      const segment = segmentFrom(listed, baseOffset)
       if (segment !== undefined && (await headOf(segment)).frame.headerCrc === salt) {
-        return Math.min(offset, listed[at + 1]?.baseOffset ?? offset)
+        return Math.min(offset, segment.successor?.baseOffset ?? offset)
       }
       offset = baseOffset
     }

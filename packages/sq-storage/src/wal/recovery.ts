@@ -29,8 +29,9 @@ import type { Partition } from './partition.ts'
 import { endOfContent, SegmentScanner } from './scan.ts'
 import { encodeSeal, SummaryBuilder } from './seal.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
-import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, verifyLink } from './segment-file.ts'
+import { giveUp, io, openSegment, placeAfterHead, verifyLink } from './segment-file.ts'
 import type { OpenSegment } from './segment-file.ts'
+import { listSegmentFiles } from './segment-listing.ts'
 import { summarize } from './segment-summary.ts'
 import { wallClockMs } from './wall-clock.ts'
 
@@ -93,7 +94,7 @@ async function openLast(
   let last: OpenSegment | null = null
   try {
     for (const segment of listed) {
-      const mode = segment.nextBaseOffset === null ? 'read-write' : 'read'
+      const mode = segment.successor === null ? 'read-write' : 'read'
       const opened = await openSegment(fs, segment, { partition, mode })
       const before: OpenSegment | null = last
       last = opened

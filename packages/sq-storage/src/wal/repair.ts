@@ -8,7 +8,7 @@ import { resolveConfig, show } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { ProblemChangedError } from '../errors.ts'
 import type { SegmentMaker } from './active-segment.ts'
-import { keepCopy, keepInstead } from './kept-segments.ts'
+import { KeptSegments } from './kept-segments.ts'
 import { confirmProblem } from './log-description.ts'
 import type { ConfirmedProblem, LogFindings } from './log-description.ts'
 import type { LogProblem, PossibleRepair, RepairKind } from './log-report.ts'
@@ -125,8 +125,9 @@ async function restore({ directory }: SegmentMaker, { problem: { segment, restor
 /** Oldest first, so that what is left is always the end of the log. */
 async function dropThrough({ directory }: SegmentMaker, { findings, problem }: Order): Promise<string[]> {
   const kept: string[] = []
+  const keeper = await KeptSegments.open(directory)
   for (const { segment } of findings.segments) {
-    if (segment.baseOffset <= problem.segment.baseOffset) kept.push(await keepInstead(directory, segment))
+    if (segment.baseOffset <= problem.segment.baseOffset) kept.push(await keeper.keepInstead(segment))
   }
   return kept
 }
@@ -135,9 +136,10 @@ async function dropThrough({ directory }: SegmentMaker, { findings, problem }: O
 async function dropFrom(maker: SegmentMaker, { findings, offset }: Order): Promise<string[]> {
   const kept: string[] = []
   const begin = async () => {
+    const keeper = await KeptSegments.open(maker.directory)
     for (const { segment } of findings.segments) {
-      const isWhollyBefore = segment.nextBaseOffset !== null && segment.nextBaseOffset <= offset
-      if (!isWhollyBefore) kept.push(await keepCopy(maker.directory, segment))
+      const isWhollyBefore = segment.successor !== null && segment.successor.baseOffset <= offset
+      if (!isWhollyBefore) kept.push(await keeper.keepCopy(segment))
     }
   }
   const nextOffset = findings.segments.at(-1)?.nextOffset ?? 0

@@ -7,10 +7,12 @@ import { checkOffset, resolveConfig, show } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
-import { io, listSegmentFiles } from './segment-file.ts'
-import type { ListedSegment } from './segment-file.ts'
-import { describeSegment, listSegments } from './segments.ts'
+import { io, statDirectory } from './segment-file.ts'
+import { indexOfSegment, listSegmentFiles, whileListed } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
+import { describeSegments } from './segments.ts'
 import type { SegmentInfo } from './segments.ts'
+import { sharedLog } from './shared-log.ts'
 
 /**
  * What of a log is to be kept: one limit or more. A segment goes when any of them says so and all older ones go. Only
@@ -40,10 +42,19 @@ export async function listExpired(
   { policy, nowMs }: { policy: RetentionPolicy; nowMs: number },
 ): Promise<SegmentInfo[]> {
   const checked = checkPolicy(policy)
-  const last = (await listSegments(fs, config, topic, partition)).at(-1)
-  const keepFrom = Number((last?.state === 'sealed' ? last.nextOffset : last?.baseOffset) ?? 0n)
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
-  return findExpired(fs, located, { policy: checked, keepFrom, nowMs })
+  const { identity } = await statDirectory(fs, located.directory)
+  const context = { partition: located, durableBound: () => sharedLog(identity).durableBound }
+  return whileListed(
+    () => listSegmentFiles(fs, located.directory),
+    async (listed) => {
+      let keepFrom = 0
+      for await (const last of describeSegments(fs, listed.slice(-1), context)) {
+        keepFrom = Number(last.state === 'sealed' ? last.nextOffset : last.baseOffset)
+      }
+      return expiredAmong(fs, listed, { partition: located, policy: checked, keepFrom, nowMs })
+    },
+  )
 }
 
 /** A copy of a policy that is good. Throws a `TypeError` or `RangeError` that names the option and the value. */
@@ -81,20 +92,30 @@ export async function findExpired(
   { policy, keepFrom, nowMs }: { policy: RetentionPolicy; keepFrom: number; nowMs: number },
 ): Promise<SegmentInfo[]> {
   const listed = await listSegmentFiles(fs, partition.directory)
-  const files: { segment: ListedSegment; fileBytes: number }[] = []
-  for (const segment of listed) {
-    const { sizeBytes } = await io('look at', segment.path, () => fs.stat(segment.path))
-    files.push({ segment, fileBytes: sizeBytes })
-  }
-  let totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0)
+  return expiredAmong(fs, listed, { partition, policy, keepFrom, nowMs })
+}
+
+interface Judgement {
+  readonly partition: Partition
+  readonly policy: RetentionPolicy
+  readonly keepFrom: number
+  readonly nowMs: number
+}
+
+async function expiredAmong(
+  fs: FileSystem,
+  listed: readonly ListedSegment[],
+  { partition, policy, keepFrom, nowMs }: Judgement,
+): Promise<SegmentInfo[]> {
+  const fileBytes: number[] = []
+  for (const { path } of listed) fileBytes.push((await io('look at', path, () => fs.stat(path))).sizeBytes)
+  let totalBytes = fileBytes.reduce((sum, bytes) => sum + bytes, 0)
+  const old = listed.slice(0, indexOfSegment(listed, keepFrom - 1) + 1)
   const expired: SegmentInfo[] = []
-  for (const [at, { segment, fileBytes }] of files.entries()) {
-    if (segment.baseOffset >= keepFrom) break
-    const context = { partition, durableBound: () => Infinity }
-    const described = await describeSegment(fs, { segment, successor: listed[at + 1] }, context)
+  for await (const described of describeSegments(fs, old, { partition, durableBound: () => Infinity })) {
     if (!hasExpired(described, { policy, totalBytes, nowMs })) break
+    totalBytes -= fileBytes[expired.length] ?? 0
     expired.push(described)
-    totalBytes -= fileBytes
   }
   return expired
 }

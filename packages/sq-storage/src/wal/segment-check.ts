@@ -16,8 +16,10 @@ import { decodeRecords } from './record.ts'
 import { endOfContent, findFrame, findProof, SegmentScanner } from './scan.ts'
 import type { ScanStop } from './scan.ts'
 import { encodeSealBody, SummaryBuilder } from './seal.ts'
-import { giveUp, io, offsetsOf, openSegment, placeAfterHead } from './segment-file.ts'
-import type { ListedSegment, OpenSegment } from './segment-file.ts'
+import { giveUp, io, openSegment, placeAfterHead } from './segment-file.ts'
+import type { OpenSegment } from './segment-file.ts'
+import { offsetsOf } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
 import { summarize } from './segment-summary.ts'
 
 /** What a segment file holds. */
@@ -259,7 +261,7 @@ class SegmentCheck {
   }
 
   async #noteVoid(from: number): Promise<void> {
-    if (this.#segment.nextBaseOffset === null || from >= this.#end.fileBytes) return
+    if (this.#segment.successor === null || from >= this.#end.fileBytes) return
     const to = await this.#contentEnd(from)
     if (to === from) return
     this.#note('void', { from, to }, 'what a failed write or a truncation left behind the end of its segment')
@@ -272,7 +274,7 @@ class SegmentCheck {
   }
 
   #note(kind: NoteKind, { from, to }: { from: number; to: number }, text: string): void {
-    this.#notes.push({ kind, path: this.#path, from, to, text })
+    this.#notes.push({ kind, path: this.#path, from, to, text, files: 1 })
   }
 
   /** Reports damage from the next offset on; one that is less says that no record is concerned. */

@@ -7,16 +7,8 @@ import { SegmentBytes } from '../testing/segment-bytes.ts'
 import { FrameType } from './frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import { locatePartition } from './partition.ts'
-import {
-  io,
-  listSegmentFiles,
-  openSegment,
-  placeAfterHead,
-  readHead,
-  statDirectory,
-  verifyLink,
-} from './segment-file.ts'
-import type { ListedSegment } from './segment-file.ts'
+import { io, openSegment, placeAfterHead, readHead, statDirectory, verifyLink } from './segment-file.ts'
+import type { ListedSegment } from './segment-listing.ts'
 
 const PARTITION = locatePartition('/data', 'orders', 0)
 
@@ -27,8 +19,8 @@ beforeEach(async () => {
   await log.fs.mkdir(log.directory)
 })
 
-function listed(baseOffset: number, nextBaseOffset: number | null = null): ListedSegment {
-  return { path: log.path(baseOffset), baseOffset, nextBaseOffset }
+function listed(baseOffset: number, successor: ListedSegment | null = null): ListedSegment {
+  return { path: log.path(baseOffset), baseOffset, successor }
 }
 
 /** Makes the file of a segment, and opens it. */
@@ -43,44 +35,6 @@ async function caught(action: Promise<unknown>): Promise<unknown> {
     (error: unknown) => error,
   )
 }
-
-describe('listSegmentFiles', () => {
-  it('tells the segments by base offset, each with the next', async () => {
-    for (const base of [2 ** 33, 0, 7]) await log.make(log.path(base), Buffer.alloc(0))
-    expect(await listSegmentFiles(log.fs, log.directory)).toEqual([listed(0, 7), listed(7, 2 ** 33), listed(2 ** 33)])
-  })
-
-  it('ignores every other name', async () => {
-    for (const name of ['lock', 'next.tmp', '0.wal', '00000000000000000000.wal.bak']) {
-      await log.make(`${log.directory}/${name}`, Buffer.alloc(0))
-    }
-    expect(await listSegmentFiles(log.fs, log.directory)).toEqual([])
-  })
-
-  it.each(['00009007199254740992.wal', '99999999999999999999.wal'])(
-    'refuses %s, whose offset is too large',
-    async (name) => {
-      await log.make(`${log.directory}/${name}`, Buffer.alloc(0))
-      const error = await caught(listSegmentFiles(log.fs, log.directory))
-      expect(error).toBeInstanceOf(UnsupportedFormatError)
-      expect(error).toMatchObject({ path: `${log.directory}/${name}`, position: 0 })
-    },
-  )
-
-  it.each(['ENOENT', 'ENOTDIR'])('rejects with LogNotFoundError for %s', async (code) => {
-    log.fs.faults.failNext('readdir', code)
-    const error = await caught(listSegmentFiles(log.fs, log.directory))
-    expect(error).toBeInstanceOf(LogNotFoundError)
-    expect(error).toMatchObject({ code: 'SQ_WAL_NOT_FOUND', path: log.directory })
-  })
-
-  it('rejects with WalIoError for anything else', async () => {
-    log.fs.faults.failNext('readdir', 'EACCES')
-    const error = await caught(listSegmentFiles(log.fs, log.directory))
-    expect(error).toBeInstanceOf(WalIoError)
-    expect(error).toMatchObject({ path: log.directory, cause: { code: 'EACCES' } })
-  })
-})
 
 describe('statDirectory', () => {
   it('tells the directory, and that there is none', async () => {
@@ -144,7 +98,7 @@ describe('openSegment', () => {
       end,
     ],
   ])('refuses a file %s, and closes it', async (_, bytes, reason, to) => {
-    const error = await caught(open(bytes, listed(0, 10)))
+    const error = await caught(open(bytes, listed(0, listed(10))))
     expect(error).toBeInstanceOf(CorruptLogError)
     expect(error).toMatchObject({ path: log.path(0), from: 0, to, firstOffset: 0n, lastOffset: 9n, reason })
     expect(log.fs.openHandles).toBe(0)
@@ -214,7 +168,7 @@ function commits(): SegmentBytes {
 
 /** Checks a segment against a successor that states this of it. */
 async function check(segment: SegmentBytes, previous: SegmentLink | null, bytes: Buffer = segment.bytes) {
-  const opened = await open(bytes, listed(0, 2))
+  const opened = await open(bytes, listed(0, listed(2)))
   await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous }).bytes)
   return verifyLink(opened, await readHead(log.fs, listed(2), PARTITION))
 }
@@ -237,7 +191,7 @@ describe('verifyLink', () => {
   })
 
   it('reads no more than one frame header of a segment', async () => {
-    const opened = await open(commits().bytes, listed(0, 2))
+    const opened = await open(commits().bytes, listed(0, listed(2)))
     await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous: commits().link }).bytes)
     const successor = await readHead(log.fs, listed(2), PARTITION)
     const read = vi.spyOn(opened.handle, 'read')
@@ -292,7 +246,7 @@ describe('verifyLink', () => {
   })
 
   it.each(['read', 'size'] as const)('names the segment where its %s fails', async (operation) => {
-    const opened = await open(commits().bytes, listed(0, 2))
+    const opened = await open(commits().bytes, listed(0, listed(2)))
     await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous: link }).bytes)
     const successor = await readHead(log.fs, listed(2), PARTITION)
     log.fs.faults.failNext(operation, 'EIO')

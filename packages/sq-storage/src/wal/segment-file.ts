@@ -1,8 +1,7 @@
 /**
- * Segment files as they stand in a partition's directory: listed, opened, and checked against their successors. It
- * reads only; `active-segment.ts` makes and writes them.
+ * Segment files: opened, and checked against their successors. It reads only; `active-segment.ts` makes and writes them,
+ * and `segment-listing.ts` lists them.
  */
-import { join } from 'node:path'
 import type { FileHandle, FileStat, FileSystem, OpenMode } from '@sq/sim'
 import { CorruptLogError, isError, LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
 import { checksum, decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, FrameType, nextOffsetAfter, unknownInFrame } from './frame.ts'
@@ -10,15 +9,9 @@ import type { FrameHeader, FramePlace } from './frame.ts'
 import { decodeOpenBody, MAX_HEAD_BYTES } from './open-frame.ts'
 import type { OpenBody, SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
-import { decodeSegmentHeader, FORMAT_VERSION, parseSegmentName, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
-
-/** A segment as its name in the directory tells. */
-export interface ListedSegment {
-  readonly path: string
-  readonly baseOffset: number
-  /** Base offset of the next segment; null for the last. */
-  readonly nextBaseOffset: number | null
-}
+import { decodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from './segment.ts'
+import { missingAsNotFound, offsetsOf } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
 
 /** The segment header and OPEN of a file, verified. */
 export interface SegmentHead {
@@ -37,75 +30,11 @@ export interface OpenSegment {
   readonly head: SegmentHead
 }
 
-/** The segments of a partition by base offset. Files of any other name are ignored. */
-export async function listSegmentFiles(fs: FileSystem, directory: string): Promise<ListedSegment[]> {
-  const names = await listNames(fs, directory)
-  const beyond = names.find(isBeyondOffsets)
-  if (beyond !== undefined) {
-    throw new UnsupportedFormatError({ path: join(directory, beyond), position: 0, found: 'a base offset over 2^53 - 1' })
-  }
-  return segmentsAmong(names, directory)
-}
-
-/** How often a log is listed anew when a file is gone that was listed just now. */
-export const MAX_LISTINGS = 16
-
-/** Does something with the segments that are listed; again, with a new listing, where one of them is gone by then. */
-export async function whileListed<T>(
-  list: () => Promise<ListedSegment[]>,
-  action: (listed: ListedSegment[]) => Promise<T>,
-): Promise<T> {
-  for (let listings = 1; ; listings++) {
-    const listed = await list()
-    try {
-      return await action(listed)
-    } catch (error) {
-      if (!isMissing(error) || listings === MAX_LISTINGS) throw error
-    }
-  }
-}
-
-/** Whether a file was not there. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof WalIoError && systemCode(error.cause) === 'ENOENT'
-}
-
-/** All names in a partition's directory. Rejects with `LogNotFoundError` where there is none. */
-export function listNames(fs: FileSystem, directory: string): Promise<string[]> {
-  return missingAsNotFound(directory, () => fs.readdir(directory))
-}
-
-/** Whether a name is a segment's, of offsets that this version does not know. */
-export function isBeyondOffsets(name: string): boolean {
-  const baseOffset = parseSegmentName(name)
-  return baseOffset !== null && !Number.isSafeInteger(baseOffset)
-}
-
-/** The segments among the names in a directory, by base offset; those beyond all offsets are left out. */
-export function segmentsAmong(names: readonly string[], directory: string): ListedSegment[] {
-  const bases = names.flatMap((name) => parseSegmentName(name) ?? []).filter(Number.isSafeInteger)
-  bases.sort((left, right) => left - right)
-  return bases.map((baseOffset, index) => ({
-    path: join(directory, segmentName(baseOffset)),
-    baseOffset,
-    nextBaseOffset: bases[index + 1] ?? null,
-  }))
-}
-
 /** The partition's directory, which every writer makes. Rejects with `LogNotFoundError` where there is none. */
 export async function statDirectory(fs: FileSystem, directory: string): Promise<FileStat> {
   const stat = await missingAsNotFound(directory, () => fs.stat(directory))
   if (stat.kind !== 'directory') throw new LogNotFoundError(directory)
   return stat
-}
-
-async function missingAsNotFound<T>(directory: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action()
-  } catch (error) {
-    const code = systemCode(error)
-    throw code === 'ENOENT' || code === 'ENOTDIR' ? new LogNotFoundError(directory) : new WalIoError('look at', directory, error)
-  }
 }
 
 /** Opens a segment and verifies its head: what it is, and that it is the one its name and directory say. */
@@ -232,15 +161,6 @@ export async function verifyLink(
     throw wrong(`but the last frame ends before offset ${nextOffsetAfter(last)}, not ${successor.baseOffset}`)
   }
   return { link, last }
-}
-
-/** The offsets a segment holds, as far as the names in the directory tell. */
-export function offsetsOf(segment: ListedSegment): { firstOffset: bigint; lastOffset: bigint | null } {
-  const { baseOffset, nextBaseOffset } = segment
-  return {
-    firstOffset: BigInt(baseOffset),
-    lastOffset: nextBaseOffset === null ? null : BigInt(nextBaseOffset - 1),
-  }
 }
 
 /** Does something with a file, and says what and with which file if the file system refuses. */

@@ -8,7 +8,8 @@ import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { IndexEntry, SegmentSummary } from './seal.ts'
 import { io, placeAfterHead, verifyLink } from './segment-file.ts'
-import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
+import type { OpenSegment, SegmentHead } from './segment-file.ts'
+import type { ListedSegment } from './segment-listing.ts'
 import { readSummary, summarize } from './segment-summary.ts'
 
 /** How many segments' indexes are kept: of 64 MiB each, at some 60 KiB. */
@@ -39,7 +40,7 @@ interface StatedEnd {
 
 /** What is known of an ended segment, as long as it has this successor. */
 interface EndedSegment extends StatedEnd {
-  readonly nextBaseOffset: number | null
+  readonly nextBaseOffset: number
   readonly maxTimestampMs: number
 }
 
@@ -54,9 +55,9 @@ export class SegmentIndexes {
   knownBefore(timestampMs: number, listed: readonly ListedSegment[]): number {
     // Of segments that were deleted meanwhile nothing is kept for long.
     if (this.#ended.size > 2 * listed.length) this.#ended.clear()
-    const at = listed.findIndex(({ baseOffset, nextBaseOffset }) => {
+    const at = listed.findIndex(({ baseOffset, successor }) => {
       const known = this.#ended.get(baseOffset)
-      return known === undefined || known.nextBaseOffset !== nextBaseOffset || known.maxTimestampMs >= timestampMs
+      return known === undefined || known.nextBaseOffset !== successor?.baseOffset || known.maxTimestampMs >= timestampMs
     })
     return at === -1 ? listed.length : at
   }
@@ -111,8 +112,10 @@ export class SegmentIndexes {
     const known = this.#of(head.frame.headerCrc)
     const { index, maxTimestampMs } =
       last === null ? await known.upTo(Infinity, { segment, limit }) : await known.summary(segment, last)
-    const { baseOffset, nextBaseOffset } = listed
-    if (last !== null) this.#ended.set(baseOffset, { nextBaseOffset, maxTimestampMs, last, limit })
+    const { baseOffset, successor } = listed
+    if (last !== null && successor !== null) {
+      this.#ended.set(baseOffset, { nextBaseOffset: successor.baseOffset, maxTimestampMs, last, limit })
+    }
     if (last !== null && maxTimestampMs < timestampMs) return null
     const entry = index.findLast((indexed) => indexed.maxTimestampMs < timestampMs && indexed.position < limit)
     return head.baseOffset + (entry?.offsetDelta ?? 0)

@@ -24,7 +24,7 @@ beforeEach(() => {
 
 async function open(content: Buffer): Promise<OpenSegment> {
   await log.makeSegments({ baseOffset: 0, bytes: content })
-  const listed = { path: log.path(0), baseOffset: 0, nextBaseOffset: null }
+  const listed = { path: log.path(0), baseOffset: 0, successor: null }
   return openSegment(log.fs, listed, { partition: PARTITION, mode: 'read' })
 }
 

@@ -10,18 +10,10 @@ import type { Partition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { SegmentSummary } from './seal.ts'
-import {
-  giveUp,
-  io,
-  listSegmentFiles,
-  openSegment,
-  placeAfterHead,
-  readHead,
-  statDirectory,
-  verifyLink,
-  whileListed,
-} from './segment-file.ts'
-import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
+import { giveUp, io, openSegment, placeAfterHead, statDirectory, verifyLink } from './segment-file.ts'
+import type { OpenSegment, SegmentHead } from './segment-file.ts'
+import { listSegmentFiles, whileListed } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
 import { readSummary, summarize } from './segment-summary.ts'
 
 /** A segment of a log as it stands. */
@@ -58,28 +50,43 @@ export async function listSegments(
     () => listSegmentFiles(fs, located.directory),
     async (listed) => {
       const described: SegmentInfo[] = []
-      for (const [at, segment] of listed.entries()) {
-        described.push(await describeSegment(fs, { segment, successor: listed[at + 1] }, context))
-      }
+      for await (const segment of describeSegments(fs, listed, context)) described.push(segment)
       return described
     },
   )
 }
 
-/** A segment by its own frames or, where it has a successor, by what that one states of its end. */
-export async function describeSegment(
+/**
+ * The segments of a listing, in order, each by its own frames or, where it has a successor, by what that one states of
+ * its end. Every file is opened once, and at most two are open at a time.
+ */
+export async function* describeSegments(
   fs: FileSystem,
-  { segment, successor }: { segment: ListedSegment; successor: ListedSegment | undefined },
-  { partition, durableBound: bound }: { partition: Partition; durableBound: () => number },
-): Promise<SegmentInfo> {
-  const opened = await openSegment(fs, segment, { partition, mode: 'read' })
+  listed: readonly ListedSegment[],
+  { partition, durableBound }: { partition: Partition; durableBound: () => number },
+): AsyncGenerator<SegmentInfo, void, undefined> {
+  const open = (segment: ListedSegment): Promise<OpenSegment> => openSegment(fs, segment, { partition, mode: 'read' })
+  let next: OpenSegment | null = null
   try {
-    if (successor === undefined) return await describeLast(opened, bound)
-    const { last } = await verifyLink(opened, await readHead(fs, successor, partition))
-    return infoOf(opened.head, { last, summary: await readSummary(opened, last), state: 'healed' })
+    for (const segment of listed) {
+      const opened: OpenSegment = next ?? (await open(segment))
+      next = null
+      try {
+        if (segment.successor !== null) next = await open(segment.successor)
+        yield await (next === null ? describeLast(opened, durableBound) : describeEnded(opened, next.head))
+      } finally {
+        await giveUp(opened.handle)
+      }
+    }
   } finally {
-    await giveUp(opened.handle)
+    if (next !== null) await giveUp(next.handle)
   }
+}
+
+/** A segment that has a successor. */
+async function describeEnded(segment: OpenSegment, successor: SegmentHead): Promise<SegmentInfo> {
+  const { last } = await verifyLink(segment, successor)
+  return infoOf(segment.head, { last, summary: await readSummary(segment, last), state: 'healed' })
 }
 
 /** The last segment: nothing but its own frames tells where it ends. */

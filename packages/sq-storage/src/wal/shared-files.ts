@@ -5,7 +5,8 @@
 import type { FileSystem } from '@sq/sim'
 import type { Partition } from './partition.ts'
 import { giveUp, openSegment } from './segment-file.ts'
-import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
+import type { OpenSegment, SegmentHead } from './segment-file.ts'
+import type { ListedSegment } from './segment-listing.ts'
 
 /** A segment that is open, perhaps for others as well. */
 export interface HeldSegment extends OpenSegment {

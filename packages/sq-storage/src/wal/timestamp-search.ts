@@ -1,7 +1,9 @@
 /** Finds where in a log a time is reached, by the summaries and indexes of its segments. */
 import type { CursorContext } from './log-cursor.ts'
-import { io, listSegmentFiles, whileListed } from './segment-file.ts'
-import type { ListedSegment, OpenSegment } from './segment-file.ts'
+import { io } from './segment-file.ts'
+import type { OpenSegment } from './segment-file.ts'
+import { listSegmentFiles, whileListed } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
 
 /** How many segments are looked at together, at most: it is little to read, and much to wait for. */
 const MAX_TOGETHER = 8
@@ -76,7 +78,7 @@ class TimestampSearch {
 
   async #offsetIn(opened: OpenSegment, listed: ListedSegment): Promise<number | null> {
     const { fs, partition, shared } = this.#context
-    const successor = this.#listed[this.#listed.indexOf(listed) + 1]
+    const { successor } = listed
     const headOf = (segment: ListedSegment) => shared.files.head(fs, segment, partition)
     // Should the log be truncated meanwhile, whoever reads from here on will notice: no need to look again at each.
     const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf, isListedNow: true }))

@@ -21,8 +21,10 @@ import { sliceRecords } from './record.ts'
 import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
-import { giveUp, io, listSegmentFiles, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
-import type { ListedSegment, OpenSegment, SegmentHead } from './segment-file.ts'
+import { giveUp, io, openSegment, placeAfterHead, readHead, verifyLink } from './segment-file.ts'
+import type { OpenSegment, SegmentHead } from './segment-file.ts'
+import { indexOfSegment, listSegmentFiles } from './segment-listing.ts'
+import type { ListedSegment } from './segment-listing.ts'
 import { summarize } from './segment-summary.ts'
 
 /** What is left of a log that was truncated, as far as it is to be written. */
@@ -48,7 +50,7 @@ export async function truncateLog(
 ): Promise<TruncatedLog> {
   const { directory, partition } = maker
   const log: Log = { fs: directory.fs, partition, listed: await listSegmentFiles(directory.fs, directory.path) }
-  const at = log.listed.findLastIndex(({ baseOffset }) => baseOffset <= offset)
+  const at = indexOfSegment(log.listed, offset)
   const segment = log.listed[at]
   if (segment === undefined || offset > nextOffset) {
     const firstOffset = log.listed[0]?.baseOffset ?? nextOffset

@@ -805,14 +805,14 @@ const READING: readonly Defect[] = [
   {
     name: 'a reader takes the last segment it knew of for the last',
     file: `${WAL}/log-cursor.ts`,
-    find: '?.nextBaseOffset === null) this.#listed = []',
-    replace: '?.nextBaseOffset === -1) this.#listed = []',
+    find: '?.successor === null) this.#listed = []',
+    replace: '?.successor?.baseOffset === -1) this.#listed = []',
   },
   {
     name: 'a reader takes segments that were replaced for damaged',
     file: `${WAL}/log-cursor.ts`,
-    find: 'isMissing(error) || (listings === 1 && isAboutSegments(error))',
-    replace: 'isMissing(error)',
+    find: 'if (isAgain || !isAboutSegments(error)) absences',
+    replace: 'absences',
   },
   {
     name: 'a reader does not look again behind what it opened before',

@@ -112,7 +112,8 @@ function describeOffsets(firstOffset: bigint, lastOffset: bigint | null): string
   return lastOffset < firstOffset ? 'none' : `${firstOffset}-${lastOffset}`
 }
 
-function describeNote({ path, from, to, text }: LogNote): string {
+function describeNote({ path, from, to, text, files }: LogNote): string {
+  if (files > 1) return text
   const name = visible(basename(path))
   return to === 0 ? `${name}: ${text}` : `${name}, bytes ${from}-${to}: ${text}`
 }

@@ -1,0 +1,48 @@
+/** What `verify` tells of the files in a partition's directory that are not the log's. There may be very many. */
+import { join } from 'node:path'
+import type { LogNote } from './log-report.ts'
+import { isKeptName, LOCK_NAME, parseSegmentName, UNFINISHED_NAME } from './segment.ts'
+
+/** How many files of each kind are noted by name. */
+const MAX_NAMED = 100
+
+/** Notes on files by name, the first of each kind, and one note on the number of all others. */
+export function notesOnNames(names: readonly string[], directory: string): LogNote[] {
+  const kept = new FirstNames()
+  const strange = new FirstNames()
+  for (const name of names) {
+    if (name === LOCK_NAME || name === UNFINISHED_NAME || parseSegmentName(name) !== null) continue
+    if (isKeptName(name)) kept.add(name)
+    else strange.add(name)
+  }
+  return [
+    ...notesOn(kept, { kind: 'kept', directory, text: 'an earlier repair took it out of the log', others: 'kept by repairs' }),
+    ...notesOn(strange, { kind: 'strange', directory, text: 'no name that a log makes', others: 'of no name that a log makes' }),
+  ]
+}
+
+function notesOn(
+  { first, count }: FirstNames,
+  { kind, directory, text, others }: { kind: LogNote['kind']; directory: string; text: string; others: string },
+): LogNote[] {
+  const whole = { kind, from: 0, to: 0 }
+  const notes = first.map((name) => ({ ...whole, path: join(directory, name), text, files: 1 }))
+  const rest = count - first.length
+  if (rest > 0) notes.push({ ...whole, path: directory, text: `${rest} more files ${others}`, files: rest })
+  return notes
+}
+
+/** Counts names, and keeps the first of them in their order. */
+class FirstNames {
+  count = 0
+  readonly first: string[] = []
+
+  add(name: string): void {
+    this.count++
+    let at = this.first.length
+    while (at > 0 && name < (this.first[at - 1] ?? '')) at--
+    if (at === MAX_NAMED) return
+    this.first.splice(at, 0, name)
+    if (this.first.length > MAX_NAMED) this.first.pop()
+  }
+}

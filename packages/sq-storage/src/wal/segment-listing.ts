@@ -1,0 +1,143 @@
+/**
+ * The segments of a log, as the names in its directory tell them: each with its successor, found by binary search, and
+ * listed again where a file is gone by the time it is opened. It opens no segment; `segment-file.ts` does.
+ */
+import { join } from 'node:path'
+import type { FileSystem } from '@sq/sim'
+import { LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
+import { parseSegmentName, segmentName } from './segment.ts'
+
+/** A segment as its name in the directory tells. */
+export interface ListedSegment {
+  readonly path: string
+  readonly baseOffset: number
+  /** The next segment of the same listing; null for the last. */
+  readonly successor: ListedSegment | null
+}
+
+/** The segments of a partition by base offset. Files of any other name are ignored. */
+export async function listSegmentFiles(fs: FileSystem, directory: string): Promise<ListedSegment[]> {
+  const names = await listNames(fs, directory)
+  const beyond = names.find(isBeyondOffsets)
+  if (beyond !== undefined) {
+    throw new UnsupportedFormatError({ path: join(directory, beyond), position: 0, found: 'a base offset over 2^53 - 1' })
+  }
+  return segmentsAmong(names, directory)
+}
+
+/** All names in a partition's directory. Rejects with `LogNotFoundError` where there is none. */
+export function listNames(fs: FileSystem, directory: string): Promise<string[]> {
+  return missingAsNotFound(directory, () => fs.readdir(directory))
+}
+
+/** Does something with a partition's directory. A directory that is not there is a `LogNotFoundError`. */
+export async function missingAsNotFound<T>(directory: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    const code = systemCode(error)
+    throw code === 'ENOENT' || code === 'ENOTDIR' ? new LogNotFoundError(directory) : new WalIoError('look at', directory, error)
+  }
+}
+
+/** Whether a name is a segment's, of offsets that this version does not know. */
+export function isBeyondOffsets(name: string): boolean {
+  const baseOffset = parseSegmentName(name)
+  return baseOffset !== null && !Number.isSafeInteger(baseOffset)
+}
+
+/** The segments among the names in a directory, by base offset, up to a last base offset. */
+export function segmentsAmong(
+  names: readonly string[],
+  directory: string,
+  lastBase: number = Number.MAX_SAFE_INTEGER,
+): ListedSegment[] {
+  const bases: number[] = []
+  for (const name of names) {
+    const baseOffset = parseSegmentName(name)
+    if (baseOffset !== null && baseOffset <= lastBase) bases.push(baseOffset)
+  }
+  bases.sort((left, right) => right - left)
+  const listed: ListedSegment[] = []
+  let successor: ListedSegment | null = null
+  for (const baseOffset of bases) {
+    successor = { path: join(directory, segmentName(baseOffset)), baseOffset, successor }
+    listed.push(successor)
+  }
+  return listed.toReversed()
+}
+
+/** The number, in its listing, of the segment that holds an offset: the last that begins at or before it; or -1. */
+export function indexOfSegment(listed: readonly ListedSegment[], offset: number): number {
+  let [from, to] = [0, listed.length]
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2)
+    const segment = listed[middle]
+    if (segment !== undefined && segment.baseOffset <= offset) from = middle + 1
+    else to = middle
+  }
+  return from - 1
+}
+
+/** The segment of a listing that holds an offset. */
+export function segmentHolding(listed: readonly ListedSegment[], offset: number): ListedSegment | undefined {
+  return listed[indexOfSegment(listed, offset)]
+}
+
+/** The segment of a listing that begins with an offset. */
+export function segmentFrom(listed: readonly ListedSegment[], baseOffset: number): ListedSegment | undefined {
+  const segment = segmentHolding(listed, baseOffset)
+  return segment?.baseOffset === baseOffset ? segment : undefined
+}
+
+/** The offsets a segment holds, as far as the names in the directory tell. */
+export function offsetsOf({ baseOffset, successor }: ListedSegment): { firstOffset: bigint; lastOffset: bigint | null } {
+  return { firstOffset: BigInt(baseOffset), lastOffset: successor === null ? null : BigInt(successor.baseOffset - 1) }
+}
+
+/** How often one file may be listed and not be there. */
+export const MAX_ABSENCES = 16
+/** How often the segment to be looked at next may have been deleted since it was listed. */
+export const MAX_OVERTAKEN = 1000
+
+/**
+ * Decides whether to list a log again where a file was gone. A writer that deletes old segments takes away one file
+ * after another, and each time the log that is left is a later one: listing it again is progress. A file that is
+ * listed again and again and is never there is a fault of the file system.
+ *
+ * It ends for certain: after `MAX_ABSENCES` of one file in succession, and after `MAX_OVERTAKEN` in all.
+ */
+export class Absences {
+  #path = ''
+  #inSuccession = 0
+  #inAll = 0
+
+  /** Throws the error, unless it says that a file was not there and the log is to be listed again. */
+  allow(error: unknown): void {
+    if (!isMissing(error)) throw error
+    this.#inSuccession = error.path === this.#path ? this.#inSuccession + 1 : 1
+    this.#path = error.path
+    if (this.#inSuccession === MAX_ABSENCES || ++this.#inAll === MAX_OVERTAKEN) throw error
+  }
+}
+
+/** Does something with the segments that are listed; again, with a new listing, where one of them is gone by then. */
+export async function whileListed<T>(
+  list: () => Promise<ListedSegment[]>,
+  action: (listed: ListedSegment[]) => Promise<T>,
+): Promise<T> {
+  const absences = new Absences()
+  for (;;) {
+    const listed = await list()
+    try {
+      return await action(listed)
+    } catch (error) {
+      absences.allow(error)
+    }
+  }
+}
+
+/** Whether a file was not there. */
+export function isMissing(error: unknown): error is WalIoError {
+  return error instanceof WalIoError && systemCode(error.cause) === 'ENOENT'
+}
