@@ -201,7 +201,8 @@ export class OffsetOutOfRangeError extends WalError {
  * this error: they were in the log when they were read.
  *
  * A reader in another process knows only what it finds there: a last segment that has become shorter than what it read,
- * say. If it comes while the truncation is half-way, it is told a later offset than the one that the log will end at.
+ * say. All records before `offset` are in the log as they were; of those behind it some may be, too, where many commits
+ * of one segment are gone. If it comes while the truncation is half-way, it is told a later offset than the one that the log will end at.
  * If the truncation is inside a commit, it is told the offset that the commit begins with, though the records before
  * the cut are in the log as they were. Where the segment in which the log was cut is deleted by then, nothing is left
  * to compare with: it is told what was deleted instead (`SQ_WAL_OFFSET_OUT_OF_RANGE`). Who must hold what the log holds

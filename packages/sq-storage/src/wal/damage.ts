@@ -3,10 +3,11 @@ import { CorruptLogError } from '../errors.ts'
 import { frameEnd } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import type { Partition } from './partition.ts'
-import { findProof } from './scan.ts'
+import { findProof, SegmentScanner } from './scan.ts'
 import type { ScanStop } from './scan.ts'
 import { io } from './segment-file.ts'
-import type { OpenSegment, SegmentHead } from './segment-file.ts'
+import type { OpenSegment } from './segment-file.ts'
+import type { ListedSegment } from './segment-listing.ts'
 
 /** A place in a segment where the next frame did not verify, with whole frames up to `nextOffset` before it. */
 export interface Break {
@@ -51,6 +52,44 @@ export function knownDamage(
   })
 }
 
+/** A segment that is read. */
+export interface Scanned {
+  readonly segment: ListedSegment
+  readonly opened: OpenSegment
+  /** Where its bytes end, as far as is known by now. */
+  readonly limit: number
+  /** The offset to stop before: what was durable when the limit was read. */
+  readonly bound: number
+}
+
+/** The damage where a scan has ended: the file proves that there was more, or the successor or the writer says so. */
+export async function damageAt(
+  scanned: Scanned & { readonly scanner: SegmentScanner },
+): Promise<{ error: CorruptLogError; isProven: boolean } | null> {
+  const { segment, opened, scanner, limit, bound } = scanned
+  const { stop } = scanner
+  const { nextOffset } = scanner.place
+  const known = Math.min(bound, segment.successor?.baseOffset ?? Infinity)
+  if (stop === null || nextOffset >= known) return null
+  const here = { stop, nextOffset, limit }
+  const proven = stop.reason === null ? null : await provenDamage(opened, here)
+  if (proven !== null) return { error: proven, isProven: true }
+  return known === Infinity ? null : { error: knownDamage(segment.path, here, known - 1), isProven: false }
+}
+
+/** The first damage of a segment behind a place in it; null if there is none. */
+export async function damageFrom(place: FramePlace, scanned: Scanned): Promise<CorruptLogError | null> {
+  const { segment, opened, limit } = scanned
+  for (let suspect: number | null = null; ; ) {
+    const scanner = new SegmentScanner(opened.handle, { ...place, path: segment.path, limit })
+    while (scanner.stop === null) await io('read', segment.path, () => scanner.next())
+    const damage = await damageAt({ ...scanned, scanner })
+    // The bytes may have been written between the reading of them and of their proof.
+    if (damage === null || damage.error.from === suspect) return damage?.error ?? null
+    suspect = damage.error.from
+  }
+}
+
 /** The error for a RECORDS frame whose checksum verifies, but not as records. */
 export function notRecords(path: string, header: FrameHeader): CorruptLogError {
   return new CorruptLogError({
@@ -60,21 +99,6 @@ export function notRecords(path: string, header: FrameHeader): CorruptLogError {
     firstOffset: BigInt(header.baseOffset),
     lastOffset: BigInt(header.baseOffset + header.recordCount - 1),
     reason: `the frame verifies, but is not made of ${header.recordCount} records`,
-  })
-}
-
-/** The damage where a file is shorter than what was read of it. */
-export function shortenedSince(
-  head: SegmentHead,
-  { reached, limit }: { reached: FramePlace; limit: number },
-): CorruptLogError {
-  return new CorruptLogError({
-    path: head.path,
-    from: limit,
-    to: reached.position,
-    firstOffset: BigInt(head.baseOffset),
-    lastOffset: BigInt(reached.nextOffset - 1),
-    reason: `the file ends at ${limit}, after it was read up to ${reached.position}`,
   })
 }
 

@@ -128,7 +128,8 @@ export class FrameStream {
   /** Whether it is known without looking that there is nothing more by now: the writer of this thread says so. */
   get #isAtBound(): boolean {
     const cursor = this.#cursor
-    return !this.#isCut && cursor?.isReading === false && cursor.nextOffset === this.#context.shared.durableBound
+    if (this.#isCut || cursor === null || cursor.isReading || !cursor.isCompared) return false
+    return cursor.nextOffset === this.#context.shared.durableBound
   }
 
   /** The commits just made, for a stream that has kept up: without them, nothing. */
@@ -176,6 +177,9 @@ export class FrameStream {
       indexes: shared.indexes,
       get durableBound() {
         return durableBound()
+      },
+      get openings() {
+        return shared.openings
       },
     }
     const context = { fs, partition, shared: view, durableOnly }

@@ -28,6 +28,7 @@ async function* walked(from: number | null, durableBound: () => number): AsyncGe
   const shared = {
     files: new SharedFiles(),
     indexes: new SegmentIndexes(),
+    openings: 0,
     get durableBound() {
       return durableBound()
     },

@@ -4,16 +4,19 @@
  */
 import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, DivergedError, OffsetOutOfRangeError } from '../errors.ts'
-import { knownDamage, missingSegments, provenDamage, shortenedSince } from './damage.ts'
+import type { WalError } from '../errors.ts'
+import { damageAt, damageFrom, missingSegments } from './damage.ts'
+import type { Scanned } from './damage.ts'
 import { nextOffsetAfter } from './frame.ts'
-import type { Frame, FramePlace } from './frame.ts'
+import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import type { Partition } from './partition.ts'
 import { partOf } from './partial-frame.ts'
 import { ProvenFrames } from './proven-frames.ts'
 import { ReadPlace } from './read-place.ts'
+import type { LogAsListed } from './read-place.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import { SegmentScanner } from './scan.ts'
-import { io, placeAfterHead } from './segment-file.ts'
+import { frameHeaderAt, io, placeAfterHead } from './segment-file.ts'
 import type { SegmentHead } from './segment-file.ts'
 import { Absences, listSegmentFiles, segmentHolding } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
@@ -25,20 +28,15 @@ import type { SharedLog } from './shared-log.ts'
 export interface CursorContext {
   readonly fs: FileSystem
   readonly partition: Partition
-  readonly shared: Pick<SharedLog, 'durableBound' | 'files' | 'indexes'>
+  readonly shared: Pick<SharedLog, 'durableBound' | 'files' | 'indexes' | 'openings'>
   /** Whether a commit is left out as long as it may not be durable, for all that is known here. */
   readonly durableOnly: boolean
 }
 
 /** A segment that is being read. */
-interface Reading {
-  readonly segment: ListedSegment
+interface Reading extends Scanned {
   readonly opened: HeldSegment
   readonly scanner: SegmentScanner
-  /** Where its bytes end, as far as is known by now. */
-  readonly limit: number
-  /** The offset to stop before: what was durable when the limit was read. */
-  readonly bound: number
   /** Holds back what is not known to be durable; null where all is that is read, or where nobody minds. */
   readonly proven: ProvenFrames | null
 }
@@ -51,15 +49,28 @@ export class LogCursor {
   #reading: Reading | null = null
   /** What looked like damage once: the bytes may have been written between the reading of them and of their proof. */
   #suspect: CorruptLogError | null = null
+  /** How many writers this thread had opened when the place was last compared with the files. */
+  #comparedAfter: number
 
   readonly #headOf = (segment: ListedSegment): Promise<SegmentHead> => {
     const { fs, partition, shared } = this.#context
     return shared.files.head(fs, segment, partition)
   }
 
+  readonly #frameAt = async (segment: ListedSegment, position: number): Promise<FrameHeader | null> => {
+    const { fs, partition, shared } = this.#context
+    const held = await shared.files.hold(fs, segment, partition)
+    try {
+      return await frameHeaderAt(held, position)
+    } finally {
+      await held.release()
+    }
+  }
+
   constructor(context: CursorContext, from: number | null) {
     this.#context = context
     this.#place = new ReadPlace(from)
+    this.#comparedAfter = context.shared.openings
   }
 
   /** The next offset; null as long as nothing is known of a log that is read from its first. */
@@ -79,9 +90,12 @@ export class LogCursor {
       // Asked before the directory is listed: what is durable by now is in the segments that are listed.
       const bound = shared.durableBound
       const { nextOffset } = this
-      if (nextOffset !== null && nextOffset >= bound) {
+      if (nextOffset !== null && nextOffset > bound) {
         await this.close()
-        if (nextOffset > bound) throw await this.#beyond(bound)
+        throw await this.#beyond(bound)
+      }
+      if (nextOffset === bound && this.isCompared) {
+        await this.close()
         return []
       }
       this.#reading ??= await this.#enter(bound)
@@ -92,6 +106,14 @@ export class LogCursor {
       if (this.#reading === null && !isFromBefore && (await this.#isOver(reading))) return []
       isFromBefore = false
     }
+  }
+
+  /**
+   * Whether what was returned is known to be in the log: a writer that was opened since it was read may have found
+   * another one.
+   */
+  get isCompared(): boolean {
+    return !this.#place.hasReturned || this.#comparedAfter === this.#context.shared.openings
   }
 
   /** Whether a file is open. */
@@ -175,14 +197,16 @@ export class LogCursor {
   ): Promise<Reading> {
     const { fs, partition, shared, durableOnly } = this.#context
     const { path, successor } = segment
+    const { openings } = shared
     const opened = await shared.files.hold(fs, segment, partition)
     try {
       const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf: this.#headOf, isListedNow }))
       const limit = stated?.limit ?? (await io('read the size of', path, () => opened.handle.size()))
       // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
       const boundNow = bound === Infinity ? shared.durableBound : bound
-      const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit }, boundNow)
+      const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit }, segment, boundNow)
       this.#place.enter(opened.head, start)
+      this.#comparedAfter = openings
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
       // Where a successor or the writer says how far it is durable, nobody needs to guess.
       const isProven = stated !== null || boundNow !== Infinity
@@ -194,27 +218,33 @@ export class LogCursor {
     }
   }
 
-  /** Where to begin in a segment: where it was left, or, where it was not read before, close before the next offset. */
-  async #startIn(indexed: Indexed, bound: number): Promise<FramePlace> {
-    const { head } = indexed.segment
-    const reached = await this.#place.placeIn(head, { listed: this.#listed, headOf: this.#headOf })
-    if (reached === null) {
-      const next = this.nextOffset ?? head.baseOffset
-      return next === head.baseOffset ? placeAfterHead(head) : this.#context.shared.indexes.start(indexed, next)
-    }
-    const { limit, last } = indexed
-    if (reached !== 'diverged' && reached.position <= limit) return reached
-    if (reached === 'diverged' || last !== null) throw await this.#divergence()
-    if (bound !== Infinity) throw shortenedSince(head, { reached, limit })
-    // A truncation cuts off what an earlier one or a failure made void, and then removes the segment that said so.
-    throw this.#divergedFrom(await this.#endOf(indexed))
+  /** The segments as they are listed by now, for what is to be compared with them. */
+  #asListed(listed: readonly ListedSegment[]): LogAsListed {
+    return { listed, headOf: this.#headOf, frameAt: this.#frameAt }
   }
 
-  /** The offset behind what is there of a segment. */
-  async #endOf({ segment: { handle, head }, limit }: Indexed): Promise<number> {
-    const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
-    while (scanner.stop === null) await io('read', head.path, () => scanner.next())
-    return scanner.place.nextOffset
+  /** Where to begin in a segment: where it was left, or, where it was not read before, close before the next offset. */
+  async #startIn(indexed: Indexed, segment: ListedSegment, bound: number): Promise<FramePlace> {
+    const { head } = indexed.segment
+    const { limit } = indexed
+    const log = this.#asListed(this.#listed)
+    const reached = await this.#place.placeIn({ head, segment, limit }, log)
+    if (reached === 'diverged') throw await this.#whyGone(indexed, segment, bound)
+    if (reached !== null) return reached
+    const next = this.nextOffset ?? head.baseOffset
+    return next === head.baseOffset ? placeAfterHead(head) : this.#context.shared.indexes.start(indexed, next)
+  }
+
+  /**
+   * What it means that a segment is not what was read: another log, or damage, if there must be more than what is whole
+   * of it.
+   */
+  async #whyGone({ segment: opened, limit }: Indexed, segment: ListedSegment, bound: number): Promise<WalError> {
+    const log = this.#asListed(this.#listed)
+    const agreed = await this.#place.agreedPlaceIn(segment, limit, log)
+    const start = agreed?.salt === opened.head.frame.headerCrc ? agreed : placeAfterHead(opened.head)
+    const damage = await damageFrom(start, { segment, opened, limit, bound })
+    return damage ?? this.#divergence(agreed)
   }
 
   async #read(reading: Reading): Promise<readonly LocatedFrame[]> {
@@ -252,21 +282,17 @@ export class LogCursor {
 
   /** At the end of a segment, or of what can be read of it: is it as far as it must go? Gives what is known by that. */
   async #leave(reading: Reading): Promise<readonly LocatedFrame[]> {
-    const { segment, opened, scanner, limit, bound } = reading
+    const { segment, scanner } = reading
     let found: readonly LocatedFrame[] = []
     const { nextOffset } = scanner.place
     const firstOffset = this.#listed[0]?.baseOffset ?? segment.baseOffset
     try {
-      const { stop } = scanner
-      // What the successor, or the writer in this process, says there must be.
-      const known = Math.min(bound, segment.successor?.baseOffset ?? Infinity)
-      const here = stop !== null && nextOffset < known ? { stop, nextOffset, limit } : null
-      const proven = here === null || here.stop.reason === null ? null : await provenDamage(opened, here)
-      const damage = proven ?? (here === null || known === Infinity ? null : knownDamage(segment.path, here, known - 1))
-      if (damage !== null && this.#suspect?.from === damage.from && this.#suspect.path === damage.path) throw damage
-      this.#suspect = damage
+      const damage = await damageAt(reading)
+      const error = damage?.error ?? null
+      if (error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path) throw error
+      this.#suspect = error
       // What proves that there was more proves all before it.
-      if (proven !== null) found = await this.#pass(reading, reading.proven?.takeAll() ?? [])
+      if (damage?.isProven === true) found = await this.#pass(reading, reading.proven?.takeAll() ?? [])
     } finally {
       await this.close()
     }
@@ -303,15 +329,12 @@ export class LogCursor {
     })
   }
 
-  /** Finds from where on the log is another one than that which was read. */
-  async #divergence(): Promise<DivergedError> {
+  /** Finds from where on the log is another one than that which was read; `agreed` as `ReadPlace.divergedFrom`. */
+  async #divergence(agreed: FramePlace | null = null): Promise<DivergedError> {
     const { fs, partition } = this.#context
     const listed = await listSegmentFiles(fs, partition.directory)
-    return this.#divergedFrom(await this.#place.divergedFrom({ listed, headOf: this.#headOf }))
-  }
-
-  #divergedFrom(offset: number): DivergedError {
-    return new DivergedError({ path: this.#context.partition.directory, offset: BigInt(offset) })
+    const offset = await this.#place.divergedFrom(this.#asListed(listed), agreed)
+    return new DivergedError({ path: partition.directory, offset: BigInt(offset) })
   }
 }
 

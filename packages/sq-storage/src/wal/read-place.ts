@@ -1,10 +1,16 @@
 /**
- * How far a log was read, and whether what is found there by now goes on from it: a log that was truncated or healed
- * may have become another one. `log-cursor.ts` moves it along.
+ * How far a log was read, and whether what is found there by now goes on from it: a log that was truncated or healed,
+ * or whose last commit was rolled back, may have become another one. `log-cursor.ts` moves it along.
+ *
+ * An equal salt says that a segment is the one that was read, not that its frames are: a commit that was read before it
+ * was durable may be gone, and another one stand in its place. So the last frame that was read is looked for whenever
+ * its segment is entered again: its checksum stands for all frames before it.
  */
 import { frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import type { SegmentLink } from './open-frame.ts'
+import { ReadTrail } from './read-trail.ts'
+import type { ReadFrame } from './read-trail.ts'
 import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
 import type { SegmentHead } from './segment-file.ts'
 import { segmentFrom } from './segment-listing.ts'
@@ -18,19 +24,31 @@ interface Reached {
   readonly place: FramePlace
   /** The place behind its last records: what follows them, a MARK or a SEAL, may have become void. */
   readonly recordsEnd: FramePlace
+  /** Its last frame of records, and some of those before it; null while none was read. */
+  readonly last: ReadFrame | null
+  readonly trail: ReadTrail
 }
 
-/** The segments of a log as they are listed by now, and what reads their heads. */
+/** A segment that records were returned from, and the last frame of them. */
+interface Visited {
+  readonly baseOffset: number
+  readonly salt: number
+  readonly last: ReadFrame
+}
+
+/** The segments of a log as they are listed by now, and what looks into them. */
 export interface LogAsListed {
   readonly listed: readonly ListedSegment[]
   readonly headOf: (segment: ListedSegment) => Promise<SegmentHead>
+  /** The verified header of a segment's frame at a position; null if none is there. */
+  readonly frameAt: (segment: ListedSegment, position: number) => Promise<FrameHeader | null>
 }
 
 export class ReadPlace {
   #next: number | null
   #reached: Reached | null = null
-  /** The segments that were read from; by them the place is found where another log began. */
-  readonly #visited: { readonly baseOffset: number; readonly salt: number }[] = []
+  /** By them the place is found where another log began. */
+  readonly #visited: Visited[] = []
 
   constructor(from: number | null) {
     this.#next = from
@@ -62,10 +80,16 @@ export class ReadPlace {
     return header.type === FrameType.RECORDS && nextOffsetAfter(header) > (this.#next ?? 0)
   }
 
-  /** Goes to a place in a segment. */
+  /** Goes to a place in a segment: where it was left, or where none of it was read. */
   enter({ baseOffset, open: { previous } }: SegmentHead, place: FramePlace): void {
     this.#next ??= baseOffset
-    this.#reached = { baseOffset, previous, place, recordsEnd: place }
+    const { last = null, trail = new ReadTrail() } = this.#isLeftAt(place) ? (this.#reached ?? {}) : {}
+    this.#reached = { baseOffset, previous, place, recordsEnd: place, last, trail }
+  }
+
+  #isLeftAt(place: FramePlace): boolean {
+    const end = this.#reached?.last?.end
+    return end?.salt === place.salt && end.position === place.position
   }
 
   /** Goes behind a frame. */
@@ -73,11 +97,20 @@ export class ReadPlace {
     const nextOffset = nextOffsetAfter(header)
     const place = { position: frameEnd(header), nextOffset, previousCrc: header.headerCrc, salt }
     const before = this.#reached?.place.salt === salt ? this.#reached : null
-    const recordsEnd = header.type === FrameType.RECORDS ? place : (before?.recordsEnd ?? place)
-    this.#reached = { baseOffset, previous: before?.previous ?? null, place, recordsEnd }
+    const previous = before?.previous ?? null
+    const trail = before?.trail ?? new ReadTrail()
+    if (header.type !== FrameType.RECORDS) {
+      const { recordsEnd = place, last = null } = before ?? {}
+      this.#reached = { baseOffset, previous, place, recordsEnd, last, trail }
+      return
+    }
+    const last = { position: header.position, end: place }
+    trail.add(last)
+    this.#reached = { baseOffset, previous, place, recordsEnd: place, last, trail }
     if (!this.wants(header)) return
     this.#next = nextOffset
-    if (this.#visited.at(-1)?.salt !== salt) this.#visited.push({ baseOffset, salt })
+    if (this.#visited.at(-1)?.salt === salt) this.#visited.pop()
+    this.#visited.push({ baseOffset, salt, last })
   }
 
   /** Returns of the frame at the place only the records before an offset. */
@@ -92,23 +125,30 @@ export class ReadPlace {
   }
 
   /**
-   * Where to go on in a segment that holds what is to be read next: null where nothing of it was read before. Rejects
-   * as reading its head does.
+   * Where to go on in a segment that holds what is to be read next, of which so many bytes count: null where nothing of
+   * it was read before, or nothing that matters. Rejects as reading the segments does.
    */
-  async placeIn(head: SegmentHead, log: LogAsListed): Promise<FramePlace | 'diverged' | null> {
+  async placeIn(
+    { head, segment, limit }: { head: SegmentHead; segment: ListedSegment; limit: number },
+    log: LogAsListed,
+  ): Promise<FramePlace | 'diverged' | null> {
     const reached = this.#reached
     if (reached === null) return null
-    if (this.hasReturned && !(await this.#goesOn(reached, { head, log }))) return 'diverged'
+    if (head.frame.headerCrc !== reached.place.salt) {
+      return this.hasReturned && !(await this.#isFollowedByOne(reached, { head, log })) ? 'diverged' : null
+    }
+    const { last } = reached
+    if (last === null) return null
     // What follows the records is looked at again: nothing may stand behind a SEAL, and it may have become void.
-    return reached.place.salt === head.frame.headerCrc ? reached.recordsEnd : null
+    if (last.end.position <= limit && (await isThere(last, segment, log))) return last.end
+    return this.hasReturned ? 'diverged' : null
   }
 
-  /** Whether a segment goes on where reading had come to. */
-  async #goesOn(
-    { baseOffset, previous, place, recordsEnd }: Reached,
-    { head, log: { listed, headOf } }: { head: SegmentHead; log: LogAsListed },
+  /** Whether another segment goes on where reading had come to. */
+  async #isFollowedByOne(
+    { baseOffset, previous, place, recordsEnd, last }: Reached,
+    { head, log }: { head: SegmentHead; log: LogAsListed },
   ): Promise<boolean> {
-    if (head.frame.headerCrc === place.salt) return true
     if (head.baseOffset !== place.nextOffset) return false
     const before = head.open.previous
     // In place of one that held no record: made when the first write to that one failed.
@@ -116,21 +156,46 @@ export class ReadPlace {
     if (before?.baseOffset !== baseOffset || before.end < recordsEnd.position) return false
     const known = [place, recordsEnd].find(({ position }) => position === before.end)
     if (known !== undefined) return known.previousCrc === before.lastCrc
-    // It ends behind what was read of it: with what else, if it is the same.
-    const segment = segmentFrom(listed, baseOffset)
-    return segment === undefined || (await headOf(segment)).frame.headerCrc === place.salt
+    // It ends behind what was read of it: with what else, if that is there. Where it is deleted, nobody can tell.
+    const segment = segmentFrom(log.listed, baseOffset)
+    return segment === undefined || last === null || (await isThere(last, segment, log))
   }
 
-  /** The offset from which on the log is another one than that which was read, as far as its segments tell. */
-  async divergedFrom({ listed, headOf }: LogAsListed): Promise<number> {
+  /**
+   * Up to where a segment that is entered again is the one that was read, limited to so many bytes; null where not even
+   * its first frames may be.
+   */
+  async agreedPlaceIn(segment: ListedSegment, limit: number, log: LogAsListed): Promise<FramePlace | null> {
+    for (const frame of this.#reached?.trail.newestFirst() ?? []) {
+      if (frame.end.position <= limit && (await isThere(frame, segment, log))) return frame.end
+    }
+    return null
+  }
+
+  /**
+   * An offset from which on the log is another one than that which was read, as far as its segments tell: all before it
+   * is as it was. Where `agreed` is given, it is the answer for the segment that was read last.
+   */
+  async divergedFrom(log: LogAsListed, agreed: FramePlace | null = null): Promise<number> {
+    const { listed, headOf } = log
     let offset = this.#next ?? 0
-    for (const { baseOffset, salt } of this.#visited.toReversed()) {
+    for (const { baseOffset, salt, last } of this.#visited.toReversed()) {
       const segment = segmentFrom(listed, baseOffset)
-      if (segment !== undefined && (await headOf(segment)).frame.headerCrc === salt) {
-        return Math.min(offset, segment.successor?.baseOffset ?? offset)
+      const isSame = segment !== undefined && (await headOf(segment)).frame.headerCrc === salt
+      if (isSame) {
+        const end = segment.successor?.baseOffset ?? Infinity
+        if (await isThere(last, segment, log)) return Math.min(offset, end)
+        const isLast = salt === this.#reached?.place.salt
+        const place = isLast ? (agreed ?? (await this.agreedPlaceIn(segment, Infinity, log))) : null
+        if (place !== null) return Math.min(offset, place.nextOffset, end)
       }
-      offset = baseOffset
+      offset = Math.min(offset, baseOffset)
     }
     return offset
   }
+}
+
+/** Whether a frame that was read is where it was read, and with it all before it. */
+async function isThere({ position, end }: ReadFrame, segment: ListedSegment, { frameAt }: LogAsListed): Promise<boolean> {
+  return (await frameAt(segment, position))?.headerCrc === end.previousCrc
 }

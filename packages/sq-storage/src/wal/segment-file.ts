@@ -115,6 +115,13 @@ export function placeAfterHead(head: SegmentHead): FramePlace {
   }
 }
 
+/** The verified header of a segment's frame at a position; null if none is there. Reads the header alone. */
+export async function frameHeaderAt({ handle, head }: OpenSegment, position: number): Promise<FrameHeader | null> {
+  const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
+  await io('read', head.path, () => handle.read(bytes, position))
+  return decodeFrameHeader(bytes, { at: 0, position, salt: head.frame.headerCrc })
+}
+
 /**
  * Checks a segment against what its successor states of it: that the successor means this segment, and that the last
  * frame it names is there and ends where it says. Reads one frame header. Returns the statement, and that frame's

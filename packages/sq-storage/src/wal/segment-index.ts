@@ -2,12 +2,12 @@
  * Finds the place in a segment at which to begin reading, by its index: the one in its SEAL, or one that is gathered
  * here, from frames read once, as far as anybody asked. `log-cursor.ts` begins there.
  */
-import { decodeFrameHeader, FRAME_HEADER_BYTES, FrameType } from './frame.ts'
+import { FrameType } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { IndexEntry, SegmentSummary } from './seal.ts'
-import { io, placeAfterHead, verifyLink } from './segment-file.ts'
+import { frameHeaderAt, io, placeAfterHead, verifyLink } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 import type { ListedSegment } from './segment-listing.ts'
 import { readSummary, summarize } from './segment-summary.ts'
@@ -78,12 +78,13 @@ export class SegmentIndexes {
   }
 
   /**
-   * Where a segment ends, verified against its successor once: a segment is never written again once it has one, so
-   * that one with the same salt and a successor at the same offset holds the same records.
+   * Where a segment ends, verified against its successor once: as long as it has a successor at the same offset, and the
+   * last frame that was stated, it holds the same records.
    */
   async endOf(segment: OpenSegment, { successor, headOf, isListedNow }: Neighbour): Promise<StatedEnd> {
     const known = this.#of(segment.head.frame.headerCrc)
-    if (isListedNow && known.end?.nextBaseOffset === successor.baseOffset) return known.end
+    const { end } = known
+    if (isListedNow && end?.nextBaseOffset === successor.baseOffset && (await isThere(segment, end.last))) return end
     const { link, last } = await verifyLink(segment, await headOf(successor))
     known.end = { last, limit: link.end, nextBaseOffset: successor.baseOffset }
     return known.end
@@ -134,32 +135,38 @@ export class SegmentIndexes {
 }
 
 /** The place before an indexed frame, or null if it is not there. */
-async function placeBefore({ handle, head }: OpenSegment, entry: IndexEntry): Promise<FramePlace | null> {
-  const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
-  const { position } = entry
-  const salt = head.frame.headerCrc
-  await io('read', head.path, () => handle.read(bytes, position))
-  const header = decodeFrameHeader(bytes, { at: 0, position, salt })
-  if (header === null || header.baseOffset !== head.baseOffset + entry.offsetDelta) return null
-  return { position, nextOffset: header.baseOffset, previousCrc: header.previousCrc, salt }
+async function placeBefore(segment: OpenSegment, { position, offsetDelta }: IndexEntry): Promise<FramePlace | null> {
+  const { head } = segment
+  const header = await frameHeaderAt(segment, position)
+  if (header === null || header.baseOffset !== head.baseOffset + offsetDelta) return null
+  return { position, nextOffset: header.baseOffset, previousCrc: header.previousCrc, salt: head.frame.headerCrc }
+}
+
+/** Whether a segment still has a frame that was read: with it, all before it is as it was. */
+async function isThere(segment: OpenSegment, { position, headerCrc }: FrameHeader): Promise<boolean> {
+  return (await frameHeaderAt(segment, position))?.headerCrc === headerCrc
 }
 
 /** What is known of one segment. */
 class SegmentIndex {
   /** The end that a successor at this offset states. */
   end: (StatedEnd & { readonly nextBaseOffset: number }) | null = null
-  #summary: Promise<SegmentSummary> | null = null
-  /** What was gathered so far, and the place up to which. */
-  readonly #gathered = new SummaryBuilder()
+  #summary: { readonly lastCrc: number; readonly summary: Promise<SegmentSummary> } | null = null
+  /** What was gathered so far, the place up to which, and the last frame before that. */
+  #gathered = new SummaryBuilder()
   #place: FramePlace | null = null
+  #last: FrameHeader | null = null
   #gathering: Promise<unknown> = Promise.resolve()
 
   summary(segment: OpenSegment, last: FrameHeader): Promise<SegmentSummary> {
-    this.#summary ??= readSummary(segment, last).catch((error: unknown) => {
-      this.#summary = null
-      throw error
+    if (this.#summary?.lastCrc === last.headerCrc) return this.#summary.summary
+    const summary = readSummary(segment, last)
+    const known = { lastCrc: last.headerCrc, summary }
+    this.#summary = known
+    summary.catch(() => {
+      if (this.#summary === known) this.#summary = null
     })
-    return this.#summary
+    return summary
   }
 
   /** The index as far as it is needed for an offset. One caller reads on at a time, the others have the use of it. */
@@ -170,13 +177,21 @@ class SegmentIndex {
     return this.#gathered
   }
 
-  async #gather(wanted: number, { segment: { handle, head }, limit }: { segment: OpenSegment; limit: number }): Promise<void> {
+  async #gather(wanted: number, { segment, limit }: { segment: OpenSegment; limit: number }): Promise<void> {
+    const { handle, head } = segment
+    // A commit that was seen before it was durable may be gone, and another one be in its place.
+    if (this.#last !== null && !(await isThere(segment, this.#last))) {
+      this.#gathered = new SummaryBuilder()
+      this.#place = null
+      this.#last = null
+    }
     this.#place ??= placeAfterHead(head)
     if (this.#place.nextOffset > wanted || this.#place.position >= limit) return
     const scanner = new SegmentScanner(handle, { ...this.#place, path: head.path, limit })
     while (scanner.stop === null && scanner.place.nextOffset <= wanted) {
       const frames = await io('read', head.path, () => scanner.next())
       for (const frame of frames) summarize(frame, { summary: this.#gathered, head })
+      this.#last = frames.at(-1)?.header ?? this.#last
       this.#place = scanner.place
     }
   }

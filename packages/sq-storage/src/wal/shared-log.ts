@@ -32,6 +32,8 @@ export class SharedLog {
   readonly files: SharedFiles = new SharedFiles()
   /** The offsets that the log was truncated to, in order. */
   readonly cuts: number[] = []
+  /** How many writers were opened. */
+  openings = 0
   #writer: object | null = null
   #nextOffset = 0
   readonly #followers = new Set<Alarm>()
@@ -52,6 +54,7 @@ export class SharedLog {
   opened(writer: object, nextOffset: number): void {
     this.#writer = writer
     this.#nextOffset = nextOffset
+    this.openings++
     this.#call()
   }
 

@@ -93,14 +93,14 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'what was void and is cut off is damage to who had read it',
     file: `${WAL}/log-cursor.ts`,
-    find: 'if (bound !== Infinity) throw shortenedSince(head, { reached, limit })',
-    replace: 'throw shortenedSince(head, { reached, limit })',
+    find: 'damageFrom(start, { segment, opened, limit, bound })',
+    replace: 'damageFrom(start, { segment, opened, limit, bound: this.nextOffset ?? bound })',
   },
   {
     name: 'beside its writer a file that has become shorter is no damage',
     file: `${WAL}/log-cursor.ts`,
-    find: '    if (bound !== Infinity) throw shortenedSince(head, { reached, limit })\n',
-    replace: '',
+    find: 'damageFrom(start, { segment, opened, limit, bound })',
+    replace: 'damageFrom(start, { segment: { ...segment, successor: null }, opened, limit, bound: Infinity })',
   },
   {
     name: 'a record may be another one when it is copied than when it was checked',
@@ -715,8 +715,10 @@ const READING: readonly Defect[] = [
   {
     name: 'a reader goes over what is missing in the middle',
     file: `${WAL}/log-cursor.ts`,
-    find: '      this.#suspect = damage\n',
-    replace: '      this.#suspect = null\n      this.#place.advanceInside(known)\n',
+    find: '      this.#suspect = error\n',
+    replace: `      this.#suspect = null
+      if (error !== null) this.#place.advanceInside(Math.min(reading.bound, segment.successor?.baseOffset ?? Infinity))
+`,
   },
   {
     name: 'a reader goes on after what it returned became void',
@@ -731,6 +733,30 @@ const READING: readonly Defect[] = [
     replace: 'if (before !== null) return true',
   },
   {
+    name: 'a reader takes an equal salt for what it has read of a segment',
+    file: `${WAL}/read-place.ts`,
+    find: 'if (last.end.position <= limit && (await isThere(last, segment, log))) return last.end',
+    replace: 'if (last.end.position <= limit) return last.end',
+  },
+  {
+    name: 'a reader takes an equal salt for the end that a successor states',
+    file: `${WAL}/read-place.ts`,
+    find: 'return segment === undefined || last === null || (await isThere(last, segment, log))',
+    replace: 'return segment === undefined || (await log.headOf(segment)).frame.headerCrc === place.salt',
+  },
+  {
+    name: 'what a reader has read is not compared when a writer is opened beside it',
+    file: `${WAL}/log-cursor.ts`,
+    find: 'return !this.#place.hasReturned || this.#comparedAfter === this.#context.shared.openings',
+    replace: 'return true',
+  },
+  {
+    name: 'an index that was gathered is believed when its frames are gone',
+    file: `${WAL}/segment-index.ts`,
+    find: 'if (this.#last !== null && !(await isThere(segment, this.#last))) {',
+    replace: 'if (this.#last !== null && this.#place === null) {',
+  },
+  {
     name: 'a frame that verifies and holds no records is skipped',
     file: `${WAL}/pages.ts`,
     find: 'if (records === null) throw notRecords(this.#path, this.frame.header)',
@@ -739,8 +765,8 @@ const READING: readonly Defect[] = [
   {
     name: 'a reader that finds damage does not look twice',
     file: `${WAL}/log-cursor.ts`,
-    find: 'if (damage !== null && this.#suspect?.from === damage.from && this.#suspect.path === damage.path) throw damage',
-    replace: 'if (damage !== null) throw damage',
+    find: 'if (error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path) throw error',
+    replace: 'if (error !== null) throw error',
   },
   {
     name: 'a reader does not hear of a truncation',
@@ -757,8 +783,8 @@ const READING: readonly Defect[] = [
   {
     name: 'a reader trusts what it knows of a segment whose successor may be gone',
     file: `${WAL}/segment-index.ts`,
-    find: 'if (isListedNow && known',
-    replace: 'if (known',
+    find: 'if (isListedNow && end?.',
+    replace: 'if (end?.',
   },
   {
     name: 'a search by time believes what it knows of segments that are gone',
@@ -799,7 +825,7 @@ const READING: readonly Defect[] = [
   {
     name: 'who wants only what is durable is not shown what is before damage',
     file: `${WAL}/log-cursor.ts`,
-    find: '      if (proven !== null) found = await this.#pass(reading, reading.proven?.takeAll() ?? [])\n',
+    find: '      if (damage?.isProven === true) found = await this.#pass(reading, reading.proven?.takeAll() ?? [])\n',
     replace: '',
   },
   {

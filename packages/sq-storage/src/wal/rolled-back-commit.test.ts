@@ -1,0 +1,179 @@
+/**
+ * A commit that a reader was given before its sync failed, and that is not in the log any more: the writer died before
+ * it healed, the pages left memory, and the next writer goes on in the same segment, which keeps its salt.
+ */
+import { ManualClock, Random } from '@sq/sim'
+import type { FileHandle, FileLock, FileSystem, OpenMode } from '@sq/sim'
+import { describe, expect, it } from 'vitest'
+import { verify, WalReader, WalWriter } from '../index.ts'
+import type { LogRecord } from '../index.ts'
+import { inAnotherProcess } from '../testing/another-process.ts'
+import { append, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+
+function over<T extends object>(target: T, members: Partial<T>): T {
+  return new Proxy(target, {
+    get(original, name) {
+      const member: unknown = Reflect.get(name in members ? members : original, name)
+      return typeof member === 'function' && !(name in members) ? member.bind(original) : member
+    },
+  })
+}
+
+/** The file system of a writer that dies: its lock does not stay, and a commit can be seen before it is durable. */
+function ofDyingWriter(fs: FileSystem, whenWritten: () => Promise<void>): FileSystem {
+  return over(fs, {
+    async lock(path: string): Promise<FileLock> {
+      await (await fs.lock(path)).release()
+      return { release: async () => {} }
+    },
+    async open(path: string, mode: OpenMode): Promise<FileHandle> {
+      const handle = await fs.open(path, mode)
+      return over(handle, {
+        async writeDurable(buffers: readonly Uint8Array[], position: number) {
+          await handle.write(buffers, position)
+          await whenWritten()
+          await handle.sync()
+        },
+      })
+    },
+  })
+}
+
+interface Rollback {
+  /** Whether the writer that dies is in another process than the next one; here, if not given. */
+  readonly diesElsewhere?: boolean
+  /** Whether the first two records are of an earlier writer, which closed its log. */
+  readonly reopened?: boolean
+  /** The value of the commit that is rolled back, and those the next writer appends. */
+  readonly lost: string
+  readonly later: readonly string[]
+  readonly read: (log: LogFixture) => Promise<AsyncIterableIterator<LogRecord>>
+  /** Ends the segment after the last of them. */
+  readonly rotates?: boolean
+}
+
+/** What a reader was given before, and what it is told when it goes on. */
+async function rollBack({ diesElsewhere = false, reopened = false, lost, later, read, rotates = false }: Rollback): Promise<{
+  log: LogFixture
+  given: string[]
+  next: Promise<string>
+}> {
+  const log = new LogFixture()
+  let gate: (() => Promise<void>) | null = null
+  const fs = diesElsewhere ? inAnotherProcess(log.fs, new Random(1)) : log.fs
+  const dying = ofDyingWriter(fs, async () => gate?.())
+  const openDying = (): Promise<WalWriter> =>
+    WalWriter.open(dying, log.config, 'orders', 0, { clock: new ManualClock(), random: new Random(1) })
+  let writer = reopened ? await log.open() : await openDying()
+  await appendEach(writer, ['a', 'b'])
+  if (reopened) {
+    await writer.close()
+    writer = await openDying()
+  }
+  const records = await read(log)
+  const given = [await next(records), await next(records)]
+  gate = async () => {
+    gate = null
+    given.push(await next(records))
+    log.fs.faults.failNext('sync', 'EIO')
+  }
+  await expect(append(writer, lost)).rejects.toThrow('EIO')
+  log.fs.evict()
+  const successor = await log.open()
+  await appendEach(successor, later)
+  if (rotates) await successor.closeActiveSegment()
+  expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
+  return { log, given, next: next(records) }
+}
+
+/** The next record, as `1 b`, or the code of the error with its offset; nothing, if it waits. */
+function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
+  return Promise.race([
+    records.next().then(
+      ({ done, value }) => (done === true ? 'done' : `${value.offset} ${Buffer.from(value.value).toString()}`),
+      (error: Error & { code?: string; offset?: bigint }) => `${error.code} ${error.offset}`,
+    ),
+    quiet().then(() => 'nothing'),
+  ])
+}
+
+/** Lets everything that is ready run, again and again. */
+async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
+}
+
+const elsewhere = async (log: LogFixture): Promise<AsyncIterableIterator<LogRecord>> =>
+  (await WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)).read({ follow: true })
+
+describe('one who follows from another process, and was given a commit that was rolled back', () => {
+  it.each<[string, Omit<Rollback, 'read'>]>([
+    ['MARKs stand where it stood', { lost: 'CCCC', later: ['DDDD'] }],
+    ['MARKs stand where it stood, which is behind them', { lost: 'C'.repeat(9000), later: ['D', 'e'] }],
+    ['another one as long stands where it stood', { reopened: true, lost: 'CCCC', later: ['DDDD'] }],
+    ['another one as long, and more', { reopened: true, lost: 'CCCC', later: ['DDDD', 'e0', 'e1'] }],
+    ['a shorter one', { reopened: true, lost: 'C'.repeat(100), later: ['D'] }],
+    ['a shorter one, and more', { reopened: true, lost: 'C'.repeat(100), later: ['D', 'e0', 'e1'] }],
+    ['a longer one', { reopened: true, lost: 'C', later: ['D'.repeat(500)] }],
+    ['nothing', { reopened: true, lost: 'CCCC', later: [] }],
+    ['a shorter one, and the segment is ended', { reopened: true, lost: 'C'.repeat(100), later: ['D'], rotates: true }],
+    ['one as long, and the segment is ended', { reopened: true, lost: 'CCCC', later: ['DDDD'], rotates: true }],
+    ['two, and the segment is ended', { reopened: true, lost: 'CCCC', later: ['D', 'e'], rotates: true }],
+  ])('is told so where %s', async (_, rollback) => {
+    const { given, next: told } = await rollBack({ ...rollback, read: elsewhere })
+    expect(given).toEqual(['0 a', '1 b', `2 ${rollback.lost}`])
+    expect(await told).toBe('SQ_WAL_DIVERGED 2')
+  })
+
+  it('goes on where the very same bytes stand there again', async () => {
+    const { given, next: told } = await rollBack({ reopened: true, lost: 'CCCC', later: ['CCCC', 'd'], read: elsewhere })
+    expect(given).toEqual(['0 a', '1 b', '2 CCCC'])
+    expect(await told).toBe('3 d')
+  })
+})
+
+it('one who was given it in a process that then opens the log is told so, though its writer has as many records', async () => {
+  const { given, next: told } = await rollBack({
+    reopened: true,
+    diesElsewhere: true,
+    lost: 'CCCC',
+    later: ['DDDD'],
+    read: async (log) => (await WalReader.open(log.fs, log.config, 'orders', 0)).read({ follow: true }),
+  })
+  expect(given).toEqual(['0 a', '1 b', '2 CCCC'])
+  expect(await told).toBe('SQ_WAL_DIVERGED 2')
+})
+
+it('a search by time in another process does not go by what stood in a segment before it was cut and written again', async () => {
+  const log = new LogFixture()
+  const large = Buffer.alloc(70_000)
+  const writer = await log.open()
+  await appendEach(writer, [large, large, large, large])
+  const reader = await WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)
+  expect(await reader.offsetAt(TIMESTAMP_MS + 5)).toBeNull()
+  await writer.truncate(1n)
+  await append(writer, 'in the next segment')
+  log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)
+  await expect(writer.truncate(0n)).rejects.toThrow('ENOSPC')
+  log.fs.kill()
+  const successor = await log.open()
+  for (let at = 0; at < 3; at++) await successor.append(null, large, [], TIMESTAMP_MS + 5)
+  expect(await log.segmentNames()).toHaveLength(1)
+  expect(await reader.offsetAt(TIMESTAMP_MS + 5)).toBe(1n)
+})
+
+it('one who reads from another process is told no later offset than where a segment was cut and written again', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await appendEach(writer, numbered(20))
+  const records = await elsewhere(log)
+  for (let offset = 0; offset < 20; offset++) expect(await next(records)).toMatch(`${offset} `)
+  await writer.truncate(11n)
+  await append(writer, 'in the next segment')
+  log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)
+  await expect(writer.truncate(5n)).rejects.toThrow('ENOSPC')
+  log.fs.kill()
+  const successor = await log.open()
+  await appendEach(successor, numbered(30))
+  // It knows for certain only of some of what it read: of frames long ago, of fewer.
+  expect(await next(records)).toBe('SQ_WAL_DIVERGED 8')
+})
