@@ -112,7 +112,7 @@ describe('who may import whom', () => {
   })
 
   test('the command imports the two packages by their names', () => {
-    const named = /^(node:|packages\/sq-wal-cli\/|@sq\/sim$|@sq\/storage$|commander$|cli-progress$|cli-table3$|picocolors$)/
+    const named = /^(node:|packages\/sq-wal-cli\/|@sq\/sim$|@sq\/storage$|commander$|cli-progress$|picocolors$)/
     expect(importsBeyond(cli, named)).toEqual([])
   })
 

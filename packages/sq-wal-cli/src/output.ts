@@ -1,5 +1,7 @@
 /** What the commands write to stdout: tables for people, JSON for machines. */
 import pc from 'picocolors'
+import { layOut } from './table.ts'
+import type { Column } from './table.ts'
 
 /** Why nothing can be written any more; null as long as it can. */
 let failure: NodeJS.ErrnoException | null = null
@@ -55,29 +57,10 @@ function withNumbers(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? Number(value) : value
 }
 
-/** A column of a table. */
-export interface Column {
-  readonly title: string
-  readonly align?: 'left' | 'right'
-}
-
 /** Writes rows under their titles, aligned; nothing else but spaces is drawn. */
 export async function writeTable(columns: readonly Column[], rows: readonly (readonly string[])[]): Promise<void> {
-  const { default: Table } = await import('cli-table3')
-  const none = ''
-  const table = new Table({
-    head: columns.map(({ title }) => colors.dim(title)),
-    colAligns: columns.map(({ align = 'left' }) => align),
-    chars: {
-      top: none, 'top-mid': none, 'top-left': none, 'top-right': none,
-      bottom: none, 'bottom-mid': none, 'bottom-left': none, 'bottom-right': none,
-      left: none, 'left-mid': none, mid: none, 'mid-mid': none, right: none, 'right-mid': none, middle: '  ',
-    },
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-  })
-  table.push(...rows.map((row) => [...row]))
-  const lines = table.toString().split('\n')
-  await print(lines.map((line) => `${line.trimEnd()}\n`).join(''))
+  const lines = layOut(columns, [columns.map(({ title }) => colors.dim(title)), ...rows])
+  await print(lines.map((line) => `${line}\n`).join(''))
 }
 
 /** `1 record`, `2,000 records`. */

@@ -51,7 +51,12 @@ export async function ls(directory: string | undefined, { json = false, ...optio
 }
 
 function lineOf(log: { topic: string; partition: number }, segments: readonly SegmentInfo[]): LogLine {
-  const times = segments.flatMap(({ minTimestampMs, maxTimestampMs }) => [minTimestampMs ?? [], maxTimestampMs ?? []].flat())
+  let minTimestampMs = Infinity
+  let maxTimestampMs = -Infinity
+  for (const segment of segments) {
+    minTimestampMs = Math.min(minTimestampMs, segment.minTimestampMs ?? Infinity)
+    maxTimestampMs = Math.max(maxTimestampMs, segment.maxTimestampMs ?? -Infinity)
+  }
   return {
     ...log,
     segments: segments.length,
@@ -59,8 +64,8 @@ function lineOf(log: { topic: string; partition: number }, segments: readonly Se
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
     firstOffset: segments[0]?.baseOffset ?? 0n,
     nextOffset: segments.at(-1)?.nextOffset ?? 0n,
-    minTimestampMs: times.length === 0 ? null : Math.min(...times),
-    maxTimestampMs: times.length === 0 ? null : Math.max(...times),
+    minTimestampMs: minTimestampMs === Infinity ? null : minTimestampMs,
+    maxTimestampMs: maxTimestampMs === -Infinity ? null : maxTimestampMs,
   }
 }
 

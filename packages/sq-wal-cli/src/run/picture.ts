@@ -52,10 +52,10 @@ const LEGEND: readonly (readonly [Stretch['kind'], string])[] = [
 
 /** One line for each segment, to scale, and a legend. */
 export function drawBars(bars: readonly Bar[], columns: number): string {
-  const most = Math.max(...bars.map(bytesOf))
-  const names = Math.max(...bars.map(({ name }) => name.length))
+  const most = largest(bars.map(bytesOf))
+  const names = largest(bars.map(({ name }) => name.length))
   const notes = bars.map((bar) => noteOn(bar))
-  const room = Math.max(columns - names - 4 - Math.max(...notes.map(({ length }) => length)), 10)
+  const room = Math.max(columns - names - 4 - largest(notes.map(({ length }) => length)), 10)
   const lines = bars.map((bar, at) => {
     const cells = bytesOf(bar) === 0 ? 0 : Math.max(Math.round((room * bytesOf(bar)) / most), 1)
     return `${bar.name.padStart(names)}  ${drawCells(bar, cells)}${' '.repeat(room - cells)}  ${notes[at]}\n`
@@ -93,7 +93,7 @@ const LEFT = 150
 
 /** The same as a figure of its own. */
 export function drawSvg(bars: readonly Bar[], title: string): string {
-  const most = Math.max(...bars.map(bytesOf), 1)
+  const most = Math.max(largest(bars.map(bytesOf)), 1)
   const scale = (WIDTH - LEFT - 230) / most
   const rows = bars.map((bar, row) => {
     const y = 40 + row * ROW
@@ -141,6 +141,11 @@ function drawable(stretches: readonly Stretch[], scale: number): Stretch[] {
 /** What stands beside a bar. */
 function noteOn(bar: Bar): string {
   return `${bar.state}, ${counted(bar.records, 'record')}, ${formatBytes(bytesOf(bar))}`
+}
+
+/** Of so many numbers that they are too many to be passed as arguments. */
+function largest(numbers: readonly number[]): number {
+  return numbers.reduce((most, number) => Math.max(most, number), 0)
 }
 
 function bytesOf({ stretches }: Bar): number {

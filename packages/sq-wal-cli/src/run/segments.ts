@@ -9,11 +9,13 @@ import type { DataDirOption, LogName } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
 import { colors, counted, formatBytes, print, writeJson } from '../output.ts'
 import { progressBar } from '../progress.ts'
+import { DamagedRanges } from './damaged-ranges.ts'
 import { drawBars, drawSvg } from './picture.ts'
 import type { Bar, Stretch } from './picture.ts'
+import { segmentFiles, sizeOfSegments } from './segment-files.ts'
 import { writeSegmentTable } from './segment-table.ts'
 import type { SegmentRow } from './segment-table.ts'
-import { sizeOfFiles, verifyWithProgress } from './verify.ts'
+import { verifyWithProgress } from './verify.ts'
 
 /** Up to so many bytes a log is read: to draw its commits, and to tell damage from a torn end. */
 const MAX_BYTES_READ = 256_000_000
@@ -27,7 +29,7 @@ export interface SegmentsOptions extends DataDirOption {
 export async function segments(log: LogName, { json = false, svg }: SegmentsOptions): Promise<number> {
   const fs = new NodeFileSystem()
   const directory = join(log.config.dataDir, log.topic, String(log.partition))
-  const isRead = (await sizeOfFiles(directory)) <= MAX_BYTES_READ
+  const isRead = (await sizeOfSegments(fs, directory)) <= MAX_BYTES_READ
   const report = isRead ? await verifyWithProgress(log) : null
   const rows = await listed(fs, log, { directory, report })
   if (json) await writeJson(rows)
@@ -65,11 +67,13 @@ async function listed(
   } catch (error) {
     if (!(error instanceof CorruptLogError) || report === null) throw error
   }
-  const names = (await fs.readdir(directory)).filter((name) => /^\d{20}\.wal$/.test(name)).toSorted()
-  return Promise.all(names.map((name) => describeFile(fs, join(directory, name), report)))
+  const damaged = new DamagedRanges(report.problems)
+  const rows: SegmentRow[] = []
+  for (const path of await segmentFiles(fs, directory)) rows.push(await describeFile(fs, path, damaged))
+  return rows
 }
 
-async function describeFile(fs: NodeFileSystem, path: string, { problems }: LogReport): Promise<SegmentRow> {
+async function describeFile(fs: NodeFileSystem, path: string, damaged: DamagedRanges): Promise<SegmentRow> {
   const baseOffset = BigInt(basename(path, '.wal'))
   const times = { minTimestampMs: null, maxTimestampMs: null }
   const row = { path, baseOffset, nextOffset: baseOffset, ...times, records: 0, bytes: 0 }
@@ -79,19 +83,21 @@ async function describeFile(fs: NodeFileSystem, path: string, { problems }: LogR
     row.records += part.header.recordCount
     row.nextOffset = BigInt(part.header.baseOffset + part.header.recordCount)
   }
-  return { ...row, state: problems.some((problem) => problem.path === path) ? 'damaged' : 'unknown' }
+  return { ...row, state: damaged.has(path) ? 'damaged' : 'unknown' }
 }
 
 async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: LogReport | null): Promise<Bar[]> {
   const total = rows.reduce((sum, { bytes }) => sum + bytes, 0)
   using bar = await progressBar('drawing', { total, format: formatBytes })
+  const damaged = new DamagedRanges(report?.problems ?? [])
   const bars: Bar[] = []
   let done = 0
   for (const row of rows) {
     const stretches: Stretch[] = report === null ? [{ kind: 'records', bytes: row.bytes }] : []
     if (report !== null) {
+      const isDamaged = damaged.parts(row.path)
       for await (const part of dumpSegment(fs, row.path)) {
-        const kind = kindOf(part, { row, isLast: row === rows.at(-1), report })
+        const kind = kindOf(part, { row, isLast: row === rows.at(-1), isDamaged: isDamaged(part) })
         // What was written ahead belongs to commits to come.
         if (kind !== 'zeros') stretches.push({ kind, bytes: part.to - part.from })
         bar.reached(done + part.to)
@@ -106,9 +112,8 @@ async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: L
 /** Whether a part means something, and if not, whether it should. */
 function kindOf(
   part: SegmentPart,
-  { row, isLast, report }: { row: SegmentRow; isLast: boolean; report: LogReport },
+  { row, isLast, isDamaged }: { row: SegmentRow; isLast: boolean; isDamaged: boolean },
 ): Stretch['kind'] | 'zeros' {
-  const isDamaged = report.problems.some(({ path, from, to }) => path === row.path && part.from < to && from < part.to)
   if (part.kind === 'bad') return isDamaged ? 'bad' : 'void'
   if (part.kind === 'zeros') return isDamaged ? 'bad' : 'zeros'
   // The last segment goes on beside a writer; what stands behind the end of another one means nothing.

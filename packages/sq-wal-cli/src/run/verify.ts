@@ -8,6 +8,7 @@ import { messageOf } from '../message-of.ts'
 import { colors, counted, formatBytes, print, visible, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
+import { sizeOfSegments } from './segment-files.ts'
 
 export interface VerifyOptions extends DataDirOption {
   readonly all?: boolean
@@ -51,7 +52,7 @@ export async function verifyAll(dataDir: string, { json = false }: VerifyOptions
 
 /** The report of a log; a bar shows how far it is. */
 export async function verifyWithProgress({ config, topic, partition }: LogName): Promise<LogReport> {
-  const total = await sizeOfFiles(join(config.dataDir, topic, String(partition)))
+  const total = await sizeOfSegments(new NodeFileSystem(), join(config.dataDir, topic, String(partition)))
   const bar = await progressBar(`verifying ${topic}/${partition}`, { total, format: formatBytes })
   let read = 0
   const fs = new MeteredFileSystem((bytes) => bar.reached((read += bytes)))
@@ -60,14 +61,6 @@ export async function verifyWithProgress({ config, topic, partition }: LogName):
   } finally {
     bar.stop()
   }
-}
-
-/** The size of all files in a directory; what goes away meanwhile does not count. */
-export async function sizeOfFiles(directory: string): Promise<number> {
-  const fs = new NodeFileSystem()
-  const names = await fs.readdir(directory).catch(() => [])
-  const stats = await Promise.all(names.map(async (name) => fs.stat(join(directory, name)).catch(() => null)))
-  return stats.reduce((sum, stat) => sum + (stat?.sizeBytes ?? 0), 0)
 }
 
 async function writeReport({ config, topic, partition }: LogName, report: LogReport): Promise<void> {
