@@ -13,6 +13,9 @@ export interface FoundProblem {
   readonly restoration: Restoration | null
 }
 
+/** How the file system refuses to open what is no regular file. */
+const NO_FILE: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EISDIR', 'EFTYPE'])
+
 /** The problem that an error tells of, in this place where the error does not know better; throws any other error. */
 export function asProblem(error: unknown, place: Omit<Damage, 'reason'>): { kind: ProblemKind; damage: Damage } {
   if (error instanceof CorruptLogError) {
@@ -25,6 +28,9 @@ export function asProblem(error: unknown, place: Omit<Damage, 'reason'>): { kind
   }
   if (error instanceof WalIoError && systemCode(error.cause) === 'EIO') {
     return { kind: 'unreadable', damage: { ...place, reason: error.message } }
+  }
+  if (error instanceof WalIoError && NO_FILE.has(systemCode(error.cause))) {
+    return { kind: 'not-a-file', damage: { ...place, to: place.from, reason: error.message } }
   }
   throw error
 }

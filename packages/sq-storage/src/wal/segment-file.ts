@@ -4,6 +4,7 @@
  */
 import type { FileHandle, FileStat, FileSystem, OpenMode } from '@sq/sim'
 import { CorruptLogError, isError, LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
+import { refuseLinks } from './directory-links.ts'
 import { checksum, decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, FrameType, nextOffsetAfter, unknownInFrame } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import { decodeOpenBody, MAX_HEAD_BYTES } from './open-frame.ts'
@@ -30,8 +31,12 @@ export interface OpenSegment {
   readonly head: SegmentHead
 }
 
-/** The partition's directory, which every writer makes. Rejects with `LogNotFoundError` where there is none. */
+/**
+ * The partition's directory, which every writer makes. Rejects with `LogNotFoundError` where there is none, and with
+ * `WalIoError` where it or its topic's directory is a symbolic link.
+ */
 export async function statDirectory(fs: FileSystem, directory: string): Promise<FileStat> {
+  await refuseLinks(fs, directory)
   const stat = await missingAsNotFound(directory, () => fs.stat(directory))
   if (stat.kind !== 'directory') throw new LogNotFoundError(directory)
   return stat
