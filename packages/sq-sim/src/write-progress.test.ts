@@ -41,6 +41,20 @@ describe('WriteProgress', () => {
     expect(large.next().map((buffer) => buffer.byteLength)).toEqual([1, 2 ** 30 - 1])
   })
 
+  it('looks at each buffer a bounded number of times, however many there are', () => {
+    let looks = 0
+    const counted = (buffer: Uint8Array): Uint8Array =>
+      Object.defineProperties(buffer, {
+        byteLength: { get: () => (looks++, 2) },
+        subarray: { value: () => counted(bytes('xy')) },
+      })
+    const many = Array.from({ length: 20_000 }, () => counted(bytes('xy')))
+    const progress = new WriteProgress(many, 0, '/x')
+    while (!progress.done) progress.wrote(2 * progress.next().length)
+    expect(progress.position).toBe(40_000)
+    expect(looks).toBeLessThan(10 * many.length)
+  })
+
   it('goes on after EINTR and EAGAIN, and gives up when nothing else comes', () => {
     const progress = new WriteProgress([bytes('xy')], 0, '/x')
     const interrupted = systemError('EINTR', { syscall: 'write' })

@@ -11,19 +11,22 @@ const MAX_BYTES = 2 ** 30
 const MAX_IDLE_ATTEMPTS = 16
 
 export class WriteProgress {
-  #left: Uint8Array[]
+  readonly #buffers: readonly Uint8Array[]
+  /** The first buffer that is not written to its end, and how many of its bytes are written. */
+  #index = 0
+  #written = 0
   #position: number
   #idleAttempts = 0
   readonly #path: string
 
   constructor(buffers: readonly Uint8Array[], position: number, path: string) {
-    this.#left = buffers.filter((buffer) => buffer.byteLength > 0)
+    this.#buffers = buffers.filter((buffer) => buffer.byteLength > 0)
     this.#position = position
     this.#path = path
   }
 
   get done(): boolean {
-    return this.#left.length === 0
+    return this.#index === this.#buffers.length
   }
 
   /** Where the next piece belongs. */
@@ -35,10 +38,14 @@ export class WriteProgress {
   next(): Uint8Array[] {
     const piece: Uint8Array[] = []
     let room = MAX_BYTES
-    for (const buffer of this.#left) {
-      if (room === 0 || piece.length === MAX_BUFFERS) break
-      piece.push(buffer.byteLength > room ? buffer.subarray(0, room) : buffer)
-      room -= Math.min(room, buffer.byteLength)
+    let from = this.#written
+    for (let index = this.#index; index < this.#buffers.length && room > 0 && piece.length < MAX_BUFFERS; index++) {
+      const buffer = this.#buffers[index]
+      if (buffer === undefined) break
+      const to = Math.min(buffer.byteLength, from + room)
+      piece.push(to - from === buffer.byteLength ? buffer : buffer.subarray(from, to))
+      room -= to - from
+      from = 0
     }
     return piece
   }
@@ -48,12 +55,12 @@ export class WriteProgress {
     if (bytes === 0) return this.#idle(systemError('EIO', { syscall: 'write', path: this.#path }))
     this.#idleAttempts = 0
     this.#position += bytes
-    let skip = bytes
-    this.#left = this.#left.flatMap((buffer) => {
-      const skipped = Math.min(skip, buffer.byteLength)
-      skip -= skipped
-      return skipped === buffer.byteLength ? [] : [buffer.subarray(skipped)]
-    })
+    this.#written += bytes
+    for (let buffer = this.#buffers[this.#index]; buffer !== undefined; buffer = this.#buffers[this.#index]) {
+      if (this.#written < buffer.byteLength) break
+      this.#written -= buffer.byteLength
+      this.#index++
+    }
   }
 
   /** The system refused the piece. Throws the error unless it only says "once more", and not too often. */
