@@ -63,7 +63,7 @@ types:
         type: u1
       - id: len_body
         type: u4
-        doc: Without the padding.
+        doc: Without the padding. At most 2^30 + 24 in RECORDS, and 2^20 + 8 in the other types.
       - id: base_offset
         type: u8
         doc: Offset of the first record; in a frame without records, of the next one.
@@ -217,6 +217,7 @@ types:
         type: index_entry
         repeat: expr
         repeat-expr: (_io.size - 24) / 16
+        doc: At most one for every 65536 bytes before this SEAL; with more, these bytes are no index.
       - id: position
         type: u4
         doc: Of this SEAL, so that it is found from the end of the segment.

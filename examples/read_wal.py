@@ -30,6 +30,7 @@ OPEN_BODY = Struct("<QQQIIIH")
 RECORD = Struct("<IQiII")
 OPEN, RECORDS, MARK, SEAL = 1, 2, 3, 4
 MAX_OFFSET = MAX_TIME = 2**53 - 1
+MAX_POSITION = 2**32 - 1
 EXIT_CODES = {"torn": 0, "corrupt": 1, "unsupported": 3}
 
 # A segment whose head verified: its file, its OPEN, and what that states of the segment before.
@@ -52,7 +53,8 @@ class Frame(namedtuple("Frame", "marker type attributes body_length base_offset 
 
     @property
     def is_known(self):
-        return 1 <= self.type <= 4 and self.attributes == 0 and self.next_offset <= MAX_OFFSET
+        fits = self.body_length <= (2**30 + 24 if self.type == RECORDS else 2**20 + 8) and self.end <= MAX_POSITION
+        return 1 <= self.type <= 4 and self.attributes == 0 and self.next_offset <= MAX_OFFSET and fits
 
 
 class Ended(Exception):
@@ -143,10 +145,13 @@ def decode_records(body, frame):
 
 def read_segment(head, successor):
     """The records of a segment, by "The next frame"; the successor is None for the last segment."""
-    data = memoryview(head.file.read_bytes())
+    limit = head.file.stat().st_size if successor is None else successor.previous_end
+    if limit > MAX_POSITION:
+        raise Ended("unsupported", head.file, MAX_POSITION, reason=f"a file of {limit} bytes")
+    with open(head.file, "rb") as handle:
+        data = memoryview(handle.read(limit))
     if successor is not None:
         check_statement(head, data, successor)
-    limit = len(data) if successor is None else successor.previous_end
     before, salt = head.open, head.open.header_crc
     while True:
         place, next_offset = before.end, before.next_offset

@@ -174,7 +174,7 @@ describe('management', () => {
   })
 
   test('knows a part of a dump by its kind', () => {
-    if (part.kind === 'records') expectTypeOf(part.records).toEqualTypeOf<readonly LogRecord[] | null>()
+    if (part.kind === 'records') expectTypeOf(part.records).toEqualTypeOf<Iterable<LogRecord> | null>()
     if (part.kind === 'bad') expectTypeOf(part.reason).toEqualTypeOf<string>()
     expectTypeOf(storage.dumpSegment).returns.toExtend<AsyncIterable<SegmentPart>>()
   })

@@ -21,7 +21,9 @@ export class SegmentBytes {
   readonly headBytes: number
   readonly salt: number
   readonly #summary = new SummaryBuilder()
+  /** All bytes so far, and those of frames that came since they were put together. */
   #bytes: Buffer
+  #added: Buffer[] = []
   #place: FramePlace
   #lastPosition = 32
 
@@ -47,6 +49,8 @@ export class SegmentBytes {
   }
 
   get bytes(): Buffer {
+    if (this.#added.length > 0) this.#bytes = Buffer.concat([this.#bytes, ...this.#added])
+    this.#added = []
     return this.#bytes
   }
 
@@ -99,7 +103,7 @@ export class SegmentBytes {
 
   /** Any frame; what is not given is what belongs there. */
   frame(fields: { type: number } & Partial<FrameHeader>, body: Buffer): this {
-    const at = this.#bytes.length
+    const at = this.#place.position
     const header = {
       bodyLength: body.length,
       baseOffset: this.#place.nextOffset,
@@ -119,9 +123,9 @@ export class SegmentBytes {
     bytes.writeUInt32LE(headerCrc, 36)
     this.frames.push({ ...header, headerCrc })
     this.#lastPosition = at
-    this.#bytes = Buffer.concat([this.#bytes, bytes])
+    this.#added.push(bytes)
     this.#place = {
-      position: this.#bytes.length,
+      position: at + bytes.length,
       nextOffset: nextOffsetAfter({ ...header, headerCrc }),
       previousCrc: headerCrc,
       salt: this.salt,

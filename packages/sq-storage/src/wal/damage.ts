@@ -3,7 +3,8 @@ import { CorruptLogError } from '../errors.ts'
 import { frameEnd } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import type { Partition } from './partition.ts'
-import { findProof, SegmentScanner } from './scan.ts'
+import { findProof } from './frame-search.ts'
+import { SegmentScanner } from './scan.ts'
 import type { ScanStop } from './scan.ts'
 import { io } from './segment-file.ts'
 import type { OpenSegment } from './segment-file.ts'
@@ -31,9 +32,14 @@ export async function provenDamage(segment: OpenSegment, { stop, nextOffset, lim
     from: stop.position,
     to: proof.position,
     firstOffset: BigInt(nextOffset),
-    lastOffset: BigInt(proof.baseOffset - 1),
+    lastOffset: lastOffsetBefore(proof, nextOffset),
     reason: `${stop.reason ?? 'unreadable'}, and the frame at ${proof.position} proves that it was durable`,
   })
+}
+
+/** The last offset that damage before a frame may hold; null where the frame's own offset is none there can be. */
+export function lastOffsetBefore({ baseOffset }: FrameHeader, nextOffset: number): bigint | null {
+  return Number.isSafeInteger(baseOffset) ? BigInt(Math.max(baseOffset, nextOffset) - 1) : null
 }
 
 /** The damage at a break where it is known, without any proof in the file, that more was durable there. */

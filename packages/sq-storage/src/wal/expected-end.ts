@@ -7,7 +7,7 @@ import { asProblem } from './found-problem.ts'
 import type { FoundProblem } from './found-problem.ts'
 import type { SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
-import { io, readHead } from './segment-file.ts'
+import { checkSize, io, readHead } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 import { offsetsOf } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
@@ -37,13 +37,18 @@ export interface ExpectedEnd {
   readonly problem: FoundProblem | null
 }
 
-/** Asks the successor, the file, and the writer in this process where there is one. */
+/**
+ * Asks the successor, the file, and the writer in this process where there is one. Rejects with `UnsupportedFormatError`
+ * where only the file could tell, and is longer than any segment.
+ */
 export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promise<ExpectedEnd> {
   const { segment, bound } = task
   const { path, baseOffset } = opened.head
   const successor = segment.successor === null ? undefined : await successorHead(task, segment.successor)
   const fileBytes = await io('read the size of', path, () => opened.handle.size())
   const none = { fileBytes, end: fileBytes, link: null, problem: null }
+  const link = successor?.open.previous
+  if (link?.baseOffset !== baseOffset) checkSize(path, fileBytes)
   if (successor === undefined) {
     // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
     const ceiling = bound === Infinity ? task.durableBound() : bound
@@ -51,7 +56,6 @@ export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promi
   }
   const ceiling = segment.successor?.baseOffset ?? Infinity
   if (successor === null) return { ...none, mustReach: ceiling, ceiling }
-  const link = successor.open.previous
   if (link?.baseOffset === baseOffset) return { ...none, end: link.end, mustReach: ceiling, ceiling, link }
   return { ...none, mustReach: null, ceiling, problem: missing(successor, baseOffset) }
 }

@@ -3,12 +3,11 @@
  * that the next frame states. Reads only; `repair.ts` writes what is found here.
  */
 import type { FileHandle } from '@sq/sim'
+import { checksumOf } from './file-checksum.ts'
 import { checksum, encodeFrameHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameEnd, FrameType } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import { encodeSealBody } from './seal.ts'
 import type { SegmentSummary } from './seal.ts'
-
-const CHUNK_BYTES = 256 * 1024
 
 /** Bytes that belong at a position of a segment, instead of those that are there. */
 export interface Restoration {
@@ -54,10 +53,10 @@ export async function restoreHeader(handle: FileHandle, frame: FrameSurroundings
   const { position } = place
   const bodyStart = position + FRAME_HEADER_BYTES
   const recordCount = nextOffset - place.nextOffset
-  if (end < bodyStart || recordCount < 0 || recordCount > 0xffff_ffff) return null
+  if (end < bodyStart || recordCount < 0 || recordCount > 0xffff_ffff || !Number.isSafeInteger(nextOffset)) return null
   // The body ends somewhere in the last 8 bytes: the checksum is carried on over them byte by byte.
   const lastBytes = Buffer.alloc(Math.min(end - bodyStart, FRAME_ALIGNMENT - 1))
-  await handle.read(lastBytes, end - lastBytes.length)
+  if (lastBytes.length > 0) await handle.read(lastBytes, end - lastBytes.length)
   let bodyCrc = await checksumOf(handle, { from: bodyStart, to: end - lastBytes.length })
   for (let taken = 0; taken <= lastBytes.length; taken++) {
     if (taken > 0) bodyCrc = checksum(lastBytes.subarray(taken - 1, taken), bodyCrc)
@@ -73,14 +72,4 @@ export async function restoreHeader(handle: FileHandle, frame: FrameSurroundings
     }
   }
   return null
-}
-
-async function checksumOf(handle: FileHandle, { from, to }: { from: number; to: number }): Promise<number> {
-  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - from))
-  let crc = 0
-  for (let at = from; at < to; at += chunk.length) {
-    const bytesRead = await handle.read(chunk.subarray(0, Math.min(chunk.length, to - at)), at)
-    crc = checksum(chunk.subarray(0, bytesRead), crc)
-  }
-  return crc
 }

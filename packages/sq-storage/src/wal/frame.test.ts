@@ -184,7 +184,7 @@ describe('the sizes of a frame', () => {
 
 describe('unknownInFrame', () => {
   it('knows the four types', () => {
-    for (const type of Object.values(FrameType)) expect(unknownInFrame(header({ type }))).toBeNull()
+    for (const type of Object.values(FrameType)) expect(unknownInFrame(header({ type, bodyLength: 8 }))).toBeNull()
     expect(Object.values(FrameType)).toEqual([1, 2, 3, 4])
   })
 
@@ -198,6 +198,28 @@ describe('unknownInFrame', () => {
     [2 ** 64, 0, 'a frame with offsets over 2^53 - 1'],
   ])('knows offsets that are numbers: from %d, %d records', (baseOffset, recordCount, found) => {
     expect(unknownInFrame(header({ baseOffset, recordCount }))).toBe(found)
+  })
+
+  it.each([
+    [FrameType.RECORDS, 2 ** 30 + 24],
+    [FrameType.OPEN, 2 ** 20 + 8],
+    [FrameType.MARK, 2 ** 20 + 8],
+    [FrameType.SEAL, 2 ** 20 + 8],
+  ])('knows bodies of type %d of up to %d bytes', (type, longest) => {
+    expect(unknownInFrame(header({ type, bodyLength: longest }))).toBeNull()
+    for (const bodyLength of [longest + 1, 2 ** 31, 2 ** 32 - 40, 2 ** 32 - 1]) {
+      const found = `a frame of type ${type} with a body of ${bodyLength} bytes; this version knows none over ${longest}`
+      expect(unknownInFrame(header({ type, bodyLength }))).toBe(found)
+    }
+  })
+
+  it.each([
+    [2 ** 32 - 48, 0, null],
+    [2 ** 32 - 48, 1, 'a frame that ends at 4294967296; this version knows no position over 2^32 - 1'],
+    [2 ** 32 - 40, 0, 'a frame that ends at 4294967296; this version knows no position over 2^32 - 1'],
+    [2 ** 32 - 8, 0, 'a frame that ends at 4294967328; this version knows no position over 2^32 - 1'],
+  ])('knows ends that are positions: at %d, a body of %d bytes', (position, bodyLength, found) => {
+    expect(unknownInFrame(header({ position, bodyLength }))).toBe(found)
   })
 
   it('knows no attributes', () => {

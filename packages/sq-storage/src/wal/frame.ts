@@ -22,6 +22,12 @@ import { readUint64, writeUint64 } from './integers.ts'
 export const FRAME_HEADER_BYTES = 40
 /** Frames begin at multiples of this. */
 export const FRAME_ALIGNMENT = 8
+/** Every position is below 2^32, also the one where a segment ends. */
+export const MAX_POSITION = 0xffff_ffff
+/** One record of 1 GiB: the longest body that version 1 writes. */
+const MAX_RECORDS_BYTES = 2 ** 30 + 24
+/** Of every other type: a SEAL with an index entry for every 64 KiB of the longest segment. */
+const MAX_BODY_BYTES = 2 ** 20 + 8
 /** `FR`, so that frames can be seen in a hex dump. */
 export const MARKER = 0x5246
 
@@ -161,7 +167,12 @@ export function unknownInFrame(header: FrameHeader): string | null {
     return `a frame with attributes 0x${header.attributes.toString(16)}; this version knows none`
   }
   if (!Number.isSafeInteger(nextOffsetAfter(header))) return 'a frame with offsets over 2^53 - 1'
-  return null
+  const longest = header.type === FrameType.RECORDS ? MAX_RECORDS_BYTES : MAX_BODY_BYTES
+  if (header.bodyLength > longest) {
+    return `a frame of type ${header.type} with a body of ${header.bodyLength} bytes; this version knows none over ${longest}`
+  }
+  const end = frameEnd(header)
+  return end > MAX_POSITION ? `a frame that ends at ${end}; this version knows no position over 2^32 - 1` : null
 }
 
 /** How long the frame at a place in `source` is, if a frame is there: nothing is verified, so nothing may rest on it. */

@@ -16,7 +16,7 @@ import { ReadPlace } from './read-place.ts'
 import type { LogAsListed } from './read-place.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import { SegmentScanner } from './scan.ts'
-import { frameHeaderAt, io, placeAfterHead } from './segment-file.ts'
+import { frameHeaderAt, io, placeAfterHead, sizeOfLast } from './segment-file.ts'
 import type { SegmentHead } from './segment-file.ts'
 import { Absences, listSegmentFiles, segmentHolding } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
@@ -201,7 +201,7 @@ export class LogCursor {
     const opened = await shared.files.hold(fs, segment, partition)
     try {
       const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf: this.#headOf, isListedNow }))
-      const limit = stated?.limit ?? (await io('read the size of', path, () => opened.handle.size()))
+      const limit = stated?.limit ?? (await sizeOfLast(opened))
       // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
       const boundNow = bound === Infinity ? shared.durableBound : bound
       const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit }, segment, boundNow)

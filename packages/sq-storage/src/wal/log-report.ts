@@ -16,8 +16,6 @@ import type { Damage } from '../errors.ts'
  * - `short`: a file ends before its segment does.
  * - `link`: a segment's frames verify, but do not end as its successor states.
  * - `missing`: a segment states another one before it than the one that is there.
- * - `not-a-file`: what has a segment's name is no regular file, but a directory, a symbolic link, a FIFO, a socket or a
- *   device. It was not opened.
  * - `unreadable`: the file system cannot read the bytes (`EIO`). Reported to the segment's end.
  * - `unsupported`: undamaged, and of a kind that this version does not know. Reported to the segment's end.
  */
@@ -30,7 +28,6 @@ export type ProblemKind =
   | 'short'
   | 'link'
   | 'missing'
-  | 'not-a-file'
   | 'unreadable'
   | 'unsupported'
 
@@ -107,7 +104,11 @@ export interface LogReport {
   readonly records: number
   /** Bytes of the segments that verified. */
   readonly bytes: number
-  /** By segment and position. Empty: every byte that means something is as it was written. */
+  /**
+   * By segment and position. Empty: every byte that means something is as it was written. Of one segment there are 1000
+   * at most; the last of these goes as far as the damage does, and says so.
+   */
   readonly problems: readonly LogProblem[]
+  /** Of one segment at most 1000 are about MARKs. */
   readonly notes: readonly LogNote[]
 }

@@ -16,9 +16,20 @@
  * Without a previous segment its base offset is 2^64 - 1 and the other three are 0. The last frame meant is the one
  * that ends at `previous.end`.
  */
-import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
+import {
+  checksum,
+  decodeFrameHeader,
+  encodeFrameHeader,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  frameEnd,
+  FrameType,
+  unknownInFrame,
+} from './frame.ts'
+import type { FrameHeader } from './frame.ts'
 import { readUint64, writeUint64 } from './integers.ts'
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment.ts'
+import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from './segment.ts'
+import type { SegmentHeader } from './segment.ts'
 
 /** Header and OPEN together are shorter than this, whatever the topic. */
 export const MAX_HEAD_BYTES = 512
@@ -114,4 +125,49 @@ export function encodeSegmentHead(
     bodyCrc: checksum(body),
   }
   return { bytes, salt: encodeFrameHeader(header, bytes, { at: SEGMENT_HEADER_BYTES, salt: headerSeed }) }
+}
+
+/** Segment header and OPEN, both verified. */
+export interface DecodedHead {
+  readonly segment: SegmentHeader
+  readonly frame: FrameHeader
+  readonly open: OpenBody
+}
+
+/** Why bytes are not the head of a segment, and where: they are damaged, or of a kind this version does not know. */
+export interface HeadFault {
+  readonly kind: 'damaged' | 'unsupported'
+  readonly from: number
+  readonly to: number
+  readonly reason: string
+}
+
+function damaged(reason: string, to: number): HeadFault {
+  return { kind: 'damaged', from: 0, to, reason }
+}
+
+/** Reads the head of a segment from the first `MAX_HEAD_BYTES` of its file, or from all where that is shorter. */
+export function decodeSegmentHead(start: Buffer): DecodedHead | HeadFault {
+  const at = SEGMENT_HEADER_BYTES
+  const unsupported = (reason: string, from: number): HeadFault => ({ kind: 'unsupported', from, to: start.length, reason })
+  const segment = decodeSegmentHeader(start)
+  if (segment === null) return damaged('it does not begin with a segment header', at)
+  if (segment.version !== FORMAT_VERSION) {
+    return unsupported(`format version ${segment.version}; this version reads ${FORMAT_VERSION}`, 4)
+  }
+  const headerSeed = checksum(start.subarray(0, at))
+  const frame = decodeFrameHeader(start, { at, position: at, salt: headerSeed })
+  if (frame === null) return damaged('segment header and OPEN do not verify', start.length)
+  const unknown = unknownInFrame(frame)
+  if (unknown !== null) return unsupported(unknown, at)
+  const end = frameEnd(frame)
+  const isOpen = frame.type === FrameType.OPEN && frame.recordCount === 0 && frame.previousCrc === headerSeed
+  if (!isOpen || end > start.length) return damaged('its first frame is not a whole OPEN', start.length)
+  const bodyEnd = at + FRAME_HEADER_BYTES + frame.bodyLength
+  const body = start.subarray(at + FRAME_HEADER_BYTES, bodyEnd)
+  const open = checksum(body) === frame.bodyCrc ? decodeOpenBody(body) : null
+  if (open === null || start.subarray(bodyEnd, end).some((byte) => byte !== 0)) {
+    return damaged('the body of OPEN does not verify', end)
+  }
+  return { segment, frame, open }
 }

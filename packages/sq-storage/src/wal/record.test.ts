@@ -4,13 +4,15 @@ import { flipped, joined, u32, u64 } from '../testing/hand-bytes.ts'
 import {
   checkRecord,
   decodeRecords,
+  eachRecord,
+  holdsRecords,
   readTimestamps,
   RECORD_OVERHEAD_BYTES,
   RecordBuffer,
   recordBytes,
   RecordDecoder,
 } from './record.ts'
-import type { RecordInput } from './record.ts'
+import type { LogRecord, RecordInput } from './record.ts'
 
 const NO_KEY = u32(0xffff_ffff)
 const EMPTY: RecordInput = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
@@ -26,6 +28,14 @@ function encoded(...records: RecordInput[]): Buffer {
 function timestampsOf(body: Buffer, recordCount: number): number[] | null {
   const found: number[] = []
   return readTimestamps(body, recordCount, (timestampMs) => found.push(timestampMs)) ? found : null
+}
+
+/** The records of a body, in each of the ways to read them. */
+function decoded(body: Buffer, frame: { baseOffset: number; recordCount: number }): LogRecord[] | null {
+  const records = decodeRecords(body, frame)
+  expect(holdsRecords(body, frame.recordCount)).toBe(records !== null)
+  if (records !== null) expect([...eachRecord(body, frame)]).toEqual(records)
+  return records
 }
 
 const SHAPES: [string, RecordInput, Buffer][] = [
@@ -84,13 +94,13 @@ describe('a record', () => {
   it.each(SHAPES)('with %s has every field in its place', (_, record, bytes) => {
     expect(encoded(record)).toEqual(bytes)
     expect(recordBytes(record)).toBe(bytes.length)
-    expect(decodeRecords(bytes, { baseOffset: 5, recordCount: 1 })).toEqual([{ ...record, offset: 5n }])
+    expect(decoded(bytes, { baseOffset: 5, recordCount: 1 })).toEqual([{ ...record, offset: 5n }])
     expect(timestampsOf(bytes, 1)).toEqual([record.timestampMs])
   })
 
   it.each([0, 1, 7, 8, 9, 255, 256, 2049])('holds a key and a value of %d bytes', (length) => {
     const record = { ...EMPTY, key: Buffer.alloc(length, 1), value: Buffer.alloc(length, 2) }
-    expect(decodeRecords(encoded(record), { baseOffset: 0, recordCount: 1 })).toEqual([{ ...record, offset: 0n }])
+    expect(decoded(encoded(record), { baseOffset: 0, recordCount: 1 })).toEqual([{ ...record, offset: 0n }])
   })
 
   it('is written at a place, and touches nothing else', () => {
@@ -113,7 +123,7 @@ describe('a record', () => {
   it('takes any Uint8Array, also a part of a larger one', () => {
     const part = new Uint8Array([9, 1, 2, 9]).subarray(1, 3)
     const [record] =
-      decodeRecords(encoded({ ...EMPTY, key: part, value: part }), { baseOffset: 0, recordCount: 1 }) ?? []
+      decoded(encoded({ ...EMPTY, key: part, value: part }), { baseOffset: 0, recordCount: 1 }) ?? []
     expect(record).toMatchObject({ key: Buffer.from([1, 2]), value: Buffer.from([1, 2]) })
   })
 })
@@ -125,7 +135,7 @@ describe('the records of a frame', () => {
       const records = Array.from({ length: random.int(6) }, () => randomRecord(random))
       const baseOffset = random.pick([0, 1, 2 ** 32 - 2, 2 ** 53 - 10])
       const body = encoded(...records)
-      expect(decodeRecords(body, { baseOffset, recordCount: records.length })).toEqual(
+      expect(decoded(body, { baseOffset, recordCount: records.length })).toEqual(
         records.map((record, index) => ({ ...record, offset: BigInt(baseOffset) + BigInt(index) })),
       )
       expect(timestampsOf(body, records.length)).toEqual(records.map(({ timestampMs }) => timestampMs))
@@ -135,16 +145,16 @@ describe('the records of a frame', () => {
   it('are none if there is one more, one fewer, or a byte too many', () => {
     const body = encoded(EMPTY, EMPTY)
     for (const recordCount of [0, 1, 3, 2 ** 32 - 1]) {
-      expect(decodeRecords(body, { baseOffset: 0, recordCount })).toBeNull()
+      expect(decoded(body, { baseOffset: 0, recordCount })).toBeNull()
       expect(timestampsOf(body, recordCount)).toBeNull()
     }
-    expect(decodeRecords(joined(body, '\0'), { baseOffset: 0, recordCount: 2 })).toBeNull()
+    expect(decoded(joined(body, '\0'), { baseOffset: 0, recordCount: 2 })).toBeNull()
     expect(timestampsOf(joined(body, '\0'), 2)).toBeNull()
   })
 
   it.each(SHAPES)('are none if one with %s is cut anywhere', (_, __, bytes) => {
     for (let length = 0; length < bytes.length; length++) {
-      expect(decodeRecords(bytes.subarray(0, length), { baseOffset: 0, recordCount: 1 })).toBeNull()
+      expect(decoded(bytes.subarray(0, length), { baseOffset: 0, recordCount: 1 })).toBeNull()
     }
   })
 
@@ -170,7 +180,7 @@ describe('the records of a frame', () => {
   ])('are none if one has %s', (_, record, at, value) => {
     const body = encoded(record)
     body.writeUInt32LE(value, at)
-    expect(decodeRecords(body, { baseOffset: 0, recordCount: 1 })).toBeNull()
+    expect(decoded(body, { baseOffset: 0, recordCount: 1 })).toBeNull()
   })
 
   it('have no timestamps if one has a length or a timestamp that cannot be', () => {
@@ -192,7 +202,7 @@ describe('the records of a frame', () => {
     const records = Array.from({ length: 4 }, () => randomRecord(random))
     const body = encoded(...records)
     for (let bit = 0; bit < 8 * body.length; bit++) {
-      expect(() => decodeRecords(flipped(body, bit), { baseOffset: 0, recordCount: 4 })).not.toThrow()
+      expect(() => decoded(flipped(body, bit), { baseOffset: 0, recordCount: 4 })).not.toThrow()
       expect(() => timestampsOf(flipped(body, bit), 4)).not.toThrow()
     }
   })
@@ -203,7 +213,7 @@ describe('the records of a frame', () => {
       const body = Buffer.from(random.bytes(random.int(120)))
       // Small lengths in most places, so that some of them lead on.
       for (let at = 0; at + 4 <= body.length; at += 4) if (random.chance(0.8)) body.writeUInt32LE(random.int(40), at)
-      expect(() => decodeRecords(body, { baseOffset: 0, recordCount: random.int(4) })).not.toThrow()
+      expect(() => decoded(body, { baseOffset: 0, recordCount: random.int(4) })).not.toThrow()
       expect(() => timestampsOf(body, random.int(4))).not.toThrow()
     }
   })

@@ -145,6 +145,16 @@ export function decodeRecords(body: Buffer, frame: { baseOffset: number; recordC
   return new RecordDecoder(body, frame).take(frame.recordCount)
 }
 
+/** The same one at a time, of a body that `holdsRecords`. Each iteration begins at the first. */
+export function eachRecord(body: Buffer, frame: { baseOffset: number; recordCount: number }): Iterable<LogRecord> {
+  return {
+    *[Symbol.iterator]() {
+      const decoder = new RecordDecoder(body, frame)
+      for (let left = frame.recordCount; left > 0; left--) yield* decoder.take(1) ?? []
+    },
+  }
+}
+
 /** The same, some records at a time. */
 export class RecordDecoder {
   readonly #body: Buffer
@@ -226,6 +236,35 @@ function decodeHeaders(body: Buffer, place: { at: number; end: number; count: nu
     at = valueEnd
   }
   return at === end ? headers : null
+}
+
+/**
+ * Whether a RECORDS body whose checksum verified is made of exactly so many records: what `decodeRecords` would give
+ * null for, without making them. A body may hold millions of records, and a record millions of headers.
+ */
+export function holdsRecords(body: Buffer, recordCount: number): boolean {
+  let at = 0
+  for (let index = 0; index < recordCount; index++) {
+    if (at + RECORD_OVERHEAD_BYTES > body.length) return false
+    const end = at + body.readUInt32LE(at + AT.length)
+    if (end < at + RECORD_OVERHEAD_BYTES || end > body.length || !isRecord(body, at, end)) return false
+    at = end
+  }
+  return at === body.length
+}
+
+/** Whether a record fills its place, from its fixed part to its last header. */
+function isRecord(body: Buffer, at: number, end: number): boolean {
+  const keyLength = body.readInt32LE(at + AT.keyLength)
+  if (keyLength < NO_KEY || !Number.isSafeInteger(readUint64(body, at + AT.timestampMs))) return false
+  let headerAt = at + AT.key + Math.max(keyLength, 0) + body.readUInt32LE(at + AT.valueLength)
+  for (let left = body.readUInt32LE(at + AT.headerCount); left > 0; left--) {
+    if (headerAt + HEADER_OVERHEAD_BYTES > end) return false
+    const valueAt = headerAt + 4 + body.readUInt32LE(headerAt)
+    if (valueAt + 4 > end) return false
+    headerAt = valueAt + 4 + body.readUInt32LE(valueAt)
+  }
+  return headerAt === end
 }
 
 /** The bytes of the records from one index up to another, of a RECORDS body that is made of that many or more. */

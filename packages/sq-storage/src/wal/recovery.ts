@@ -29,7 +29,7 @@ import type { Partition } from './partition.ts'
 import { endOfContent, SegmentScanner } from './scan.ts'
 import { encodeSeal, SummaryBuilder } from './seal.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
-import { giveUp, io, openSegment, placeAfterHead, verifyLink } from './segment-file.ts'
+import { giveUp, io, openSegment, placeAfterHead, sizeOfLast, verifyLink } from './segment-file.ts'
 import type { OpenSegment } from './segment-file.ts'
 import { listSegmentFiles } from './segment-listing.ts'
 import { summarize } from './segment-summary.ts'
@@ -134,7 +134,7 @@ interface Examined {
 
 async function examine(last: OpenSegment): Promise<Examined> {
   const { handle, head } = last
-  const fileBytes = await io('read the size of', head.path, () => handle.size())
+  const fileBytes = await sizeOfLast(last)
   const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit: fileBytes })
   const summary = new SummaryBuilder()
   const tail = new UnprovenTail(head.bytes)
@@ -164,23 +164,47 @@ async function examine(last: OpenSegment): Promise<Examined> {
   return { fileBytes, contentEnd, place, summary, lastFrame, unproven: tail.buffers, unprovenFrom: tail.from }
 }
 
-/** The end of a segment that must be written again, since no later frame says it was durable. */
+/**
+ * The end of a segment that must be written again, since no later frame says it was durable. It holds the verified
+ * bytes themselves: the frames of one chunk as one stretch of memory, so that many small ones take no more than they
+ * are long.
+ */
 class UnprovenTail {
-  from = 0
-  buffers: Buffer[]
+  /** Where the first stretch stands in the file. */
+  #from = 0
+  readonly #stretches: { readonly memory: ArrayBufferLike; readonly start: number; end: number }[] = []
   #provenTo = 0
 
   constructor(headBytes: Buffer) {
-    this.buffers = [headBytes]
+    this.#append(headBytes)
   }
 
   add(frame: Frame): void {
-    this.buffers.push(frame.bytes)
+    this.#append(frame.bytes)
     this.#provenTo = Math.max(this.#provenTo, frame.header.durablePosition)
-    for (let first = this.buffers[0]; first !== undefined && this.from + first.length <= this.#provenTo; first = this.buffers[0]) {
-      this.from += first.length
-      this.buffers.shift()
+    for (let first = this.#stretches[0]; first !== undefined; first = this.#stretches[0]) {
+      const end = this.#from + first.end - first.start
+      if (end > this.#provenTo) break
+      this.#from = end
+      this.#stretches.shift()
     }
+  }
+
+  get from(): number {
+    return Math.max(this.#from, this.#provenTo)
+  }
+
+  get buffers(): Buffer[] {
+    const buffers = this.#stretches.map(({ memory, start, end }) => Buffer.from(memory, start, end - start))
+    const first = buffers[0]
+    if (first !== undefined) buffers[0] = first.subarray(this.from - this.#from)
+    return buffers
+  }
+
+  #append({ buffer: memory, byteOffset: start, length }: Buffer): void {
+    const last = this.#stretches.at(-1)
+    if (last?.memory === memory && last.end === start) last.end += length
+    else this.#stretches.push({ memory, start, end: start + length })
   }
 }
 

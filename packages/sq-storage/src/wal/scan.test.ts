@@ -5,9 +5,9 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { UnsupportedFormatError } from '../errors.ts'
 import { flipped, joined } from '../testing/hand-bytes.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
-import { encodeFrameHeader, FrameType } from './frame.ts'
+import { FrameType } from './frame.ts'
 import type { Frame, FrameHeader } from './frame.ts'
-import { findProof, SegmentScanner } from './scan.ts'
+import { SegmentScanner } from './scan.ts'
 
 const PATH = '/segment'
 const CHUNK = 512 * 1024
@@ -323,16 +323,9 @@ describe('a read error', () => {
     expect(scanner.stop).toMatchObject({ reason: null })
   })
 
-  it('rejects a search for a proof', async () => {
-    const segment = new SegmentBytes().records('a')
-    const handle = await fileOf(segment.bytes)
-    fs.faults.failNext('read', 'EIO')
-    const range = { from: segment.headBytes, to: segment.bytes.length, salt: segment.salt }
-    await expect(findProof(handle, range)).rejects.toMatchObject({ code: 'EIO' })
-  })
 })
 
-it.each([2 ** 32 - 1, 2 ** 31, CHUNK, 33])(
+it.each([2 ** 30 + 24, 2 ** 30, CHUNK, 33])(
   'a body length of %d that verifies makes nothing larger than the file',
   async (bodyLength) => {
     const segment = new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 1, bodyLength }, Buffer.alloc(32))
@@ -341,60 +334,3 @@ it.each([2 ** 32 - 1, 2 ** 31, CHUNK, 33])(
     expect(Math.max(...reads())).toBeLessThanOrEqual(segment.bytes.length)
   },
 )
-
-describe('findProof', () => {
-  const from = 1000 * 8
-  const salt = 77
-
-  /** A file of so many bytes, with the header of a MARK in it. */
-  async function find(bytes: number, mark: { position: number; durablePosition: number; salt?: number } | null) {
-    const content = Buffer.alloc(bytes, 0x46)
-    if (mark !== null) {
-      const fields = { type: FrameType.MARK, bodyLength: 0, baseOffset: 0, recordCount: 0, previousCrc: 0, bodyCrc: 0 }
-      const header = Buffer.alloc(40)
-      encodeFrameHeader({ ...fields, ...mark }, header, { at: 0, salt: mark.salt ?? salt })
-      header.copy(content, mark.position)
-    }
-    return findProof(await fileOf(content), { from, to: bytes, salt })
-  }
-
-  it.each([
-    from + 8,
-    from + CHUNK - 48,
-    from + CHUNK - 40,
-    from + CHUNK - 32,
-    from + CHUNK - 8,
-    from + CHUNK,
-    from + 3 * CHUNK + 16,
-  ])('finds a header at %d, wherever the chunks end', async (position) => {
-    const found = await find(from + 4 * CHUNK, { position, durablePosition: from + 8 })
-    expect(found).toMatchObject({ position, durablePosition: from + 8 })
-    expect(Math.max(...reads())).toBe(CHUNK)
-  })
-
-  it('finds one that ends with the file', async () => {
-    const position = from + CHUNK + 800
-    expect(await find(position + 40, { position, durablePosition: position })).toMatchObject({ position })
-  })
-
-  it.each([
-    ['one that proves no more than what is before the place', { position: from + 80, durablePosition: from }],
-    ['one of another segment', { position: from + 80, durablePosition: from + 80, salt: 78 }],
-    ['one that is not at a multiple of 8', { position: from + 84, durablePosition: from + 84 }],
-    ['one before the place', { position: from - 80, durablePosition: 2 ** 32 - 1 }],
-    ['one that the file cuts', { position: from + 2 * CHUNK - 32, durablePosition: from + 80 }],
-    ['none', null],
-  ])('does not take %s', async (_, mark) => {
-    expect(await find(from + 2 * CHUNK, mark)).toBeNull()
-  })
-
-  it('finds none in a file that has become shorter', async () => {
-    const handle = await fileOf(Buffer.alloc(from + 20))
-    expect(await findProof(handle, { from, to: from + 800, salt })).toBeNull()
-  })
-
-  it.each([0, 1, 39])('reads nothing where %d bytes are left', async (left) => {
-    expect(await find(from + left, null)).toBeNull()
-    expect(reads()).toEqual([])
-  })
-})

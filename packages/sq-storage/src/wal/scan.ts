@@ -1,6 +1,8 @@
 /**
  * Walks the frames of an open segment file and checks everything that can be checked about each. Recovery, the reader
- * and the listing stand on it. It never writes, and never allocates more than the file is long.
+ * and the listing stand on it. It never writes. It never allocates more than the file is long, nor more than 64 MiB for
+ * a frame whose checksum it has not compared yet: a sparse file may be long and hold nothing. A frame with the right
+ * checksum takes what the format allows, 1 GiB and 88 bytes.
  */
 import type { FileHandle } from '@sq/sim'
 import { UnsupportedFormatError } from '../errors.ts'
@@ -12,10 +14,10 @@ import {
   frameEnd,
   frameLengthHint,
   FrameType,
-  MARKER,
   nextOffsetAfter,
   unknownInFrame,
 } from './frame.ts'
+import { checksumOf } from './file-checksum.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 
 /**
@@ -24,9 +26,9 @@ import type { Frame, FrameHeader, FramePlace } from './frame.ts'
  */
 const FIRST_CHUNK_BYTES = 128 * 1024
 const CHUNK_BYTES = 512 * 1024
+/** Longer frames are read in pieces first, to compare their checksum. More than any frame takes by default. */
+const LARGE_FRAME_BYTES = 64 * 1024 * 1024
 
-/** The first byte of every frame. */
-const MARKER_BYTE = MARKER & 0xff
 /** To tell zeros by, many at a time. */
 const ZEROS: Buffer = Buffer.alloc(4096)
 
@@ -85,6 +87,20 @@ export class SegmentScanner {
   }
 
   /**
+   * Goes on at a place where a scan has stopped, or behind it, with the bytes that it has read. With `reread` the file is
+   * asked again: it may have been written meanwhile.
+   */
+  continueAt({ position, nextOffset, previousCrc }: FramePlace, { reread }: { reread: boolean }): void {
+    this.#chunk = reread ? Buffer.alloc(0) : this.#chunk.subarray(position - this.#position)
+    if (reread) this.#ahead = null
+    this.#position = position
+    this.#nextOffset = nextOffset
+    this.#previousCrc = previousCrc
+    this.#sealed = false
+    this.#stop = null
+  }
+
+  /**
    * The next frames, at least one; none once the scan has ended. Rejects with `UnsupportedFormatError` for a whole
    * frame of a kind this version does not know, and with the file system's error where reading fails.
    */
@@ -92,7 +108,9 @@ export class SegmentScanner {
     const frames: Frame[] = []
     while (this.#stop === null && frames.length === 0) {
       const missing = this.#takeFrames(frames)
-      if (missing > 0 && frames.length === 0) await this.#fill(missing)
+      if (missing === 0 || frames.length > 0) continue
+      if (missing > LARGE_FRAME_BYTES) await this.#checkLargeBody()
+      if (this.#stop === null) await this.#fill(missing)
     }
     return frames
   }
@@ -150,6 +168,15 @@ export class SegmentScanner {
     return 0
   }
 
+  /** Stops at a frame that is too long to be read only to find that it is damaged. */
+  async #checkLargeBody(): Promise<void> {
+    const header = decodeFrameHeader(this.#chunk, { at: 0, position: this.#position, salt: this.#salt })
+    if (header === null) return
+    const from = this.#position + FRAME_HEADER_BYTES
+    const wrong = wrongChecksum(header, await checksumOf(this.#handle, { from, to: from + header.bodyLength }))
+    if (wrong !== null) this.#stopAt(wrong, header)
+  }
+
   /** Gets a new chunk from `#position` on, with `needed` bytes or more. */
   async #fill(needed: number): Promise<void> {
     const ahead = this.#ahead
@@ -179,7 +206,7 @@ export class SegmentScanner {
     }
     const position = this.#position + at
     const needed = at + FRAME_HEADER_BYTES <= this.#chunk.length ? length : FRAME_HEADER_BYTES
-    if (at === 0 || position + needed > this.#limit) return
+    if (at === 0 || needed > LARGE_FRAME_BYTES || position + needed > this.#limit) return
     const chunk = this.#read(position, needed)
     // Whoever needs it hears of its failure.
     chunk.catch(() => {})
@@ -202,57 +229,17 @@ function wholeFrame(header: FrameHeader, bytes: Buffer): Frame | string {
   const body = bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)
   // The zeros of a MARK only keep it apart from what follows: nothing is lost with them.
   if (header.type === FrameType.MARK) return { header, body, bytes }
-  const bodyCrc = checksum(body)
-  if (bodyCrc !== header.bodyCrc) return `the body's checksum is ${hex(bodyCrc)}, expected ${hex(header.bodyCrc)}`
+  const wrong = wrongChecksum(header, checksum(body))
+  if (wrong !== null) return wrong
   for (let at = bodyEnd; at < bytes.length; at++) {
     if (bytes[at] !== 0) return `the padding at ${header.position + at} is not zero`
   }
   return { header, body, bytes }
 }
 
-/**
- * Looks in `[from, to)` of a segment for a frame header that proves more than `from` to have been durable. Finds it
- * wherever it stands, since frames begin at multiples of 8; null if there is none: what begins at `from` was then never
- * acknowledged, as far as the file can tell.
- */
-export function findProof(handle: FileHandle, range: SearchRange): Promise<FrameHeader | null> {
-  return findFrame(handle, range, ({ durablePosition }) => durablePosition > range.from)
-}
-
-/** Where in a segment is searched: from a multiple of 8 on, for frames with its salt. */
-interface SearchRange {
-  readonly from: number
-  readonly to: number
-  readonly salt: number
-}
-
-/** The first frame header in `[from, to)` of a segment that verifies and is accepted; null if there is none. */
-export async function findFrame(
-  handle: FileHandle,
-  { from, to, salt }: SearchRange,
-  accept: (header: FrameHeader) => boolean = () => true,
-): Promise<FrameHeader | null> {
-  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(to - from, 0)))
-  for (let start = from; to - start >= FRAME_HEADER_BYTES; ) {
-    const bytesRead = await handle.read(chunk.subarray(0, Math.min(chunk.length, to - start)), start)
-    if (bytesRead < FRAME_HEADER_BYTES) return null
-    const window = chunk.subarray(0, bytesRead)
-    let at = nextMarker(window, 0)
-    for (; at + FRAME_HEADER_BYTES <= bytesRead; at = nextMarker(window, at + FRAME_ALIGNMENT)) {
-      const header = decodeFrameHeader(window, { at, position: start + at, salt })
-      if (header !== null && accept(header)) return header
-    }
-    start += roundUp(bytesRead - FRAME_HEADER_BYTES + 1)
-  }
+function wrongChecksum(header: FrameHeader, bodyCrc: number): string | null {
+  if (bodyCrc !== header.bodyCrc) return `the body's checksum is ${hex(bodyCrc)}, expected ${hex(header.bodyCrc)}`
   return null
-}
-
-/** The next place from a multiple of 8 on where a frame may begin; the end, where there is none. */
-function nextMarker(window: Buffer, from: number): number {
-  for (let at = window.indexOf(MARKER_BYTE, from); at !== -1; at = window.indexOf(MARKER_BYTE, roundUp(at))) {
-    if (at % FRAME_ALIGNMENT === 0) return at
-  }
-  return window.length
 }
 
 /**

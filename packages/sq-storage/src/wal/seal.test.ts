@@ -5,6 +5,8 @@ import { decodeSealBody, encodeEnding, encodeSeal, encodeSealBody, SummaryBuilde
 import type { SegmentSummary } from './seal.ts'
 
 const SALT = 0x0bad_cafe
+/** Of the SEAL: what it needs before it to have two entries in its index. */
+const POSITION = 2 * 64 * 1024
 const SUMMARY: SegmentSummary = {
   minTimestampMs: 5,
   maxTimestampMs: 2 ** 53 - 1,
@@ -37,8 +39,8 @@ function sealBody(position: number): Buffer {
 
 describe('the body of SEAL', () => {
   it('has every field in its place', () => {
-    expect(encodeSealBody(SUMMARY, 8192)).toEqual(sealBody(8192))
-    expect(decodeSealBody(sealBody(8192), 8192)).toEqual(SUMMARY)
+    expect(encodeSealBody(SUMMARY, POSITION)).toEqual(sealBody(POSITION))
+    expect(decodeSealBody(sealBody(POSITION), POSITION)).toEqual(SUMMARY)
   })
 
   it('may have no index entries', () => {
@@ -49,16 +51,25 @@ describe('the body of SEAL', () => {
   })
 
   it('is not one of another position', () => {
-    expect(decodeSealBody(sealBody(8192), 4096)).toBeNull()
+    expect(decodeSealBody(sealBody(POSITION), 4096)).toBeNull()
+  })
+
+  it('has no more entries than there are stretches of 64 KiB before it', () => {
+    expect(decodeSealBody(sealBody(POSITION - 8), POSITION - 8)).toBeNull()
+    const entry = { offsetDelta: 7, position: 65_600, maxTimestampMs: 0 }
+    const index = Array.from({ length: 65_535 }, () => entry)
+    const longest = encodeSealBody({ ...SUMMARY, index }, 2 ** 32 - 8)
+    expect(longest.length).toBe(2 ** 20 + 8)
+    expect(decodeSealBody(longest, 2 ** 32 - 8)?.index).toHaveLength(65_535)
   })
 
   it('is not one that is cut anywhere, or longer, or without its magic', () => {
-    const body = sealBody(8192)
+    const body = sealBody(POSITION)
     for (let length = 0; length < body.length; length++)
-      expect(decodeSealBody(body.subarray(0, length), 8192)).toBeNull()
-    expect(decodeSealBody(joined(Buffer.alloc(8), body), 8192)).toBeNull()
+      expect(decodeSealBody(body.subarray(0, length), POSITION)).toBeNull()
+    expect(decodeSealBody(joined(Buffer.alloc(8), body), POSITION)).toBeNull()
     body[body.length - 1] = 0
-    expect(decodeSealBody(body, 8192)).toBeNull()
+    expect(decodeSealBody(body, POSITION)).toBeNull()
   })
 
   it('is read as something or as nothing, and never throws, whatever the bytes are', () => {

@@ -94,11 +94,15 @@ export function encodeSealBody(summary: SegmentSummary, position: number): Buffe
   return body
 }
 
-/** Reads the body of the SEAL at a position, or null if it is not one. */
+/**
+ * Reads the body of the SEAL at a position, or null if it is not one. An index has an entry for every 64 KiB before the
+ * SEAL at most: one with more is none, and nothing is allocated for it.
+ */
 export function decodeSealBody(body: Buffer, position: number): SegmentSummary | null {
   const trailer = body.length - TRAILER_BYTES
   const indexBytes = trailer - AT.entries
-  if (indexBytes < 0 || indexBytes % ENTRY_BYTES !== 0) return null
+  const maxIndexBytes = Math.floor(position / INDEX_INTERVAL_BYTES) * ENTRY_BYTES
+  if (indexBytes < 0 || indexBytes > maxIndexBytes || indexBytes % ENTRY_BYTES !== 0) return null
   if (body.readUInt32LE(trailer) !== position || body.readUInt32LE(trailer + 4) !== INDEX_MAGIC) return null
   const index: IndexEntry[] = []
   for (let at: number = AT.entries; at < trailer; at += ENTRY_BYTES) {

@@ -4,16 +4,17 @@
  */
 import { expectedEnd } from './expected-end.ts'
 import type { ExpectedEnd, SegmentTask } from './expected-end.ts'
-import { asProblem } from './found-problem.ts'
+import { asProblem, FoundProblems, MAX_FINDINGS } from './found-problem.ts'
 import type { FoundProblem } from './found-problem.ts'
+import { FrameSearch } from './frame-search.ts'
 import { restoreAfterHeader, restoreHeader } from './frame-restoration.ts'
 import type { Restoration } from './frame-restoration.ts'
-import { checksum, frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
+import { checksum, FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION, nextOffsetAfter } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import type { LogNote, NoteKind, ProblemKind } from './log-report.ts'
 import { MAX_HEAD_BYTES } from './open-frame.ts'
-import { decodeRecords } from './record.ts'
-import { endOfContent, findFrame, findProof, SegmentScanner } from './scan.ts'
+import { holdsRecords } from './record.ts'
+import { endOfContent, SegmentScanner } from './scan.ts'
 import type { ScanStop } from './scan.ts'
 import { encodeSealBody, SummaryBuilder } from './seal.ts'
 import { giveUp, io, openSegment, placeAfterHead } from './segment-file.ts'
@@ -44,14 +45,22 @@ export async function checkSegment(task: SegmentTask): Promise<SegmentFindings> 
   } catch (error) {
     const offsets = offsetsOf(segment)
     const problem = asProblem(error, { path: segment.path, from: 0, to: MAX_HEAD_BYTES, ...offsets })
-    const found = { ...problem, recordsBefore: 0, restoration: null }
-    return { segment, nextOffset: segment.baseOffset, records: 0, bytes: 0, problems: [found], notes: [] }
+    return unreadable(segment, problem)
   }
   try {
-    return await new SegmentCheck(opened, task, await expectedEnd(opened, task)).run()
+    const end = await expectedEnd(opened, task).catch((error: unknown) => {
+      return asProblem(error, { path: segment.path, from: 0, to: MAX_POSITION, ...offsetsOf(segment) })
+    })
+    return await ('kind' in end ? unreadable(segment, end) : new SegmentCheck(opened, task, end).run())
   } finally {
     await giveUp(opened.handle)
   }
+}
+
+/** What there is to say of a segment of which nothing was read. */
+function unreadable(segment: ListedSegment, problem: Pick<FoundProblem, 'kind' | 'damage'>): SegmentFindings {
+  const found = { ...problem, recordsBefore: 0, restoration: null }
+  return { segment, nextOffset: segment.baseOffset, records: 0, bytes: 0, problems: [found], notes: [] }
 }
 
 class SegmentCheck {
@@ -59,15 +68,18 @@ class SegmentCheck {
   readonly #segment: ListedSegment
   readonly #end: ExpectedEnd
   readonly #summary = new SummaryBuilder()
-  readonly #problems: FoundProblem[] = []
+  readonly #scanner: SegmentScanner
+  readonly #frames: FrameSearch
+  readonly #proofs: FrameSearch
+  readonly #problems = new FoundProblems()
   readonly #notes: LogNote[] = []
   #place: FramePlace
   #lastFrame: FrameHeader
   #bytes: number
   /** Whether the walk came to the limit with a frame that verified. */
   #isWhole = false
-  /** Where something looked wrong that a writer beside this may have been writing just then. */
-  #doubted = -1
+  /** What stands before this was read when it could change no more: a writer had written something behind it by then. */
+  #settledTo = 0
 
   constructor(opened: OpenSegment, { segment }: SegmentTask, end: ExpectedEnd) {
     this.#opened = opened
@@ -76,6 +88,11 @@ class SegmentCheck {
     this.#place = placeAfterHead(opened.head)
     this.#lastFrame = opened.head.frame
     this.#bytes = opened.head.bytes.length
+    const { handle } = opened
+    const range = { to: this.#limit, salt: this.#place.salt }
+    this.#scanner = new SegmentScanner(handle, { ...this.#place, path: this.#path, limit: this.#limit })
+    this.#frames = FrameSearch.forFrames(handle, range)
+    this.#proofs = FrameSearch.forProofs(handle, range)
   }
 
   get #path(): string {
@@ -88,25 +105,22 @@ class SegmentCheck {
   }
 
   async run(): Promise<SegmentFindings> {
-    for (let from: FramePlace | null = this.#place; from !== null; ) {
-      this.#place = from
-      from = await this.#walk(from)
-    }
+    while (await this.#walk());
     await this.#compareWithSuccessor()
     return {
       segment: this.#segment,
       nextOffset: this.#place.nextOffset,
       records: this.#summary.records,
       bytes: this.#bytes,
-      problems: this.#problems,
+      problems: this.#problems.all,
       notes: this.#notes,
     }
   }
 
-  /** Goes from frame to frame. Returns where to go on behind what is damaged, or null at the end. */
-  async #walk(from: FramePlace): Promise<FramePlace | null> {
+  /** Goes from frame to frame, up to what is damaged and past it. False at the end. */
+  async #walk(): Promise<boolean> {
     const { ceiling } = this.#end
-    const scanner = new SegmentScanner(this.#opened.handle, { ...from, path: this.#path, limit: this.#limit })
+    const scanner = this.#scanner
     try {
       while (scanner.stop === null) {
         for (const frame of await io('read', this.#path, () => scanner.next())) {
@@ -124,9 +138,7 @@ class SegmentCheck {
   #take(frame: Frame): void {
     const { header, body } = frame
     if (header.type === FrameType.RECORDS) this.#takeRecords(frame)
-    if (header.type === FrameType.MARK && checksum(body) !== header.bodyCrc) {
-      this.#note('mark', { from: header.position, to: frameEnd(header) }, 'the zeros of a MARK are not all zero')
-    }
+    if (header.type === FrameType.MARK && checksum(body) !== header.bodyCrc) this.#noteMark(header)
     if (header.type === FrameType.SEAL) this.#checkSummary(frame)
     this.#advance(header)
     this.#bytes += frame.bytes.length
@@ -145,7 +157,7 @@ class SegmentCheck {
 
   #takeRecords(frame: Frame): void {
     const { header, body } = frame
-    if (decodeRecords(body, header) === null) {
+    if (!holdsRecords(body, header.recordCount)) {
       const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
       const reason = `the frame verifies, but is not made of ${header.recordCount} records`
       this.#report('records', { ...range, reason })
@@ -164,58 +176,64 @@ class SegmentCheck {
   }
 
   /** A frame of records that are not of this segment, or not yet durable, ends the walk. */
-  async #stopBefore({ header }: Frame): Promise<null> {
+  async #stopBefore({ header }: Frame): Promise<false> {
     if (this.#end.link === null) await this.#noteVoid(header.position)
     else this.#isWhole = true
-    return null
+    return false
   }
 
-  /** Judges what is not the next frame. Returns where to go on, or null at the segment's end. */
-  async #passStop({ reason, header }: ScanStop): Promise<FramePlace | null> {
+  /** Judges what is not the next frame. Returns whether to go on; false at the segment's end. */
+  async #passStop({ reason, header }: ScanStop): Promise<boolean> {
     const { position, nextOffset, salt } = this.#place
-    const { handle } = this.#opened
     const { end, link, mustReach, ceiling, fileBytes } = this.#end
     this.#isWhole = reason === null && fileBytes >= end
-    if (this.#isWhole && (link !== null || mustReach === null || nextOffset >= mustReach)) return null
+    if (this.#isWhole && (link !== null || mustReach === null || nextOffset >= mustReach)) return false
     if (link === null && nextOffset >= ceiling) {
       await this.#noteVoid(position)
-      return null
+      return false
     }
-    const range = { from: position, to: this.#limit, salt }
-    if (mustReach === null && (await io('read', this.#path, () => findProof(handle, range))) === null) {
+    if (mustReach === null && (await io('read', this.#path, () => this.#proofs.first(position))) === null) {
       const to = await this.#contentEnd(position)
       if (to > position) this.#note('torn', { from: position, to }, `the rest of an unfinished write: ${reason ?? ''}`)
-      return null
+      return false
     }
     // What was read before the proof may have been written meanwhile: it is read again before it counts as damage.
-    if (mustReach === null && this.#doubted !== position && this.#lastFrame.type !== FrameType.SEAL) {
-      this.#doubted = position
-      return this.#place
+    if (mustReach === null && position >= this.#settledTo && this.#lastFrame.type !== FrameType.SEAL) {
+      this.#settledTo = Math.max(this.#proofs.seenTo, position + 1)
+      this.#scanner.continueAt(this.#place, { reread: true })
+      return true
     }
-    if (header !== null && frameEnd(header) <= range.to) return this.#passBody(header, reason ?? '')
-    const found = await io('read', this.#path, () => findFrame(handle, { ...range, from: position + 8 }))
+    if (header !== null && frameEnd(header) <= this.#limit) {
+      await this.#passBody(header, reason ?? '')
+      return true
+    }
+    const found = await io('read', this.#path, () => this.#frames.first(position + FRAME_ALIGNMENT))
     const kind = found === null && (fileBytes < end || reason === null) ? 'short' : 'frame'
-    const lastOffset = found?.baseOffset ?? mustReach
+    const nextGood = found === null ? mustReach : Number.isSafeInteger(found.baseOffset) ? found.baseOffset : null
     const stated = link === null ? '' : `, and the segment ends at ${link.end}`
     this.#report(kind, {
       from: position,
       to: found?.position ?? Math.max(end, position),
-      lastOffset: lastOffset === null ? null : lastOffset - 1,
+      lastOffset: nextGood === null ? null : nextGood - 1,
       reason: `${reason ?? `the file has ${fileBytes} bytes, and more was durable`}${stated}`,
-      restoration: await this.#headerBefore(found),
+      restoration: this.#problems.isFull ? null : await this.#headerBefore(found),
     })
-    if (found === null) return null
-    return { position: found.position, nextOffset: found.baseOffset, previousCrc: found.previousCrc, salt }
+    if (found === null) return false
+    this.#place = { position: found.position, nextOffset: found.baseOffset, previousCrc: found.previousCrc, salt }
+    this.#scanner.continueAt(this.#place, { reread: false })
+    return true
   }
 
   /** Goes on behind a frame of which only what follows its header is damaged. */
-  async #passBody(header: FrameHeader, reason: string): Promise<FramePlace> {
+  async #passBody(header: FrameHeader, reason: string): Promise<void> {
     const { handle } = this.#opened
     const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
-    const restoration = await io('read', this.#path, () => restoreAfterHeader(handle, header, this.#summary))
+    const restoration = this.#problems.isFull
+      ? null
+      : await io('read', this.#path, () => restoreAfterHeader(handle, header, this.#summary))
     this.#report(header.type === FrameType.SEAL ? 'seal' : 'frame', { ...range, reason, restoration })
     this.#advance(header)
-    return this.#place
+    this.#scanner.continueAt(this.#place, { reread: false })
   }
 
   /** The header that is damaged at the end of the frames so far, where what follows tells what it was. */
@@ -233,7 +251,7 @@ class SegmentCheck {
   }
 
   /** Reports what ends the walk: bytes that cannot be read, or a frame after which anything may be meant. */
-  #endAt(error: unknown): null {
+  #endAt(error: unknown): false {
     const { end, mustReach } = this.#end
     const { position, nextOffset } = this.#place
     this.#isWhole = false
@@ -241,14 +259,14 @@ class SegmentCheck {
     const { kind, damage } = asProblem(error, place)
     const lastOffset = mustReach === null ? null : mustReach - 1
     this.#report(kind, { from: position, to: end, lastOffset, reason: damage.reason })
-    return null
+    return false
   }
 
   async #compareWithSuccessor(): Promise<void> {
     const { link, ceiling, problem, fileBytes } = this.#end
     if (problem !== null) {
       const damage = { ...problem.damage, firstOffset: BigInt(Math.min(this.#place.nextOffset, ceiling)) }
-      this.#problems.push({ ...problem, damage, recordsBefore: this.#summary.records })
+      this.#problems.add({ ...problem, damage, recordsBefore: this.#summary.records })
     }
     if (link === null) return
     await this.#noteVoid(Math.min(link.end, fileBytes))
@@ -270,7 +288,21 @@ class SegmentCheck {
   /** Where the file ends but for zeros, which a writer wrote ahead. */
   #contentEnd(from: number): Promise<number> {
     const to = this.#end.fileBytes
+    // What stands behind every position is not looked at.
+    if (to > MAX_POSITION) return Promise.resolve(to)
     return io('read', this.#path, () => endOfContent(this.#opened.handle, { from, to }))
+  }
+
+  /** The last of very many stands for all that come after it. */
+  #noteMark(header: FrameHeader): void {
+    const [from, to] = [header.position, frameEnd(header)]
+        const last = this.#notes.at(-1)
+    if (last === undefined || this.#notes.length < MAX_FINDINGS) {
+      this.#note('mark', { from, to }, 'the zeros of a MARK are not all zero')
+    } else {
+      const text = 'the zeros of more than one MARK are not all zero'
+      this.#notes[this.#notes.length - 1] = { ...last, to, text }
+    }
   }
 
   #note(kind: NoteKind, { from, to }: { from: number; to: number }, text: string): void {
@@ -292,6 +324,6 @@ class SegmentCheck {
       lastOffset: lastOffset === null ? null : BigInt(Math.max(lastOffset, nextOffset - 1)),
       reason,
     }
-    this.#problems.push({ kind, damage, recordsBefore: this.#summary.records, restoration })
+    this.#problems.add({ kind, damage, recordsBefore: this.#summary.records, restoration })
   }
 }

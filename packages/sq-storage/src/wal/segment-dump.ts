@@ -4,20 +4,14 @@
  */
 import type { FileHandle, FileSystem } from '@sq/sim'
 import { UnsupportedFormatError } from '../errors.ts'
-import {
-  checksum,
-  decodeFrameHeader,
-  FRAME_ALIGNMENT,
-  FRAME_HEADER_BYTES,
-  frameEnd,
-  FrameType,
-} from './frame.ts'
+import { FrameSearch } from './frame-search.ts'
+import { FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
-import { decodeOpenBody, MAX_HEAD_BYTES } from './open-frame.ts'
+import { decodeSegmentHead, MAX_HEAD_BYTES } from './open-frame.ts'
 import type { OpenBody } from './open-frame.ts'
-import { decodeRecords } from './record.ts'
+import { eachRecord, holdsRecords } from './record.ts'
 import type { LogRecord } from './record.ts'
-import { endOfContent, findFrame, SegmentScanner } from './scan.ts'
+import { endOfContent, SegmentScanner } from './scan.ts'
 import { decodeSealBody } from './seal.ts'
 import type { SegmentSummary } from './seal.ts'
 import { giveUp, io } from './segment-file.ts'
@@ -43,8 +37,8 @@ interface DumpedFrame extends DumpedPart {
 export type SegmentPart =
   | (DumpedPart & { readonly kind: 'segment-header'; readonly segment: SegmentHeader })
   | (DumpedFrame & { readonly kind: 'open'; readonly open: OpenBody })
-  /** `records` is null where the body is not made of them. */
-  | (DumpedFrame & { readonly kind: 'records'; readonly records: readonly LogRecord[] | null })
+  /** `records` decodes one record at a time, anew for each iteration; null where the body is not made of them. */
+  | (DumpedFrame & { readonly kind: 'records'; readonly records: Iterable<LogRecord> | null })
   | (DumpedFrame & { readonly kind: 'mark' })
   /** `summary` is null where the body is none. */
   | (DumpedFrame & { readonly kind: 'seal'; readonly summary: SegmentSummary | null })
@@ -57,7 +51,8 @@ const MAX_BAD_BYTES = 64 * 1024
 
 /**
  * The parts of a segment file from its first byte to its last, in order and without a gap. Opens nothing for writing. The
- * file may be a segment that a repair kept, or a copy of one. Throws `WalIoError`.
+ * file may be a segment that a repair kept, or a copy of one. What stands behind the last position that a segment can
+ * have, 2^32 - 1, is one bad part, and not looked at. Holds one frame at a time, and 1 MiB. Throws `WalIoError`.
  */
 export async function* dumpSegment(fs: FileSystem, path: string): AsyncGenerator<SegmentPart, void, undefined> {
   const handle = await io('open', path, () => fs.open(path, 'read'))
@@ -72,13 +67,16 @@ class SegmentDump {
   readonly #handle: FileHandle
   readonly #path: string
   readonly #size: number
-  /** Where something looked bad that a writer may have been writing just then. */
-  #doubted = -1
+  /** Where a segment ends at the latest. */
+  readonly #limit: number
+  /** What stands before this was read when a writer had written something behind it: it can change no more. */
+  #settledTo = 0
 
   constructor(handle: FileHandle, path: string, size: number) {
     this.#handle = handle
     this.#path = path
     this.#size = size
+    this.#limit = Math.min(size, MAX_POSITION)
   }
 
   async *parts(): AsyncGenerator<SegmentPart, void, undefined> {
@@ -89,23 +87,49 @@ class SegmentDump {
       return
     }
     const at = SEGMENT_HEADER_BYTES
-    const bytes = start.subarray(0, at)
-    yield { kind: 'segment-header', from: 0, to: at, bytes, segment }
-    const open = openFrame(start, checksum(bytes))
-    if (open === null) {
-      yield* this.#bad(at, this.#size, 'no OPEN verifies here, and without it no frame can be told')
+    yield { kind: 'segment-header', from: 0, to: at, bytes: start.subarray(0, at), segment }
+    const head = decodeSegmentHead(start)
+    if ('kind' in head) {
+      const reason = head.kind === 'unsupported' ? `unsupported: ${head.reason}` : head.reason
+      yield* this.#bad(at, this.#size, `${reason}; without OPEN no frame can be told`)
       return
     }
-    yield open
-    const salt = open.header.headerCrc
-    let place: FramePlace = { position: open.to, nextOffset: open.header.baseOffset, previousCrc: salt, salt }
-    while (place.position < this.#size) place = yield* this.#walk(place)
+    const { frame, open } = head
+    const to = frameEnd(frame)
+    yield { kind: 'open', from: at, to, bytes: start.subarray(at, to), header: frame, open }
+    const salt = frame.headerCrc
+    yield* this.#frames({ position: to, nextOffset: frame.baseOffset, previousCrc: salt, salt })
+    yield* this.#bad(this.#limit, this.#size, 'this is past every position that a segment can have')
   }
 
-  /** Frames, and then what stops them. Returns where to go on. */
-  async *#walk(from: FramePlace): AsyncGenerator<SegmentPart, FramePlace, undefined> {
-    const scanner = new SegmentScanner(this.#handle, { ...from, path: this.#path, limit: this.#size })
-    let reason: string | null = null
+  /** Frames, and what stands between and behind them. */
+  async *#frames(from: FramePlace): AsyncGenerator<SegmentPart, void, undefined> {
+    const scanner = new SegmentScanner(this.#handle, { ...from, path: this.#path, limit: this.#limit })
+    const search = FrameSearch.forFrames(this.#handle, { to: this.#limit, salt: from.salt })
+    for (;;) {
+      const { reason, isSealed } = yield* this.#walk(scanner)
+      if (reason === null) return
+      const { place } = scanner
+      const { position } = place
+      const next = await io('read', this.#path, () => search.first(position + FRAME_ALIGNMENT))
+      if (next === null) {
+        yield* this.#end(position, reason)
+        return
+      }
+      // It may have been written since it was read, as what comes behind it was.
+      if (position >= this.#settledTo && !isSealed) {
+        this.#settledTo = search.seenTo
+        scanner.continueAt(place, { reread: true })
+        continue
+      }
+      yield* this.#bad(position, next.position, reason)
+      const { baseOffset: nextOffset, previousCrc } = next
+      scanner.continueAt({ ...place, position: next.position, nextOffset, previousCrc }, { reread: false })
+    }
+  }
+
+  /** Whole frames, up to what stops them: null at the end. */
+  async *#walk(scanner: SegmentScanner): AsyncGenerator<SegmentPart, { reason: string | null; isSealed: boolean }> {
     let isSealed = false
     try {
       while (scanner.stop === null) {
@@ -114,39 +138,24 @@ class SegmentDump {
           yield dumped(frame)
         }
       }
-      ;({ reason } = scanner.stop)
+      return { reason: scanner.stop.reason, isSealed }
     } catch (error) {
       if (!(error instanceof UnsupportedFormatError)) throw error
-      reason = `unsupported: ${error.message}`
+      return { reason: `unsupported: ${error.message}`, isSealed }
     }
-    const { place } = scanner
-    if (reason === null) return place
-    const { position } = place
-    const range = { from: position + FRAME_ALIGNMENT, to: this.#size, salt: from.salt }
-    const next = await io('read', this.#path, () => findFrame(this.#handle, range))
-    if (next === null) {
-      yield* this.#end(position, reason)
-      return { ...place, position: this.#size }
-    }
-    // It may have been written since it was read, as what comes behind it was.
-    if (this.#doubted !== position && !isSealed) {
-      this.#doubted = position
-      return place
-    }
-    yield* this.#bad(position, next.position, reason)
-    return { position: next.position, nextOffset: next.baseOffset, previousCrc: next.previousCrc, salt: from.salt }
   }
 
   /** What stands behind the last frame. */
   async *#end(from: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {
-    const to = await io('read', this.#path, () => endOfContent(this.#handle, { from, to: this.#size }))
+    const to = await io('read', this.#path, () => endOfContent(this.#handle, { from, to: this.#limit }))
     yield* this.#bad(from, to, reason)
-    if (to < this.#size) yield { kind: 'zeros', from: to, to: this.#size, bytes: Buffer.alloc(0) }
+    if (to < this.#limit) yield { kind: 'zeros', from: to, to: this.#limit, bytes: Buffer.alloc(0) }
   }
 
   async *#bad(from: number, to: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {
+    if (to <= from) return
     const bytes = await this.#read(from, Math.min(to - from, MAX_BAD_BYTES))
-    if (to > from) yield { kind: 'bad', from, to, bytes, reason }
+    yield { kind: 'bad', from, to, bytes, reason }
   }
 
   async #read(position: number, length: number): Promise<Buffer> {
@@ -155,19 +164,11 @@ class SegmentDump {
   }
 }
 
-function openFrame(start: Buffer, salt: number): (SegmentPart & { kind: 'open' }) | null {
-  const from = SEGMENT_HEADER_BYTES
-  const header = decodeFrameHeader(start, { at: from, position: from, salt })
-  if (header === null || header.type !== FrameType.OPEN) return null
-  const body = start.subarray(from + FRAME_HEADER_BYTES, from + FRAME_HEADER_BYTES + header.bodyLength)
-  const open = checksum(body) === header.bodyCrc ? decodeOpenBody(body) : null
-  const to = frameEnd(header)
-  return open && { kind: 'open', from, to, bytes: start.subarray(from, to), header, open }
-}
-
 function dumped({ header, body, bytes }: Frame): SegmentPart {
   const part = { from: header.position, to: frameEnd(header), bytes, header }
-  if (header.type === FrameType.RECORDS) return { kind: 'records', ...part, records: decodeRecords(body, header) }
+  if (header.type === FrameType.RECORDS) {
+    return { kind: 'records', ...part, records: holdsRecords(body, header.recordCount) ? eachRecord(body, header) : null }
+  }
   if (header.type === FrameType.SEAL) return { kind: 'seal', ...part, summary: decodeSealBody(body, header.position) }
   return { kind: 'mark', ...part }
 }

@@ -4,13 +4,11 @@
  */
 import type { FileHandle, FileStat, FileSystem, OpenMode } from '@sq/sim'
 import { CorruptLogError, isError, LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
-import { refuseLinks } from './directory-links.ts'
-import { checksum, decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, FrameType, nextOffsetAfter, unknownInFrame } from './frame.ts'
+import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
-import { decodeOpenBody, MAX_HEAD_BYTES } from './open-frame.ts'
+import { decodeSegmentHead, MAX_HEAD_BYTES } from './open-frame.ts'
 import type { OpenBody, SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'
-import { decodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from './segment.ts'
 import { missingAsNotFound, offsetsOf } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
 
@@ -31,12 +29,8 @@ export interface OpenSegment {
   readonly head: SegmentHead
 }
 
-/**
- * The partition's directory, which every writer makes. Rejects with `LogNotFoundError` where there is none, and with
- * `WalIoError` where it or its topic's directory is a symbolic link.
- */
+/** The partition's directory, which every writer makes. Rejects with `LogNotFoundError` where there is none. */
 export async function statDirectory(fs: FileSystem, directory: string): Promise<FileStat> {
-  await refuseLinks(fs, directory)
   const stat = await missingAsNotFound(directory, () => fs.stat(directory))
   if (stat.kind !== 'directory') throw new LogNotFoundError(directory)
   return stat
@@ -76,38 +70,39 @@ export async function readHead(fs: FileSystem, segment: ListedSegment, partition
 
 function decodeHead(start: Buffer, segment: ListedSegment, partition: Partition): SegmentHead {
   const { path, baseOffset } = segment
-  const damaged = (reason: string, to: number = start.length) =>
+  const damaged = (reason: string, to: number) =>
     new CorruptLogError({ path, from: 0, to, ...offsetsOf(segment), reason })
 
-  const segmentHeader = decodeSegmentHeader(start)
-  if (segmentHeader === null) throw damaged('it does not begin with a segment header', SEGMENT_HEADER_BYTES)
-  if (segmentHeader.version !== FORMAT_VERSION) {
-    const found = `format version ${segmentHeader.version}; this version reads ${FORMAT_VERSION}`
-    throw new UnsupportedFormatError({ path, position: 4, found })
+  const decoded = decodeSegmentHead(start)
+  if ('kind' in decoded) {
+    const { kind, from, to, reason } = decoded
+    throw kind === 'damaged' ? damaged(reason, to) : new UnsupportedFormatError({ path, position: from, found: reason })
   }
-  const at = SEGMENT_HEADER_BYTES
-  const headerSeed = checksum(start.subarray(0, at))
-  const frame = decodeFrameHeader(start, { at, position: at, salt: headerSeed })
-  if (frame === null) throw damaged('segment header and OPEN do not verify')
-  const unknown = unknownInFrame(frame)
-  if (unknown !== null) throw new UnsupportedFormatError({ path, position: at, found: unknown })
+  const { segment: segmentHeader, frame, open } = decoded
   const end = frameEnd(frame)
-  const isOpen = frame.type === FrameType.OPEN && frame.recordCount === 0 && frame.previousCrc === headerSeed
-  if (!isOpen || end > start.length) {
-    throw damaged('its first frame is not a whole OPEN')
-  }
-  const bodyEnd = at + FRAME_HEADER_BYTES + frame.bodyLength
-  const body = start.subarray(at + FRAME_HEADER_BYTES, bodyEnd)
-  const open = checksum(body) === frame.bodyCrc ? decodeOpenBody(body) : null
-  if (open === null || start.subarray(bodyEnd, end).some((byte) => byte !== 0)) {
-    throw damaged('the body of OPEN does not verify', end)
-  }
   if (open.topic !== partition.topic || segmentHeader.partition !== partition.partition) {
     const found = `${open.topic}/${segmentHeader.partition}`
     throw damaged(`it is a segment of ${found}, in the directory of ${partition.topic}/${partition.partition}`, end)
   }
   if (frame.baseOffset !== baseOffset) throw damaged(`its base offset is ${frame.baseOffset}, not the one in its name`, end)
   return { path, baseOffset, open, frame, bytes: start.subarray(0, end) }
+}
+
+/**
+ * The size of a segment that nothing but its file says the end of, the last one. Rejects with `UnsupportedFormatError`
+ * where that is past every position: no log of this version was ever so long.
+ */
+export async function sizeOfLast({ handle, head: { path } }: OpenSegment): Promise<number> {
+  const size = await io('read the size of', path, () => handle.size())
+  checkSize(path, size)
+  return size
+}
+
+/** Throws `UnsupportedFormatError` for a size past every position. */
+export function checkSize(path: string, size: number): void {
+  if (size <= MAX_POSITION) return
+  const found = `a segment file of ${size} bytes; this version knows none over 2^32 - 1`
+  throw new UnsupportedFormatError({ path, position: MAX_POSITION, found })
 }
 
 /** Where the first frame after OPEN stands. */

@@ -10,7 +10,7 @@ import type { Partition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
 import { SummaryBuilder } from './seal.ts'
 import type { SegmentSummary } from './seal.ts'
-import { giveUp, io, openSegment, placeAfterHead, statDirectory, verifyLink } from './segment-file.ts'
+import { giveUp, io, openSegment, placeAfterHead, sizeOfLast, statDirectory, verifyLink } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 import { listSegmentFiles, whileListed } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
@@ -92,7 +92,7 @@ async function describeEnded(segment: OpenSegment, successor: SegmentHead): Prom
 /** The last segment: nothing but its own frames tells where it ends. */
 async function describeLast(segment: OpenSegment, bound: () => number): Promise<SegmentInfo> {
   const { handle, head } = segment
-  const limit = await io('read the size of', head.path, () => handle.size())
+  const limit = await sizeOfLast(segment)
   const end = bound()
   const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
   const summary = new SummaryBuilder()

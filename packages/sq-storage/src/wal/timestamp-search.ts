@@ -1,6 +1,6 @@
 /** Finds where in a log a time is reached, by the summaries and indexes of its segments. */
 import type { CursorContext } from './log-cursor.ts'
-import { io } from './segment-file.ts'
+import { sizeOfLast } from './segment-file.ts'
 import type { OpenSegment } from './segment-file.ts'
 import { listSegmentFiles, whileListed } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
@@ -82,7 +82,7 @@ class TimestampSearch {
     const headOf = (segment: ListedSegment) => shared.files.head(fs, segment, partition)
     // Should the log be truncated meanwhile, whoever reads from here on will notice: no need to look again at each.
     const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf, isListedNow: true }))
-    const limit = stated?.limit ?? (await io('read the size of', listed.path, () => opened.handle.size()))
+    const limit = stated?.limit ?? (await sizeOfLast(opened))
     return shared.indexes.offsetBefore(
       { segment: opened, listed, last: stated?.last ?? null, limit },
       this.#timestampMs,

@@ -614,21 +614,79 @@ const CHECKSUMS: readonly Defect[] = [
   },
   {
     name: 'the proof is looked for at every other place',
-    file: `${WAL}/scan.ts`,
+    file: `${WAL}/frame-search.ts`,
     find: 'nextMarker(window, at + FRAME_ALIGNMENT)',
     replace: 'nextMarker(window, at + 2 * FRAME_ALIGNMENT)',
   },
   {
     name: 'the proof is looked for in the first chunk only',
-    file: `${WAL}/scan.ts`,
-    find: '    start += roundUp(bytesRead - FRAME_HEADER_BYTES + 1)\n',
-    replace: '    break\n',
+    file: `${WAL}/frame-search.ts`,
+    find: 'this.#unread = start + roundUp(bytesRead - FRAME_HEADER_BYTES + 1)',
+    replace: 'this.#unread = to',
   },
   {
     name: 'a frame that proves no more than what is whole is a proof',
+    file: `${WAL}/frame-search.ts`,
+    find: 'durablePosition > from)',
+    replace: 'durablePosition >= from)',
+  },
+  {
+    name: 'a search begins again at every place it is asked from',
+    file: `${WAL}/frame-search.ts`,
+    find: '    const readBefore = this.#unread\n',
+    replace: `    this.#unread = from
+    this.#headers = []
+    this.#passed = 0
+    const readBefore = this.#unread
+`,
+  },
+  {
+    name: 'a search says that there is none by what it read long ago',
+    file: `${WAL}/frame-search.ts`,
+    find: 'if (found !== null || readBefore <= from) return found',
+    replace: 'return found',
+  },
+  {
+    name: 'the index of a SEAL may have any number of entries',
+    file: `${WAL}/seal.ts`,
+    find: 'indexBytes > maxIndexBytes || ',
+    replace: '',
+  },
+  {
+    name: 'the body of a frame may be as long as its length can say',
+    file: `${WAL}/frame.ts`,
+    find: 'if (header.bodyLength > longest) {',
+    replace: 'if (header.bodyLength < 0) {',
+  },
+  {
+    name: 'a frame may end where no position is',
+    file: `${WAL}/frame.ts`,
+    find: 'return end > MAX_POSITION ?',
+    replace: 'return end < 0 ?',
+  },
+  {
+    name: 'a segment may be longer than its positions reach',
+    file: `${WAL}/segment-file.ts`,
+    find: '  if (size <= MAX_POSITION) return\n',
+    replace: '  if (size >= 0) return\n',
+  },
+  {
+    name: 'a long body is held in memory before its checksum is compared',
     file: `${WAL}/scan.ts`,
-    find: 'durablePosition > range.from)',
-    replace: 'durablePosition >= range.from)',
+    find: 'if (missing > LARGE_FRAME_BYTES) await this.#checkLargeBody()',
+    replace: 'if (missing < 0) await this.#checkLargeBody()',
+  },
+  {
+    name: 'each commit that nothing proves is held on its own',
+    file: `${WAL}/recovery.ts`,
+    find: 'if (last?.memory === memory && last.end === start) last.end += length',
+    replace: 'if (last?.memory === memory && last.end === start && length === 0) last.end += length',
+  },
+  {
+    name: 'a million problems make a report of a million problems',
+    file: `${WAL}/found-problem.ts`,
+    find: 'return this.all.length >= MAX_FINDINGS',
+    replace: 'return this.all.length < 0',
   },
   {
     name: 'the last frame of a link is not compared',
@@ -662,7 +720,7 @@ const CHECKSUMS: readonly Defect[] = [
   },
   {
     name: 'the body of OPEN is not checked',
-    file: `${WAL}/segment-file.ts`,
+    file: `${WAL}/open-frame.ts`,
     find: 'checksum(body) === frame.bodyCrc ? decodeOpenBody(body) : null',
     replace: 'decodeOpenBody(body)',
   },
@@ -918,45 +976,15 @@ const FILE_SYSTEM: readonly Defect[] = [
   },
   {
     name: 'a lock that another holds is taken',
-    file: 'sq-sim/src/file-lock.ts',
-    find: 'if (tryLock(descriptor)) return',
-    replace: 'tryLock(descriptor)\n      return',
-  },
-  {
-    name: 'anybody may open a lock, and so take it',
-    file: 'sq-sim/src/file-lock.ts',
-    find: '{ mode: PRIVATE }',
-    replace: '{}',
-  },
-  {
-    name: 'a link in the place of a file is followed',
-    file: 'sq-sim/src/regular-file.ts',
-    find: '(optional.O_NOFOLLOW ?? 0) | (',
-    replace: '(',
-  },
-  {
-    name: 'what is no regular file is opened like one',
-    file: 'sq-sim/src/regular-file.ts',
-    find: 'if (refusal !== null) throw refusal',
-    replace: '',
-  },
-  {
-    name: 'what root makes in a directory of somebody else stays its own',
-    file: 'sq-sim/src/new-file.ts',
-    find: 'if (made.uid === uid && made.gid === gid) return true',
-    replace: 'return made.uid === uid && made.gid === gid',
-  },
-  {
-    name: 'a topic or partition that is a link is followed',
-    file: 'sq-storage/src/wal/directory-links.ts',
-    find: `if (kind === 'link') throw linkError(path)`,
-    replace: '',
+    file: NODE,
+    find: 'if (!tryLock(descriptor)) failure = lockedError(path)',
+    replace: 'tryLock(descriptor)',
   },
   {
     name: 'the rest of a short write is forgotten',
     file: 'sq-sim/src/write-progress.ts',
-    find: 'return skipped === buffer.byteLength ? [] : [buffer.subarray(skipped)]',
-    replace: 'return []',
+    find: '      if (this.#written < buffer.byteLength) break\n      this.#written -= buffer.byteLength\n',
+    replace: '      if (this.#written === 0) break\n      this.#written = Math.max(this.#written - buffer.byteLength, 0)\n',
   },
 ]
 

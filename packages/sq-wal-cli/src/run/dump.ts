@@ -90,7 +90,7 @@ function plainOf(part: SegmentPart, withBytes: boolean): object {
   const { bytes, ...rest } = part
   const plain =
     rest.kind === 'records'
-      ? { ...rest, records: rest.records?.length ?? null }
+      ? { ...rest, records: rest.records === null ? null : rest.header.recordCount }
       : rest.kind === 'open'
         ? { ...rest, open: { ...rest.open, segmentId: hex64(rest.open.segmentId) } }
         : rest

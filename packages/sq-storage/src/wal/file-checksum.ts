@@ -1,0 +1,16 @@
+/** The checksum of a part of a file, read in pieces: of what may be too long, or too forged, to be held in memory. */
+import type { FileHandle } from '@sq/sim'
+import { checksum } from './frame.ts'
+
+const PIECE_BYTES = 256 * 1024
+
+/** CRC-32 of a file's bytes in `[from, to)`, or of those that are there. */
+export async function checksumOf(handle: FileHandle, { from, to }: { from: number; to: number }): Promise<number> {
+  const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, to - from))
+  let crc = 0
+  for (let at = from; at < to; at += piece.length) {
+    const bytesRead = await handle.read(piece.subarray(0, Math.min(piece.length, to - at)), at)
+    crc = checksum(piece.subarray(0, bytesRead), crc)
+  }
+  return crc
+}
