@@ -2,7 +2,7 @@
 import { cp, mkdir, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
-import type { FileHandle, OpenMode } from '@sq/sim'
+import type { FileHandle, OpenMode, OpenOptions } from '@sq/sim'
 import { listSegments, WalWriter } from '@sq/storage'
 import type { WalConfig } from '@sq/storage'
 import { openWriter, PARTITION, TOPIC } from './filled-log.ts'
@@ -82,8 +82,8 @@ async function torn(directory: string, rounds: number): Promise<Opened> {
 class MeteredFileSystem extends NodeFileSystem {
   bytesRead = 0
 
-  override async open(path: string, mode: OpenMode): Promise<FileHandle> {
-    const handle = await super.open(path, mode)
+  override async open(path: string, mode: OpenMode, options?: OpenOptions): Promise<FileHandle> {
+    const handle = await super.open(path, mode, options)
     const read = handle.read.bind(handle)
     handle.read = async (buffer, position) => {
       const bytesRead = await read(buffer, position)

@@ -12,9 +12,18 @@
  */
 export type OpenMode = 'read' | 'read-write' | 'create'
 
-/** What is at a path. */
+/** What a new file is like. */
+export interface OpenOptions {
+  /**
+   * With mode `create`: the path of the file whose owner, group and mode the new one takes, as far as the system allows;
+   * those of its directory, if not given.
+   */
+  readonly like?: string
+}
+
+/** What is at a path. `link`: a symbolic link, whatever it leads to; `other`: a FIFO, a socket, a device. */
 export interface FileStat {
-  readonly kind: 'file' | 'directory' | 'other'
+  readonly kind: 'file' | 'directory' | 'link' | 'other'
   /** Size in bytes; of no meaning for a directory. */
   readonly sizeBytes: number
   /**
@@ -30,16 +39,20 @@ export interface FileStat {
  */
 export interface FileSystem {
   /**
-   * Opens a file. Its name is durable only after `syncDirectory` of the directory that holds it.
+   * Opens a regular file, and nothing else: it follows no symbolic link that the path ends in, and never waits for what
+   * is at the other end. The name of a new file is durable only after `syncDirectory` of the directory that holds it. A
+   * new file belongs to the owner and group of its directory, and is not open to more people.
    *
-   * Rejects with `ENOENT` or `EEXIST` as the mode says, `EISDIR` for a directory, `EACCES`, `EMFILE`.
+   * Rejects with `ENOENT` or `EEXIST` as the mode says, `EACCES`, `EMFILE`; with `ELOOP` for a symbolic link, with
+   * `EISDIR` for a directory, with `EFTYPE` for a FIFO, a socket or a device.
    */
-  open(path: string, mode: OpenMode): Promise<FileHandle>
+  open(path: string, mode: OpenMode, options?: OpenOptions): Promise<FileHandle>
 
   /**
    * Makes a directory and those above it that are missing, outermost first, each one durable before the next is made.
    * Where it made any, the outermost that was already there is durable too, whoever made that one. One that exists is
-   * not an error, and then nothing is synced.
+   * not an error, and then nothing is synced. A new one belongs to the owner and group of the one it is in, and is not
+   * open to more people.
    *
    * Rejects with `ENOTDIR` or `EEXIST` where a file stands in the way. After any rejection, and after a death half-way,
    * a directory may be there that is not durable, and a second call would not sync it: `syncDirectory` above it does.
@@ -49,7 +62,7 @@ export interface FileSystem {
   /** The names in a directory, without `.` and `..`, in no order. Rejects with `ENOENT`, `ENOTDIR`. */
   readdir(path: string): Promise<string[]>
 
-  /** Follows symbolic links. Rejects with `ENOENT`. */
+  /** Follows symbolic links on the way, and not the one that a path ends in. Rejects with `ENOENT`. */
   stat(path: string): Promise<FileStat>
 
   /** Removes a file's name; handles open on it go on working. Durable only after `syncDirectory`. */
@@ -79,8 +92,11 @@ export interface FileSystem {
    * every other taker, in this process and in others, until `release` or the death of the process. It never waits.
    * The path may lead to another file by the time that this resolves: `FileLock.identity` tells which one is locked.
    *
+   * Only the owner of the file may open it, for who may open a file may lock it.
+   *
    * Rejects with `ELOCKED` if another holds it, and with `ENOLOCK` where locks are not to be had; the message then
-   * says why and how to go on.
+   * says why and how to go on. Rejects with `ELOOP`, `EISDIR` or `EFTYPE` for what is no regular file, as `open` does,
+   * and with the system's code where taking the lock fails for another reason.
    */
   lock(path: string): Promise<FileLock>
 

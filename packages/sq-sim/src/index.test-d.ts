@@ -2,7 +2,7 @@
 import { describe, expectTypeOf, test } from 'vitest'
 import { ManualClock, NodeFileSystem, Random, SystemClock } from './index.ts'
 import type { Clock, FileHandle, FileLock, FileStat, FileSystem } from './index.ts'
-import type { NodeFileSystemOptions, OpenMode, Watch } from './index.ts'
+import type { NodeFileSystemOptions, OpenMode, OpenOptions, Watch } from './index.ts'
 import { crashTests, fileSystemTests } from './testing/index.ts'
 import type { CrashableFileSystem, FileSystemTest, FileSystemUnderTest } from './testing/index.ts'
 
@@ -16,7 +16,9 @@ describe('a file system', () => {
 
   test('opens files in one of three modes', () => {
     expectTypeOf<OpenMode>().toEqualTypeOf<'read' | 'read-write' | 'create'>()
-    expectTypeOf<FileSystem['open']>().toEqualTypeOf<(path: string, mode: OpenMode) => Promise<FileHandle>>()
+    type Open = (path: string, mode: OpenMode, options?: OpenOptions) => Promise<FileHandle>
+    expectTypeOf<FileSystem['open']>().toEqualTypeOf<Open>()
+    expectTypeOf<OpenOptions>().toEqualTypeOf<{ readonly like?: string }>()
   })
 
   test('writes bytes of any kind at a position', () => {
@@ -31,7 +33,7 @@ describe('a file system', () => {
     expectTypeOf<FileSystem['lock']>().returns.resolves.toEqualTypeOf<FileLock>()
     expectTypeOf<FileSystem['watch']>().toEqualTypeOf<(directory: string, onChange: () => void) => Promise<Watch>>()
     expectTypeOf<FileSystem['stat']>().returns.resolves.toEqualTypeOf<FileStat>()
-    expectTypeOf<FileStat['kind']>().toEqualTypeOf<'file' | 'directory' | 'other'>()
+    expectTypeOf<FileStat['kind']>().toEqualTypeOf<'file' | 'directory' | 'link' | 'other'>()
   })
 })
 

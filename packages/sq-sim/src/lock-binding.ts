@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { findPackage } from './required-package.ts'
-import { codeOf, messageOf } from './system-error.ts'
+import { codeOf, isError, messageOf, systemError } from './system-error.ts'
 
 /** Takes the lock on an open file, or returns false where another has it. Throws what the system says. */
 export type TryLock = (descriptor: number) => boolean
@@ -25,7 +25,7 @@ const INSTALL_WHOLE = `Install ${BINDING} whole where this program runs: its fol
 
 const ALLOW_ADDONS = 'Start Node without --no-addons, or with --allow-addons where it has --permission.'
 
-/** Loaded when first needed: the binding is native, and not every platform has it. Throws `ENOLOCK`. */
+/** Loaded when first needed: the binding is native, and not every platform has it. Throws `ENOLOCK`, or what the system says. */
 export function loadTryLock(path: string): TryLock {
   // Deno has no way to catch this: it would end the process.
   if ('deno' in process.versions) {
@@ -39,7 +39,7 @@ export function loadTryLock(path: string): TryLock {
     if (isBinding(binding)) return binding.tryLock
     throw new Error(`${found.path} exports no function tryLock`)
   } catch (error) {
-    throw noLockError(path, error, adviceOn(error, installed))
+    throw systemFailure(error, path) ?? noLockError(path, error, adviceOn(error, installed))
   }
 }
 
@@ -47,6 +47,17 @@ export function loadTryLock(path: string): TryLock {
 export function noLockError(path: string, cause: unknown, advice: string = GO_ON_UNLOCKED): Error {
   const message = `ENOLOCK: no lock is to be had on '${path}': ${reasonOf(cause)}. ${advice}`
   return Object.assign(new Error(message, { cause }), { code: 'ENOLOCK', path })
+}
+
+/** What the system says of reading or loading a file, such as `EMFILE`: no word about whether there is a binding. */
+function systemFailure(error: unknown, path: string): unknown {
+  for (const one of [error, causeOf(error)]) {
+    if (isError(one) && 'syscall' in one) return one
+    if (/too many open files/i.test(messageOf(one))) {
+      return Object.assign(systemError('EMFILE', { syscall: 'dlopen', path }), { cause: error })
+    }
+  }
+  return null
 }
 
 /** Only a platform for which there is no binding is a reason to go on without locks. */

@@ -19,7 +19,8 @@ const unreadable = vi.hoisted(() => new Set<string>())
 
 vi.mock('node:fs', async (importOriginal) => {
   const real = await importOriginal<typeof import('node:fs')>()
-  const promises = { ...real.promises, mkdir: vi.fn(real.promises.mkdir), access: vi.fn(real.promises.access) }
+  const { mkdir, access, stat } = real.promises
+  const promises = { ...real.promises, mkdir: vi.fn(mkdir), access: vi.fn(access), stat: vi.fn(stat) }
   return {
     ...real,
     promises,
@@ -29,6 +30,7 @@ vi.mock('node:fs', async (importOriginal) => {
     }),
     close: vi.fn(real.close),
     fsync: vi.fn(real.fsync),
+    fchown: vi.fn(real.fchown),
     read: (...call: ReadCall) => (reads.shift() ?? real.read)(...call),
     writev: vi.fn(real.writev),
     writevSync: vi.fn(real.writevSync),
@@ -50,6 +52,24 @@ function unnamed(syscall: string): Error {
   return Object.assign(new Error(`${code}: ${code}, ${syscall}`), { errno: -122, code, syscall })
 }
 
+/** A directory looks as if it were somebody else's than what this process makes. */
+async function elsewhere(path: fs.PathLike): Promise<fs.Stats> {
+  const stat = await real.promises.stat(path)
+  return Object.assign(stat, { uid: stat.uid + 1, gid: stat.gid + 1 })
+}
+
+/** Answers as a system does that allows a change of owner, or does not. */
+function answer(error: Error | null): void {
+  vi.mocked(fs.fchown).mockImplementation((_fd, _uid, _gid, done) => done(error))
+}
+
+/** Whether a call of `fs.open` succeeded: only the lock is first opened as one that exists. */
+function wasOpened(_: unknown, nth: number): boolean {
+  const { O_CREAT, O_EXCL } = fs.constants
+  const flags = Number(vi.mocked(fs.open).mock.calls[nth]?.[1])
+  return (flags & (O_CREAT | O_EXCL)) !== 0 || (flags & fs.constants.O_RDWR) === 0
+}
+
 /** The paths opened, made and synced so far, in order. */
 function made(): string[] {
   const opened = vi.mocked(fs.open).mock
@@ -68,9 +88,10 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     await (await nodeFs.open(path, 'create')).close()
     await (await nodeFs.open(path, 'read-write')).close()
     await (await nodeFs.open(path, 'read')).close()
-    const { O_CREAT, O_DSYNC, O_EXCL, O_RDWR, O_RDONLY } = fs.constants
+    const { O_CREAT, O_DSYNC, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_RDONLY } = fs.constants
     const flags = vi.mocked(fs.open).mock.calls.map((call): unknown => call[1])
-    expect(flags).toEqual([O_RDWR | O_DSYNC | O_CREAT | O_EXCL, O_RDWR | O_DSYNC, O_RDONLY])
+    const regular = O_NOFOLLOW | O_NONBLOCK
+    expect(flags).toEqual([O_RDWR | O_DSYNC | O_CREAT | O_EXCL, O_RDWR | O_DSYNC | regular, O_RDONLY | regular])
   })
 
   it.each([true, false])('writes durably with one call, blocking: %s', async (blocking) => {
@@ -159,6 +180,44 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EIO', { syscall: 'fsync' })))
     await expect(nodeFs.syncDirectory(directory)).rejects.toMatchObject({ code: 'EIO', path: directory })
     expect(fs.close).toHaveBeenCalledOnce()
+  })
+
+  describe('in a directory of somebody else', () => {
+    /** So that a file of this process is somebody else's. */
+    beforeEach(() => void vi.mocked(fs.promises.stat).mockImplementation(elsewhere))
+    afterEach(() => {
+      vi.mocked(fs.promises.stat).mockReset()
+      vi.mocked(fs.fchown).mockReset()
+    })
+
+    const verbs = [
+      ['open', async () => (await nodeFs.open(`${directory}/it`, 'create')).close()],
+      ['lock', async () => (await nodeFs.lock(`${directory}/it`)).release()],
+      ['mkdir', () => nodeFs.mkdir(`${directory}/it`)],
+    ] as const
+
+    it.each(verbs)('makes the owner durable before the name: %s', async (name, make) => {
+      answer(null)
+      await make()
+      expect(fs.fchown).toHaveBeenCalledOnce()
+      // A new directory's name is made durable by mkdir, in the directory above.
+      expect(fs.fsync).toHaveBeenCalledTimes(name === 'mkdir' ? 3 : 1)
+    })
+
+    it.each(['EPERM', 'EINVAL', 'ENOSYS'])('keeps what it made where the owner cannot be changed: %s', async (code) => {
+      answer(systemError(code, { syscall: 'fchown' }))
+      for (const [, make] of verbs) {
+        await make()
+        expect(fs.existsSync(`${directory}/it`)).toBe(true)
+        fs.rmSync(`${directory}/it`, { recursive: true })
+      }
+    })
+
+    it.each(verbs)('passes on any other failure, and leaves nothing open: %s', async (_, make) => {
+      answer(systemError('EIO', { syscall: 'fchown' }))
+      await expect(make()).rejects.toMatchObject({ code: 'EIO', path: `${directory}/it` })
+      expect(vi.mocked(fs.close).mock.calls.length).toBe(vi.mocked(fs.open).mock.calls.filter(wasOpened).length)
+    })
   })
 
   it('carries on a short write and an interrupted one, blocking or not', async () => {

@@ -89,15 +89,28 @@ describe('NodeFileSystem.lock', () => {
     const require = createRequire(import.meta.url)
     const binding = require.resolve('fs-native-extensions')
     const loaded = require.cache[binding]
+    let failure: Error
 
     beforeEach(() => {
-      const broken = { get: () => { throw new Error('no binding for this platform') } }
+      failure = new Error('no binding for this platform')
+      const broken = { get: () => { throw failure } }
       require.cache[binding] = Object.defineProperty(Object.create(loaded ?? null), 'exports', broken)
     })
     afterEach(() => {
       if (loaded) require.cache[binding] = loaded
       else delete require.cache[binding]
       vi.resetModules()
+    })
+
+    it.each([
+      ['EMFILE', Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' })],
+      ['EIO', Object.assign(new Error('EIO: i/o error'), { code: 'EIO', syscall: 'read' })],
+      ['EMFILE', new Error('cannot load', { cause: new Error('a.node: cannot open shared object: Too many open files') })],
+    ])('passes on what the system says, without the advice to do without locks: %s', async (code, thrown) => {
+      failure = thrown
+      const refused = fs.lock(join(directory, 'lock'))
+      await expect(refused).rejects.toMatchObject({ code })
+      await expect(refused).rejects.not.toThrow('unlocked')
     })
 
     it('rejects with ENOLOCK and says why and how to go on', async () => {

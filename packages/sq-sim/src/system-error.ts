@@ -17,12 +17,15 @@ interface SystemErrorFields extends Failure {
 const known = new Map<string, { readonly errno: number; readonly text: string }>()
 for (const [errno, [code, text]] of getSystemErrorMap()) known.set(code, { errno, text })
 
-/** `EIO: i/o error, fsync '/x'`, with `code`, `errno`, `syscall`, `path` and `dest` as Node sets them. */
-export function systemError(code: string, failure: Failure): Error {
-  const { errno, text } = known.get(code) ?? { text: 'unknown error' }
+/**
+ * `EIO: i/o error, fsync '/x'`, with `code`, `errno`, `syscall`, `path` and `dest` as Node sets them. `explanation`
+ * stands in for the system's text.
+ */
+export function systemError(code: string, failure: Failure, explanation?: string): Error {
+  const { errno, text = code } = known.get(code) ?? {}
   const path = failure.path === undefined ? '' : ` '${failure.path}'`
   const dest = failure.dest === undefined ? '' : ` -> '${failure.dest}'`
-  const error = new Error(`${code}: ${text}, ${failure.syscall}${path}${dest}`)
+  const error = new Error(`${code}: ${explanation ?? text}, ${failure.syscall}${path}${dest}`)
   const fields: SystemErrorFields = { ...failure, code, ...(errno !== undefined && { errno }) }
   return Object.assign(error, fields)
 }
@@ -36,9 +39,10 @@ const systemNames = new Map<unknown, string>(Object.entries(constants.errno).map
 
 /** The same error, by the system's name for it where Node knows none, as of EDQUOT (`Unknown system error -122`). */
 export function named<E>(error: E): E {
-  if (!isError(error) || !('errno' in error)) return error
-  const [code, name] = [codeOf(error), systemNames.get(error.errno)]
-  if (code === undefined || !code.startsWith('Unknown system error') || name === undefined) return error
+  const code = codeOf(error)
+  const number = /^Unknown system error (-\d+)$/.exec(code ?? '')?.[1]
+  const name = systemNames.get(Number(number))
+  if (!isError(error) || code === undefined || name === undefined) return error
   error.message = error.message.replaceAll(code, name)
   return Object.assign(error, { code: name })
 }

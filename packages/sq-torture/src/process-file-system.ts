@@ -2,7 +2,7 @@
  * A file system as one process sees it. When the process dies, whatever it still waits for never comes: its code goes no
  * further, as that of a process that was killed does not.
  */
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from '@sq/sim'
+import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, OpenOptions, Watch } from '@sq/sim'
 
 export class ProcessFileSystem implements FileSystem {
   readonly #fs: FileSystem
@@ -24,8 +24,8 @@ export class ProcessFileSystem implements FileSystem {
     return this.#dead
   }
 
-  async open(path: string, mode: OpenMode): Promise<FileHandle> {
-    const handle = await this.#whileAlive(() => this.#fs.open(path, mode))
+  async open(path: string, mode: OpenMode, options?: OpenOptions): Promise<FileHandle> {
+    const handle = await this.#whileAlive(() => this.#fs.open(path, mode, options))
     return {
       read: (buffer, position) => this.#whileAlive(() => handle.read(buffer, position)),
       write: (buffers, position) => this.#whileAlive(() => handle.write(buffers, position)),

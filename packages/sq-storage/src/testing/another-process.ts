@@ -61,7 +61,7 @@ function view(fs: FileSystem, { identityPrefix, before, afterRead }: View): File
     close: () => handle.close(),
   })
   return {
-    open: (path, mode) => before().then(async () => seen(await fs.open(path, mode))),
+    open: (path, mode, options) => before().then(async () => seen(await fs.open(path, mode, options))),
     readdir: (path) => before().then(() => fs.readdir(path)),
     async stat(path) {
       const stat = await fs.stat(path)

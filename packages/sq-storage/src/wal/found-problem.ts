@@ -13,6 +13,9 @@ export interface FoundProblem {
   readonly restoration: Restoration | null
 }
 
+/** How the file system refuses to open what is no regular file. */
+const NO_FILE: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EISDIR', 'EFTYPE'])
+
 /**
  * How many problems, and how many notes of one kind, are told of one segment: a hostile one may have a million, which
  * nobody reads, and which would take far more memory than the file.
@@ -54,6 +57,9 @@ export function asProblem(error: unknown, place: Omit<Damage, 'reason'>): { kind
   }
   if (error instanceof WalIoError && systemCode(error.cause) === 'EIO') {
     return { kind: 'unreadable', damage: { ...place, reason: error.message } }
+  }
+  if (error instanceof WalIoError && NO_FILE.has(systemCode(error.cause))) {
+    return { kind: 'not-a-file', damage: { ...place, to: place.from, reason: error.message } }
   }
   throw error
 }

@@ -35,7 +35,7 @@ export class KeptSegments {
     return path
   }
 
-  /** Copies a segment. Returns the path of the copy, which has this name only when it is whole. */
+  /** Copies a segment, with owner and mode. Returns the path of the copy, which has this name only when it is whole. */
   async keepCopy(segment: ListedSegment): Promise<string> {
     const path = this.#freePath(segment)
     await this.#directory.removeUnfinished()
@@ -57,7 +57,7 @@ export class KeptSegments {
 async function copy({ fs, unfinishedPath }: SegmentDirectory, from: string): Promise<void> {
   const source = await io('open', from, () => fs.open(from, 'read'))
   try {
-    const target = await io('make', unfinishedPath, () => fs.open(unfinishedPath, 'create'))
+    const target = await io('make', unfinishedPath, () => fs.open(unfinishedPath, 'create', { like: from }))
     try {
       const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
       for (let at = 0, bytesRead = CHUNK_BYTES; bytesRead === CHUNK_BYTES; at += bytesRead) {

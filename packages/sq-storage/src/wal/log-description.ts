@@ -104,7 +104,9 @@ function canDropFrom(log: LogFindings, { at, nth }: ProblemPlace): boolean {
   const { segments } = log
   const found = segments[at]
   const problem = found?.problems[nth]
-  if (found === undefined || problem === undefined || nth > 0 || problem.kind === 'unreadable') return false
+  if (found === undefined || problem === undefined || nth > 0) return false
+  // What is given up is copied before.
+  if (problem.kind === 'unreadable' || problem.kind === 'not-a-file') return false
   const { baseOffset, successor } = found.segment
   const { firstOffset } = problem.damage
   if (firstOffset > nextOffsetOf(log) || (successor !== null && firstOffset >= successor.baseOffset)) return false

@@ -16,6 +16,8 @@ import type { Damage } from '../errors.ts'
  * - `short`: a file ends before its segment does.
  * - `link`: a segment's frames verify, but do not end as its successor states.
  * - `missing`: a segment states another one before it than the one that is there.
+ * - `not-a-file`: what has a segment's name is no regular file, but a directory, a symbolic link, a FIFO, a socket or a
+ *   device. It was not opened.
  * - `unreadable`: the file system cannot read the bytes (`EIO`). Reported to the segment's end.
  * - `unsupported`: undamaged, and of a kind that this version does not know. Reported to the segment's end.
  */
@@ -28,6 +30,7 @@ export type ProblemKind =
   | 'short'
   | 'link'
   | 'missing'
+  | 'not-a-file'
   | 'unreadable'
   | 'unsupported'
 

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { FileLock, FileSystem } from '@sq/sim'
 import { LockedError, LockLostError, systemCode, WalIoError } from '../errors.ts'
 import type { Partition } from './partition.ts'
+import { refuseLinks } from './directory-links.ts'
 import { io } from './segment-file.ts'
 import { LOCK_NAME } from './segment.ts'
 
@@ -25,6 +26,7 @@ export class PartitionLock {
    * it was being locked, and with `WalIoError`.
    */
   static async take(fs: FileSystem, dataDir: string, { topic, directory }: Partition): Promise<PartitionLock> {
+    await refuseLinks(fs, directory)
     await io('make the directory', directory, () => fs.mkdir(directory))
     const path = join(directory, LOCK_NAME)
     const lock = await takeLock(fs, path)

@@ -4,6 +4,7 @@
  */
 import type { FileHandle, FileStat, FileSystem, OpenMode } from '@sq/sim'
 import { CorruptLogError, isError, LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
+import { refuseLinks } from './directory-links.ts'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import { decodeSegmentHead, MAX_HEAD_BYTES } from './open-frame.ts'
@@ -29,8 +30,12 @@ export interface OpenSegment {
   readonly head: SegmentHead
 }
 
-/** The partition's directory, which every writer makes. Rejects with `LogNotFoundError` where there is none. */
+/**
+ * The partition's directory, which every writer makes. Rejects with `LogNotFoundError` where there is none, and with
+ * `WalIoError` where it or its topic's directory is a symbolic link.
+ */
 export async function statDirectory(fs: FileSystem, directory: string): Promise<FileStat> {
+  await refuseLinks(fs, directory)
   const stat = await missingAsNotFound(directory, () => fs.stat(directory))
   if (stat.kind !== 'directory') throw new LogNotFoundError(directory)
   return stat

@@ -976,9 +976,39 @@ const FILE_SYSTEM: readonly Defect[] = [
   },
   {
     name: 'a lock that another holds is taken',
-    file: NODE,
-    find: 'if (!tryLock(descriptor)) failure = lockedError(path)',
-    replace: 'tryLock(descriptor)',
+    file: 'sq-sim/src/file-lock.ts',
+    find: 'if (tryLock(descriptor)) return',
+    replace: 'tryLock(descriptor)\n      return',
+  },
+  {
+    name: 'anybody may open a lock, and so take it',
+    file: 'sq-sim/src/file-lock.ts',
+    find: '{ mode: PRIVATE }',
+    replace: '{}',
+  },
+  {
+    name: 'a link in the place of a file is followed',
+    file: 'sq-sim/src/regular-file.ts',
+    find: '(optional.O_NOFOLLOW ?? 0) | (',
+    replace: '(',
+  },
+  {
+    name: 'what is no regular file is opened like one',
+    file: 'sq-sim/src/regular-file.ts',
+    find: 'if (refusal !== null) throw refusal',
+    replace: '',
+  },
+  {
+    name: 'what root makes in a directory of somebody else stays its own',
+    file: 'sq-sim/src/new-file.ts',
+    find: 'if (made.uid === uid && made.gid === gid) return true',
+    replace: 'return made.uid === uid && made.gid === gid',
+  },
+  {
+    name: 'a topic or partition that is a link is followed',
+    file: 'sq-storage/src/wal/directory-links.ts',
+    find: `if (kind === 'link') throw linkError(path)`,
+    replace: '',
   },
   {
     name: 'the rest of a short write is forgotten',

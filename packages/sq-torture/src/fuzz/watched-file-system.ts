@@ -2,7 +2,7 @@
  * A file system that watches over whoever reads hostile files: no buffer to be read into may be larger than the file by
  * more than a constant.
  */
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from '@sq/sim'
+import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, OpenOptions, Watch } from '@sq/sim'
 import { Violation } from '../history.ts'
 
 /** More than the head of a segment, and less than anything that could hurt. */
@@ -17,8 +17,8 @@ export class WatchedFileSystem implements FileSystem {
     this.#fs = fs
   }
 
-  async open(path: string, mode: OpenMode): Promise<FileHandle> {
-    const handle = await this.#fs.open(path, mode)
+  async open(path: string, mode: OpenMode, options?: OpenOptions): Promise<FileHandle> {
+    const handle = await this.#fs.open(path, mode, options)
     const read = async (buffer: Uint8Array, position: number): Promise<number> => {
       const { sizeBytes } = await this.#fs.stat(path)
       if (buffer.byteLength > sizeBytes + MAX_BYTES_BEYOND_FILE) {

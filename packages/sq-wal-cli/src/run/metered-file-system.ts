@@ -1,6 +1,6 @@
 /** The real file system, which also tells how many bytes were read: for the progress of work that tells nothing. */
 import { NodeFileSystem } from '@sq/sim'
-import type { FileHandle, OpenMode } from '@sq/sim'
+import type { FileHandle, OpenMode, OpenOptions } from '@sq/sim'
 
 export class MeteredFileSystem extends NodeFileSystem {
   readonly #onRead: (bytes: number) => void
@@ -10,8 +10,8 @@ export class MeteredFileSystem extends NodeFileSystem {
     this.#onRead = onRead
   }
 
-  override async open(path: string, mode: OpenMode): Promise<FileHandle> {
-    const handle = await super.open(path, mode)
+  override async open(path: string, mode: OpenMode, options?: OpenOptions): Promise<FileHandle> {
+    const handle = await super.open(path, mode, options)
     const read = handle.read.bind(handle)
     handle.read = async (buffer, position) => {
       const bytesRead = await read(buffer, position)

@@ -1,0 +1,47 @@
+/** Opens regular files and nothing else: it follows no link, and never waits for what is at the other end. */
+import * as fs from 'node:fs'
+import { closeDescriptor, descriptorStat, openDescriptor } from './descriptor.ts'
+import { codeOf, systemError } from './system-error.ts'
+
+// Windows lacks both.
+const optional: Readonly<Partial<typeof fs.constants>> = fs.constants
+const ONLY_REGULAR = (optional.O_NOFOLLOW ?? 0) | (optional.O_NONBLOCK ?? 0)
+
+/** How the system refuses to open a link (ELOOP; EMLINK on FreeBSD), and a socket or a device that has no driver. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EMLINK', 'ENXIO', 'ENODEV'])
+
+/**
+ * Opens a file that exists. Rejects with `ELOOP` for a symbolic link, with `EISDIR` for a directory, and with `EFTYPE`
+ * for a FIFO, a socket or a device.
+ */
+export async function openRegular(path: string, flags: number): Promise<{ descriptor: number; stat: fs.Stats }> {
+  const descriptor = await openDescriptor(path, flags | ONLY_REGULAR).catch(async (error: unknown) => {
+    if (!REFUSALS.has(codeOf(error))) throw error
+    const stat = await fs.promises.lstat(path).catch(() => null)
+    throw (stat && refusalOf(stat, path)) ?? error
+  })
+  try {
+    const stat = await descriptorStat(descriptor, path)
+    const refusal = refusalOf(stat, path)
+    if (refusal !== null) throw refusal
+    return { descriptor, stat }
+  } catch (error) {
+    await closeDescriptor(descriptor, path)
+    throw error
+  }
+}
+
+/** Why this is not opened; null for a regular file. */
+function refusalOf(stat: fs.Stats, path: string): Error | null {
+  if (stat.isFile()) return null
+  if (stat.isDirectory()) return systemError('EISDIR', { syscall: 'open', path })
+  const code = stat.isSymbolicLink() ? 'ELOOP' : 'EFTYPE'
+  return systemError(code, { syscall: 'open', path }, `is ${kindOf(stat)}, not a regular file`)
+}
+
+function kindOf(stat: fs.Stats): string {
+  if (stat.isSymbolicLink()) return 'a symbolic link'
+  if (stat.isFIFO()) return 'a FIFO'
+  if (stat.isSocket()) return 'a socket'
+  return stat.isCharacterDevice() || stat.isBlockDevice() ? 'a device' : 'something strange'
+}
