@@ -98,7 +98,17 @@ export function checkOffset(offset: bigint, name: string): number {
 /** A value as an error message shows it: short, and on one line. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 61)}...` : value)
-  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no class'})`
+  if (typeof value === 'object' && value !== null) return `an object (${classOf(value)})`
   if (typeof value === 'function') return 'a function'
   return typeof value === 'bigint' ? `${value}n` : String(value)
+}
+
+/** To ask an object for its class may run its own code, and that may throw. */
+function classOf(value: object): string {
+  try {
+    const { name } = value.constructor ?? {}
+    return typeof name === 'string' && name !== '' ? name : 'no class'
+  } catch {
+    return 'of an unknown class'
+  }
 }

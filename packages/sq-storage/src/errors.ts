@@ -1,6 +1,6 @@
 /**
  * What the log says when something is wrong: one base class with a stable `code`, one class for each case that carries
- * fields of its own. Misuse (a bad topic, a value that is no bytes) is a plain `TypeError` or `RangeError` instead.
+ * fields of its own. Misuse (a bad topic, a value that is no bytes) is a `TypeError` or `RangeError` instead.
  */
 
 /** The codes are part of the interface; the messages are for people and may change. */

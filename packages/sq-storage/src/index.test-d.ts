@@ -149,6 +149,13 @@ describe('an error', () => {
     expectTypeOf<InstanceType<(typeof storage)[Name]>>().toExtend<storage.WalError>()
   })
 
+  test('of a record says which one and which field', () => {
+    expectTypeOf<storage.BadRecordError>().toExtend<Error>()
+    expectTypeOf<storage.BadRecordError['code']>().toEqualTypeOf<'SQ_WAL_BAD_RECORD'>()
+    expectTypeOf<storage.BadRecordError['index']>().toEqualTypeOf<number | null>()
+    expectTypeOf<storage.BadRecordError['field']>().toEqualTypeOf<string | null>()
+  })
+
   test('of damage says where it is', () => {
     expectTypeOf<storage.CorruptLogError>().toExtend<Damage>()
     expectTypeOf<Damage['lastOffset']>().toEqualTypeOf<bigint | null>()

@@ -23,6 +23,7 @@ export {
 } from './errors.ts'
 export type { ClosedSegment } from './wal/active-segment.ts'
 export type { AppendedRecords, RecordSource } from './wal/append-all.ts'
+export type { BadRecordError } from './wal/bad-record.ts'
 export type {
   AppendEvent,
   CommitEvent,

@@ -10,7 +10,8 @@ import {
 import type { FrameHeader, FramePlace } from '../wal/frame.ts'
 import { encodeSegmentHead } from '../wal/open-frame.ts'
 import type { SegmentLink } from '../wal/open-frame.ts'
-import { RecordBuffer, recordBytes } from '../wal/record.ts'
+import { checkRecords } from '../wal/checked-record.ts'
+import { RecordBuffer } from '../wal/record.ts'
 import { encodeSealBody, SummaryBuilder } from '../wal/seal.ts'
 import { TIMESTAMP_MS } from './log-fixture.ts'
 
@@ -67,13 +68,10 @@ export class SegmentBytes {
 
   /** One commit. */
   records(...values: (string | Uint8Array)[]): this {
-    const records = values.map((value) => ({
-      key: null,
-      value: Buffer.from(value),
-      headers: [],
-      timestampMs: TIMESTAMP_MS,
-    }))
-    const body = Buffer.alloc(records.reduce((sum, record) => sum + recordBytes(record), 0))
+    const records = checkRecords(
+      values.map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: TIMESTAMP_MS })),
+    )
+    const body = Buffer.alloc(records.reduce((sum, { encodedBytes }) => sum + encodedBytes, 0))
     const target = new RecordBuffer(body)
     let at = 0
     for (const record of records) at = target.encode(record, at)

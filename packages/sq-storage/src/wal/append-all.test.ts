@@ -265,3 +265,14 @@ test.each([undefined, null, 7, 'text', {}])('a source that is none is refused: %
   // @ts-expect-error: not a source
   await expect(writer.appendAll(source)).rejects.toThrow(/a source must be an iterable or async iterable of records/)
 })
+
+test('a bad record of a source is told with its place, and what came before it is durable', async () => {
+  const log = new LogFixture({ maxRecordBytes: 100 })
+  const writer = await log.open()
+  const good = record('v')
+  const failed = (bad: object): Promise<unknown> =>
+    writer.appendAll([good, good, { ...good, ...bad }, good]).catch((error: unknown) => error)
+  const cause = { code: 'SQ_WAL_BAD_RECORD', index: 2, field: 'value' }
+  expect(await failed({ value: 'text' })).toMatchObject({ records: 2, cause })
+  expect(await failed({ value: Buffer.alloc(101) })).toMatchObject({ records: 2, cause: { ...cause, field: null } })
+})

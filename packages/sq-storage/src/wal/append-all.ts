@@ -5,8 +5,9 @@
 import { setImmediate } from 'node:timers'
 import { show } from '../config.ts'
 import { AppendAllError, BacklogFullError } from '../errors.ts'
+import { placed } from './bad-record.ts'
 import type { Waiter } from './commit.ts'
-import type { RecordInput } from './record.ts'
+import type { CheckedRecord, RecordInput } from './record.ts'
 
 /** Whoever has much at hand lets the event loop turn after so much of it: there commits begin, and others live. */
 const TURN_BYTES = 256 * 1024
@@ -26,8 +27,13 @@ export interface AppendedRecords {
 export interface Inlet {
   /** When a source has so many bytes waiting, it waits itself. */
   readonly windowBytes: number
-  /** Takes a record, and returns what it counts for in `windowBytes`. Throws, with nothing taken, what `append` would. */
-  append(record: RecordInput, waiter: Waiter): number
+  /** Reads a record's parts. Throws a `BadPart`. */
+  check(record: RecordInput): CheckedRecord
+  /**
+   * Takes a record, and returns what it counts for in `windowBytes`. Throws, with nothing taken, what `append` would,
+   * and a `BadPart`.
+   */
+  append(record: CheckedRecord, waiter: Waiter): number
   /** Resolves when the next commit has succeeded or failed. Only to be called while something waits. */
   settled(): Promise<void>
 }
@@ -54,6 +60,7 @@ class Intake {
   #pendingBytes = 0
   /** What was appended since the event loop turned. */
   #turnBytes = 0
+  #taken = 0
   #acknowledged = 0
   #firstOffset: bigint | null = null
   #lastOffset: bigint | null = null
@@ -104,11 +111,14 @@ class Intake {
 
   /** Appends a record as soon as there is room for it, whoever else fills the backlog. */
   async #append(record: RecordInput): Promise<void> {
+    let checked: CheckedRecord | null = null
     while (this.#failure === null) {
       try {
-        return this.#take(record)
+        checked ??= this.#inlet.check(record)
+        return this.#take(checked)
       } catch (error) {
-        if (!(error instanceof BacklogFullError)) return this.#fail(error)
+        const from = { of: 'source', firstIndex: this.#taken } as const
+        if (!(error instanceof BacklogFullError)) return this.#fail(placed(error, from))
       }
       await this.#inlet.settled()
     }
@@ -116,7 +126,7 @@ class Intake {
 
   // The writer calls back in the turn in which a commit ends. So nothing is appended behind a record that failed.
 
-  #take(record: RecordInput): void {
+  #take(record: CheckedRecord): void {
     const bytes = this.#inlet.append(record, {
       resolve: (offset) => {
         this.#pendingBytes -= bytes
@@ -131,6 +141,7 @@ class Intake {
     })
     this.#pendingBytes += bytes
     this.#turnBytes += bytes
+    this.#taken++
   }
 
   async #pendingAtMost(bytes: number): Promise<void> {

@@ -2,11 +2,12 @@
  * The records that will share one frame, gathered in the very bytes that will be written, and the callers who wait for
  * them.
  */
+import { changedPart } from './checked-record.ts'
 import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
 import { largeBuffers } from './large-buffers.ts'
 import { RecordBuffer } from './record.ts'
-import type { RecordInput } from './record.ts'
+import type { CheckedRecord } from './record.ts'
 
 /** Up to this length a commit keeps its buffer for the next records; longer ones go from commit to commit. */
 const MAX_OWN_BUFFER_BYTES = 1024 * 1024
@@ -70,20 +71,23 @@ export class Commit implements RecordsFrame {
   }
 
   /**
-   * Copies checked records of `bytes` encoded bytes in all. Throws, with nothing added, if a record is not what it was
-   * when it was checked (another thread shares its memory, say).
+   * Copies records of `bytes` encoded bytes in all. Throws a `BadPart`, with nothing added, where a part has another
+   * length by now than when it was counted.
    */
-  add(records: readonly RecordInput[], bytes: number, waiter: Waiter): void {
+  add(records: readonly CheckedRecord[], bytes: number, waiter: Waiter): void {
     this.#reserve(bytes)
     const index = this.recordCount
     let end = this.#end
+    let nth = 0
     let { minTimestampMs, maxTimestampMs } = this
     for (const record of records) {
       end = this.#buffer.encode(record, end)
+      if (end < 0) throw changedPart(record).of(nth)
       minTimestampMs = Math.min(minTimestampMs, record.timestampMs)
       maxTimestampMs = Math.max(maxTimestampMs, record.timestampMs)
+      nth++
     }
-    if (end !== this.#end + bytes) throw new TypeError('a record changed while it was appended')
+    if (end !== this.#end + bytes) throw new RangeError(`${end - this.#end} bytes were encoded, and ${bytes} counted`)
     this.#end = end
     this.minTimestampMs = minTimestampMs
     this.maxTimestampMs = maxTimestampMs

@@ -13,7 +13,7 @@
  *
  * `length` counts the whole record, itself included.
  */
-import { show } from '../config.ts'
+import { bytesIn } from './byte-length.ts'
 import { readUint64, setUint64 } from './integers.ts'
 
 /** A name and a value that travel with a record; names may repeat, order is kept. */
@@ -33,6 +33,21 @@ export interface RecordInput {
   readonly timestampMs: number
 }
 
+/** A header whose parts were read once, with the bytes that its value had by then. */
+export interface CheckedHeader extends RecordHeader {
+  readonly valueBytes: number
+}
+
+/** A record whose parts were read once, with the bytes that each had by then. `checked-record.ts` makes it. */
+export interface CheckedRecord extends RecordInput {
+  /** 0 where there is no key. */
+  readonly keyBytes: number
+  readonly valueBytes: number
+  readonly headers: readonly CheckedHeader[]
+  /** What it takes in a frame. */
+  readonly encodedBytes: number
+}
+
 /** A record as it is read. Its bytes are views on a buffer that the log does not use again. */
 export interface LogRecord extends RecordInput {
   readonly offset: bigint
@@ -40,57 +55,12 @@ export interface LogRecord extends RecordInput {
 
 /** Bytes of a record with nothing in it: the least that a record can take. */
 export const RECORD_OVERHEAD_BYTES = 24
-const HEADER_OVERHEAD_BYTES = 8
+export const HEADER_OVERHEAD_BYTES = 8
 const NO_KEY = -1
-const NO_HEADERS: readonly RecordHeader[] = []
 
 const AT = { length: 0, timestampMs: 4, keyLength: 12, valueLength: 16, headerCount: 20, key: 24 } as const
 
-/**
- * The record with every part read once: what a part is may depend on when it is read, and to read it may run the
- * caller's code. Throws a `TypeError` or `RangeError` that says which part is wrong.
- */
-export function checkRecord(record: RecordInput): RecordInput {
-  if (typeof record !== 'object' || record === null) throw new TypeError(`a record must be an object, not ${show(record)}`)
-  const { key, value, headers, timestampMs } = record
-  return recordOf(key, value, headers, timestampMs)
-}
-
-/** The same of several. Throws as it does. */
-export function checkRecords(records: readonly RecordInput[]): RecordInput[] {
-  const checked: RecordInput[] = []
-  for (const record of records) checked.push(checkRecord(record))
-  return checked
-}
-
-/** A record of these parts, those of its headers read once. Throws as `checkRecord` does. */
-export function recordOf(
-  key: Uint8Array | null,
-  value: Uint8Array,
-  headers: readonly RecordHeader[],
-  timestampMs: number,
-): RecordInput {
-  if (key !== null && !(key instanceof Uint8Array)) throw new TypeError(`key must be a Uint8Array or null, not ${show(key)}`)
-  if (!(value instanceof Uint8Array)) throw new TypeError(`value must be a Uint8Array, not ${show(value)}`)
-  if (typeof timestampMs !== 'number') throw new TypeError(`timestampMs must be a number, not ${show(timestampMs)}`)
-  if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) {
-    throw new RangeError(`timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: ${timestampMs}`)
-  }
-  if (!Array.isArray(headers)) throw new TypeError(`headers must be an array of { name, value }, not ${show(headers)}`)
-  return { key, value, headers: headers.length === 0 ? NO_HEADERS : Array.from(headers, checkHeader), timestampMs }
-}
-
-function checkHeader(header: Partial<RecordHeader> | null | undefined, index: number): RecordHeader {
-  const { name, value } = header ?? {}
-  if (typeof name !== 'string') throw new TypeError(`headers[${index}].name must be a string, not ${show(name)}`)
-  if (!name.isWellFormed()) throw new RangeError(`headers[${index}].name must be well-formed Unicode: ${show(name)}`)
-  if (!(value instanceof Uint8Array)) {
-    throw new TypeError(`headers[${index}].value must be a Uint8Array, not ${show(value)}`)
-  }
-  return { name, value }
-}
-
-/** Bytes a checked record takes in a frame. */
+/** Bytes that a record which was read took in its frame. */
 export function recordBytes(record: RecordInput): number {
   let bytes = RECORD_OVERHEAD_BYTES + (record.key?.length ?? 0) + record.value.length
   for (const header of record.headers) {
@@ -109,31 +79,44 @@ export class RecordBuffer {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
-  /** Writes a checked record at a place that has room for its `recordBytes`; returns the place after it. */
-  encode(record: RecordInput, at: number): number {
-    const { key, value, headers, timestampMs } = record
-    const [bytes, view] = [this.bytes, this.#view]
+  /**
+   * Writes a record at a place that has room for its `encodedBytes`, and returns the place after it; -1, having written
+   * anything there, where a part has another length by now than was counted.
+   */
+  encode(record: CheckedRecord, at: number): number {
+    const { key, keyBytes, value, valueBytes, headers, timestampMs, encodedBytes } = record
+    const view = this.#view
+    view.setUint32(at + AT.length, encodedBytes, true)
     setUint64(view, timestampMs, at + AT.timestampMs)
-    view.setInt32(at + AT.keyLength, key === null ? NO_KEY : key.length, true)
-    view.setUint32(at + AT.valueLength, value.length, true)
+    view.setInt32(at + AT.keyLength, key === null ? NO_KEY : keyBytes, true)
+    view.setUint32(at + AT.valueLength, valueBytes, true)
     view.setUint32(at + AT.headerCount, headers.length, true)
     let end = at + AT.key
     if (key !== null) {
-      bytes.set(key, end)
-      end += key.length
+      if (!this.#copy(key, keyBytes, end)) return -1
+      end += keyBytes
     }
-    bytes.set(value, end)
-    end += value.length
+    if (!this.#copy(value, valueBytes, end)) return -1
+    end += valueBytes
     for (const header of headers) {
-      const nameLength = bytes.write(header.name, end + 4, 'utf8')
+      const nameLength = this.bytes.write(header.name, end + 4, 'utf8')
       view.setUint32(end, nameLength, true)
       end += 4 + nameLength
-      view.setUint32(end, header.value.length, true)
-      bytes.set(header.value, end + 4)
-      end += 4 + header.value.length
+      view.setUint32(end, header.valueBytes, true)
+      if (!this.#copy(header.value, header.valueBytes, end + 4)) return -1
+      end += 4 + header.valueBytes
     }
-    view.setUint32(at + AT.length, end - at, true)
     return end
+  }
+
+  /**
+   * Copies a part that must have so many bytes still. Shared memory may grow while it is copied: then more is written
+   * behind the place, where nothing stands yet.
+   */
+  #copy(part: Uint8Array, bytes: number, at: number): boolean {
+    if (bytesIn(part) !== bytes) return false
+    this.bytes.set(part, at)
+    return true
   }
 }
 

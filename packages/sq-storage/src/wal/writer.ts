@@ -11,6 +11,9 @@ import { BacklogFullError, ClosedError, CommitFailedError } from '../errors.ts'
 import type { ClosedSegment } from './active-segment.ts'
 import { appendAll } from './append-all.ts'
 import type { AppendedRecords, RecordSource } from './append-all.ts'
+import { BadPart, placed } from './bad-record.ts'
+import type { RecordOrigin } from './bad-record.ts'
+import { checkRecord, checkRecords, recordOf } from './checked-record.ts'
 import { Commit } from './commit.ts'
 import type { Waiter } from './commit.ts'
 import { CommitQueue } from './commit-queue.ts'
@@ -20,8 +23,8 @@ import { MAX_HEAD_BYTES } from './open-frame.ts'
 import { PartitionLock } from './partition-lock.ts'
 import { locatePartition } from './partition.ts'
 import type { WrittenFrame } from './recent-frames.ts'
-import { checkRecord, checkRecords, RECORD_OVERHEAD_BYTES, recordBytes, recordOf } from './record.ts'
-import type { RecordHeader, RecordInput } from './record.ts'
+import { RECORD_OVERHEAD_BYTES } from './record.ts'
+import type { CheckedRecord, RecordHeader, RecordInput } from './record.ts'
 import { recoverLog } from './recovery.ts'
 import type { Recovery } from './recovery.ts'
 import { checkPolicy } from './retention.ts'
@@ -38,6 +41,8 @@ import type { WriterStats } from './writer-meter.ts'
 const MAX_GATHERED_BYTES = 8 * 1024 * 1024
 /** What an append that waits costs beside its bytes: a promise, its functions, a place in a list. */
 const APPEND_ALLOWANCE_BYTES = 256
+const ALONE: RecordOrigin = { of: null, firstIndex: 0 }
+const BATCH: RecordOrigin = { of: 'batch', firstIndex: 0 }
 
 /** What a writer is given besides its config; none of it need be. */
 export interface WalWriterOptions {
@@ -138,8 +143,8 @@ export class WalWriter implements AsyncDisposable {
    * Appends one record. Its bytes are copied before this returns; it resolves with the record's offset once the record
    * is durable, in offset order. Concurrent calls share a write. Never throws: every error is a rejection.
    *
-   * Rejects with a `TypeError` or `RangeError` for a bad argument or a record over `maxRecordBytes`; with
-   * `BacklogFullError` when too much is waiting; with `ClosedError` after `close`; with `CommitFailedError` when its
+   * Rejects with a `BadRecordError`, a `TypeError` or `RangeError`, for a bad argument or a record over
+   * `maxRecordBytes`; with a `RangeError` where the offsets are used up; with `BacklogFullError` when too much is waiting; with `ClosedError` after `close`; with `CommitFailedError` when its
    * commit, or one before it in the queue, was not made durable: the record is then not in the log, `nextOffset` has
    * not moved, and the append may simply be made again. If the process dies before a later append succeeded, a
    * rejected record may still be found in the log.
@@ -155,7 +160,7 @@ export class WalWriter implements AsyncDisposable {
     headers: readonly RecordHeader[],
     timestampMs: number,
   ): Promise<bigint> {
-    return this.#add(() => [recordOf(key, value, headers, timestampMs)])
+    return this.#add(ALONE, () => [recordOf(key, value, headers, timestampMs)])
   }
 
   /**
@@ -163,8 +168,7 @@ export class WalWriter implements AsyncDisposable {
    * offset; the others follow it. At least one record, and at most `maxBatchBytes`. Rejects as `append` does.
    */
   appendBatch(records: readonly RecordInput[]): Promise<bigint> {
-    if (!Array.isArray(records)) return Promise.reject(new TypeError('a batch must be an array of records'))
-    return this.#add(() => checkRecords(records))
+    return this.#add(BATCH, () => checkRecords(records))
   }
 
   /**
@@ -181,7 +185,8 @@ export class WalWriter implements AsyncDisposable {
   appendAll(source: RecordSource): Promise<AppendedRecords> {
     return appendAll(source, {
       windowBytes: this.#held.config.maxPendingBytes / 4,
-      append: (record, waiter) => this.#gather([checkRecord(record)], waiter),
+      check: checkRecord,
+      append: (record, waiter) => this.#gather([record], waiter),
       settled: () => new Promise((resolve) => this.#onSettled.push(resolve)),
     })
   }
@@ -258,15 +263,21 @@ export class WalWriter implements AsyncDisposable {
     return this.close()
   }
 
-  #add(records: () => readonly RecordInput[]): Promise<bigint> {
-    return new Promise((resolve, reject) => this.#gather(records(), { resolve, reject }))
+  #add(from: RecordOrigin, records: () => readonly CheckedRecord[]): Promise<bigint> {
+    return new Promise((resolve, reject) => {
+      try {
+        this.#gather(records(), { resolve, reject })
+      } catch (error) {
+        reject(placed(error, from))
+      }
+    })
   }
 
   /**
    * Copies checked records into the commit that gathers, sees that it will be written, and returns what they count for
    * in `maxPendingBytes`. Throws, with nothing changed, where they are not taken.
    */
-  #gather(records: readonly RecordInput[], waiter: Waiter): number {
+  #gather(records: readonly CheckedRecord[], waiter: Waiter): number {
     const bytes = this.#encodedBytes(records)
     if (this.#closing !== null) throw this.#closedError()
     const cost = bytes + APPEND_ALLOWANCE_BYTES
@@ -290,23 +301,23 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /** Bytes that checked records take in a frame. Throws where they are more, or fewer, than may be appended at once. */
-  #encodedBytes(records: readonly RecordInput[]): number {
+  #encodedBytes(records: readonly CheckedRecord[]): number {
     const { maxRecordBytes, maxBatchBytes } = this.#held.config
-    if (records.length === 0) throw new RangeError('a batch must hold at least one record')
+    if (records.length === 0) throw new BadPart(RangeError, null, 'a batch must hold at least one record').of(null)
     let encodedBytes = 0
-    let index = 0
+    let nth = 0
     for (const record of records) {
-      const bytes = recordBytes(record)
-      const content = bytes - RECORD_OVERHEAD_BYTES
+      const content = record.encodedBytes - RECORD_OVERHEAD_BYTES
       if (content > maxRecordBytes) {
-        const which = records.length > 1 ? `record ${index} of the batch` : 'the record'
-        throw new RangeError(`${which} holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`)
+        const what = `the record holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`
+        throw new BadPart(RangeError, null, what).of(nth)
       }
-      encodedBytes += bytes
-      index++
+      encodedBytes += record.encodedBytes
+      nth++
     }
     if (records.length > 1 && encodedBytes > maxBatchBytes) {
-      throw new RangeError(`the batch takes ${encodedBytes} bytes, maxBatchBytes is ${maxBatchBytes}`)
+      const what = `the batch takes ${encodedBytes} bytes, maxBatchBytes is ${maxBatchBytes}`
+      throw new BadPart(RangeError, null, what).of(null)
     }
     if (this.#nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
       throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')

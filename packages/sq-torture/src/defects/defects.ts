@@ -104,18 +104,28 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'a record may be another one when it is copied than when it was checked',
+    file: `${WAL}/checked-record.ts`,
+    find: 'checked.push(checkRecord(records[nth]))',
+    replace: `const read = checkRecord(records[nth])
+      checked.push({ ...read, get value() { return records[nth]?.value ?? read.value } })`,
+  },
+  {
+    name: 'a part may have another length when it is copied than when it was counted',
     file: `${WAL}/record.ts`,
-    find: 'for (const record of records) checked.push(checkRecord(record))',
-    replace: `for (const record of records) {
-    checkRecord(record)
-    checked.push(record)
-  }`,
+    find: '    if (bytesIn(part) !== bytes) return false\n',
+    replace: '',
+  },
+  {
+    name: 'an array of bytes is asked for its length by its own property',
+    file: `${WAL}/byte-length.ts`,
+    find: 'return byteLength.call(array)',
+    replace: 'return array.length',
   },
   {
     name: 'a header may append while its record is copied',
-    file: `${WAL}/record.ts`,
-    find: 'Array.from(headers, checkHeader)',
-    replace: 'headers.map((header, index) => (checkHeader(header, index), header))',
+    file: `${WAL}/checked-record.ts`,
+    find: 'checked.push(header)',
+    replace: 'checked.push({ ...header, get name() { return headers[at]?.name ?? header.name } })',
   },
   {
     name: 'a large buffer goes to the next commit while it is written',
@@ -188,11 +198,11 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'a batch becomes two frames',
     file: `${WAL}/writer.ts`,
-    find: '    return this.#add(() => checkRecords(records))\n',
-    replace: `    if (records.length < 2) return this.#add(() => checkRecords(records))
-    const first = this.#add(() => checkRecords(records.slice(0, 1)))
+    find: '    return this.#add(BATCH, () => checkRecords(records))\n',
+    replace: `    if (records.length < 2) return this.#add(BATCH, () => checkRecords(records))
+    const first = this.#add(BATCH, () => checkRecords(records.slice(0, 1)))
     void this.#queue.inTurn(() => Promise.resolve())
-    this.#add(() => checkRecords(records.slice(1))).catch(() => {})
+    this.#add(BATCH, () => checkRecords(records.slice(1))).catch(() => {})
     return first`,
   },
   {
