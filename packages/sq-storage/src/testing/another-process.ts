@@ -30,6 +30,19 @@ export function actingAfterReadAt(position: number, fs: FileSystem, act: () => P
   })
 }
 
+/** As in another process; and before each of the first `times` files is opened, `act`. */
+export function actingBeforeOpening(times: number, fs: FileSystem, act: () => Promise<unknown>): FileSystem {
+  let left = times
+  const elsewhere = view(fs, { identityPrefix: ELSEWHERE, before: async () => {} })
+  return {
+    ...elsewhere,
+    async open(path, mode) {
+      if (left-- > 0) await act()
+      return elsewhere.open(path, mode)
+    },
+  }
+}
+
 function someTurns(random: Random): () => Promise<void> {
   return async () => {
     if (random.chance(0.4)) await setImmediate()

@@ -11,11 +11,9 @@ import { partOf } from './partial-frame.ts'
 import type { ReadRange } from './read-options.ts'
 import type { LocatedFrame } from './recent-frames.ts'
 import { io } from './segment-file.ts'
+import { MAX_OVERTAKEN } from './segment-listing.ts'
 import type { SharedLog } from './shared-log.ts'
 import { offsetBefore } from './timestamp-search.ts'
-
-/** How often a time is looked for again where its place is gone when it is read. */
-const MAX_ATTEMPTS = 16
 
 export interface StreamContext extends Omit<CursorContext, 'durableOnly'> {
   readonly shared: SharedLog
@@ -153,7 +151,7 @@ export class FrameStream {
         if (!this.#isCut) return frames
       } catch (error) {
         // A truncation under way looks like much else; and what a time was found in may have been deleted since.
-        const isMoved = error instanceof OffsetOutOfRangeError && this.#isByTime && attempts < MAX_ATTEMPTS
+        const isMoved = error instanceof OffsetOutOfRangeError && this.#isByTime && attempts < MAX_OVERTAKEN
         if (!this.#isCut && !isMoved) throw error
         await this.#dropCursor()
       }

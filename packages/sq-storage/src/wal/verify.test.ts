@@ -150,6 +150,21 @@ describe('verify notes, and calls no problem,', () => {
 })
 
 describe('verify of', () => {
+  it('a directory of very many other files names the first of each kind, and counts the others', async () => {
+    const strange = Array.from({ length: 250 }, (_, at) => `file-${String((at * 97) % 250).padStart(3, '0')}`)
+    const kept = Array.from({ length: 130 }, (_, at) => `00000000000000000007.wal.kept-${at + 101}`)
+    await make(Object.fromEntries([...strange, ...kept].map((name) => [name, Buffer.alloc(0)])))
+    const { notes } = await check()
+    const named = (names: readonly string[], kind: string) =>
+      names.toSorted().slice(0, 100).map((name) => ({ kind, path: `${log.directory}/${name}`, files: 1 }))
+    expect(notes).toMatchObject([
+      ...named(kept, 'kept'),
+      { kind: 'kept', path: log.directory, text: '30 more files kept by repairs', files: 30 },
+      ...named(strange, 'strange'),
+      { kind: 'strange', path: log.directory, text: '150 more files of no name that a log makes', files: 150 },
+    ])
+  })
+
   it('a log without segments finds none', async () => {
     await log.makeSegments()
     expect(await check()).toMatchObject({ nextOffset: 0n, segments: 0, records: 0, problems: [], notes: [] })

@@ -21,8 +21,8 @@ import type { ListedSegment } from './segment-listing.ts'
 /**
  * Reads every byte of a partition's log, checks all that can be checked, and reports everything that is wrong, with
  * what could be done about it. Opens nothing for writing and takes no lock. A writer may be at work: what it is just
- * writing is no problem, and what it changes meanwhile is looked at again. In the writer's thread the report is about
- * what was durable when it began.
+ * writing is no problem, and what it changes meanwhile is looked at again. The report is about the segments that were
+ * there when it began and are not deleted since; in the writer's thread about what was durable when it began.
  *
  * Holds one frame at a time in memory, or a MiB, and the report. Rejects with a `TypeError` or `RangeError` for a bad
  * config, topic or partition, with `LogNotFoundError` where no log was ever opened for writing, and with `WalIoError`.
