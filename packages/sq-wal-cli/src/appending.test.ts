@@ -69,7 +69,7 @@ describe('what is appended', () => {
   })
 
   it('JSON, with fields that become key, time and headers', async () => {
-    const lines = ['{"id":"a","at":5,"n":1}', ' ', '{"at":"2026-01-01T00:00Z", "n":{"m":[1]},"id":7}', '{"at":9,"id":null}']
+    const lines = ['{"id":"a","at":1700000000005,"n":1}', ' ', '{"at":"2026-01-01T00:00Z", "n":{"m":[1]},"id":7}', '{"at":100000000000,"id":null}']
     const fields = ['--key-field', 'id', '--timestamp-field', 'at', '--header-field', 'n', '--header-field', 'x']
     const { status } = await append('', '--format', 'json', ...fields, write('some.json', lines.join('\n')))
     expect(status).toBe(0)
@@ -79,7 +79,26 @@ describe('what is appended', () => {
       [null, lines[3], ''],
     ])
     const { stdout } = await run(['cat', 'orders/0', '--format', 'json'], { place })
-    expect(stdout.match(/"timestampMs":\d+/g)).toEqual(['5', '1767225600000', '9'].map((ms) => `"timestampMs":${ms}`))
+    expect(stdout.match(/"timestampMs":\d+/g)).toEqual(['1700000000005', '1767225600000', '100000000000'].map((ms) => `"timestampMs":${ms}`))
+  })
+
+  it.each([
+    ['s', '1795672800', 1_795_672_800_000],
+    ['s', '5', 5000],
+    ['ms', '5', 5],
+    ['us', '"1795672800123456"', 1_795_672_800_123],
+    ['ns', '"1795672800123456789"', 1_795_672_800_123],
+  ])('JSON with a time in the unit %s', async (unit, written, timestampMs) => {
+    const fields = ['--timestamp-field', 'at', '--timestamp-unit', unit]
+    expect(await append(`{"at":${written}}`, '--format', 'json', ...fields)).toMatchObject({ status: 0 })
+    const { stdout } = await run(['cat', 'orders/0', '--format', 'json'], { place })
+    expect(JSON.parse(stdout)).toMatchObject({ timestampMs })
+  })
+
+  it.each([[[]], [['--format', 'json']]])('no byte order mark of UTF-8, with %j', async (args) => {
+    const file = write('marked', '\uFEFF{"a":1}\n')
+    await append('\uFEFF{"a":2}\n{"a":3}', ...args, file, '-')
+    expect(await values()).toEqual(['{"a":1}', '{"a":2}', '{"a":3}'])
   })
 
   it('records with their length before them', async () => {
@@ -110,7 +129,7 @@ describe('one line says what is wrong; what was read before is durable', () => {
   it.each([
     ['{"a":1}\nno\n', ['--format', 'json'], 1, /^standard input, line 2: it is not JSON: .*; 1 record is durable in orders\/0, offset 0$/],
     ['{"a":1}\n\u007f\u0000\n', ['--format', 'json'], 1, /^standard input, line 2: it is not JSON: [ -~]*$/],
-    ['{"a":1}\n', ['--format', 'json', '--timestamp-field', 't'], 1, 'standard input, line 1: field "t" must be milliseconds since 1970 or an ISO 8601 time; it is not there; no record was appended to orders/0'],
+    ['{"a":1}\n', ['--format', 'json', '--timestamp-field', 't'], 1, 'standard input, line 1: field "t" must be a whole number of milliseconds since 1970 or an ISO 8601 time; it is not there; no record was appended to orders/0'],
     ['{"a":"x"}\n', ['--format', 'json', '--timestamp-field', 'a'], 1, /; it is "x"; no record/],
     ['\0\0\0\u0001a\0\0\0\u0009bc', ['--format', 'prefixed'], 1, 'standard input, record 2: the input ends inside a record: 6 bytes are left, expected 13; 1 record is durable in orders/0, offset 0'],
     ['GET / HTTP/1.1', ['--format', 'prefixed'], 1, 'standard input, record 1: the length before the record is 1195725856; the most is 16777216; no record was appended to orders/0'],
@@ -118,6 +137,18 @@ describe('one line says what is wrong; what was read before is durable', () => {
     ['', ['missing'], 1, "cannot read the input: ENOENT: no such file or directory, stat 'missing'"],
     ['', ['.'], 1, '. is a directory'],
     ['a\n', ['--key-field', 'k'], 2, /need --format json$/],
+    ['a\n', ['--timestamp-unit', 's', '--format', 'json'], 2, '--timestamp-unit needs --timestamp-field'],
+    ...[1_795_672_800, 5, 0, -1, 1_795_672_800_123_456].map((written): [string, string[], number, RegExp] => [
+      `{"t":${written}}\n`,
+      ['--format', 'json', '--timestamp-field', 't'],
+      1,
+      new RegExp(`line 1: field "t" may not be in milliseconds: it is ${written}; say its unit with --timestamp-unit`),
+    ]),
+    ['{"t":"2026-02-30"}\n', ['--format', 'json', '--timestamp-field', 't'], 1, /field "t": 2026-02-30 does not exist: the day in 2026-02 is 30, expected 1 to 28; no/],
+    ['{"t":-1}\n', ['--format', 'json', '--timestamp-field', 't', '--timestamp-unit', 's'], 1, /must be .*; it is -1; no record/],
+    ['{}\n\uFEFF{}\n', ['--format', 'json'], 1, /line 2: it is not JSON/],
+    [Buffer.from('\uFEFF{}\n', 'utf16le'), ['--format', 'json'], 1, 'standard input, line 1: it begins with a byte order mark of UTF-16 or UTF-32: convert it to UTF-8, as with iconv; no record was appended to orders/0'],
+    [Buffer.from('\uFEFFa\n', 'utf16le'), [], 1, /it begins with a byte order mark of UTF-16/],
     ['a\n', ['--resume-from', '-1'], 2, /It is an offset: a whole number from 0 on\.$/],
     ['a\n', ['--resume-from', '3'], 1, 'cannot resume from offset 3: the log ends before 0; no record was appended to orders/0'],
     ['{"t":"order 5"}\n', ['--format', 'json', '--timestamp-field', 't'], 1, /; it is "order 5"; no record/],

@@ -18,8 +18,8 @@ import { addTailCommand } from './commands/tail.ts'
 import { addTruncateCommand } from './commands/truncate.ts'
 import { addVerifyCommand } from './commands/verify.ts'
 import { CommandError } from './command-error.ts'
-import { isError } from './message-of.ts'
-import { outputFailure, visible } from './output.ts'
+import { isError, messageOf } from './message-of.ts'
+import { outputFailure, printCrash, printNotice } from './output.ts'
 import { UsageError } from './usage-error.ts'
 
 const exitStatus = { failed: 1, misused: 2 }
@@ -30,10 +30,15 @@ const ADVICE: ReadonlyMap<unknown, string> = new Map([
   ['SQ_WAL_LOCKED', 'a log has one writer: stop that one first, or only look'],
 ])
 
+process.on('uncaughtException', (error) => {
+  printCrash(error)
+  process.exit(exitStatus.failed)
+})
+
 const program = new Command('sq-wal')
   .description('Works with SQ write-ahead logs.')
   .version(ownVersion())
-  .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
+  .configureOutput({ outputError: tellMisuse })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.misused))
 
 const commands = [
@@ -55,13 +60,17 @@ for (const add of commands) add(program)
 try {
   await program.parseAsync()
 } catch (error) {
-  if (!isExpected(error)) throw error
-  process.stderr.write(`sq-wal: ${visible(error.message)}${adviceOn(error)}\n`)
-  process.exitCode = statusOf(error)
+  if (isExpected(error)) {
+    printNotice(`${messageOf(error)}${adviceOn(error)}`)
+    process.exitCode = statusOf(error)
+  } else {
+    printCrash(error)
+    process.exitCode = exitStatus.failed
+  }
 }
 const unwritten = outputFailure()
 if (unwritten !== null) {
-  process.stderr.write(`sq-wal: cannot write the output: ${unwritten.message}\n`)
+  printNotice(`cannot write the output: ${messageOf(unwritten)}`)
   process.exitCode = exitStatus.failed
 }
 
@@ -70,10 +79,10 @@ function statusOf(error: Error): number {
   return error instanceof UsageError ? exitStatus.misused : exitStatus.failed
 }
 
-/** What the parser says of a mistake, with its suggestion, if it has one. */
-function oneLine(text: string): string {
-  const lines = text.replace(/^error: /, 'sq-wal: ').trimEnd().split('\n')
-  return text.startsWith('error: ') ? `${lines.join(' ')}\n` : text
+/** What the parser says of a mistake, with its suggestion, if it has one, in a line of its own. */
+function tellMisuse(text: string, write: (text: string) => void): void {
+  if (!text.startsWith('error: ')) write(text)
+  else printNotice(text.slice('error: '.length).trimEnd().replace(/\n(?=\(Did you mean [^\n]*$)/, ' '))
 }
 
 /** Failures of the log and of the system carry a code and explain themselves; anything else is a bug in here. */

@@ -1,6 +1,7 @@
-/** What an error says; anything can be thrown, and not everything that is has a message. */
+/** What an error says, in one line; anything can be thrown, and not everything that is has a message. */
 export function messageOf(error: unknown): string {
-  return isError(error) ? error.message : String(error)
+  const message = isError(error) ? error.message : String(error)
+  return message.trim().replaceAll(/\s*[\r\n]+\s*/g, ' ')
 }
 
 /** Whether something is an error, by what it has: it may come from another realm than this code runs in. */

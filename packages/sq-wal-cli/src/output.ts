@@ -1,7 +1,12 @@
-/** What the commands write to stdout: tables for people, JSON for machines. */
+/**
+ * What the commands write: tables for people, JSON for machines. Nothing else here writes to stdout or stderr, so that
+ * nothing from outside gets control of a terminal.
+ */
 import pc from 'picocolors'
+import { isError } from './message-of.ts'
 import { layOut } from './table.ts'
 import type { Column } from './table.ts'
+import { visible } from './visible.ts'
 
 /** Why nothing can be written any more; null as long as it can. */
 let failure: NodeJS.ErrnoException | null = null
@@ -9,6 +14,8 @@ let failure: NodeJS.ErrnoException | null = null
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   failure = error
 })
+// Where nobody hears what goes wrong, the exit status still tells it.
+process.stderr.on('error', () => {})
 
 /** Whether nobody takes what is written: there is nothing more to do for a command that only shows something. */
 export function isOutputGone(): boolean {
@@ -20,37 +27,67 @@ export function outputFailure(): Error | null {
   return failure?.code === 'EPIPE' ? null : failure
 }
 
-/** Writes to stdout. Resolves once there is room for more, also where nobody takes it. */
-export function print(text: string | Uint8Array): Promise<void> {
+/** A stretch of a line, and how it is painted. */
+export interface Painted {
+  readonly text: string
+  readonly paint: (text: string) => string
+}
+
+export type Piece = string | Painted
+
+/** Writes a line to stdout. The pieces may hold anything: they are escaped here, so that none does a terminal harm. */
+export function printLine(...pieces: readonly Piece[]): Promise<void> {
+  return printLines([pieces])
+}
+
+/** Writes several lines at once. Resolves once there is room for more, also where nobody takes them. */
+export function printLines(lines: readonly (readonly Piece[])[]): Promise<void> {
+  return printBytes(Buffer.from(lines.map((line) => `${rendered(line)}\n`).join('')))
+}
+
+/** Pieces as they are written, escaped and painted; to be passed to `printBytes`. */
+export function rendered(pieces: readonly Piece[]): string {
+  return pieces.map((piece) => (typeof piece === 'string' ? visible(piece) : piece.paint(visible(piece.text)))).join('')
+}
+
+/** Writes bytes to stdout as they are: values for `--format raw`, and what `rendered` has made. Resolves as the others. */
+export function printBytes(bytes: Uint8Array): Promise<void> {
   if (isOutputGone()) return Promise.resolve()
   return new Promise((resolve) => {
-    process.stdout.write(text, () => resolve())
+    process.stdout.write(bytes, () => resolve())
   })
 }
 
-/**
- * A text from outside, such as a name or a record, so that it does nothing to a terminal: control characters, and those
- * that turn the direction of writing, as `\\u001b`.
- */
-export function visible(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+/** Writes a line to stderr, of a failure or of what should be known besides. */
+export function printNotice(message: string): void {
+  process.stderr.write(`sq-wal: ${visible(message)}\n`)
 }
 
+/** Writes what is known of a fault of this program to stderr. */
+export function printCrash(error: unknown): void {
+  const told = isError(error) ? (error.stack ?? error.message) : String(error)
+  process.stderr.write(`sq-wal: a bug, please report it: ${told.split('\n').map(visible).join('\n')}\n`)
+}
+
+const paints = pc.createColors(process.stdout.isTTY ? pc.isColorSupported : false)
 
 /** For stdout: they do nothing where it is no terminal, or NO_COLOR is set. */
-export const colors: ReturnType<typeof pc.createColors> = pc.createColors(
-  process.stdout.isTTY ? pc.isColorSupported : false,
-)
+export const colors: Readonly<Record<'cyan' | 'dim' | 'green' | 'red' | 'yellow', (text: string) => Painted>> = {
+  cyan: (text) => ({ text, paint: paints.cyan }),
+  dim: (text) => ({ text, paint: paints.dim }),
+  green: (text) => ({ text, paint: paints.green }),
+  red: (text) => ({ text, paint: paints.red }),
+  yellow: (text) => ({ text, paint: paints.yellow }),
+}
 
 /** Writes a value as JSON, indented. */
 export function writeJson(value: unknown): Promise<void> {
-  return print(`${jsonOf(value, 2)}\n`)
+  return printLines(jsonOf(value, 2).split('\n').map((line) => [line]))
 }
 
 /** A value as JSON. Offsets become numbers: they are at most 2^53 - 1. */
 export function jsonOf(value: unknown, indent = 0): string {
-  // Line breaks are the indentation's: within strings, JSON has escaped them.
-  return JSON.stringify(value, withNumbers, indent).split('\n').map(visible).join('\n')
+  return JSON.stringify(value, withNumbers, indent)
 }
 
 function withNumbers(_key: string, value: unknown): unknown {
@@ -58,9 +95,10 @@ function withNumbers(_key: string, value: unknown): unknown {
 }
 
 /** Writes rows under their titles, aligned; nothing else but spaces is drawn. */
-export async function writeTable(columns: readonly Column[], rows: readonly (readonly string[])[]): Promise<void> {
-  const lines = layOut(columns, [columns.map(({ title }) => colors.dim(title)), ...rows])
-  await print(lines.map((line) => `${line}\n`).join(''))
+export async function writeTable(columns: readonly Column[], rows: readonly (readonly Piece[])[]): Promise<void> {
+  const titles = columns.map(({ title }) => colors.dim(title))
+  const lines = layOut(columns, [titles, ...rows].map((row) => row.map((cell) => rendered([cell]))))
+  await printBytes(Buffer.from(lines.map((line) => `${line}\n`).join('')))
 }
 
 /** `1 record`, `2,000 records`. */

@@ -1,18 +1,27 @@
 /** What people write on a command line: a place in a log, which is an offset or a time; a size; a duration. */
 import { InvalidArgumentError } from 'commander'
-import { parseTime } from './time.ts'
+import { InvalidTimeError, parseTime, parseUnixTime } from './time.ts'
 
 export type Place = { readonly offset: bigint } | { readonly timestampMs: number }
 
-export const PLACES =
-  'an offset, such as 1200; or a time, such as 2026-11-22T20:57:52Z (UTC also without Z) or @1795381072000 (ms)'
+export const PLACES: string =
+  'an offset, such as 1200; or a time, such as 2026-11-22T20:57:52Z (UTC also without Z) or @1795381072 (seconds since ' +
+  '1970, as "date +%s" writes them)'
 
-/** Parses an offset, an ISO 8601 time, or `@` and milliseconds since 1970. */
+/** Parses an offset, an ISO 8601 time, or `@` and seconds since 1970. */
 export function parsePlace(text: string): Place {
   if (isOffset(text)) return { offset: BigInt(text) }
-  const timestampMs = isOffset(text.slice(1)) && text.startsWith('@') ? Number(text.slice(1)) : parseTime(text)
+  const timestampMs = timeOf(text)
   if (timestampMs === null) throw new InvalidArgumentError(`It is ${PLACES}.`)
   return { timestampMs }
+}
+
+function timeOf(text: string): number | null {
+  try {
+    return parseUnixTime(text) ?? parseTime(text)
+  } catch (error) {
+    throw error instanceof InvalidTimeError ? new InvalidArgumentError(`${error.message}.`) : error
+  }
 }
 
 /** Parses an offset. */

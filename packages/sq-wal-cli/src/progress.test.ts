@@ -45,6 +45,24 @@ describe('a bar', () => {
     bar.stop()
   })
 
+  it('never goes past the end', async () => {
+    const [screen, clock] = [new Screen(true), new ManualClock()]
+    const bar = await progressBar('copying', { total: 400, format: bytes, clock, stream: screen })
+    clock.advance(2000)
+    bar.reached(1000)
+    expect(screen.text()).toMatch(/^copying \[=+\] 100 % {2}400 B {2}200 B\/s {2}0 s le/)
+    bar.stop()
+  })
+
+  it('shows no control character of what it is about', async () => {
+    const [screen, clock] = [new Screen(true), new ManualClock()]
+    const bar = await progressBar('copying \u0007\u202E', { total: 400, format: bytes, clock, stream: screen })
+    clock.advance(2000)
+    bar.reached(100)
+    expect(screen.text()).toMatch(/^copying \\u0007\\u202e \[/)
+    bar.stop()
+  })
+
   it('tells only how much and how fast where the total is not known', async () => {
     const [screen, clock] = [new Screen(true), new ManualClock()]
     const bar = await progressBar('copying', { total: null, format: bytes, clock, stream: screen })

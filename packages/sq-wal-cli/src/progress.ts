@@ -2,6 +2,7 @@
 import { SystemClock } from '@sq/sim'
 import type { Clock } from '@sq/sim'
 import type { SingleBar } from 'cli-progress'
+import { visible } from './visible.ts'
 
 const SHOWN_AFTER_MS = 1000
 
@@ -31,11 +32,14 @@ export async function progressBar(
     return { amount: format?.(done) ?? '', rate: format?.(Math.round(perMs * 1000)) ?? '', left }
   }
   const amount = format === null ? '' : '  {amount}  {rate}/s'
-  const line = total === null ? `${what}${amount}` : `${what} [{bar}] {percentage} %${amount}  {left} s left`
+  const title = visible(what)
+  const line = total === null ? `${title}${amount}` : `${title} [{bar}] {percentage} %${amount}  {left} s left`
   let bar: SingleBar | null = null
   const stop = (): void => bar?.stop()
   return {
-    reached(done) {
+    reached(amountDone) {
+      // What is read may have grown since it was measured, and may be read twice.
+      const done = Math.min(amountDone, total ?? Infinity)
       if (clock.monotonic() - startedMs < SHOWN_AFTER_MS) return
       if (bar === null) {
         // It leaves the terminal as it is, so that there is nothing to put right where Ctrl-C ends the process.

@@ -1,12 +1,86 @@
 /** Times as people and programs write them. */
 
-const ISO_8601 = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?<zone>Z|[+-]\d{2}:?\d{2})?)?$/
+/** A text is no time, or one that does not exist. The message says what is wrong with it. */
+export class InvalidTimeError extends Error {
+  override readonly name = 'InvalidTimeError'
+}
 
-/** Milliseconds since 1970 of an ISO 8601 date or time; in UTC where it names no zone. Null for anything else. */
+const ISO_8601 =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:(Z)|([+-])(\d{2}):?(\d{2}))?)?$/
+const UNIX_SECONDS = /^@(\d+)(?:\.(\d{1,9}))?$/
+
+/**
+ * Without a decimal point, seconds must be in this range, 1973 to 5138: a number of milliseconds of the same years is
+ * then never taken for seconds.
+ */
+const [MIN_PLAIN_SECONDS, MAX_PLAIN_SECONDS] = [1e8, 1e11]
+
+/**
+ * Milliseconds since 1970 of an ISO 8601 date or time, in UTC where it names no zone. Null for a text of another form.
+ * Throws an `InvalidTimeError` for a day, hour, minute, second or offset that does not exist, and for years before
+ * 1970. Digits below the millisecond are dropped.
+ */
 export function parseTime(text: string): number | null {
   const match = ISO_8601.exec(text)
   if (match === null) return null
-  const isDate = text.length === 10
-  const timestampMs = Date.parse(isDate || match.groups?.['zone'] !== undefined ? text : `${text}Z`)
-  return timestampMs >= 0 ? timestampMs : null
+  const field = (at: number): number => Number(match[at] ?? 0)
+  const [year, month, day, hour, minute, second] = [field(1), field(2), field(3), field(4), field(5), field(6)]
+  const daysInMonth = new Date(Date.UTC(year, month, 0)).getUTCDate()
+  check(text, 'month', { found: month, min: 1, max: 12 })
+  check(text, `day in ${match[1]}-${match[2]}`, { found: day, min: 1, max: daysInMonth })
+  check(text, 'hour', { found: hour, min: 0, max: 23 })
+  check(text, 'minute', { found: minute, min: 0, max: 59 })
+  check(text, 'second', { found: second, min: 0, max: 59 })
+  check(text, "offset's hour", { found: field(10), min: 0, max: 23 })
+  check(text, "offset's minute", { found: field(11), min: 0, max: 59 })
+  const offsetMinutes = (match[9] === '-' ? -1 : 1) * (60 * field(10) + field(11))
+  const timestampMs = Date.UTC(year, month - 1, day, hour, minute - offsetMinutes, second, msOf(match[7]))
+  // `Date.UTC` takes the years 0 to 99 for those of the 20th century.
+  if (year < 100 || timestampMs < 0) throw new InvalidTimeError(`${text} is before 1970`)
+  return timestampMs
+}
+
+/**
+ * Milliseconds since 1970 of `@SECONDS` or `@SECONDS.FRACTION`, as `date +%s` writes them. Null for a text of another
+ * form. Throws an `InvalidTimeError` for a number that may be one of milliseconds.
+ */
+export function parseUnixTime(text: string): number | null {
+  const [match, whole, fraction] = UNIX_SECONDS.exec(text) ?? []
+  if (match === undefined) return null
+  const seconds = Number(whole)
+  const timestampMs = 1000 * seconds + msOf(fraction)
+  if (!Number.isSafeInteger(timestampMs)) throw new InvalidTimeError(`${text} is too large for a time`)
+  const isPlain = seconds === 0 || (seconds >= MIN_PLAIN_SECONDS && seconds < MAX_PLAIN_SECONDS)
+  if (fraction === undefined && !isPlain) {
+    throw new InvalidTimeError(
+      `${text} may be seconds or milliseconds: write ${pointed(timestampMs)} for seconds, ${pointed(seconds)} for ` +
+        'milliseconds',
+    )
+  }
+  return timestampMs
+}
+
+/** How programs write times as numbers: in these units, since 1970. */
+export type TimeUnit = 's' | 'ms' | 'us' | 'ns'
+
+const NANOSECONDS: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1000n, ns: 1n }
+
+/** Milliseconds since 1970 of a whole number in a unit; null where there is no such timestamp. */
+export function fromUnit(count: bigint, unit: TimeUnit): number | null {
+  const timestampMs = Number((count * NANOSECONDS[unit]) / NANOSECONDS.ms)
+  return timestampMs >= 0 && Number.isSafeInteger(timestampMs) ? timestampMs : null
+}
+
+/** `@1795672800.123` */
+function pointed(timestampMs: number): string {
+  return `@${Math.floor(timestampMs / 1000)}.${String(timestampMs % 1000).padStart(3, '0')}`
+}
+
+function check(text: string, what: string, { found, min, max }: { found: number; min: number; max: number }): void {
+  if (found >= min && found <= max) return
+  throw new InvalidTimeError(`${text} does not exist: the ${what} is ${found}, expected ${min} to ${max}`)
+}
+
+function msOf(fraction = ''): number {
+  return Number(fraction.slice(0, 3).padEnd(3, '0'))
 }

@@ -6,6 +6,7 @@ import { parseOffset } from '../place.ts'
 import type { AppendOptions } from '../run/append.ts'
 
 const FORMATS = ['lines', 'json', 'prefixed'] as const
+const UNITS = ['s', 'ms', 'us', 'ns'] as const
 
 export function addAppendCommand(program: Command): void {
   addLogArgument(program.command('append'))
@@ -18,6 +19,7 @@ export function addAppendCommand(program: Command): void {
     .addOption(new Option('--format <format>', 'how records are told apart').choices(FORMATS).default('lines'))
     .option('--key-field <name>', 'json: the field that becomes the key')
     .option('--timestamp-field <name>', 'json: the field that becomes the time: milliseconds, or as ISO 8601 writes it')
+    .addOption(new Option('--timestamp-unit <unit>', 'json: what a number in that field counts since 1970').choices(UNITS))
     .option('--header-field <name>', 'json: a field that becomes a header of this name; may be given again', another)
     .option('--offsets', 'write the offset of each record in a line, once it is durable')
     .option('--resume-from <offset>', 'go on with an input whose first record got this offset', parseOffset)
@@ -29,8 +31,12 @@ Formats:
   json       a record is a line that is JSON, as it stands; empty lines are left out
   prefixed   a record has its length before it: 4 bytes, the most significant first
 
+Lines and JSON are UTF-8: a byte order mark at the beginning of an input is left out, one of UTF-16 is refused. Without
+--timestamp-unit, a number must be milliseconds of the years 1973 to 5138, so that no seconds are taken for them.
+
 Examples:
   journalctl -o json -f | sq-wal append journal/0 --format json --key-field _SYSTEMD_UNIT
+  journalctl -o json | sq-wal append journal/0 --format json --timestamp-field __REALTIME_TIMESTAMP --timestamp-unit us
   sq-wal append orders/0 -d /var/lib/broker orders-2025.txt orders-2026.txt
   sq-wal append orders/0 --resume-from 0 orders-2025.txt orders-2026.txt    after it was killed
 

@@ -21,6 +21,10 @@ Examples:
   sq-wal cat orders/0 --from 1200 --count 10
   sq-wal cat orders/0 --from 2026-11-22T20:00Z --to 2026-11-22T21:00Z --format json
   sq-wal cat orders/0 --grep 'customer-17' | less
+
+A time is taken for a position: the first record of that time or a later one. Where timestamps are out of order, the
+range has records of other times, or leaves some out; a line on stderr says so, and how many. A line on stderr also says
+why, where nothing is written.
 ${FORMAT_HELP}`,
     )
     .action(async (log: string, options: CatOptions) => {
@@ -40,7 +44,7 @@ export function addRecordOptions(command: Command): Command {
 
 export const FORMAT_HELP = `
 Formats:
-  text   offset, time, key and value in a line; control characters as \\n, \\x00
+  text   offset, time, key and value in a line; control characters as \\n, \\u0000, a backslash as \\\\
   json   an object in a line; bytes that are not UTF-8 as {"base64": "..."}
   raw    the bytes of the values, a newline after each
   hex    offset, time and key, then the value as a hex dump`

@@ -11,7 +11,7 @@ export function addSegmentsCommand(program: Command): void {
         'and what stands in a file behind its last valid byte.',
     )
     .option('--json', 'write JSON')
-    .option('--svg <file>', 'write the drawing to this file, too')
+    .option('--svg <file>', 'write the drawing to this file, too; "-" writes it to standard output, and nothing else')
     .addHelpText(
       'after',
       `

@@ -19,7 +19,8 @@ Examples:
   sq-wal tail -f -n 0 orders/0 --format json
 
 Beside a running broker the last record shown may be one that it is just about to acknowledge, but not with
---durable-only. Exit status: 0, also after Ctrl-C, 1 where something failed, 2 on misuse.
+--durable-only. Exit status: 0, also after Ctrl-C, except with --grep: then it ends by that signal, as the shell's 130;
+1 where something failed, 2 on misuse.
 ${FORMAT_HELP}`,
     )
     .action(async (log: string, options: TailOptions) => {

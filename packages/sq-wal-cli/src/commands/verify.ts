@@ -22,7 +22,7 @@ Examples:
 
 Notes are no problems: a torn end, which the next writer cuts off; void bytes; what a repair kept.
 
-Exit status: 0 if no log has a problem, 1 if one has, or cannot be looked at, 2 on misuse.`,
+Exit status: 0 if no log has a problem; 1 if one has, or cannot be looked at, or --all finds no log; 2 on misuse.`,
     )
     .action(async (log: string | undefined, options: VerifyOptions) => {
       if ((log === undefined) !== (options.all === true)) throw new UsageError('verify takes a log, or --all')

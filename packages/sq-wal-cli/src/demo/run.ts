@@ -7,6 +7,8 @@ import { makeDataDirectory } from './data-directory.ts'
 import { inspectInput, readRecords, type Input } from './input.ts'
 import { catchInterruption, Interruption } from '../interruption.ts'
 import { fs, logConfig, partition, topic } from './log.ts'
+import { printLines } from '../output.ts'
+import { visible } from '../visible.ts'
 import { startProgress, type Progress } from './progress.ts'
 import { formatKills, formatNumber, formatRate, formatSegments } from './report.ts'
 import type { AppenderLife } from './run-appender.ts'
@@ -34,7 +36,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const { signal } = interruptible
   try {
     const { intact, expected, differences } = await runInDirectory(options, signal)
-    for (const difference of differences) print(`${difference}\n`)
+    for (const difference of differences) print(`${visible(difference)}\n`)
     print(`${intact} of ${expected} records intact\n`)
     return differences.length === 0 ? 0 : 1
   } catch (error) {
@@ -60,7 +62,7 @@ async function runInDirectory(options: DemoOptions, signal: AbortSignal): Promis
     return comparison
   } finally {
     progress.clear()
-    if (options.keep) print(`kept in ${directory.path}\n`)
+    if (options.keep) print(`kept in ${visible(directory.path)}\n`)
     else await directory.remove()
   }
 }
@@ -104,7 +106,12 @@ function printResult(result: {
 }
 
 function describe({ path, format, records }: Input): string {
-  const what = { flights: 'flights', lines: `lines of ${path}`, array: `values of the JSON array in ${path}` }[format]
+  const what = {
+    flights: 'flights',
+    'made-flights': 'made-up flights (the real ones are in the npm package vega-datasets 2.8.1, not installed here)',
+    lines: `lines of ${visible(path)}`,
+    array: `values of the JSON array in ${visible(path)}`,
+  }[format]
   return `${formatNumber(records)} ${what}`
 }
 
@@ -112,6 +119,7 @@ function share(done: number, all: number): string {
   return `${Math.floor((100 * done) / all)}%  ${formatNumber(done)} of ${formatNumber(all)}`
 }
 
+/** Whole lines. */
 function print(text: string): void {
-  process.stdout.write(text)
+  void printLines(text.replace(/\n$/, '').split('\n').map((line) => [line]))
 }

@@ -2,11 +2,14 @@
 import type { RecordHeader, RecordInput } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import { messageOf } from '../message-of.ts'
-import { parseTime } from '../time.ts'
+import { fromUnit, InvalidTimeError, parseTime } from '../time.ts'
+import type { TimeUnit } from '../time.ts'
 
 export interface JsonFields {
   readonly keyField?: string
   readonly timestampField?: string
+  /** Of a number; where it is not given, numbers are milliseconds, and those that may be anything else are refused. */
+  readonly timestampUnit?: TimeUnit
   readonly headerField?: readonly string[]
 }
 
@@ -17,9 +20,10 @@ export interface JsonFields {
  */
 export function jsonRecord(line: Buffer, fields: JsonFields, nowMs: number): RecordInput {
   const parsed = parse(line)
-  const { keyField, timestampField, headerField = [] } = fields
+  const { keyField, timestampField, timestampUnit, headerField = [] } = fields
   const key = keyField === undefined ? null : bytesOf(fieldOf(parsed, keyField), keyField)
-  const timestampMs = timestampField === undefined ? nowMs : timeOf(fieldOf(parsed, timestampField), timestampField)
+  const timestampMs =
+    timestampField === undefined ? nowMs : timeOf(fieldOf(parsed, timestampField), timestampField, timestampUnit)
   const headers = headerField.flatMap((name): RecordHeader[] => {
     const value = bytesOf(fieldOf(parsed, name), name)
     return value === null ? [] : [{ name, value }]
@@ -29,7 +33,7 @@ export function jsonRecord(line: Buffer, fields: JsonFields, nowMs: number): Rec
 
 function parse(line: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line))
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line))
   } catch (error) {
     throw new CommandError(`it is not JSON: ${messageOf(error).replaceAll(/[^ -~]/g, '.')}`)
   }
@@ -51,10 +55,33 @@ function bytesOf(value: unknown, name: string): Buffer | null {
   return Buffer.from(text)
 }
 
-/** Milliseconds since 1970, or a time as ISO 8601 writes it. */
-function timeOf(value: unknown, name: string): number {
-  const timestampMs = typeof value === 'string' ? parseTime(value) : value
-  if (typeof timestampMs === 'number' && Number.isSafeInteger(timestampMs) && timestampMs >= 0) return timestampMs
+/** Without a unit, numbers of milliseconds are in this range: 1973 to 5138. Seconds and microseconds are not. */
+const [MIN_PLAIN_MS, MAX_PLAIN_MS] = [1e11, 1e14]
+
+/** A number in a unit since 1970, or a time as ISO 8601 writes it. */
+function timeOf(value: unknown, name: string, unit: TimeUnit | undefined): number {
+  const field = `field ${JSON.stringify(name)}`
   const found = value === undefined ? 'it is not there' : `it is ${JSON.stringify(value).slice(0, 80)}`
-  throw new CommandError(`field ${JSON.stringify(name)} must be milliseconds since 1970 or an ISO 8601 time; ${found}`)
+  const count = countOf(value, unit)
+  if (count !== null) {
+    const isPlain = count >= MIN_PLAIN_MS && count < MAX_PLAIN_MS
+    if (unit === undefined && !isPlain) {
+      throw new CommandError(`${field} may not be in milliseconds: ${found}; say its unit with --timestamp-unit s, ms, us or ns`)
+    }
+    const timestampMs = fromUnit(count, unit ?? 'ms')
+    if (timestampMs !== null) return timestampMs
+  }
+  try {
+    const timestampMs = typeof value === 'string' ? parseTime(value) : null
+    if (timestampMs !== null) return timestampMs
+  } catch (error) {
+    throw error instanceof InvalidTimeError ? new CommandError(`${field}: ${error.message}`) : error
+  }
+  throw new CommandError(`${field} must be a whole number of milliseconds since 1970 or an ISO 8601 time; ${found}`)
+}
+
+/** With a unit, digits may also stand in a string, as numbers too large for JSON do. */
+function countOf(value: unknown, unit: TimeUnit | undefined): bigint | null {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
+  return typeof value === 'string' && unit !== undefined && /^\d{1,20}$/.test(value) ? BigInt(value) : null
 }

@@ -10,6 +10,7 @@ import type { RecordInput } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import { MAX_RECORD_BYTES } from '../limits.ts'
 import { messageOf } from '../message-of.ts'
+import { withoutByteOrderMark } from './byte-order-mark.ts'
 import { jsonRecord } from './json-record.ts'
 import type { JsonFields } from './json-record.ts'
 import { LineSplitter } from './line-splitter.ts'
@@ -62,7 +63,9 @@ async function* readInput(path: string, options: InputOptions): AsyncGenerator<R
   /** Of the record that is looked at. */
   let number = 1
   try {
-    for await (const items of itemsOf(open(path, signal), { splitter, onRead })) {
+    const stream = open(path, signal)
+    const chunks = format === 'prefixed' ? stream : withoutByteOrderMark(stream)
+    for await (const items of itemsOf(chunks, { splitter, onRead })) {
       for (const item of items) {
         if (format !== 'json') yield { key: null, value: item, headers: [], timestampMs: clock.now() }
         else if (!isBlank(item)) yield jsonRecord(item, options, clock.now())

@@ -11,7 +11,7 @@ import type { JsonFields } from '../input/json-record.ts'
 import { catchInterruption } from '../interruption.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
-import { formatBytes, formatCount, print } from '../output.ts'
+import { formatBytes, formatCount, printLine, printLines } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -26,9 +26,12 @@ const MAX_OUTPUT_BYTES = 1024 * 1024
 
 /** Rejects with the signal's reason where it was interrupted. */
 export async function append(log: LogName, files: readonly string[], options: AppendOptions): Promise<void> {
-  const { format, keyField, timestampField, headerField } = options
-  if (format !== 'json' && (keyField ?? timestampField ?? headerField) !== undefined) {
-    throw new UsageError('--key-field, --timestamp-field and --header-field need --format json')
+  const { format, keyField, timestampField, timestampUnit, headerField } = options
+  if (format !== 'json' && (keyField ?? timestampField ?? timestampUnit ?? headerField) !== undefined) {
+    throw new UsageError('--key-field, --timestamp-field, --timestamp-unit and --header-field need --format json')
+  }
+  if (timestampUnit !== undefined && timestampField === undefined) {
+    throw new UsageError('--timestamp-unit needs --timestamp-field')
   }
   const inputs = files.length === 0 ? [STANDARD_INPUT] : files
   const total = await inputBytes(inputs)
@@ -51,7 +54,7 @@ export async function append(log: LogName, files: readonly string[], options: Ap
     throw new CommandError(message, { cause, exitStatus: interruption.exitStatus })
   }
   bar.stop()
-  if (options.offsets !== true) await print(`${appending.describe()}\n`)
+  if (options.offsets !== true) await printLine(appending.describe())
 }
 
 /** The work of one call, and how far it has come. */
@@ -119,7 +122,7 @@ class Appending {
     this.#firstOffset ??= baseOffset
     this.#records += records
     if (this.#options.offsets !== true) return
-    this.#printed = print(Array.from({ length: records }, (_, index) => `${baseOffset + BigInt(index)}\n`).join(''))
+    this.#printed = printLines(Array.from({ length: records }, (_, index) => [String(baseOffset + BigInt(index))]))
   }
 
   /**

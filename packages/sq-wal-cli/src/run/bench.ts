@@ -10,7 +10,7 @@ import { CommandError } from '../command-error.ts'
 import { catchInterruption, Interruption } from '../interruption.ts'
 import { MAX_RECORD_BYTES } from '../limits.ts'
 import { messageOf } from '../message-of.ts'
-import { formatCount, print, visible, writeJson, writeTable } from '../output.ts'
+import { counted, formatCount, printLines, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
@@ -175,7 +175,7 @@ async function write(
   measured: readonly [Measured, ...Measured[]],
   { directory, valueBytes }: { directory: string; valueBytes: number },
 ): Promise<void> {
-  await print(`values of ${formatCount(valueBytes)} bytes, in ${visible(directory)}\n\n`)
+  await printLines([[`values of ${counted(valueBytes, 'byte')}, in ${directory}`], []])
   const right = { align: 'right' } as const
   await writeTable(
     [
@@ -195,8 +195,8 @@ async function write(
   )
   for (const { what, inFlight, latenciesMs } of measured) {
     if (inFlight > 1) continue
-    await print(`\n${what}, 1 in flight: how long a record takes\n`)
-    await print(drawHistogram(latenciesMs, process.stdout.columns || 80))
+    await printLines([[], [`${what}, 1 in flight: how long a record takes`]])
+    await printLines(drawHistogram(latenciesMs, process.stdout.columns || 80).map((line) => [line]))
   }
 }
 

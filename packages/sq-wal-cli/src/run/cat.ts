@@ -3,13 +3,14 @@ import { NodeFileSystem } from '@sq/sim'
 import { listSegments, OffsetOutOfRangeError, WalReader } from '@sq/storage'
 import type { ReadOptions } from '@sq/storage'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { formatBytes, isOutputGone } from '../output.ts'
+import { formatBytes, isOutputGone, printNotice } from '../output.ts'
 import type { Place } from '../place.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { RecordOptions } from './record-writer.ts'
+import { describeEarlierBehind, EarlierRecords } from './time-order.ts'
 
 export interface CatOptions extends RecordOptions, DataDirOption {
   readonly from?: Place
@@ -28,14 +29,17 @@ export async function cat(log: LogName, options: CatOptions): Promise<void> {
   if (isOutputUnseen(isFiltered)) {
     bar = await progressBar('reading', { total: await bytesIn(log, range), format: formatBytes })
   }
-  let left = options.count ?? Infinity
+  const earlier = options.from !== undefined && 'timestampMs' in options.from ? new EarlierRecords(options.from) : null
+  let lastOffset = -1n
   try {
     for await (const record of reader.read({ ...range, durableOnly: options.durableOnly })) {
+      lastOffset = record.offset
+      earlier?.saw(record)
       if (!writer.wants(record)) continue
       // What is written shows how far it is, and must not be written over a bar.
       if (process.stdout.isTTY) bar?.stop()
       await writer.write(record)
-      if (--left === 0 || isOutputGone()) break
+      if (writer.written === options.count || isOutputGone()) break
     }
   } catch (error) {
     throw error instanceof OffsetOutOfRangeError ? await outOfRange(error, log) : error
@@ -43,6 +47,26 @@ export async function cat(log: LogName, options: CatOptions): Promise<void> {
     bar?.stop()
     await writer.flush()
   }
+  if (isOutputGone()) return
+  const notices = [writer.describeNone(), earlier?.describe() ?? null]
+  if (writer.written !== options.count) notices.push(await describeEnd(reader, log, { ...options, range, lastOffset }))
+  for (const notice of notices) if (notice !== null) printNotice(notice)
+}
+
+/** What is not as it seems where a range ends; null where nothing is. */
+async function describeEnd(
+  reader: WalReader,
+  log: LogName,
+  { from, to, range, lastOffset }: CatOptions & { readonly range: ReadOptions; readonly lastOffset: bigint },
+): Promise<string | null> {
+  if (to === undefined || range.to === undefined) return null
+  if ('timestampMs' in to) {
+    const sinceMs = from !== undefined && 'timestampMs' in from ? from.timestampMs : 0
+    return describeEarlierBehind(reader, log, { option: '--to', timestampMs: to.timestampMs, offset: range.to, sinceMs })
+  }
+  // The number may be one of seconds.
+  if (lastOffset < 0n || to.offset <= lastOffset + 1n) return null
+  return `--to ${to.offset} is an offset, and the last record is ${lastOffset}; a time is written as @SECONDS`
 }
 
 /** With the log's end as it is listed: a reader without a writer beside it does not look for it. */

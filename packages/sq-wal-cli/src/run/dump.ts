@@ -3,9 +3,10 @@ import { NodeFileSystem } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import { dumpSegment } from '@sq/storage'
 import type { SegmentPart } from '@sq/storage'
-import { colors, counted, formatBytes, formatTime, isOutputGone, jsonOf, print } from '../output.ts'
+import { colors, counted, formatBytes, formatCount, formatTime, isOutputGone, jsonOf, printBytes, printLine, rendered } from '../output.ts'
+import type { Piece } from '../output.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
-import { hexDump } from './record-writer.ts'
+import { hexDump, hexPieces } from './byte-text.ts'
 
 export interface DumpOptions {
   readonly hex?: boolean
@@ -22,8 +23,9 @@ export async function dump(path: string, { hex = false, json = false }: DumpOpti
     for await (const part of partsOf(fs, path)) {
       bar?.reached(part.to)
       if (isBad(part)) isGood = false
-      const text = json ? `${jsonOf(plainOf(part, hex))}\n` : describe(part)
-      await print(hex && !json ? text + hexDump(part.bytes, part.from) : text)
+      if (json) await writeJsonLine(part, hex)
+      else await printLine(...describe(part))
+      if (hex && !json) for (const lines of hexDump(part.bytes, part.from)) await printBytes(Buffer.from(lines))
       if (isOutputGone()) break
     }
   } finally {
@@ -49,20 +51,20 @@ function isBad(part: SegmentPart): boolean {
   return part.kind === 'bad'
 }
 
-function describe(part: SegmentPart): string {
-  const place = `${colors.dim(String(part.from).padStart(10))} ${String(part.to - part.from).padStart(9)} B  `
-  if (part.kind === 'bad') return `${place}${colors.red('BAD')}      ${part.reason}\n`
-  if (part.kind === 'zeros') return `${place}ZEROS    written ahead\n`
-  return `${place}${TITLES[part.kind].padEnd(8)} ${fieldsOf(part)}\n`
+function describe(part: SegmentPart): readonly Piece[] {
+  const place = [colors.dim(String(part.from).padStart(10)), ` ${String(part.to - part.from).padStart(9)} B  `]
+  if (part.kind === 'bad') return [...place, colors.red('BAD'), `      ${part.reason}`]
+  if (part.kind === 'zeros') return [...place, 'ZEROS    written ahead']
+  return [...place, `${TITLES[part.kind].padEnd(8)} `, ...fieldsOf(part)]
 }
 
 const TITLES = { 'segment-header': 'SEGMENT', open: 'OPEN', records: 'RECORDS', mark: 'MARK', seal: 'SEAL' } as const
 
-function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'zeros' }>): string {
+function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'zeros' }>): readonly Piece[] {
   if (part.kind === 'segment-header') {
     const { version, topicStart, topicLength, partition } = part.segment
     const topic = topicLength > topicStart.length ? `${topicStart}...` : topicStart
-    return `version ${version}, topic ${topic}, partition ${partition}`
+    return [`version ${version}, topic ${topic}, partition ${partition}`]
   }
   const { header } = part
   const chain = `durable to ${header.durablePosition}, crc ${hex32(header.headerCrc)} after ${hex32(header.previousCrc)}`
@@ -71,31 +73,39 @@ function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'zeros' }>): string
     const before = previous === null
       ? 'no segment before it'
       : `after ${previous.baseOffset}, which ends at ${previous.end} with the frame at ${previous.lastPosition}`
-    return `offset ${header.baseOffset}, topic ${topic}, id ${hex64(segmentId)}, made ${formatTime(createdMs)}, ${before}`
+    const made = formatTime(createdMs)
+    return [`offset ${header.baseOffset}, topic ${topic}, id ${hex64(segmentId)}, made ${made}, ${before}`]
   }
   if (part.kind === 'records') {
     const last = header.baseOffset + header.recordCount - 1
     const offsets = last === header.baseOffset ? `offset ${last}` : `offsets ${header.baseOffset}-${last}`
     const records = part.records === null ? colors.red('not records') : counted(header.recordCount, 'record')
-    return `${offsets}, ${records}, ${chain}`
+    return [`${offsets}, `, records, `, ${chain}`]
   }
-  if (part.kind === 'mark') return `next offset ${header.baseOffset}, ${chain}`
-  if (part.summary === null) return colors.red('not a summary')
+  if (part.kind === 'mark') return [`next offset ${header.baseOffset}, ${chain}`]
+  if (part.summary === null) return [colors.red('not a summary')]
   const { minTimestampMs, maxTimestampMs, index } = part.summary
+  const entries = `${formatCount(index.length)} index ${index.length === 1 ? 'entry' : 'entries'}`
   const times = minTimestampMs > maxTimestampMs ? 'no records' : `${formatTime(minTimestampMs)} to ${formatTime(maxTimestampMs)}`
-  return `next offset ${header.baseOffset}, ${times}, ${index.length} index entries, ${chain}`
+  return [`next offset ${header.baseOffset}, ${times}, ${entries}, ${chain}`]
 }
 
-function plainOf(part: SegmentPart, withBytes: boolean): object {
-  const { bytes, ...rest } = part
-  const plain =
-    rest.kind === 'records'
-      ? { ...rest, records: rest.records === null ? null : rest.header.recordCount }
-      : rest.kind === 'open'
-        ? { ...rest, open: { ...rest.open, segmentId: hex64(rest.open.segmentId) } }
-        : rest
-  return withBytes ? { ...plain, hex: bytes.toString('hex') } : plain
+async function writeJsonLine(part: SegmentPart, withBytes: boolean): Promise<void> {
+  const { bytes, ...plain } = part
+  const json = jsonOf(plainOf(plain))
+  if (!withBytes) return printLine(json)
+  // In pieces: a frame may have more digits than a string can hold.
+  await printBytes(Buffer.from(rendered([json.slice(0, -1), ',"hex":"'])))
+  for (const piece of hexPieces(bytes)) await printBytes(Buffer.from(piece))
+  await printLine('"}')
 }
+
+function plainOf(part: WithoutBytes<SegmentPart>): object {
+  if (part.kind === 'records') return { ...part, records: part.records === null ? null : part.header.recordCount }
+  return part.kind === 'open' ? { ...part, open: { ...part.open, segmentId: hex64(part.open.segmentId) } } : part
+}
+
+type WithoutBytes<Part> = Part extends unknown ? Omit<Part, 'bytes'> : never
 
 function hex64(id: bigint): string {
   return id.toString(16).padStart(16, '0')

@@ -20,16 +20,15 @@ export function classesOf(sortedMs: ArrayLike<number>): readonly { readonly from
 }
 
 /** The lines of a histogram: for each class a bar to scale, and its share. */
-export function drawHistogram(sortedMs: ArrayLike<number>, columns: number): string {
+export function drawHistogram(sortedMs: ArrayLike<number>, columns: number): readonly string[] {
   const classes = classesOf(sortedMs)
   const most = Math.max(...classes.map(({ count }) => count))
-  const lines = classes.map(({ fromUs, count }) => {
+  return classes.map(({ fromUs, count }) => {
     const share = ((100 * count) / sortedMs.length).toFixed(1)
     const bar = '='.repeat(Math.ceil((count / most) * Math.max(columns - 34, 10)))
     const range = `${formatUs(fromUs)} to ${formatUs(2 * fromUs)}`
-    return `  ${range.padStart(20)}  ${share.padStart(5)} %  ${bar}\n`
+    return `  ${range.padStart(20)}  ${share.padStart(5)} %  ${bar}`
   })
-  return lines.join('')
 }
 
 /** `256 us`, `1.02 ms`, `2.1 s`. */

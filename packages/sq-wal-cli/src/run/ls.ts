@@ -5,7 +5,7 @@ import type { SegmentInfo } from '@sq/storage'
 import { dataDirOf } from '../log-name.ts'
 import type { DataDirOption } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
-import { colors, counted, formatBytes, formatCount, formatTime, print, visible, writeJson, writeTable } from '../output.ts'
+import { colors, counted, formatBytes, formatCount, formatTime, printLine, printNotice, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -46,7 +46,9 @@ export async function ls(directory: string | undefined, { json = false, ...optio
   }
   bar.stop()
   if (json) await writeJson(logs)
-  else await writeLogs(logs, dataDir)
+  else await writeLogs(logs)
+  // An empty answer may be one to a question about the wrong place.
+  if (logs.length === 0) printNotice(`there is no log in ${dataDir}`)
   return logs.some((log) => 'error' in log) ? 1 : 0
 }
 
@@ -69,11 +71,7 @@ function lineOf(log: { topic: string; partition: number }, segments: readonly Se
   }
 }
 
-async function writeLogs(logs: readonly Listed[], dataDir: string): Promise<void> {
-  if (logs.length === 0) {
-    await print(`no logs in ${visible(dataDir)}\n`)
-    return
-  }
+async function writeLogs(logs: readonly Listed[]): Promise<void> {
   const right = { align: 'right' } as const
   const columns = [
     { title: 'LOG' },
@@ -87,7 +85,7 @@ async function writeLogs(logs: readonly Listed[], dataDir: string): Promise<void
   const lines = logs.filter((log): log is LogLine => !('error' in log))
   if (lines.length > 0) await writeTable(columns, lines.map(rowOf))
   for (const log of logs) {
-    if ('error' in log) await print(`${log.topic}/${log.partition}: ${colors.red(visible(log.error))}\n`)
+    if ('error' in log) await printLine(`${log.topic}/${log.partition}: `, colors.red(log.error))
   }
 }
 

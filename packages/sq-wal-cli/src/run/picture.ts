@@ -1,6 +1,7 @@
 /** Draws the segments of a log: in letters for a terminal, or as SVG. Both show the same. */
 import type { SegmentPart } from '@sq/storage'
 import { colors, counted, formatBytes } from '../output.ts'
+import type { Painted, Piece } from '../output.ts'
 
 /** A part of a segment's file: a commit, something else, or what means nothing, behind the segment's end. */
 export interface Stretch {
@@ -21,7 +22,7 @@ export interface Bar {
 const LETTERS = { bad: 'x', void: '.', seal: '|', records: '=', mark: '-', open: '[', 'segment-header': '[' } as const
 const KINDS: readonly Stretch['kind'][] = ['bad', 'void', 'seal', 'records', 'mark', 'open', 'segment-header']
 
-const PAINTS: Readonly<Record<Stretch['kind'], (text: string) => string>> = {
+const PAINTS: Readonly<Record<Stretch['kind'], (text: string) => Painted>> = {
   bad: colors.red,
   void: colors.yellow,
   seal: colors.green,
@@ -51,21 +52,23 @@ const LEGEND: readonly (readonly [Stretch['kind'], string])[] = [
 ]
 
 /** One line for each segment, to scale, and a legend. */
-export function drawBars(bars: readonly Bar[], columns: number): string {
+export function drawBars(bars: readonly Bar[], columns: number): readonly (readonly Piece[])[] {
   const most = largest(bars.map(bytesOf))
   const names = largest(bars.map(({ name }) => name.length))
   const notes = bars.map((bar) => noteOn(bar))
   const room = Math.max(columns - names - 4 - largest(notes.map(({ length }) => length)), 10)
-  const lines = bars.map((bar, at) => {
+  const lines = bars.map((bar, at): Piece[] => {
     const cells = bytesOf(bar) === 0 ? 0 : Math.max(Math.round((room * bytesOf(bar)) / most), 1)
-    return `${bar.name.padStart(names)}  ${drawCells(bar, cells)}${' '.repeat(room - cells)}  ${notes[at]}\n`
+    return [`${bar.name.padStart(names)}  `, ...drawCells(bar, cells), `${' '.repeat(room - cells)}  ${notes[at]}`]
   })
   const used = LEGEND.filter(([kind]) => bars.some(({ stretches }) => stretches.some((stretch) => stretch.kind === kind)))
-  const legend = used.map(([kind, meaning]) => `${PAINTS[kind](LETTERS[kind])} ${meaning}`).join('   ')
-  return `${lines.join('')}\n${legend}\n`
+  const legend = used.flatMap(([kind, meaning], at): Piece[] => {
+    return [at === 0 ? '' : '   ', PAINTS[kind](LETTERS[kind]), ` ${meaning}`]
+  })
+  return [...lines, [], legend]
 }
 
-function drawCells(bar: Bar, cells: number): string {
+function drawCells(bar: Bar, cells: number): Piece[] {
   const total = bytesOf(bar)
   const kinds: (Stretch['kind'] | undefined)[] = Array.from({ length: cells })
   let at = 0
@@ -78,11 +81,11 @@ function drawCells(bar: Bar, cells: number): string {
       if (there === undefined || KINDS.indexOf(kind) < KINDS.indexOf(there)) kinds[cell] = kind
     }
   }
-  let drawn = ''
+  const drawn: Piece[] = []
   for (let from = 0, to = 0; from < cells; from = to) {
     const kind = kinds[from] ?? 'records'
     while (to < cells && (kinds[to] ?? 'records') === kind) to++
-    drawn += PAINTS[kind](LETTERS[kind].repeat(to - from))
+    drawn.push(PAINTS[kind](LETTERS[kind].repeat(to - from)))
   }
   return drawn
 }
@@ -91,8 +94,8 @@ const WIDTH = 900
 const ROW = 26
 const LEFT = 150
 
-/** The same as a figure of its own. */
-export function drawSvg(bars: readonly Bar[], title: string): string {
+/** The lines of the same as a figure of its own. */
+export function drawSvg(bars: readonly Bar[], title: string): readonly string[] {
   const most = Math.max(largest(bars.map(bytesOf)), 1)
   const scale = (WIDTH - LEFT - 230) / most
   const rows = bars.map((bar, row) => {
@@ -109,7 +112,7 @@ export function drawSvg(bars: readonly Bar[], title: string): string {
       `<text x="${LEFT - 8}" y="${y + 12}" text-anchor="end">${bar.name}</text>`,
       ...parts,
       `<text x="${(x + 8).toFixed(2)}" y="${y + 12}">${note}</text>`,
-    ].join('\n')
+    ]
   })
   const legendY = 52 + bars.length * ROW
   const legend = LEGEND.map(([kind, meaning], at) => {
@@ -120,10 +123,10 @@ export function drawSvg(bars: readonly Bar[], title: string): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${legendY + 30}" font-family="sans-serif" font-size="12">`,
     `<rect width="100%" height="100%" fill="white"/>`,
     `<text x="${LEFT}" y="24" font-size="15" font-weight="bold">${escape(title)}</text>`,
-    ...rows,
+    ...rows.flat(),
     ...legend,
-    '</svg>\n',
-  ].join('\n')
+    '</svg>',
+  ]
 }
 
 /** Neighbours of a kind become one where they are too narrow to be told apart. */

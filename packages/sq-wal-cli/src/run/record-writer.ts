@@ -1,8 +1,12 @@
 /** Writes records to stdout, those that are wanted, in one of the formats, as fast as the other side reads. */
+import { constants } from 'node:buffer'
 import type { LogRecord } from '@sq/storage'
+import { CommandError } from '../command-error.ts'
 import { messageOf } from '../message-of.ts'
-import { colors, formatTime, jsonOf, print, visible } from '../output.ts'
+import { colors, counted, formatBytes, formatTime, printBytes, rendered } from '../output.ts'
+import type { Painted } from '../output.ts'
 import { UsageError } from '../usage-error.ts'
+import { escaped, escapedPieces, hexDump, jsonPieces, PIECE_BYTES } from './byte-text.ts'
 
 type Format = 'text' | 'json' | 'raw' | 'hex'
 
@@ -17,10 +21,12 @@ export interface RecordOptions {
 const BUFFER_BYTES = 64 * 1024
 
 export class RecordWriter {
-  readonly #format: (record: LogRecord) => string | Buffer
+  readonly #format: (record: LogRecord) => Iterable<string | Uint8Array>
   readonly #key: Buffer | null
   readonly #pattern: RegExp | null
-  #gathered: Buffer[] = []
+  #asked = 0
+  #written = 0
+  #gathered: Uint8Array[] = []
   #bytes = 0
 
   constructor({ format, key, grep }: RecordOptions) {
@@ -29,92 +35,124 @@ export class RecordWriter {
     this.#pattern = grep === undefined ? null : compile(grep)
   }
 
-  wants({ key, value }: LogRecord): boolean {
+  /** Throws a `CommandError` for a value that no regular expression can be used on. */
+  wants({ offset, key, value }: LogRecord): boolean {
+    this.#asked++
     if (this.#key !== null && (key === null || !this.#key.equals(key))) return false
-    return this.#pattern === null || this.#pattern.test(textOf(value))
+    return this.#pattern === null || this.#pattern.test(searchable(offset, value))
   }
 
   async write(record: LogRecord): Promise<void> {
-    const formatted = this.#format(record)
-    const bytes = typeof formatted === 'string' ? Buffer.from(formatted) : formatted
-    this.#gathered.push(bytes)
-    this.#bytes += bytes.length
-    if (this.#bytes >= BUFFER_BYTES) await this.flush()
+    this.#written++
+    for (const piece of this.#format(record)) {
+      const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
+      this.#gathered.push(bytes)
+      this.#bytes += bytes.length
+      if (this.#bytes >= BUFFER_BYTES) await this.flush()
+    }
+  }
+
+  /** How many records were written. */
+  get written(): number {
+    return this.#written
+  }
+
+  /** Why nothing was written; null where something was. */
+  describeNone(): string | null {
+    if (this.#written > 0) return null
+    return this.#asked === 0 ? 'there is no record to show' : `none of ${counted(this.#asked, 'record')} is what --key and --grep choose`
   }
 
   /** Writes what is gathered; resolves when there is room for more, or nobody reads. */
   async flush(): Promise<void> {
-    const gathered = Buffer.concat(this.#gathered)
+    const gathered = this.#gathered
     this.#gathered = []
+    // What is large by itself is not copied.
+    const last = this.#bytes > 2 * BUFFER_BYTES ? gathered.pop() : undefined
     this.#bytes = 0
-    if (gathered.length > 0) await print(gathered)
+    if (gathered.length > 0) await printBytes(Buffer.concat(gathered))
+    if (last !== undefined) await printBytes(last)
   }
 }
 
-const FORMATS: Readonly<Record<Format, (record: LogRecord) => string | Buffer>> = {
-  text: ({ offset, timestampMs, key, value, headers }) => {
-    const start = `${colors.dim(String(offset))} ${colors.dim(formatTime(timestampMs))} `
-    const keyed = key === null ? '' : `${colors.cyan(shown(key))}: `
-    const named = namesOf(headers)
-    return `${start}${keyed}${shown(value)}${named === '' ? '' : ` ${colors.dim(named)}`}\n`
-  },
-  json: ({ offset, timestampMs, key, value, headers }) => {
-    const plain = {
-      offset: Number(offset),
-      timestampMs,
-      key: key && textOrBase64(key),
-      value: textOrBase64(value),
-      headers: headers.map((header) => ({ name: header.name, value: textOrBase64(header.value) })),
+const FORMATS: Readonly<Record<Format, (record: LogRecord) => Iterable<string | Uint8Array>>> = {
+  *text({ offset, timestampMs, key, value, headers }) {
+    yield rendered([colors.dim(String(offset)), ' ', colors.dim(formatTime(timestampMs)), ' '])
+    if (key !== null) {
+      yield* painted(escapedPieces(key), colors.cyan)
+      yield ': '
     }
-    return `${jsonOf(plain)}\n`
+    for (const piece of escapedPieces(value)) yield rendered([piece])
+    if (headers.length > 0) {
+      yield ' '
+      yield* painted(headerPieces(headers), colors.dim)
+    }
+    yield '\n'
   },
-  raw: ({ value }) => Buffer.concat([value, Buffer.from('\n')]),
-  hex: ({ offset, timestampMs, key, value, headers }) => {
-    const keyed = key === null ? '' : ` key ${shown(key)}`
-    const named = headers.length === 0 ? '' : ` ${namesOf(headers)}`
-    return `${offset} ${formatTime(timestampMs)}${keyed}${named}, ${value.length} bytes\n${hexDump(value, 0)}`
+  *json({ offset, timestampMs, key, value, headers }) {
+    yield `{"offset":${offset},"timestampMs":${timestampMs},"key":`
+    if (key === null) yield 'null'
+    else for (const piece of jsonPieces(key)) yield rendered([piece])
+    yield ',"value":'
+    for (const piece of jsonPieces(value)) yield rendered([piece])
+    yield ',"headers":['
+    for (const [index, header] of headers.entries()) {
+      yield rendered([`${index === 0 ? '' : ','}{"name":${JSON.stringify(header.name)},"value":`])
+      for (const piece of jsonPieces(header.value)) yield rendered([piece])
+      yield '}'
+    }
+    yield ']}\n'
+  },
+  *raw({ value }) {
+    yield value
+    yield '\n'
+  },
+  *hex({ offset, timestampMs, key, value, headers }) {
+    yield `${offset} ${formatTime(timestampMs)}`
+    if (key !== null) {
+      yield ' key '
+      for (const piece of escapedPieces(key)) yield rendered([piece])
+    }
+    if (headers.length > 0) {
+      yield ' '
+      for (const piece of headerPieces(headers)) yield rendered([piece])
+    }
+    yield `, ${counted(value.length, 'byte')}\n`
+    yield* hexDump(value, 0)
   },
 }
 
-/** Sixteen bytes to a line, as `hexdump -C` has them; positions counted from `from`. */
-export function hexDump(bytes: Uint8Array, from: number): string {
-  const lines: string[] = []
-  for (let at = 0; at < bytes.length; at += 16) {
-    const row = Buffer.from(bytes.subarray(at, at + 16))
-    const hex = row.toString('hex').replaceAll(/../g, '$& ')
-    const halves = hex.length > 24 ? `${hex.slice(0, 24)} ${hex.slice(24)}` : hex
-    const letters = row.toString('latin1').replaceAll(/[^ -~]/g, '.')
-    lines.push(`  ${colors.dim((from + at).toString(16).padStart(8, '0'))}  ${halves.padEnd(50)}|${letters}|\n`)
+/** Pieces in one paint, together where they are short. */
+function* painted(pieces: Iterable<string>, paint: (text: string) => Painted): Generator<string> {
+  let text = ''
+  for (const piece of pieces) {
+    text += piece
+    if (text.length < PIECE_BYTES) continue
+    yield rendered([paint(text)])
+    text = ''
   }
-  return lines.join('')
+  if (text !== '') yield rendered([paint(text)])
 }
 
-/** `{name=value other=value}`; nothing where there are none. */
-function namesOf(headers: LogRecord['headers']): string {
-  const named = headers.map(({ name, value }) => `${escaped(name)}=${shown(value)}`)
-  return named.length === 0 ? '' : `{${named.join(' ')}}`
-}
-
-/** Bytes as text on a terminal. */
-function shown(bytes: Uint8Array): string {
-  return escaped(textOf(bytes))
-}
-
-/** Backslashes and control characters as JSON has them, so that it can be told what stood there. */
-function escaped(text: string): string {
-  return visible(JSON.stringify(text).slice(1, -1).replaceAll(String.raw`\"`, '"'))
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
-}
-
-function textOrBase64(bytes: Uint8Array): string | { base64: string } {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return { base64: Buffer.from(bytes).toString('base64') }
+/** `{name=value other=value}`. */
+function* headerPieces(headers: LogRecord['headers']): Generator<string> {
+  for (const [index, { name, value }] of headers.entries()) {
+    yield `${index === 0 ? '{' : ' '}${escaped(name)}=`
+    yield* escapedPieces(value)
   }
+  yield '}'
+}
+
+/** A value as text, all of it. */
+function searchable(offset: bigint, value: Uint8Array): string {
+  if (value.length > constants.MAX_STRING_LENGTH) {
+    const most = formatBytes(constants.MAX_STRING_LENGTH)
+    throw new CommandError(
+      `cannot look for --grep in the record at offset ${offset}: its value has ${formatBytes(value.length)}, the most is ` +
+        `${most}; pass it by with --from ${offset + 1n}, or search it elsewhere: --from ${offset} --count 1 --format raw`,
+    )
+  }
+  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8')
 }
 
 function compile(pattern: string): RegExp {

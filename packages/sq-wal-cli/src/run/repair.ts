@@ -4,7 +4,7 @@ import { repair } from '@sq/storage'
 import type { LogProblem, LogReport, PossibleRepair, RepairKind } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { colors, counted, formatCount, print, visible, writeJson, writeTable } from '../output.ts'
+import { colors, counted, formatCount, printLine, printLines, writeJson, writeTable } from '../output.ts'
 import { UsageError } from '../usage-error.ts'
 import { verifyWithProgress, writeProblems } from './verify.ts'
 
@@ -27,14 +27,14 @@ export async function repairLog(log: LogName, options: RepairCommandOptions): Pr
 async function showRepairs({ topic, partition }: LogName, report: LogReport): Promise<void> {
   const { problems, firstOffset, nextOffset } = report
   if (problems.length === 0) {
-    await print(`${topic}/${partition}: no problem, so there is nothing to repair\n`)
+    await printLine(`${topic}/${partition}: no problem, so there is nothing to repair`)
     return
   }
   await writeProblems(problems)
-  await print('\n')
+  await printLine()
   const rows = problems.flatMap(({ repairs }, index) => repairs.map((offered) => rowOf(index + 1, offered)))
   if (rows.length === 0) {
-    await print('Nothing can be done about it here: use a copy of the log.\n')
+    await printLine('Nothing can be done about it here: use a copy of the log.')
     return
   }
   const right = { align: 'right' } as const
@@ -47,8 +47,8 @@ async function showRepairs({ topic, partition }: LogName, report: LogReport): Pr
     ],
     rows,
   )
-  await print(`\nNow the log has ${span(firstOffset, nextOffset)}. Nothing was changed; `)
-  await print('to repair: --problem N --repair KIND --yes\n')
+  const advice = 'Nothing was changed; to repair: --problem N --repair KIND --yes'
+  await printLines([[], [`Now the log has ${span(firstOffset, nextOffset)}. ${advice}`]])
 }
 
 function rowOf(problem: number, { kind, firstOffset, nextOffset, readableRecordsLost }: PossibleRepair): string[] {
@@ -77,10 +77,10 @@ async function mend(log: LogName, report: LogReport, options: RepairCommandOptio
     await writeJson({ repaired: problem, repair: chosen, kept, problems })
     return problems.length === 0 ? 0 : 1
   }
-  await print(`${topic}/${partition}: ${chosen} done; the log has ${span(firstOffset, nextOffset)}\n`)
-  for (const path of kept) await print(`  kept: ${visible(path)}\n`)
-  if (problems.length === 0) await print(`${colors.green('no problem')} is left\n`)
-  else await print(`${colors.red(counted(problems.length, 'problem'))} left: run this again without --yes to see\n`)
+  await printLine(`${topic}/${partition}: ${chosen} done; the log has ${span(firstOffset, nextOffset)}`)
+  for (const path of kept) await printLine(`  kept: ${path}`)
+  if (problems.length === 0) await printLine(colors.green('no problem'), ' is left')
+  else await printLine(colors.red(counted(problems.length, 'problem')), ' left: run this again without --yes to see')
   return problems.length === 0 ? 0 : 1
 }
 

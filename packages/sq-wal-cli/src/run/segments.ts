@@ -7,8 +7,9 @@ import type { LogReport, SegmentPart } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
-import { colors, counted, formatBytes, print, writeJson } from '../output.ts'
+import { colors, counted, formatBytes, printLine, printLines, writeJson } from '../output.ts'
 import { progressBar } from '../progress.ts'
+import { UsageError } from '../usage-error.ts'
 import { DamagedRanges } from './damaged-ranges.ts'
 import { drawBars, drawSvg } from './picture.ts'
 import type { Bar, Stretch } from './picture.ts'
@@ -20,6 +21,9 @@ import { verifyWithProgress } from './verify.ts'
 /** Up to so many bytes a log is read: to draw its commits, and to tell damage from a torn end. */
 const MAX_BYTES_READ = 256_000_000
 
+/** What stands for standard output among the files. */
+const STANDARD_OUTPUT = '-'
+
 export interface SegmentsOptions extends DataDirOption {
   readonly json?: boolean
   readonly svg?: string
@@ -27,33 +31,43 @@ export interface SegmentsOptions extends DataDirOption {
 
 /** Resolves with the exit status. */
 export async function segments(log: LogName, { json = false, svg }: SegmentsOptions): Promise<number> {
+  if (json && svg === STANDARD_OUTPUT) throw new UsageError('--json and --svg - both write to standard output: choose one')
   const fs = new NodeFileSystem()
   const directory = join(log.config.dataDir, log.topic, String(log.partition))
   const isRead = (await sizeOfSegments(fs, directory)) <= MAX_BYTES_READ
   const report = isRead ? await verifyWithProgress(log) : null
   const rows = await listed(fs, log, { directory, report })
+  if (svg === STANDARD_OUTPUT) {
+    await printLines(drawSvg(await barsOf(fs, rows, report), `${log.topic}/${log.partition}`).map((line) => [line]))
+    return statusOf(report)
+  }
   if (json) await writeJson(rows)
-  else if (rows.length === 0) await print('the log is empty: it has no segment\n')
+  else if (rows.length === 0) await printLine('the log is empty: it has no segment')
   else await writeSegmentTable(rows)
   if (!json || svg !== undefined) {
     const bars = await barsOf(fs, rows, report)
-    if (!json && bars.length > 0) await print(`\n${drawBars(bars, process.stdout.columns || 80)}`)
+    if (!json && bars.length > 0) await printLines([[], ...drawBars(bars, process.stdout.columns || 80)])
     if (svg !== undefined) await draw(svg, drawSvg(bars, `${log.topic}/${log.partition}`))
   }
-  if (json) return report === null || report.problems.length === 0 ? 0 : 1
-  return tellProblems(report)
+  if (!json) await tellProblems(report)
+  return statusOf(report)
+}
+
+function statusOf(report: LogReport | null): number {
+  return report === null || report.problems.length === 0 ? 0 : 1
 }
 
 /** What the table and the picture do not say. */
-async function tellProblems(report: LogReport | null): Promise<number> {
+async function tellProblems(report: LogReport | null): Promise<void> {
   if (report === null) {
     const size = formatBytes(MAX_BYTES_READ)
-    await print(`\nmore than ${size}: commits and damage were not looked for; "sq-wal verify" looks for damage\n`)
-    return 0
+    const what = 'commits and damage were not looked for; "sq-wal verify" looks for damage'
+    await printLines([[], [`more than ${size}: ${what}`]])
+    return
   }
-  if (report.problems.length === 0) return 0
-  await print(`\n${colors.red(counted(report.problems.length, 'problem'))}: "sq-wal verify" tells what is wrong\n`)
-  return 1
+  if (report.problems.length === 0) return
+  const count = colors.red(counted(report.problems.length, 'problem'))
+  await printLines([[], [count, ': "sq-wal verify" tells what is wrong']])
 }
 
 /** The segments as they are listed; where damage forbids that, as their files look. */
@@ -120,9 +134,9 @@ function kindOf(
   return !isLast && part.from >= row.bytes && !isDamaged ? 'void' : part.kind
 }
 
-async function draw(path: string, svg: string): Promise<void> {
+async function draw(path: string, svg: readonly string[]): Promise<void> {
   try {
-    await writeFile(path, svg)
+    await writeFile(path, `${svg.join('\n')}\n`)
   } catch (error) {
     throw new CommandError(`cannot write the drawing: ${messageOf(error)}`)
   }

@@ -3,7 +3,7 @@ import { NodeFileSystem } from '@sq/sim'
 import { listSegments, WalReader } from '@sq/storage'
 import { catchInterruption, Interruption } from '../interruption.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { isOutputGone } from '../output.ts'
+import { isOutputGone, printNotice } from '../output.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { RecordOptions } from './record-writer.ts'
 
@@ -14,15 +14,16 @@ export interface TailOptions extends RecordOptions, DataDirOption {
 
 /** Resolves with the exit status: 0 also where it was told to end. */
 export async function tail(log: LogName, options: TailOptions): Promise<number> {
-  const { count, follow = false, durableOnly } = options
+  const { count, follow = false, durableOnly, grep } = options
   const fs = new NodeFileSystem()
   const writer = new RecordWriter(options)
   const reader = await WalReader.open(fs, log.config, log.topic, log.partition)
   const segments = await listSegments(fs, log.config, log.topic, log.partition)
   const [first = 0n, next = 0n] = [segments[0]?.baseOffset, segments.at(-1)?.nextOffset]
   const from = next - BigInt(count) > first ? next - BigInt(count) : first
-  using interruption = catchInterruption()
-  const { signal } = interruption
+  // While a pattern is matched nothing else here runs: then the signal must end the process by itself.
+  using interruption = grep === undefined ? catchInterruption() : null
+  const signal = interruption?.signal
   process.stdout.once('close', () => void reader.close())
   try {
     for await (const record of reader.read({ from, follow, durableOnly, signal, ...(follow ? {} : { to: next }) })) {
@@ -36,5 +37,7 @@ export async function tail(log: LogName, options: TailOptions): Promise<number> 
   } finally {
     await writer.flush()
   }
+  const notice = follow || count === 0 || isOutputGone() ? null : writer.describeNone()
+  if (notice !== null) printNotice(notice)
   return 0
 }

@@ -3,8 +3,9 @@ import { NodeFileSystem } from '@sq/sim'
 import { listSegments, OffsetOutOfRangeError, WalReader, WalWriter } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { counted, print, writeJson } from '../output.ts'
+import { counted, printLine, printNotice, writeJson } from '../output.ts'
 import type { Place } from '../place.ts'
+import { describeEarlierBehind } from './time-order.ts'
 
 export interface TruncateOptions extends DataDirOption {
   readonly from: Place
@@ -30,12 +31,15 @@ export async function truncate(log: LogName, { from, yes = false, json = false }
     // What is there now: somebody may have appended since it was listed.
     previousNextOffset = writer.nextOffset
     await writer.truncate(offset)
+  } else if ('timestampMs' in from) {
+    const notice = await describeEarlierBehind(reader, log, { option: '--from', timestampMs: from.timestampMs, offset })
+    if (notice !== null) printNotice(notice)
   }
   const records = Number(previousNextOffset - offset)
   if (json) await writeJson({ done: yes, records, previousNextOffset, nextOffset: offset })
-  else if (records === 0) await print('there is nothing to drop: the log ends there\n')
+  else if (records === 0) await printLine('there is nothing to drop: the log ends there')
   else {
     const what = `${counted(records, 'record')}, offsets ${offset}-${previousNextOffset - 1n}`
-    await print(yes ? `dropped ${what}\n` : `would drop ${what}; nothing was changed: --yes does it\n`)
+    await printLine(yes ? `dropped ${what}` : `would drop ${what}; nothing was changed: --yes does it`)
   }
 }

@@ -3,9 +3,10 @@ import { basename, join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
 import { listPartitions, verify } from '@sq/storage'
 import type { LogNote, LogProblem, LogReport } from '@sq/storage'
+import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
-import { colors, counted, formatBytes, print, visible, writeJson, writeTable } from '../output.ts'
+import { colors, counted, formatBytes, printLine, printLines, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
 import { sizeOfSegments } from './segment-files.ts'
@@ -42,11 +43,11 @@ export async function verifyAll(dataDir: string, { json = false }: VerifyOptions
       if (!json) await writeReport(log, report)
     } catch (error) {
       found.push({ topic, partition, error: messageOf(error) })
-      if (!json) await print(`${topic}/${partition}: ${colors.red(visible(messageOf(error)))}\n`)
+      if (!json) await printLine(`${topic}/${partition}: `, colors.red(messageOf(error)))
     }
   }
   if (json) await writeJson(found)
-  else if (logs.length === 0) await print(`no logs in ${visible(dataDir)}\n`)
+  if (logs.length === 0) throw new CommandError(`there is no log in ${dataDir}, so nothing was verified`)
   return found.every((log) => 'problems' in log && log.problems.length === 0) ? 0 : 1
 }
 
@@ -68,18 +69,18 @@ async function writeReport({ config, topic, partition }: LogName, report: LogRep
   const offsets = firstOffset === nextOffset ? `next offset ${nextOffset}` : `offsets ${firstOffset}-${nextOffset - 1n}`
   const verdict = problems.length === 0 ? colors.green('no problem') : colors.red(counted(problems.length, 'problem'))
   const held = `${counted(records, 'record')} in ${counted(segments, 'segment')}, ${formatBytes(bytes)}, ${offsets}`
-  await print(`${topic}/${partition}: ${verdict}; ${held}\n`)
-  for (const note of notes) await print(`  note: ${describeNote(note)}\n`)
+  await printLine(`${topic}/${partition}: `, verdict, `; ${held}`)
+  await printLines(notes.map((note) => [`  note: ${describeNote(note)}`]))
   if (problems.length === 0) return
-  await print('\n')
+  await printLine()
   await writeProblems(problems)
   const command = `sq-wal repair ${topic}/${partition}${config.dataDir === '.' ? '' : ` -d ${quoted(config.dataDir)}`}`
-  await print(`\nWhere there is a good copy of this log, use it. "${command}" shows what else can be done.\n`)
+  await printLines([[], [`Where there is a good copy of this log, use it. "${command}" shows what else can be done.`]])
 }
 
 /** As a shell takes it for one word. */
 function quoted(path: string): string {
-  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${visible(path).replaceAll("'", String.raw`'\''`)}'`
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** A row for each problem, numbered from 1, with the reasons below. */
@@ -95,7 +96,7 @@ export async function writeProblems(problems: readonly LogProblem[]): Promise<vo
       basename(path),
       `${from}-${to}`,
       describeOffsets(firstOffset, lastOffset),
-      visible(reason),
+      reason,
     ]),
   )
 }
@@ -107,6 +108,6 @@ function describeOffsets(firstOffset: bigint, lastOffset: bigint | null): string
 
 function describeNote({ path, from, to, text, files }: LogNote): string {
   if (files > 1) return text
-  const name = visible(basename(path))
+  const name = basename(path)
   return to === 0 ? `${name}: ${text}` : `${name}, bytes ${from}-${to}: ${text}`
 }

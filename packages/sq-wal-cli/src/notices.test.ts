@@ -1,0 +1,116 @@
+/** What a command says on stderr where its output alone would mislead. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest'
+import * as command from './testing/command.ts'
+import type { Ended } from './testing/command.ts'
+import { makeExampleLogs, openExample } from './testing/example-log.ts'
+
+// A machine that is busy with other things starts processes slowly.
+vi.setConfig({ testTimeout: 60_000 })
+
+let place: string
+
+beforeAll(async () => {
+  place = mkdtempSync(join(tmpdir(), 'sq-wal-test-'))
+  mkdirSync(join(place, 'empty'))
+  await makeExampleLogs(join(place, 'data'))
+  await makeUnordered('late/0', [[1, 2, 9, 3, 4], [5, 6, 2], [7, 8]])
+  await makeUnordered('ordered/0', [[1, 2, 3], [4, 5]])
+})
+afterAll(() => rmSync(place, { recursive: true }))
+
+/** A log whose records are of these minutes, segment by segment. */
+async function makeUnordered(name: string, segments: readonly (readonly number[])[]): Promise<void> {
+  const [topic = '', partition] = name.split('/')
+  const writer = await openExample(join(place, 'data'), topic, Number(partition))
+  for (const minutes of segments) {
+    for (const minute of minutes) await writer.append(null, Buffer.from(String(minute)), [], Date.UTC(2026, 0, 1, 0, minute))
+    await writer.closeActiveSegment()
+  }
+  await writer.close()
+}
+
+function run(...args: string[]): Promise<Ended> {
+  return command.run(args, { place })
+}
+
+function at(minute: number): string {
+  return `2026-01-01T00:0${minute}`
+}
+
+describe('where there is no log', () => {
+  test('verify --all fails', async () => {
+    const told = 'sq-wal: there is no log in empty, so nothing was verified\n'
+    expect(await run('verify', '--all', '-d', 'empty')).toEqual({ status: 1, stdout: '', stderr: told })
+    expect(await run('verify', '--all', '-d', 'empty', '--json')).toEqual({ status: 1, stdout: '[]\n', stderr: told })
+  })
+
+  test('ls says so', async () => {
+    const stderr = 'sq-wal: there is no log in empty\n'
+    expect(await run('ls', 'empty')).toEqual({ status: 0, stdout: '', stderr })
+    expect(await run('ls', 'empty', '--json')).toEqual({ status: 0, stdout: '[]\n', stderr })
+  })
+})
+
+describe('where nothing is written, a line says why', () => {
+  it.each([
+    [['cat', 'data/audit/7'], 'there is no record to show'],
+    [['tail', 'data/audit/7'], 'there is no record to show'],
+    [['cat', 'data/orders/0', '--from', '5', '--to', '5'], 'there is no record to show'],
+    [['cat', 'data/orders/0', '--key', 'nobody'], 'none of 14 records is what --key and --grep choose'],
+    [['tail', '-n', '3', 'data/orders/0', '--grep', 'nothing'], 'none of 3 records is what --key and --grep choose'],
+    [['cat', 'data/orders/0', '--from', '2030-01-01'], 'there is no record to show'],
+  ])('%j', async (args, message) => {
+    expect(await run(...args)).toEqual({ status: 0, stdout: '', stderr: `sq-wal: ${message}\n` })
+  })
+
+  it.each([['tail', '-n', '0', 'data/orders/0'], ['cat', 'data/orders/0'], ['tail', 'data/orders/0']])(
+    'and none where something is, or nothing was asked for: %s %s %s %s',
+    async (...args) => {
+      expect(await run(...args.filter((arg) => arg !== undefined))).toMatchObject({ status: 0, stderr: '' })
+    },
+  )
+})
+
+describe('where timestamps are out of order', () => {
+  it.each([
+    [['--from', at(5), '--to', at(8)], '', ['there is no record to show', '--to 2026-01-01 00:08:00.000Z is taken for the position of offset 2, and at least 1 record from there on is of an earlier time']],
+    [['--from', at(3)], '9 3 4 5 6 2 7 8', ['--from 2026-01-01 00:03:00.000Z is taken for a position, and of those read, 1 record is of an earlier time']],
+    [['--to', at(5)], '1 2', ['--to 2026-01-01 00:05:00.000Z is taken for the position of offset 2, and at least 2 records from there on are of an earlier time']],
+    [['--from', at(3), '--count', '3'], '9 3 4', []],
+    [['--from', '3', '--to', '5'], '3 4', []],
+  ])('cat %j says what was left out or taken in', async (args, values, notices) => {
+    const { status, stdout, stderr } = await run('cat', 'data/late/0', '--format', 'raw', ...args)
+    expect([status, stdout.trimEnd().replaceAll('\n', ' ')]).toEqual([0, values])
+    const told = notices.map((notice) => `sq-wal: ${notice.startsWith('--') ? 'timestamps are out of order: ' : ''}${notice}\n`)
+    expect(stderr).toBe(told.join(''))
+  })
+
+  test('truncate says what it would drop besides', async () => {
+    const { stdout, stderr } = await run('truncate', 'data/late/0', '--from', at(5))
+    expect(stdout).toBe('would drop 8 records, offsets 2-9; nothing was changed: --yes does it\n')
+    expect(stderr).toMatch(/^sq-wal: timestamps are out of order: --from .* offset 2, and at least 2 records .* are of an earlier time\n$/)
+  })
+
+  it.each([['--from', at(2), '--to', at(4)], ['--to', at(4)], ['--from', at(2)]])(
+    'and nothing where they are in order: %s %s %s %s',
+    async (...args) => {
+      const { stdout, stderr } = await run('cat', 'data/ordered/0', '--format', 'raw', ...args.filter((arg) => arg !== undefined))
+      expect([stdout.startsWith('1\n') || stdout.startsWith('2\n'), stderr]).toEqual([true, ''])
+    },
+  )
+})
+
+test('a number of seconds without @ is not taken for an offset in silence', async () => {
+  expect(await run('cat', 'data/ordered/0', '--from', '3', '--to', '1795672800')).toMatchObject({
+    status: 0,
+    stderr: 'sq-wal: --to 1795672800 is an offset, and the last record is 4; a time is written as @SECONDS\n',
+  })
+  expect(await run('retain', 'data/ordered/0', '--before', '1795672800', '--yes')).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: "sq-wal: --before 1795672800 is behind the log's end, which is before offset 5; a time is written @SECONDS\n",
+  })
+})
