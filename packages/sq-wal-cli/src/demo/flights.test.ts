@@ -3,7 +3,10 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findFlights, parseFlight } from './flights.ts'
 
-const flightLines = readFileSync(findFlights(), 'utf8').trimEnd().split('\n').slice(1)
+/** The workspace has the package. */
+const FLIGHTS = findFlights() ?? ''
+
+const flightLines = readFileSync(FLIGHTS, 'utf8').trimEnd().split('\n').slice(1)
 
 describe('a flight', () => {
   it('has its route as key, its date as timestamp, and all of it as JSON value', () => {
@@ -24,7 +27,7 @@ describe('a flight', () => {
 describe('the flights', () => {
   it('are those of flights-200k.json, in its order, which clips delays to 180 minutes', () => {
     const json: { delay: number; distance: number; time: number }[] = JSON.parse(
-      readFileSync(join(dirname(findFlights()), 'flights-200k.json'), 'utf8'),
+      readFileSync(join(dirname(FLIGHTS), 'flights-200k.json'), 'utf8'),
     )
     const fromLines = flightLines.map((line) => {
       const { value, timestampMs } = parseFlight(line)

@@ -10,12 +10,13 @@ import { messageOf } from '../message-of.ts'
 import { UsageError } from '../usage-error.ts'
 import { ArraySplitter, NotAnArrayError } from './array-splitter.ts'
 import { findFlights, parseFlight } from './flights.ts'
+import { MADE_FLIGHTS, madeFlights } from './made-flights.ts'
 import { LineSplitter } from '../input/line-splitter.ts'
 
 /** A file and how it is to be read. Plain data: it travels to the child as JSON. */
 export interface Source {
   readonly path: string
-  readonly format: 'flights' | 'lines' | 'array'
+  readonly format: 'flights' | 'made-flights' | 'lines' | 'array'
 }
 
 export interface Input extends Source {
@@ -27,11 +28,15 @@ const maxItemBytes = 4 * 1024 * 1024
 const chunkBytes = 256 * 1024
 
 /**
- * Reads a file through, to know how to read it and how many records it holds; without a path, the flights. Throws a
- * `UsageError` for whatever is not a file of UTF-8 text with at least one record.
+ * Reads a file through, to know how to read it and how many records it holds; without a path, the flights, or made ones
+ * where they are not installed. Throws a `UsageError` for whatever is not a file of UTF-8 text with at least one record.
  */
 export async function inspectInput(path: string | undefined, signal?: AbortSignal): Promise<Input> {
-  if (path === undefined) return count({ path: findFlights(), format: 'flights' }, signal)
+  if (path === undefined) {
+    const flights = findFlights()
+    if (flights !== null) return count({ path: flights, format: 'flights' }, signal)
+    return { path: '', format: 'made-flights', records: MADE_FLIGHTS }
+  }
   await checkIsReadableFile(path)
   const input = await count({ path, format: 'array' }, signal).catch((error: unknown) => {
     if (error instanceof NotAnArrayError) return count({ path, format: 'lines' }, signal)
@@ -63,6 +68,10 @@ function firstIndex(source: Source): number {
 
 /** The items of each chunk in turn, to be iterated before the next is asked for. */
 async function* readItems(source: Source, signal: AbortSignal | undefined): AsyncGenerator<Iterable<Buffer>> {
+  if (source.format === 'made-flights') {
+    yield* madeFlights()
+    return
+  }
   const splitter = source.format === 'array' ? new ArraySplitter() : new LineSplitter()
   const chunks: AsyncIterable<Buffer> = createReadStream(source.path, { highWaterMark: chunkBytes, signal })
   for await (const chunk of chunks) {
@@ -74,7 +83,7 @@ async function* readItems(source: Source, signal: AbortSignal | undefined): Asyn
 
 function toRecord(source: Source, item: Buffer, index: number): RecordInput {
   const headers = [{ name: 'index', value: Buffer.from(String(index)) }]
-  if (source.format === 'flights') {
+  if (source.format === 'flights' || source.format === 'made-flights') {
     const { key, value, timestampMs } = parseFlight(item.toString('latin1'))
     return { key, value, headers, timestampMs }
   }
