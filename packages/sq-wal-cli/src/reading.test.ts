@@ -152,7 +152,7 @@ describe('one line says what is wrong', () => {
 
   it.each([
     ['of something else', Buffer.from('\u007fELF, and more'), 'BAD      it does not begin with a segment header'],
-    ['cut short', 50, 'BAD      no OPEN verifies here'],
+    ['cut short', 50, 'BAD      segment header and OPEN do not verify'],
   ])('a file %s is dumped as what it is', async (_, content, message) => {
     const bytes = typeof content === 'number' ? readFileSync(join(place, FIRST)).subarray(0, content) : content
     writeFileSync(join(place, 'strange.wal'), bytes)
