@@ -253,6 +253,11 @@ function showOffsets({ firstOffset, lastOffset }: Damage): string {
   return lastOffset < firstOffset ? 'no record' : `offsets ${firstOffset} to ${lastOffset}`
 }
 
+/** Anything that was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
+}
+
 /** What is told of anything that was thrown. Never throws itself: somebody waits to be told. */
 function messageOf(cause: unknown): string {
   try {

@@ -85,6 +85,8 @@ describe('a writer', () => {
     expectTypeOf<storage.WalWriter['nextOffset']>().toEqualTypeOf<bigint>()
     expectTypeOf<Pick<storage.WalWriter, 'recovery'>>().toEqualTypeOf<{ readonly recovery: Recovery }>()
     expectTypeOf<Recovery['kind']>().toEqualTypeOf<'clean' | 'torn'>()
+    expectTypeOf<Recovery['markError']>().toEqualTypeOf<Error | null>()
+    expectTypeOf<storage.WriterStats['failedMarks']>().toEqualTypeOf<number>()
     expectTypeOf<storage.WriterStats['pendingBytes']>().toEqualTypeOf<number>()
   })
 })
@@ -190,6 +192,7 @@ describe('management', () => {
     expectTypeOf<WalEvents['sq:wal:commit']>().toEqualTypeOf<CommitEvent>()
     expectTypeOf<WalEvents['sq:wal:recover']>().toEqualTypeOf<RecoverEvent>()
     expectTypeOf<CommitEvent['error']>().toEqualTypeOf<Error | null>()
+    expectTypeOf<WalEvents['sq:wal:heal']['cause']>().toEqualTypeOf<Error | null>()
     type OfLog = { readonly topic: string; readonly partition: number }
     expectTypeOf<WalEvents[keyof WalEvents]>().toExtend<OfLog>()
   })

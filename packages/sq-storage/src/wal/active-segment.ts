@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Clock, FileHandle, Random } from '@sq/sim'
-import { systemCode, WalIoError } from '../errors.ts'
+import { asError, systemCode, WalIoError } from '../errors.ts'
 import type { RecordsFrame } from './commit.ts'
 import { copyFrame } from './frame.ts'
 import type { FramePlace } from './frame.ts'
@@ -77,7 +77,7 @@ export class ActiveSegment {
   #lastPosition: number
   /** Where the zeros that were written ahead end; not behind the next frame's place where there are none. */
   #zerosEnd = 0
-  #broken = false
+  #failure: Error | null = null
   /** Whether the last frame already proves all before it. */
   #proven: boolean
 
@@ -139,7 +139,12 @@ export class ActiveSegment {
 
   /** True once a write failed: nothing more is written here. */
   get broken(): boolean {
-    return this.#broken
+    return this.#failure !== null
+  }
+
+  /** What the write failed with; null where none did. */
+  get failure(): Error | null {
+    return this.#failure
   }
 
   /** Where the next frame goes. */
@@ -241,7 +246,7 @@ export class ActiveSegment {
     try {
       await io(what, this.path, operation)
     } catch (error) {
-      this.#broken = true
+      this.#failure = asError(error)
       throw error
     }
   }

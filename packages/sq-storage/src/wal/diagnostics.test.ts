@@ -95,6 +95,8 @@ test('a commit is full when later records had to go into the next one', async ()
   expect(events.map(({ reason }) => reason)).toEqual(['full', 'full', 'idle'])
 })
 
+const cause: unknown = expect.objectContaining({ code: 'SQ_WAL_IO' })
+
 test('commit tells of a failure, and then where the log goes on', async () => {
   const log = new LogFixture()
   const writer = await log.open()
@@ -105,7 +107,7 @@ test('commit tells of a failure, and then where the log goes on', async () => {
   const error: unknown = await append(writer, 'b').catch((failure: unknown) => failure)
   await append(writer, 'b again')
   expect(commits.map(({ baseOffset, error: told }) => [baseOffset, told])).toEqual([[1n, error], [1n, null]])
-  expect(heals).toEqual([{ ...log0, path: log.path(0), bytes: length, nextOffset: 1n }])
+  expect(heals).toEqual([{ ...log0, path: log.path(0), bytes: length, nextOffset: 1n, cause }])
 })
 
 test('heal says 0 bytes of a file without records, which the new one replaced', async () => {
@@ -115,7 +117,7 @@ test('heal says 0 bytes of a file without records, which the new one replaced', 
   log.fs.faults.add({ on: 'sync', path: log.path(0), fault: { error: 'EIO' } })
   await append(writer, 'a').catch(() => {})
   await append(writer, 'a again')
-  expect(heals).toEqual([{ ...log0, path: log.path(0), bytes: 0, nextOffset: 0n }])
+  expect(heals).toEqual([{ ...log0, path: log.path(0), bytes: 0, nextOffset: 0n, cause }])
 })
 
 test('rotate tells of each segment that was sealed, and why', async () => {

@@ -76,6 +76,8 @@ export interface HealEvent extends LogEvent {
   readonly bytes: number
   /** Where the log goes on. */
   readonly nextOffset: bigint
+  /** The failed write: of a commit, of the SEAL that was to end the file, or of MARKs, by recovery say. */
+  readonly cause: Error | null
 }
 
 /** A log was opened for writing. */

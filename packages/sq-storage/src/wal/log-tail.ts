@@ -116,9 +116,20 @@ export class LogTail {
       await this.#finishTruncation()
       // A rejected commit may stand in a broken segment; its successor makes it void.
       if (this.#active?.broken === true) await this.#openSegment()
-      await this.#active?.mark()
+      if (this.#active !== null) await this.#counted(this.#active.mark())
     } finally {
       await this.#active?.close()
+      this.#active = null
+    }
+  }
+
+  /** The writing of a proof, MARKs or a SEAL; where it fails, that is counted. */
+  async #counted(writing: Promise<void>): Promise<void> {
+    try {
+      await writing
+    } catch (error) {
+      this.#context.meter.markFailed()
+      throw error
     }
   }
 
@@ -152,7 +163,7 @@ export class LogTail {
   }
 
   async #seal(active: ActiveSegment, reason: RotateReason): Promise<ClosedSegment> {
-    await active.seal()
+    await this.#counted(active.seal())
     const segment = await this.#retire(active, { sealed: true })
     this.#context.meter.rotated(segment, reason)
     return segment
@@ -172,7 +183,8 @@ export class LogTail {
     this.#active = created
     if (broken !== null) {
       const bytes = holdsRecords ? broken.link.end : 0
-      this.#context.meter.healed({ path: broken.path, bytes, nextOffset: BigInt(this.#nextOffset) })
+      const { path, failure } = broken
+      this.#context.meter.healed({ path, bytes, nextOffset: BigInt(this.#nextOffset), cause: failure })
     }
     return created
   }

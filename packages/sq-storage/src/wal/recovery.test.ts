@@ -58,7 +58,7 @@ describe('at p stand zeros, up to the end of the file: whole', () => {
   it.each([8, 40, 1000, 5_000, 700_000])('%d of them are cut off, and everything is kept and proven', async (zeros) => {
     await log.makeSegments({ baseOffset: 0, bytes: joined(good.bytes, Buffer.alloc(zeros)) })
     const writer = await log.open()
-    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset: 2n, segments: 1, torn: null })
+    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset: 2n, segments: 1, torn: null, markError: null })
     log.fs.crash()
     expect(await log.file(log.path(0))).toEqual(marked(good))
     expect(await recovered()).toMatchObject({ recovery: { kind: 'clean' }, values: ['a', 'b', 'next'] })
@@ -76,7 +76,7 @@ describe('at p stands the end of the file: whole', () => {
     await log.makeSegments(segment)
     const writer = await log.open()
     const nextOffset = BigInt(values.length)
-    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset, segments: 1, torn: null })
+    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset, segments: 1, torn: null, markError: null })
     await writer.close()
     expect((await log.file(log.path(0))).equals(marked(segment))).toBe(true)
     expect(await recovered()).toMatchObject({ values: [...values, 'next'] })
@@ -104,7 +104,7 @@ describe('at p stands the end of the file: whole', () => {
     await (await log.open()).close()
     expect(await log.files()).toEqual(before)
     const { recovery, values } = await recovered()
-    expect(recovery).toEqual({ kind: 'clean', nextOffset: 4n, segments: 1, torn: null })
+    expect(recovery).toEqual({ kind: 'clean', nextOffset: 4n, segments: 1, torn: null, markError: null })
     expect(values).toEqual(['a', 'b', 'c', 'd', 'next'])
     expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000004.wal'])
     expect(await log.file(log.path(0))).toEqual(segment.bytes)
@@ -113,7 +113,7 @@ describe('at p stands the end of the file: whole', () => {
   it('in an empty directory: the log begins at offset 0', async () => {
     await log.makeSegments()
     const { recovery, values } = await recovered()
-    expect(recovery).toEqual({ kind: 'clean', nextOffset: 0n, segments: 0, torn: null })
+    expect(recovery).toEqual({ kind: 'clean', nextOffset: 0n, segments: 0, torn: null, markError: null })
     expect(values).toEqual(['next'])
   })
 })
@@ -190,7 +190,7 @@ describe('at p stands the verified header of a SEAL, its body damaged or short: 
   ])('%s: it is written again, to the very same bytes, durably', async (_, bytes) => {
     await log.makeSegments({ baseOffset: 0, bytes })
     const writer = await log.open()
-    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset: 3n, segments: 1, torn: null })
+    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset: 3n, segments: 1, torn: null, markError: null })
     log.fs.crash()
     expect((await log.file(log.path(0))).equals(segment.bytes)).toBe(true)
     expect(await recovered()).toMatchObject({ values: ['a', 'b'.repeat(70_000), 'c', 'next'] })
@@ -221,7 +221,7 @@ describe('at p stands anything else, never acknowledged: torn', () => {
     await log.makeSegments({ baseOffset: 0, bytes })
     const writer = await log.open()
     const torn = { path: log.path(0), position: p, discardedBytes: bytes.length - p }
-    expect(writer.recovery).toEqual({ kind: 'torn', nextOffset: 2n, segments: 1, torn })
+    expect(writer.recovery).toEqual({ kind: 'torn', nextOffset: 2n, segments: 1, torn, markError: null })
     log.fs.crash()
     expect(await log.file(log.path(0))).toEqual(marked(good))
     expect(await recovered()).toMatchObject({ recovery: { kind: 'clean' }, values: ['a', 'b', 'next'] })
@@ -260,7 +260,7 @@ describe('segments before the last', () => {
   it('are sealed or healed, and what a healed one holds after its stated end is void', async () => {
     await log.makeSegments(...all)
     const { recovery, values } = await recovered()
-    expect(recovery).toEqual({ kind: 'clean', nextOffset: 4n, segments: 3, torn: null })
+    expect(recovery).toEqual({ kind: 'clean', nextOffset: 4n, segments: 3, torn: null, markError: null })
     expect(values).toEqual(['a', 'b', 'c', 'd', 'next'])
   })
 

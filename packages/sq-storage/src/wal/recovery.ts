@@ -20,6 +20,7 @@
  * gives the same log.
  */
 import type { Clock } from '@sq/sim'
+import { asError } from '../errors.ts'
 import { ActiveSegment } from './active-segment.ts'
 import { provenDamage } from './damage.ts'
 import { frameEnd, FrameType, isProof } from './frame.ts'
@@ -48,6 +49,11 @@ export interface Recovery {
    * writer wrote ahead are cut off, too, and count as nothing.
    */
   readonly torn: { readonly path: string; readonly position: number; readonly discardedBytes: number } | null
+  /**
+   * Why the MARKs that prove the log's end could not be written; null where they were, or where nothing had to be
+   * proven. All that the log holds is durable all the same, and the next append goes on in a new segment.
+   */
+  readonly markError: Error | null
 }
 
 /** A log that is ready to be written. */
@@ -72,7 +78,7 @@ export async function recoverLog(
   const { segments, last } = await openLast(directory, partition)
   if (last === null) {
     await settle(directory)
-    return { recovery: { kind: 'clean', nextOffset: 0n, segments, torn: null }, nextOffset: 0, active: null, previous: null }
+    return { recovery: { kind: 'clean', nextOffset: 0n, segments, torn: null, markError: null }, nextOffset: 0, active: null, previous: null }
   }
   try {
     const found = await examine(last)
@@ -225,24 +231,22 @@ async function resume(
 ): Promise<RecoveredLog> {
   const { path, baseOffset } = head
   const discardedBytes = Math.max(contentEnd - place.position, 0)
-  const recovery: Recovery = {
+  const recovery = (markError: Error | null): Recovery => ({
     kind: discardedBytes > 0 ? 'torn' : 'clean',
     nextOffset: BigInt(place.nextOffset),
     segments,
     torn: discardedBytes > 0 ? { path, position: place.position, discardedBytes } : null,
-  }
+    markError,
+  })
   const state = { place, lastPosition: lastFrame.position, proven: isProof(lastFrame), summary }
   const { createdMs } = head.open
   const agesFromMs = clock.monotonic() - Math.max(wallClockMs(clock) - createdMs, 0)
   const active = new ActiveSegment(handle, { path, baseOffset, createdMs, agesFromMs }, state)
   if (lastFrame.type === FrameType.SEAL) {
     await active.close()
-    return { recovery, nextOffset: place.nextOffset, active: null, previous: active.link }
+    return { recovery: recovery(null), nextOffset: place.nextOffset, active: null, previous: active.link }
   }
-  try {
-    await active.mark()
-  } catch {
-    // The log is whole and durable without these MARKs. The segment is now broken, and the next append heals it.
-  }
-  return { recovery, nextOffset: place.nextOffset, active, previous: head.open.previous }
+  // Without these MARKs the log is whole and durable, too. The segment is broken then, and the next append heals it.
+  const markError = await active.mark().then(() => null, asError)
+  return { recovery: recovery(markError), nextOffset: place.nextOffset, active, previous: head.open.previous }
 }

@@ -12,6 +12,7 @@ const none = {
   rotations: 0,
   heals: 0,
   deletions: 0,
+  failedMarks: 0,
   pendingRecords: 0,
   pendingBytes: 0,
 }

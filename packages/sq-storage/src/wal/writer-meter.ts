@@ -25,6 +25,11 @@ export interface WriterStats {
   readonly rotations: number
   readonly heals: number
   readonly deletions: number
+  /**
+   * How often MARKs or a SEAL could not be written: when the log was opened (`Recovery.markError`), when a segment was
+   * to be ended, on closing. No record is lost then, but damage to the last commit may be taken for a torn one.
+   */
+  readonly failedMarks: number
   /** Records that wait to be durable, and what they count for in `maxPendingBytes`. */
   readonly pendingRecords: number
   readonly pendingBytes: number
@@ -56,6 +61,7 @@ export class WriterMeter {
     rotations: 0,
     heals: 0,
     deletions: 0,
+    failedMarks: 0,
   }
 
   /** To be made when recovery begins. */
@@ -71,6 +77,7 @@ export class WriterMeter {
   }
 
   recovered(recovery: Recovery): void {
+    if (recovery.markError !== null) this.markFailed()
     publish('sq:wal:recover', this.#partition, () => ({ recovery, durationMs: this.#since(this.#startedMs) }))
   }
 
@@ -117,7 +124,12 @@ export class WriterMeter {
     publish('sq:wal:rotate', this.#partition, () => ({ segment, reason }))
   }
 
-  healed(heal: Pick<HealEvent, 'path' | 'bytes' | 'nextOffset'>): void {
+  /** MARKs or a SEAL could not be written. */
+  markFailed(): void {
+    this.#counters.failedMarks++
+  }
+
+  healed(heal: Pick<HealEvent, 'path' | 'bytes' | 'nextOffset' | 'cause'>): void {
     this.#counters.heals++
     publish('sq:wal:heal', this.#partition, () => heal)
   }

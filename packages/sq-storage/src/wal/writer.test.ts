@@ -380,6 +380,7 @@ test('reopened after a torn write, it goes on behind the last whole commit', asy
     nextOffset: 2n,
     segments: 1,
     torn: { path: log.path(0), position: whole, discardedBytes: file.length - 8 - whole },
+    markError: null,
   })
   expect(await append(reopened, 'c')).toBe(2n)
   expect(await log.values()).toEqual(['a', 'b', 'c'])

@@ -517,6 +517,18 @@ const RECOVERY: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'recovery that cannot write its MARKs says nothing',
+    file: `${WAL}/recovery.ts`,
+    find: 'const markError = await active.mark().then(() => null, asError)',
+    replace: 'const markError = await active.mark().then(() => null, () => null)',
+  },
+  {
+    name: 'a new segment after a failure has no cause',
+    file: `${WAL}/active-segment.ts`,
+    find: 'this.#failure = asError(error)',
+    replace: "this.#failure = new Error('broken')",
+  },
+  {
     name: 'recovery cuts off a damaged SEAL',
     file: `${WAL}/recovery.ts`,
     find: 'if (stop.header?.type === FrameType.SEAL) {',
