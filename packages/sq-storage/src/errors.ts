@@ -18,6 +18,7 @@ export type WalErrorCode =
   | 'SQ_WAL_OFFSET_OUT_OF_RANGE'
   | 'SQ_WAL_DIVERGED'
   | 'SQ_WAL_PROBLEM_CHANGED'
+  | 'SQ_WAL_CLOCK_SUSPECT'
 
 /** Every error of the log that is not plain misuse. `cause` is kept where there is one. */
 export class WalError extends Error {
@@ -235,6 +236,30 @@ export class ProblemChangedError extends WalError {
   }
 }
 
+/**
+ * Segments were to be deleted by age, and the wall clock contradicts the log (`SQ_WAL_CLOCK_SUSPECT`). Nothing was
+ * deleted. Set the clock or, where it is right, delete with `trustClock`; limits other than `maxAgeMs` need no clock.
+ */
+export class ClockSuspectError extends WalError {
+  /** The directory of the log. */
+  readonly path: string
+  /** What the clock said, in milliseconds since 1970. */
+  readonly nowMs: number
+  /** The time that it contradicts: of the log, or by the monotonic clock. */
+  readonly referenceMs: number
+
+  constructor(path: string, { nowMs, referenceMs, reference }: { nowMs: number; referenceMs: number; reference: string }) {
+    const found = `the clock says ${showTime(nowMs)}, ${reference} ${showTime(referenceMs)}`
+    super(
+      'SQ_WAL_CLOCK_SUSPECT',
+      `nothing of ${path} was deleted by age: ${found}; set the clock or, if it is right, delete with trustClock`,
+    )
+    this.path = path
+    this.nowMs = nowMs
+    this.referenceMs = referenceMs
+  }
+}
+
 /** The system's code of a file system error, such as `ENOENT`. */
 export function systemCode(error: unknown): string | undefined {
   return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined
@@ -259,6 +284,12 @@ export function asError(thrown: unknown): Error {
 }
 
 /** What is told of anything that was thrown. Never throws itself: somebody waits to be told. */
+/** A time as ISO 8601 writes it; those that no date reaches as a number. */
+function showTime(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? `${ms} ms after 1970` : date.toISOString()
+}
+
 function messageOf(cause: unknown): string {
   try {
     return isError(cause) ? cause.message : String(cause)

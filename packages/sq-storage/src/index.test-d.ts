@@ -24,6 +24,7 @@ import type {
   RepairKind,
   Repaired,
   RetentionPolicy,
+  RetentionVerdict,
   SegmentInfo,
   SegmentPart,
   WalConfig,
@@ -130,7 +131,7 @@ describe('a reader', () => {
     expectTypeOf<{ from: undefined; follow: undefined; signal: undefined }>().toExtend<ReadOptions>()
     expectTypeOf<{ dataDir: string; maxSegmentBytes: undefined }>().toExtend<WalConfig>()
     expectTypeOf<object>().not.toExtend<WalConfig>()
-    expectTypeOf<{ maxAgeMs: undefined; belowOffset: bigint }>().toExtend<RetentionPolicy>()
+    expectTypeOf<{ maxAgeMs: undefined; belowOffset: bigint; trustClock: undefined }>().toExtend<RetentionPolicy>()
   })
 })
 
@@ -143,6 +144,7 @@ describe('an error', () => {
     if (error instanceof storage.CommitFailedError) expectTypeOf(error.nextOffset).toEqualTypeOf<bigint>()
     if (error instanceof storage.OffsetOutOfRangeError) expectTypeOf(error.firstOffset).toEqualTypeOf<bigint>()
     if (error instanceof storage.AppendAllError) expectTypeOf(error.records).toEqualTypeOf<number>()
+    if (error instanceof storage.ClockSuspectError) expectTypeOf(error.referenceMs).toEqualTypeOf<number>()
     if (error instanceof storage.BacklogFullError) expectTypeOf(error.maxPendingBytes).toEqualTypeOf<number>()
   })
 
@@ -169,7 +171,11 @@ describe('management', () => {
     expectTypeOf(storage.listSegments).toEqualTypeOf<(...log: Log) => Promise<SegmentInfo[]>>()
     expectTypeOf(storage.verify).toEqualTypeOf<(...log: Log) => Promise<LogReport>>()
     expectTypeOf(storage.listPartitions).parameters.toEqualTypeOf<[FileSystem, WalConfig]>()
-    expectTypeOf(storage.listExpired).parameter(4).toEqualTypeOf<{ policy: RetentionPolicy; nowMs: number }>()
+    type Asked = [...log: Log, question: { policy: RetentionPolicy; nowMs: number }]
+    expectTypeOf(storage.listExpired).toEqualTypeOf<(...asked: Asked) => Promise<SegmentInfo[]>>()
+    expectTypeOf(storage.explainRetention).toEqualTypeOf<(...asked: Asked) => Promise<RetentionVerdict[]>>()
+    type Kept = 'within-limits' | 'future-timestamp' | 'active' | 'older-kept' | null
+    expectTypeOf<RetentionVerdict['keptBecause']>().toEqualTypeOf<Kept>()
     expectTypeOf<SegmentInfo['state']>().toEqualTypeOf<'active' | 'sealed' | 'healed'>()
   })
 

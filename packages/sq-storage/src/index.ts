@@ -8,6 +8,7 @@ export type { Damage, WalErrorCode } from './errors.ts'
 export {
   AppendAllError,
   BacklogFullError,
+  ClockSuspectError,
   ClosedError,
   CommitFailedError,
   CorruptLogError,
@@ -47,8 +48,8 @@ export type { Recovery } from './wal/recovery.ts'
 export type { ChosenRepair, Repaired, RepairOptions } from './wal/repair.ts'
 export { repair } from './wal/repair.ts'
 export { listPartitions } from './wal/partitions.ts'
-export { listExpired } from './wal/retention.ts'
-export type { RetentionPolicy } from './wal/retention.ts'
+export { explainRetention, listExpired } from './wal/retention.ts'
+export type { KeptReason, RetentionLimit, RetentionPolicy, RetentionVerdict } from './wal/retention.ts'
 export { dumpSegment } from './wal/segment-dump.ts'
 export type { SegmentPart } from './wal/segment-dump.ts'
 export type { SegmentInfo } from './wal/segments.ts'

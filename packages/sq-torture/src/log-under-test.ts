@@ -4,13 +4,14 @@ import type { FileSystem } from '@sq/sim'
 import type { InMemoryFileSystem } from '@sq/sim/memory'
 import {
   BacklogFullError,
+  ClockSuspectError,
   CorruptLogError,
   LogNotFoundError,
   UnsupportedFormatError,
   WalReader,
   WalWriter,
 } from '@sq/storage'
-import type { LogRecord, WalConfig } from '@sq/storage'
+import type { LogRecord, RetentionPolicy, WalConfig } from '@sq/storage'
 import { DELETED, History, Violation } from './history.ts'
 import type { Contents, ValueId, ValueTable } from './history.ts'
 import { DistantFollower } from './distant-follower.ts'
@@ -34,7 +35,8 @@ export class LogUnderTest {
   #death: Promise<void> = Promise.resolve()
   readonly fs: InMemoryFileSystem
   readonly history: History
-  readonly clock: ManualClock = new ManualClock()
+  /** Close to the timestamps, so that records are as old as the log. */
+  readonly clock: ManualClock = new ManualClock(1000)
   readonly #values: ValueTable
   readonly #config: WalConfig
   #segmentIds: Random
@@ -46,6 +48,10 @@ export class LogUnderTest {
   #isFollowerBusy = false
   readonly #cuts: number[] = []
   #timestamps = 0
+  /** The timestamps of records that were acknowledged, by offset. */
+  readonly #timestampsMs: (number | undefined)[] = []
+  /** Whether the wall clock has been wrong: what was created then is no witness any more. */
+  #wasClockWrong = false
   #follower: Follower | null = null
   #distantFollower: DistantFollower | null = null
   /** What one who followed from another process was given as durable before this one began. */
@@ -151,6 +157,7 @@ export class LogUnderTest {
       this.acknowledged++
       this.history.acknowledge(unit, outcome.value)
       for (const [index, id] of unit.values.entries()) this.#keep(Number(outcome.value) + index, id)
+      for (const [index, { timestampMs }] of records.entries()) this.#timestampsMs[Number(outcome.value) + index] = timestampMs
     } else {
       this.rejected++
       if (outcome.reason instanceof BacklogFullError) this.history.refuse(unit)
@@ -222,7 +229,9 @@ export class LogUnderTest {
   #checkFollowed({ offset, value }: LogRecord): void {
     const at = Number(offset)
     const id = this.#values.id(value)
-    if (this.#isFollowerBusy ? this.#ever[at]?.has(id) === true : this.#beforeCut[at] === id) return
+    // The newest records, too, may be deleted by their age before they reach who follows.
+    const mayBeLate = this.#isFollowerBusy || at < this.firstOffset
+    if (mayBeLate ? this.#ever[at]?.has(id) === true : this.#beforeCut[at] === id) return
     if (this.#writer !== null && offset >= this.#writer.nextOffset) {
       throw new Violation(`7: who follows saw offset ${offset}, and ${this.#writer.nextOffset} are durable`)
     }
@@ -237,16 +246,43 @@ export class LogUnderTest {
     this.history.settled()
   }
 
-  /** Deletes all segments but the active one. */
-  async deleteSegments(): Promise<void> {
+  /** Deletes what a policy lets go; all segments but the active one, if none is given. */
+  async deleteSegments(policy: RetentionPolicy = { maxTotalBytes: 0 }): Promise<void> {
+    const { firstOffset } = this
     this.history.deleting()
     try {
-      await this.writer.deleteSegments({ maxTotalBytes: 0 })
+      await this.writer.deleteSegments(policy)
     } catch (error) {
+      if (error instanceof ClockSuspectError && this.firstOffset > firstOffset) {
+        throw new Violation(`11: segments were deleted by a clock that is refused: ${error.message}`, { cause: error })
+      }
       this.history.deletionFailed()
       throw error
     }
     this.history.deleted(this.firstOffset)
+  }
+
+  /**
+   * Deletes by age what is stamped before a time, by a clock that may be wrong: it says so much more than it should.
+   * Nothing else may go.
+   */
+  async deleteByAge({ keepFromMs, aheadMs = 0 }: { keepFromMs: number; aheadMs?: number }): Promise<void> {
+    const { firstOffset, clock } = this
+    const rightMs = clock.now()
+    const isKnown = aheadMs === 0 || !this.#wasClockWrong
+    this.#wasClockWrong ||= aheadMs > 0
+    clock.setNow(rightMs + aheadMs)
+    try {
+      await this.deleteSegments({ maxAgeMs: rightMs - keepFromMs })
+    } finally {
+      clock.setNow(rightMs)
+    }
+    const end = isKnown ? this.firstOffset : firstOffset
+    for (let offset = firstOffset; offset < end; offset++) {
+      const timestampMs = this.#timestampsMs[offset] ?? 0
+      if (timestampMs < keepFromMs) continue
+      throw new Violation(`1: offset ${offset}, stamped ${timestampMs}, was deleted with all that is before ${keepFromMs}`)
+    }
   }
 
   /** Drops all records from an offset on. */
@@ -255,12 +291,14 @@ export class LogUnderTest {
     this.#beforeCut = this.history.acknowledged
     this.#cuts.push(offset)
     this.history.truncating(offset)
+    this.#timestampsMs.splice(offset)
     try {
       await writer.truncate(BigInt(offset))
     } catch (error) {
       this.history.truncationFailed({ offset, nextOffset: writer.nextOffset })
       throw error
     }
+    this.#timestampsMs.splice(offset)
     this.history.truncated(offset)
   }
 

@@ -27,6 +27,7 @@ const exitStatus = { failed: 1, misused: 2 }
 const ADVICE: ReadonlyMap<unknown, string> = new Map([
   ['SQ_WAL_NOT_FOUND', '"sq-wal ls" lists the logs that are there; --data-dir or $SQ_WAL_DIR says where'],
   ['SQ_WAL_CORRUPT', '"sq-wal verify" tells everything that is wrong with a log'],
+  ['SQ_WAL_CLOCK_SUSPECT', '--trust-clock goes by the clock all the same'],
   ['SQ_WAL_LOCKED', 'a log has one writer: stop that one first, or only look'],
 ])
 

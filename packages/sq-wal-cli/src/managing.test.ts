@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ManualClock, NodeFileSystem } from '@sq/sim'
+import { WalWriter } from '@sq/storage'
 import * as command from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 import { makeExampleLogs, openExample } from './testing/example-log.ts'
@@ -151,13 +153,65 @@ describe('retain', () => {
 
   it.each([
     [['--bytes', '9kB'], 'order 4'],
-    [['--age', '1s'], 'order 8'],
+    [['--age', '1s', '--trust-clock'], ''],
     [['--before', '7'], 'order 4'],
-    [['--age', '99999w', '--bytes', '1'], 'order 8'],
+    [['--age', '99999w', '--bytes', '1', '--trust-clock'], 'order 8'],
   ])('deletes it with --yes: %j', async (args, first) => {
     const { status, stdout } = await run('retain', 'data/orders/0', ...args, '--yes')
-    expect([status, stdout]).toEqual([0, expect.stringMatching(/\ndeleted \d segments? with \d records, [\d.]+ kB\n$/)])
+    const told = /\ndeleted \d segments? with \d+ records, [\d.]+ kB, timestamps 2026-11-22 20:00:00.000Z to 2026-11-22 20:\d\d:00.000Z\n$/
+    expect([status, stdout]).toEqual([0, expect.stringMatching(told)])
     expect((await values())[0]).toBe(first)
+  })
+
+  // The clock of a process is the machine's, so these logs are as old as they have to be.
+  const NOW_MS = Date.now()
+  const DAY_MS = 86_400_000
+
+  /** Makes the log `aged/0`: a segment for each, created so many days ago and with a record stamped so many days ago. */
+  async function makeAgedLog(segments: readonly { created: number; stamped: number }[]): Promise<void> {
+    for (const { created, stamped } of segments) {
+      const clock = new ManualClock(NOW_MS - created * DAY_MS)
+      await using writer = await WalWriter.open(new NodeFileSystem(), { dataDir: join(place, 'data') }, 'aged', 0, { clock })
+      await writer.append(null, Buffer.from(`${stamped} days ago`), [], NOW_MS - stamped * DAY_MS)
+      await writer.closeActiveSegment()
+    }
+  }
+
+  it('deletes by the age of records, also the last ones', async () => {
+    await makeAgedLog([{ created: 10, stamped: 10 }, { created: 8, stamped: 8 }])
+    expect((await run('retain', 'aged/0', '-d', 'data', '--age', '9d')).stdout).toMatch(/\nwould delete 1 segment with 1 record/)
+    expect((await run('retain', 'aged/0', '-d', 'data', '--age', '7d', '--yes')).stdout).toMatch(/\ndeleted 2 segments with 2 records/)
+    expect((await run('cat', 'aged/0', '-d', 'data')).stdout).toBe('')
+  })
+
+  it('tells what holds a segment back, with --yes too', async () => {
+    await makeAgedLog([{ created: 10, stamped: 10 }, { created: 9, stamped: -3650.5 }, { created: 8, stamped: 8 }])
+    const held =
+      /^0{19}1\.wal is kept: it has offsets 1-1, and its largest timestamp is \d{4}-\S+ \S+Z, 3,650 days ahead of the clock; it holds back 1 later segment that the limits let go; --before 2 lets it go$/m
+    for (const [args, what] of [[[], 'would delete'], [['--yes'], 'deleted'], [[], 'no segment is let go']] as const) {
+      const { status, stdout } = await run('retain', 'aged/0', '-d', 'data', '--age', '7d', ...args)
+      expect([status, stdout]).toEqual([0, expect.stringMatching(held)])
+      expect(stdout).toContain(what)
+    }
+    const { stdout } = await run('retain', 'aged/0', '-d', 'data', '--age', '7d', '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ segments: [], held: { segment: { baseOffset: 1 }, reason: 'future-timestamp', laterSegments: 1 } })
+  })
+
+  it.each([
+    ['far ahead of the log', [{ created: 4000, stamped: 4000 }, { created: 3990, stamped: 3990 }], 'after a stretch of which the log says nothing'],
+    ['behind the log', [{ created: 4000, stamped: 4000 }, { created: -1, stamped: 0 }], 'its newest segment was created at'],
+  ])('refuses to go by a clock that is %s, unless told to', async (_, segments, message) => {
+    await makeAgedLog(segments)
+    const before = contents()
+    for (const args of [[], ['--yes'], ['--bytes', '1GB', '--yes']]) {
+      const { status, stdout, stderr } = await run('retain', 'aged/0', '-d', 'data', '--age', '7d', ...args)
+      expect([status, stdout]).toEqual([1, ''])
+      expect(stderr).toContain(message)
+      expect(stderr).toMatch(/^sq-wal: .*\(--trust-clock goes by the clock all the same\)\n$/)
+    }
+    expect(contents()).toEqual(before)
+    const told = await run('retain', 'aged/0', '-d', 'data', '--age', '7d', '--trust-clock', '--yes')
+    expect(told).toMatchObject({ status: 0, stdout: expect.stringMatching(/\ndeleted \d segments? with/) })
   })
 })
 

@@ -16,6 +16,7 @@ import type { WrittenFrame } from './recent-frames.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
 import { giveUp, io } from './segment-file.ts'
 import { SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
+import type { SegmentInfo } from './segments.ts'
 import { wallClockMs } from './wall-clock.ts'
 
 /**
@@ -260,6 +261,22 @@ export class ActiveSegment {
   /** Gives up the file descriptor; what is durable was made so before. */
   close(): Promise<void> {
     return giveUp(this.#handle)
+  }
+
+  /** The segment as it stands, as a listing has it. */
+  info(): SegmentInfo {
+    const { records, minTimestampMs, maxTimestampMs } = this.summary
+    return {
+      path: this.path,
+      createdMs: this.createdMs,
+      baseOffset: BigInt(this.baseOffset),
+      nextOffset: BigInt(this.#place.nextOffset),
+      records,
+      bytes: this.#place.position,
+      minTimestampMs: records > 0 ? minTimestampMs : null,
+      maxTimestampMs: records > 0 ? maxTimestampMs : null,
+      state: 'active',
+    }
   }
 
   /** Describes the segment once it is ended. It must hold a record. */

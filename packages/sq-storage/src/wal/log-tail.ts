@@ -14,6 +14,8 @@ import { findExpired } from './retention.ts'
 import type { RetentionPolicy } from './retention.ts'
 import type { SegmentInfo } from './segments.ts'
 import { truncateLog } from './truncation.ts'
+import { wallClockMs } from './wall-clock.ts'
+import type { ExpectedTime } from './wall-clock.ts'
 import type { WriterMeter } from './writer-meter.ts'
 
 /** What a log's end needs to know of its surroundings. */
@@ -33,12 +35,15 @@ export class LogTail {
   #previous: SegmentLink | null
   /** Where the log ended when a truncation began that did not succeed yet: nothing may be written before it has. */
   #truncatedFrom: number | null = null
+  /** What the wall clock should say. */
+  readonly #expectedTime: ExpectedTime
 
   constructor(context: TailContext, recovered: RecoveredLog) {
     this.#context = context
     this.#nextOffset = recovered.nextOffset
     this.#active = recovered.active
     this.#previous = recovered.previous
+    this.#expectedTime = recovered.expectedTime
   }
 
   /** The offset after the last durable record. */
@@ -58,16 +63,28 @@ export class LogTail {
     return written
   }
 
-  /** Deletes the segments that a policy lets go, oldest first; where none would be left, an empty one is made first. */
+  /**
+   * Deletes the segments that a policy lets go, oldest first. Where none would be left, the active one is ended and an
+   * empty one made first.
+   */
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     await this.#finishTruncation()
     const { directory, partition, clock, meter } = this.#context
     // What an earlier call removed and could not make durable: it is not listed any more.
     await directory.sync()
-    const keepFrom = this.#active?.baseOffset ?? this.#nextOffset
-    const expired = await findExpired(directory.fs, partition, { policy, keepFrom, nowMs: clock.now() })
-    const last = this.#active === null ? this.#previous : null
-    if (last !== null && expired.at(-1)?.baseOffset === BigInt(last.baseOffset)) await this.#openSegment()
+    const active = this.#active
+    const expired = await findExpired(directory.fs, partition, {
+      policy,
+      nowMs: wallClockMs(clock),
+      expectedMs: this.#expectedTime.ms(),
+      active: active?.info() ?? null,
+      nextOffset: BigInt(this.#nextOffset),
+    })
+    const last = active ?? this.#previous
+    if (last !== null && expired.at(-1)?.baseOffset === BigInt(last.baseOffset)) {
+      if (active?.broken === false) await this.#seal(active, 'age')
+      await this.#openSegment()
+    }
     for (const segment of expired) {
       await directory.remove(segment.path)
       meter.deleted(segment)

@@ -34,7 +34,7 @@ import { giveUp, io, openSegment, placeAfterHead, sizeOfLast, verifyLink } from 
 import type { OpenSegment } from './segment-file.ts'
 import { listSegmentFiles } from './segment-listing.ts'
 import { summarize } from './segment-summary.ts'
-import { wallClockMs } from './wall-clock.ts'
+import { ExpectedTime, wallClockMs } from './wall-clock.ts'
 
 /** What opening a log found and did. */
 export interface Recovery {
@@ -64,6 +64,8 @@ export interface RecoveredLog {
   readonly active: ActiveSegment | null
   /** The end of the segment before the active one, or before the one to be made. */
   readonly previous: SegmentLink | null
+  /** What the wall clock should say from now on. */
+  readonly expectedTime: ExpectedTime
 }
 
 /**
@@ -78,7 +80,8 @@ export async function recoverLog(
   const { segments, last } = await openLast(directory, partition)
   if (last === null) {
     await settle(directory)
-    return { recovery: { kind: 'clean', nextOffset: 0n, segments, torn: null, markError: null }, nextOffset: 0, active: null, previous: null }
+    const recovery: Recovery = { kind: 'clean', nextOffset: 0n, segments, torn: null, markError: null }
+    return { recovery, nextOffset: 0, active: null, previous: null, expectedTime: new ExpectedTime(clock, null) }
   }
   try {
     const found = await examine(last)
@@ -240,13 +243,15 @@ async function resume(
   })
   const state = { place, lastPosition: lastFrame.position, proven: isProof(lastFrame), summary }
   const { createdMs } = head.open
+  const expectedTime = new ExpectedTime(clock, createdMs)
   const agesFromMs = clock.monotonic() - Math.max(wallClockMs(clock) - createdMs, 0)
   const active = new ActiveSegment(handle, { path, baseOffset, createdMs, agesFromMs }, state)
   if (lastFrame.type === FrameType.SEAL) {
     await active.close()
-    return { recovery: recovery(null), nextOffset: place.nextOffset, active: null, previous: active.link }
+    return { recovery: recovery(null), nextOffset: place.nextOffset, active: null, previous: active.link, expectedTime }
   }
   // Without these MARKs the log is whole and durable, too. The segment is broken then, and the next append heals it.
   const markError = await active.mark().then(() => null, asError)
-  return { recovery: recovery(markError), nextOffset: place.nextOffset, active, previous: head.open.previous }
+  const { previous } = head.open
+  return { recovery: recovery(markError), nextOffset: place.nextOffset, active, previous, expectedTime }
 }

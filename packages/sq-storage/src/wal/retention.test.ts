@@ -5,7 +5,7 @@ import type { LogRecord, RetentionPolicy, WalWriter } from '../index.ts'
 import { CrashImages } from '../testing/crash-images.ts'
 import { failFrom } from '../testing/failing.ts'
 import { flipped } from '../testing/hand-bytes.ts'
-import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
+import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 import { checkPolicy, listExpired } from './retention.ts'
 
 let log: LogFixture
@@ -13,6 +13,7 @@ let writer: WalWriter
 
 beforeEach(async () => {
   log = new LogFixture()
+  log.clock.setNow(100)
   writer = await log.open()
 })
 
@@ -92,6 +93,7 @@ describe('deleteSegments', () => {
     const [first] = await writer.deleteSegments({ belowOffset: 3n })
     expect(first).toEqual({
       path: log.path(0),
+      createdMs: 100,
       baseOffset: 0n,
       nextOffset: 3n,
       records: 3,
@@ -242,9 +244,10 @@ describe('a reader inside a segment that is deleted', () => {
   })
 })
 
-/** A log of four segments, the last sealed, the second healed with a rejected commit behind its end. */
-async function fourSegments(fs: InMemoryFileSystem): Promise<LogFixture> {
+/** A log of four segments, the last sealed or active, the second healed with a rejected commit behind its end. */
+async function fourSegments(fs: InMemoryFileSystem, last: 'sealed' | 'active'): Promise<LogFixture> {
   const fixture = new LogFixture({}, fs)
+  fixture.clock.setNow(TIMESTAMP_MS)
   const opened = await fixture.open()
   await appendEach(opened, ['a', 'b'])
   await opened.closeActiveSegment()
@@ -254,22 +257,34 @@ async function fourSegments(fs: InMemoryFileSystem): Promise<LogFixture> {
   await append(opened, 'd')
   await opened.closeActiveSegment()
   await append(opened, 'e')
-  await opened.closeActiveSegment()
+  if (last === 'sealed') await opened.closeActiveSegment()
   await opened.close()
   return fixture
 }
 
-const VALUES = ['a', 'b', 'c', 'd', 'e']
-const MODELS = ['ext4', 'btrfs'] as const
+/** A copy of a log, a minute later. */
+function laterCopy({ fs }: LogFixture): LogFixture {
+  const copy = new LogFixture({}, fs.clone())
+  copy.clock.setNow(TIMESTAMP_MS + 60_000)
+  return copy
+}
 
-describe.each(MODELS)('on %s, with every record let go', (failedSync) => {
+const VALUES = ['a', 'b', 'c', 'd', 'e']
+const CASES = [
+  { failedSync: 'ext4', limit: 'their offsets', last: 'sealed', policy: { belowOffset: 5n } },
+  { failedSync: 'btrfs', limit: 'their offsets', last: 'sealed', policy: { belowOffset: 5n } },
+  { failedSync: 'ext4', limit: 'their age, the active segment too', last: 'active', policy: { maxAgeMs: 59_999 } },
+  { failedSync: 'btrfs', limit: 'their age, the active segment too', last: 'active', policy: { maxAgeMs: 59_999 } },
+] as const
+
+describe.each(CASES)('on $failedSync, with every record let go by $limit', ({ failedSync, last, policy }) => {
   test.each([false, true])('a crash anywhere leaves the end of the log (names in any order: %s)', async (weakNames) => {
-    const origin = await fourSegments(new InMemoryFileSystem({ failedSync, weakNames }))
-    const copy = new LogFixture({}, origin.fs.clone())
+    const origin = await fourSegments(new InMemoryFileSystem({ failedSync, weakNames }), last)
+    const copy = laterCopy(origin)
     const opened = await copy.open()
     const images = new CrashImages()
     images.collect(copy.fs)
-    await opened.deleteSegments({ belowOffset: 5n })
+    await opened.deleteSegments(policy)
     const seen = new Set<number>()
     for (const after of images.logs()) {
       const reopened = await after.open()
@@ -282,18 +297,18 @@ describe.each(MODELS)('on %s, with every record let go', (failedSync) => {
   })
 
   test.each(['once', 'for good'] as const)('an operation that fails %s loses nothing', async (how) => {
-    const origin = await fourSegments(new InMemoryFileSystem({ failedSync }))
+    const origin = await fourSegments(new InMemoryFileSystem({ failedSync }), last)
     let nth = 1
     for (; ; nth++) {
-      const copy = new LogFixture({}, origin.fs.clone())
+      const copy = laterCopy(origin)
       const opened = await copy.open()
       const rule = failFrom(copy.fs, nth, how)
-      const outcome = await opened.deleteSegments({ belowOffset: 5n }).catch(() => null)
+      const outcome = await opened.deleteSegments(policy).catch(() => null)
       if (rule.hits === 0) break
       const values = await copy.values().catch(() => null)
       if (values !== null) expect(values).toEqual(VALUES.slice(VALUES.length - values.length))
       rule.remove()
-      if (outcome === null) await opened.deleteSegments({ belowOffset: 5n })
+      if (outcome === null) await opened.deleteSegments(policy)
       expect(await append(opened, 'next')).toBe(5n)
       await opened.close()
       copy.fs.crash()
@@ -315,6 +330,8 @@ test.each([
   [{ maxTotalBytes: -1 }, RangeError, /maxTotalBytes must be a whole number from 0 to 2\^53 - 1: -1/],
   [{ maxAgeMs: 1.5 }, RangeError, /maxAgeMs must be a whole number from 0 to 2\^53 - 1: 1.5/],
   [{ maxAgeMs: null }, TypeError, /maxAgeMs must be a number, not null/],
+  [{ trustClock: true }, TypeError, /a policy must have one of belowOffset, maxTotalBytes, maxAgeMs/],
+  [{ maxAgeMs: 1, trustClock: 'yes' }, TypeError, /trustClock must be a boolean, not "yes"/],
 ])('the policy %o is refused, and nothing is touched', async (policy, kind, message) => {
   expect(() => checkPolicy(policy as RetentionPolicy)).toThrow(kind)
   log.fs.operations.resetCounts()

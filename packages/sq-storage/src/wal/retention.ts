@@ -1,59 +1,126 @@
 /**
- * Which old segments a log need not keep. It only looks; `log-tail.ts` deletes them, and sees to it that a log never
- * loses its last segment.
+ * Which old segments a log need not keep, and what holds the others. It only looks; `log-tail.ts` deletes them, and sees
+ * to it that a log never loses its last segment.
  */
 import type { FileSystem } from '@sq/sim'
 import { checkOffset, resolveConfig, show } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
-import { io, statDirectory } from './segment-file.ts'
+import { io, readHead, statDirectory } from './segment-file.ts'
 import { indexOfSegment, listSegmentFiles, whileListed } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
 import { describeSegments } from './segments.ts'
 import type { SegmentInfo } from './segments.ts'
 import { sharedLog } from './shared-log.ts'
+import { checkNoLead, checkNotBehind, CLOCK_SLACK_MS, silenceBefore, silenceError } from './wall-clock.ts'
 
 /**
  * What of a log is to be kept: one limit or more. A segment goes when any of them says so and all older ones go. Only
- * whole segments go, so more may be kept than a limit asks for; the active one always is.
+ * whole segments go, so more may be kept than a limit asks for. The active one, which is still written, goes by age
+ * alone: it is ended first, and the log goes on in an empty one.
  */
 export interface RetentionPolicy {
   /** Segments go that hold only offsets below this one. */
   readonly belowOffset?: bigint | undefined
   /** Segments go as long as all files together take more than this. */
   readonly maxTotalBytes?: number | undefined
-  /** Segments go whose largest timestamp is more than this before now, in milliseconds, by the wall clock. */
+  /**
+   * Segments go whose largest timestamp is more than this before now, in milliseconds, by the wall clock. Where the
+   * clock contradicts the log nothing is deleted, by no limit, and the call rejects with a `ClockSuspectError`:
+   *
+   * - the clock is more than 5 minutes behind the creation of the newest segment;
+   * - something is to go by its age alone, and since its creation there was a stretch longer than `maxAgeMs` and 366 days
+   *   in which no segment was created and that holds no segment's largest timestamp;
+   * - something is to go by its age alone, and since the log was opened the wall clock went more than a day further
+   *   than the monotonic one. Not if it was behind the newest segment's creation when the log was opened.
+   */
   readonly maxAgeMs?: number | undefined
+  /** Whether to go by the clock whatever the log says. Default false. */
+  readonly trustClock?: boolean | undefined
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof RetentionPolicy>(['belowOffset', 'maxTotalBytes', 'maxAgeMs'])
+/** A limit of a policy. */
+export type RetentionLimit = 'belowOffset' | 'maxTotalBytes' | 'maxAgeMs'
+
+/**
+ * Why a segment stays.
+ *
+ * - `within-limits`: no limit lets it go.
+ * - `future-timestamp`: no limit lets it go, and its largest timestamp lies more than 5 minutes ahead of the clock. Its
+ *   age does not count before that time.
+ * - `active`: it is still written, and its age does not let it go.
+ * - `older-kept`: a limit lets it go, and an older segment stays. Only the beginning of a log can go.
+ */
+export type KeptReason = 'within-limits' | 'future-timestamp' | 'active' | 'older-kept'
+
+/** What a policy says of one segment. */
+export interface RetentionVerdict {
+  readonly segment: SegmentInfo
+  /** The limits that let it go once all older segments are gone. */
+  readonly expiredBy: readonly RetentionLimit[]
+  /** Why it stays; null where it goes. */
+  readonly keptBecause: KeptReason | null
+}
+
+const LIMITS: readonly RetentionLimit[] = ['belowOffset', 'maxTotalBytes', 'maxAgeMs']
+const OPTIONS: ReadonlySet<string> = new Set<keyof RetentionPolicy>([...LIMITS, 'trustClock'])
+
+/** A policy, and the time at which it is applied, in milliseconds since 1970. */
+interface Question {
+  readonly policy: RetentionPolicy
+  readonly nowMs: number
+}
 
 /**
  * The segments that `WalWriter.deleteSegments` would delete at a time, in milliseconds since 1970, oldest first, if
- * nothing is appended before: all but the last one are judged, and that one too where it is sealed. Opens nothing for writing and takes no lock. Rejects
- * as `deleteSegments` does for a bad policy and for damage, and with `LogNotFoundError`.
+ * nothing is appended before. Opens nothing for writing and takes no lock. Rejects as `deleteSegments` does for a bad
+ * policy, a clock that contradicts the log, and damage; and with `LogNotFoundError`. What the wall clock did since a
+ * writer opened the log it cannot know.
  */
-export async function listExpired(
+export function listExpired(
   fs: FileSystem,
   config: WalConfig,
   topic: string,
   partition: number,
-  { policy, nowMs }: { policy: RetentionPolicy; nowMs: number },
+  question: { policy: RetentionPolicy; nowMs: number },
 ): Promise<SegmentInfo[]> {
+  return ask(fs, { config, topic, partition }, question, segmentsToGo)
+}
+
+/**
+ * What the policy says of every segment, oldest first: whether `listExpired` has it, and if not, why. The first that
+ * stays holds all later ones. Rejects as `listExpired` does.
+ */
+export function explainRetention(
+  fs: FileSystem,
+  config: WalConfig,
+  topic: string,
+  partition: number,
+  question: { policy: RetentionPolicy; nowMs: number },
+): Promise<RetentionVerdict[]> {
+  return ask(fs, { config, topic, partition }, question, async (log) => {
+    const verdicts: RetentionVerdict[] = []
+    for await (const verdict of judge(log)) verdicts.push(verdict)
+    await checkClock(log, verdicts)
+    return verdicts
+  })
+}
+
+async function ask<T>(
+  fs: FileSystem,
+  { config, topic, partition: number }: { config: WalConfig; topic: string; partition: number },
+  { policy, nowMs }: Question,
+  answer: (log: JudgedLog) => Promise<T>,
+): Promise<T> {
   const checked = checkPolicy(policy)
-  const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
-  const { identity } = await statDirectory(fs, located.directory)
-  const context = { partition: located, durableBound: () => sharedLog(identity).durableBound }
+  const partition = locatePartition(resolveConfig(config).dataDir, topic, number)
+  const { identity } = await statDirectory(fs, partition.directory)
+  const durableBound = (): number => sharedLog(identity).durableBound
   return whileListed(
-    () => listSegmentFiles(fs, located.directory),
-    async (listed) => {
-      let keepFrom = 0
-      for await (const last of describeSegments(fs, listed.slice(-1), context)) {
-        keepFrom = Number(last.state === 'sealed' ? last.nextOffset : last.baseOffset)
-      }
-      return expiredAmong(fs, listed, { partition: located, policy: checked, keepFrom, nowMs })
-    },
+    () => listSegmentFiles(fs, partition.directory),
+    (listed) =>
+      answer({ fs, partition, policy: checked, nowMs, expectedMs: null, listed, ended: listed, active: null, durableBound }),
   )
 }
 
@@ -64,17 +131,18 @@ export function checkPolicy(policy: RetentionPolicy): RetentionPolicy {
   }
   const unknown = Object.keys(policy).find((option) => !OPTIONS.has(option))
   if (unknown !== undefined) throw new TypeError(`a policy has no option ${show(unknown)}`)
-  const { belowOffset, maxTotalBytes, maxAgeMs } = policy
+  const { belowOffset, maxTotalBytes, maxAgeMs, trustClock = false } = policy
   if (belowOffset === undefined && maxTotalBytes === undefined && maxAgeMs === undefined) {
-    throw new TypeError(`a policy must have one of ${[...OPTIONS].join(', ')}`)
+    throw new TypeError(`a policy must have one of ${LIMITS.join(', ')}`)
   }
   if (belowOffset !== undefined) checkOffset(belowOffset, 'belowOffset')
   checkLimit('maxTotalBytes', maxTotalBytes)
   checkLimit('maxAgeMs', maxAgeMs)
-  return { belowOffset, maxTotalBytes, maxAgeMs }
+  if (typeof trustClock !== 'boolean') throw new TypeError(`trustClock must be a boolean, not ${show(trustClock)}`)
+  return { belowOffset, maxTotalBytes, maxAgeMs, trustClock }
 }
 
-function checkLimit(option: keyof RetentionPolicy, value: unknown): void {
+function checkLimit(option: RetentionLimit, value: unknown): void {
   if (value === undefined) return
   if (typeof value !== 'number') throw new TypeError(`${option} must be a number, not ${show(value)}`)
   if (!Number.isSafeInteger(value) || value < 0) {
@@ -82,49 +150,129 @@ function checkLimit(option: keyof RetentionPolicy, value: unknown): void {
   }
 }
 
+/** What a writer knows of its log. */
+interface OwnLog extends Question {
+  /** Which time it should be, going by the monotonic clock; null where that is not known. */
+  readonly expectedMs: number | null
+  readonly active: SegmentInfo | null
+  readonly nextOffset: bigint
+}
+
 /**
- * The segments that a policy lets go, oldest first, of those before `keepFrom`, a base offset. Rejects with
+ * The segments that a writer's policy lets go, oldest first. Rejects with `ClockSuspectError`, and with
  * `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` where one of them cannot be described.
  */
-export async function findExpired(
-  fs: FileSystem,
-  partition: Partition,
-  { policy, keepFrom, nowMs }: { policy: RetentionPolicy; keepFrom: number; nowMs: number },
-): Promise<SegmentInfo[]> {
+export async function findExpired(fs: FileSystem, partition: Partition, own: OwnLog): Promise<SegmentInfo[]> {
+  const { active, nextOffset, ...question } = own
   const listed = await listSegmentFiles(fs, partition.directory)
-  return expiredAmong(fs, listed, { partition, policy, keepFrom, nowMs })
+  // What stands from there on is the active segment, and what a failed heal may have left.
+  const keepFrom = Number(active?.baseOffset ?? nextOffset)
+  const ended = listed.slice(0, indexOfSegment(listed, keepFrom - 1) + 1)
+  return segmentsToGo({ fs, partition, ...question, listed, ended, active, durableBound: () => Infinity })
 }
 
-interface Judgement {
+/** A log that is to be judged. */
+interface JudgedLog extends Question {
+  readonly fs: FileSystem
   readonly partition: Partition
-  readonly policy: RetentionPolicy
-  readonly keepFrom: number
-  readonly nowMs: number
+  readonly expectedMs: number | null
+  /** All segment files, for what they take. */
+  readonly listed: readonly ListedSegment[]
+  /** The segments that have to be looked at; the last of them may be active. */
+  readonly ended: readonly ListedSegment[]
+  /** The segment behind these, where it is known. */
+  readonly active: SegmentInfo | null
+  readonly durableBound: () => number
 }
 
-async function expiredAmong(
-  fs: FileSystem,
-  listed: readonly ListedSegment[],
-  { partition, policy, keepFrom, nowMs }: Judgement,
-): Promise<SegmentInfo[]> {
-  const fileBytes: number[] = []
-  for (const { path } of listed) fileBytes.push((await io('look at', path, () => fs.stat(path))).sizeBytes)
-  let totalBytes = fileBytes.reduce((sum, bytes) => sum + bytes, 0)
-  const old = listed.slice(0, indexOfSegment(listed, keepFrom - 1) + 1)
-  const expired: SegmentInfo[] = []
-  for await (const described of describeSegments(fs, old, { partition, durableBound: () => Infinity })) {
-    if (!hasExpired(described, { policy, totalBytes, nowMs })) break
-    totalBytes -= fileBytes[expired.length] ?? 0
-    expired.push(described)
+async function segmentsToGo(log: JudgedLog): Promise<SegmentInfo[]> {
+  const verdicts: RetentionVerdict[] = []
+  for await (const verdict of judge(log)) {
+    verdicts.push(verdict)
+    if (verdict.keptBecause !== null) break
   }
-  return expired
+  await checkClock(log, verdicts)
+  return verdicts.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
 }
 
-function hasExpired(
-  { nextOffset, maxTimestampMs }: SegmentInfo,
+async function* judge(log: JudgedLog): AsyncGenerator<RetentionVerdict, void, undefined> {
+  const { fs, listed, policy, nowMs } = log
+  const fileBytes: number[] = []
+  if (policy.maxTotalBytes !== undefined) {
+    for (const { path } of listed) fileBytes.push((await io('look at', path, () => fs.stat(path))).sizeBytes)
+  }
+  let totalBytes = fileBytes.reduce((sum, bytes) => sum + bytes, 0)
+  let isHeld = false
+  let at = 0
+  for await (const segment of describe(log)) {
+    const expiredBy: RetentionLimit[] = expiredLimits(segment, { policy, totalBytes, nowMs })
+    const heldBack: KeptReason | null = isHeld ? 'older-kept' : null
+    const keptBecause: KeptReason | null = expiredBy.length === 0 ? reasonToKeep(segment, { policy, nowMs }) : heldBack
+    isHeld ||= keptBecause !== null
+    yield { segment, expiredBy, keptBecause }
+    totalBytes -= fileBytes[at++] ?? 0
+  }
+}
+
+async function* describe(log: JudgedLog): AsyncGenerator<SegmentInfo, void, undefined> {
+  yield* describeSegments(log.fs, log.ended, log)
+  if (log.active !== null) yield log.active
+}
+
+function expiredLimits(
+  { state, nextOffset, maxTimestampMs }: SegmentInfo,
   { policy, totalBytes, nowMs }: { policy: RetentionPolicy; totalBytes: number; nowMs: number },
-): boolean {
+): RetentionLimit[] {
   const { belowOffset = 0n, maxTotalBytes = Infinity, maxAgeMs = Infinity } = policy
-  const isOld = maxTimestampMs !== null && maxTimestampMs < nowMs - maxAgeMs
-  return nextOffset <= belowOffset || totalBytes > maxTotalBytes || isOld
+  const isEnded = state !== 'active'
+  const expired: Readonly<Record<RetentionLimit, boolean>> = {
+    belowOffset: isEnded && nextOffset <= belowOffset,
+    maxTotalBytes: isEnded && totalBytes > maxTotalBytes,
+    maxAgeMs: maxTimestampMs !== null && maxTimestampMs < nowMs - maxAgeMs,
+  }
+  return LIMITS.filter((limit) => expired[limit])
+}
+
+function reasonToKeep(
+  { state, maxTimestampMs }: SegmentInfo,
+  { policy, nowMs }: Question,
+): KeptReason {
+  const isAhead = maxTimestampMs !== null && maxTimestampMs > nowMs + CLOCK_SLACK_MS
+  if (policy.maxAgeMs !== undefined && isAhead) return 'future-timestamp'
+  return state === 'active' ? 'active' : 'within-limits'
+}
+
+/** Throws a `ClockSuspectError` where these verdicts go by a clock that the log contradicts. */
+async function checkClock(log: JudgedLog, verdicts: readonly RetentionVerdict[]): Promise<void> {
+  const { partition, policy, nowMs, expectedMs } = log
+  const { maxAgeMs, trustClock } = policy
+  if (maxAgeMs === undefined || trustClock === true) return
+  const reading = { directory: partition.directory, nowMs }
+  const newestCreatedMs = await newestCreation(log)
+  if (newestCreatedMs !== null) checkNotBehind(reading, newestCreatedMs)
+
+  const aged = verdicts.filter(({ keptBecause, expiredBy }) => keptBecause === null && expiredBy.join() === 'maxAgeMs')
+  if (aged.length === 0) return
+  checkNoLead(reading, expectedMs)
+  const fromMs = aged.reduce((first, { segment }) => Math.min(first, segment.createdMs), Infinity)
+  const silentSince = (segments: readonly SegmentInfo[]): number | null =>
+    silenceBefore(nowMs, { fromMs, knownMs: segments.flatMap(timesOf), maxAgeMs })
+  // What has been looked at tells enough, nearly always: what is kept by age is young.
+  const sinceMs = silentSince(verdicts.map(({ segment }) => segment))
+  if (sinceMs === null) return
+  const all: SegmentInfo[] = []
+  for await (const segment of describe(log)) all.push(segment)
+  const reallySinceMs = silentSince(all)
+  if (reallySinceMs !== null) throw silenceError(reading, reallySinceMs)
+}
+
+async function newestCreation({ fs, partition, ended, active }: JudgedLog): Promise<number | null> {
+  if (active !== null) return active.createdMs
+  const last = ended.at(-1)
+  return last === undefined ? null : (await readHead(fs, last, partition)).open.createdMs
+}
+
+/** What a segment says of the time in which it was written. */
+function timesOf({ createdMs, maxTimestampMs }: SegmentInfo): number[] {
+  return maxTimestampMs === null ? [createdMs] : [createdMs, maxTimestampMs]
 }

@@ -19,6 +19,8 @@ import { readSummary, summarize } from './segment-summary.ts'
 /** A segment of a log as it stands. */
 export interface SegmentInfo {
   readonly path: string
+  /** When it was created, in milliseconds since 1970, by the wall clock of the process that created it. */
+  readonly createdMs: number
   readonly baseOffset: bigint
   /** The offset after its last record; equal to `baseOffset` where it holds none. */
   readonly nextOffset: bigint
@@ -109,12 +111,13 @@ async function describeLast(segment: OpenSegment, bound: () => number): Promise<
 
 /** A segment that ends with the frame `last`, in that state unless this is a SEAL. */
 function infoOf(
-  { path, baseOffset }: SegmentHead,
+  { path, baseOffset, open }: SegmentHead,
   { last, summary, state }: { last: FrameHeader; summary: SegmentSummary; state: SegmentInfo['state'] },
 ): SegmentInfo {
   const records = nextOffsetAfter(last) - baseOffset
   return {
     path,
+    createdMs: open.createdMs,
     baseOffset: BigInt(baseOffset),
     nextOffset: BigInt(nextOffsetAfter(last)),
     records,

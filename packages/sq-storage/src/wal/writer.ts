@@ -213,10 +213,12 @@ export class WalWriter implements AsyncDisposable {
 
   /**
    * Deletes the oldest segments, those that the policy lets go, after everything appended before this call, and
-   * resolves with what they were. Never the active segment. To drop everything, call `closeActiveSegment` first: the
-   * log then goes on in an empty segment. Readers inside a segment that is deleted go on in it.
+   * resolves with what they were when it looked. The active segment goes only by its age: it is then ended, as by
+   * `maxSegmentAgeMs`, and the log goes on in an empty segment. To drop everything by another limit, call
+   * `closeActiveSegment` first. Readers inside a segment that is deleted go on in it.
    *
-   * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, and with
+   * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, with
+   * `ClockSuspectError` where the policy goes by age and the clock contradicts the log, with nothing deleted, and with
    * `CorruptLogError`, `UnsupportedFormatError`, `WalIoError` or `LockLostError` where it fails: some of the segments
    * may be gone then, oldest first, and it may be called again.
    */

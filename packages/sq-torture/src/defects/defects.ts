@@ -267,20 +267,47 @@ const SHORTENING: readonly Defect[] = [
   {
     name: 'the last segment is deleted before it has a successor',
     file: `${WAL}/log-tail.ts`,
-    find: '    if (last !== null && expired.at(-1)?.baseOffset === BigInt(last.baseOffset)) await this.#openSegment()\n',
-    replace: '',
+    find: `      await this.#openSegment()
+    }
+    for (const segment of expired)`,
+    replace: `    }
+    for (const segment of expired)`,
   },
   {
     name: 'a deletion that was not made durable is forgotten',
     file: `${WAL}/log-tail.ts`,
-    find: '    await directory.sync()\n    const keepFrom',
-    replace: '    const keepFrom',
+    find: '    await directory.sync()\n    const active',
+    replace: '    const active',
   },
   {
     name: 'a segment with a record that is to be kept is deleted',
     file: `${WAL}/retention.ts`,
     find: 'nextOffset <= belowOffset',
     replace: 'nextOffset <= belowOffset + 1n',
+  },
+  {
+    name: 'a segment goes by age when its smallest timestamp is old',
+    file: `${WAL}/retention.ts`,
+    find: '{ state, nextOffset, maxTimestampMs }: SegmentInfo',
+    replace: '{ state, nextOffset, minTimestampMs: maxTimestampMs }: SegmentInfo',
+  },
+  {
+    name: 'segments are deleted by a clock that is far ahead of the log',
+    file: `${WAL}/wall-clock.ts`,
+    find: 'if (laterMs - earlierMs > maxAgeMs + MAX_SILENCE_MS) return earlierMs',
+    replace: 'if (false) return earlierMs',
+  },
+  {
+    name: 'a clock that runs ahead while a log is open deletes from it',
+    file: `${WAL}/wall-clock.ts`,
+    find: 'nowMs - expectedMs <= MAX_LEAD_MS',
+    replace: 'nowMs - expectedMs < Infinity',
+  },
+  {
+    name: 'a segment is young again whenever the log is opened',
+    file: `${WAL}/recovery.ts`,
+    find: 'clock.monotonic() - Math.max(wallClockMs(clock) - createdMs, 0)',
+    replace: 'clock.monotonic()',
   },
   {
     name: 'a damaged SEAL is believed',
@@ -320,8 +347,8 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'after a sealed segment the one before it is linked',
     file: `${WAL}/recovery.ts`,
-    find: 'active: null, previous: active.link }',
-    replace: 'active: null, previous: head.open.previous }',
+    find: 'active: null, previous: active.link, expectedTime }',
+    replace: 'active: null, previous: head.open.previous, expectedTime }',
   },
   {
     name: 'a new segment is not synced',

@@ -1,5 +1,6 @@
 /** The short workloads that are explored whole: every sequence of up to so many of these steps. */
 import type { LogUnderTest } from '../log-under-test.ts'
+import { MAX_TIMESTAMP_MS } from '../ranges.ts'
 
 /** Something a broker does with its log, or that happens to it. */
 export interface Step {
@@ -36,6 +37,8 @@ export const STEPS: readonly Step[] = [
   { name: 'append-sector', run: (log, serial) => log.append(value(448, serial)) },
   { name: 'rotate', run: (log) => log.rotate() },
   { name: 'retention', run: (log) => log.deleteSegments() },
+  // All records are old enough: the active segment is ended and goes, too.
+  { name: 'retention-by-age', run: (log) => log.deleteByAge({ keepFromMs: MAX_TIMESTAMP_MS + 1 }) },
   // In the middle of what is there: of a commit, a segment, or several.
   { name: 'truncate', run: (log) => log.truncate(middle(log)) },
   {

@@ -6,8 +6,10 @@
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { WalError } from '@sq/storage'
+import type { WalErrorCode } from '@sq/storage'
 import { ValueTable, Violation } from '../history.ts'
 import { LogUnderTest } from '../log-under-test.ts'
+import { MAX_TIMESTAMP_MS } from '../ranges.ts'
 import { untilReadOnly } from '../read-only.ts'
 import { drawSwarm, strike } from './swarm.ts'
 import type { Action, Swarm } from './swarm.ts'
@@ -97,6 +99,8 @@ class Simulation {
     if (action === 'evict') this.#fs.evict()
     if (action === 'rotate') await this.#tolerate(() => this.#log.rotate())
     if (action === 'retention') await this.#tolerate(() => this.#log.deleteSegments())
+    if (action === 'retention-by-age') await this.#tolerate(() => this.#log.deleteByAge({ keepFromMs: this.#someTimestampMs() }))
+    if (action === 'wrong-clock') await this.#tolerate(() => this.#goByWrongClock())
     if (action === 'truncate') {
       const offset = this.#someOffset()
       await this.#tolerate(() => this.#log.truncate(offset))
@@ -104,6 +108,29 @@ class Simulation {
     if (action === 'read') await this.#tolerate(() => this.#log.readBesideWriter())
     if (action === 'read-range') await this.#tolerate(() => this.#log.readSomeRange(this.#random))
     if (action === 'reopen') await this.#tolerate(() => this.#log.close())
+  }
+
+  /** Deletes by age while the clock is ten years ahead; perhaps it was so when the log was opened, too. */
+  async #goByWrongClock(): Promise<void> {
+    const { clock } = this.#log
+    const aheadMs = 10 * 365 * 86_400_000
+    const keepFromMs = this.#someTimestampMs()
+    if (this.#random.chance(0.5)) {
+      await this.#log.close()
+      const rightMs = clock.now()
+      clock.setNow(rightMs + aheadMs)
+      try {
+        await this.#log.open()
+      } finally {
+        clock.setNow(rightMs)
+      }
+    }
+    await this.#log.deleteByAge({ keepFromMs, aheadMs })
+  }
+
+  /** Some of the timestamps lie before it, some behind. */
+  #someTimestampMs(): number {
+    return 1 + this.#random.int(MAX_TIMESTAMP_MS + 1)
   }
 
   /** An offset of the log, from its first to its next. */
@@ -191,7 +218,9 @@ class Simulation {
   }
 }
 
-/** Whether an error is one that an injected fault explains: never corruption, never a violation. */
+const EXPLAINED: ReadonlySet<WalErrorCode> = new Set(['SQ_WAL_IO', 'SQ_WAL_COMMIT_FAILED', 'SQ_WAL_CLOCK_SUSPECT'])
+
+/** Whether an error is one that a fault or a wrong clock explains: never corruption, never a violation. */
 function isFault(error: unknown): boolean {
-  return error instanceof WalError && (error.code === 'SQ_WAL_IO' || error.code === 'SQ_WAL_COMMIT_FAILED')
+  return error instanceof WalError && EXPLAINED.has(error.code)
 }

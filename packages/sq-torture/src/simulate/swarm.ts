@@ -31,6 +31,8 @@ const ACTIONS = [
   'batch',
   'rotate',
   'retention',
+  'retention-by-age',
+  'wrong-clock',
   'truncate',
   'reopen',
   'age',

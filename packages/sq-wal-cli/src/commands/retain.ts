@@ -9,12 +9,13 @@ export function addRetainCommand(program: Command): void {
   addLogArgument(program.command('retain'))
     .summary('delete old segments: shows which, and does it with --yes')
     .description(
-      'Deletes the oldest segments, those that one of the limits lets go: only whole ones, and never the one that is ' +
-        'written to. Without --yes it only shows which.',
+      'Deletes the oldest segments, those that one of the limits lets go: only whole ones, and the one that is written ' +
+        'to only by its age. Without --yes it only shows which, and what holds those that stay.',
     )
     .option('--bytes <size>', 'keep no more than this, such as 500MB or 2GiB', parseBytes)
-    .option('--age <duration>', 'keep nothing older than this, such as 90m, 36h or 7d', parseAge)
+    .option('--age <duration>', 'keep nothing older than this by its timestamps, such as 90m, 36h or 7d', parseAge)
     .option('--before <place>', `keep nothing that is before: ${PLACES}`, parsePlace)
+    .option('--trust-clock', "go by this machine's clock for --age, also where the log contradicts it")
     .option('-y, --yes', 'do it')
     .option('--json', 'write the segments as JSON')
     .addHelpText(
@@ -24,6 +25,7 @@ Examples:
   sq-wal retain orders/0 --age 7d --bytes 10GB
   sq-wal retain orders/0 --before 2026-11-01T00:00Z --yes
 
+--age needs a clock that is right. Where it is behind the log or far ahead of all that the log says, nothing is deleted.
 The broker must be stopped for --yes, not to look. Exit status: 0, 1 where something failed, 2 on misuse.`,
     )
     .action(async (log: string, options: RetainOptions) => {

@@ -23,7 +23,7 @@ describe('the table of kills', () => {
 
 it('the table of segments leaves out the middle of very many', () => {
   const counts = { baseOffset: 0n, nextOffset: 9n, records: 9, bytes: 999, minTimestampMs: 1, maxTimestampMs: 2 }
-  const segment = { path: '/a/0.wal', ...counts, state: 'sealed' } as const
+  const segment = { path: '/a/0.wal', createdMs: 1, ...counts, state: 'sealed' } as const
   expect(formatSegments([segment])).toMatch(/^segment .*\n0\.wal +9 +999 +sealed\n$/)
   const rows = formatSegments(Array.from({ length: 50 }, () => segment)).trimEnd().split('\n')
   expect(rows).toHaveLength(22)

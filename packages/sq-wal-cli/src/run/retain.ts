@@ -1,10 +1,11 @@
-/** Shows which segments some limits let go and, told to, deletes them. */
+/** Shows which segments some limits let go and what holds the others and, told to, deletes them. */
+import { basename } from 'node:path'
 import { NodeFileSystem, SystemClock } from '@sq/sim'
-import { listExpired, listSegments, WalReader, WalWriter } from '@sq/storage'
-import type { RetentionPolicy, SegmentInfo } from '@sq/storage'
+import { explainRetention, listSegments, WalReader, WalWriter } from '@sq/storage'
+import type { RetentionPolicy, RetentionVerdict, SegmentInfo } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { counted, formatBytes, printLine, printLines, writeJson } from '../output.ts'
+import { counted, formatBytes, formatTime, printLine, printLines, writeJson } from '../output.ts'
 import type { Place } from '../place.ts'
 import { writeSegmentTable } from './segment-table.ts'
 
@@ -12,21 +13,38 @@ export interface RetainOptions extends DataDirOption {
   readonly bytes?: number
   readonly age?: number
   readonly before?: Place
+  readonly trustClock?: boolean
   readonly yes?: boolean
   readonly json?: boolean
 }
 
+/** The segment that holds back others, or is held by a timestamp in the future. */
+interface Held {
+  readonly segment: SegmentInfo
+  readonly reason: RetentionVerdict['keptBecause']
+  /** How many later ones the limits would let go. */
+  readonly laterSegments: number
+}
+
 export async function retain(log: LogName, options: RetainOptions): Promise<void> {
   const { config, topic, partition } = log
+  const { yes = false, json = false } = options
   const fs = new NodeFileSystem()
   const policy = await policyOf(log, options)
-  let segments = await listExpired(fs, config, topic, partition, { policy, nowMs: new SystemClock().now() })
-  if (options.yes === true && segments.length > 0) {
+  const nowMs = new SystemClock().now()
+  const verdicts = await explainRetention(fs, config, topic, partition, { policy, nowMs })
+  let segments: readonly SegmentInfo[] = verdicts.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
+  if (yes && segments.length > 0) {
     await using writer = await WalWriter.open(fs, config, topic, partition)
     segments = await writer.deleteSegments(policy)
   }
-  if (options.json === true) await writeJson({ done: options.yes === true, segments })
-  else await write(segments, options.yes === true)
+  const held = heldBack(verdicts)
+  if (json) {
+    await writeJson({ done: yes, segments, held })
+    return
+  }
+  await write(segments, yes)
+  if (held !== null) await printLine(describeHeld(held, nowMs))
 }
 
 async function write(segments: readonly SegmentInfo[], isDone: boolean): Promise<void> {
@@ -37,15 +55,55 @@ async function write(segments: readonly SegmentInfo[], isDone: boolean): Promise
   await writeSegmentTable(segments)
   const records = segments.reduce((sum, segment) => sum + segment.records, 0)
   const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
-  const what = `${counted(segments.length, 'segment')} with ${counted(records, 'record')}, ${formatBytes(bytes)}`
+  const amount = `${counted(segments.length, 'segment')} with ${counted(records, 'record')}, ${formatBytes(bytes)}`
+  const what = `${amount}, timestamps ${timesOf(segments)}`
   await printLines([[], [isDone ? `deleted ${what}` : `would delete ${what}; nothing was changed: --yes does it`]])
+}
+
+/** From the least timestamp to the greatest. */
+function timesOf(segments: readonly SegmentInfo[]): string {
+  let least: number | null = null
+  let greatest: number | null = null
+  for (const { minTimestampMs, maxTimestampMs } of segments) {
+    if (minTimestampMs === null || maxTimestampMs === null) continue
+    least = Math.min(least ?? minTimestampMs, minTimestampMs)
+    greatest = Math.max(greatest ?? maxTimestampMs, maxTimestampMs)
+  }
+  return `${formatTime(least)} to ${formatTime(greatest)}`
+}
+
+/** Null where each segment that stays does so by itself, as the limits say. */
+function heldBack(verdicts: readonly RetentionVerdict[]): Held | null {
+  const first = verdicts.find(({ keptBecause }) => keptBecause !== null)
+  if (first === undefined) return null
+  const { segment, keptBecause: reason } = first
+  const laterSegments = verdicts.filter(({ keptBecause }) => keptBecause === 'older-kept').length
+  return laterSegments > 0 || reason === 'future-timestamp' ? { segment, reason, laterSegments } : null
+}
+
+function describeHeld({ segment, reason, laterSegments }: Held, nowMs: number): string {
+  const { path, state, baseOffset, nextOffset, maxTimestampMs } = segment
+  const isAhead = reason === 'future-timestamp' && maxTimestampMs !== null
+  const ahead = isAhead ? `, ${formatDuration(maxTimestampMs - nowMs)} ahead of the clock` : ''
+  const what = `${basename(path)} is kept: it has offsets ${baseOffset}-${nextOffset - 1n}`
+  const time = `its largest timestamp is ${formatTime(maxTimestampMs)}${ahead}`
+  const held = laterSegments > 0 ? `; it holds back ${counted(laterSegments, 'later segment')} that the limits let go` : ''
+  const advice = state === 'active' ? '' : `; --before ${nextOffset} lets it go`
+  return `${what}, and ${time}${held}${advice}`
+}
+
+/** In the largest unit that there is at least one of. */
+function formatDuration(ms: number): string {
+  const minutes = Math.floor(ms / 60_000)
+  if (minutes < 60) return counted(minutes, 'minute')
+  return minutes < 60 * 24 ? counted(Math.floor(minutes / 60), 'hour') : counted(Math.floor(minutes / (60 * 24)), 'day')
 }
 
 async function policyOf(
   { config, topic, partition }: LogName,
-  { bytes, age, before }: RetainOptions,
+  { bytes, age, before, trustClock }: RetainOptions,
 ): Promise<RetentionPolicy> {
-  const limits = { maxTotalBytes: bytes, maxAgeMs: age }
+  const limits = { maxTotalBytes: bytes, maxAgeMs: age, trustClock }
   if (before === undefined) return limits
   if ('offset' in before) {
     const segments = await listSegments(new NodeFileSystem(), config, topic, partition)

@@ -4,7 +4,7 @@ import type { SegmentInfo } from '@sq/storage'
 import { formatBytes, formatCount, formatTime, writeTable } from '../output.ts'
 
 /** What is shown of a segment: what a listing says, or what can be told of one that cannot be listed. */
-export interface SegmentRow extends Omit<SegmentInfo, 'state'> {
+export interface SegmentRow extends Omit<SegmentInfo, 'state' | 'createdMs'> {
   readonly state: string
 }
 
