@@ -109,9 +109,10 @@ describe('ENOLOCK', () => {
     expect(told).toMatch(/^ENOLOCK\|.*Cannot find addon.*pass new NodeFileSystem\({ unlocked: true }\)/)
   })
 
-  test('in Deno, which the binding would end, is told before the binding is loaded', async () => {
-    const fake = `Object.defineProperty(process, 'versions', { value: { ...process.versions, deno: '2.5.0' } })`
+  test.each(['Deno', 'Bun'])('in %s, which the binding would end, is told before the binding is loaded', async (runtime) => {
+    const versions = `{ ...process.versions, ${runtime.toLowerCase()}: '1.0.0' }`
+    const fake = `Object.defineProperty(process, 'versions', { value: ${versions} })`
     const told = await lockIn('any', { args: ['--import', `data:text/javascript,${encodeURIComponent(fake)}`] })
-    expect(told).toBe("ENOLOCK|ENOLOCK: no lock is to be had on 'lock': Deno cannot load the native binding. Run this program with Node.\n")
+    expect(told).toMatch(/^ENOLOCK\|.*the native binding would end (Deno|Bun)\. Run this program with Node\.\n$/)
   })
 })

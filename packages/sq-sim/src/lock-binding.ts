@@ -13,6 +13,8 @@ interface Binding {
 
 const BINDING = 'fs-native-extensions'
 
+const RUNTIMES_IT_ENDS = ['Deno', 'Bun']
+
 const GO_ON_UNLOCKED =
   'To go on without, pass new NodeFileSystem({ unlocked: true }), ' +
   'and see to it yourself that no two writers work on the same directory.'
@@ -27,9 +29,10 @@ const ALLOW_ADDONS = 'Start Node without --no-addons, or with --allow-addons whe
 
 /** Loaded when first needed: the binding is native, and not every platform has it. Throws `ENOLOCK`, or what the system says. */
 export function loadTryLock(path: string): TryLock {
-  // Deno has no way to catch this: it would end the process.
-  if ('deno' in process.versions) {
-    throw noLockError(path, new Error('Deno cannot load the native binding'), 'Run this program with Node.')
+  // They lack functions of libuv that the binding calls: Deno when it is loaded, Bun when another has the lock.
+  const ending = RUNTIMES_IT_ENDS.find((name) => name.toLowerCase() in process.versions)
+  if (ending !== undefined) {
+    throw noLockError(path, new Error(`the native binding would end ${ending}`), 'Run this program with Node.')
   }
   let installed: string | null = null
   try {

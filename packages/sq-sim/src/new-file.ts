@@ -12,7 +12,14 @@ const optional: Readonly<Partial<typeof fs.constants>> = fs.constants
 const ONLY_DIRECTORY = (optional.O_DIRECTORY ?? 0) | (optional.O_NOFOLLOW ?? 0)
 
 /** How the system says that this process, or any, may not give a file away or change its mode. */
-const NOT_ALLOWED: ReadonlySet<string | undefined> = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP'])
+const NOT_ALLOWED: ReadonlySet<string | undefined> = new Set([
+  'EPERM',
+  'EACCES',
+  'EINVAL',
+  'ENOSYS',
+  'ENOTSUP',
+  'ERR_ACCESS_DENIED',
+])
 
 /** How a file is made that differs from what its directory says. */
 export interface FileModel {

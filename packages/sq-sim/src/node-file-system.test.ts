@@ -4,7 +4,8 @@ import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { NodeFileSystem } from './node-file-system.ts'
 
 let directory = ''
@@ -56,6 +57,20 @@ describe('NodeFileSystem', () => {
       await file.close()
     }
   })
+})
+
+// The first versions of Node 20 let a program call fsync there.
+test("where Node's permission model allows no fsync, making a directory durable says so", async () => {
+  const program = `
+    import { NodeFileSystem } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))}
+    await new NodeFileSystem().syncDirectory(process.argv[1]).then(
+      () => console.log('synced'),
+      (error) => console.log(error.code, error.message),
+    )`
+  const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
+  const args = [flag, '--allow-fs-read=*', '--allow-fs-write=*', '--input-type=module', '-e', program, directory]
+  const child = spawn(process.execPath, args, { env: {}, stdio: ['ignore', 'pipe', 'ignore'] })
+  expect(await text(child.stdout)).toMatch(/^synced\n|^ERR_ACCESS_DENIED .*with --allow-fs-read for its directory, but not be written/)
 })
 
 describe('NodeFileSystem.lock', () => {

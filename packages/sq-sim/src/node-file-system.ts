@@ -23,7 +23,7 @@ import { Gate } from './gate.ts'
 import { loadTryLock } from './lock-binding.ts'
 import { makeDirectory, makeFile } from './new-file.ts'
 import { openRegular } from './regular-file.ts'
-import { checkPosition, codeOf, systemError } from './system-error.ts'
+import { checkPosition, codeOf, isDenied, systemError } from './system-error.ts'
 import { isPassing, WriteProgress } from './write-progress.ts'
 
 /** How a real disk is used. */
@@ -105,7 +105,7 @@ export class NodeFileSystem implements FileSystem {
   async syncDirectory(path: string): Promise<void> {
     if (process.platform === 'win32') return
     const descriptor = await openDescriptor(path, O_RDONLY | O_DIRECTORY).catch(async (error: unknown) => {
-      if (codeOf(error) === 'EACCES' && !(await mayChange(path))) return null
+      if (isDenied(error) && !(await mayChange(path))) return null
       throw error
     })
     if (descriptor === null) return
@@ -278,7 +278,7 @@ async function mayChange(path: string): Promise<boolean> {
     await fs.promises.access(path, fs.constants.W_OK)
     return true
   } catch (error) {
-    return codeOf(error) !== 'EACCES'
+    return !isDenied(error)
   }
 }
 
@@ -288,7 +288,7 @@ async function isDirectory(path: string, otherwise: 'EEXIST' | 'ENOTDIR'): Promi
     if ((await fs.promises.stat(path)).isDirectory()) return true
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false
-    throw error
+    throw named(error)
   }
   throw systemError(otherwise, { syscall: 'mkdir', path })
 }

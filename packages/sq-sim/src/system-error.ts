@@ -37,14 +37,28 @@ export function lockedError(path: string): Error {
 
 const systemNames = new Map<unknown, string>(Object.entries(constants.errno).map(([name, errno]) => [-errno, name]))
 
-/** The same error, by the system's name for it where Node knows none, as of EDQUOT (`Unknown system error -122`). */
+const NO_FSYNC =
+  "Node's permission model lets no program make anything durable: a log can be read there, with --allow-fs-read for " +
+  'its directory, but not be written'
+
+/**
+ * The same error, by the system's name for it where Node knows none, as of EDQUOT (`Unknown system error -122`), and
+ * with what to do where Node itself refuses the call.
+ */
 export function named<E>(error: E): E {
+  if (!isError(error)) return error
+  if (isDenied(error) && error.message.includes('sync API is disabled')) error.message += ` ${NO_FSYNC}`
   const code = codeOf(error)
   const number = /^Unknown system error (-\d+)$/.exec(code ?? '')?.[1]
   const name = systemNames.get(Number(number))
-  if (!isError(error) || code === undefined || name === undefined) return error
+  if (code === undefined || name === undefined) return error
   error.message = error.message.replaceAll(code, name)
   return Object.assign(error, { code: name })
+}
+
+/** Whether this process may not do it: the system says so, or Node's permission model does. */
+export function isDenied(error: unknown): boolean {
+  return ['EACCES', 'ERR_ACCESS_DENIED'].includes(codeOf(error) ?? '')
 }
 
 /** The `code` of an error, if it has one. */

@@ -256,10 +256,13 @@ test('a data directory that is a file is refused, and the file is not touched', 
   expect(await readdir(directory)).toEqual(['file'])
 })
 
-test('a data directory that may not be written is refused', async () => {
+test.each([
+  ['the system', 'EACCES'],
+  ["Node's permission model", 'ERR_ACCESS_DENIED'],
+])('a data directory that %s does not let be written is refused', async (_, code) => {
   const log = new LogFixture()
-  log.fs.faults.failAlways(['mkdir', 'create', 'lock'], 'EACCES')
-  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'EACCES' } })
+  log.fs.faults.failAlways(['mkdir', 'create', 'lock'], code)
+  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code } })
 })
 
 test.each(['.wal', '0.wal', '00000000000000000000.wal.bak', 'notes.txt', '0000000000000000000a.wal'])(
