@@ -10,6 +10,7 @@ import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { InMemoryFileSystem } from '@sq/sim/memory'
+import { cleanEnvironment } from '../clean-environment.js'
 import { linesOf } from './lines.js'
 import { exportLines, importLines } from './ndjson.js'
 
@@ -50,7 +51,7 @@ function onDurable(listener) {
 
 /** @param {string[]} args */
 function run(...args) {
-  return spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8' })
+  return spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8', env: cleanEnvironment() })
 }
 
 test('an import pulls only so many lines ahead of those that are durable as maxPendingBytes lets it', async () => {

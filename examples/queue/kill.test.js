@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { cleanEnvironment } from '../clean-environment.js'
 import { linesOf } from './client.js'
 
 const SERVER = fileURLToPath(new URL('server.js', import.meta.url))
@@ -33,7 +34,7 @@ afterEach(() => {
 
 /** Starts the queue and resolves once it listens. */
 async function start() {
-  const child = spawn(process.execPath, [SERVER, directory], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [SERVER, directory], { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
   last = child
   const exited = Promise.all([once(child, 'close'), text(child.stderr)])
   const ended = exited.then(([[status], stderr]) => ({ status, stderr }))

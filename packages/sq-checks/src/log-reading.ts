@@ -1,10 +1,12 @@
 /** What a reader finds in a log, as plain JSON: by the reader of `@sq/storage`, and by the one in Python. */
 import { spawnSync } from 'node:child_process'
+import type { SpawnSyncReturns } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
 import { CorruptLogError, UnsupportedFormatError, verify, WalReader } from '@sq/storage'
 import type { LogRecord } from '@sq/storage'
+import { cleanEnvironment } from './clean-environment.ts'
 import type { PlacedLog } from './golden-logs.ts'
 import { ROOT } from './source-tree.ts'
 
@@ -82,7 +84,7 @@ function shown({ offset, timestampMs, key, value, headers }: LogRecord): ReadRec
 
 /** Why the reader in Python cannot run here; null where it can. */
 export function whyNoPython(): string | null {
-  const { error, status } = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 10))'])
+  const { error, status } = runProgram('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 10))'])
   if (error !== undefined) return `python3 cannot be started: ${error.message}`
   return status === 0 ? null : 'python3 is older than 3.10'
 }
@@ -90,7 +92,7 @@ export function whyNoPython(): string | null {
 /** How the reader in Python ended, and each line that it printed. */
 export function runPython(directory: string): { status: number | null; lines: PrintedLine[]; stderr: string } {
   const script = join(ROOT, 'examples/read_wal.py')
-  const { status, stdout, stderr } = spawnSync('python3', [script, directory], { encoding: 'utf8', maxBuffer: 2 ** 26 })
+  const { status, stdout, stderr } = runProgram('python3', [script, directory])
   const lines = stdout.split('\n').filter((line) => line !== '')
   return { status, lines: lines.map((line): PrintedLine => JSON.parse(line)), stderr }
 }
@@ -140,4 +142,8 @@ function brief(digits: string): string {
   const count = digits.length / 2
   if (count <= 32) return digits
   return `${count} bytes, sha256 ${createHash('sha256').update(digits, 'hex').digest('hex')}`
+}
+
+function runProgram(program: string, args: readonly string[]): SpawnSyncReturns<string> {
+  return spawnSync(program, args, { encoding: 'utf8', env: cleanEnvironment(), maxBuffer: 2 ** 26 })
 }

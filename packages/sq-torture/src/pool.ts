@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
+import { cleanEnvironment } from './clean-environment.ts'
 
 /** Loaded by every worker before anything else. */
 const CHEAP_PROCESS = new URL('./cheap-process.js', import.meta.url).href
@@ -42,7 +43,11 @@ export class Pool<Job, Found> {
     )
     const failures: string[] = []
     const work = async (share: Job[]): Promise<void> => {
-      const child = fork(this.#script, { serialization: 'advanced', execArgv: ['--import', CHEAP_PROCESS, YOUNG_SPACE] })
+      const child = fork(this.#script, {
+        serialization: 'advanced',
+        execArgv: ['--import', CHEAP_PROCESS, YOUNG_SPACE],
+        env: cleanEnvironment(),
+      })
       const exited = once(child, 'exit')
       let current: Job | undefined
       let limit: NodeJS.Timeout | undefined

@@ -1,5 +1,5 @@
 /** `sq-wal append`, run as a process, fed through its pipe and by files, killed and interrupted. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { NodeFileSystem } from '@sq/sim'
 import { verify, WalReader } from '@sq/storage'
+import { cleanEnvironment } from './testing/clean-environment.ts'
 import { COMMAND, run, start } from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 import { makeExampleLogs, openExample } from './testing/example-log.ts'
@@ -23,6 +24,12 @@ afterEach(() => rmSync(place, { recursive: true }))
 
 function append(input: string | Uint8Array, ...args: string[]): Promise<Ended> {
   return run(['append', 'orders/0', ...args], { place }, input)
+}
+
+/** Runs a line of a shell, in which `$0` is Node and `$1` is the command. */
+function shell(program: 'sh' | 'bash', line: string): { status: number | null; stdout: string; stderr: string } {
+  const options = { cwd: place, env: cleanEnvironment(), encoding: 'utf8' } as const
+  return spawnSync(program, ['-c', line, process.execPath, COMMAND], options)
 }
 
 function write(name: string, content: string): string {
@@ -120,7 +127,8 @@ describe('what is appended', () => {
 
   it('all of it, also where nobody reads the offsets', async () => {
     const file = write('many', numbered(0, 50_000))
-    execFileSync('sh', ['-c', `"$0" "$1" append orders/0 --offsets ${file} | head -n 1`, process.execPath, COMMAND], { cwd: place })
+    const script = `"$0" "$1" append orders/0 --offsets ${file} | head -n 1`
+    expect(shell('sh', script)).toMatchObject({ status: 0, stdout: '0\n', stderr: '' })
     expect((await values()).length).toBe(50_000)
   })
 })
@@ -219,9 +227,14 @@ it('makes no log where there is nothing to append, or nothing good', async () =>
   expect(readdirSync(place)).toEqual([])
 })
 
+it('takes what a pipe brings', async () => {
+  expect(shell('sh', '(echo a; echo b) | "$0" "$1" append orders/0')).toMatchObject({ status: 0, stderr: '' })
+  expect(await values()).toEqual(['a', 'b'])
+})
+
 it('takes no directory for standard input', async () => {
   const script = '"$0" "$1" append orders/0 < .'
-  const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, COMMAND], { cwd: place, encoding: 'utf8' })
+  const { status, stderr } = shell('sh', script)
   expect([status, stderr]).toEqual([1, 'sq-wal: standard input is a directory\n'])
 })
 
@@ -229,7 +242,7 @@ it('told of a write that fails, it says how much is durable', async () => {
   const file = write('many', numbered(0, 200_000))
   // No file may grow past 1 MB: as with a full disk, a write fails.
   const script = `trap '' XFSZ; ulimit -f 1000; exec "$0" "$1" append orders/0 ${file}`
-  const { status, stderr } = spawnSync('bash', ['-c', script, process.execPath, COMMAND], { cwd: place, encoding: 'utf8' })
+  const { status, stderr } = shell('bash', script)
   const found = await values()
   expect([status, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: .*EFBIG.*; [\d,]+ records are durable in .*\n$/)])
   expect(stderr).toContain(`; ${found.length.toLocaleString('en-US')} records are durable`)

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { cleanEnvironment } from './testing/clean-environment.ts'
 import * as command from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 import { makeExampleLogs, openExample } from './testing/example-log.ts'
@@ -177,6 +178,7 @@ describe('tail -f', () => {
     await makeExampleLogs(join(place, 'live'))
     const child = spawn(process.execPath, [command.COMMAND, 'tail', '-f', '-n', '1', 'live/orders/0', '--format', 'json'], {
       cwd: place,
+      env: cleanEnvironment(),
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const ended = once(child, 'close')
@@ -208,6 +210,7 @@ describe('a log of some megabytes', () => {
       const script = `( "$0" "$1" ${line}; echo "status $?" >&2 ) | head -n 1 | cut -c 1-9`
       const child = spawn('sh', ['-c', script, process.execPath, command.COMMAND], {
         cwd: place,
+        env: cleanEnvironment(),
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
@@ -227,6 +230,7 @@ it.each(['ls data', 'cat data/orders/0', 'dump data/orders/0/0000000000000000000
   async (line) => {
     const child = spawn('sh', ['-c', `"$0" "$1" ${line} > /dev/full`, process.execPath, command.COMMAND], {
       cwd: place,
+      env: cleanEnvironment(),
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')])

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { cleanEnvironment } from './testing/clean-environment.ts'
 import { COMMAND } from './testing/command.ts'
 import { makeExampleLogs } from './testing/example-log.ts'
 
@@ -20,19 +21,16 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(place, { recursive: true }))
 
-/** Without the variables that ask for colours, or for none, as a continuous integration sets them. */
-const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...plain } = process.env
-
 async function onTerminal(line: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
   const child = spawn('script', ['-qec', `"${process.execPath}" "${COMMAND}" ${line}`, '/dev/null'], {
     cwd: place,
-    env: { ...plain, TERM: 'xterm', ...env },
+    env: cleanEnvironment({ TERM: 'xterm', ...env }),
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   return text(child.stdout)
 }
 
-const hasTerminal = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0
+const hasTerminal = spawnSync('script', ['-qec', 'true', '/dev/null'], { env: cleanEnvironment() }).status === 0
 if (!hasTerminal) process.stderr.write('skipped: there is no "script" command here to make a terminal\n')
 
 describe.skipIf(!hasTerminal)('on a terminal', () => {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { cleanEnvironment } from '../clean-environment.ts'
 import { packageFolders, ROOT } from '../source-tree.ts'
 import { commands } from './commands.ts'
 import type { Command } from './commands.ts'
@@ -73,7 +74,7 @@ function wrongOptions(args: readonly string[]): string[] {
 /** What the subcommand says of itself; nothing where there is none. */
 function sqWalHelp(subcommand: string): string {
   const args = [sqWal, ...(subcommand === '' ? [] : [subcommand]), '--help']
-  const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', env: cleanEnvironment() })
   return stdout.startsWith(`Usage: sq-wal ${subcommand}`) ? stdout : ''
 }
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { cleanEnvironment } from '../clean-environment.ts'
 import { ROOT } from '../source-tree.ts'
 
 /** What it prints. It throws with what the program says on stderr where that fails. */
@@ -14,7 +15,8 @@ export function runSample(code: string): string {
       symlinkSync(join(ROOT, `packages/sq-${name}`), join(place, 'node_modules/@sq', name))
     }
     writeFileSync(join(place, 'sample.mjs'), code)
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['sample.mjs'], { cwd: place, encoding: 'utf8' })
+    const options = { cwd: place, encoding: 'utf8', env: cleanEnvironment() } as const
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['sample.mjs'], options)
     if (status !== 0) throw new Error(stderr)
     return stdout
   } finally {

@@ -1,6 +1,7 @@
 /** Runs a program to its end. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
+import { cleanEnvironment } from '../clean-environment.ts'
 
 export interface Ran {
   readonly status: number | null
@@ -11,8 +12,7 @@ export interface Ran {
 /** Resolves also where the program fails; rejects where there is none. */
 export async function tryRun(program: string, args: readonly string[], options: RunOptions): Promise<Ran> {
   const { directory, environment } = options
-  // pnpm sets NODE_PATH to the workspace's packages, which nobody outside has.
-  const env = { ...process.env, NODE_PATH: '', ...environment }
+  const env = cleanEnvironment({ ...registryEnvironment(), ...environment })
   const child = spawn(program, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const status = new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject))
   const [ended, out, err] = await Promise.all([status, text(child.stdout), text(child.stderr)])
@@ -29,4 +29,11 @@ export async function run(program: string, args: readonly string[], options: Run
 interface RunOptions {
   readonly directory: string
   readonly environment?: NodeJS.ProcessEnv
+}
+
+/** What npm and pnpm may need to reach a registry. */
+const OF_REGISTRY = /^(npm_config_(registry|userconfig|cache|cafile)|node_extra_ca_certs|https?_proxy|no_proxy)$/i
+
+function registryEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => OF_REGISTRY.test(name)))
 }

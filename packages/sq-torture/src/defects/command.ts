@@ -1,6 +1,7 @@
 /** Runs a command to its end, or to the end of our patience: a defect may well make it hang. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { cleanEnvironment } from '../clean-environment.ts'
 
 export interface Outcome {
   /** Null where it was ended by a signal. */
@@ -15,7 +16,7 @@ export async function runNode(args: readonly string[], where: { cwd: string; tim
   const child = spawn(process.execPath, args, {
     cwd: where.cwd,
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' },
+    env: cleanEnvironment({ NO_COLOR: '1' }),
     // In a process group of its own, so that its children can be killed with it.
     detached: true,
   })

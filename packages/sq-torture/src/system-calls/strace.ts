@@ -5,6 +5,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { cleanEnvironment } from '../clean-environment.ts'
 import { Violation } from '../history.ts'
 import { PARTITION, TOPIC } from '../log-under-test.ts'
 import type { SubjectFound, SubjectTask } from './subject-task.ts'
@@ -85,7 +86,7 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<Ended>
   signal.throwIfAborted()
   const child = spawn(STRACE, args, {
     // strace counts by thread: with one thread for files, the n-th call is the n-th.
-    env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
+    env: cleanEnvironment({ UV_THREADPOOL_SIZE: '1' }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const end = (): void => void child.kill('SIGTERM')

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { cleanEnvironment } from '../clean-environment.ts'
 
 // A machine that is busy with other things starts processes slowly.
 vi.setConfig({ testTimeout: 60_000 })
@@ -22,7 +23,7 @@ afterEach(() => rm(temporary, { recursive: true }))
 
 function start(...args: string[]) {
   const child = spawn(process.execPath, [COMMAND, ...args], {
-    env: { ...process.env, TMPDIR: temporary },
+    env: cleanEnvironment({ TMPDIR: temporary }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   // The pipes close only when no child is left that holds them.

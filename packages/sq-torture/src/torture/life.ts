@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { cleanEnvironment } from '../clean-environment.ts'
 import { Violation } from '../history.ts'
 import type { AppenderReport, AppenderTask } from './protocol.ts'
 
@@ -35,6 +36,7 @@ export async function liveUntilKilled(
 ): Promise<Life> {
   signal.throwIfAborted()
   const child = spawn(process.execPath, [APPENDER, JSON.stringify(task)], {
+    env: cleanEnvironment(),
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const kill = (): void => void child.kill('SIGKILL')

@@ -3,8 +3,9 @@ import { execFile } from 'node:child_process'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { cleanEnvironment } from '../clean-environment.ts'
 
-const run = promisify(execFile)
+const execute = promisify(execFile)
 
 export type DiskKind = 'tmpfs' | 'ext4'
 
@@ -53,4 +54,8 @@ async function mount(kind: DiskKind, { mountPoint, image }: { mountPoint: string
   } catch (error) {
     throw new NoDiskError(error instanceof Error ? error.message.trim() : String(error), { cause: error })
   }
+}
+
+async function run(program: string, args: readonly string[]): Promise<void> {
+  await execute(program, args, { env: cleanEnvironment() })
 }

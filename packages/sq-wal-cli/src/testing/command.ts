@@ -4,6 +4,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { cleanEnvironment } from './clean-environment.ts'
 
 export const COMMAND: string = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
@@ -30,7 +31,7 @@ export interface Started {
 export function start(args: readonly string[], { place, env = {}, uid }: Surroundings): Started {
   const child = spawn(process.execPath, [COMMAND, ...args], {
     cwd: place,
-    env: { ...process.env, ...env },
+    env: cleanEnvironment(env),
     stdio: 'pipe',
     ...(uid === undefined ? {} : { uid, gid: uid }),
   })
