@@ -20,8 +20,7 @@ const GO_ON_UNLOCKED =
   'and see to it yourself that no two writers work on the same directory.'
 
 const INSTALL =
-  `A bundle leaves it out: mark ${BINDING} as external, and install it where the bundle runs, ` +
-  'in a folder node_modules beside or above it.'
+  `${BINDING} is not in a bundle: install it where the bundle runs, in a folder node_modules beside or above it.`
 
 const INSTALL_WHOLE = `Install ${BINDING} whole where this program runs: its folder prebuilds, and what it depends on.`
 

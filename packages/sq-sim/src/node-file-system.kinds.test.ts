@@ -34,7 +34,7 @@ interface Kind {
 }
 
 const kinds: readonly Kind[] = [
-  { name: 'a FIFO', make: (path) => execFileSync('mkfifo', [path]), code: 'EFTYPE', says: 'is a FIFO', kind: 'other' },
+  { name: 'a FIFO', make: (path) => execFileSync('mkfifo', [path], { env: {} }), code: 'EFTYPE', says: 'is a FIFO', kind: 'other' },
   { name: 'a socket', make: makeSocket, code: 'EFTYPE', says: 'is a socket', kind: 'other' },
   {
     name: 'a link to a file',

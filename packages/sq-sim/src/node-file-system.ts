@@ -288,7 +288,7 @@ async function isDirectory(path: string, otherwise: 'EEXIST' | 'ENOTDIR'): Promi
     if ((await fs.promises.stat(path)).isDirectory()) return true
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false
-    throw named(error)
+    rethrow(error)
   }
   throw systemError(otherwise, { syscall: 'mkdir', path })
 }

@@ -1,6 +1,7 @@
 /** Packages that are loaded only when they are needed: the binding for locks, and memfs. Both are CommonJS. */
 import { statSync } from 'node:fs'
-import { createRequire } from 'node:module'
+// webpack would put something of its own in the place of `createRequire`, were it imported by its name.
+import * as modules from 'node:module'
 import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf } from './system-error.ts'
@@ -27,9 +28,9 @@ export interface FoundPackage {
 export function findPackage(name: string): FoundPackage {
   const places = ownPlaces()
   for (const place of places) {
-    const require = requireFrom(place)
-    const path = require === null ? null : resolve(require, name)
-    if (require !== null && path !== null) return { path, load: () => require(path) }
+    const requiring = requireFrom(place)
+    const path = requiring === null ? null : resolve(requiring, name)
+    if (requiring !== null && path !== null) return { path, load: () => requiring(path) }
   }
   throw new PackageNotFoundError(name, places)
 }
@@ -55,13 +56,13 @@ function ownPlaces(): string[] {
  */
 function requireFrom(place: string): NodeJS.Require | null {
   const stat = statSync(place, { throwIfNoEntry: false })
-  if (stat?.isFile()) return createRequire(place)
-  return stat?.isDirectory() ? createRequire(place + sep) : null
+  if (stat?.isFile()) return modules.createRequire(place)
+  return stat?.isDirectory() ? modules.createRequire(place + sep) : null
 }
 
-function resolve(require: NodeJS.Require, name: string): string | null {
+function resolve(requiring: NodeJS.Require, name: string): string | null {
   try {
-    return require.resolve(name)
+    return requiring.resolve(name)
   } catch (error) {
     if (codeOf(error) === 'MODULE_NOT_FOUND') return null
     throw error

@@ -5,7 +5,11 @@ import { fileURLToPath } from 'node:url'
 import { run, tryRun } from './run.ts'
 import type { Ran } from './run.ts'
 
+const MANIFEST = JSON.stringify({ name: 'consumer', private: true, type: 'module' })
 const SOURCES = fileURLToPath(new URL('consumer', import.meta.url))
+
+/** How packages are laid out in `node_modules`. */
+export type Layout = 'npm' | 'npm linked' | 'pnpm' | 'pnpm without hoisting'
 
 /** What is loaded or installed, in numbers. */
 export interface Cost {
@@ -23,9 +27,27 @@ export class ConsumerProject {
   /** Installs tarballs and packages of the registry (`memfs@4.80.1`) into an empty project that has our sources. */
   static async make(directory: string, packages: readonly string[]): Promise<ConsumerProject> {
     await mkdir(directory, { recursive: true })
-    const manifest = { name: 'consumer', private: true, type: 'module' }
-    await writeFile(join(directory, 'package.json'), JSON.stringify(manifest))
+    await writeFile(join(directory, 'package.json'), MANIFEST)
     await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], { directory })
+    await cp(SOURCES, directory, { recursive: true })
+    return new ConsumerProject(directory)
+  }
+
+  /** Installs our tarballs, by name, as a package manager lays them out, into an empty project that has our sources. */
+  static async laidOut(layout: Layout, directory: string, tarballs: ReadonlyMap<string, string>): Promise<ConsumerProject> {
+    const files = [...tarballs.values()]
+    if (layout.startsWith('npm')) {
+      const strategy = layout === 'npm linked' ? ['--install-strategy=linked'] : []
+      return ConsumerProject.make(directory, ['--prefer-offline', ...strategy, ...files])
+    }
+    await mkdir(directory, { recursive: true })
+    await writeFile(join(directory, 'package.json'), MANIFEST)
+    // They need each other, and no registry has them.
+    const overrides = Object.fromEntries(Array.from(tarballs, ([name, file]) => [name, `file:${file}`]))
+    const settings = { overrides, ...(layout === 'pnpm without hoisting' && { hoist: false }) }
+    // JSON is YAML.
+    await writeFile(join(directory, 'pnpm-workspace.yaml'), JSON.stringify(settings))
+    await run('pnpm', ['add', '--ignore-scripts', '--prefer-offline', ...files], { directory })
     await cp(SOURCES, directory, { recursive: true })
     return new ConsumerProject(directory)
   }
@@ -38,6 +60,12 @@ export class ConsumerProject {
   /** Runs a command that one of the packages brings. */
   command(name: string, args: readonly string[]): Promise<Ran> {
     return tryRun(join(this.directory, 'node_modules/.bin', name), args, { directory: this.directory })
+  }
+
+  /** Runs a program with a pipe as its standard input, which brings a line. */
+  piped(line: string, program: string, args: readonly string[]): Promise<Ran> {
+    const script = `echo ${line} | "$0" "$@"`
+    return tryRun('sh', ['-c', script, program, ...args], { directory: this.directory })
   }
 
   /** Checks the types of sources as strictly as a compiler can, with a `module` and a `moduleResolution`. */

@@ -1,5 +1,5 @@
 /** What is in the tarballs, beside what publint finds. */
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, sep } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -46,6 +46,13 @@ describe.each(['@sq/sim', '@sq/storage', '@sq/wal-cli'])('%s', (name) => {
   test('has no test, no helper of tests that is not exported, and no record of the build', () => {
     const unwanted = './testing' in manifest.exports ? /\.test|tsbuildinfo/ : /\.test|tsbuildinfo|testing\//
     expect(files.filter((path) => unwanted.test(path))).toEqual([])
+  })
+
+  test('has every file that its README leads to', async () => {
+    const readme = await readFile(join(directory, name, 'README.md'), 'utf8')
+    const targets = Array.from(readme.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g), ([, target = '']) => target)
+    const relative = targets.filter((target) => !/^[a-z]+:/.test(target)).map((target) => target.replace(/^\.\//, ''))
+    expect(relative.filter((target) => !files.includes(target))).toEqual([])
   })
 
   test('has every file that a map leads to', () => {

@@ -23,6 +23,10 @@ export function tool(path: string): string {
   return join(FOLDER, 'node_modules', path)
 }
 
+/** The test runner of this workspace, and the bundler that it brings. */
+export const VITEST: string = join(ROOT, 'node_modules/vitest/vitest.mjs')
+export const VITE: string = join(dirname(createRequire(VITEST).resolve('vite/package.json')), 'bin/vite.js')
+
 /** The compilers that must understand our declarations, each with its version; the last is the one we build with. */
 export function compilers(): [version: string, path: string][] {
   const ours = dirname(createRequire(join(ROOT, 'package.json')).resolve('typescript/package.json'))

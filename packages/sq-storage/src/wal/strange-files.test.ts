@@ -47,7 +47,7 @@ async function readAll(): Promise<number> {
 
 
 const KINDS = [
-  ['FIFO', 'EFTYPE', (path: string) => execFileSync('mkfifo', [path])],
+  ['FIFO', 'EFTYPE', (path: string) => execFileSync('mkfifo', [path], { env: {} })],
   ['link to a copy', 'ELOOP', (path: string) => nodeFs.symlinkSync(`${path}.moved`, path)],
   ['link to a device', 'ELOOP', (path: string) => nodeFs.symlinkSync('/dev/zero', path)],
   ['directory', 'EISDIR', (path: string) => nodeFs.mkdirSync(path)],
@@ -79,7 +79,7 @@ describe.runIf(process.platform === 'linux').each(KINDS)('a segment that is a %s
 describe.runIf(process.platform === 'linux')('a segment that is a FIFO', () => {
   it('can be set aside with all before it, unopened', async () => {
     const path = segmentPaths()[0] ?? ''
-    replace(path, (at) => execFileSync('mkfifo', [at]))
+    replace(path, (at) => execFileSync('mkfifo', [at], { env: {} }))
     const [problem] = (await verify(fs, config, 'orders', 0)).problems
     expect(problem?.repairs.map(({ kind }) => kind)).toEqual(['drop-through'])
     if (problem === undefined) return
