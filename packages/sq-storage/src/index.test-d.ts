@@ -11,6 +11,7 @@ import type {
   CommitEvent,
   Damage,
   EncodedBatch,
+  ListedPartition,
   LogProblem,
   LogRecord,
   LogReport,
@@ -27,6 +28,7 @@ import type {
   RetentionVerdict,
   SegmentInfo,
   SegmentPart,
+  UnreadablePartition,
   WalConfig,
   WalErrorCode,
   WalEvents,
@@ -171,6 +173,7 @@ describe('management', () => {
     expectTypeOf(storage.listSegments).toEqualTypeOf<(...log: Log) => Promise<SegmentInfo[]>>()
     expectTypeOf(storage.verify).toEqualTypeOf<(...log: Log) => Promise<LogReport>>()
     expectTypeOf(storage.listPartitions).parameters.toEqualTypeOf<[FileSystem, WalConfig]>()
+    expectTypeOf(storage.listPartitions).returns.resolves.items.toEqualTypeOf<ListedPartition | UnreadablePartition>()
     type Asked = [...log: Log, question: { policy: RetentionPolicy; nowMs: number }]
     expectTypeOf(storage.listExpired).toEqualTypeOf<(...asked: Asked) => Promise<SegmentInfo[]>>()
     expectTypeOf(storage.explainRetention).toEqualTypeOf<(...asked: Asked) => Promise<RetentionVerdict[]>>()

@@ -38,11 +38,27 @@ describe('listPartitions', () => {
     expect(await listPartitions(fs, { dataDir: '/data' })).toEqual([{ topic: 'orders', partition: 0 }])
   })
 
-  it('says where there is no directory, and what cannot be looked at', async () => {
+  it('says where there is no directory, and where it cannot be read', async () => {
     await expect(listPartitions(fs, { dataDir: '/data' })).rejects.toMatchObject({ code: 'SQ_WAL_NOT_FOUND' })
     await make('orders', 0)
-    fs.faults.failNext('readdir', 'EACCES', '/data/orders')
-    await expect(listPartitions(fs, { dataDir: '/data' })).rejects.toThrow(/cannot look at \/data\/orders: EACCES/)
+    fs.faults.failNext('readdir', 'EACCES', '/data')
+    await expect(listPartitions(fs, { dataDir: '/data' })).rejects.toThrow(/cannot look at \/data: EACCES/)
+  })
+
+  it.each([
+    ['readdir', '/data/b', [['a', 1], ['b', null], ['c', 0]]],
+    ['stat', '/data/b', [['a', 1], ['b', null], ['c', 0]]],
+    ['readdir', '/data/b/5', [['a', 1], ['b', 2], ['b', 5], ['b', 9], ['c', 0]]],
+    ['stat', '/data/b/5', [['a', 1], ['b', 2], ['b', 5], ['b', 9], ['c', 0]]],
+  ] as const)('shows the others beside what cannot be looked into: %s of %s', async (operation, path, shown) => {
+    for (const [topic, partition] of [['c', 0], ['b', 9], ['b', 5], ['b', 2], ['a', 1]] as const) {
+      await make(topic, partition)
+    }
+    fs.faults.failAlways(operation, 'EACCES', path)
+    const found = await listPartitions(fs, { dataDir: '/data' })
+    expect(found.map(({ topic, partition }) => [topic, partition])).toEqual(shown)
+    const failed = found.filter(({ error }) => error !== undefined)
+    expect(failed).toMatchObject([{ topic: 'b', error: { code: 'SQ_WAL_IO', path, cause: { code: 'EACCES' } } }])
   })
 
   it('takes no notice of a directory that goes meanwhile', async () => {

@@ -4,36 +4,61 @@ import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { systemCode, WalIoError } from '../errors.ts'
+import { linkError } from './directory-links.ts'
 import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
-import { statDirectory } from './segment-file.ts'
 import { listNames } from './segment-listing.ts'
 import { LOCK_NAME, parseSegmentName } from './segment.ts'
 
+/** A log in a data directory. */
+export interface ListedPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly error?: undefined
+}
+
+/** What may be a log, or hold some, and could not be looked into. */
+export interface UnreadablePartition {
+  readonly topic: string
+  /** Null where the directory of the topic could not be looked into. */
+  readonly partition: number | null
+  /** Why: what the file system says, or that it is a symbolic link, which is not followed. */
+  readonly error: WalIoError
+}
+
 /**
  * The partitions with a log in a data directory, by topic and number: those that a writer once had open. What else is
- * in it is left alone. Rejects with a `TypeError` for a bad config, with `LogNotFoundError` where there is no such
- * directory, with `WalIoError`.
+ * in it is left alone. What cannot be looked into does not hide the others: it stands among them with its `error`. Who
+ * opens all logs must look for those: they may hold logs too.
+ *
+ * Rejects with a `TypeError` for a bad config, with `LogNotFoundError` where there is no such directory, with
+ * `WalIoError` where its own names cannot be read.
  */
 export async function listPartitions(
   fs: FileSystem,
   config: WalConfig,
-): Promise<{ readonly topic: string; readonly partition: number }[]> {
+): Promise<(ListedPartition | UnreadablePartition)[]> {
   const { dataDir } = resolveConfig(config)
-  await statDirectory(fs, dataDir)
-  const found: Partition[] = []
+  const found: (ListedPartition | UnreadablePartition)[] = []
   for (const topic of await listNames(fs, dataDir)) {
     // What can be no topic is somebody else's, and perhaps not ours to look into.
     if (partitionOf(dataDir, topic, '0') === null) continue
-    for (const name of await namesIn(fs, join(dataDir, topic))) {
-      const partition = partitionOf(dataDir, topic, name)
-      if (partition === null) continue
-      const names = await namesIn(fs, partition.directory)
-      if (names.some((file) => file === LOCK_NAME || parseSegmentName(file) !== null)) found.push(partition)
-    }
+    const names = await namesIn(fs, join(dataDir, topic))
+    if (names instanceof WalIoError) found.push({ topic, partition: null, error: names })
+    else for (const name of names) found.push(...(await lookInto(fs, partitionOf(dataDir, topic, name))))
   }
-  found.sort((left, right) => compare(left.topic, right.topic) || left.partition - right.partition)
-  return found.map(({ topic, partition }) => ({ topic, partition }))
+  // A topic that could not be looked into stands alone.
+  return found.toSorted((left, right) => compare(left.topic, right.topic) || Number(left.partition) - Number(right.partition))
+}
+
+/** The log in a partition's directory, if there is one. */
+async function lookInto(fs: FileSystem, located: Partition | null): Promise<(ListedPartition | UnreadablePartition)[]> {
+  if (located === null) return []
+  const { topic, partition, directory } = located
+  const names = await namesIn(fs, directory)
+  if (names instanceof WalIoError) return [{ topic, partition, error: names }]
+  const isLog = names.some((file) => file === LOCK_NAME || parseSegmentName(file) !== null)
+  return isLog ? [{ topic, partition }] : []
 }
 
 /** The partition that a directory would be, or null if no partition has this name. */
@@ -46,14 +71,14 @@ function partitionOf(dataDir: string, topic: string, name: string): Partition | 
   }
 }
 
-/** What is in a directory; nothing in what is none. */
-async function namesIn(fs: FileSystem, path: string): Promise<string[]> {
+/** What is in a directory, or why that cannot be told; nothing in what is none. */
+async function namesIn(fs: FileSystem, path: string): Promise<string[] | WalIoError> {
   try {
     const { kind } = await fs.stat(path)
+    if (kind === 'link') return linkError(path)
     return kind === 'directory' ? await fs.readdir(path) : []
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return []
-    throw new WalIoError('look at', path, error)
+    return systemCode(error) === 'ENOENT' ? [] : new WalIoError('look at', path, error)
   }
 }
 

@@ -16,8 +16,8 @@ Examples:
   sq-wal ls /var/lib/broker
   sq-wal ls --json | jq '.[].records'
 
-A log that cannot be looked at stands below the others with its error, and the exit status is 1. Where there is no log, a
-line on stderr says so.`,
+A log that cannot be looked at does not hide the others: its error is one line on stderr, with --json an entry of the
+list, and the exit status is 1. Where there is no log, a line on stderr says so.`,
     )
     .action(async (directory: string | undefined, options: LsOptions) => {
       const { ls } = await import('../run/ls.ts')

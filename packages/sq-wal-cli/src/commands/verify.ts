@@ -22,6 +22,9 @@ Examples:
 
 Notes are no problems: a torn end, which the next writer cuts off; void bytes; what a repair kept.
 
+With --all a log that cannot be looked at is one line on stderr, with --json an entry of the list, and the others are
+verified.
+
 Exit status: 0 if no log has a problem; 1 if one has, or cannot be looked at, or --all finds no log; 2 on misuse.`,
     )
     .action(async (log: string | undefined, options: VerifyOptions) => {

@@ -4,10 +4,11 @@ import { listPartitions, listSegments } from '@sq/storage'
 import type { SegmentInfo } from '@sq/storage'
 import { dataDirOf } from '../log-name.ts'
 import type { DataDirOption } from '../log-name.ts'
-import { messageOf } from '../message-of.ts'
-import { colors, counted, formatBytes, formatCount, formatTime, printLine, printNotice, writeJson, writeTable } from '../output.ts'
+import { counted, formatBytes, formatCount, formatTime, printNotice, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
+import { failureOf, tellFailure } from './log-failure.ts'
+import type { LogFailure } from './log-failure.ts'
 
 export interface LsOptions extends DataDirOption {
   readonly json?: boolean
@@ -26,22 +27,21 @@ interface LogLine {
   readonly maxTimestampMs: number | null
 }
 
-type Listed = LogLine | { readonly topic: string; readonly partition: number; readonly error: string }
-
 /** Resolves with the exit status. */
 export async function ls(directory: string | undefined, { json = false, ...option }: LsOptions): Promise<number> {
   if (directory !== undefined && option.dataDir !== undefined) throw new UsageError('the data directory is given twice')
   const dataDir = dataDirOf(directory === undefined ? option : { dataDir: directory })
   const fs = new NodeFileSystem()
-  const logs: Listed[] = []
+  const logs: (LogLine | LogFailure)[] = []
   const partitions = await listPartitions(fs, { dataDir })
   using bar = await progressBar('looking', { total: partitions.length, format: (count) => counted(count, 'log') })
-  for (const { topic, partition } of partitions) {
+  for (const log of partitions) {
     bar.reached(logs.length)
     try {
-      logs.push(lineOf({ topic, partition }, await listSegments(fs, { dataDir }, topic, partition)))
+      if (log.error !== undefined) throw log.error
+      logs.push(lineOf(log, await listSegments(fs, { dataDir }, log.topic, log.partition)))
     } catch (error) {
-      logs.push({ topic, partition, error: messageOf(error) })
+      logs.push(failureOf(log, error))
     }
   }
   bar.stop()
@@ -52,7 +52,7 @@ export async function ls(directory: string | undefined, { json = false, ...optio
   return logs.some((log) => 'error' in log) ? 1 : 0
 }
 
-function lineOf(log: { topic: string; partition: number }, segments: readonly SegmentInfo[]): LogLine {
+function lineOf({ topic, partition }: { topic: string; partition: number }, segments: readonly SegmentInfo[]): LogLine {
   let minTimestampMs = Infinity
   let maxTimestampMs = -Infinity
   for (const segment of segments) {
@@ -60,7 +60,8 @@ function lineOf(log: { topic: string; partition: number }, segments: readonly Se
     maxTimestampMs = Math.max(maxTimestampMs, segment.maxTimestampMs ?? -Infinity)
   }
   return {
-    ...log,
+    topic,
+    partition,
     segments: segments.length,
     records: segments.reduce((sum, { records }) => sum + records, 0),
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -71,7 +72,7 @@ function lineOf(log: { topic: string; partition: number }, segments: readonly Se
   }
 }
 
-async function writeLogs(logs: readonly Listed[]): Promise<void> {
+async function writeLogs(logs: readonly (LogLine | LogFailure)[]): Promise<void> {
   const right = { align: 'right' } as const
   const columns = [
     { title: 'LOG' },
@@ -84,9 +85,7 @@ async function writeLogs(logs: readonly Listed[]): Promise<void> {
   ]
   const lines = logs.filter((log): log is LogLine => !('error' in log))
   if (lines.length > 0) await writeTable(columns, lines.map(rowOf))
-  for (const log of logs) {
-    if ('error' in log) await printLine(`${log.topic}/${log.partition}: `, colors.red(log.error))
-  }
+  for (const log of logs) if ('error' in log) tellFailure(log)
 }
 
 function rowOf(log: LogLine): string[] {

@@ -5,22 +5,16 @@ import { listPartitions, verify } from '@sq/storage'
 import type { LogNote, LogProblem, LogReport } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
-import { messageOf } from '../message-of.ts'
 import { colors, counted, formatBytes, printLine, printLines, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
+import { failureOf, tellFailure } from './log-failure.ts'
+import type { LogFailure } from './log-failure.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
 import { sizeOfSegments } from './segment-files.ts'
 
 export interface VerifyOptions extends DataDirOption {
   readonly all?: boolean
   readonly json?: boolean
-}
-
-/** What is written of a log that cannot be looked at. */
-interface Failure {
-  readonly topic: string
-  readonly partition: number
-  readonly error: string
 }
 
 /** Resolves with the exit status. */
@@ -34,16 +28,18 @@ export async function verifyLog(log: LogName, { json = false }: VerifyOptions): 
 /** Resolves with the exit status. */
 export async function verifyAll(dataDir: string, { json = false }: VerifyOptions): Promise<number> {
   const logs = await listPartitions(new NodeFileSystem(), { dataDir })
-  const found: (LogReport | Failure)[] = []
-  for (const { topic, partition } of logs) {
-    const log = { config: { dataDir }, topic, partition }
+  const found: (LogReport | LogFailure)[] = []
+  for (const listed of logs) {
     try {
+      if (listed.error !== undefined) throw listed.error
+      const log = { config: { dataDir }, topic: listed.topic, partition: listed.partition }
       const report = await verifyWithProgress(log)
       found.push(report)
       if (!json) await writeReport(log, report)
     } catch (error) {
-      found.push({ topic, partition, error: messageOf(error) })
-      if (!json) await printLine(`${topic}/${partition}: `, colors.red(messageOf(error)))
+      const failure = failureOf(listed, error)
+      found.push(failure)
+      if (!json) tellFailure(failure)
     }
   }
   if (json) await writeJson(found)
