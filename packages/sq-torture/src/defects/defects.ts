@@ -942,6 +942,12 @@ const READING: readonly Defect[] = [
     replace: '?.successor?.baseOffset === -1) this.#listed = []',
   },
   {
+    name: 'a log is given up after some of its segments were deleted, whichever they were',
+    file: `${WAL}/segment-listing.ts`,
+    find: 'error.path === this.#path ? this.#inSuccession + 1 : 1',
+    replace: 'this.#inSuccession + 1',
+  },
+  {
     name: 'a reader takes segments that were replaced for damaged',
     file: `${WAL}/log-cursor.ts`,
     find: 'if (isAgain || !isAboutSegments(error)) absences',
