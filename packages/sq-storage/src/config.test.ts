@@ -20,6 +20,7 @@ describe('resolveConfig', () => {
       maxRecordBytes: 16 * MIB,
       maxBatchBytes: 32 * MIB,
       maxPendingBytes: 64 * MIB,
+      maxTimestampAheadMs: Infinity,
     })
   })
 
@@ -39,7 +40,7 @@ describe('resolveConfig', () => {
     }
   })
 
-  it.each(['maxSegmentBytes', 'maxSegmentAgeMs', 'maxRecordBytes', 'maxBatchBytes', 'maxPendingBytes'])(
+  it.each(['maxSegmentBytes', 'maxSegmentAgeMs', 'maxRecordBytes', 'maxBatchBytes', 'maxPendingBytes', 'maxTimestampAheadMs'])(
     'takes a number for %s, and nothing else',
     (option) => {
       for (const [value, shown] of [
@@ -57,6 +58,17 @@ describe('resolveConfig', () => {
 
   it('takes an option that is undefined as one that is not given', () => {
     expect(resolveConfig(given({ maxSegmentBytes: undefined }))).toEqual(resolveConfig({ dataDir: '/data' }))
+  })
+
+  it('lets timestamps lie no time ahead of the clock, or any', () => {
+    for (const value of [0, Number.MAX_SAFE_INTEGER, Infinity]) {
+      expect(resolveConfig(given({ maxTimestampAheadMs: value }))).toMatchObject({ maxTimestampAheadMs: value })
+    }
+    for (const value of [-1, 0.5, Number.NaN, -Infinity, 2 ** 53]) {
+      expect(() => resolveConfig(given({ maxTimestampAheadMs: value }))).toThrow(
+        new RangeError(`maxTimestampAheadMs must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}: ${value}`),
+      )
+    }
   })
 
   it('allows segments of any age', () => {

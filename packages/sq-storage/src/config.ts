@@ -38,6 +38,13 @@ export interface WalConfig {
    * append rejects at once. What comes when nothing waits is always taken. Default 64 MiB. 1 byte to 4 GiB.
    */
   readonly maxPendingBytes?: number | undefined
+  /**
+   * How far a record's `timestampMs` may lie ahead of the wall clock when it is appended, in milliseconds. A record past
+   * it is refused: a timestamp in the future keeps its segment, and all later ones, from expiring by `maxAgeMs` before
+   * that time. A clock that is behind refuses good records, too. Default Infinity: timestamps are by the caller's
+   * reckoning. 0 to 2^53 - 1, or Infinity.
+   */
+  readonly maxTimestampAheadMs?: number | undefined
 }
 
 export type ResolvedWalConfig = { readonly [Option in keyof WalConfig]-?: Exclude<WalConfig[Option], undefined> }
@@ -49,6 +56,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof WalConfig>([
   'maxRecordBytes',
   'maxBatchBytes',
   'maxPendingBytes',
+  'maxTimestampAheadMs',
 ])
 
 /** Fills in the defaults. Throws a `TypeError` or `RangeError` that names the option, the value and the limit. */
@@ -62,8 +70,7 @@ export function resolveConfig(config: WalConfig): ResolvedWalConfig {
     throw new RangeError(`dataDir must be a path, not empty and without NUL: ${show(dataDir)}`)
   }
   const maxSegmentBytes = size(config, 'maxSegmentBytes', 2 * GIB) ?? 64 * MIB
-  const maxSegmentAgeMs =
-    config.maxSegmentAgeMs === Infinity ? Infinity : (size(config, 'maxSegmentAgeMs', Number.MAX_SAFE_INTEGER) ?? 86_400_000)
+  const maxSegmentAgeMs = duration(config, 'maxSegmentAgeMs', 1) ?? 86_400_000
   const givenRecordBytes = size(config, 'maxRecordBytes', GIB)
   const maxBatchBytes = size(config, 'maxBatchBytes', GIB) ?? Math.max(32 * MIB, givenRecordBytes ?? 0)
   const maxRecordBytes = givenRecordBytes ?? Math.min(16 * MIB, maxBatchBytes)
@@ -71,17 +78,27 @@ export function resolveConfig(config: WalConfig): ResolvedWalConfig {
     throw new RangeError(`maxRecordBytes must not be more than maxBatchBytes (${maxBatchBytes}): ${maxRecordBytes}`)
   }
   const maxPendingBytes = size(config, 'maxPendingBytes', 4 * GIB) ?? 64 * MIB
-  return { dataDir, maxSegmentBytes, maxSegmentAgeMs, maxRecordBytes, maxBatchBytes, maxPendingBytes }
+  const maxTimestampAheadMs = duration(config, 'maxTimestampAheadMs', 0) ?? Infinity
+  const bytes = { maxSegmentBytes, maxRecordBytes, maxBatchBytes, maxPendingBytes }
+  return { dataDir, ...bytes, maxSegmentAgeMs, maxTimestampAheadMs }
 }
 
-type SizeOption = Exclude<keyof WalConfig, 'dataDir'>
+type NumberOption = Exclude<keyof WalConfig, 'dataDir'>
 
-function size(config: WalConfig, option: SizeOption, limit: number): number | undefined {
+function size(config: WalConfig, option: NumberOption, limit: number): number | undefined {
+  return whole(config, option, { from: 1, to: limit })
+}
+
+function duration(config: WalConfig, option: NumberOption, from: number): number | undefined {
+  return config[option] === Infinity ? Infinity : whole(config, option, { from, to: Number.MAX_SAFE_INTEGER })
+}
+
+function whole(config: WalConfig, option: NumberOption, { from, to }: { from: number; to: number }): number | undefined {
   const value: unknown = config[option]
   if (value === undefined) return undefined
   if (typeof value !== 'number') throw new TypeError(`${option} must be a number, not ${show(value)}`)
-  if (!Number.isSafeInteger(value) || value < 1 || value > limit) {
-    throw new RangeError(`${option} must be a whole number from 1 to ${limit}: ${value}`)
+  if (!Number.isSafeInteger(value) || value < from || value > to) {
+    throw new RangeError(`${option} must be a whole number from ${from} to ${to}: ${value}`)
   }
   return value
 }

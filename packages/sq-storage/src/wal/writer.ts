@@ -34,6 +34,7 @@ import { statDirectory } from './segment-file.ts'
 import type { SegmentInfo } from './segments.ts'
 import { sharedLog } from './shared-log.ts'
 import type { SharedLog } from './shared-log.ts'
+import { wallClockMs } from './wall-clock.ts'
 import { WriterMeter } from './writer-meter.ts'
 import type { WriterStats } from './writer-meter.ts'
 
@@ -66,6 +67,7 @@ interface Held {
   readonly directoryIdentity: string
   readonly lock: PartitionLock
   readonly meter: WriterMeter
+  readonly clock: Clock
 }
 
 /**
@@ -124,7 +126,7 @@ export class WalWriter implements AsyncDisposable {
       const meter = new WriterMeter(located, clock)
       const recovered = await recoverLog(directory, located, clock)
       const context = { config: resolved, partition: located, directory, clock, random, meter, onSegmentClosed }
-      const held = { config: resolved, directory: located.directory, directoryIdentity: identity, lock, meter }
+      const held = { config: resolved, directory: located.directory, directoryIdentity: identity, lock, meter, clock }
       const writer = new WalWriter(held, new LogTail(context, recovered), recovered.recovery)
       meter.recovered(recovered.recovery)
       return writer
@@ -152,7 +154,8 @@ export class WalWriter implements AsyncDisposable {
    * @param key any bytes, or null for none
    * @param value any bytes
    * @param headers names and values, in order; `[]` for none
-   * @param timestampMs whole milliseconds since 1970, by the caller's reckoning
+   * @param timestampMs whole milliseconds since 1970, by the caller's reckoning; at most `maxTimestampAheadMs` after the
+   * wall clock
    */
   append(
     key: Uint8Array | null,
@@ -304,7 +307,8 @@ export class WalWriter implements AsyncDisposable {
 
   /** Bytes that checked records take in a frame. Throws where they are more, or fewer, than may be appended at once. */
   #encodedBytes(records: readonly CheckedRecord[]): number {
-    const { maxRecordBytes, maxBatchBytes } = this.#held.config
+    const { maxRecordBytes, maxBatchBytes, maxTimestampAheadMs } = this.#held.config
+    const latestMs = this.#latestTimestampMs()
     if (records.length === 0) throw new BadPart(RangeError, null, 'a batch must hold at least one record').of(null)
     let encodedBytes = 0
     let nth = 0
@@ -313,6 +317,10 @@ export class WalWriter implements AsyncDisposable {
       if (content > maxRecordBytes) {
         const what = `the record holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`
         throw new BadPart(RangeError, null, what).of(nth)
+      }
+      if (record.timestampMs > latestMs) {
+        const limit = `must be at most ${latestMs}, maxTimestampAheadMs (${maxTimestampAheadMs}) after the clock`
+        throw new BadPart(RangeError, 'timestampMs', `${limit}: ${record.timestampMs}`).of(nth)
       }
       encodedBytes += record.encodedBytes
       nth++
@@ -325,6 +333,12 @@ export class WalWriter implements AsyncDisposable {
       throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
     }
     return encodedBytes
+  }
+
+  /** The latest timestamp that a record may have. */
+  #latestTimestampMs(): number {
+    const { config, clock } = this.#held
+    return config.maxTimestampAheadMs === Infinity ? Infinity : wallClockMs(clock) + config.maxTimestampAheadMs
   }
 
   /** The commit that takes the next records: the last one waiting, if they fit, else an empty one. */
