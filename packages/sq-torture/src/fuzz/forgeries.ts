@@ -1,5 +1,7 @@
 /** What a hostile hand may do to a log: fields with absurd values, and checksums that are right all the same. */
 import type { Random } from '@sq/sim'
+import { CraftedSegment, recordOf, TYPE } from './crafted-segment.ts'
+import type { CraftedFields } from './crafted-segment.ts'
 import {
   FIELD,
   FRAME_HEADER_BYTES,
@@ -46,6 +48,9 @@ export const FORGERIES: Readonly<Record<string, Mutation>> = {
     file.writeUInt32LE(drawLength(material.random, file), position + FIELD.bodyLength)
     resealBody(file, position)
   }),
+  'a crafted segment': ({ files, random }) => {
+    files.set(segmentFileName(0n), craft(random).bytes)
+  },
   'a forged segment header': (material) => forge(material, (file) => {
     file.writeUInt16LE(material.random.int(300), 4 + 2 * material.random.int(OPEN_POSITION / 2 - 2))
   }, OPEN_POSITION),
@@ -65,6 +70,31 @@ export const FORGERIES: Readonly<Record<string, Mutation>> = {
     material.files.delete(name)
     material.files.set(segmentFileName(baseOffset), copy)
   },
+}
+
+/** A segment of a few frames that all verify, in some of which some fields are hostile. */
+function craft(random: Random): CraftedSegment {
+  const segment = new CraftedSegment()
+  for (let frames = 1 + random.int(8); frames > 0; frames--) {
+    const fields: { -readonly [Field in keyof CraftedFields]: CraftedFields[Field] } = { type: 1 + random.int(4) }
+    const records = fields.type === TYPE.records ? 1 + random.int(3) : 0
+    for (let hostile = random.chance(0.5) ? 0 : 1 + random.int(2); hostile > 0; hostile--) {
+      const field = random.pick(HEADER_FIELDS)
+      if (field !== 'position' || random.chance(0.2)) fields[field] = drawLength(random, segment.bytes)
+      if (random.chance(0.2)) fields.baseOffset = drawOffset(random)
+    }
+    const body = records > 0
+      ? Buffer.concat(Array.from({ length: records }, () => craftRecord(random)))
+      : Buffer.alloc(random.pick([0, 8, 24, 40, 16 * random.int(200)]))
+    segment.frame({ recordCount: records, ...fields }, body)
+  }
+  return segment
+}
+
+function craftRecord(random: Random): Buffer {
+  if (random.chance(0.7)) return recordOf({ headers: random.int(3) })
+  const field = random.pick(['key', 'value', 'length'] as const)
+  return recordOf({ [field]: random.pick([0, 24, 2 ** 31 - 1, random.int(100)]) })
 }
 
 /** Changes a file at one of its frames, makes that frame verify again and, by chance, all that refers to it. */

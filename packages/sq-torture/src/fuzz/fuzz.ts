@@ -5,6 +5,7 @@ import { writeGoodLogs } from './good-logs.ts'
 import { fuzzJobs } from './jobs.ts'
 import type { FuzzFound, FuzzJob } from './jobs.ts'
 import { Judge } from './judge.ts'
+import { namedCases } from './named-cases.ts'
 
 export class Fuzzer {
   readonly #logs: readonly GoodLog[]
@@ -26,6 +27,21 @@ export class Fuzzer {
       found[outcome] = (found[outcome] ?? 0) + 1
     }
     return found
+  }
+
+  /** Judges the cases that have names, and says how many. Rejects with an error that names the first that goes wrong. */
+  async named(): Promise<number> {
+    let judged = 0
+    for (const { name, fuzzed, expected } of namedCases()) {
+      const shown = JSON.stringify(expected)
+      const found = await this.#judge.judge(fuzzed).then(
+        (verdict) => JSON.stringify(verdict),
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      )
+      if (found !== shown) throw new Error(`VIOLATION in the case "${name}": ${found}, expected ${shown}`)
+      judged++
+    }
+    return judged
   }
 
   async #one(seed: number): Promise<string> {

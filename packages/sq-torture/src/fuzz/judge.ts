@@ -15,7 +15,7 @@ import type { Files } from './good-logs.ts'
 import { WatchedFileSystem } from './watched-file-system.ts'
 
 /** What those who are asked may say: all was read, or a refusal's code. */
-type Answer = 'whole' | 'SQ_WAL_CORRUPT' | 'SQ_WAL_UNSUPPORTED'
+type Answer = 'whole' | 'SQ_WAL_CORRUPT' | 'SQ_WAL_UNSUPPORTED' | 'SQ_WAL_IO'
 
 export interface Verdict {
   readonly reader: Answer
@@ -31,7 +31,14 @@ interface Readout {
 /** The operations a step may take: so many, for each segment so many more, and one more for so many bytes. */
 const OPERATIONS = 200
 const OPERATIONS_A_SEGMENT = 40
+/** What a verification may take more: it asks of a thousand problems of a segment, twice, how they can be restored. */
+const OPERATIONS_A_VERIFICATION = 6000
 const BYTES_AN_OPERATION = 200
+/** The bytes a step may read: so many times what the files are long, and so many more for each of them. */
+const READS_OF_A_BYTE = 16
+const BYTES_A_SEGMENT = 2 ** 21
+/** No position is larger: of a file that is longer nothing needs to be read but its beginning. */
+const MAX_POSITION = 2 ** 32 - 1
 
 /** Judges one case after another in a file system of its own: making one costs more than a case. */
 export class Judge {
@@ -43,13 +50,19 @@ export class Judge {
     const entries = new Map<string, Uint8Array | null>([[CONFIG.dataDir, null]])
     entries.set(`${CONFIG.dataDir}/${fuzzed.log.topic}`, null).set(directory, null)
     let bytes = 0
+    let sparseBytes = 0
     for (const [name, file] of fuzzed.files) {
       entries.set(`${directory}/${name}`, new Uint8Array(file))
       bytes += file.length
+      const size = fuzzed.sizes.get(name) ?? 0
+      if (size <= MAX_POSITION) sparseBytes += size
     }
     this.#fs.crash(new CrashImage(entries))
-    const limit = OPERATIONS + OPERATIONS_A_SEGMENT * fuzzed.files.size + bytes / BYTES_AN_OPERATION
-    const trial = new Trial(this.#fs, { fuzzed, directory, limit })
+    const operations = OPERATIONS + OPERATIONS_A_SEGMENT * fuzzed.files.size + bytes / BYTES_AN_OPERATION
+    const bytesRead = READS_OF_A_BYTE * (bytes + sparseBytes) + BYTES_A_SEGMENT * (1 + fuzzed.files.size)
+    // Zeros are read in large pieces.
+    const limits = { operations: operations + sparseBytes / 2 ** 14, bytesRead }
+    const trial = new Trial(this.#fs, { fuzzed, directory, limits })
     try {
       return await trial.run()
     } finally {
@@ -58,26 +71,38 @@ export class Judge {
   }
 }
 
+/** What a step may take. */
+interface Limits {
+  readonly operations: number
+  readonly bytesRead: number
+}
+
 class Trial {
   readonly #fs: InMemoryFileSystem
   readonly #watched: WatchedFileSystem
   readonly #fuzzed: FuzzCase
   readonly #directory: string
   readonly #config: WalConfig
-  readonly #limit: number
+  readonly #limits: Limits
   readonly #stopCounting: () => void
   #operations = 0
 
-  constructor(fs: InMemoryFileSystem, trial: { fuzzed: FuzzCase; directory: string; limit: number }) {
+  constructor(fs: InMemoryFileSystem, trial: { fuzzed: FuzzCase; directory: string; limits: Limits }) {
     this.#fs = fs
-    this.#watched = new WatchedFileSystem(fs)
+    const { sizes, kinds } = trial.fuzzed
+    const pathOf = (name: string) => `${trial.directory}/${name}`
+    this.#watched = new WatchedFileSystem(fs, {
+      sizes: new Map(Array.from(sizes, ([name, size]) => [pathOf(name), size])),
+      kinds: new Map(Array.from(kinds, ([name, kind]) => [pathOf(name), kind])),
+    })
     this.#fuzzed = trial.fuzzed
     this.#directory = trial.directory
     this.#config = { ...CONFIG, maxSegmentBytes: trial.fuzzed.maxSegmentBytes }
-    this.#limit = trial.limit
+    this.#limits = trial.limits
     this.#stopCounting = fs.operations.observe(({ phase }) => {
       if (phase === 'start') this.#operations++
-      if (this.#operations > this.#limit) throw new Violation(`12: there is no end after ${this.#limit} operations`)
+      const { operations } = this.#limits
+      if (this.#operations > operations) throw new Violation(`12: there is no end after ${operations} operations`)
     })
   }
 
@@ -89,14 +114,16 @@ class Trial {
     const before = await this.#step(() => this.#read())
     await this.#step(() => this.#list(before))
     const files = await readFiles(this.#fs, this.#directory)
-    const report = await this.#step(() => this.#verify(before))
+    const report = await this.#step(() => this.#verify(before), OPERATIONS_A_VERIFICATION)
     const opened = await this.#step(() => this.#open())
     if (!(opened instanceof WalWriter)) {
       this.#mustBeUnchanged(files, await readFiles(this.#fs, this.#directory))
-      if (report.problems.length === 0) {
+      // Only a writer opens these.
+      const isInTheWay = ['lock', 'next.tmp'].some((name) => this.#fuzzed.kinds.has(name))
+      if (report.problems.length === 0 && !isInTheWay) {
         throw new Violation(`1: a verification finds no problem, and a writer refuses the log as ${opened}`)
       }
-      if (before.answer === 'whole') {
+      if (before.answer === 'whole' && !isInTheWay) {
         throw new Violation(`1: a reader finds the log whole, and a writer refuses it as ${opened}`)
       }
       return { reader: before.answer, writer: opened }
@@ -106,9 +133,14 @@ class Trial {
   }
 
   /** Does something that must come to an end, within bounds. */
-  async #step<T>(action: () => Promise<T>): Promise<T> {
-    this.#operations = 0
+  async #step<T>(action: () => Promise<T>, moreOperations = 0): Promise<T> {
+    this.#operations = -moreOperations
+    this.#watched.bytesRead = 0
     const result = await action()
+    const { bytesRead } = this.#watched
+    if (bytesRead > this.#limits.bytesRead) {
+      throw new Violation(`10: ${bytesRead} bytes are read, ${this.#limits.bytesRead} would do`)
+    }
     if (this.#watched.violation !== null) throw this.#watched.violation
     return result
   }
@@ -149,7 +181,7 @@ class Trial {
     let next = 0n
     const listing = await answerOf(async () => {
       for (const segment of await listSegments(this.#watched, this.#config, topic, PARTITION)) {
-        const size = this.#fs.volume.statSync(segment.path).size
+        const { sizeBytes: size } = await this.#watched.stat(segment.path)
         if (segment.bytes > size) throw new Violation(`2: a file of ${size} bytes is listed with ${segment.bytes}`)
         next = segment.nextOffset
       }
@@ -234,6 +266,12 @@ function sameRecords({ records, answer }: Readout, expected: readonly LogRecord[
   })
 }
 
+/** Whether something is refused for what it is: no regular file. */
+function isNoFile(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : null
+  return cause instanceof Error && 'code' in cause && ['ELOOP', 'EISDIR', 'EFTYPE'].includes(String(cause.code))
+}
+
 /** What somebody says to a log; anything but a result or a fitting refusal is a violation. */
 async function answerOf(action: () => Promise<void>): Promise<Answer> {
   try {
@@ -243,6 +281,7 @@ async function answerOf(action: () => Promise<void>): Promise<Answer> {
     if (error instanceof Violation) throw error
     const code = error instanceof WalError ? error.code : null
     if (code === 'SQ_WAL_CORRUPT' || code === 'SQ_WAL_UNSUPPORTED') return code
+    if (code === 'SQ_WAL_IO' && isNoFile(error)) return code
     const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
     throw new Violation(`1: neither a result nor a refusal: ${what}`, { cause: error })
   }

@@ -2,6 +2,7 @@
 import { main, mustBePositive, readOptions } from '../options.ts'
 import { formatCount, formatSeconds, withProgress } from '../progress.ts'
 import type { Progress } from '../progress.ts'
+import { Fuzzer } from './fuzz.ts'
 import { fuzzJobs } from './jobs.ts'
 import type { FuzzFound, FuzzJob } from './jobs.ts'
 
@@ -22,6 +23,8 @@ async function fuzzAll(
     const done = index * CASES_A_JOB
     return { firstSeed: firstSeed + done, cases: Math.min(CASES_A_JOB, cases - done) }
   })
+  const fuzzer = await Fuzzer.create()
+  const named = await fuzzer.named()
   const outcomes = new Map<string, number>()
   let judged = 0
   const onDone = (found: FuzzFound, job: FuzzJob) => {
@@ -35,5 +38,5 @@ async function fuzzAll(
   const sorted = [...outcomes].toSorted(([one], [other]) => (one < other ? -1 : 1))
   const lines = sorted.map(([outcome, count]) => `${formatCount(count).padStart(9)}  ${outcome}\n`)
   const time = formatSeconds(progress.elapsedMs)
-  return `${lines.join('')}fuzzed ${formatCount(judged)} logs from seed ${firstSeed}: 0 violations, ${time}\n`
+  return `${lines.join('')}judged ${named} hostile logs by name; fuzzed ${formatCount(judged)} logs from seed ${firstSeed}: 0 violations, ${time}\n`
 }

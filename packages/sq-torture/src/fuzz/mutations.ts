@@ -2,10 +2,14 @@
 import type { Random } from '@sq/sim'
 import { frameEnd, framePositions } from './frame-bytes.ts'
 import type { Files } from './good-logs.ts'
+import type { FileKind } from './watched-file-system.ts'
 
 /** A log's files, to be changed, and those of other logs, to take pieces from. */
 export interface Material {
   readonly files: Files
+  /** How long files are where they are longer than their bytes; and which names lead to no regular file. */
+  readonly sizes: Map<string, number>
+  readonly kinds: Map<string, FileKind>
   readonly others: readonly Files[]
   readonly random: Random
 }
@@ -93,6 +97,14 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   'a file missing': (material) => {
     if (material.files.size > 1) material.files.delete(pickFile(material)[0])
+  },
+  'a file with a hole at its end': ({ files, sizes, random }) => {
+    const [name, file] = random.pick([...files])
+    // What is past every position must be refused without a look at it.
+    sizes.set(name, file.length + random.pick([random.int(8000), random.int(8000), random.int(2 ** 18), 2 ** 32, 8 * 2 ** 40]))
+  },
+  'something else than a file': ({ files, kinds, random }) => {
+    kinds.set(random.pick([...files.keys(), 'lock']), random.pick(['link', 'directory', 'FIFO']))
   },
   'an unfinished segment': (material) => {
     material.files.set('next.tmp', pickPiece(material.random, pickFile(material)[1]))
