@@ -4,7 +4,7 @@
  * does is loaded only when it runs, so that `--help` and `--version` answer at once.
  */
 import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { addAppendCommand } from './commands/append.ts'
 import { addBenchCommand } from './commands/bench.ts'
 import { addCatCommand } from './commands/cat.ts'
@@ -19,7 +19,7 @@ import { addTruncateCommand } from './commands/truncate.ts'
 import { addVerifyCommand } from './commands/verify.ts'
 import { CommandError } from './command-error.ts'
 import { isError, messageOf } from './message-of.ts'
-import { outputFailure, printCrash, printNotice } from './output.ts'
+import { flushed, outputFailure, printCrash, printNotice } from './output.ts'
 import { UsageError } from './usage-error.ts'
 
 const exitStatus = { failed: 1, misused: 2 }
@@ -40,7 +40,7 @@ const program = new Command('sq-wal')
   .description('Works with SQ write-ahead logs.')
   .version(ownVersion())
   .configureOutput({ outputError: tellMisuse })
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitStatus.misused))
+  .exitOverride()
 
 const commands = [
   addLsCommand,
@@ -61,7 +61,10 @@ for (const add of commands) add(program)
 try {
   await program.parseAsync()
 } catch (error) {
-  if (isExpected(error)) {
+  if (error instanceof CommanderError) {
+    // It has told what is wrong, or was asked for help.
+    process.exitCode = error.exitCode === 0 ? 0 : exitStatus.misused
+  } else if (isExpected(error)) {
     printNotice(`${messageOf(error)}${adviceOn(error)}`)
     process.exitCode = statusOf(error)
   } else {
@@ -69,6 +72,7 @@ try {
     process.exitCode = exitStatus.failed
   }
 }
+await flushed()
 const unwritten = outputFailure()
 if (unwritten !== null) {
   printNotice(`cannot write the output: ${messageOf(unwritten)}`)

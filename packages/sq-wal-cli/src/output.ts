@@ -58,6 +58,11 @@ export function printBytes(bytes: Uint8Array): Promise<void> {
   })
 }
 
+/** Resolves when all that was written before is on its way, or has failed. */
+export function flushed(): Promise<void> {
+  return printBytes(Buffer.alloc(0))
+}
+
 /** Writes a line to stderr, of a failure or of what should be known besides. */
 export function printNotice(message: string): void {
   process.stderr.write(`sq-wal: ${visible(message)}\n`)

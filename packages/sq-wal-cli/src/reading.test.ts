@@ -226,7 +226,7 @@ describe('a log of some megabytes', () => {
   })
 })
 
-it.each(['ls data', 'cat data/orders/0', 'dump data/orders/0/00000000000000000000.wal', 'segments data/orders/0'])(
+it.each(['ls data', 'cat data/orders/0', 'dump data/orders/0/00000000000000000000.wal', 'segments data/orders/0', '--help', 'cat --help', '--version'])(
   'an output that cannot be written is told in one line: %s',
   async (line) => {
     const child = spawn('sh', ['-c', `"$0" "$1" ${line} > /dev/full`, process.execPath, command.COMMAND], {

@@ -1,0 +1,60 @@
+/** Records larger than a string can be, and patterns that take for ever. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { NodeFileSystem } from '@sq/sim'
+import { WalWriter } from '@sq/storage'
+import { COMMAND, start } from './testing/command.ts'
+
+// A machine that is busy with other things starts processes slowly.
+vi.setConfig({ testTimeout: 120_000 })
+
+const MIB = 2 ** 20
+/** Each becomes an escape of six letters: together more than the 512 MiB of the longest string. */
+const CONTROLS = 90 * MIB
+
+let place: string
+
+beforeAll(async () => {
+  place = mkdtempSync(join(tmpdir(), 'sq-wal-test-'))
+  const config = { dataDir: place, maxRecordBytes: 2 ** 30 }
+  await using large = await WalWriter.open(new NodeFileSystem(), config, 'large', 0)
+  await large.append(null, Buffer.alloc(CONTROLS, 1), [], 1)
+  await using slow = await WalWriter.open(new NodeFileSystem(), config, 'slow', 0)
+  await slow.append(null, Buffer.from(`${'a'.repeat(60)}!`), [], 1)
+})
+afterAll(() => rmSync(place, { recursive: true }))
+
+test('a record whose text no string can hold is written whole', async () => {
+  const child = spawn('sh', ['-c', '"$0" "$1" cat large/0 | wc -c', process.execPath, COMMAND], {
+    cwd: place,
+    env: { PATH: process.env['PATH'] },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  const line = '0 1970-01-01 00:00:00.001Z \n'
+  expect([Number(stdout), stderr]).toEqual([line.length + 6 * CONTROLS, ''])
+})
+
+/** How long the processor worked for a process until now, in hundredths of a second. */
+function processorTicks(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')
+  return Number(fields[13])
+}
+
+test.skipIf(process.platform !== 'linux').each([
+  ['cat', 'slow/0'],
+  ['tail', 'slow/0'],
+  ['tail', '-f', 'slow/0'],
+])('Ctrl-C ends a --grep that never ends: %s %s %s', async (...args) => {
+  const { child, ended } = start([...args.filter((arg) => arg !== undefined), '--grep', '^(a+)+$'], { place })
+  // Far more work than there is before the matching.
+  await vi.waitFor(() => expect(processorTicks(child.pid)).toBeGreaterThan(300), { timeout: 100_000, interval: 200 })
+  child.kill('SIGINT')
+  expect(await ended).toEqual({ status: null, stdout: '', stderr: '' })
+  expect(child.signalCode).toBe('SIGINT')
+})
