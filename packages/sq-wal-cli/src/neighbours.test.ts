@@ -80,7 +80,7 @@ describe.runIf(process.platform === 'linux').each([...unreadable, ...strange])('
 it.runIf(process.platform === 'linux')('a segment that is a FIFO makes no command wait, and no other log go unseen', async () => {
   const path = join(place, 'data/audit/7/00000000000000000000.wal')
   rmSync(path, { force: true })
-  execFileSync('mkfifo', [path])
+  execFileSync('mkfifo', [path], { env: {} })
   const listed = await run(['ls', 'data'], { place })
   expect([listed.status, listed.stderr]).toEqual([1, expect.stringMatching(/^sq-wal: audit\/7: .*is a FIFO, not a regular/)])
   expect(listed.stdout).toContain('orders/0')
