@@ -1,4 +1,6 @@
 /** What a log can be told, its defaults and limits; checked once, before anything is touched on disk. */
+import { resolve } from 'node:path'
+import { WalIoError } from './errors.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -6,7 +8,10 @@ const GIB = 1024 * MIB
 
 /** How a partition's log is kept. Only `dataDir` must be given. */
 export interface WalConfig {
-  /** The directory that holds `{topic}/{partition}/` for every partition. Made if missing. */
+  /**
+   * The directory that holds `{topic}/{partition}/` for every partition. Made if missing. A relative path is resolved
+   * when the log is opened: that the working directory changes later is of no matter.
+   */
   readonly dataDir: string
   /**
    * The size past which a segment is not written: a commit that would go past it opens a new one. Only a record (or
@@ -59,7 +64,10 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof WalConfig>([
   'maxTimestampAheadMs',
 ])
 
-/** Fills in the defaults. Throws a `TypeError` or `RangeError` that names the option, the value and the limit. */
+/**
+ * Fills in the defaults, and makes the path absolute. Throws a `TypeError` or `RangeError` that names the option, the
+ * value and the limit, and a `WalIoError` where the path is relative and there is no working directory.
+ */
 export function resolveConfig(config: WalConfig): ResolvedWalConfig {
   if (typeof config !== 'object' || config === null) throw new TypeError(`config must be an object, not ${show(config)}`)
   const unknown = Object.keys(config).find((option) => !OPTIONS.has(option))
@@ -80,7 +88,7 @@ export function resolveConfig(config: WalConfig): ResolvedWalConfig {
   const maxPendingBytes = size(config, 'maxPendingBytes', 4 * GIB) ?? 64 * MIB
   const maxTimestampAheadMs = duration(config, 'maxTimestampAheadMs', 0) ?? Infinity
   const bytes = { maxSegmentBytes, maxRecordBytes, maxBatchBytes, maxPendingBytes }
-  return { dataDir, ...bytes, maxSegmentAgeMs, maxTimestampAheadMs }
+  return { dataDir: resolvePath(dataDir), ...bytes, maxSegmentAgeMs, maxTimestampAheadMs }
 }
 
 type NumberOption = Exclude<keyof WalConfig, 'dataDir'>
@@ -101,6 +109,27 @@ function whole(config: WalConfig, option: NumberOption, { from, to }: { from: nu
     throw new RangeError(`${option} must be a whole number from ${from} to ${to}: ${value}`)
   }
   return value
+}
+
+/**
+ * A path as it is from any working directory. That one is asked for only where the path is relative, for it may be gone.
+ * Throws a `WalIoError` then.
+ */
+export function resolvePath(path: string): string {
+  try {
+    return resolve(path)
+  } catch (error) {
+    throw new WalIoError('find the working directory for', path, error)
+  }
+}
+
+/** Throws a `TypeError` unless these are options, as an object, of known names. `what` begins the message. */
+export function checkOptions(what: string, options: object, known: ReadonlySet<string>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`the options of ${what} must be an object, not ${show(options)}`)
+  }
+  const unknown = Object.keys(options).find((option) => !known.has(option))
+  if (unknown !== undefined) throw new TypeError(`${what} has no option ${show(unknown)}`)
 }
 
 /** An offset that a caller gives, as a plain number. Throws a `TypeError` or `RangeError` that names it. */

@@ -4,6 +4,7 @@
  */
 import pc from 'picocolors'
 import { isError } from './message-of.ts'
+import { withShownPaths } from './shown-path.ts'
 import { layOut } from './table.ts'
 import type { Column } from './table.ts'
 import { visible } from './visible.ts'
@@ -87,7 +88,7 @@ export const colors: Readonly<Record<'cyan' | 'dim' | 'green' | 'red' | 'yellow'
 
 /** Writes a value as JSON, indented. */
 export function writeJson(value: unknown): Promise<void> {
-  return printLines(jsonOf(value, 2).split('\n').map((line) => [line]))
+  return printLines(withShownPaths(jsonOf(value, 2)).split('\n').map((line) => [line]))
 }
 
 /** A value as JSON. Offsets become numbers: they are at most 2^53 - 1. */

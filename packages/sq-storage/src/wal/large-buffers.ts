@@ -9,6 +9,18 @@ const MAX_KEPT_BYTES = 16 * 1024 * 1024
 export class LargeBuffers {
   /** By length, the longest last. */
   #kept: RecordBuffer[] = []
+  #users = 0
+
+  /** A writer is open, which may take some. */
+  use(): void {
+    this.#users++
+  }
+
+  /** It is closed. After the last one nothing is kept. */
+  leave(): void {
+    this.#users--
+    if (this.#users === 0) this.#kept = []
+  }
 
   /** A buffer of so many bytes or more, with anything in it. It is the caller's alone. */
   take(bytes: number): RecordBuffer {

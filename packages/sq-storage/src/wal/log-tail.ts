@@ -70,16 +70,19 @@ export class LogTail {
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     await this.#finishTruncation()
     const { directory, partition, clock, meter } = this.#context
+    await directory.checkLock()
     // What an earlier call removed and could not make durable: it is not listed any more.
     await directory.sync()
     const active = this.#active
-    const expired = await findExpired(directory.fs, partition, {
-      policy,
-      nowMs: wallClockMs(clock),
-      expectedMs: this.#expectedTime.ms(),
-      active: active?.info() ?? null,
-      nextOffset: BigInt(this.#nextOffset),
-    })
+    const expired = await directory.whileThere(() =>
+      findExpired(directory.fs, partition, {
+        policy,
+        nowMs: wallClockMs(clock),
+        expectedMs: this.#expectedTime.ms(),
+        active: active?.info() ?? null,
+        nextOffset: BigInt(this.#nextOffset),
+      }),
+    )
     const last = active ?? this.#previous
     if (last !== null && expired.at(-1)?.baseOffset === BigInt(last.baseOffset)) {
       if (active?.broken === false) await this.#seal(active, 'age')

@@ -1,5 +1,5 @@
 /** Takes a partition for a writer, and knows as long as it is open whether the writer still has it. */
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { FileLock, FileSystem } from '@sq/sim'
 import { LockedError, LockLostError, systemCode, WalIoError } from '../errors.ts'
 import type { Partition } from './partition.ts'
@@ -77,7 +77,7 @@ async function takeLock(fs: FileSystem, path: string): Promise<FileLock> {
 
 /** Makes the names that lead to the partition durable, whoever made them: a process may have died before it did. */
 async function syncParents(fs: FileSystem, dataDir: string, topic: string): Promise<void> {
-  for (const path of [join(dataDir, topic), dataDir, dirname(resolve(dataDir))]) {
+  for (const path of [join(dataDir, topic), dataDir, dirname(dataDir)]) {
     await io('sync the directory', path, () => fs.syncDirectory(path))
   }
 }

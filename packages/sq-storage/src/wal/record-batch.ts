@@ -1,7 +1,10 @@
 /** A commit as it stands in the log: to be passed on whole, or to be taken apart into its records. */
+import { isUint8Array } from 'node:util/types'
+import { checkOffset, show } from '../config.ts'
 import { checksum } from './frame.ts'
 import type { Frame } from './frame.ts'
-import { decodeRecords } from './record.ts'
+import { heldBytes } from './given-bytes.ts'
+import { decodeRecords, holdsRecords } from './record.ts'
 import type { LogRecord } from './record.ts'
 
 /** What a batch is made of, for one that came from elsewhere. */
@@ -29,12 +32,33 @@ export class RecordBatch implements EncodedBatch {
     this.checksum = crc
   }
 
-  /** A batch that came from elsewhere, over a network say. Copies nothing. Throws a `RangeError` for a wrong checksum. */
+  /**
+   * A batch that came from elsewhere, over a network say. Its `bytes` are a view on those given; a copy, where they lie
+   * in memory that another thread may write or that may be resized. Do not change them afterwards.
+   *
+   * Throws a `TypeError` for a field of another type, and a `RangeError` that names the field where one is out of its
+   * range, where the checksum is another one, and where the bytes are not made of so many records.
+   */
   static from(encoded: EncodedBatch): RecordBatch {
-    const found = checksum(encoded.bytes)
-    if (found === encoded.checksum) return new RecordBatch(encoded)
-    const { baseOffset, checksum: expected } = encoded
-    throw new RangeError(`the batch at offset ${baseOffset} has the checksum ${found}, expected ${expected}`)
+    if (typeof encoded !== 'object' || encoded === null) {
+      throw new TypeError(`a batch must be an object, not ${show(encoded)}`)
+    }
+    const { baseOffset, recordCount, bytes, checksum: expected } = encoded
+    const first = checkOffset(baseOffset, 'baseOffset')
+    checkWhole('recordCount', recordCount, 1)
+    checkWhole('checksum', expected, 0)
+    if (first + recordCount > Number.MAX_SAFE_INTEGER) {
+      const lead = `${recordCount} records from ${baseOffset} on`
+      throw new RangeError(`recordCount must not lead past offset 2^53 - 1: ${lead}`)
+    }
+    if (!isUint8Array(bytes)) throw new TypeError(`bytes must be a Uint8Array, not ${show(bytes)}`)
+    const body = heldBytes(bytes)
+    const found = checksum(body)
+    if (found !== expected) {
+      throw new RangeError(`the batch at offset ${baseOffset} has the checksum ${found}, expected ${expected}`)
+    }
+    if (!holdsRecords(body, recordCount)) throw notSoMany(baseOffset, recordCount)
+    return new RecordBatch({ baseOffset, recordCount, bytes: body, checksum: found })
   }
 
   /** @internal The commit in a RECORDS frame that verified. */
@@ -61,7 +85,18 @@ export class RecordBatch implements EncodedBatch {
     const { baseOffset, recordCount, bytes } = this
     const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const records = decodeRecords(body, { baseOffset: Number(baseOffset), recordCount })
-    if (records === null) throw new RangeError(`the batch at offset ${baseOffset} is not made of ${recordCount} records`)
+    if (records === null) throw notSoMany(baseOffset, recordCount)
     return records
+  }
+}
+
+function notSoMany(baseOffset: bigint, recordCount: number): RangeError {
+  return new RangeError(`the batch at offset ${baseOffset} is not made of ${recordCount} records`)
+}
+
+function checkWhole(field: 'recordCount' | 'checksum', value: unknown, least: number): void {
+  if (typeof value !== 'number') throw new TypeError(`${field} must be a number, not ${show(value)}`)
+  if (!Number.isInteger(value) || value < least || value > 0xffff_ffff) {
+    throw new RangeError(`${field} must be a whole number from ${least} to 2^32 - 1: ${value}`)
   }
 }

@@ -13,7 +13,7 @@
  *
  * `length` counts the whole record, itself included.
  */
-import { bytesIn } from './byte-length.ts'
+import { bytesIn } from './given-bytes.ts'
 import { readUint64, setUint64 } from './integers.ts'
 
 /** A name and a value that travel with a record; names may repeat, order is kept. */

@@ -96,10 +96,11 @@ export async function recoverLog(
 
 /** Checks all segments but the last, and opens that one for writing. */
 async function openLast(
-  { fs, path }: SegmentDirectory,
+  directory: SegmentDirectory,
   partition: Partition,
 ): Promise<{ segments: number; last: OpenSegment | null }> {
-  const listed = await listSegmentFiles(fs, path)
+  const { fs, path } = directory
+  const listed = await directory.whileThere(() => listSegmentFiles(fs, path))
   let last: OpenSegment | null = null
   try {
     for (const segment of listed) {

@@ -4,7 +4,7 @@
  */
 import { Random, SystemClock } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
-import { resolveConfig, show } from '../config.ts'
+import { checkOptions, resolveConfig, show } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { ProblemChangedError } from '../errors.ts'
 import type { SegmentMaker } from './active-segment.ts'
@@ -33,6 +33,8 @@ export interface RepairOptions {
   readonly random?: Random
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof RepairOptions>(['clock', 'random'])
+
 /** What a repair did. */
 export interface Repaired {
   /** The files that hold what was taken out of the log, whole segments as they were. Nothing uses them; they may go. */
@@ -44,8 +46,8 @@ export interface Repaired {
  * only where the problem is there as it was reported and the repair costs what was said. Every segment that it removes
  * or cuts is kept as `{baseOffset}.wal.kept-{n}` in the same directory, durably, before that.
  *
- * Rejects with a `TypeError` or `RangeError` for a bad config, topic or partition, or a repair that the problem does
- * not offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition; with `ProblemChangedError`;
+ * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option, or a repair that the
+ * problem does not offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition; with `ProblemChangedError`;
  * each with the log unchanged. With `WalIoError` and `LockLostError` at any time: the problem is then still there, or
  * gone, and a new report says which.
  */
@@ -57,6 +59,7 @@ export async function repair(
   chosen: ChosenRepair,
   options: RepairOptions = {},
 ): Promise<Repaired> {
+  checkOptions('repair', options, OPTIONS)
   const { dataDir } = resolveConfig(config)
   const located = locatePartition(dataDir, topic, partition)
   const promised = offerOf(chosen.problem, chosen.repair)

@@ -3,7 +3,7 @@
  * to it that a log never loses its last segment.
  */
 import type { FileSystem } from '@sq/sim'
-import { checkOffset, resolveConfig, show } from '../config.ts'
+import { checkOffset, checkOptions, resolveConfig, show } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
@@ -107,12 +107,16 @@ export function explainRetention(
   })
 }
 
+const QUESTION_OPTIONS: ReadonlySet<string> = new Set<keyof Question>(['policy', 'nowMs'])
+
 async function ask<T>(
   fs: FileSystem,
   { config, topic, partition: number }: { config: WalConfig; topic: string; partition: number },
-  { policy, nowMs }: Question,
+  question: Question,
   answer: (log: JudgedLog) => Promise<T>,
 ): Promise<T> {
+  checkOptions('a question about retention', question, QUESTION_OPTIONS)
+  const { policy, nowMs } = question
   const checked = checkPolicy(policy)
   const partition = locatePartition(resolveConfig(config).dataDir, topic, number)
   const { identity } = await statDirectory(fs, partition.directory)

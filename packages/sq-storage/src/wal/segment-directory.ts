@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
-import { systemCode } from '../errors.ts'
+import { LogNotFoundError, systemCode, WalIoError } from '../errors.ts'
 import type { PartitionLock } from './partition-lock.ts'
 import { io } from './segment-file.ts'
 import { UNFINISHED_NAME } from './segment.ts'
@@ -26,6 +26,20 @@ export class SegmentDirectory {
   /** Rejects with `LockLostError` where the names here are no longer this writer's to change. */
   checkLock(): Promise<void> {
     return this.#lock.check()
+  }
+
+  /**
+   * Does something for which the directory must be there. Where it is gone, so is the lock in it: rejects with
+   * `LockLostError` then, and never with `LogNotFoundError`.
+   */
+  async whileThere<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action()
+    } catch (error) {
+      if (!(error instanceof LogNotFoundError)) throw error
+      await this.checkLock()
+      throw new WalIoError('look at', this.path, error)
+    }
   }
 
   /** The path of the segment being made. */

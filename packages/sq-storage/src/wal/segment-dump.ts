@@ -3,6 +3,7 @@
  * comes behind it. It believes nothing but the file, so it judges less than `verify.ts`.
  */
 import type { FileHandle, FileSystem } from '@sq/sim'
+import { resolvePath } from '../config.ts'
 import { UnsupportedFormatError } from '../errors.ts'
 import { FrameSearch } from './frame-search.ts'
 import { FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION } from './frame.ts'
@@ -54,7 +55,11 @@ const MAX_BAD_BYTES = 64 * 1024
  * file may be a segment that a repair kept, or a copy of one. What stands behind the last position that a segment can
  * have, 2^32 - 1, is one bad part, and not looked at. Holds one frame at a time, and 1 MiB. Throws `WalIoError`.
  */
-export async function* dumpSegment(fs: FileSystem, path: string): AsyncGenerator<SegmentPart, void, undefined> {
+export function dumpSegment(fs: FileSystem, path: string): AsyncGenerator<SegmentPart, void, undefined> {
+  return dump(fs, resolvePath(path))
+}
+
+async function* dump(fs: FileSystem, path: string): AsyncGenerator<SegmentPart, void, undefined> {
   const handle = await io('open', path, () => fs.open(path, 'read'))
   try {
     yield* new SegmentDump(handle, path, await io('read the size of', path, () => handle.size())).parts()

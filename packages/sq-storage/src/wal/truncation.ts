@@ -49,7 +49,9 @@ export async function truncateLog(
   { offset, nextOffset, begin }: { offset: number; nextOffset: number; begin: () => Promise<void> },
 ): Promise<TruncatedLog> {
   const { directory, partition } = maker
-  const log: Log = { fs: directory.fs, partition, listed: await listSegmentFiles(directory.fs, directory.path) }
+  await directory.checkLock()
+  const listed = await directory.whileThere(() => listSegmentFiles(directory.fs, directory.path))
+  const log: Log = { fs: directory.fs, partition, listed }
   const at = indexOfSegment(log.listed, offset)
   const segment = log.listed[at]
   if (segment === undefined || offset > nextOffset) {

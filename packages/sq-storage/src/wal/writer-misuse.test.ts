@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { NodeFileSystem } from '@sq/sim'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { verify, WalReader, WalWriter } from '../index.ts'
+import { listExpired, repair, verify, WalReader, WalWriter } from '../index.ts'
 import type { RecordInput, WalConfig } from '../index.ts'
 import { append, bytes, LogFixture } from '../testing/log-fixture.ts'
 
@@ -231,6 +231,85 @@ test.each(['lock', 'whole directory'])('a writer whose %s was removed does no ha
   const reopened = await WalWriter.open(fs, config, 'orders', 0)
   expect(reopened.nextOffset).toBe(removed === 'lock' ? 3n : 2n)
   await reopened.close()
+})
+
+describe('where the directory of the log is gone', () => {
+  test.each<[string, (writer: WalWriter) => Promise<unknown>]>([
+    ['deleteSegments', (writer) => writer.deleteSegments({ belowOffset: 1n })],
+    ['truncate', (writer) => writer.truncate(1n)],
+    ['close', (writer) => writer.close()],
+  ])('%s says that the lock is lost', async (_, call) => {
+    for (const moved of ['/data', '/data/orders', '/data/orders/0']) {
+      const log = new LogFixture()
+      const writer = await log.open()
+      await append(writer, 'a')
+      await append(writer, 'b')
+      await log.fs.rename(moved, '/moved')
+      await expect(call(writer)).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST', path: `${log.directory}/lock` })
+      expect(writer.nextOffset).toBe(2n)
+    }
+  })
+
+  test.each<[string, (writer: WalWriter) => Promise<unknown>]>([
+    ['deleteSegments', (writer) => writer.deleteSegments({ belowOffset: 1n })],
+    ['truncate', (writer) => writer.truncate(1n)],
+  ])('%s says so, also where it goes between two looks at it', async (_, call) => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await append(writer, 'a')
+    await append(writer, 'b')
+    log.fs.operations.observe(({ operation, phase }) => {
+      if (operation === 'readdir' && phase === 'start') void log.fs.rename(log.directory, '/moved').catch(() => {})
+    })
+    await expect(call(writer)).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
+  })
+
+  test('open says so, where it goes once the lock is taken', async () => {
+    const log = new LogFixture()
+    log.fs.operations.observe(({ operation, phase }) => {
+      if (operation === 'readdir' && phase === 'start') void log.fs.rename(log.directory, '/moved').catch(() => {})
+    })
+    await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  test('a listing that fails though the lock is there is an I/O error', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await append(writer, 'a')
+    log.fs.faults.failNext('readdir', 'ENOENT')
+    await expect(writer.truncate(0n)).rejects.toMatchObject({ code: 'SQ_WAL_IO', path: log.directory })
+  })
+})
+
+test.each<[string, (log: LogFixture) => Promise<unknown>, string]>([
+  [
+    'WalWriter.open',
+    (log) => WalWriter.open(log.fs, log.config, 'orders', 0, { onSegmentClose: () => {} } as object),
+    'onSegmentClose',
+  ],
+  ['repair', (log) => repair(log.fs, log.config, 'orders', 0, {} as never, { rnadom: 1 } as object), 'rnadom'],
+  [
+    'a question about retention',
+    (log) => listExpired(log.fs, log.config, 'orders', 0, { policy: { belowOffset: 1n }, now: 1 } as never),
+    'now',
+  ],
+])('a misspelt option of %s is refused by name', async (name, call, option) => {
+  const log = new LogFixture()
+  await expect(call(log)).rejects.toThrow(new TypeError(`${name} has no option "${option}"`))
+  expect(await log.fs.readdir('/')).toEqual([])
+})
+
+test.each([null, 'text'])('options that are %j are refused', async (options) => {
+  const log = new LogFixture()
+  const opening = WalWriter.open(log.fs, log.config, 'orders', 0, options as never)
+  await expect(opening).rejects.toThrow('the options of WalWriter.open must be an object')
+})
+
+test('an onSegmentClosed that is no function is refused', async () => {
+  const log = new LogFixture()
+  const opening = WalWriter.open(log.fs, log.config, 'orders', 0, { onSegmentClosed: 'call me' as never })
+  await expect(opening).rejects.toThrow(new TypeError('onSegmentClosed must be a function, not "call me"'))
 })
 
 test('where it cannot be told whether the lock is still there, close says so', async () => {

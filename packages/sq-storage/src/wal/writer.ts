@@ -5,7 +5,7 @@
  */
 import { Random, SystemClock } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
-import { checkOffset, resolveConfig } from '../config.ts'
+import { checkOffset, checkOptions, resolveConfig, show } from '../config.ts'
 import type { ResolvedWalConfig, WalConfig } from '../config.ts'
 import { BacklogFullError, ClosedError, CommitFailedError } from '../errors.ts'
 import type { ClosedSegment } from './active-segment.ts'
@@ -18,6 +18,7 @@ import { Commit } from './commit.ts'
 import type { Waiter } from './commit.ts'
 import { CommitQueue } from './commit-queue.ts'
 import type { CommitReason } from './diagnostics.ts'
+import { largeBuffers } from './large-buffers.ts'
 import { LogTail } from './log-tail.ts'
 import { MAX_HEAD_BYTES } from './open-frame.ts'
 import { PartitionLock } from './partition-lock.ts'
@@ -59,6 +60,8 @@ export interface WalWriterOptions {
   readonly onSegmentClosed?: (segment: ClosedSegment) => void
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>(['clock', 'random', 'onSegmentClosed'])
+
 /** What a writer holds from its opening to its closing. */
 interface Held {
   readonly config: ResolvedWalConfig
@@ -96,6 +99,7 @@ export class WalWriter implements AsyncDisposable {
     this.#tail = tail
     this.recovery = recovery
     this.#nextOffset = tail.nextOffset
+    largeBuffers.use()
     this.#shared = sharedLog(held.directoryIdentity)
     this.#shared.opened(this, tail.nextOffset)
   }
@@ -104,7 +108,7 @@ export class WalWriter implements AsyncDisposable {
    * Opens a partition's log for writing, made if missing: takes its lock, recovers what an earlier writer left, and
    * resolves once everything it exposes is durable. The process that dies gives the lock up.
    *
-   * Rejects with a `TypeError` or `RangeError` for a bad config, topic or partition; with `LockedError` at once while
+   * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option; with `LockedError` at once while
    * another writer has the partition, and with `LockLostError` where its lock file is replaced meanwhile; with
    * `CorruptLogError` or `UnsupportedFormatError` where going on would lose something, with nothing changed; with
    * `WalIoError` for what the file system refuses.
@@ -118,11 +122,15 @@ export class WalWriter implements AsyncDisposable {
   ): Promise<WalWriter> {
     const resolved = resolveConfig(config)
     const located = locatePartition(resolved.dataDir, topic, partition)
+    checkOptions('WalWriter.open', options, OPTIONS)
     const { clock = new SystemClock(), random = Random.fromEntropy(), onSegmentClosed } = options
+    if (onSegmentClosed !== undefined && typeof onSegmentClosed !== 'function') {
+      throw new TypeError(`onSegmentClosed must be a function, not ${show(onSegmentClosed)}`)
+    }
     const lock = await PartitionLock.take(fs, resolved.dataDir, located)
     try {
-      const { identity } = await statDirectory(fs, located.directory)
       const directory = new SegmentDirectory(fs, located.directory, lock)
+      const { identity } = await directory.whileThere(() => statDirectory(fs, located.directory))
       const meter = new WriterMeter(located, clock)
       const recovered = await recoverLog(directory, located, clock)
       const context = { config: resolved, partition: located, directory, clock, random, meter, onSegmentClosed }
@@ -146,10 +154,10 @@ export class WalWriter implements AsyncDisposable {
    * is durable, in offset order. Concurrent calls share a write. Never throws: every error is a rejection.
    *
    * Rejects with a `BadRecordError`, a `TypeError` or `RangeError`, for a bad argument or a record over
-   * `maxRecordBytes`; with a `RangeError` where the offsets are used up; with `BacklogFullError` when too much is waiting; with `ClosedError` after `close`; with `CommitFailedError` when its
-   * commit, or one before it in the queue, was not made durable: the record is then not in the log, `nextOffset` has
-   * not moved, and the append may simply be made again. If the process dies before a later append succeeded, a
-   * rejected record may still be found in the log.
+   * `maxRecordBytes`; with a `RangeError` where the offsets are used up; with `BacklogFullError` when too much is
+   * waiting; with `ClosedError` after `close`; with `CommitFailedError` when its commit, or one before it in the queue,
+   * was not made durable: the record is then not in the log, `nextOffset` has not moved, and the append may simply be
+   * made again. If the process dies before a later append succeeded, a rejected record may still be found in the log.
    *
    * @param key any bytes, or null for none
    * @param value any bytes
@@ -220,10 +228,10 @@ export class WalWriter implements AsyncDisposable {
    * `maxSegmentAgeMs`, and the log goes on in an empty segment. To drop everything by another limit, call
    * `closeActiveSegment` first. Readers inside a segment that is deleted go on in it.
    *
-   * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, with
-   * `ClockSuspectError` where the policy goes by age and the clock contradicts the log, with nothing deleted, and with
-   * `CorruptLogError`, `UnsupportedFormatError`, `WalIoError` or `LockLostError` where it fails: some of the segments
-   * may be gone then, oldest first, and it may be called again.
+   * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, and with
+   * `ClockSuspectError` where the policy goes by age and the clock contradicts the log, with nothing deleted. With
+   * `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` where it fails: some of the segments may be gone then,
+   * oldest first, and it may be called again. With `LockLostError` where the log's directory is gone or was replaced.
    */
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
@@ -399,6 +407,8 @@ export class WalWriter implements AsyncDisposable {
     try {
       await this.#tail.close()
     } finally {
+      this.#spare = null
+      largeBuffers.leave()
       this.#shared.closed(this)
       await this.#held.lock.release()
     }

@@ -117,7 +117,7 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'an array of bytes is asked for its length by its own property',
-    file: `${WAL}/byte-length.ts`,
+    file: `${WAL}/given-bytes.ts`,
     find: 'return byteLength.call(array)',
     replace: 'return array.length',
   },
@@ -548,6 +548,12 @@ const RECOVERY: readonly Defect[] = [
     file: `${WAL}/recovery.ts`,
     find: '    await active.mark()\n',
     replace: '',
+  },
+  {
+    name: 'a relative path leads elsewhere once the working directory changes',
+    file: 'sq-storage/src/config.ts',
+    find: 'return resolve(path)',
+    replace: 'return path',
   },
   {
     name: 'recovery that cannot write its MARKs says nothing',

@@ -1,6 +1,6 @@
 /** Lists the segments of a log, and draws them. */
 import { writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
 import { CorruptLogError, dumpSegment, listSegments } from '@sq/storage'
 import type { LogReport, SegmentPart } from '@sq/storage'
@@ -33,7 +33,7 @@ export interface SegmentsOptions extends DataDirOption {
 export async function segments(log: LogName, { json = false, svg }: SegmentsOptions): Promise<number> {
   if (json && svg === STANDARD_OUTPUT) throw new UsageError('--json and --svg - both write to standard output: choose one')
   const fs = new NodeFileSystem()
-  const directory = join(log.config.dataDir, log.topic, String(log.partition))
+  const directory = resolve(log.config.dataDir, log.topic, String(log.partition))
   const isRead = (await sizeOfSegments(fs, directory)) <= MAX_BYTES_READ
   const report = isRead ? await verifyWithProgress(log) : null
   const rows = await listed(fs, log, { directory, report })
