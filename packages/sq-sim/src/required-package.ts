@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url'
 import { codeOf } from './system-error.ts'
 
 /** A package is not installed where this code, or the program it is part of, looks for it. */
-export class PackageNotFoundError extends Error {
+class PackageNotFoundError extends Error {
   constructor(name: string, places: readonly string[]) {
     super(`the package ${name} was not found from ${places.join(' or ')}`)
     this.name = 'PackageNotFoundError'
   }
 }
 
-export interface FoundPackage {
+interface FoundPackage {
   /** The file that it begins with. */
   readonly path: string
   /** What it exports. Called at once: see `requireFrom`. Throws what loading it throws. */
