@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { dumpSegment, listSegments, repair, verify, WalReader, WalWriter } from '../index.ts'
+import { dumpSegment, listPartitions, listSegments, repair, verify, WalReader, WalWriter } from '../index.ts'
 
 const fs = new NodeFileSystem()
 let root = ''
@@ -155,4 +155,21 @@ describe('a link', () => {
     }
     expect(await readAll()).toBe(9)
   })
+})
+
+// Elsewhere (macOS) no such name can be made.
+it.runIf(process.platform === 'linux')('a name that is not UTF-8 is ignored by all, and verify notes it as strange', async () => {
+  const before = await readAll()
+  const segments = segmentPaths().length
+  for (const [above, name] of [[directory, '9.wal'], [join(directory, '..'), '1'], [config.dataDir, 'topic']] as const) {
+    nodeFs.mkdirSync(Buffer.concat([Buffer.from(join(above, 'x')), Buffer.from([0xff]), Buffer.from(name)]))
+  }
+  const writer = await WalWriter.open(fs, config, 'orders', 0)
+  await writer.close()
+  expect(await listPartitions(fs, config)).toEqual([{ topic: 'orders', partition: 0 }])
+  expect(await readAll()).toBe(before)
+  expect(await listSegments(fs, config, 'orders', 0)).toHaveLength(segments)
+  const { problems, notes } = await verify(fs, config, 'orders', 0)
+  expect(problems).toEqual([])
+  expect(notes).toMatchObject([{ kind: 'strange', path: join(directory, 'x\ufffd9.wal') }])
 })
