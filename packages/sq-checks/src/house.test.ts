@@ -84,7 +84,7 @@ describe('who may import whom', () => {
   })
 
   test('only the real file system and what it is made of import node:fs', () => {
-    const parts = 'descriptor|regular-file|new-file|file-lock|directory-watch|lock-binding|required-package'
+    const parts = 'descriptor|regular-file|new-file|file-lock|directory-watch|path-watch|lock-binding|required-package'
     const others = except([...sim, ...storage], new RegExp(`/(node-file-system|${parts})\\.ts$`))
     expect(importsBeyond(others, /^(?!node:fs|fs-native-extensions)/)).toEqual([])
   })
@@ -127,7 +127,7 @@ describe('who may import whom', () => {
 })
 
 test('only the clock reads the time, and only the watch of a real directory has a timer', () => {
-  const libraries = except([...sim, ...storage], /\/(clock|directory-watch)\.ts$/)
+  const libraries = except([...sim, ...storage], /\/(clock|directory-watch|path-watch)\.ts$/)
   expect(offenders(libraries, ({ code }) => /Date\.now|performance\.now|hrtime|new Date\(\)|setTimeout|setInterval/.exec(code)?.[0])).toEqual([])
 })
 

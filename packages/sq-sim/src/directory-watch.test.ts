@@ -1,5 +1,5 @@
 /** What `NodeFileSystem.watch` does where the system has no watch left, or takes one away. */
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,6 +22,12 @@ afterEach(() => {
   vi.useRealTimers()
   fs.rmSync(directory, { recursive: true, force: true })
 })
+
+/** Has a link lead elsewhere, in one step. */
+function relink(target: string, link: string): void {
+  fs.symlinkSync(target, `${link}.new`)
+  fs.renameSync(`${link}.new`, link)
+}
 
 /** A watch of the system that fails later, by an event of `errors`. */
 function watchThatFails(): EventEmitter {
@@ -81,5 +87,50 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
       })
     })
     await called
+  })
+
+  it.each<[string, (top: string) => void]>([
+    ['the link at the path leads elsewhere', (top) => relink(`${top}/b/data`, `${top}/link`)],
+    ['a link above it leads elsewhere', (top) => relink(`${top}/b`, `${top}/via`)],
+    ['a link that it goes by in the middle leads elsewhere', (top) => relink(`${top}/b`, `${top}/a/on`)],
+    ['the directory that a link leads to is renamed', (top) => fs.renameSync(`${top}/a/data`, `${top}/a/gone`)],
+    ['a link is removed', (top) => fs.unlinkSync(`${top}/link`)],
+  ])('calls back when %s', async (what, change) => {
+    for (const name of ['a', 'b']) fs.mkdirSync(join(directory, name, 'data'), { recursive: true })
+    fs.symlinkSync('a/data', `${directory}/link`)
+    fs.symlinkSync(`${directory}/a`, `${directory}/via`)
+    fs.symlinkSync('../a', `${directory}/a/on`)
+    const path = what.includes('above') ? 'via/data' : what.includes('middle') ? 'via/on/data' : 'link'
+    const changes = new EventEmitter()
+    const watch = await nodeFs.watch(join(directory, path), () => changes.emit('change'))
+    for (let times = 0; times < 2; times++) {
+      const called = once(changes, 'change')
+      if (times === 0) change(directory)
+      // And again, for what changes on the new way.
+      else fs.renameSync(directory, `${directory}-moved`)
+      await called
+    }
+    watch.close()
+    fs.renameSync(`${directory}-moved`, directory)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('looks by a timer at a path of which a directory cannot be watched, and calls back only when it leads elsewhere', async () => {
+    fs.mkdirSync(`${directory}/data`)
+    const real = vi.mocked(fs.watch).getMockImplementation()
+    const refused = (): never => {
+      throw systemError('EACCES', { syscall: 'watch', path: directory })
+    }
+    vi.mocked(fs.watch).mockImplementationOnce((...args) => real?.(...args) ?? refused()).mockImplementationOnce(refused)
+    const onChange = vi.fn()
+    const watch = await nodeFs.watch(`${directory}/data`, onChange)
+    expect(vi.getTimerCount()).toBe(1)
+    vi.advanceTimersByTime(1000)
+    expect(onChange).not.toHaveBeenCalled()
+    fs.renameSync(`${directory}/data`, `${directory}/gone`)
+    vi.advanceTimersByTime(100)
+    expect(onChange).toHaveBeenCalled()
+    watch.close()
+    expect(vi.getTimerCount()).toBe(0)
   })
 })

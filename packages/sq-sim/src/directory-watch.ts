@@ -4,6 +4,7 @@
  */
 import * as fs from 'node:fs'
 import type { Watch } from './file-system.ts'
+import { PathWatch } from './path-watch.ts'
 import { codeOf, systemError } from './system-error.ts'
 
 /** Soon enough for a person not to notice, seldom enough that looking at a directory each time costs nothing. */
@@ -19,16 +20,21 @@ const NOTICES_SUFFICE = process.platform === 'linux'
 export async function watchDirectory(directory: string, onChange: () => void): Promise<Watch> {
   const stat = await fs.promises.stat(directory)
   if (!stat.isDirectory()) throw systemError('ENOTDIR', { syscall: 'watch', path: directory })
-  return new DirectoryWatch(directory, onChange)
+  const watch = new DirectoryWatch(directory, onChange)
+  await watch.followPath()
+  return watch
 }
 
 class DirectoryWatch implements Watch {
   readonly #onChange: () => void
+  readonly #directory: string
   #notices: fs.FSWatcher | undefined
+  #path: PathWatch | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(directory: string, onChange: () => void) {
+    this.#directory = directory
     this.#onChange = onChange
     try {
       this.#notices = fs.watch(directory, onChange)
@@ -41,8 +47,16 @@ class DirectoryWatch implements Watch {
     if (!this.#notices || !NOTICES_SUFFICE) this.#startTimer()
   }
 
+  /** Also tells when the path comes to lead elsewhere. A timer that looks at everything tells that, too. */
+  async followPath(): Promise<void> {
+    if (this.#timer !== undefined) return
+    this.#path = new PathWatch(this.#directory, this.#onChange)
+    await this.#path.start()
+  }
+
   close(): void {
     this.#closed = true
+    this.#path?.close()
     this.#notices?.close()
     clearInterval(this.#timer)
   }

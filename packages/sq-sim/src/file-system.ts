@@ -103,7 +103,9 @@ export interface FileSystem {
   /**
    * Calls back some time after every change in a directory from the moment that this resolves: of its names, and of the
    * bytes or the size of a file in it, by this process or another. Several changes may be told by one call, and a call
-   * may come without a change. When the directory itself goes away it calls back, and it is for the caller to look.
+   * may come without a change. It also calls back when the path may have come to lead elsewhere or nowhere: when the
+   * directory, one above it or a symbolic link on the way is renamed, removed or replaced. It is for the caller to look
+   * then (`FileStat.identity`), and to watch again: of another directory that is there by now no changes are told.
    * `onChange` must not throw. A watch that is not closed keeps the process alive.
    *
    * Rejects with `ENOENT`, `ENOTDIR`.

@@ -163,7 +163,7 @@ export class InMemoryFileSystem implements FileSystem {
   /** Calls back in a microtask after the operation that changed something; never again after a crash or a kill. */
   watch(directory: string, onChange: () => void): Promise<Watch> {
     return this.#run('watch', directory, (place) =>
-      this.#machine.watches.add(this.#directory(place, 'watch'), onChange),
+      this.#machine.watches.add(this.#directory(place, 'watch'), this.#machine.wayTo(place.path), onChange),
     )
   }
 

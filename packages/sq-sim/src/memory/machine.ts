@@ -14,6 +14,7 @@ import type { Operation, Target } from './operations.ts'
 import { Operations } from './operations.ts'
 import { VisibleFiles } from './visible-files.ts'
 import { Watches } from './watches.ts'
+import type { NameOnTheWay } from './watches.ts'
 
 /**
  * What a failed sync leaves behind (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
@@ -143,11 +144,19 @@ export class Machine {
     return { path, directory, name, inode: directory.names.get(name) }
   }
 
+  /** The names that lead to a path, which must be there. */
+  wayTo(path: string): readonly NameOnTheWay[] {
+    const way: NameOnTheWay[] = []
+    for (let at = path; at !== '/'; at = posix.dirname(at)) way.push(this.locate(at, 'watch'))
+    return way
+  }
+
   /** Changes names: at once for processes, pending for the disk. */
   changeNames(edits: readonly NameEdit[]): void {
     const changed = edits.flatMap(({ directory, name, inode }) => [directory, directory.names.get(name), inode])
     this.disk.change(edits)
     for (const inode of new Set(changed)) if (inode?.kind === 'directory') this.watches.directoryChanged(inode)
+    for (const edit of edits) this.watches.nameChanged(edit)
   }
 
   /** What a failed sync does to a file, by the model of this file system. */

@@ -10,9 +10,9 @@ export class Watches {
     return this.#all.size
   }
 
-  /** It stays with the directory, wherever that is moved. */
-  add(directory: DirectoryState, onChange: () => void): Watch {
-    const watch = new DirectoryWatch(directory, onChange)
+  /** It stays with the directory, wherever that is moved. `way`: the names that lead to it. */
+  add(directory: DirectoryState, way: readonly NameOnTheWay[], onChange: () => void): Watch {
+    const watch = new DirectoryWatch(directory, way, onChange)
     this.#all.add(watch)
     return {
       close: () => {
@@ -25,6 +25,11 @@ export class Watches {
   /** Processes see other names in a directory, or the directory has another name or none. */
   directoryChanged(directory: DirectoryState): void {
     for (const watch of this.#all) if (watch.directory === directory) watch.call()
+  }
+
+  /** A name leads elsewhere or nowhere. */
+  nameChanged(changed: NameOnTheWay): void {
+    for (const watch of this.#all) if (watch.isOnTheWay(changed)) watch.call()
   }
 
   /** Processes see other bytes of a file, or another size. */
@@ -41,15 +46,27 @@ export class Watches {
   }
 }
 
+/** A name in a directory on the way to one that is watched. */
+export interface NameOnTheWay {
+  readonly directory: DirectoryState
+  readonly name: string
+}
+
 class DirectoryWatch {
   readonly directory: DirectoryState
+  readonly #way: readonly NameOnTheWay[]
   open = true
   readonly #onChange: () => void
   #called = false
 
-  constructor(directory: DirectoryState, onChange: () => void) {
+  constructor(directory: DirectoryState, way: readonly NameOnTheWay[], onChange: () => void) {
     this.directory = directory
+    this.#way = way
     this.#onChange = onChange
+  }
+
+  isOnTheWay({ directory, name }: NameOnTheWay): boolean {
+    return this.#way.some((step) => step.directory === directory && step.name === name)
   }
 
   /** Calls back once for all that changes before it does. */

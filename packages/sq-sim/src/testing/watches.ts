@@ -42,6 +42,19 @@ const writes: readonly Write[] = [
   ['truncate', (file) => file.truncate(1)],
 ]
 
+/** Of the way to `above/between/watched`. */
+const pathChanges: readonly Change[] = [
+  ['the directory above it is renamed', (fs, directory) => fs.rename(`${directory}/above/between`, `${directory}/gone`)],
+  ['one further above is renamed', (fs, directory) => fs.rename(`${directory}/above`, `${directory}/gone`)],
+  [
+    'one above it is replaced',
+    async (fs, directory) => {
+      await fs.rename(`${directory}/above`, `${directory}/gone`)
+      await fs.rename(`${directory}/other`, `${directory}/above`)
+    },
+  ],
+]
+
 export const watchTests: readonly FileSystemTest[] = [
   ...nameChanges.map(
     ([name, change]): FileSystemTest => ({
@@ -114,6 +127,35 @@ export const watchTests: readonly FileSystemTest[] = [
       const ear = new Ear()
       const watch = await fs.watch(`${directory}/a`, ear.hear)
       await fs.rename(`${directory}/b`, `${directory}/a`)
+      await ear.next()
+      watch.close()
+    },
+  },
+  ...pathChanges.map(
+    ([name, change]): FileSystemTest => ({
+      name: `watch calls back when ${name}`,
+      async run({ fs, directory }) {
+        await fs.mkdir(`${directory}/above/between/watched`)
+        await fs.mkdir(`${directory}/other/between/watched`)
+        const ear = new Ear()
+        const watch = await fs.watch(`${directory}/above/between/watched`, ear.hear)
+        await change(fs, directory)
+        await ear.next()
+        watch.close()
+      },
+    }),
+  ),
+  {
+    name: 'watch goes on calling back when its directory was moved away and back',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/above/watched`)
+      const ear = new Ear()
+      const watch = await fs.watch(`${directory}/above/watched`, ear.hear)
+      await fs.rename(`${directory}/above`, `${directory}/away`)
+      await ear.next()
+      await fs.rename(`${directory}/away`, `${directory}/above`)
+      await ear.next()
+      await put(fs, `${directory}/above/watched/file`, 'text')
       await ear.next()
       watch.close()
     },

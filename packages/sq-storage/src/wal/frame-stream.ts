@@ -2,31 +2,32 @@
  * The commits of a range of a log, as they are there or become durable: `log-cursor.ts` finds them in the files, those
  * just made come from memory, and in between it waits.
  */
-import { DivergedError, OffsetOutOfRangeError } from '../errors.ts'
+import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalError } from '../errors.ts'
 import type { Alarm } from './alarm.ts'
 import { LogCursor } from './log-cursor.ts'
 import type { CursorContext } from './log-cursor.ts'
 import { nextOffsetAfter } from './frame.ts'
+import { DirectoryReplaced, LogAttachment } from './log-attachment.ts'
 import { partOf } from './partial-frame.ts'
 import type { ReadRange } from './read-options.ts'
 import type { LocatedFrame } from './recent-frames.ts'
-import { io } from './segment-file.ts'
 import { MAX_OVERTAKEN } from './segment-listing.ts'
 import type { SharedLog } from './shared-log.ts'
 import { offsetBefore } from './timestamp-search.ts'
 
-export interface StreamContext extends Omit<CursorContext, 'durableOnly'> {
-  readonly shared: SharedLog
+export interface StreamContext extends Pick<CursorContext, 'fs' | 'partition'> {
+  /** Given a log that the stream begins to read. */
+  readonly attached: (shared: SharedLog) => void
   /** Stopped where the reading is to end. */
   readonly alarm: Alarm
-  /** Called when the stream is closed. */
-  readonly release: () => void
 }
 
 /** The frames that hold the offsets of a range; the first may begin before it, the last end behind it. */
 export class FrameStream {
   readonly #context: StreamContext
   readonly #range: ReadRange
+  /** The log that is read; null before anything was looked for. */
+  #log: LogAttachment | null = null
   /** What is durable when the stream begins; a stream that follows asks again and again. */
   #bound = Infinity
   #cursor: LogCursor | null = null
@@ -36,20 +37,15 @@ export class FrameStream {
   /** The offset after the last one of the frames that were taken; and after those of their records that were handed out. */
   #taken: number | null = null
   #given: number | null = null
-  /** How many truncations this stream knows of. */
-  #cutsSeen: number
-  #stopWatching: (() => void) | null = null
 
   constructor(context: StreamContext, range: ReadRange) {
     this.#context = context
     this.#range = range
-    this.#cutsSeen = context.shared.cuts.length
-    if (range.follow) context.shared.follow(context.alarm)
   }
 
   /** Whether what was taken is to be handed out no further: `more` is to be asked. */
   get isInterrupted(): boolean {
-    return this.#context.alarm.stopped || this.#isCut
+    return this.#context.alarm.stopped || this.#log?.isCut === true
   }
 
   /**
@@ -83,30 +79,41 @@ export class FrameStream {
 
   /** Resolves once there are frames at hand, with true; with false at the end. */
   async more(): Promise<boolean> {
-    const { alarm } = this.#context
+    const { alarm, fs, partition } = this.#context
     for (;;) {
       alarm.throwIfFailed()
       if (alarm.stopped) return false
+      const log = this.#log ?? (await this.#attach())
       alarm.reset()
       if (!this.#isAtBound) {
         this.#at = 0
         this.#found = this.#fromMemory()
-        if (this.#found.length === 0) this.#found = await this.#look()
+        if (this.#found.length === 0) this.#found = await this.#look(log)
         if (this.#found.length > 0) return true
-        if (alarm.stopped) continue
+        if (alarm.stopped || log !== this.#log) continue
       }
       if (!this.#range.follow || this.#isComplete()) return false
-      if (this.#isWatchedEnough()) await alarm.wait()
-      else await this.#watch()
+      if (log.isTold) await alarm.wait()
+      else await log.watch(fs, partition)
     }
   }
 
   async close(): Promise<void> {
-    const { shared, alarm, release } = this.#context
-    release()
-    shared.unfollow(alarm)
-    this.#stopWatching?.()
+    this.#log?.detach()
     await this.#cursor?.close()
+  }
+
+  /**
+   * To the log that is at the place now. The place is asked for each reading, not once for a reader: by now it may lead to
+   * another log, which has a writer here.
+   */
+  async #attach(): Promise<LogAttachment> {
+    const { fs, partition, alarm, attached } = this.#context
+    const log = await LogAttachment.to(fs, partition, { follows: this.#range.follow })
+    this.#log = log
+    attached(log.shared)
+    alarm.listenTo(log.shared.bell)
+    return log
   }
 
   #next(located: LocatedFrame): LocatedFrame {
@@ -118,44 +125,71 @@ export class FrameStream {
     return isRepeated ? { segment, frame: partOf(frame, { from, to }) } : located
   }
 
-  /** Whether the log was truncated since this stream looked. */
-  get #isCut(): boolean {
-    return this.#context.shared.cuts.length > this.#cutsSeen
-  }
-
   /** Whether it is known without looking that there is nothing more by now: the writer of this thread says so. */
   get #isAtBound(): boolean {
-    const cursor = this.#cursor
-    if (this.#isCut || cursor === null || cursor.isReading || !cursor.isCompared) return false
-    return cursor.nextOffset === this.#context.shared.durableBound
+    const [cursor, log] = [this.#cursor, this.#log]
+    if (cursor === null || log === null || log.isCut || cursor.isReading || !cursor.isCompared) return false
+    return cursor.nextOffset === log.shared.durableBound
   }
 
   /** The commits just made, for a stream that has kept up: without them, nothing. */
   #fromMemory(): readonly LocatedFrame[] {
-    const cursor = this.#cursor
-    if (!this.#range.follow || this.#isCut || cursor === null || cursor.isReading) return []
+    const [cursor, log] = [this.#cursor, this.#log]
+    if (!this.#range.follow || log === null || log.isCut || cursor === null || cursor.isReading) return []
     const { nextOffset } = cursor
-    const recent = nextOffset === null || this.#isComplete() ? [] : this.#context.shared.recent.from(nextOffset)
+    const recent = nextOffset === null || this.#isComplete() ? [] : log.shared.recent.from(nextOffset)
     // Where they are not what follows, the files say what has happened.
     if (recent[0] === undefined || !cursor.isFollowedBy(recent[0])) return []
     cursor.skip(recent)
     return recent
   }
 
-  async #look(): Promise<readonly LocatedFrame[]> {
+  /** None also where the log turned out to be another one, and the stream goes on there. */
+  async #look(log: LogAttachment): Promise<readonly LocatedFrame[]> {
     for (let attempts = 1; ; attempts++) {
-      if (this.#isCut) await this.#beginAgain()
+      if (log.isCut) await this.#beginAgain(log)
       try {
-        this.#cursor ??= await this.#begin()
+        this.#cursor ??= await this.#begin(log)
         const frames = this.#isComplete() ? [] : await this.#cursor.next()
-        if (!this.#isCut) return frames
+        if (!log.isCut) return frames
       } catch (error) {
+        if (await this.#isReplaced(log, error)) {
+          await this.#move(log)
+          return []
+        }
         // A truncation under way looks like much else; and what a time was found in may have been deleted since.
         const isMoved = error instanceof OffsetOutOfRangeError && this.#isByTime && attempts < MAX_OVERTAKEN
-        if (!this.#isCut && !isMoved) throw error
+        if (!log.isCut && !isMoved) throw error
         await this.#dropCursor()
       }
     }
+  }
+
+  /** Whether an error comes of another directory that is where the log was. */
+  async #isReplaced(log: LogAttachment, error: unknown): Promise<boolean> {
+    const { fs, partition } = this.#context
+    if (error instanceof DirectoryReplaced) return true
+    if (!(error instanceof WalError)) return false
+    try {
+      await log.check(fs, partition)
+    } catch (failure) {
+      if (failure instanceof DirectoryReplaced) return true
+      // Where there is no log any more, that is what is wrong.
+      if (failure instanceof LogNotFoundError) throw failure
+    }
+    return false
+  }
+
+  /** Goes on in the log that is there now; what was handed out is compared with it. */
+  async #move(log: LogAttachment): Promise<void> {
+    const cursor = this.#cursor
+    log.detach()
+    this.#log = null
+    await this.#dropCursor()
+    const moved = await this.#attach()
+    this.#bound = Infinity
+    if (this.#given === null) this.#taken = null
+    else if (cursor !== null) this.#cursor = cursor.movedTo(this.#cursorContext(moved))
   }
 
   /** Whether a time says where to begin. */
@@ -163,9 +197,18 @@ export class FrameStream {
     return this.#range.fromTimestampMs !== null && this.#taken === null
   }
 
-  async #begin(): Promise<LogCursor> {
-    const { fs, partition, shared } = this.#context
-    const { from, fromTimestampMs, follow, durableOnly } = this.#range
+  async #begin(log: LogAttachment): Promise<LogCursor> {
+    const { from, fromTimestampMs } = this.#range
+    const context = this.#cursorContext(log)
+    if (fromTimestampMs === null || this.#taken !== null) return new LogCursor(context, this.#taken ?? from)
+    const found = await offsetBefore(context, fromTimestampMs)
+    return new LogCursor(context, Math.min(found, context.shared.durableBound))
+  }
+
+  #cursorContext(log: LogAttachment): CursorContext {
+    const { fs, partition } = this.#context
+    const { follow, durableOnly } = this.#range
+    const { shared } = log
     const durableBound = (): number => {
       if (follow || this.#bound === Infinity) this.#bound = shared.durableBound
       return this.#bound
@@ -180,20 +223,15 @@ export class FrameStream {
         return shared.openings
       },
     }
-    const context = { fs, partition, shared: view, durableOnly }
-    if (fromTimestampMs === null || this.#taken !== null) return new LogCursor(context, this.#taken ?? from)
-    const found = await offsetBefore(context, fromTimestampMs)
-    return new LogCursor(context, Math.min(found, durableBound()))
+    return { fs, partition, shared: view, durableOnly, checkDirectory: () => log.check(fs, partition) }
   }
 
   /** After a truncation: what was found may be void. What was handed out must not be. */
-  async #beginAgain(): Promise<void> {
+  async #beginAgain(log: LogAttachment): Promise<void> {
     await this.#dropCursor()
-    const { shared, partition } = this.#context
-    let cut = Infinity
-    for (; this.#cutsSeen < shared.cuts.length; this.#cutsSeen++) cut = Math.min(cut, shared.cuts[this.#cutsSeen] ?? cut)
+    const cut = log.takeCut()
     if (this.#given !== null && this.#given > cut) {
-      throw new DivergedError({ path: partition.directory, offset: BigInt(cut) })
+      throw new DivergedError({ path: this.#context.partition.directory, offset: BigInt(cut) })
     }
     // Goes on with the first record that was not handed out.
     this.#taken = this.#given
@@ -207,21 +245,5 @@ export class FrameStream {
 
   #isComplete(): boolean {
     return (this.#cursor?.nextOffset ?? 0) >= this.#range.to
-  }
-
-  /** A writer of this thread tells of all it does; else the directory must be watched. */
-  #isWatchedEnough(): boolean {
-    const isWriterHere = this.#context.shared.durableBound !== Infinity
-    if (isWriterHere) {
-      this.#stopWatching?.()
-      this.#stopWatching = null
-    }
-    return isWriterHere || this.#stopWatching !== null
-  }
-
-  async #watch(): Promise<void> {
-    const { fs, partition, shared } = this.#context
-    const { directory } = partition
-    this.#stopWatching = await io('watch', directory, () => shared.watch(fs, directory))
   }
 }

@@ -31,6 +31,8 @@ export interface CursorContext {
   readonly shared: Pick<SharedLog, 'durableBound' | 'files' | 'indexes' | 'openings'>
   /** Whether a commit is left out as long as it may not be durable, for all that is known here. */
   readonly durableOnly: boolean
+  /** Rejects where the path leads to another directory by now than the one that `shared` is about, or to none. */
+  readonly checkDirectory: () => Promise<void>
 }
 
 /** A segment that is being read. */
@@ -43,7 +45,7 @@ interface Reading extends Scanned {
 
 export class LogCursor {
   readonly #context: CursorContext
-  readonly #place: ReadPlace
+  #place: ReadPlace
   /** The segments, as long as the one being read is not the last of them. */
   #listed: readonly ListedSegment[] = []
   #reading: Reading | null = null
@@ -71,6 +73,14 @@ export class LogCursor {
     this.#context = context
     this.#place = new ReadPlace(from)
     this.#comparedAfter = context.shared.openings
+  }
+
+  /** The same reading, in the directory that is where this one's was: what was returned is compared with what is there. */
+  movedTo(context: CursorContext): LogCursor {
+    const moved = new LogCursor(context, null)
+    moved.#place = this.#place
+    moved.#comparedAfter = -1
+    return moved
   }
 
   /** The next offset; null as long as nothing is known of a log that is read from its first. */
@@ -156,7 +166,10 @@ export class LogCursor {
       if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null) this.#listed = []
       const isListedNow = this.#listed.length === 0
       const segment = await this.#segmentAt(bound)
-      if (segment === null) return null
+      if (segment === null) {
+        await this.#context.checkDirectory()
+        return null
+      }
       try {
         return await this.#open(segment, { bound, isListedNow })
       } catch (error) {
@@ -186,6 +199,7 @@ export class LogCursor {
       return this.#segmentAt(bound)
     }
     const isEmpty = this.#listed.length === 0
+    if (isEmpty && bound === Infinity && this.#place.hasReturned) throw await this.#divergence()
     if (isEmpty && wanted < bound && bound !== Infinity) throw missingSegments(partition, { wanted, bound })
     if (isEmpty && wanted === 0) return null
     throw this.#outOfRange(firstOffset, bound === Infinity ? (this.#listed.at(-1)?.baseOffset ?? 0) : bound)
@@ -205,6 +219,8 @@ export class LogCursor {
       // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
       const boundNow = bound === Infinity ? shared.durableBound : bound
       const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit }, segment, boundNow)
+      // Last, so that nothing that was found belongs to another log.
+      await this.#context.checkDirectory()
       this.#place.enter(opened.head, start)
       this.#comparedAfter = openings
       const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })

@@ -19,6 +19,12 @@ export interface Pages<T> {
   close(): Promise<void>
 }
 
+/** Gives up what an iterator holds that was begun, and dropped without `return`: its file, its watch. */
+const dropped = new FinalizationRegistry<{ close(): Promise<void> }>((pages) => {
+  // Nobody is there to be told of a failure.
+  pages.close().catch(() => {})
+})
+
 export class PageIterator<T> implements AsyncIterableIterator<T> {
   readonly #open: () => Pages<T>
   readonly #alarm: Alarm
@@ -99,7 +105,7 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
         isFound = item !== undefined
         if (item !== undefined) return { done: false, value: item }
         if (this.#ended) return { done: true, value: undefined }
-        this.#pages ??= this.#open()
+        this.#pages ??= this.#opened()
         this.#page = this.#pages.take()
         this.#at = 0
         if (this.#page.length === 0 && !(await this.#pages.more())) return { done: true, value: undefined }
@@ -108,6 +114,12 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
       if (!isFound) await this.#end()
       this.#waiting--
     }
+  }
+
+  #opened(): Pages<T> {
+    const pages = this.#open()
+    dropped.register(this, pages, this)
+    return pages
   }
 
   async #finish(): Promise<IteratorResult<T, undefined>> {
@@ -124,6 +136,8 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
     this.#ended = true
     this.#page = []
     this.#pages = null
-    await pages?.close()
+    if (pages === null) return
+    dropped.unregister(this)
+    await pages.close()
   }
 }

@@ -1,5 +1,6 @@
 /** What of a log is to be read, as the caller says it and as the reader uses it. */
 import { checkOffset, show } from '../config.ts'
+import { isSignal } from './signal-ending.ts'
 
 /** What of a log to read. An option that is not known is refused with a `TypeError`. */
 export interface ReadOptions {
@@ -24,7 +25,10 @@ export interface ReadOptions {
    * writer's next commit, by the end of the segment, or by `close`. With `follow` it comes then.
    */
   readonly durableOnly?: boolean | undefined
-  /** Ends the iteration, with the signal's reason as its error. */
+  /**
+   * Ends the iteration, with the signal's reason as its error. Any number of iterations may share one signal: it has one
+   * listener for all that wait at a time, and none for those that do not. It may be of another realm (jsdom, `vm`).
+   */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -37,8 +41,7 @@ export interface ReadRange {
   readonly maxBytes: number
   readonly follow: boolean
   readonly durableOnly: boolean
-  /** Never aborted, if none was given. */
-  readonly signal: AbortSignal
+  readonly signal: AbortSignal | null
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof ReadOptions>([
@@ -60,7 +63,7 @@ export function checkReadOptions(options: ReadOptions): ReadRange {
   const unknown = Object.keys(options).find((option) => !OPTIONS.has(option))
   if (unknown !== undefined) throw new TypeError(`read has no option ${show(unknown)}`)
   const { signal } = options
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`)
   }
   const from = offset(options, 'from')
@@ -74,7 +77,7 @@ export function checkReadOptions(options: ReadOptions): ReadRange {
     maxBytes: count(options, 'maxBytes', 1) ?? Infinity,
     follow: flag(options, 'follow'),
     durableOnly: flag(options, 'durableOnly'),
-    signal: signal ?? new AbortController().signal,
+    signal: signal ?? null,
   }
 }
 

@@ -2,12 +2,12 @@
  * Reads a partition's log, record by record or commit by commit, with every checksum on the way checked. It opens
  * nothing for writing and takes no lock, so it may run beside a writer, in its process or in another.
  */
-import { setMaxListeners } from 'node:events'
 import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { ClosedError } from '../errors.ts'
-import { Alarm } from './alarm.ts'
+import { Alarm, Bell } from './alarm.ts'
+import type { Ending } from './alarm.ts'
 import type { Frame } from './frame.ts'
 import { FrameStream } from './frame-stream.ts'
 import { PageIterator } from './page-iterator.ts'
@@ -21,8 +21,8 @@ import type { ReadOptions, ReadRange } from './read-options.ts'
 import type { RecordBatch } from './record-batch.ts'
 import type { LogRecord } from './record.ts'
 import { statDirectory } from './segment-file.ts'
-import { sharedLog } from './shared-log.ts'
 import type { SharedLog } from './shared-log.ts'
+import { signalEnding } from './signal-ending.ts'
 
 /** What a reader has returned since it was opened. A picture of one moment: it does not change later. */
 export interface ReaderStats {
@@ -40,16 +40,15 @@ export interface ReaderStats {
 export class WalReader implements AsyncDisposable {
   readonly #fs: FileSystem
   readonly #partition: Partition
-  readonly #shared: SharedLog
-  /** Of the iterations that are under way. */
-  readonly #alarms = new Set<Alarm>()
+  /** The log that was read last, held so that what is known of it is there for the next iteration. */
+  readonly #lastRead = new Set<SharedLog>()
+  readonly #closing: Closing
   readonly #counters = { records: 0, commits: 0, bytes: 0 }
-  #closed = false
 
-  private constructor(fs: FileSystem, partition: Partition, shared: SharedLog) {
+  private constructor(fs: FileSystem, partition: Partition) {
     this.#fs = fs
     this.#partition = partition
-    this.#shared = shared
+    this.#closing = new Closing(partition.directory)
   }
 
   /**
@@ -58,8 +57,8 @@ export class WalReader implements AsyncDisposable {
    */
   static async open(fs: FileSystem, config: WalConfig, topic: string, partition: number): Promise<WalReader> {
     const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
-    const { identity } = await statDirectory(fs, located.directory)
-    return new WalReader(fs, located, sharedLog(identity))
+    await statDirectory(fs, located.directory)
+    return new WalReader(fs, located)
   }
 
   /**
@@ -71,6 +70,14 @@ export class WalReader implements AsyncDisposable {
    * With `follow` the iteration does not end there, but waits for more, across everything the writer does: rotation,
    * healing, deletion of old segments, closing and opening again. A writer in this thread wakes it, nothing is shown
    * before it is durable, and the commits just made need no file; where there is none, the directory is watched.
+   *
+   * The log is looked for at its path when the iteration begins, and whenever the path may lead elsewhere by then. Where
+   * it leads to another directory, the iteration goes on if the same log is there as far as it was read; it throws
+   * `DivergedError` if another one is, or begins in that one where it had returned nothing; and `LogNotFoundError` where
+   * nothing is there.
+   *
+   * An iteration that is dropped holds nothing, but for the file it is in: that is closed when the iteration is
+   * collected. Leave the loop or call `return` to have it closed at once.
    *
    * Keys and values are views on buffers that are not used again, and that other readers may see: they stay valid as
    * long as you hold them, and hold their whole commit in memory, or the 512 KiB it was read with. Do not change them.
@@ -112,8 +119,7 @@ export class WalReader implements AsyncDisposable {
 
   /** Ends all iterations at their next record, also those that wait for one. Their files are closed when they end. */
   close(): Promise<void> {
-    this.#closed = true
-    for (const alarm of this.#alarms) alarm.fail(this.#closedError())
+    this.#closing.close()
     return Promise.resolve()
   }
 
@@ -137,22 +143,36 @@ export class WalReader implements AsyncDisposable {
   }
 
   #stream(range: ReadRange, alarm: Alarm): FrameStream {
-    const { signal } = range
-    const onAbort = (): void => alarm.fail(signal.reason)
-    if (this.#closed) alarm.fail(this.#closedError())
-    if (signal.aborted) onAbort()
-    // Many may follow until one signal: no leak, of which Node would warn.
-    setMaxListeners(0, signal)
-    signal.addEventListener('abort', onAbort)
-    this.#alarms.add(alarm)
-    const release = (): void => {
-      this.#alarms.delete(alarm)
-      signal.removeEventListener('abort', onAbort)
+    alarm.endBy(this.#closing)
+    if (range.signal !== null) alarm.endBy(signalEnding(range.signal))
+    const attached = (shared: SharedLog): void => {
+      this.#lastRead.clear()
+      this.#lastRead.add(shared)
     }
-    return new FrameStream({ fs: this.#fs, partition: this.#partition, shared: this.#shared, alarm, release }, range)
+    return new FrameStream({ fs: this.#fs, partition: this.#partition, attached, alarm }, range)
+  }
+}
+
+/** Ends the iterations of a reader that is closed. */
+class Closing implements Ending {
+  readonly #directory: string
+  readonly #bell = new Bell()
+  failure: { readonly reason: unknown } | null = null
+
+  constructor(directory: string) {
+    this.#directory = directory
   }
 
-  #closedError(): ClosedError {
-    return new ClosedError('reader', this.#partition.directory)
+  close(): void {
+    this.failure ??= { reason: new ClosedError('reader', this.#directory) }
+    this.#bell.ring()
+  }
+
+  add(alarm: Alarm): void {
+    this.#bell.add(alarm)
+  }
+
+  delete(alarm: Alarm): void {
+    this.#bell.delete(alarm)
   }
 }

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { Alarm } from './alarm.ts'
 import { checksum, FrameType } from './frame.ts'
 import { RecentFrames } from './recent-frames.ts'
 import type { LocatedFrame, WrittenFrame } from './recent-frames.ts'
@@ -89,14 +88,14 @@ describe('those whom a log has told of its commits', () => {
   it.each([
     ['truncated', (log: SharedLog) => log.truncated(6)],
     ['closed', (log: SharedLog, writer: object) => log.closed(writer)],
-    ['left by the last who followed', (log: SharedLog, _: object, alarm: Alarm) => log.unfollow(alarm)],
+    ['left by the last who followed', (log: SharedLog) => log.unfollow()],
   ])('find none of them in memory once it is %s', (_, end) => {
-    const [log, writer, alarm] = [new SharedLog(), {}, new Alarm()]
+    const [log, writer] = [new SharedLog(), {}]
     log.opened(writer, 5)
-    log.follow(alarm)
+    log.follow()
     log.committed(7, written(commit(5, 2)))
     expect(offsets(log.recent.from(5))).toEqual([5])
-    end(log, writer, alarm)
+    end(log, writer)
     expect(log.recent.from(5)).toEqual([])
   })
 })

@@ -48,7 +48,7 @@ interface Rollback {
   readonly lost: string
   readonly later: readonly string[]
   readonly read: (log: LogFixture) => Promise<AsyncIterableIterator<LogRecord>>
-  /** Ends the segment after the last of them. */
+  /** Ends the segment after the last of them, and appends to the next one. */
   readonly rotates?: boolean
 }
 
@@ -81,7 +81,10 @@ async function rollBack({ diesElsewhere = false, reopened = false, lost, later, 
   log.fs.evict()
   const successor = await log.open()
   await appendEach(successor, later)
-  if (rotates) await successor.closeActiveSegment()
+  if (rotates) {
+    await successor.closeActiveSegment()
+    await append(successor, 'in the next segment')
+  }
   expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
   return { log, given, next: next(records) }
 }
@@ -115,9 +118,9 @@ describe('one who follows from another process, and was given a commit that was 
     ['a shorter one, and more', { reopened: true, lost: 'C'.repeat(100), later: ['D', 'e0', 'e1'] }],
     ['a longer one', { reopened: true, lost: 'C', later: ['D'.repeat(500)] }],
     ['nothing', { reopened: true, lost: 'CCCC', later: [] }],
-    ['a shorter one, and the segment is ended', { reopened: true, lost: 'C'.repeat(100), later: ['D'], rotates: true }],
-    ['one as long, and the segment is ended', { reopened: true, lost: 'CCCC', later: ['DDDD'], rotates: true }],
-    ['two, and the segment is ended', { reopened: true, lost: 'CCCC', later: ['D', 'e'], rotates: true }],
+    ['a shorter one, in a segment that has a successor by now', { reopened: true, lost: 'C'.repeat(100), later: ['D'], rotates: true }],
+    ['one as long, in a segment that has a successor by now', { reopened: true, lost: 'CCCC', later: ['DDDD'], rotates: true }],
+    ['two, in a segment that has a successor by now', { reopened: true, lost: 'CCCC', later: ['D', 'e'], rotates: true }],
   ])('is told so where %s', async (_, rollback) => {
     const { given, next: told } = await rollBack({ ...rollback, read: elsewhere })
     expect(given).toEqual(['0 a', '1 b', `2 ${rollback.lost}`])

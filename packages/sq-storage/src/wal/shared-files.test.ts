@@ -97,7 +97,7 @@ describe('a segment that many read', () => {
   it('is opened for oneself where nothing tells whether it is still the same', async () => {
     const [first, second] = [await iterate(), await iterate()]
     await first.next()
-    log.fs.faults.failNext('stat', 'EIO')
+    log.fs.faults.failNext('stat', 'EIO', log.path(0))
     expect(await rest(second)).toEqual(ALL)
     expect(await rest(first)).toEqual(ALL.slice(1))
     expect(log.fs.openHandles).toBe(0)

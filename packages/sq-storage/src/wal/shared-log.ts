@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers'
 import type { FileSystem, Watch } from '@sq/sim'
-import type { Alarm } from './alarm.ts'
+import { Bell } from './alarm.ts'
 import { RecentFrames } from './recent-frames.ts'
 import type { WrittenFrame } from './recent-frames.ts'
 import { SegmentIndexes } from './segment-index.ts'
@@ -36,10 +36,14 @@ export class SharedLog {
   openings = 0
   #writer: object | null = null
   #nextOffset = 0
-  readonly #followers = new Set<Alarm>()
-  /** Whether they are about to be called. */
-  #isCalling = false
-  #watching: { count: number; readonly watch: Promise<Watch> } | null = null
+  /** Rings whenever there may be more to read, as far as this thread can tell. */
+  readonly bell: Bell = new Bell()
+  /** How many follow, waiting or not. */
+  #followers = 0
+  /** Whether the bell is about to be rung. */
+  #isRinging = false
+  /** By the path that they came by: a path may be made to lead elsewhere while another still leads here. */
+  readonly #watching = new Map<string, { count: number; readonly watch: Promise<Watch> }>()
 
   /**
    * The offset up to which a reader may read: what is durable, where a writer of this thread has the log open, else
@@ -55,15 +59,15 @@ export class SharedLog {
     this.#writer = writer
     this.#nextOffset = nextOffset
     this.openings++
-    this.#call()
+    this.bell.ring()
   }
 
   /** A commit is durable. Its frame is copied where somebody waits for it. Never throws. */
   committed(nextOffset: number, written: WrittenFrame): void {
     this.#nextOffset = nextOffset
-    if (this.#followers.size > 0) this.recent.keep(written)
+    if (this.#followers > 0) this.recent.keep(written)
     else this.recent.clear()
-    this.#callSoon()
+    this.#ringSoon()
   }
 
   /** Nothing from this offset on may be read any more, for it is about to be given up. */
@@ -71,7 +75,7 @@ export class SharedLog {
     this.#nextOffset = Math.min(this.#nextOffset, offset)
     this.cuts.push(offset)
     this.recent.clear()
-    this.#call()
+    this.bell.ring()
   }
 
   /** A writer is closed; unless another one has opened the log since. */
@@ -79,30 +83,30 @@ export class SharedLog {
     if (this.#writer !== writer) return
     this.#writer = null
     this.recent.clear()
-    this.#call()
+    this.bell.ring()
   }
 
-  /** From now on the alarm goes off whenever there may be more to read, as far as this thread can tell. */
-  follow(alarm: Alarm): void {
-    this.#followers.add(alarm)
+  /** From now on the commits just made are kept, for one more. */
+  follow(): void {
+    this.#followers++
   }
 
-  unfollow(alarm: Alarm): void {
-    this.#followers.delete(alarm)
-    if (this.#followers.size === 0) this.recent.clear()
+  unfollow(): void {
+    if (--this.#followers === 0) this.recent.clear()
   }
 
   /**
-   * From when this resolves, the alarms go off for what other processes do as well, until the function it resolves with
-   * is called. One watch serves all who follow.
+   * From when this resolves, the bell rings for what other processes do as well, until the function it resolves with is
+   * called. One watch serves all who came by one path.
    */
   async watch(fs: FileSystem, directory: string): Promise<() => void> {
-    this.#watching ??= { count: 0, watch: fs.watch(directory, () => this.#call()) }
-    const watching = this.#watching
+    const known = this.#watching.get(directory)
+    const watching = known ?? { count: 0, watch: fs.watch(directory, () => this.bell.ring()) }
+    this.#watching.set(directory, watching)
     watching.count++
     const stop = (): void => {
       if (--watching.count > 0) return
-      if (this.#watching === watching) this.#watching = null
+      if (this.#watching.get(directory) === watching) this.#watching.delete(directory)
       watching.watch.then(
         (watch) => watch.close(),
         () => {},
@@ -121,18 +125,14 @@ export class SharedLog {
    * After the next commit has begun to be written, should there be one: those who follow then do their work while the
    * disk does its own.
    */
-  #callSoon(): void {
-    if (this.#isCalling || this.#followers.size === 0) return
-    this.#isCalling = true
+  #ringSoon(): void {
+    if (this.#isRinging || this.#followers === 0) return
+    this.#isRinging = true
     setImmediate(() =>
       setImmediate(() => {
-        this.#isCalling = false
-        this.#call()
+        this.#isRinging = false
+        this.bell.ring()
       }),
     )
-  }
-
-  #call(): void {
-    for (const alarm of this.#followers) alarm.ring()
   }
 }

@@ -876,6 +876,36 @@ const READING: readonly Defect[] = [
     replace: 'if (this.#last !== null && this.#place === null) {',
   },
   {
+    name: 'a reader stays with the directory that its path led to when it began to look',
+    file: `${WAL}/log-cursor.ts`,
+    find: '      await this.#context.checkDirectory()\n      this.#place.enter(opened.head, start)\n',
+    replace: '      this.#place.enter(opened.head, start)\n',
+  },
+  {
+    name: 'a reader that moves to another directory trusts what is there',
+    file: `${WAL}/frame-stream.ts`,
+    find: 'else if (cursor !== null) this.#cursor = cursor.movedTo(this.#cursorContext(moved))',
+    replace: 'void moved\n    void cursor',
+  },
+  {
+    name: 'a path that leads elsewhere is not told to who watches a directory',
+    file: 'sq-sim/src/path-watch.ts',
+    find: 'if (changed === null || names.has(changed)) this.#changed(watched)',
+    replace: 'if (changed === null) this.#changed(watched)',
+  },
+  {
+    name: 'an iteration leaves its listener on the signal when it is woken',
+    file: `${WAL}/signal-ending.ts`,
+    find: "if (this.#waiting.delete(alarm) && this.#waiting.size === 0) this.#signal.removeEventListener('abort', this.#onAbort)",
+    replace: 'this.#waiting.delete(alarm)',
+  },
+  {
+    name: 'an iteration that was dropped holds its file for good',
+    file: `${WAL}/page-iterator.ts`,
+    find: '    dropped.register(this, pages, this)\n',
+    replace: '',
+  },
+  {
     name: 'a frame that verifies and holds no records is skipped',
     file: `${WAL}/pages.ts`,
     find: 'if (records === null) throw notRecords(this.#path, this.frame.header)',
@@ -986,7 +1016,7 @@ const READING: readonly Defect[] = [
   {
     name: 'who follows is not woken by a commit',
     file: `${WAL}/shared-log.ts`,
-    find: '    this.#callSoon()\n',
+    find: '    this.#ringSoon()\n',
     replace: '',
   },
   {

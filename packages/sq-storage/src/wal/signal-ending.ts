@@ -1,0 +1,52 @@
+/**
+ * Ends iterations by an `AbortSignal`. The signal is the caller's: it has one listener for all iterations of this
+ * thread that wait at a time, none while nobody waits, and its limits are left alone.
+ */
+import type { Alarm, Ending } from './alarm.ts'
+
+const endings = new WeakMap<AbortSignal, SignalEnding>()
+
+/** The one ending of this signal. */
+export function signalEnding(signal: AbortSignal): Ending {
+  const known = endings.get(signal)
+  if (known !== undefined) return known
+  const made = new SignalEnding(signal)
+  endings.set(signal, made)
+  return made
+}
+
+/** Whether a value is a signal, also one of another realm (a `vm` context, jsdom), which is no instance of ours. */
+export function isSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false
+  const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+}
+
+class SignalEnding implements Ending {
+  readonly #signal: AbortSignal
+  readonly #waiting = new Set<Alarm>()
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+  }
+
+  get failure(): { readonly reason: unknown } | null {
+    if (!this.#signal.aborted) return null
+    const { reason } = this.#signal
+    // Signals of old have no reason.
+    return { reason: reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason }
+  }
+
+  add(alarm: Alarm): void {
+    if (this.#waiting.size === 0) this.#signal.addEventListener('abort', this.#onAbort)
+    this.#waiting.add(alarm)
+  }
+
+  delete(alarm: Alarm): void {
+    if (this.#waiting.delete(alarm) && this.#waiting.size === 0) this.#signal.removeEventListener('abort', this.#onAbort)
+  }
+
+  readonly #onAbort = (): void => {
+    for (const alarm of this.#waiting) alarm.ring()
+  }
+}
