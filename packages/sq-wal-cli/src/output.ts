@@ -48,7 +48,9 @@ export function printLines(lines: readonly (readonly Piece[])[]): Promise<void> 
 
 /** Pieces as they are written, escaped and painted; to be passed to `printBytes`. */
 export function rendered(pieces: readonly Piece[]): string {
-  return pieces.map((piece) => (typeof piece === 'string' ? visible(piece) : piece.paint(visible(piece.text)))).join('')
+  let text = ''
+  for (const piece of pieces) text += typeof piece === 'string' ? visible(piece) : piece.paint(visible(piece.text))
+  return text
 }
 
 /** Writes bytes to stdout as they are: values for `--format raw`, and what `rendered` has made. Resolves as the others. */

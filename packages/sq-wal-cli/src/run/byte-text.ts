@@ -7,19 +7,23 @@ import { colors, rendered } from '../output.ts'
 export const PIECE_BYTES: number = 48 * 1024
 
 /** Bytes as UTF-8. No piece ends inside a character. */
-export function* textPieces(bytes: Uint8Array): Generator<string> {
-  if (bytes.length <= PIECE_BYTES) {
-    yield bufferOf(bytes).toString('utf8')
-    return
-  }
+export function textPieces(bytes: Uint8Array): Iterable<string> {
+  return bytes.length <= PIECE_BYTES ? [bufferOf(bytes).toString('utf8')] : decoded(bytes)
+}
+
+function* decoded(bytes: Uint8Array): Generator<string> {
   const decoder = new StringDecoder('utf8')
   for (const piece of cut(bytes)) yield decoder.write(piece)
   yield decoder.end()
 }
 
 /** The same with backslashes and control characters as JSON has them, so that it can be told what stood there. */
-export function* escapedPieces(bytes: Uint8Array): Generator<string> {
-  for (const piece of textPieces(bytes)) yield escaped(piece)
+export function escapedPieces(bytes: Uint8Array): Iterable<string> {
+  return bytes.length <= PIECE_BYTES ? [escaped(bufferOf(bytes).toString('utf8'))] : escapedEach(decoded(bytes))
+}
+
+function* escapedEach(pieces: Iterable<string>): Generator<string> {
+  for (const piece of pieces) yield escaped(piece)
 }
 
 /** A text with backslashes and control characters as JSON has them. */

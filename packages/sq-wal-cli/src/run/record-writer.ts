@@ -17,7 +17,7 @@ export interface RecordOptions {
   readonly durableOnly?: boolean
 }
 
-/** So many bytes are gathered before they are written. */
+/** About so many bytes are gathered before they are written. */
 const BUFFER_BYTES = 64 * 1024
 
 export class RecordWriter {
@@ -26,8 +26,10 @@ export class RecordWriter {
   readonly #pattern: RegExp | null
   #asked = 0
   #written = 0
+  /** Text behind what is gathered. */
+  #text = ''
   #gathered: Uint8Array[] = []
-  #bytes = 0
+  #size = 0
 
   constructor({ format, key, grep }: RecordOptions) {
     this.#format = FORMATS[format]
@@ -45,10 +47,14 @@ export class RecordWriter {
   async write(record: LogRecord): Promise<void> {
     this.#written++
     for (const piece of this.#format(record)) {
-      const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
-      this.#gathered.push(bytes)
-      this.#bytes += bytes.length
-      if (this.#bytes >= BUFFER_BYTES) await this.flush()
+      if (typeof piece === 'string') {
+        this.#text += piece
+      } else {
+        this.#endText()
+        this.#gathered.push(piece)
+      }
+      this.#size += piece.length
+      if (this.#size >= BUFFER_BYTES) await this.flush()
     }
   }
 
@@ -65,13 +71,20 @@ export class RecordWriter {
 
   /** Writes what is gathered; resolves when there is room for more, or nobody reads. */
   async flush(): Promise<void> {
+    this.#endText()
     const gathered = this.#gathered
     this.#gathered = []
+    this.#size = 0
     // What is large by itself is not copied.
-    const last = this.#bytes > 2 * BUFFER_BYTES ? gathered.pop() : undefined
-    this.#bytes = 0
+    const last = (gathered.at(-1)?.length ?? 0) >= BUFFER_BYTES ? gathered.pop() : undefined
     if (gathered.length > 0) await printBytes(Buffer.concat(gathered))
     if (last !== undefined) await printBytes(last)
+  }
+
+  /** Short pieces of text become bytes together. */
+  #endText(): void {
+    if (this.#text !== '') this.#gathered.push(Buffer.from(this.#text))
+    this.#text = ''
   }
 }
 
