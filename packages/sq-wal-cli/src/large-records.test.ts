@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { NodeFileSystem } from '@sq/sim'
 import { WalWriter } from '@sq/storage'
+import { cleanEnvironment } from './testing/clean-environment.ts'
 import { COMMAND, start } from './testing/command.ts'
 
 // A machine that is busy with other things starts processes slowly.
@@ -32,7 +33,7 @@ afterAll(() => rmSync(place, { recursive: true }))
 test('a record whose text no string can hold is written whole', async () => {
   const child = spawn('sh', ['-c', '"$0" "$1" cat large/0 | wc -c', process.execPath, COMMAND], {
     cwd: place,
-    env: { PATH: process.env['PATH'] },
+    env: cleanEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
