@@ -38,7 +38,7 @@ export async function provenDamage(segment: OpenSegment, { stop, nextOffset, lim
 }
 
 /** The last offset that damage before a frame may hold; null where the frame's own offset is none there can be. */
-export function lastOffsetBefore({ baseOffset }: FrameHeader, nextOffset: number): bigint | null {
+function lastOffsetBefore({ baseOffset }: FrameHeader, nextOffset: number): bigint | null {
   return Number.isSafeInteger(baseOffset) ? BigInt(Math.max(baseOffset, nextOffset) - 1) : null
 }
 

@@ -14,9 +14,9 @@ export const CLOCK_SLACK_MS: number = 5 * MINUTE_MS
  * How much longer than `maxAgeMs` a log may say nothing of the time. The records of a quiet log expire after `maxAgeMs`;
  * the rest is for a machine that was off for a year.
  */
-export const MAX_SILENCE_MS: number = 366 * DAY_MS
+const MAX_SILENCE_MS = 366 * DAY_MS
 /** How far the wall clock may run ahead of the monotonic one while a log is open: some stand still while a machine sleeps. */
-export const MAX_LEAD_MS: number = DAY_MS
+const MAX_LEAD_MS = DAY_MS
 
 /** Its time in milliseconds since 1970, as a file can hold it: a whole number from 0 to 2^53 - 1, whatever it says. */
 export function wallClockMs(clock: Clock): number {

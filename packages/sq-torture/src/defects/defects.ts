@@ -328,9 +328,8 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'after a failed sync the same descriptor is used again',
     file: `${WAL}/active-segment.ts`,
-    find: `      this.#broken = true
-      throw error`,
-    replace: '      throw error',
+    find: '      this.#failure = asError(error)\n',
+    replace: '      asError(error)\n',
   },
   {
     name: 'a heal does not state where the broken segment ends',
@@ -476,13 +475,13 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'the directories above a partition are not synced',
     file: `${WAL}/partition-lock.ts`,
-    find: 'for (const path of [join(dataDir, topic), dataDir, dirname(resolve(dataDir))])',
-    replace: 'for (const path of [dirname(resolve(dataDir))])',
+    find: 'for (const path of [join(dataDir, topic), dataDir, dirname(dataDir)])',
+    replace: 'for (const path of [dirname(dataDir)])',
   },
   {
     name: 'the directory above all others is not synced',
     file: `${WAL}/partition-lock.ts`,
-    find: 'dataDir, dirname(resolve(dataDir))])',
+    find: 'dataDir, dirname(dataDir)])',
     replace: 'dataDir])',
   },
 ]
@@ -546,8 +545,8 @@ const RECOVERY: readonly Defect[] = [
   {
     name: 'recovery writes no MARK',
     file: `${WAL}/recovery.ts`,
-    find: '    await active.mark()\n',
-    replace: '',
+    find: 'await active.mark().then(() => null, asError)',
+    replace: 'null',
   },
   {
     name: 'a relative path leads elsewhere once the working directory changes',
@@ -1068,8 +1067,8 @@ const FILE_SYSTEM: readonly Defect[] = [
   {
     name: 'a directory that may not be read is never synced',
     file: NODE,
-    find: `codeOf(error) === 'EACCES' && !(await mayChange(path))`,
-    replace: `codeOf(error) === 'EACCES'`,
+    find: 'isDenied(error) && !(await mayChange(path))',
+    replace: 'isDenied(error)',
   },
   {
     name: 'a lock that another holds is taken',
