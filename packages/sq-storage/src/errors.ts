@@ -262,7 +262,8 @@ export class ClockSuspectError extends WalError {
 
 /** The system's code of a file system error, such as `ENOENT`. */
 export function systemCode(error: unknown): string | undefined {
-  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  const code = fieldOf(error, 'code')
+  return isError(error) && typeof code === 'string' ? code : undefined
 }
 
 /**
@@ -270,7 +271,20 @@ export function systemCode(error: unknown): string | undefined {
  * another realm than Node's, as tests do in Jest and in vitest's pools of VMs.
  */
 export function isError(error: unknown): error is { message: string } {
-  return typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
+  return typeof fieldOf(error, 'message') === 'string'
+}
+
+/**
+ * What something that was thrown says in a field; undefined where it is no object, or where the field cannot be read:
+ * anything may be thrown, and whoever waits must be told of it.
+ */
+export function fieldOf(thrown: unknown, field: 'code' | 'errno' | 'message'): unknown {
+  if (typeof thrown !== 'object' || thrown === null) return undefined
+  try {
+    return Reflect.get(thrown, field)
+  } catch {
+    return undefined
+  }
 }
 
 function showOffsets({ firstOffset, lastOffset }: Damage): string {

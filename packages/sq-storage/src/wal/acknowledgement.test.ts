@@ -118,7 +118,10 @@ describe('what a file system throws that is no Error', () => {
     ['an object whose text cannot be had', { toString: () => expect.unreachable('asked') }],
     ['a symbol', Symbol('odd')],
     ['nothing', undefined],
-    ['an Error whose message throws', Object.defineProperty(new Error('x'), 'message', { get: () => expect.unreachable('asked') })],
+    ...['message', 'code', 'errno'].map((field): [string, unknown] => [
+      `an Error whose ${field} throws`,
+      Object.defineProperty(new Error('x'), field, { get: () => expect.unreachable('asked') }),
+    ]),
   ])('%s, rejects the commit with it as its cause', async (_, thrown: unknown) => {
     const log = new LogFixture()
     const writer = await log.open()

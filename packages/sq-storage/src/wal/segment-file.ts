@@ -3,7 +3,15 @@
  * and `segment-listing.ts` lists them.
  */
 import type { FileHandle, FileStat, FileSystem, OpenMode } from '@sq/sim'
-import { CorruptLogError, isError, LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
+import {
+  CorruptLogError,
+  fieldOf,
+  isError,
+  LogNotFoundError,
+  systemCode,
+  UnsupportedFormatError,
+  WalIoError,
+} from '../errors.ts'
 import { refuseLinks } from './directory-links.ts'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from './frame.ts'
 import type { FrameHeader, FramePlace } from './frame.ts'
@@ -189,6 +197,6 @@ export async function io<T>(attempt: string, path: string, action: () => Promise
  * `ERR_ACCESS_DENIED` is a refusal by Node's permission model.
  */
 function isSystemError(error: unknown): boolean {
-  const hasNumber = isError(error) && 'errno' in error && typeof error.errno === 'number'
+  const hasNumber = isError(error) && typeof fieldOf(error, 'errno') === 'number'
   return hasNumber || /^(E[A-Z0-9]+|ERR_ACCESS_DENIED)$/.test(systemCode(error) ?? '')
 }
