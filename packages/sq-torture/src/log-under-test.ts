@@ -27,9 +27,10 @@ export class LogUnderTest {
   /** How many appends were acknowledged and rejected. */
   acknowledged = 0
   rejected = 0
+  #processes = 0
   /** The process that has the log open. */
   #process: ProcessFileSystem
-  /** The process of one who follows from elsewhere; it dies with the other. */
+  /** The process of one who follows from elsewhere; it dies with the other, unless that one dies alone. */
   #elsewhere: ProcessFileSystem
   #died: () => void = () => {}
   #death: Promise<void> = Promise.resolve()
@@ -82,9 +83,27 @@ export class LogUnderTest {
     this.#begin()
   }
 
+  /**
+   * The process dies while it waits for nothing, so that another one may open the log; whoever follows from elsewhere
+   * lives on, and may have been given what the next writer does not find.
+   */
+  async dieAlone(): Promise<void> {
+    this.#follower?.throwIfFailed()
+    this.#follower = null
+    await this.#process.dieAlone()
+    this.#writer = null
+    this.#died()
+    this.#beginHere()
+  }
+
   #begin(): void {
-    this.#process = new ProcessFileSystem(this.fs)
     this.#elsewhere = new ProcessFileSystem(this.fs, 'elsewhere')
+    this.#beginHere()
+  }
+
+  #beginHere(): void {
+    // What one process has told its readers is nothing to the next.
+    this.#process = new ProcessFileSystem(this.fs, `process ${this.#processes++} `)
     this.#death = new Promise((resolve) => {
       this.#died = resolve
     })
@@ -93,6 +112,11 @@ export class LogUnderTest {
   /** Waits for something the process does, or for its death. */
   async untilDead(work: Promise<unknown>): Promise<void> {
     await Promise.race([work, this.#death])
+  }
+
+  /** Whether somebody follows from another process. */
+  get isFollowedElsewhere(): boolean {
+    return this.#distantFollower !== null
   }
 
   /** The writer, which must be open. */

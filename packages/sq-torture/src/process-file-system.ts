@@ -8,6 +8,9 @@ export class ProcessFileSystem implements FileSystem {
   readonly #fs: FileSystem
   readonly #name: string
   #dead = false
+  /** What gives up each of the handles, locks and watches that it has. */
+  readonly #has = new Set<() => Promise<void>>()
+  #diedAlone = false
 
   /** `name` tells processes apart: those of one name share what the processes of one machine do not. */
   constructor(fs: FileSystem, name = '') {
@@ -20,12 +23,26 @@ export class ProcessFileSystem implements FileSystem {
     this.#dead = true
   }
 
+  /**
+   * Dies alone, at a moment at which it changes nothing: the kernel takes back the handles, locks and watches that it
+   * had, and other processes live on.
+   */
+  async dieAlone(): Promise<void> {
+    this.die()
+    this.#diedAlone = true
+    await Promise.all([...this.#has].map(ignoringFailure))
+    this.#has.clear()
+  }
+
   get dead(): boolean {
     return this.#dead
   }
 
   async open(path: string, mode: OpenMode, options?: OpenOptions): Promise<FileHandle> {
-    const handle = await this.#whileAlive(() => this.#fs.open(path, mode, options))
+    const { got: handle, giveUp } = await this.#take(
+      () => this.#fs.open(path, mode, options),
+      (opened) => opened.close(),
+    )
     return {
       read: (buffer, position) => this.#whileAlive(() => handle.read(buffer, position)),
       write: (buffers, position) => this.#whileAlive(() => handle.write(buffers, position)),
@@ -34,7 +51,7 @@ export class ProcessFileSystem implements FileSystem {
       truncate: (sizeBytes) => this.#whileAlive(() => handle.truncate(sizeBytes)),
       size: () => this.#whileAlive(() => handle.size()),
       identity: () => this.#whileAlive(async () => `${this.#name}${await handle.identity()}`),
-      close: () => this.#whileAlive(() => handle.close()),
+      close: () => this.#whileAlive(giveUp),
     }
   }
 
@@ -64,16 +81,40 @@ export class ProcessFileSystem implements FileSystem {
   }
 
   async lock(path: string): Promise<FileLock> {
-    const lock = await this.#whileAlive(() => this.#fs.lock(path))
-    return { ...lock, release: () => this.#whileAlive(() => lock.release()) }
+    const { got: lock, giveUp } = await this.#take(
+      () => this.#fs.lock(path),
+      (taken) => taken.release(),
+    )
+    const identity = lock.identity === undefined ? {} : { identity: `${this.#name}${lock.identity}` }
+    return { ...identity, release: () => this.#whileAlive(giveUp) }
   }
 
-  watch(directory: string, onChange: () => void): Promise<Watch> {
-    return this.#whileAlive(() =>
-      this.#fs.watch(directory, () => {
-        if (!this.#dead) onChange()
-      }),
+  async watch(directory: string, onChange: () => void): Promise<Watch> {
+    const onChangeWhileAlive = (): void => {
+      if (!this.#dead) onChange()
+    }
+    const { giveUp } = await this.#take(
+      () => this.#fs.watch(directory, onChangeWhileAlive),
+      async (watch) => watch.close(),
     )
+    return { close: () => void giveUp() }
+  }
+
+  /** Gets something that the kernel takes back when the process dies alone. */
+  async #take<T>(
+    get: () => Promise<T>,
+    giveBack: (got: T) => Promise<void>,
+  ): Promise<{ got: T; giveUp: () => Promise<void> }> {
+    return this.#whileAlive(async () => {
+      const got = await get()
+      const giveUp = (): Promise<void> => {
+        this.#has.delete(giveUp)
+        return giveBack(got)
+      }
+      if (this.#diedAlone) await ignoringFailure(giveUp)
+      else this.#has.add(giveUp)
+      return { got, giveUp }
+    })
   }
 
   async #whileAlive<T>(call: () => Promise<T>): Promise<T> {
@@ -86,6 +127,11 @@ export class ProcessFileSystem implements FileSystem {
       throw error
     }
   }
+}
+
+/** Nobody is left to be told of it. */
+async function ignoringFailure(giveUp: () => Promise<void>): Promise<void> {
+  await giveUp().catch(() => {})
 }
 
 function never<T>(): Promise<T> {

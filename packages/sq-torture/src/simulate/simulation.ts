@@ -83,6 +83,20 @@ class Simulation {
     const mayBeReadOnly = this.#swarm.failedSync === 'readonly' && this.#log.rejected > rejected
     if (mayBeReadOnly && this.#random.chance(0.5)) await this.#restart()
     else if (stop !== null) await this.#open()
+    else if (this.#log.rejected > rejected && this.#log.isFollowedElsewhere) await this.#dieBeforeHealing()
+  }
+
+  /**
+   * After a failed commit, which somebody in another process may have been given, the writer dies before it heals, or not.
+   * Its successor goes on in the same segment, where memory may have lost the commit by then.
+   */
+  async #dieBeforeHealing(): Promise<void> {
+    if (this.#swarm.failedSync === 'readonly' || this.#random.chance(0.5)) return
+    for (let turns = this.#random.int(10); turns > 0; turns--) await new Promise(setImmediate)
+    if (this.#random.chance(0.7)) this.#fs.evict()
+    this.#stops++
+    await this.#log.dieAlone()
+    await this.#open()
   }
 
   /** Cuts the power, and opens the log again. */
