@@ -25,6 +25,9 @@ export interface TailContext extends SegmentMaker {
   readonly onSegmentClosed: ((segment: ClosedSegment) => void) | undefined
 }
 
+/** So old a segment without a record is made anew before its first: its creation is what the log says of that time. */
+const MAX_EMPTY_AGE_MS = 24 * 60 * 60 * 1000
+
 /** Its methods must be called one at a time. */
 export class LogTail {
   readonly #context: TailContext
@@ -74,6 +77,7 @@ export class LogTail {
     // What an earlier call removed and could not make durable: it is not listed any more.
     await directory.sync()
     const active = this.#active
+    this.#expectedTime.follow()
     const expired = await directory.whileThere(() =>
       findExpired(directory.fs, partition, {
         policy,
@@ -160,18 +164,22 @@ export class LogTail {
   /** The active segment, if the commit can go there at once. */
   #readyFor(commit: Commit): ActiveSegment | null {
     const active = this.#truncatedFrom === null ? this.#active : null
-    const isReady = active?.broken === false && this.#dueFor(active, commit.frameBytesWith(0)) === null
-    return isReady ? active : null
+    if (active === null || active.broken || this.#isStale(active)) return null
+    return this.#dueFor(active, commit.frameBytesWith(0)) === null ? active : null
   }
 
   async #segmentFor(commit: Commit): Promise<ActiveSegment> {
     await this.#finishTruncation()
     const active = this.#active
-    if (active === null || active.broken) return this.#openSegment()
+    if (active === null || active.broken || this.#isStale(active)) return this.#openSegment()
     const reason = this.#dueFor(active, commit.frameBytesWith(0))
     if (reason === null) return active
     await this.#seal(active, reason)
     return this.#openSegment()
+  }
+
+  #isStale(active: ActiveSegment): boolean {
+    return active.summary.records === 0 && this.#context.clock.monotonic() - active.agesFromMs > MAX_EMPTY_AGE_MS
   }
 
   /** Why the segment should be ended before so many bytes more; null where it should not. */
@@ -189,21 +197,25 @@ export class LogTail {
     return segment
   }
 
-  /** Makes a new segment the active one. Where a write had failed this is what heals: it states the old one's end. */
+  /**
+   * Makes a new segment the active one. After a failed write this states where the old one ends; a segment without a
+   * record is replaced.
+   */
   async #openSegment(): Promise<ActiveSegment> {
-    const broken = this.#active
-    const holdsRecords = broken !== null && broken.summary.records > 0
+    const old = this.#active
+    const holdsRecords = old !== null && old.summary.records > 0
     const created = await ActiveSegment.create(this.#context, {
       baseOffset: this.#nextOffset,
-      previous: holdsRecords ? broken.link : this.#previous,
+      previous: holdsRecords ? old.link : this.#previous,
       first: null,
     })
-    if (holdsRecords) await this.#retire(broken, { sealed: false })
-    else await broken?.close()
+    if (holdsRecords) await this.#retire(old, { sealed: false })
+    else await old?.close()
     this.#active = created
-    if (broken !== null) {
-      const bytes = holdsRecords ? broken.link.end : 0
-      const { path, failure } = broken
+    this.#expectedTime.follow()
+    if (old?.broken === true) {
+      const bytes = holdsRecords ? old.link.end : 0
+      const { path, failure } = old
       this.#context.meter.healed({ path, bytes, nextOffset: BigInt(this.#nextOffset), cause: failure })
     }
     return created

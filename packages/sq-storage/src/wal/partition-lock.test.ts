@@ -44,6 +44,29 @@ describe.each(MEDDLINGS)('a lock file that is %s before it is locked', (_, meddl
   })
 })
 
+test('a directory that takes the place of the locked one before it is read is not changed', async () => {
+  const fs = new InMemoryFileSystem()
+  const log = new LogFixture({}, fs)
+  const first = await log.open()
+  await append(first, 'a')
+  await first.close()
+  const other = new LogFixture({ dataDir: '/other' }, fs)
+  const live = await other.open()
+  await append(live, 'b'.repeat(5000))
+  await append(live, 'c')
+  const place = '/other/orders/0'
+  const before = await other.file(`${place}/00000000000000000000.wal`)
+  const readdir = fs.readdir.bind(fs)
+  fs.readdir = async (path) => {
+    fs.readdir = readdir
+    await fs.rename(log.directory, '/data/orders/old')
+    await fs.rename(place, log.directory)
+    return readdir(path)
+  }
+  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
+  expect(await log.file(log.path(0))).toEqual(before)
+})
+
 test('a file system whose locks do not tell which file they are on still has writers', async () => {
   const fs = new InMemoryFileSystem()
   const lock = fs.lock.bind(fs)

@@ -85,6 +85,8 @@ export async function recoverLog(
   }
   try {
     const found = await examine(last)
+    // The directory may have been replaced since it was locked, by one whose writer is at work in this very file.
+    await directory.checkLock()
     await makeDurable(last, found)
     await settle(directory)
     return await resume(last, found, { segments, clock })

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, test } from 'vitest'
-import { ClockSuspectError, explainRetention, listExpired } from '../index.ts'
+import { ClockSuspectError, explainRetention, listExpired, listSegments } from '../index.ts'
 import type { RetentionPolicy, WalWriter } from '../index.ts'
 import { append, LogFixture } from '../testing/log-fixture.ts'
 
@@ -128,6 +128,41 @@ describe('the active segment', () => {
   })
 })
 
+describe('a quiet log', () => {
+  it('that says nothing for more than a year goes on expiring once it is written again', async () => {
+    await appendNow()
+    log.clock.advance(8 * DAY)
+    expect(await deleteAs({ maxAgeMs: 7 * DAY })).toEqual([0])
+    log.clock.advance(500 * DAY)
+    await appendNow()
+    log.clock.advance(8 * DAY)
+    expect(await deleteAs({ maxAgeMs: 7 * DAY })).toEqual([1])
+    await reopen()
+    expect(await append(writer, 'next')).toBe(2n)
+    expect(await log.values()).toEqual(['next'])
+  })
+
+  it('gets a new segment of the same name for its first record after a day, and no other', async () => {
+    await writer.closeActiveSegment()
+    await appendNow()
+    log.clock.advance(2 * DAY)
+    expect(await deleteAs({ maxAgeMs: DAY })).toEqual([0])
+    const made = async (): Promise<number> => {
+      const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+      return Number(segment?.createdMs) - START
+    }
+    expect(await made()).toBe(2 * DAY)
+    log.clock.advance(3 * DAY)
+    await appendNow()
+    expect(await made()).toBe(5 * DAY)
+    log.clock.advance(DAY / 2)
+    await appendNow()
+    expect(await made()).toBe(5 * DAY)
+    expect(await log.segmentNames()).toEqual(['00000000000000000001.wal'])
+    expect(writer.stats().heals).toBe(0)
+  })
+})
+
 describe('explainRetention', () => {
   it('says of each segment whether it goes, by what, and why not', async () => {
     await appendDays(3)
@@ -248,6 +283,15 @@ describe('a clock that contradicts the log', () => {
     expect(await refusal({ maxAgeMs: 4 * DAY })).toEqual(code === null ? null : expect.objectContaining({ code }))
     // It is about what goes by age alone.
     expect(await writer.deleteSegments({ maxAgeMs: YEAR, belowOffset: 3n })).toHaveLength(code === null ? 1 : 3)
+  })
+
+  it('may run ahead by some hours a night, on a machine whose monotonic clock stands still while it sleeps', async () => {
+    for (let night = 0; night < 9; night++) {
+      await appendDays(1)
+      log.clock.setNow(log.clock.now() + DAY / 3)
+      expect(await refusal({ maxAgeMs: 7 * DAY })).toBe(null)
+    }
+    expect(await log.segmentNames()).toHaveLength(5)
   })
 
   it('is right after all where it was behind the log when that was opened', async () => {

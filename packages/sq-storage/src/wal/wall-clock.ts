@@ -23,10 +23,10 @@ export function wallClockMs(clock: Clock): number {
   return Math.min(Math.max(Math.trunc(clock.now()) || 0, 0), Number.MAX_SAFE_INTEGER)
 }
 
-/** What the wall clock should say, going by the monotonic one since a log was opened. */
+/** What the wall clock should say, going by the monotonic one since a log was opened, or since `follow`. */
 export class ExpectedTime {
   readonly #clock: Clock
-  readonly #monotonicOriginMs: number | null
+  #monotonicOriginMs: number | null
 
   /** `newestCreatedMs`: when the newest segment that was found was created; null where there was none. */
   constructor(clock: Clock, newestCreatedMs: number | null) {
@@ -39,6 +39,16 @@ export class ExpectedTime {
   /** In milliseconds since 1970. Null where nothing can be said: the clock was behind the log when it was opened. */
   ms(): number | null {
     return this.#monotonicOriginMs === null ? null : this.#monotonicOriginMs + this.#clock.monotonic()
+  }
+
+  /**
+   * Believes the wall clock where it runs ahead by no more than it may. A monotonic clock that stands still while the
+   * machine sleeps falls behind by some hours a night: the nights must not add up.
+   */
+  follow(): void {
+    const expectedMs = this.ms()
+    const leadMs = expectedMs === null ? 0 : wallClockMs(this.#clock) - expectedMs
+    if (this.#monotonicOriginMs !== null && leadMs > 0 && leadMs <= MAX_LEAD_MS) this.#monotonicOriginMs += leadMs
   }
 }
 
@@ -55,7 +65,7 @@ export function checkNotBehind({ directory, nowMs }: ClockReading, newestCreated
   throw new ClockSuspectError(directory, { nowMs, ...contradiction })
 }
 
-/** Throws a `ClockSuspectError` where the clock has run far ahead of the monotonic one since the log was opened. */
+/** Throws a `ClockSuspectError` where the clock has run far ahead of the monotonic one. */
 export function checkNoLead({ directory, nowMs }: ClockReading, expectedMs: number | null): void {
   if (expectedMs === null || nowMs - expectedMs <= MAX_LEAD_MS) return
   const contradiction = { referenceMs: expectedMs, reference: 'by the monotonic clock since the log was opened it is' }
