@@ -89,6 +89,24 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     await called
   })
 
+  it('goes on in a directory that was removed and made again, whether or not it got the same inode number', async () => {
+    const path = `${directory}/data`
+    fs.mkdirSync(path)
+    const changes = new EventEmitter()
+    const watch = await nodeFs.watch(path, () => changes.emit('change'))
+    const told = once(changes, 'change')
+    fs.rmdirSync(path)
+    fs.mkdirSync(path)
+    await told
+    // More of them than what was told late of the old directory.
+    for (let nth = 0; nth < 20; nth++) {
+      const called = once(changes, 'change')
+      fs.writeFileSync(`${path}/${nth}`, '')
+      await called
+    }
+    watch.close()
+  })
+
   it.each<[string, (top: string) => void]>([
     ['the link at the path leads elsewhere', (top) => relink(`${top}/b/data`, `${top}/link`)],
     ['a link above it leads elsewhere', (top) => relink(`${top}/b`, `${top}/via`)],

@@ -28,7 +28,9 @@ export async function watchDirectory(directory: string, onChange: () => void): P
 class DirectoryWatch implements Watch {
   readonly #onChange: () => void
   readonly #directory: string
+  /** Of the directory that was there first, whatever its name is by now, and of the one that is there instead. */
   #notices: fs.FSWatcher | undefined
+  #noticesInstead: fs.FSWatcher | undefined
   #path: PathWatch | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -36,21 +38,14 @@ class DirectoryWatch implements Watch {
   constructor(directory: string, onChange: () => void) {
     this.#directory = directory
     this.#onChange = onChange
-    try {
-      this.#notices = fs.watch(directory, onChange)
-    } catch (error) {
-      // Everything else says that the system has no watch for us: used up, or not supported.
-      if (['ENOENT', 'EACCES', 'EPERM'].includes(codeOf(error) ?? '')) throw error
-    }
-    // No notice comes after an error. Whatever the reason, whoever looks at the directory finds it out.
-    this.#notices?.on('error', () => this.#startTimer())
+    this.#notices = this.#watchDirectory()
     if (!this.#notices || !NOTICES_SUFFICE) this.#startTimer()
   }
 
   /** Also tells when the path comes to lead elsewhere. A timer that looks at everything tells that, too. */
   async followPath(): Promise<void> {
     if (this.#timer !== undefined) return
-    this.#path = new PathWatch(this.#directory, this.#onChange)
+    this.#path = new PathWatch(this.#directory, { onChange: this.#onChange, onWalked: () => this.#watchInstead() })
     await this.#path.start()
   }
 
@@ -58,7 +53,37 @@ class DirectoryWatch implements Watch {
     this.#closed = true
     this.#path?.close()
     this.#notices?.close()
+    this.#noticesInstead?.close()
     clearInterval(this.#timer)
+  }
+
+  #watchDirectory(): fs.FSWatcher | undefined {
+    let notices: fs.FSWatcher | undefined
+    try {
+      notices = fs.watch(this.#directory, this.#onChange)
+    } catch (error) {
+      // Everything else says that the system has no watch for us: used up, or not supported.
+      if (['ENOENT', 'EACCES', 'EPERM'].includes(codeOf(error) ?? '')) throw error
+    }
+    // No notice comes after an error. Whatever the reason, whoever looks at the directory finds it out.
+    notices?.on('error', () => this.#startTimer())
+    return notices
+  }
+
+  /**
+   * A directory that is made in the place of a removed one may get its inode number, as on ext4: whoever looks sees the
+   * same directory then, does not watch again, and would wait for ever.
+   */
+  #watchInstead(): void {
+    if (this.#closed) return
+    this.#noticesInstead?.close()
+    this.#noticesInstead = undefined
+    try {
+      this.#noticesInstead = this.#watchDirectory()
+      if (this.#noticesInstead === undefined) this.#startTimer()
+    } catch {
+      // Nothing is there that may be watched: whoever is called back now finds it out.
+    }
   }
 
   #startTimer(): void {

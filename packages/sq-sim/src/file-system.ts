@@ -105,7 +105,8 @@ export interface FileSystem {
    * bytes or the size of a file in it, by this process or another. Several changes may be told by one call, and a call
    * may come without a change. It also calls back when the path may have come to lead elsewhere or nowhere: when the
    * directory, one above it or a symbolic link on the way is renamed, removed or replaced. It is for the caller to look
-   * then (`FileStat.identity`), and to watch again: of another directory that is there by now no changes are told.
+   * then, and to watch again where the directory there has another `FileStat.identity`: its changes may not be told. Of
+   * one that has the same, though it was removed and made again, they are.
    * `onChange` must not throw. A watch that is not closed keeps the process alive.
    *
    * Rejects with `ENOENT`, `ENOTDIR`.

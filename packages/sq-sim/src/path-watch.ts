@@ -15,6 +15,7 @@ const INTERVAL_MS = 100
 export class PathWatch {
   readonly #path: string
   readonly #onChange: () => void
+  readonly #onWalked: () => void
   /** The directories on the way, with the names in them that matter. */
   #watched = new Map<string, DirectoryOnTheWay>()
   #timer: NodeJS.Timeout | undefined
@@ -24,9 +25,11 @@ export class PathWatch {
   #walks = 0
   #closed = false
 
-  constructor(path: string, onChange: () => void) {
+  /** `onWalked` is called after each change, when the new way is watched and before that is told. */
+  constructor(path: string, { onChange, onWalked }: { onChange: () => void; onWalked: () => void }) {
     this.#path = resolve(path)
     this.#onChange = onChange
+    this.#onWalked = onWalked
   }
 
   /** From when this resolves, changes are told. Never rejects: what cannot be watched is looked at by a timer. */
@@ -100,7 +103,9 @@ export class PathWatch {
 
   async #startAgain(): Promise<void> {
     await this.start()
-    if (!this.#closed) this.#onChange()
+    if (this.#closed) return
+    this.#onWalked()
+    this.#onChange()
   }
 
   #startTimer(): void {

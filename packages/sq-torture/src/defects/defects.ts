@@ -334,14 +334,27 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'a heal does not state where the broken segment ends',
     file: `${WAL}/log-tail.ts`,
-    find: 'previous: holdsRecords ? broken.link : this.#previous,',
+    find: 'previous: holdsRecords ? old.link : this.#previous,',
     replace: 'previous: this.#previous,',
   },
   {
     name: 'a heal links to a segment that it replaces',
     file: `${WAL}/log-tail.ts`,
-    find: 'previous: holdsRecords ? broken.link : this.#previous,',
-    replace: 'previous: broken?.link ?? this.#previous,',
+    find: 'previous: holdsRecords ? old.link : this.#previous,',
+    replace: 'previous: old?.link ?? this.#previous,',
+  },
+  {
+    name: 'a segment that waited for its first record for a year keeps its time of creation',
+    file: `${WAL}/log-tail.ts`,
+    find: 'const MAX_EMPTY_AGE_MS = 24 * 60 * 60 * 1000',
+    replace: 'const MAX_EMPTY_AGE_MS = Infinity',
+  },
+  {
+    name: 'nights in which the monotonic clock stands still add up',
+    file: `${WAL}/log-tail.ts`,
+    find: `    const active = this.#active
+    this.#expectedTime.follow()`,
+    replace: '    const active = this.#active',
   },
   {
     name: 'a new segment states the end of the last but one',
@@ -469,7 +482,7 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'the descriptor of a replaced segment leaks',
     file: `${WAL}/log-tail.ts`,
-    find: '    else await broken?.close()\n',
+    find: '    else await old?.close()\n',
     replace: '',
   },
   {
@@ -541,6 +554,12 @@ const RECOVERY: readonly Defect[] = [
     file: `${WAL}/recovery.ts`,
     find: `    await io('sync', path, () => handle.sync())\n`,
     replace: '',
+  },
+  {
+    name: 'recovery changes a log whose directory took the place of the locked one',
+    file: `${WAL}/recovery.ts`,
+    find: '    await directory.checkLock()\n    await makeDurable',
+    replace: '    await makeDurable',
   },
   {
     name: 'recovery writes no MARK',
@@ -1063,6 +1082,12 @@ const FILE_SYSTEM: readonly Defect[] = [
     file: NODE,
     find: `codeOf(error) !== 'EINVAL'`,
     replace: 'false',
+  },
+  {
+    name: 'a directory that is made again in the place of a watched one is not watched',
+    file: 'sq-sim/src/path-watch.ts',
+    find: '    this.#onWalked()\n',
+    replace: '',
   },
   {
     name: 'a directory that may not be read is never synced',
