@@ -32,8 +32,9 @@ export interface RetentionPolicy {
    * - the clock is more than 5 minutes behind the creation of the newest segment;
    * - something is to go by its age alone, and since its creation there was a stretch longer than `maxAgeMs` and 366 days
    *   in which no segment was created and that holds no segment's largest timestamp;
-   * - something is to go by its age alone, and since the log was opened the wall clock went more than a day further
-   *   than the monotonic one. Not if it was behind the newest segment's creation when the log was opened.
+   * - something is to go by its age alone, and the wall clock went more than a day further than the monotonic one, since
+   *   the log was opened, its last segment was made, or `deleteSegments` was last called. Not if it was behind the newest
+   *   segment's creation when the log was opened.
    */
   readonly maxAgeMs?: number | undefined
   /** Whether to go by the clock whatever the log says. Default false. */

@@ -296,7 +296,7 @@ class SegmentCheck {
   /** The last of very many stands for all that come after it. */
   #noteMark(header: FrameHeader): void {
     const [from, to] = [header.position, frameEnd(header)]
-        const last = this.#notes.at(-1)
+    const last = this.#notes.at(-1)
     if (last === undefined || this.#notes.length < MAX_FINDINGS) {
       this.#note('mark', { from, to }, 'the zeros of a MARK are not all zero')
     } else {

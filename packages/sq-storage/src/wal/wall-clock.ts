@@ -68,7 +68,7 @@ export function checkNotBehind({ directory, nowMs }: ClockReading, newestCreated
 /** Throws a `ClockSuspectError` where the clock has run far ahead of the monotonic one. */
 export function checkNoLead({ directory, nowMs }: ClockReading, expectedMs: number | null): void {
   if (expectedMs === null || nowMs - expectedMs <= MAX_LEAD_MS) return
-  const contradiction = { referenceMs: expectedMs, reference: 'by the monotonic clock since the log was opened it is' }
+  const contradiction = { referenceMs: expectedMs, reference: 'by the monotonic clock it is' }
   throw new ClockSuspectError(directory, { nowMs, ...contradiction })
 }
 
