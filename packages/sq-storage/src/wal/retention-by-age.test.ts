@@ -149,7 +149,7 @@ describe('a quiet log', () => {
     expect(await deleteAs({ maxAgeMs: DAY })).toEqual([0])
     const made = async (): Promise<number> => {
       const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
-      return Number(segment?.createdMs) - START
+      return (segment?.createdMs ?? START) - START
     }
     expect(await made()).toBe(2 * DAY)
     log.clock.advance(3 * DAY)
