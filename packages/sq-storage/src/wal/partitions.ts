@@ -22,14 +22,14 @@ export interface UnreadablePartition {
   readonly topic: string
   /** Null where the directory of the topic could not be looked into. */
   readonly partition: number | null
-  /** Why: what the file system says, or that it is a symbolic link, which is not followed. */
+  /** Why: what the file system says, or that it is a symbolic link that may lead to a log. */
   readonly error: WalIoError
 }
 
 /**
  * The partitions with a log in a data directory, by topic and number: those that a writer once had open. What else is
- * in it is left alone. What cannot be looked into does not hide the others: it stands among them with its `error`. Who
- * opens all logs must look for those: they may hold logs too.
+ * in it is left alone, also a symbolic link to a file or to nothing. What cannot be looked into does not hide the
+ * others: it stands among them with its `error`. Who opens all logs must look for those: they may hold logs too.
  *
  * Rejects with a `TypeError` for a bad config, with `LogNotFoundError` where there is no such directory, with
  * `WalIoError` where its own names cannot be read.
@@ -71,14 +71,25 @@ function partitionOf(dataDir: string, topic: string, name: string): Partition | 
   }
 }
 
-/** What is in a directory, or why that cannot be told; nothing in what is none. */
+/** What is in a directory, or why that cannot be told; nothing in what is none, or in a link that leads to none. */
 async function namesIn(fs: FileSystem, path: string): Promise<string[] | WalIoError> {
   try {
     const { kind } = await fs.stat(path)
-    if (kind === 'link') return linkError(path)
+    if (kind === 'link') return (await leadsToNoDirectory(fs, path)) ? [] : linkError(path)
     return kind === 'directory' ? await fs.readdir(path) : []
   } catch (error) {
     return systemCode(error) === 'ENOENT' ? [] : new WalIoError('look at', path, error)
+  }
+}
+
+/** Whether there is surely no directory, and so no log, behind a link. Where that cannot be told, there may be one. */
+async function leadsToNoDirectory(fs: FileSystem, link: string): Promise<boolean> {
+  try {
+    await fs.readdir(link)
+    return false
+  } catch (error) {
+    const code = systemCode(error)
+    return code === 'ENOENT' || code === 'ENOTDIR'
   }
 }
 

@@ -241,8 +241,8 @@ describe('a clock that contradicts the log', () => {
         nowMs: createdMs - 5 * MINUTE - 1,
         referenceMs: createdMs,
         message:
-          'nothing of /data/orders/0 was deleted by age: the clock says 2026-01-10T23:54:59.999Z, its newest segment was ' +
-          'created at 2026-01-11T00:00:00.000Z; set the clock or, if it is right, delete with trustClock',
+          'nothing of /data/orders/0 was deleted by age: the clock says 2026-01-10T23:54:59.999Z, but the newest ' +
+          'segment of the log was created at 2026-01-11T00:00:00.000Z; set the clock or, if it is right, delete with trustClock',
       })
       if (isActive) await writer.closeActiveSegment()
     }

@@ -144,6 +144,27 @@ describe('a link', () => {
     expect(nodeFs.existsSync(join(root, 'nowhere'))).toBe(false)
   })
 
+  it.each([
+    ['a topic', 'latest', 'notes.txt', null],
+    ['a topic', 'latest', 'nowhere', null],
+    ['a topic', 'latest', 'notes.txt/nowhere', null],
+    ['a topic', 'latest', 'orders', 'ELOOP'],
+    ['a topic', 'latest', 'latest', 'ELOOP'],
+    ['a partition', 'orders/7', '../notes.txt', null],
+    ['a partition', 'orders/7', 'nowhere', null],
+    ['a partition', 'orders/7', '0', 'ELOOP'],
+    ['a partition', 'orders/7', '7', 'ELOOP'],
+  ])('in the place of %s, %s -> %s, is listed only where a log may be behind it: %s', async (_, name, target, code) => {
+    nodeFs.writeFileSync(join(config.dataDir, 'notes.txt'), '')
+    const path = join(config.dataDir, name)
+    nodeFs.symlinkSync(target, path)
+    const found = await listPartitions(fs, config)
+    expect(found.filter(({ error }) => error === undefined)).toEqual([{ topic: 'orders', partition: 0 }])
+    const failed = found.filter(({ error }) => error !== undefined)
+    expect(failed).toMatchObject(code === null ? [] : [{ error: { code: 'SQ_WAL_IO', path, cause: { code } } }])
+    expect(failed).toHaveLength(code === null ? 0 : 1)
+  })
+
   it('that is the data directory, or above it, is followed', async () => {
     nodeFs.symlinkSync(root, join(root, 'root'))
     nodeFs.symlinkSync(config.dataDir, join(root, 'link'))

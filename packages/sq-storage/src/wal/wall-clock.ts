@@ -61,7 +61,7 @@ export interface ClockReading {
 /** Throws a `ClockSuspectError` where the clock is behind the creation of the newest segment. */
 export function checkNotBehind({ directory, nowMs }: ClockReading, newestCreatedMs: number): void {
   if (nowMs >= newestCreatedMs - CLOCK_SLACK_MS) return
-  const contradiction = { referenceMs: newestCreatedMs, reference: 'its newest segment was created at' }
+  const contradiction = { referenceMs: newestCreatedMs, reference: 'but the newest segment of the log was created at' }
   throw new ClockSuspectError(directory, { nowMs, ...contradiction })
 }
 
