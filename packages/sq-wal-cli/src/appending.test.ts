@@ -153,7 +153,15 @@ describe('one line says what is wrong; what was read before is durable', () => {
       new RegExp(`line 1: field "t" may not be in milliseconds: it is ${written}; say its unit with --timestamp-unit`),
     ]),
     ['{"t":"2026-02-30"}\n', ['--format', 'json', '--timestamp-field', 't'], 1, /field "t": 2026-02-30 does not exist: the day in 2026-02 is 30, expected 1 to 28; no/],
-    ['{"t":-1}\n', ['--format', 'json', '--timestamp-field', 't', '--timestamp-unit', 's'], 1, /must be .*; it is -1; no record/],
+    ...[['s', 'seconds'], ['ms', 'milliseconds'], ['us', 'microseconds'], ['ns', 'nanoseconds']].map(
+      ([unit = '', named]): [string, string[], number, RegExp] => [
+        '{"t":-1}\n',
+        ['--format', 'json', '--timestamp-field', 't', '--timestamp-unit', unit],
+        1,
+        new RegExp(`: field "t" must be a whole number of ${named} since 1970 or an ISO 8601 time; it is -1; no record`),
+      ],
+    ),
+    ['{"t":"1795672800"}\n', ['--format', 'json', '--timestamp-field', 't'], 1, /; it is "1795672800"; for digits in a string give --timestamp-unit s, ms, us or ns; no record/],
     ['{}\n\uFEFF{}\n', ['--format', 'json'], 1, /line 2: it is not JSON/],
     [Buffer.from('\uFEFF{}\n', 'utf16le'), ['--format', 'json'], 1, 'standard input, line 1: it begins with a byte order mark of UTF-16 or UTF-32: convert it to UTF-8, as with iconv; no record was appended to orders/0'],
     [Buffer.from('\uFEFFa\n', 'utf16le'), [], 1, /it begins with a byte order mark of UTF-16/],

@@ -158,7 +158,7 @@ describe('retain', () => {
     [['--age', '99999w', '--bytes', '1', '--trust-clock'], 'order 8'],
   ])('deletes it with --yes: %j', async (args, first) => {
     const { status, stdout } = await run('retain', 'data/orders/0', ...args, '--yes')
-    const told = /\ndeleted \d segments? with \d+ records, [\d.]+ kB, timestamps 2026-11-22 20:00:00.000Z to 2026-11-22 20:\d\d:00.000Z\n$/
+    const told = /\ndeleted \d segments? with \d+ records, [\d.]+ kB, timestamps 2026-11-22 20:00:00.000Z to 2026-11-22 20:\d\d:00.000Z\n(.* is kept: .*\n)?$/
     expect([status, stdout]).toEqual([0, expect.stringMatching(told)])
     expect((await values())[0]).toBe(first)
   })
@@ -198,8 +198,35 @@ describe('retain', () => {
   })
 
   it.each([
+    [['--before', '14'], true],
+    [['--before', '2030-01-01'], true],
+    [['--bytes', '1'], true],
+    [['--age', '99999w', '--before', '14', '--trust-clock'], true],
+    [['--before', '13'], false],
+    [['--bytes', '1GB'], false],
+    [['--before', '4', '--bytes', '1GB'], false],
+    [['--age', '99999w', '--trust-clock'], false],
+  ])('tells of the segment that is still written to where a limit would take it: %j', async (args, isTold) => {
+    const told = '\n00000000000000000008.wal is kept: it is still written to, and only --age ends it\n'
+    for (const yes of [[], ['--yes']]) {
+      const { status, stdout } = await run('retain', 'data/orders/0', ...args, ...yes)
+      expect([status, `\n${stdout}`.includes(told), stdout.includes(' is kept')]).toEqual([0, isTold, isTold])
+    }
+    const { stdout } = await run('retain', 'data/orders/0', ...args, '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ held: isTold ? { segment: { baseOffset: 8 }, reason: 'active', laterSegments: 0 } : null })
+  })
+
+  it('tells of a timestamp in the future in the segment that is still written to, and when --before takes it', async () => {
+    const writer = await openExample(join(place, 'data'), 'ahead', 0)
+    await writer.append(null, Buffer.from('x'), [], NOW_MS + 10.5 * DAY_MS)
+    await writer.close()
+    const { stdout } = await run('retain', 'ahead/0', '-d', 'data', '--age', '7d', '--before', '1', '--trust-clock')
+    expect(stdout).toMatch(/10 days ahead of the clock; it is still written to: once a later segment is begun, --before 1 lets it go\n$/)
+  })
+
+  it.each([
     ['far ahead of the log', [{ created: 4000, stamped: 4000 }, { created: 3990, stamped: 3990 }], 'after a stretch of which the log says nothing'],
-    ['behind the log', [{ created: 4000, stamped: 4000 }, { created: -1, stamped: 0 }], 'its newest segment was created at'],
+    ['behind the log', [{ created: 4000, stamped: 4000 }, { created: -1, stamped: 0 }], 'but the newest segment of the log was created at'],
   ])('refuses to go by a clock that is %s, unless told to', async (_, segments, message) => {
     await makeAgedLog(segments)
     const before = contents()
@@ -238,7 +265,7 @@ describe('one line says what is wrong', () => {
     [['verify'], 2, 'verify takes a log, or --all'],
     [['verify', 'data/orders/0', '--all'], 2, 'verify takes a log, or --all'],
     [['verify', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
-    [['verify', '--all', '-d', 'missing'], 1, `there is no log in missing ${ADVICE}`],
+    [['verify', '--all', '-d', 'missing'], 1, 'there is no log in missing: --data-dir or $SQ_WAL_DIR says where the logs are'],
     [['repair', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
     [['repair', 'data/orders/0', '--repair', 'magic'], 2, /Allowed choices are restore, drop-from, drop-through\.$/],
     [['retain', 'data/orders/0'], 2, 'retain needs a limit: --bytes, --age or --before'],

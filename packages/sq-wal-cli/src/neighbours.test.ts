@@ -1,6 +1,16 @@
 /** One log that cannot be looked at does not hide the others. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -90,6 +100,56 @@ it.runIf(process.platform === 'linux')('a segment that is a FIFO makes no comman
   for (const args of [['cat', 'data/audit/7'], ['dump', path], ['segments', 'data/audit/7']]) {
     const { status, stderr } = await run(args, { place })
     expect([args[0], status, stderr]).toEqual([args[0], 1, expect.stringContaining('is a FIFO, not a regular file')])
+  }
+})
+
+it.runIf(process.platform === 'linux').each([
+  ['a FIFO', (path: string) => execFileSync('mkfifo', [path], { env: {} })],
+  ['a symbolic link', (path: string) => symlinkSync('nowhere', path)],
+  ['a directory', (path: string) => mkdirSync(path)],
+])('the tables of verify and repair say of %s that it is no regular file, and repeat no path', async (kind, make) => {
+  const path = join(place, 'data/audit/7/00000000000000000000.wal')
+  rmSync(path, { force: true })
+  make(path)
+  for (const name of ['verify', 'repair']) {
+    const { stdout } = await run([name, 'data/audit/7'], { place })
+    expect(stdout).toMatch(new RegExp(`not-a-file +0{20}\\.wal .* it is ${kind}, not a regular file\\n`))
+    expect(stdout).not.toContain(place)
+  }
+})
+
+it('dump says of a link what to give instead', async () => {
+  symlinkSync('data/orders/0/00000000000000000000.wal', join(place, 'link.wal'))
+  const told = 'cannot open link.wal: it is a symbolic link, which is not followed; give the path of the file itself'
+  for (const path of ['link.wal', join(place, 'link.wal')]) {
+    expect(await run(['dump', path], { place })).toEqual({ status: 1, stdout: '', stderr: `sq-wal: ${told}\n` })
+  }
+})
+
+it('a link to a file, or to nothing, in a data directory is no trouble', async () => {
+  writeFileSync(join(place, 'data/notes.txt'), '')
+  symlinkSync('notes.txt', join(place, 'data/latest'))
+  symlinkSync('nowhere', join(place, 'data/orders/9'))
+  for (const args of [['ls', 'data'], ['verify', '--all', '-d', 'data']]) {
+    expect(await run(args, { place })).toMatchObject({ status: 0, stderr: '' })
+  }
+})
+
+it('a data directory with the working directory inside its own path is shown whole', async () => {
+  const outside = mkdtempSync(join(tmpdir(), 'sq-wal-outside-'))
+  const dataDir = join(outside, place)
+  try {
+    cpSync(join(place, 'data'), dataDir, { recursive: true })
+    const path = join(dataDir, 'orders/0/00000000000000000000.wal')
+    const { stdout } = await run(['segments', 'orders/0', '-d', dataDir, '--json'], { place })
+    expect(JSON.parse(stdout)).toMatchObject([{ path }, {}, {}])
+    const missing = await run(['verify', 'none/0', '-d', dataDir], { place })
+    expect(missing.stderr).toContain(`there is no log in ${join(dataDir, 'none/0')} `)
+    writeFileSync(path, 'damaged')
+    const verified = await run(['verify', 'orders/0', '-d', dataDir, '--json'], { place })
+    expect(JSON.parse(verified.stdout)).toMatchObject({ problems: [{ path }] })
+  } finally {
+    rmSync(outside, { recursive: true })
   }
 })
 

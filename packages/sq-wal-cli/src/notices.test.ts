@@ -1,5 +1,5 @@
 /** What a command says on stderr where its output alone would mislead. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest'
@@ -59,8 +59,9 @@ describe('where nothing is written, a line says why', () => {
     [['cat', 'data/audit/7'], 'there is no record to show'],
     [['tail', 'data/audit/7'], 'there is no record to show'],
     [['cat', 'data/orders/0', '--from', '5', '--to', '5'], 'there is no record to show'],
-    [['cat', 'data/orders/0', '--key', 'nobody'], 'none of 14 records is what --key and --grep choose'],
-    [['tail', '-n', '3', 'data/orders/0', '--grep', 'nothing'], 'none of 3 records is what --key and --grep choose'],
+    [['cat', 'data/orders/0', '--key', 'nobody'], 'none of 14 records is what --key chooses'],
+    [['tail', '-n', '3', 'data/orders/0', '--grep', 'nothing'], 'none of 3 records is what --grep chooses'],
+    [['cat', 'data/orders/0', '--key', 'x', '--grep', 'y'], 'none of 14 records is what --key and --grep choose'],
     [['cat', 'data/orders/0', '--from', '2030-01-01'], 'there is no record to show'],
   ])('%j', async (args, message) => {
     expect(await run(...args)).toEqual({ status: 0, stdout: '', stderr: `sq-wal: ${message}\n` })
@@ -88,9 +89,13 @@ describe('where timestamps are out of order', () => {
     expect(stderr).toBe(told.join(''))
   })
 
-  test('truncate says what it would drop besides', async () => {
-    const { stdout, stderr } = await run('truncate', 'data/late/0', '--from', at(5))
-    expect(stdout).toBe('would drop 8 records, offsets 2-9; nothing was changed: --yes does it\n')
+  test.each([
+    [[], 'would drop 8 records, offsets 2-9; nothing was changed: --yes does it\n'],
+    [['--yes'], 'dropped 8 records, offsets 2-9\n'],
+  ])('truncate %j says what it drops besides', async (args, told) => {
+    cpSync(join(place, 'data/late'), join(place, 'cut/late'), { recursive: true })
+    const { stdout, stderr } = await run('truncate', 'cut/late/0', '--from', at(5), ...args)
+    expect(stdout).toBe(told)
     expect(stderr).toMatch(/^sq-wal: timestamps are out of order: --from .* offset 2, and at least 2 records .* are of an earlier time\n$/)
   })
 

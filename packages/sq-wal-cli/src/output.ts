@@ -4,7 +4,7 @@
  */
 import pc from 'picocolors'
 import { isError } from './message-of.ts'
-import { withShownPaths } from './shown-path.ts'
+import { shownPath, withShownPaths } from './shown-path.ts'
 import { layOut } from './table.ts'
 import type { Column } from './table.ts'
 import { visible } from './visible.ts'
@@ -88,14 +88,21 @@ export const colors: Readonly<Record<'cyan' | 'dim' | 'green' | 'red' | 'yellow'
   yellow: (text) => ({ text, paint: paints.yellow }),
 }
 
-/** Writes a value as JSON, indented. */
+/** Writes a value as JSON, indented, with its paths as they are shown. */
 export function writeJson(value: unknown): Promise<void> {
-  return printLines(withShownPaths(jsonOf(value, 2)).split('\n').map((line) => [line]))
+  const json = JSON.stringify(value, (key, each: unknown) => withNumbers(key, withPaths(each)), 2)
+  return printLines(json.split('\n').map((line) => [line]))
 }
 
-/** A value as JSON. Offsets become numbers: they are at most 2^53 - 1. */
-export function jsonOf(value: unknown, indent = 0): string {
-  return JSON.stringify(value, withNumbers, indent)
+/** A text that begins with a slash is a path as a whole, whatever else is in it. */
+function withPaths(value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  return value.startsWith('/') ? shownPath(value) : withShownPaths(value)
+}
+
+/** A value as JSON in one line. Offsets become numbers: they are at most 2^53 - 1. */
+export function jsonOf(value: unknown): string {
+  return JSON.stringify(value, withNumbers)
 }
 
 function withNumbers(_key: string, value: unknown): unknown {

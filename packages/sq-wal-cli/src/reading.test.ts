@@ -90,7 +90,7 @@ describe('what is written', () => {
 describe('one line says what is wrong', () => {
   it.each([
     [['cat', 'missing/0', '-d', 'data'], 1, `there is no log in data/missing/0 ${ADVICE}`],
-    [['ls', 'missing'], 1, `there is no log in missing ${ADVICE}`],
+    [['ls', 'missing'], 1, 'there is no log in missing: --data-dir or $SQ_WAL_DIR says where the logs are'],
     [['cat', 'data/orders/0', '--from', '99'], 1, 'offset 99 is not in orders/0: it begins at 0 and ends before 14'],
     [['dump', 'missing.wal'], 1, "cannot open missing.wal: ENOENT: no such file or directory, open 'missing.wal'"],
     [['cat', 'orders'], 2, 'a log is named TOPIC/PARTITION, such as orders/0, not "orders"'],

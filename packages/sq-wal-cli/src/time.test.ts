@@ -113,6 +113,8 @@ test.each([
   [1_795_672_800_123_999n, 'us', 1_795_672_800_123],
   [1_795_672_800_123_999_999n, 'ns', 1_795_672_800_123],
   [-1n, 's', null],
+  [-1n, 'us', null],
+  [-1n, 'ns', null],
   [2n ** 53n, 'ms', null],
 ] as const)('%d %s are %d ms', (count, unit, timestampMs) => {
   expect(fromUnit(count, unit)).toBe(timestampMs)

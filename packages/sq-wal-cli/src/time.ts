@@ -67,8 +67,10 @@ const NANOSECONDS: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms:
 
 /** Milliseconds since 1970 of a whole number in a unit; null where there is no such timestamp. */
 export function fromUnit(count: bigint, unit: TimeUnit): number | null {
+  // Division rounds toward zero: -1 us would become 0 ms.
+  if (count < 0n) return null
   const timestampMs = Number((count * NANOSECONDS[unit]) / NANOSECONDS.ms)
-  return timestampMs >= 0 && Number.isSafeInteger(timestampMs) ? timestampMs : null
+  return Number.isSafeInteger(timestampMs) ? timestampMs : null
 }
 
 /** `@1795672800.123` */

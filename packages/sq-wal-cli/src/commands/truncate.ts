@@ -22,8 +22,10 @@ Examples:
   sq-wal truncate orders/0 --from 1200 --yes
 
 A time is taken for the position of the first record of that time or a later one; where records behind it are of
-earlier times, a line on stderr says how many. Whoever has read the dropped records must be told: their offsets are given to others. The broker must be stopped for
---yes, not to look. Exit status: 0, 1 where something failed, 2 on misuse.`,
+earlier times, a line on stderr says how many. Whoever has read the dropped records must be told: their offsets are
+given to others. The broker must be stopped for --yes, not to look.
+
+Exit status: 0, 1 where something failed, 2 on misuse.`,
     )
     .action(async (log: string, options: TruncateOptions) => {
       const { truncate } = await import('../run/truncate.ts')

@@ -22,6 +22,25 @@ test.each([
   for (const chunkBytes of [1, 2, 3, 100]) expect((await read(Buffer.from(text), chunkBytes)).toString()).toBe(expected)
 })
 
+test.each([
+  ['a', 1],
+  ['\n', 1],
+  ['\u00e9', 1],
+  ['\uFEFFa', 3],
+  ['\uFF21', 2],
+  ['\uFEC0', 3],
+])('%j waits for no byte that can tell nothing more', async (text, needed) => {
+  let taken = 0
+  async function* bytes(): AsyncGenerator<Buffer> {
+    for (const byte of Buffer.from(`${text}bcdef`)) {
+      taken++
+      yield Buffer.from([byte])
+    }
+  }
+  await withoutByteOrderMark(bytes()).next()
+  expect(taken).toBe(needed)
+})
+
 test('the beginning of a mark alone is no mark', async () => {
   for (const bytes of [[0xef], [0xef, 0xbb], [0xef, 0xbb, 0x41], [0xff], [0xff, 0x41, 0x42]]) {
     expect([...(await read(Buffer.from(bytes), 1))]).toEqual(bytes)

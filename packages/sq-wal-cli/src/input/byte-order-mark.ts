@@ -3,10 +3,11 @@ import { CommandError } from '../command-error.ts'
 
 const UTF_8 = Buffer.from('\uFEFF')
 const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
+const MARKS = [UTF_8, ...UTF_16]
 
 /**
  * The chunks of a text without the mark of UTF-8 at its beginning. Throws a `CommandError` where the text begins with a
- * mark of UTF-16 or UTF-32.
+ * mark of UTF-16 or UTF-32. Only what may become a mark waits for the bytes behind it.
  */
 export async function* withoutByteOrderMark(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let start: Buffer | null = Buffer.alloc(0)
@@ -16,11 +17,15 @@ export async function* withoutByteOrderMark(chunks: AsyncIterable<Buffer>): Asyn
       continue
     }
     start = Buffer.concat([start, chunk])
-    if (start.length < UTF_8.length) continue
+    if (mayBecomeMark(start)) continue
     yield textOf(start)
     start = null
   }
   if (start !== null && start.length > 0) yield textOf(start)
+}
+
+function mayBecomeMark(start: Buffer): boolean {
+  return MARKS.some((mark) => start.length < mark.length && mark.subarray(0, start.length).equals(start))
 }
 
 function textOf(start: Buffer): Buffer {

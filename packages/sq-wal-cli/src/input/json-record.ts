@@ -55,6 +55,15 @@ function bytesOf(value: unknown, name: string): Buffer | null {
   return Buffer.from(text)
 }
 
+const UNIT_NAMES: Readonly<Record<TimeUnit, string>> = {
+  s: 'seconds',
+  ms: 'milliseconds',
+  us: 'microseconds',
+  ns: 'nanoseconds',
+}
+
+const DIGITS = /^\d{1,20}$/
+
 /** Without a unit, numbers of milliseconds are in this range: 1973 to 5138. Seconds and microseconds are not. */
 const [MIN_PLAIN_MS, MAX_PLAIN_MS] = [1e11, 1e14]
 
@@ -77,11 +86,14 @@ function timeOf(value: unknown, name: string, unit: TimeUnit | undefined): numbe
   } catch (error) {
     throw error instanceof InvalidTimeError ? new CommandError(`${field}: ${error.message}`) : error
   }
-  throw new CommandError(`${field} must be a whole number of milliseconds since 1970 or an ISO 8601 time; ${found}`)
+  const isBare = unit === undefined && typeof value === 'string' && DIGITS.test(value)
+  const advice = isBare ? '; for digits in a string give --timestamp-unit s, ms, us or ns' : ''
+  const what = `a whole number of ${UNIT_NAMES[unit ?? 'ms']} since 1970 or an ISO 8601 time`
+  throw new CommandError(`${field} must be ${what}; ${found}${advice}`)
 }
 
 /** With a unit, digits may also stand in a string, as numbers too large for JSON do. */
 function countOf(value: unknown, unit: TimeUnit | undefined): bigint | null {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
-  return typeof value === 'string' && unit !== undefined && /^\d{1,20}$/.test(value) ? BigInt(value) : null
+  return typeof value === 'string' && unit !== undefined && DIGITS.test(value) ? BigInt(value) : null
 }

@@ -3,6 +3,7 @@ import { NodeFileSystem } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import { dumpSegment } from '@sq/storage'
 import type { SegmentPart } from '@sq/storage'
+import { CommandError } from '../command-error.ts'
 import { colors, counted, formatBytes, formatCount, formatTime, isOutputGone, jsonOf, printBytes, printLine, rendered } from '../output.ts'
 import type { Piece } from '../output.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
@@ -17,7 +18,12 @@ export interface DumpOptions {
 export async function dump(path: string, { hex = false, json = false }: DumpOptions): Promise<number> {
   let isGood = true
   const fs = new NodeFileSystem()
-  const total = (await fs.stat(path).catch(() => null))?.sizeBytes ?? null
+  const stat = await fs.stat(path).catch(() => null)
+  if (stat?.kind === 'link') {
+    const reason = 'it is a symbolic link, which is not followed; give the path of the file itself'
+    throw new CommandError(`cannot open ${path}: ${reason}`)
+  }
+  const total = stat?.sizeBytes ?? null
   const bar = isOutputUnseen() ? await progressBar('reading', { total, format: formatBytes }) : null
   try {
     for await (const part of partsOf(fs, path)) {

@@ -1,12 +1,13 @@
 /** Lists the logs in a data directory. */
 import { NodeFileSystem } from '@sq/sim'
-import { listPartitions, listSegments } from '@sq/storage'
+import { listSegments } from '@sq/storage'
 import type { SegmentInfo } from '@sq/storage'
 import { dataDirOf } from '../log-name.ts'
 import type { DataDirOption } from '../log-name.ts'
 import { counted, formatBytes, formatCount, formatTime, printNotice, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
+import { listLogs } from './list-logs.ts'
 import { failureOf, tellFailure } from './log-failure.ts'
 import type { LogFailure } from './log-failure.ts'
 
@@ -33,7 +34,7 @@ export async function ls(directory: string | undefined, { json = false, ...optio
   const dataDir = dataDirOf(directory === undefined ? option : { dataDir: directory })
   const fs = new NodeFileSystem()
   const logs: (LogLine | LogFailure)[] = []
-  const partitions = await listPartitions(fs, { dataDir })
+  const partitions = await listLogs(dataDir)
   using bar = await progressBar('looking', { total: partitions.length, format: (count) => counted(count, 'log') })
   for (const log of partitions) {
     bar.reached(logs.length)

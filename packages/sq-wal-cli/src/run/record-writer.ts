@@ -66,7 +66,10 @@ export class RecordWriter {
   /** Why nothing was written; null where something was. */
   describeNone(): string | null {
     if (this.#written > 0) return null
-    return this.#asked === 0 ? 'there is no record to show' : `none of ${counted(this.#asked, 'record')} is what --key and --grep choose`
+    if (this.#asked === 0) return 'there is no record to show'
+    const choosing = [...(this.#key === null ? [] : ['--key']), ...(this.#pattern === null ? [] : ['--grep'])]
+    const choice = `${choosing.join(' and ')} ${choosing.length === 1 ? 'chooses' : 'choose'}`
+    return `none of ${counted(this.#asked, 'record')} is what ${choice}`
   }
 
   /** Writes what is gathered; resolves when there is room for more, or nobody reads. */

@@ -5,7 +5,7 @@ import type { LogProblem, LogReport, PossibleRepair, RepairKind } from '@sq/stor
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { colors, counted, formatCount, printLine, printLines, writeJson, writeTable } from '../output.ts'
-import { withShownPaths } from '../shown-path.ts'
+import { shownPath } from '../shown-path.ts'
 import { UsageError } from '../usage-error.ts'
 import { verifyWithProgress, writeProblems } from './verify.ts'
 
@@ -79,7 +79,7 @@ async function mend(log: LogName, report: LogReport, options: RepairCommandOptio
     return problems.length === 0 ? 0 : 1
   }
   await printLine(`${topic}/${partition}: ${chosen} done; the log has ${span(firstOffset, nextOffset)}`)
-  for (const path of kept) await printLine(`  kept: ${withShownPaths(path)}`)
+  for (const path of kept) await printLine(`  kept: ${shownPath(path)}`)
   if (problems.length === 0) await printLine(colors.green('no problem'), ' is left')
   else await printLine(colors.red(counted(problems.length, 'problem')), ' left: run this again without --yes to see')
   return problems.length === 0 ? 0 : 1

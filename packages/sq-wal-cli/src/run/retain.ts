@@ -18,7 +18,7 @@ export interface RetainOptions extends DataDirOption {
   readonly json?: boolean
 }
 
-/** The segment that holds back others, or is held by a timestamp in the future. */
+/** The segment that holds back others, or stays where somebody may not expect it. */
 interface Held {
   readonly segment: SegmentInfo
   readonly reason: RetentionVerdict['keptBecause']
@@ -33,12 +33,12 @@ export async function retain(log: LogName, options: RetainOptions): Promise<void
   const policy = await policyOf(log, options)
   const nowMs = new SystemClock().now()
   const verdicts = await explainRetention(fs, config, topic, partition, { policy, nowMs })
+  const held = await heldBack(fs, verdicts, policy)
   let segments: readonly SegmentInfo[] = verdicts.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
   if (yes && segments.length > 0) {
     await using writer = await WalWriter.open(fs, config, topic, partition)
     segments = await writer.deleteSegments(policy)
   }
-  const held = heldBack(verdicts)
   if (json) {
     await writeJson({ done: yes, segments, held })
     return
@@ -73,22 +73,39 @@ function timesOf(segments: readonly SegmentInfo[]): string {
 }
 
 /** Null where each segment that stays does so by itself, as the limits say. */
-function heldBack(verdicts: readonly RetentionVerdict[]): Held | null {
+async function heldBack(
+  fs: NodeFileSystem,
+  verdicts: readonly RetentionVerdict[],
+  policy: RetentionPolicy,
+): Promise<Held | null> {
   const first = verdicts.find(({ keptBecause }) => keptBecause !== null)
   if (first === undefined) return null
   const { segment, keptBecause: reason } = first
   const laterSegments = verdicts.filter(({ keptBecause }) => keptBecause === 'older-kept').length
-  return laterSegments > 0 || reason === 'future-timestamp' ? { segment, reason, laterSegments } : null
+  const isStrange = reason === 'future-timestamp' || (reason === 'active' && (await isBeyondLimits(fs, segment, policy)))
+  return laterSegments > 0 || isStrange ? { segment, reason, laterSegments } : null
+}
+
+/** Whether a limit of bytes or offsets would take a segment, if it were not active and all older ones were gone. */
+async function isBeyondLimits(
+  fs: NodeFileSystem,
+  { path, baseOffset, nextOffset }: SegmentInfo,
+  { maxTotalBytes = Infinity, belowOffset = 0n }: RetentionPolicy,
+): Promise<boolean> {
+  if (nextOffset === baseOffset) return false
+  return nextOffset <= belowOffset || (await fs.stat(path)).sizeBytes > maxTotalBytes
 }
 
 function describeHeld({ segment, reason, laterSegments }: Held, nowMs: number): string {
   const { path, state, baseOffset, nextOffset, maxTimestampMs } = segment
+  if (reason === 'active') return `${basename(path)} is kept: it is still written to, and only --age ends it`
   const isAhead = reason === 'future-timestamp' && maxTimestampMs !== null
   const ahead = isAhead ? `, ${formatDuration(maxTimestampMs - nowMs)} ahead of the clock` : ''
   const what = `${basename(path)} is kept: it has offsets ${baseOffset}-${nextOffset - 1n}`
   const time = `its largest timestamp is ${formatTime(maxTimestampMs)}${ahead}`
   const held = laterSegments > 0 ? `; it holds back ${counted(laterSegments, 'later segment')} that the limits let go` : ''
-  const advice = state === 'active' ? '' : `; --before ${nextOffset} lets it go`
+  const wait = state === 'active' ? ' it is still written to: once a later segment is begun,' : ''
+  const advice = `;${wait} --before ${nextOffset} lets it go`
   return `${what}, and ${time}${held}${advice}`
 }
 

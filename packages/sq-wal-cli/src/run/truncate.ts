@@ -26,15 +26,18 @@ export async function truncate(log: LogName, { from, yes = false, json = false }
     const path = `${topic}/${partition}`
     throw new OffsetOutOfRangeError({ path, offset, firstOffset, nextOffset: previousNextOffset })
   }
+  // What is told of the dropped records is found while they are there.
+  const notice =
+    'timestampMs' in from
+      ? await describeEarlierBehind(reader, log, { option: '--from', timestampMs: from.timestampMs, offset })
+      : null
   if (yes) {
     await using writer = await WalWriter.open(fs, config, topic, partition)
     // What is there now: somebody may have appended since it was listed.
     previousNextOffset = writer.nextOffset
     await writer.truncate(offset)
-  } else if ('timestampMs' in from) {
-    const notice = await describeEarlierBehind(reader, log, { option: '--from', timestampMs: from.timestampMs, offset })
-    if (notice !== null) printNotice(notice)
   }
+  if (notice !== null) printNotice(notice)
   const records = Number(previousNextOffset - offset)
   if (json) await writeJson({ done: yes, records, previousNextOffset, nextOffset: offset })
   else if (records === 0) await printLine('there is nothing to drop: the log ends there')

@@ -1,12 +1,13 @@
 /** Checks one log or all, and writes what was found. */
 import { basename, join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
-import { listPartitions, verify } from '@sq/storage'
+import { verify } from '@sq/storage'
 import type { LogNote, LogProblem, LogReport } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { colors, counted, formatBytes, printLine, printLines, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
+import { listLogs } from './list-logs.ts'
 import { failureOf, tellFailure } from './log-failure.ts'
 import type { LogFailure } from './log-failure.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
@@ -27,7 +28,7 @@ export async function verifyLog(log: LogName, { json = false }: VerifyOptions): 
 
 /** Resolves with the exit status. */
 export async function verifyAll(dataDir: string, { json = false }: VerifyOptions): Promise<number> {
-  const logs = await listPartitions(new NodeFileSystem(), { dataDir })
+  const logs = await listLogs(dataDir)
   const found: (LogReport | LogFailure)[] = []
   for (const listed of logs) {
     try {
@@ -86,15 +87,23 @@ export async function writeProblems(problems: readonly LogProblem[]): Promise<vo
       { title: 'PROBLEM', align: 'right' },
       ...['KIND', 'FILE', 'BYTES', 'OFFSETS', 'REASON'].map((title) => ({ title })),
     ],
-    problems.map(({ kind, path, from, to, firstOffset, lastOffset, reason }, index) => [
+    problems.map((problem, index) => [
       String(index + 1),
-      colors.red(kind),
-      basename(path),
-      `${from}-${to}`,
-      describeOffsets(firstOffset, lastOffset),
-      reason,
+      colors.red(problem.kind),
+      basename(problem.path),
+      `${problem.from}-${problem.to}`,
+      describeOffsets(problem.firstOffset, problem.lastOffset),
+      describeReason(problem),
     ]),
   )
+}
+
+/** What the system says of something that is no file has its path in it, which the row has already. */
+function describeReason({ kind, path, reason }: LogProblem): string {
+  if (kind !== 'not-a-file') return reason
+  if (reason.includes(': EISDIR: ')) return 'it is a directory, not a regular file'
+  const [, what] = /\bis ([^,]+, not a regular file)/.exec(reason.replaceAll(path, '')) ?? []
+  return what === undefined ? reason : `it is ${what}`
 }
 
 function describeOffsets(firstOffset: bigint, lastOffset: bigint | null): string {

@@ -1,0 +1,17 @@
+/** The help of every command, as a terminal shows it. */
+import { tmpdir } from 'node:os'
+import { expect, it, vi } from 'vitest'
+import { run } from './testing/command.ts'
+
+// A machine that is busy with other things starts processes slowly.
+vi.setConfig({ testTimeout: 60_000 })
+
+const COMMANDS = ['ls', 'segments', 'cat', 'tail', 'dump', 'append', 'verify', 'repair', 'retain', 'truncate', 'bench', 'demo']
+
+it.each([[], ...COMMANDS.map((name) => [name])].map((args) => [...args, '--help'].join(' ')))(
+  'no line of %s has more than 120 columns',
+  async (line) => {
+    const { status, stdout } = await run(line.split(' '), { place: tmpdir() })
+    expect([status, stdout.split('\n').filter((each) => each.length > 120)]).toEqual([0, []])
+  },
+)
