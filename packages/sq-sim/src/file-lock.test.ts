@@ -41,6 +41,15 @@ describe('takeLock', () => {
     expect(attempt).not.toThrow('unlocked')
   })
 
+  it.runIf(process.platform === 'linux')('says what it means that there are none: ENOLCK', () => {
+    const says = 'the lock table is full, or this file system has no locks, as NFS without its lock service'
+    expect(() =>
+      takeLock(() => {
+        throw refusal('Unknown system error -37')
+      }, on),
+    ).toThrow(`ENOLCK: no locks available: ${says}, fcntl '/data/lock'`)
+  })
+
   it('tries again when interrupted, and not for ever', () => {
     const interrupted = vi.fn((): boolean => {
       throw refusal('EINTR')

@@ -5,7 +5,7 @@ import { noLockError } from './lock-binding.ts'
 import type { TryLock } from './lock-binding.ts'
 import { makeFile } from './new-file.ts'
 import { openRegular } from './regular-file.ts'
-import { codeOf, lockedError, named, systemError } from './system-error.ts'
+import { codeOf, isError, lockedError, named, systemError } from './system-error.ts'
 
 /** Who may open the file may lock it, if only for reading, and so keep its owner out. */
 const PRIVATE = 0o600
@@ -16,14 +16,19 @@ const MAX_ATTEMPTS = 16
 /** How a file system says that it has no locks. Every other failure is no reason to go on without. */
 const NOT_SUPPORTED: ReadonlySet<string | undefined> = new Set(['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'])
 
-/** Opens the lock file, or makes it. Where it is this process's own and open to others, it is closed to them. */
+/**
+ * Opens the lock file, or makes it. Where it is this process's own and open to others, it is closed to them, unless the
+ * file has other names: those may be somebody else's.
+ */
 export async function openLockFile(path: string): Promise<number> {
   for (let attempts = 1; ; attempts++) {
     try {
       const { descriptor, stat } = await openRegular(path, fs.constants.O_RDWR)
-      if (stat.uid === process.geteuid?.() && (stat.mode & 0o077) !== 0) await makePrivate(descriptor, path)
+      const isOpenToOthers = stat.uid === process.geteuid?.() && (stat.mode & 0o077) !== 0
+      if (isOpenToOthers && stat.nlink === 1) await makePrivate(descriptor, path)
       return descriptor
     } catch (error) {
+      if (codeOf(error) === 'EACCES') await nameOwner(error, path)
       if (codeOf(error) !== 'ENOENT') throw error
     }
     try {
@@ -40,6 +45,13 @@ async function makePrivate(descriptor: number, path: string): Promise<void> {
   } catch {
     // A file system without modes, or one that may not be changed: the lock holds as well.
   }
+}
+
+/** Adds whose the lock file is to the system's refusal to open it, where it is somebody else's. */
+async function nameOwner(refusal: unknown, path: string): Promise<void> {
+  const stat = await fs.promises.lstat(path).catch(() => null)
+  if (stat === null || stat.uid === process.geteuid?.() || !isError(refusal)) return
+  refusal.message += `: the lock file belongs to uid ${stat.uid}, and a log is written by one user, or by root`
 }
 
 /** Throws `ELOCKED` where another has the lock, `ENOLOCK` where the file system has no locks, what it says otherwise. */

@@ -92,7 +92,8 @@ export interface FileSystem {
    * every other taker, in this process and in others, until `release` or the death of the process. It never waits.
    * The path may lead to another file by the time that this resolves: `FileLock.identity` tells which one is locked.
    *
-   * Only the owner of the file may open it, for who may open a file may lock it.
+   * Only the owner of the file may open it, for who may open a file may lock it: another user gets `EACCES`, and the
+   * message names the owner.
    *
    * Rejects with `ELOCKED` if another holds it, and with `ENOLOCK` where locks are not to be had; the message then
    * says why and how to go on. Rejects with `ELOOP`, `EISDIR` or `EFTYPE` for what is no regular file, as `open` does,

@@ -69,13 +69,19 @@ export async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-/** Gives what was just made to the owner and group of `model`, durably. Returns whether it is theirs. */
+/**
+ * Gives what was just made to the owner and group of `model`, durably. Where that is not allowed, gives it to the group
+ * alone, as a member of the group may. Returns whether owner and group are theirs.
+ */
 async function give(descriptor: number, path: string, { uid, gid }: fs.Stats): Promise<boolean> {
   const made = await descriptorStat(descriptor, path)
   if (made.uid === uid && made.gid === gid) return true
-  if (!(await allowed(settleVoid(path, (done) => fs.fchown(descriptor, uid, gid, done))))) return false
-  await fsyncDescriptor(descriptor, path)
-  return true
+  const giveTo = (owner: number): Promise<boolean> =>
+    allowed(settleVoid(path, (done) => fs.fchown(descriptor, owner, gid, done)))
+  const isTheirs = await giveTo(uid)
+  const isOfGroup = isTheirs || (made.uid !== uid && made.gid !== gid && (await giveTo(made.uid)))
+  if (isOfGroup) await fsyncDescriptor(descriptor, path)
+  return isTheirs
 }
 
 async function setMode(descriptor: number, path: string, mode: number): Promise<void> {

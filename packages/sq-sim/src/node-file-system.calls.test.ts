@@ -239,7 +239,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
   })
 
   it('names an error as the system does where Node has no name for it', async () => {
-    const quota = { code: 'EDQUOT', message: expect.stringMatching(/^EDQUOT: EDQUOT, /) }
+    const quota = { code: 'EDQUOT', message: expect.stringMatching(/^EDQUOT: disk quota exceeded, /) }
     vi.mocked(fs.writev).mockImplementationOnce((_fd, buffers, _at, done) => done?.(unnamed('write'), 0, [...buffers]))
     const file = await nodeFs.open(`${directory}/file`, 'create')
     await expect(file.writeDurable([Buffer.from('one')], 0)).rejects.toMatchObject(quota)

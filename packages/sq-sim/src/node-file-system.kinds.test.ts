@@ -34,8 +34,20 @@ interface Kind {
 }
 
 const kinds: readonly Kind[] = [
-  { name: 'a FIFO', make: (path) => execFileSync('mkfifo', [path], { env: {} }), code: 'EFTYPE', says: 'is a FIFO', kind: 'other' },
-  { name: 'a socket', make: makeSocket, code: 'EFTYPE', says: 'is a socket', kind: 'other' },
+  {
+    name: 'a FIFO',
+    make: (path) => execFileSync('mkfifo', [path], { env: {} }),
+    code: 'EFTYPE',
+    says: 'EFTYPE: it is a FIFO, not a regular file',
+    kind: 'other',
+  },
+  {
+    name: 'a socket',
+    make: makeSocket,
+    code: 'EFTYPE',
+    says: 'EFTYPE: it is a socket, not a regular file',
+    kind: 'other',
+  },
   {
     name: 'a link to a file',
     make(path) {
@@ -43,31 +55,37 @@ const kinds: readonly Kind[] = [
       nodeFs.symlinkSync(`${path}.target`, path)
     },
     code: 'ELOOP',
-    says: 'is a symbolic link, not a regular file',
+    says: 'ELOOP: it is a symbolic link, not a regular file',
     kind: 'link',
   },
   {
     name: 'a link to nothing',
     make: (path) => nodeFs.symlinkSync(`${path}.target`, path),
     code: 'ELOOP',
-    says: 'is a symbolic link',
+    says: 'ELOOP: it is a symbolic link, not a regular file',
     kind: 'link',
   },
   {
     name: 'a link to itself',
     make: (path) => nodeFs.symlinkSync(path, path),
     code: 'ELOOP',
-    says: 'is a symbolic link',
+    says: 'ELOOP: it is a symbolic link, not a regular file',
     kind: 'link',
   },
   {
     name: 'a link to a device',
     make: (path) => nodeFs.symlinkSync('/dev/zero', path),
     code: 'ELOOP',
-    says: 'is a symbolic link',
+    says: 'ELOOP: it is a symbolic link, not a regular file',
     kind: 'link',
   },
-  { name: 'a directory', make: (path) => nodeFs.mkdirSync(path), code: 'EISDIR', says: 'directory', kind: 'directory' },
+  {
+    name: 'a directory',
+    make: (path) => nodeFs.mkdirSync(path),
+    code: 'EISDIR',
+    says: 'EISDIR: it is a directory, not a regular file',
+    kind: 'directory',
+  },
 ]
 
 const opened = [
@@ -105,7 +123,7 @@ describe.runIf(process.platform === 'linux').each(kinds)('$name', ({ make, code,
 
 describe.runIf(process.platform === 'linux')('a device', () => {
   it.each(opened.slice(0, 2))('is refused by %s', async (_, open) => {
-    const refusal = { code: 'EFTYPE', message: expect.stringContaining('is a device, not a regular file') }
+    const refusal = { code: 'EFTYPE', message: expect.stringContaining('EFTYPE: it is a device, not a regular file') }
     await expect(open('/dev/zero')).rejects.toMatchObject(refusal)
   })
 })

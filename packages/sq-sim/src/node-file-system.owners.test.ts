@@ -1,4 +1,5 @@
 /** To whom what `NodeFileSystem` makes belongs, and who may open it. */
+import { execFileSync } from 'node:child_process'
 import * as nodeFs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -106,5 +107,79 @@ describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of som
     nodeFs.chmodSync(path, 0o664)
     await (await fs.lock(path)).release()
     expect([ownerOf(path), modeOf(path)]).toEqual(['1:2', '664'])
+  })
+
+  it('leaves the mode of a lock as it is where the file has another name', async () => {
+    const path = join(directory, 'lock')
+    const other = join(directory, 'other')
+    nodeFs.writeFileSync(other, '')
+    nodeFs.chmodSync(other, 0o664)
+    nodeFs.linkSync(other, path)
+    await (await fs.lock(path)).release()
+    expect(modeOf(other)).toBe('664')
+    nodeFs.unlinkSync(other)
+    await (await fs.lock(path)).release()
+    expect(modeOf(path)).toBe('600')
+  })
+})
+
+/** Returns what a program prints that runs as a user, in the user's group and `groups`; it has `fs` and `directory`. */
+function runAs(user: number, groups: readonly number[], body: string): string {
+  const program = `
+    import { NodeFileSystem } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))}
+    // The user may not be able to read where the binding for locks is.
+    const fs = new NodeFileSystem({ unlocked: true })
+    const directory = process.argv[1]
+    process.umask(0o007)
+    process.setgroups(${JSON.stringify(groups)})
+    process.setgid(${user})
+    process.setuid(${user})
+    ${body}`
+  const args = ['--input-type=module', '-e', program, directory]
+  return execFileSync(process.execPath, args, { env: {}, encoding: 'utf8' }).trim()
+}
+
+describe.runIf(process.geteuid?.() === 0)('what a user makes in a directory of root', () => {
+  const GROUP = 1234
+
+  it.each([
+    ['a group that the user is in', [GROUP], GROUP],
+    ['a group that the user is not in', [], NOBODY],
+  ] as const)('is the user\'s, and in %s', (_, groups, group) => {
+    const made = join(directory, 'made')
+    nodeFs.chmodSync(directory, 0o755)
+    nodeFs.mkdirSync(made)
+    nodeFs.chownSync(made, 0, GROUP)
+    nodeFs.chmodSync(made, groups.length > 0 ? 0o770 : 0o777)
+    const source = join(directory, 'source')
+    nodeFs.writeFileSync(source, '')
+    nodeFs.chownSync(source, 0, GROUP)
+    nodeFs.chmodSync(source, 0o666)
+    runAs(NOBODY, groups, `
+      const made = directory + '/made'
+      await (await fs.open(made + '/file', 'create')).close()
+      await (await fs.open(made + '/copy', 'create', { like: directory + '/source' })).close()
+      await fs.mkdir(made + '/sub/below')
+      await (await fs.lock(made + '/lock')).release()`)
+    const names = ['file', 'copy', 'sub', 'sub/below', 'lock']
+    expect(names.map((name) => `${name} ${ownerOf(join(made, name))}`)).toEqual(
+      names.map((name) => `${name} ${NOBODY}:${group}`),
+    )
+    // It did not become the owner's, and so the mode is not the owner's either.
+    expect(modeOf(join(made, 'copy'))).toBe('660')
+  })
+
+  it.each([
+    [0, ": the lock file belongs to uid 0, and a log is written by one user, or by root"],
+    [NOBODY, ''],
+  ])('is no lock where the file is closed to the user; of uid %i it says so', (owner, reason) => {
+    const path = join(directory, 'lock')
+    nodeFs.writeFileSync(path, '')
+    nodeFs.chownSync(path, owner, 0)
+    nodeFs.chmodSync(path, owner === 0 ? 0o600 : 0o000)
+    nodeFs.chmodSync(directory, 0o755)
+    const said = runAs(NOBODY, [], `
+      await fs.lock(directory + '/lock').catch((error) => console.log(error.message, error.code))`)
+    expect(said).toBe(`EACCES: permission denied, open '${path}'${reason} EACCES`)
   })
 })

@@ -7,8 +7,11 @@ import { codeOf, systemError } from './system-error.ts'
 const optional: Readonly<Partial<typeof fs.constants>> = fs.constants
 const ONLY_REGULAR = (optional.O_NOFOLLOW ?? 0) | (optional.O_NONBLOCK ?? 0)
 
-/** How the system refuses to open a link (ELOOP; EMLINK on FreeBSD), and a socket or a device that has no driver. */
-const REFUSALS: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EMLINK', 'ENXIO', 'ENODEV'])
+/**
+ * How the system refuses to open a link (ELOOP; EMLINK on FreeBSD), a directory for writing, and a socket or a device
+ * that has no driver.
+ */
+const REFUSALS: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EMLINK', 'EISDIR', 'ENXIO', 'ENODEV'])
 
 /**
  * Opens a file that exists. Rejects with `ELOOP` for a symbolic link, with `EISDIR` for a directory, and with `EFTYPE`
@@ -34,14 +37,14 @@ export async function openRegular(path: string, flags: number): Promise<{ descri
 /** Why this is not opened; null for a regular file. */
 function refusalOf(stat: fs.Stats, path: string): Error | null {
   if (stat.isFile()) return null
-  if (stat.isDirectory()) return systemError('EISDIR', { syscall: 'open', path })
-  const code = stat.isSymbolicLink() ? 'ELOOP' : 'EFTYPE'
-  return systemError(code, { syscall: 'open', path }, `is ${kindOf(stat)}, not a regular file`)
+  const [code, kind] = kindOf(stat)
+  return systemError(code, { syscall: 'open', path }, `it is ${kind}, not a regular file`)
 }
 
-function kindOf(stat: fs.Stats): string {
-  if (stat.isSymbolicLink()) return 'a symbolic link'
-  if (stat.isFIFO()) return 'a FIFO'
-  if (stat.isSocket()) return 'a socket'
-  return stat.isCharacterDevice() || stat.isBlockDevice() ? 'a device' : 'something strange'
+function kindOf(stat: fs.Stats): [code: string, kind: string] {
+  if (stat.isSymbolicLink()) return ['ELOOP', 'a symbolic link']
+  if (stat.isDirectory()) return ['EISDIR', 'a directory']
+  if (stat.isFIFO()) return ['EFTYPE', 'a FIFO']
+  if (stat.isSocket()) return ['EFTYPE', 'a socket']
+  return ['EFTYPE', stat.isCharacterDevice() || stat.isBlockDevice() ? 'a device' : 'something strange']
 }

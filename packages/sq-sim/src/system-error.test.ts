@@ -1,7 +1,7 @@
 /** Errors are judged by what they have: where a test runner gives code a realm of its own, Node's are from another. */
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { codeOf, isDenied, isError, messageOf, named } from './system-error.ts'
+import { codeOf, isDenied, isError, messageOf, named, systemError } from './system-error.ts'
 
 /** An error as Node makes it, for code that runs in another realm. */
 function foreign(message: string, fields: object): unknown {
@@ -27,6 +27,39 @@ describe('an error of another realm', () => {
 test.each([null, undefined, 'ENOENT', 7, {}, { code: 'ENOENT' }, { message: 7 }, () => {}])('%o is no error', (value) => {
   expect(isError(value)).toBe(false)
   expect(codeOf(value)).toBeUndefined()
+})
+
+describe.runIf(process.platform === 'linux')('what Node has no text for', () => {
+  const texts = [
+    [37, 'ENOLCK', 'no locks available: the lock table is full, or this file system has no locks'],
+    [74, 'EBADMSG', 'bad message: the file system found damage'],
+    [116, 'ESTALE', 'stale file handle: the file is gone from its server'],
+    [117, 'EUCLEAN', 'structure needs cleaning: the file system is damaged'],
+    [122, 'EDQUOT', 'disk quota exceeded'],
+  ] as const
+
+  test.each(texts)('%i is named and explained: %s', (number, code, text) => {
+    const raw = `Unknown system error -${number}`
+    const error = named(Object.assign(new Error(`${raw}: ${raw}, fsync '/x'`), { code: raw, errno: -number }))
+    expect(error.code).toBe(code)
+    expect(error.message).toContain(`${code}: ${text}`)
+    expect(error.message).toMatch(/, fsync '\/x'$/)
+    const made = systemError(code, { syscall: 'fsync', path: '/x' })
+    expect(made).toMatchObject({ code, errno: -number, message: error.message })
+  })
+
+  test('and no explanation here either, is told without repeating the code', () => {
+    const raw = 'Unknown system error -33'
+    expect(named(Object.assign(new Error(`${raw}: ${raw}, read`), { code: raw })).message).toBe('EDOM: read')
+    expect(systemError('EDOM', { syscall: 'read' }).message).toBe('EDOM: read')
+    expect(systemError('ENEVERSEEN', { syscall: 'read', path: '/x' }).message).toBe("ENEVERSEEN: read '/x'")
+  })
+
+  test('and no name, stays what it is, told once', () => {
+    const raw = 'Unknown system error -9999'
+    const error = Object.assign(new Error(`${raw}: ${raw}, read`), { code: raw })
+    expect(named(error)).toMatchObject({ code: raw, message: `${raw}: read` })
+  })
 })
 
 describe("where Node's permission model", () => {

@@ -14,18 +14,33 @@ interface SystemErrorFields extends Failure {
   readonly errno?: number
 }
 
-const known = new Map<string, { readonly errno: number; readonly text: string }>()
+/** What file systems say that Node has no text for. */
+const TEXTS: Readonly<Record<string, string>> = {
+  EBADMSG: 'bad message: the file system found damage',
+  EDQUOT: 'disk quota exceeded',
+  ENOLCK:
+    'no locks available: the lock table is full, or this file system has no locks, as NFS without its lock service',
+  ESTALE: 'stale file handle: the file is gone from its server',
+  EUCLEAN: 'structure needs cleaning: the file system is damaged',
+}
+
+/** The system's numbers, of which Node names all but the last. */
+const numbers = Object.entries({ ...constants.errno, ...(process.platform === 'linux' && { EUCLEAN: 117 }) })
+
+const known = new Map<string, { readonly errno: number; readonly text?: string }>()
 for (const [errno, [code, text]] of getSystemErrorMap()) known.set(code, { errno, text })
+for (const [code, number] of numbers) if (!known.has(code)) known.set(code, { errno: -number })
 
 /**
  * `EIO: i/o error, fsync '/x'`, with `code`, `errno`, `syscall`, `path` and `dest` as Node sets them. `explanation`
  * stands in for the system's text.
  */
 export function systemError(code: string, failure: Failure, explanation?: string): Error {
-  const { errno, text = code } = known.get(code) ?? {}
+  const { errno, text = TEXTS[code] } = known.get(code) ?? {}
+  const says = explanation ?? text
   const path = failure.path === undefined ? '' : ` '${failure.path}'`
   const dest = failure.dest === undefined ? '' : ` -> '${failure.dest}'`
-  const error = new Error(`${code}: ${explanation ?? text}, ${failure.syscall}${path}${dest}`)
+  const error = new Error(`${code}: ${says === undefined ? '' : `${says}, `}${failure.syscall}${path}${dest}`)
   const fields: SystemErrorFields = { ...failure, code, ...(errno !== undefined && { errno }) }
   return Object.assign(error, fields)
 }
@@ -35,24 +50,27 @@ export function lockedError(path: string): Error {
   return Object.assign(new Error(`ELOCKED: another holds the lock '${path}'`), { code: 'ELOCKED', path })
 }
 
-const systemNames = new Map<unknown, string>(Object.entries(constants.errno).map(([name, errno]) => [-errno, name]))
+const systemNames = new Map<unknown, string>(numbers.map(([name, errno]) => [-errno, name]))
 
 const NO_FSYNC =
   "Node's permission model lets no program make anything durable: a log can be read there, with --allow-fs-read for " +
   'its directory, but not be written'
 
 /**
- * The same error, by the system's name for it where Node knows none, as of EDQUOT (`Unknown system error -122`), and
- * with what to do where Node itself refuses the call.
+ * The same error, by the system's name and text for it where Node knows none, as of EDQUOT (`Unknown system error
+ * -122`), and with what to do where Node itself refuses the call.
  */
 export function named<E>(error: E): E {
   if (!isError(error)) return error
   if (isDenied(error) && error.message.includes('sync API is disabled')) error.message += ` ${NO_FSYNC}`
   const code = codeOf(error)
   const number = /^Unknown system error (-\d+)$/.exec(code ?? '')?.[1]
-  const name = systemNames.get(Number(number))
-  if (code === undefined || name === undefined) return error
-  error.message = error.message.replaceAll(code, name)
+  if (code === undefined || number === undefined) return error
+  const name = systemNames.get(Number(number)) ?? code
+  const text = TEXTS[name]
+  // Node gives such a code as its own text.
+  const message = error.message.replace(`${code}: ${code}, `, `${code}: ${text === undefined ? '' : `${text}, `}`)
+  error.message = message.replaceAll(code, name)
   return Object.assign(error, { code: name })
 }
 

@@ -92,14 +92,14 @@ it.runIf(process.platform === 'linux')('a segment that is a FIFO makes no comman
   rmSync(path, { force: true })
   execFileSync('mkfifo', [path], { env: {} })
   const listed = await run(['ls', 'data'], { place })
-  expect([listed.status, listed.stderr]).toEqual([1, expect.stringMatching(/^sq-wal: audit\/7: .*is a FIFO, not a regular/)])
+  expect([listed.status, listed.stderr]).toEqual([1, expect.stringMatching(/^sq-wal: audit\/7: .*it is a FIFO, not a regular/)])
   expect(listed.stdout).toContain('orders/0')
   const verified = await run(['verify', '--all', '-d', 'data'], { place })
   expect([verified.status, verified.stderr]).toEqual([1, ''])
   expect(verified.stdout).toMatch(/audit\/7: 1 problem;[^]*not-a-file[^]*orders\/0: no problem/)
   for (const args of [['cat', 'data/audit/7'], ['dump', path], ['segments', 'data/audit/7']]) {
     const { status, stderr } = await run(args, { place })
-    expect([args[0], status, stderr]).toEqual([args[0], 1, expect.stringContaining('is a FIFO, not a regular file')])
+    expect([args[0], status, stderr]).toEqual([args[0], 1, expect.stringContaining('it is a FIFO, not a regular file')])
   }
 })
 

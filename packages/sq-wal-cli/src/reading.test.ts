@@ -102,7 +102,7 @@ describe('one line says what is wrong', () => {
     [['cat', 'data/orders/0', '--format', 'xml'], 2, /Allowed choices are text, json, raw, hex\.$/],
     [['cat', 'data/orders/0', '--from', '9999999999999999'], 2, /It is an offset, such as 1200; or a time/],
     [['ls', ''], 2, 'the data directory must have a name'],
-    [['dump', 'data'], 1, "cannot open data: EISDIR: illegal operation on a directory, open 'data'"],
+    [['dump', 'data'], 1, "cannot open data: EISDIR: it is a directory, not a regular file, open 'data'"],
     ...['2026-02-30', '2026-11-22T25:00', '2026-11-22T20:57+25:00'].map((written): [string[], number, RegExp] => [
       ['cat', 'data/orders/0', '--from', written],
       2,

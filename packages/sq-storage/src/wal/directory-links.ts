@@ -26,7 +26,7 @@ export async function refuseLinks(fs: FileSystem, directory: string): Promise<vo
 /** What is told of a link where a directory of the log should be; its cause has the code `ELOOP`. */
 export function linkError(path: string): WalIoError {
   const text =
-    'is a symbolic link, and none is followed inside the data directory; ' +
+    'it is a symbolic link, and none is followed inside the data directory; ' +
     'move what it leads to here, or make the data directory itself the link'
   return new WalIoError('use', path, Object.assign(new Error(`ELOOP: ${text}`), { code: 'ELOOP', path }))
 }

@@ -1126,6 +1126,12 @@ const FILE_SYSTEM: readonly Defect[] = [
     replace: 'return made.uid === uid && made.gid === gid',
   },
   {
+    name: 'where the owner may not be given, the group is not given either',
+    file: 'sq-sim/src/new-file.ts',
+    find: '(await giveTo(made.uid))',
+    replace: 'false',
+  },
+  {
     name: 'a topic or partition that is a link is followed',
     file: 'sq-storage/src/wal/directory-links.ts',
     find: `if (kind === 'link') throw linkError(path)`,
