@@ -84,7 +84,7 @@ describe('what it costs', () => {
   })
 
   test('importing the file system loads neither memfs nor the binding for locks', async () => {
-    expect(await developed.loaded('@sq/sim')).toEqual({ count: atMost(15), bytes: atMost(36_000) })
+    expect(await developed.loaded('@sq/sim')).toEqual({ count: atMost(15), bytes: atMost(38_000) })
   })
 
   test('importing the log loads nothing but it and the file system', async () => {
