@@ -149,6 +149,11 @@ describe('a frame that no writer of this version makes', () => {
     expect(measured.largestRead).toBeLessThanOrEqual(WINDOW + 40)
   })
 
+  it('of a length that could be, and with the right checksum, is read', async () => {
+    await log.makeSegments(new SegmentBytes().records('x'.repeat(65 * 1024 * 1024)).records('b'))
+    expect(await USES['read']?.()).toBe(2)
+  })
+
   it.each([2 ** 32, 5 * 2 ** 30, 8 * 2 ** 40])('nor one that would stand in a last segment of %d bytes', async (size) => {
     await log.makeSegments(good)
     measured.lengthen(log.path(0), size)

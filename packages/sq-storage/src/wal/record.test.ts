@@ -229,3 +229,7 @@ it('records that are skipped must be there, as must those behind them', () => {
     expect(new RecordDecoder(body.subarray(0, length), { baseOffset: 5, recordCount }).skip(recordCount)).toBe(false)
   }
 })
+
+it('gives none of a body that is not made of them', () => {
+  expect([...eachRecord(Buffer.alloc(8), { baseOffset: 0, recordCount: 1 })]).toEqual([])
+})

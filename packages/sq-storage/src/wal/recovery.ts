@@ -207,10 +207,10 @@ class UnprovenTail {
   }
 
   get buffers(): Buffer[] {
-    const buffers = this.#stretches.map(({ memory, start, end }) => Buffer.from(memory, start, end - start))
-    const first = buffers[0]
-    if (first !== undefined) buffers[0] = first.subarray(this.from - this.#from)
-    return buffers
+    return this.#stretches.map(({ memory, start, end }, nth) => {
+      const from = nth === 0 ? start + this.from - this.#from : start
+      return Buffer.from(memory, from, end - from)
+    })
   }
 
   #append({ buffer: memory, byteOffset: start, length }: Buffer): void {

@@ -128,6 +128,10 @@ describe('the active segment', () => {
   })
 })
 
+test('nothing of an empty log goes by age', async () => {
+  expect(await deleteAs({ maxAgeMs: 0 })).toEqual([])
+})
+
 describe('a quiet log', () => {
   it('that says nothing for more than a year goes on expiring once it is written again', async () => {
     await appendNow()

@@ -109,14 +109,18 @@ export class SegmentScanner {
     while (this.#stop === null && frames.length === 0) {
       const missing = this.#takeFrames(frames)
       if (missing === 0 || frames.length > 0) continue
-      if (missing > LARGE_FRAME_BYTES) await this.#checkLargeBody()
-      if (this.#stop === null) await this.#fill(missing)
+      const needed = typeof missing === 'number' ? missing : frameEnd(missing) - missing.position
+      if (typeof missing !== 'number' && needed > LARGE_FRAME_BYTES) await this.#checkLargeBody(missing)
+      if (this.#stop === null) await this.#fill(needed)
     }
     return frames
   }
 
-  /** Takes all whole frames of the chunk. Returns how many bytes from `#position` on the one after them needs. */
-  #takeFrames(frames: Frame[]): number {
+  /**
+   * Takes all whole frames of the chunk. Returns the verified header of the one after them, if it is not whole, or how
+   * many bytes from `#position` on that header needs; 0 where there is nothing to read.
+   */
+  #takeFrames(frames: Frame[]): FrameHeader | number {
     for (;;) {
       const left = this.#limit - this.#position
       if (left === 0) return this.#stopAt(null)
@@ -133,7 +137,7 @@ export class SegmentScanner {
       if (misplaced !== null) return this.#stopAt(misplaced)
       const length = frameEnd(header) - this.#position
       if (length > left) return this.#stopAt(`the frame takes ${length} bytes, ${left} are left`, header)
-      if (length > this.#chunk.length) return length
+      if (length > this.#chunk.length) return header
       const frame = wholeFrame(header, this.#chunk.subarray(0, length))
       if (typeof frame === 'string') return this.#stopAt(frame, header)
       frames.push(frame)
@@ -169,10 +173,8 @@ export class SegmentScanner {
   }
 
   /** Stops at a frame that is too long to be read only to find that it is damaged. */
-  async #checkLargeBody(): Promise<void> {
-    const header = decodeFrameHeader(this.#chunk, { at: 0, position: this.#position, salt: this.#salt })
-    if (header === null) return
-    const from = this.#position + FRAME_HEADER_BYTES
+  async #checkLargeBody(header: FrameHeader): Promise<void> {
+    const from = header.position + FRAME_HEADER_BYTES
     const wrong = wrongChecksum(header, await checksumOf(this.#handle, { from, to: from + header.bodyLength }))
     if (wrong !== null) this.#stopAt(wrong, header)
   }

@@ -74,7 +74,7 @@ export async function* describeSegments(
       const opened: OpenSegment = next ?? (await open(segment))
       next = null
       try {
-        if (segment.successor !== null) next = await open(segment.successor)
+        next = segment.successor === null ? null : await open(segment.successor)
         yield await (next === null ? describeLast(opened, durableBound) : describeEnded(opened, next.head))
       } finally {
         await giveUp(opened.handle)

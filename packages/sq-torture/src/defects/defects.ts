@@ -752,8 +752,8 @@ const CHECKSUMS: readonly Defect[] = [
   {
     name: 'a long body is held in memory before its checksum is compared',
     file: `${WAL}/scan.ts`,
-    find: 'if (missing > LARGE_FRAME_BYTES) await this.#checkLargeBody()',
-    replace: 'if (missing < 0) await this.#checkLargeBody()',
+    find: 'needed > LARGE_FRAME_BYTES) await',
+    replace: 'needed < 0) await',
   },
   {
     name: 'each commit that nothing proves is held on its own',
