@@ -1,6 +1,6 @@
 /** Logs with one thing wrong, or two: bytes changed in a good one, and what is to be said about them. */
 import type { ProblemKind } from '../index.ts'
-import { checksum, encodeFrameHeader, FrameType } from '../wal/frame.ts'
+import { checksum, encodeFrameHeader, FrameType } from '../wal/format/frame.ts'
 import { joined } from './hand-bytes.ts'
 import type { LogFixture } from './log-fixture.ts'
 import { SegmentBytes } from './segment-bytes.ts'

@@ -6,13 +6,13 @@ import {
   frameBytes,
   FrameType,
   nextOffsetAfter,
-} from '../wal/frame.ts'
-import type { FrameHeader, FramePlace } from '../wal/frame.ts'
+} from '../wal/format/frame.ts'
+import type { FrameHeader, FramePlace } from '../wal/format/frame.ts'
 import { encodeSegmentHead } from '../wal/open-frame.ts'
 import type { SegmentLink } from '../wal/open-frame.ts'
 import { checkRecords } from '../wal/checked-record.ts'
-import { RecordBuffer } from '../wal/record.ts'
-import { encodeSealBody, SummaryBuilder } from '../wal/seal.ts'
+import { RecordBuffer } from '../wal/format/record.ts'
+import { encodeSealBody, SummaryBuilder } from '../wal/format/seal.ts'
 import { TIMESTAMP_MS } from './log-fixture.ts'
 
 export class SegmentBytes {

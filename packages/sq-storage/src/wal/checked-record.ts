@@ -5,9 +5,9 @@
 import { isUint8Array } from 'node:util/types'
 import { show } from '../config.ts'
 import { BadPart } from './bad-record.ts'
-import { bytesIn, isDetached } from './given-bytes.ts'
-import { HEADER_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from './record.ts'
-import type { CheckedHeader, CheckedRecord, RecordHeader, RecordInput } from './record.ts'
+import { bytesIn, isDetached } from './format/given-bytes.ts'
+import { HEADER_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from './format/record.ts'
+import type { CheckedHeader, CheckedRecord, RecordHeader, RecordInput } from './format/record.ts'
 
 const NO_HEADERS: readonly CheckedHeader[] = []
 

@@ -3,11 +3,11 @@
  * them.
  */
 import { changedPart } from './checked-record.ts'
-import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
-import type { FrameHeader, FramePlace } from './frame.ts'
+import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './format/frame.ts'
+import type { FrameHeader, FramePlace } from './format/frame.ts'
 import { largeBuffers } from './large-buffers.ts'
-import { RecordBuffer } from './record.ts'
-import type { CheckedRecord } from './record.ts'
+import { RecordBuffer } from './format/record.ts'
+import type { CheckedRecord } from './format/record.ts'
 
 /** Up to this length a commit keeps its buffer for the next records; longer ones go from commit to commit. */
 const MAX_OWN_BUFFER_BYTES = 1024 * 1024

@@ -4,10 +4,10 @@
  */
 import type { FileHandle } from '@sq/sim'
 import { checksumOf } from './file-checksum.ts'
-import { checksum, encodeFrameHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameEnd, FrameType } from './frame.ts'
-import type { FrameHeader, FramePlace } from './frame.ts'
-import { encodeSealBody } from './seal.ts'
-import type { SegmentSummary } from './seal.ts'
+import { checksum, encodeFrameHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameEnd, FrameType } from './format/frame.ts'
+import type { FrameHeader, FramePlace } from './format/frame.ts'
+import { encodeSealBody } from './format/seal.ts'
+import type { SegmentSummary } from './format/seal.ts'
 
 /** Bytes that belong at a position of a segment, instead of those that are there. */
 export interface Restoration {

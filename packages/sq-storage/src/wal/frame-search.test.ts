@@ -3,7 +3,7 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
 import { FrameSearch, findProof } from './frame-search.ts'
-import { encodeFrameHeader, FrameType } from './frame.ts'
+import { encodeFrameHeader, FrameType } from './format/frame.ts'
 
 const PATH = '/segment'
 const CHUNK = 512 * 1024

@@ -6,8 +6,8 @@ import { joined } from '../testing/hand-bytes.ts'
 import { LogFixture } from '../testing/log-fixture.ts'
 import { MeasuredFiles } from '../testing/measured-files.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
-import { checksum, encodeFrameHeader, FrameType } from './frame.ts'
-import { encodeSealBody } from './seal.ts'
+import { checksum, encodeFrameHeader, FrameType } from './format/frame.ts'
+import { encodeSealBody } from './format/seal.ts'
 
 /** What a walk and two searches may read in one go. */
 const WINDOW = 512 * 1024

@@ -2,7 +2,7 @@
  * Buffers for large commits, kept for the next one: memory that is new to a process costs it about as much as what is
  * written there. All writers of a thread share them, so that those who have nothing to do hold none.
  */
-import { RecordBuffer } from './record.ts'
+import { RecordBuffer } from './format/record.ts'
 
 const MAX_KEPT_BYTES = 16 * 1024 * 1024
 

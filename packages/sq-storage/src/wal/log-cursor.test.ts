@@ -3,7 +3,7 @@ import { CorruptLogError, DivergedError, OffsetOutOfRangeError, UnsupportedForma
 import { flipped } from '../testing/hand-bytes.ts'
 import { LogFixture } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
-import { frameEnd } from './frame.ts'
+import { frameEnd } from './format/frame.ts'
 import { LogCursor } from './log-cursor.ts'
 import { locatePartition } from './partition.ts'
 import { SegmentIndexes } from './segment-index.ts'

@@ -1,7 +1,7 @@
 import { Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
 import { crc, flipped, joined, u16, u32, u64 } from '../testing/hand-bytes.ts'
-import { decodeFrameHeader } from './frame.ts'
+import { decodeFrameHeader } from './format/frame.ts'
 import { decodeOpenBody, encodeSegmentHead, MAX_HEAD_BYTES } from './open-frame.ts'
 import type { OpenBody } from './open-frame.ts'
 

@@ -25,9 +25,9 @@ import {
   frameEnd,
   FrameType,
   unknownInFrame,
-} from './frame.ts'
-import type { FrameHeader } from './frame.ts'
-import { readUint64, writeUint64 } from './integers.ts'
+} from './format/frame.ts'
+import type { FrameHeader } from './format/frame.ts'
+import { readUint64, writeUint64 } from './format/integers.ts'
 import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from './segment.ts'
 import type { SegmentHeader } from './segment.ts'
 

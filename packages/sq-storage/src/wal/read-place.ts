@@ -6,8 +6,8 @@
  * was durable may be gone, and another one stand in its place. So the last frame that was read is looked for whenever
  * its segment is entered again: its checksum stands for all frames before it.
  */
-import { frameEnd, FrameType, nextOffsetAfter } from './frame.ts'
-import type { FrameHeader, FramePlace } from './frame.ts'
+import { frameEnd, FrameType, nextOffsetAfter } from './format/frame.ts'
+import type { FrameHeader, FramePlace } from './format/frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import { ReadTrail } from './read-trail.ts'
 import type { ReadFrame } from './read-trail.ts'

@@ -5,7 +5,7 @@ import type { LogRecord, ReadOptions, RecordInput, WalWriter } from '../index.ts
 import { flipped } from '../testing/hand-bytes.ts'
 import { LogFixture } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
-import { recordBytes } from './record.ts'
+import { recordBytes } from './format/record.ts'
 
 let log: LogFixture
 

@@ -3,8 +3,8 @@ import { CorruptLogError, UnsupportedFormatError } from '../errors.ts'
 import { flipped, joined } from '../testing/hand-bytes.ts'
 import { append, LogFixture } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
-import { FrameType } from './frame.ts'
-import { encodeEnding } from './seal.ts'
+import { FrameType } from './format/frame.ts'
+import { encodeEnding } from './format/seal.ts'
 
 let log: LogFixture
 

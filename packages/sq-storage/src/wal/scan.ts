@@ -16,9 +16,9 @@ import {
   FrameType,
   nextOffsetAfter,
   unknownInFrame,
-} from './frame.ts'
+} from './format/frame.ts'
 import { checksumOf } from './file-checksum.ts'
-import type { Frame, FrameHeader, FramePlace } from './frame.ts'
+import type { Frame, FrameHeader, FramePlace } from './format/frame.ts'
 
 /**
  * Bytes read first: what lies between two entries of an index, and a commit of that size. Then at a time: enough to cost

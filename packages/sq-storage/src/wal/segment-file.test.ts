@@ -4,7 +4,7 @@ import { CorruptLogError, LogNotFoundError, UnsupportedFormatError, WalIoError }
 import { crc, flipped } from '../testing/hand-bytes.ts'
 import { LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
-import { FrameType } from './frame.ts'
+import { FrameType } from './format/frame.ts'
 import type { SegmentLink } from './open-frame.ts'
 import { locatePartition } from './partition.ts'
 import { io, openSegment, placeAfterHead, readHead, statDirectory, verifyLink } from './segment-file.ts'

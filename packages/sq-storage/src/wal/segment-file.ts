@@ -13,8 +13,8 @@ import {
   WalIoError,
 } from '../errors.ts'
 import { refuseLinks } from './directory-links.ts'
-import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from './frame.ts'
-import type { FrameHeader, FramePlace } from './frame.ts'
+import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from './format/frame.ts'
+import type { FrameHeader, FramePlace } from './format/frame.ts'
 import { decodeSegmentHead, MAX_HEAD_BYTES } from './open-frame.ts'
 import type { OpenBody, SegmentLink } from './open-frame.ts'
 import type { Partition } from './partition.ts'

@@ -2,11 +2,11 @@
  * Finds the place in a segment at which to begin reading, by its index: the one in its SEAL, or one that is gathered
  * here, from frames read once, as far as anybody asked. `log-cursor.ts` begins there.
  */
-import { FrameType } from './frame.ts'
-import type { FrameHeader, FramePlace } from './frame.ts'
+import { FrameType } from './format/frame.ts'
+import type { FrameHeader, FramePlace } from './format/frame.ts'
 import { SegmentScanner } from './scan.ts'
-import { SummaryBuilder } from './seal.ts'
-import type { IndexEntry, SegmentSummary } from './seal.ts'
+import { SummaryBuilder } from './format/seal.ts'
+import type { IndexEntry, SegmentSummary } from './format/seal.ts'
 import { frameHeaderAt, io, placeAfterHead, verifyLink } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 import type { ListedSegment } from './segment-listing.ts'

@@ -6,8 +6,8 @@ import type { SegmentPart } from '../index.ts'
 import { inAnotherProcess } from '../testing/another-process.ts'
 import { CrashImages } from '../testing/crash-images.ts'
 import { append, appendEach, bytes, LogFixture } from '../testing/log-fixture.ts'
-import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from './frame.ts'
-import { RECORD_OVERHEAD_BYTES } from './record.ts'
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from './format/frame.ts'
+import { RECORD_OVERHEAD_BYTES } from './format/record.ts'
 
 /** Values of so many bytes, each of its own letter. */
 function values(count: number, sizeBytes = 1500): string[] {

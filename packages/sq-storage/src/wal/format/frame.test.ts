@@ -1,6 +1,6 @@
 import { Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
-import { crc, flipped, joined, u16, u32, u64 } from '../testing/hand-bytes.ts'
+import { crc, flipped, joined, u16, u32, u64 } from '../../testing/hand-bytes.ts'
 import {
   checksum,
   decodeFrameHeader,

@@ -1,6 +1,6 @@
 /** A commit as it stands in the log: to be passed on whole, or to be taken apart into its records. */
 import { isUint8Array } from 'node:util/types'
-import { checkOffset, show } from '../config.ts'
+import { checkOffset, show } from '../../config.ts'
 import { checksum } from './frame.ts'
 import type { Frame } from './frame.ts'
 import { heldBytes } from './given-bytes.ts'

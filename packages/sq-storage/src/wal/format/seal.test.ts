@@ -1,6 +1,6 @@
 import { Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
-import { crc, joined, u32, u64 } from '../testing/hand-bytes.ts'
+import { crc, joined, u32, u64 } from '../../testing/hand-bytes.ts'
 import { decodeSealBody, encodeEnding, encodeSeal, encodeSealBody, SummaryBuilder } from './seal.ts'
 import type { SegmentSummary } from './seal.ts'
 
