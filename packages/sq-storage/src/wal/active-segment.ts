@@ -10,14 +10,14 @@ import { copyFrame } from './format/frame.ts'
 import type { FramePlace } from './format/frame.ts'
 import { encodeSegmentHead } from './open-frame.ts'
 import type { SegmentLink } from './open-frame.ts'
-import type { Partition } from './partition.ts'
+import type { Partition } from './segments/partition.ts'
 import { encodeEnding, SummaryBuilder } from './format/seal.ts'
 import type { WrittenFrame } from './recent-frames.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
-import { giveUp, io } from './segment-file.ts'
+import { giveUp, io } from './segments/segment-file.ts'
 import { SEGMENT_HEADER_BYTES, segmentName } from './segment.ts'
 import type { SegmentInfo } from './segments.ts'
-import { wallClockMs } from './wall-clock.ts'
+import { wallClockMs } from './segments/wall-clock.ts'
 
 /**
  * A file that grows costs the file system a commit of its own journal with each sync: as much again as a small write.

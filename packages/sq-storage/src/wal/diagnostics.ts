@@ -4,7 +4,7 @@
  */
 import { channel } from 'node:diagnostics_channel'
 import type { ClosedSegment } from './active-segment.ts'
-import type { Partition } from './partition.ts'
+import type { Partition } from './segments/partition.ts'
 import type { Recovery } from './recovery.ts'
 import type { SegmentInfo } from './segments.ts'
 

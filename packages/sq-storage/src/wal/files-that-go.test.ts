@@ -6,7 +6,7 @@ import type { ReadOptions, WalWriter } from '../index.ts'
 import { actingBeforeOpening } from '../testing/another-process.ts'
 import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 import { segmentName } from './segment.ts'
-import { MAX_ABSENCES, MAX_OVERTAKEN } from './segment-listing.ts'
+import { MAX_ABSENCES, MAX_OVERTAKEN } from './segments/segment-listing.ts'
 
 async function read(fs: FileSystem, log: LogFixture, options: ReadOptions): Promise<bigint[]> {
   const reader = await WalReader.open(fs, log.config, 'orders', 0)

@@ -11,7 +11,7 @@ import { DirectoryReplaced, LogAttachment } from './log-attachment.ts'
 import { partOf } from './format/records-frame.ts'
 import type { ReadRange } from './read-options.ts'
 import type { LocatedFrame } from './recent-frames.ts'
-import { MAX_OVERTAKEN } from './segment-listing.ts'
+import { MAX_OVERTAKEN } from './segments/segment-listing.ts'
 import type { SharedLog } from './shared-log.ts'
 import { offsetBefore } from './timestamp-search.ts'
 

@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path'
 import type { SegmentDirectory } from './segment-directory.ts'
-import { io } from './segment-file.ts'
-import type { ListedSegment } from './segment-listing.ts'
+import { io } from './segments/segment-file.ts'
+import type { ListedSegment } from './segments/segment-listing.ts'
 import { isKeptName, keptName } from './segment.ts'
 
 const CHUNK_BYTES = 256 * 1024

@@ -4,8 +4,8 @@
  * another directory by now is given another one.
  */
 import type { FileSystem } from '@sq/sim'
-import type { Partition } from './partition.ts'
-import { io, statDirectory } from './segment-file.ts'
+import type { Partition } from './segments/partition.ts'
+import { io, statDirectory } from './segments/segment-file.ts'
 import { sharedLog } from './shared-log.ts'
 import type { SharedLog } from './shared-log.ts'
 

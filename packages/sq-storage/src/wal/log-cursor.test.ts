@@ -5,7 +5,7 @@ import { LogFixture } from '../testing/log-fixture.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
 import { frameEnd } from './format/frame.ts'
 import { LogCursor } from './log-cursor.ts'
-import { locatePartition } from './partition.ts'
+import { locatePartition } from './segments/partition.ts'
 import { SegmentIndexes } from './segment-index.ts'
 import { SharedFiles } from './shared-files.ts'
 

@@ -1,5 +1,5 @@
 /** What the frames of a range hold, as a reader hands it out: whole commits, or their records. */
-import { notRecords } from './damage.ts'
+import { notRecords } from './segments/damage.ts'
 import type { Frame } from './format/frame.ts'
 import type { FrameStream } from './frame-stream.ts'
 import type { Pages } from './page-iterator.ts'

@@ -2,9 +2,9 @@
 import { dirname, join } from 'node:path'
 import type { FileLock, FileSystem } from '@sq/sim'
 import { LockedError, LockLostError, systemCode, WalIoError } from '../errors.ts'
-import type { Partition } from './partition.ts'
-import { refuseLinks } from './directory-links.ts'
-import { io } from './segment-file.ts'
+import type { Partition } from './segments/partition.ts'
+import { refuseLinks } from './segments/directory-links.ts'
+import { io } from './segments/segment-file.ts'
 import { LOCK_NAME } from './segment.ts'
 
 export class PartitionLock {

@@ -12,9 +12,9 @@ import type { SegmentLink } from './open-frame.ts'
 import { ReadTrail } from './read-trail.ts'
 import type { ReadFrame } from './read-trail.ts'
 import type { FrameOrigin, LocatedFrame } from './recent-frames.ts'
-import type { SegmentHead } from './segment-file.ts'
-import { segmentFrom } from './segment-listing.ts'
-import type { ListedSegment } from './segment-listing.ts'
+import type { SegmentHead } from './segments/segment-file.ts'
+import { segmentFrom } from './segments/segment-listing.ts'
+import type { ListedSegment } from './segments/segment-listing.ts'
 
 /** How far a segment was read: where to go on, and what to compare with what is found there. */
 interface Reached {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { LogNotFoundError, systemCode, WalIoError } from '../errors.ts'
 import type { PartitionLock } from './partition-lock.ts'
-import { io } from './segment-file.ts'
+import { io } from './segments/segment-file.ts'
 import { UNFINISHED_NAME } from './segment.ts'
 
 export class SegmentDirectory {

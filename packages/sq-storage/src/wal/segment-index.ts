@@ -4,13 +4,13 @@
  */
 import { FrameType } from './format/frame.ts'
 import type { FrameHeader, FramePlace } from './format/frame.ts'
-import { SegmentScanner } from './scan.ts'
+import { SegmentScanner } from './segments/scan.ts'
 import { SummaryBuilder } from './format/seal.ts'
 import type { IndexEntry, SegmentSummary } from './format/seal.ts'
-import { frameHeaderAt, io, placeAfterHead, verifyLink } from './segment-file.ts'
-import type { OpenSegment, SegmentHead } from './segment-file.ts'
-import type { ListedSegment } from './segment-listing.ts'
-import { readSummary, summarize } from './segment-summary.ts'
+import { frameHeaderAt, io, placeAfterHead, verifyLink } from './segments/segment-file.ts'
+import type { OpenSegment, SegmentHead } from './segments/segment-file.ts'
+import type { ListedSegment } from './segments/segment-listing.ts'
+import { readSummary, summarize } from './segments/summary.ts'
 
 /** How many segments' indexes are kept: of 64 MiB each, at some 60 KiB. */
 const MAX_KEPT = 64

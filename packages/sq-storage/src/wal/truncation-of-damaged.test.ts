@@ -8,7 +8,7 @@ import { MIXED_VALUES, mixedLog } from '../testing/mixed-log.ts'
 import { SegmentBytes } from '../testing/segment-bytes.ts'
 import { FrameType } from './format/frame.ts'
 import { PartitionLock } from './partition-lock.ts'
-import { locatePartition } from './partition.ts'
+import { locatePartition } from './segments/partition.ts'
 import { SegmentDirectory } from './segment-directory.ts'
 import { truncateLog } from './truncation.ts'
 

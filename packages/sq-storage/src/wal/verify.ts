@@ -10,13 +10,13 @@ import { sharedLog } from './shared-log.ts'
 import { describeLog } from './log-description.ts'
 import type { LogFindings } from './log-description.ts'
 import type { LogReport } from './log-report.ts'
-import { locatePartition } from './partition.ts'
-import type { Partition } from './partition.ts'
+import { locatePartition } from './segments/partition.ts'
+import type { Partition } from './segments/partition.ts'
 import { checkSegment } from './segment-check.ts'
 import type { SegmentFindings } from './segment-check.ts'
-import { statDirectory } from './segment-file.ts'
-import { indexOfSegment, isMissing, listNames, MAX_OVERTAKEN, segmentFrom, segmentsAmong } from './segment-listing.ts'
-import type { ListedSegment } from './segment-listing.ts'
+import { statDirectory } from './segments/segment-file.ts'
+import { indexOfSegment, isMissing, listNames, MAX_OVERTAKEN, segmentFrom, segmentsAmong } from './segments/segment-listing.ts'
+import type { ListedSegment } from './segments/segment-listing.ts'
 
 /**
  * Reads every byte of a partition's log, checks all that can be checked, and reports everything that is wrong, with

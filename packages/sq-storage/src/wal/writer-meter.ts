@@ -4,7 +4,7 @@ import type { ClosedSegment } from './active-segment.ts'
 import type { Waiter } from './commit.ts'
 import { hasListeners, publish } from './diagnostics.ts'
 import type { CommitReason, HealEvent, RotateReason, TruncateEvent } from './diagnostics.ts'
-import type { Partition } from './partition.ts'
+import type { Partition } from './segments/partition.ts'
 import type { Recovery } from './recovery.ts'
 import type { SegmentInfo } from './segments.ts'
 

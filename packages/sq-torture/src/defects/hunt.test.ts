@@ -10,7 +10,7 @@ import { hunt } from './hunt.ts'
 
 const trivial: Defect = {
   name: 'every topic is refused',
-  file: 'sq-storage/src/wal/partition.ts',
+  file: 'sq-storage/src/wal/segments/partition.ts',
   find: 'const MAX_TOPIC_LENGTH = 249',
   replace: 'const MAX_TOPIC_LENGTH = 0',
 }

@@ -1,6 +1,6 @@
 /** Which log is meant: the rules for a topic and a partition, and the directory they lead to. */
 import { join } from 'node:path'
-import { show } from '../config.ts'
+import { show } from '../../config.ts'
 
 const MAX_TOPIC_LENGTH = 249
 const MAX_PARTITION = 0xffff_ffff

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, test } from 'vitest'
-import { LogNotFoundError, UnsupportedFormatError, WalIoError } from '../errors.ts'
-import { LogFixture } from '../testing/log-fixture.ts'
+import { LogNotFoundError, UnsupportedFormatError, WalIoError } from '../../errors.ts'
+import { LogFixture } from '../../testing/log-fixture.ts'
 import {
   Absences,
   indexOfSegment,
@@ -12,7 +12,7 @@ import {
   segmentsAmong,
   whileListed,
 } from './segment-listing.ts'
-import { segmentName } from './segment.ts'
+import { segmentName } from '../segment.ts'
 
 let log: LogFixture
 

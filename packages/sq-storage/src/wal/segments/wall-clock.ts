@@ -3,7 +3,7 @@
  * log itself says of the time before records are deleted by age.
  */
 import type { Clock } from '@sq/sim'
-import { ClockSuspectError } from '../errors.ts'
+import { ClockSuspectError } from '../../errors.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS

@@ -1,11 +1,11 @@
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { beforeEach, describe, expect, it, test } from 'vitest'
-import { CorruptLogError, LogNotFoundError, WalReader } from '../index.ts'
-import type { LogRecord, RetentionPolicy, WalWriter } from '../index.ts'
-import { CrashImages } from '../testing/crash-images.ts'
-import { failFrom } from '../testing/failing.ts'
-import { flipped } from '../testing/hand-bytes.ts'
-import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+import { CorruptLogError, LogNotFoundError, WalReader } from '../../index.ts'
+import type { LogRecord, RetentionPolicy, WalWriter } from '../../index.ts'
+import { CrashImages } from '../../testing/crash-images.ts'
+import { failFrom } from '../../testing/failing.ts'
+import { flipped } from '../../testing/hand-bytes.ts'
+import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { checkPolicy, listExpired } from './retention.ts'
 
 let log: LogFixture

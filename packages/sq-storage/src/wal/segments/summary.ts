@@ -11,12 +11,12 @@ import {
   FrameType,
   nextOffsetAfter,
   unknownInFrame,
-} from './format/frame.ts'
-import type { Frame, FrameHeader } from './format/frame.ts'
-import { readTimestamps } from './format/record.ts'
+} from '../format/frame.ts'
+import type { Frame, FrameHeader } from '../format/frame.ts'
+import { readTimestamps } from '../format/record.ts'
 import { SegmentScanner } from './scan.ts'
-import { decodeSealBody, SummaryBuilder } from './format/seal.ts'
-import type { SegmentSummary } from './format/seal.ts'
+import { decodeSealBody, SummaryBuilder } from '../format/seal.ts'
+import type { SegmentSummary } from '../format/seal.ts'
 import { io, placeAfterHead } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 

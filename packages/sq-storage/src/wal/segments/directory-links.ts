@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path'
 import type { FileSystem } from '@sq/sim'
-import { systemCode, WalIoError } from '../errors.ts'
+import { systemCode, WalIoError } from '../../errors.ts'
 
 /**
  * Rejects with a `WalIoError` where the partition's directory or its topic's is a symbolic link. Nothing need be there.

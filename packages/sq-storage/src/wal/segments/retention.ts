@@ -3,16 +3,16 @@
  * to it that a log never loses its last segment.
  */
 import type { FileSystem } from '@sq/sim'
-import { checkOffset, checkOptions, resolveConfig, show } from '../config.ts'
-import type { WalConfig } from '../config.ts'
+import { checkOffset, checkOptions, resolveConfig, show } from '../../config.ts'
+import type { WalConfig } from '../../config.ts'
 import { locatePartition } from './partition.ts'
 import type { Partition } from './partition.ts'
 import { io, readHead, statDirectory } from './segment-file.ts'
 import { indexOfSegment, listSegmentFiles, whileListed } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
-import { describeSegments } from './segments.ts'
-import type { SegmentInfo } from './segments.ts'
-import { sharedLog } from './shared-log.ts'
+import { describeSegments } from '../segments.ts'
+import type { SegmentInfo } from '../segments.ts'
+import { sharedLog } from '../shared-log.ts'
 import { checkNoLead, checkNotBehind, CLOCK_SLACK_MS, silenceBefore, silenceError } from './wall-clock.ts'
 
 /**

@@ -1,7 +1,7 @@
 /** Tells damage from an unfinished write, and describes it: shared by recovery, which refuses it, and by readers. */
-import { CorruptLogError } from '../errors.ts'
-import { frameEnd } from './format/frame.ts'
-import type { FrameHeader, FramePlace } from './format/frame.ts'
+import { CorruptLogError } from '../../errors.ts'
+import { frameEnd } from '../format/frame.ts'
+import type { FrameHeader, FramePlace } from '../format/frame.ts'
 import type { Partition } from './partition.ts'
 import { findProof } from './frame-search.ts'
 import { SegmentScanner } from './scan.ts'

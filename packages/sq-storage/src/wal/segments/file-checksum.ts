@@ -1,6 +1,6 @@
 /** The checksum of a part of a file, read in pieces: of what may be too long, or too forged, to be held in memory. */
 import type { FileHandle } from '@sq/sim'
-import { checksum } from './format/frame.ts'
+import { checksum } from '../format/frame.ts'
 
 const PIECE_BYTES = 256 * 1024
 

@@ -11,12 +11,12 @@ import {
   systemCode,
   UnsupportedFormatError,
   WalIoError,
-} from '../errors.ts'
+} from '../../errors.ts'
 import { refuseLinks } from './directory-links.ts'
-import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from './format/frame.ts'
-import type { FrameHeader, FramePlace } from './format/frame.ts'
-import { decodeSegmentHead, MAX_HEAD_BYTES } from './open-frame.ts'
-import type { OpenBody, SegmentLink } from './open-frame.ts'
+import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from '../format/frame.ts'
+import type { FrameHeader, FramePlace } from '../format/frame.ts'
+import { decodeSegmentHead, MAX_HEAD_BYTES } from '../open-frame.ts'
+import type { OpenBody, SegmentLink } from '../open-frame.ts'
 import type { Partition } from './partition.ts'
 import { missingAsNotFound, offsetsOf } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'

@@ -5,7 +5,7 @@
  * checksum takes what the format allows, 1 GiB and 88 bytes.
  */
 import type { FileHandle } from '@sq/sim'
-import { UnsupportedFormatError } from '../errors.ts'
+import { UnsupportedFormatError } from '../../errors.ts'
 import {
   checksum,
   decodeFrameHeader,
@@ -16,9 +16,9 @@ import {
   FrameType,
   nextOffsetAfter,
   unknownInFrame,
-} from './format/frame.ts'
+} from '../format/frame.ts'
 import { checksumOf } from './file-checksum.ts'
-import type { Frame, FrameHeader, FramePlace } from './format/frame.ts'
+import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 
 /**
  * Bytes read first: what lies between two entries of an index, and a commit of that size. Then at a time: enough to cost

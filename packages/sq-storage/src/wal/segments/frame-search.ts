@@ -3,8 +3,8 @@
  * from frame to frame.
  */
 import type { FileHandle } from '@sq/sim'
-import { decodeFrameHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, MARKER } from './format/frame.ts'
-import type { FrameHeader } from './format/frame.ts'
+import { decodeFrameHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, MARKER } from '../format/frame.ts'
+import type { FrameHeader } from '../format/frame.ts'
 
 const WINDOW_BYTES = 512 * 1024
 /** The first byte of every frame. */

@@ -2,8 +2,8 @@
  * Holds commits back until something proves them durable, for who reads the last segment of a log whose writer lives in
  * another process: its last commit may be seen there before it is on the disk, and be void after all.
  */
-import { frameEnd, FrameType } from './format/frame.ts'
-import type { Frame, FrameHeader } from './format/frame.ts'
+import { frameEnd, FrameType } from '../format/frame.ts'
+import type { Frame, FrameHeader } from '../format/frame.ts'
 
 export class ProvenFrames {
   /** In order. With each commit a writer proves all before it, so that this is one; in a forged file it may be all. */

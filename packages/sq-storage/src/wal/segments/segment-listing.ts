@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
-import { LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
-import { parseSegmentName, segmentName } from './segment.ts'
+import { LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../../errors.ts'
+import { parseSegmentName, segmentName } from '../segment.ts'
 
 /** A segment as its name in the directory tells. */
 export interface ListedSegment {

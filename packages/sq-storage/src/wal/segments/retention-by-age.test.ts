@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, test } from 'vitest'
-import { ClockSuspectError, explainRetention, listExpired, listSegments } from '../index.ts'
-import type { RetentionPolicy, WalWriter } from '../index.ts'
-import { append, LogFixture } from '../testing/log-fixture.ts'
+import { ClockSuspectError, explainRetention, listExpired, listSegments } from '../../index.ts'
+import type { RetentionPolicy, WalWriter } from '../../index.ts'
+import { append, LogFixture } from '../../testing/log-fixture.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
