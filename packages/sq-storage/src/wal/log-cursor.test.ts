@@ -6,8 +6,8 @@ import { SegmentBytes } from '../testing/segment-bytes.ts'
 import { frameEnd } from './format/frame.ts'
 import { LogCursor } from './log-cursor.ts'
 import { locatePartition } from './segments/partition.ts'
-import { SegmentIndexes } from './segment-index.ts'
-import { SharedFiles } from './shared-files.ts'
+import { SegmentIndexes } from './shared/segment-index.ts'
+import { SharedFiles } from './shared/shared-files.ts'
 
 const PARTITION = locatePartition('/data', 'orders', 0)
 

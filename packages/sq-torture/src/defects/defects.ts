@@ -60,7 +60,7 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'a frame that cannot be copied for those who follow keeps its callers waiting',
-    file: `${WAL}/recent-frames.ts`,
+    file: `${WAL}/shared/recent-frames.ts`,
     find: `    try {
       this.#add(written.copy())
     } catch {
@@ -260,7 +260,7 @@ const SHORTENING: readonly Defect[] = [
   },
   {
     name: 'readers are not told of a truncation before it begins',
-    file: `${WAL}/shared-log.ts`,
+    file: `${WAL}/shared/shared-log.ts`,
     find: '    this.#nextOffset = Math.min(this.#nextOffset, offset)\n',
     replace: '',
   },
@@ -827,7 +827,7 @@ const READING: readonly Defect[] = [
   },
   {
     name: 'a search by time passes over a segment that ends with that very time',
-    file: `${WAL}/segment-index.ts`,
+    file: `${WAL}/shared/segment-index.ts`,
     find: 'maxTimestampMs < timestampMs) return null',
     replace: 'maxTimestampMs <= timestampMs) return null',
   },
@@ -839,7 +839,7 @@ const READING: readonly Defect[] = [
   },
   {
     name: 'a reader ignores what the writer beside it knows',
-    file: `${WAL}/shared-log.ts`,
+    file: `${WAL}/shared/shared-log.ts`,
     find: 'return this.#writer === null ? Infinity : this.#nextOffset',
     replace: 'return Infinity',
   },
@@ -889,7 +889,7 @@ const READING: readonly Defect[] = [
   },
   {
     name: 'an index that was gathered is believed when its frames are gone',
-    file: `${WAL}/segment-index.ts`,
+    file: `${WAL}/shared/segment-index.ts`,
     find: 'if (this.#last !== null && !(await isThere(segment, this.#last))) {',
     replace: 'if (this.#last !== null && this.#place === null) {',
   },
@@ -937,43 +937,43 @@ const READING: readonly Defect[] = [
   },
   {
     name: 'a reader does not hear of a truncation',
-    file: `${WAL}/shared-log.ts`,
+    file: `${WAL}/shared/shared-log.ts`,
     find: '    this.cuts.push(offset)\n',
     replace: '',
   },
   {
     name: 'the commits in memory survive a truncation',
-    file: `${WAL}/shared-log.ts`,
+    file: `${WAL}/shared/shared-log.ts`,
     find: '    this.cuts.push(offset)\n    this.recent.clear()\n',
     replace: '    this.cuts.push(offset)\n',
   },
   {
     name: 'a reader trusts what it knows of a segment whose successor may be gone',
-    file: `${WAL}/segment-index.ts`,
+    file: `${WAL}/shared/segment-index.ts`,
     find: 'if (isListedNow && end?.',
     replace: 'if (end?.',
   },
   {
     name: 'a search by time believes what it knows of segments that are gone',
-    file: `${WAL}/timestamp-search.ts`,
+    file: `${WAL}/shared/time-index.ts`,
     find: "if (before !== undefined && !shared.indexes.isAsKnown(before, opened.head)) return 'not as known'",
     replace: '',
   },
   {
     name: 'a reader is given a file that others have open, whatever has its name by now',
-    file: `${WAL}/shared-files.ts`,
+    file: `${WAL}/shared/shared-files.ts`,
     find: 'return identity === stat.identity ? opened : null',
     replace: 'return stat.identity ? opened : null',
   },
   {
     name: 'a file that others read is closed by the first who lets it go',
-    file: `${WAL}/shared-files.ts`,
+    file: `${WAL}/shared/shared-files.ts`,
     find: 'if (--file.holders > 0) return',
     replace: 'file.holders--',
   },
   {
     name: 'a file that nobody reads any more stays open',
-    file: `${WAL}/shared-files.ts`,
+    file: `${WAL}/shared/shared-files.ts`,
     find: '    if (opened !== null) await giveUp(opened.handle)\n',
     replace: '',
   },
@@ -1033,31 +1033,31 @@ const READING: readonly Defect[] = [
   },
   {
     name: 'who follows is not woken by a commit',
-    file: `${WAL}/shared-log.ts`,
+    file: `${WAL}/shared/shared-log.ts`,
     find: '    this.#ringSoon()\n',
     replace: '',
   },
   {
     name: 'commits in memory are given out with a gap',
-    file: `${WAL}/recent-frames.ts`,
+    file: `${WAL}/shared/recent-frames.ts`,
     find: 'return this.#frames[at]?.frame.header.baseOffset === offset ? this.#frames.slice(at) : []',
     replace: 'return this.#frames.slice(Math.max(at, 0))',
   },
   {
     name: 'an index leads behind what is wanted',
-    file: `${WAL}/segment-index.ts`,
+    file: `${WAL}/shared/segment-index.ts`,
     find: 'head.baseOffset + offsetDelta <= wanted &&',
     replace: 'head.baseOffset + offsetDelta <= wanted + 1 &&',
   },
   {
     name: 'a search by time looks at all segments together',
-    file: `${WAL}/timestamp-search.ts`,
+    file: `${WAL}/shared/time-index.ts`,
     find: 'Math.min(most, MAX_TOGETHER, ',
     replace: 'Math.min(most, ',
   },
   {
     name: 'a search by time takes the frame behind',
-    file: `${WAL}/segment-index.ts`,
+    file: `${WAL}/shared/segment-index.ts`,
     find: 'indexed.maxTimestampMs < timestampMs &&',
     replace: 'indexed.maxTimestampMs <= timestampMs &&',
   },

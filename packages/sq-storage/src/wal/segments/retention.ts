@@ -12,7 +12,7 @@ import { indexOfSegment, listSegmentFiles, whileListed } from './segment-listing
 import type { ListedSegment } from './segment-listing.ts'
 import { describeSegments } from '../segments.ts'
 import type { SegmentInfo } from '../segments.ts'
-import { sharedLog } from '../shared-log.ts'
+import { sharedLog } from '../shared/shared-log.ts'
 import { checkNoLead, checkNotBehind, CLOCK_SLACK_MS, silenceBefore, silenceError } from './wall-clock.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { WalIoError, WalReader } from '../index.ts'
-import type { LogRecord, ReadOptions } from '../index.ts'
-import { append, appendEach, LogFixture, numbered } from '../testing/log-fixture.ts'
+import { WalIoError, WalReader } from '../../index.ts'
+import type { LogRecord, ReadOptions } from '../../index.ts'
+import { append, appendEach, LogFixture, numbered } from '../../testing/log-fixture.ts'
 
 let log: LogFixture
 

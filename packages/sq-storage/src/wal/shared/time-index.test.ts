@@ -1,8 +1,8 @@
 /** What a search by time answers while the log changes; `read-ranges.test.ts` has it in a log that is left alone. */
 import { beforeEach, describe, expect, it } from 'vitest'
-import { CorruptLogError, repair, verify, WalReader } from '../index.ts'
-import type { WalWriter } from '../index.ts'
-import { LogFixture } from '../testing/log-fixture.ts'
+import { CorruptLogError, repair, verify, WalReader } from '../../index.ts'
+import type { WalWriter } from '../../index.ts'
+import { LogFixture } from '../../testing/log-fixture.ts'
 
 let log: LogFixture
 let writer: WalWriter

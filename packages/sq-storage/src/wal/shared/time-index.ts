@@ -1,9 +1,9 @@
 /** Finds where in a log a time is reached, by the summaries and indexes of its segments. */
-import type { CursorContext } from './log-cursor.ts'
-import { sizeOfLast } from './segments/segment-file.ts'
-import type { OpenSegment } from './segments/segment-file.ts'
-import { listSegmentFiles, whileListed } from './segments/segment-listing.ts'
-import type { ListedSegment } from './segments/segment-listing.ts'
+import type { CursorContext } from '../log-cursor.ts'
+import { sizeOfLast } from '../segments/segment-file.ts'
+import type { OpenSegment } from '../segments/segment-file.ts'
+import { listSegmentFiles, whileListed } from '../segments/segment-listing.ts'
+import type { ListedSegment } from '../segments/segment-listing.ts'
 
 /** How many segments are looked at together, at most: it is little to read, and much to wait for. */
 const MAX_TOGETHER = 8

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checksum, FrameType } from './format/frame.ts'
+import { checksum, FrameType } from '../format/frame.ts'
 import { RecentFrames } from './recent-frames.ts'
 import type { LocatedFrame, WrittenFrame } from './recent-frames.ts'
 import { SharedLog } from './shared-log.ts'

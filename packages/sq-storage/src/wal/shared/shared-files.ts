@@ -3,10 +3,10 @@
  * of these for each log; what readers open, `segment-file.ts` verifies.
  */
 import type { FileSystem } from '@sq/sim'
-import type { Partition } from './segments/partition.ts'
-import { giveUp, openSegment } from './segments/segment-file.ts'
-import type { OpenSegment, SegmentHead } from './segments/segment-file.ts'
-import type { ListedSegment } from './segments/segment-listing.ts'
+import type { Partition } from '../segments/partition.ts'
+import { giveUp, openSegment } from '../segments/segment-file.ts'
+import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
+import type { ListedSegment } from '../segments/segment-listing.ts'
 
 /** A segment that is open, perhaps for others as well. */
 export interface HeldSegment extends OpenSegment {

@@ -2,9 +2,9 @@
  * The commits made last, in memory: those who follow a log get them from here, all the same bytes, and need no file.
  * Who falls behind goes on in the files.
  */
-import { nextOffsetAfter } from './format/frame.ts'
-import type { Frame } from './format/frame.ts'
-import { RecordBatch } from './format/record-batch.ts'
+import { nextOffsetAfter } from '../format/frame.ts'
+import type { Frame } from '../format/frame.ts'
+import { RecordBatch } from '../format/record-batch.ts'
 
 /** How far one may fall behind. Of every log that is followed so much is kept, at most. */
 const MAX_BYTES = 4 * 1024 * 1024

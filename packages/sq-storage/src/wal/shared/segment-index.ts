@@ -2,15 +2,15 @@
  * Finds the place in a segment at which to begin reading, by its index: the one in its SEAL, or one that is gathered
  * here, from frames read once, as far as anybody asked. `log-cursor.ts` begins there.
  */
-import { FrameType } from './format/frame.ts'
-import type { FrameHeader, FramePlace } from './format/frame.ts'
-import { SegmentScanner } from './segments/scan.ts'
-import { SummaryBuilder } from './format/seal.ts'
-import type { IndexEntry, SegmentSummary } from './format/seal.ts'
-import { frameHeaderAt, io, placeAfterHead, verifyLink } from './segments/segment-file.ts'
-import type { OpenSegment, SegmentHead } from './segments/segment-file.ts'
-import type { ListedSegment } from './segments/segment-listing.ts'
-import { readSummary, summarize } from './segments/summary.ts'
+import { FrameType } from '../format/frame.ts'
+import type { FrameHeader, FramePlace } from '../format/frame.ts'
+import { SegmentScanner } from '../segments/scan.ts'
+import { SummaryBuilder } from '../format/seal.ts'
+import type { IndexEntry, SegmentSummary } from '../format/seal.ts'
+import { frameHeaderAt, io, placeAfterHead, verifyLink } from '../segments/segment-file.ts'
+import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
+import type { ListedSegment } from '../segments/segment-listing.ts'
+import { readSummary, summarize } from '../segments/summary.ts'
 
 /** How many segments' indexes are kept: of 64 MiB each, at some 60 KiB. */
 const MAX_KEPT = 64
