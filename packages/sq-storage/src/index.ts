@@ -37,7 +37,7 @@ export type {
   TruncateEvent,
   WalEvents,
 } from './wal/diagnostics.ts'
-export type { ReadOptions } from './wal/read-options.ts'
+export type { ReadOptions } from './wal/reading/read-options.ts'
 export type { ReaderStats } from './wal/reader.ts'
 export type { LogNote, LogProblem, LogReport, NoteKind, PossibleRepair, ProblemKind, RepairKind } from './wal/log-report.ts'
 export { WalReader } from './wal/reader.ts'

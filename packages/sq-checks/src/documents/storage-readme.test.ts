@@ -27,7 +27,7 @@ function rows(heading: string): string[] {
 
 test.each([
   ['WalConfig', source('config.ts'), 'export interface WalConfig {'],
-  ['WalReader', source('wal/read-options.ts'), 'export interface ReadOptions {'],
+  ['WalReader', source('wal/reading/read-options.ts'), 'export interface ReadOptions {'],
   ['Errors', source('errors.ts'), 'export type WalErrorCode ='],
 ])('the table under %s names all there are, and no other', (heading, code, declaration) => {
   const known = members(code, declaration)

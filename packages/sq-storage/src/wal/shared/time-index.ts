@@ -1,5 +1,5 @@
 /** Finds where in a log a time is reached, by the summaries and indexes of its segments. */
-import type { CursorContext } from '../log-cursor.ts'
+import type { CursorContext } from '../reading/log-cursor.ts'
 import { sizeOfLast } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
 import { listSegmentFiles, whileListed } from '../segments/segment-listing.ts'

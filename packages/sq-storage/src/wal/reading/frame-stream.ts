@@ -2,18 +2,18 @@
  * The commits of a range of a log, as they are there or become durable: `log-cursor.ts` finds them in the files, those
  * just made come from memory, and in between it waits.
  */
-import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalError } from '../errors.ts'
-import type { Alarm } from './shared/alarm.ts'
+import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalError } from '../../errors.ts'
+import type { Alarm } from '../shared/alarm.ts'
 import { LogCursor } from './log-cursor.ts'
 import type { CursorContext } from './log-cursor.ts'
-import { nextOffsetAfter } from './format/frame.ts'
+import { nextOffsetAfter } from '../format/frame.ts'
 import { DirectoryReplaced, LogAttachment } from './log-attachment.ts'
-import { partOf } from './format/records-frame.ts'
+import { partOf } from '../format/records-frame.ts'
 import type { ReadRange } from './read-options.ts'
-import type { LocatedFrame } from './shared/recent-frames.ts'
-import { MAX_OVERTAKEN } from './segments/segment-listing.ts'
-import type { SharedLog } from './shared/shared-log.ts'
-import { offsetBefore } from './shared/time-index.ts'
+import type { LocatedFrame } from '../shared/recent-frames.ts'
+import { MAX_OVERTAKEN } from '../segments/segment-listing.ts'
+import type { SharedLog } from '../shared/shared-log.ts'
+import { offsetBefore } from '../shared/time-index.ts'
 
 export interface StreamContext extends Pick<CursorContext, 'fs' | 'partition'> {
   /** Given a log that the stream begins to read. */

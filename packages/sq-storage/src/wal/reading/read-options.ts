@@ -1,5 +1,5 @@
 /** What of a log is to be read, as the caller says it and as the reader uses it. */
-import { checkOffset, show } from '../config.ts'
+import { checkOffset, show } from '../../config.ts'
 import { isSignal } from './signal-ending.ts'
 
 /** What of a log to read. An option that is not known is refused with a `TypeError`. */

@@ -4,10 +4,10 @@
  * another directory by now is given another one.
  */
 import type { FileSystem } from '@sq/sim'
-import type { Partition } from './segments/partition.ts'
-import { io, statDirectory } from './segments/segment-file.ts'
-import { sharedLog } from './shared/shared-log.ts'
-import type { SharedLog } from './shared/shared-log.ts'
+import type { Partition } from '../segments/partition.ts'
+import { io, statDirectory } from '../segments/segment-file.ts'
+import { sharedLog } from '../shared/shared-log.ts'
+import type { SharedLog } from '../shared/shared-log.ts'
 
 /** The path of a log leads to another directory than it did: what was found there may be of another log. */
 export class DirectoryReplaced extends Error {

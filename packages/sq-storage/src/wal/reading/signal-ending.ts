@@ -2,7 +2,7 @@
  * Ends iterations by an `AbortSignal`. The signal is the caller's: it has one listener for all iterations of this
  * thread that wait at a time, none while nobody waits, and its limits are left alone.
  */
-import type { Alarm, Ending } from './shared/alarm.ts'
+import type { Alarm, Ending } from '../shared/alarm.ts'
 
 const endings = new WeakMap<AbortSignal, SignalEnding>()
 

@@ -5,10 +5,10 @@
 import { ManualClock, Random } from '@sq/sim'
 import type { FileHandle, FileLock, FileSystem, OpenMode } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
-import { verify, WalReader, WalWriter } from '../index.ts'
-import type { LogRecord } from '../index.ts'
-import { inAnotherProcess } from '../testing/another-process.ts'
-import { append, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+import { verify, WalReader, WalWriter } from '../../index.ts'
+import type { LogRecord } from '../../index.ts'
+import { inAnotherProcess } from '../../testing/another-process.ts'
+import { append, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 
 function over<T extends object>(target: T, members: Partial<T>): T {
   return new Proxy(target, {

@@ -2,7 +2,7 @@
  * Hands out the items of pages one at a time. Async generators could do the same: this costs a third, and it is done
  * for every reader at every commit.
  */
-import type { Alarm } from './shared/alarm.ts'
+import type { Alarm } from '../shared/alarm.ts'
 
 /** Where the items come from, some at a time. */
 export interface Pages<T> {

@@ -1,8 +1,8 @@
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../index.ts'
-import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
-import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../../index.ts'
+import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
 let log: LogFixture
 

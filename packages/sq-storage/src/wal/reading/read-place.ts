@@ -6,15 +6,15 @@
  * was durable may be gone, and another one stand in its place. So the last frame that was read is looked for whenever
  * its segment is entered again: its checksum stands for all frames before it.
  */
-import { frameEnd, FrameType, nextOffsetAfter } from './format/frame.ts'
-import type { FrameHeader, FramePlace } from './format/frame.ts'
-import type { SegmentLink } from './open-frame.ts'
+import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
+import type { FrameHeader, FramePlace } from '../format/frame.ts'
+import type { SegmentLink } from '../open-frame.ts'
 import { ReadTrail } from './read-trail.ts'
 import type { ReadFrame } from './read-trail.ts'
-import type { FrameOrigin, LocatedFrame } from './shared/recent-frames.ts'
-import type { SegmentHead } from './segments/segment-file.ts'
-import { segmentFrom } from './segments/segment-listing.ts'
-import type { ListedSegment } from './segments/segment-listing.ts'
+import type { FrameOrigin, LocatedFrame } from '../shared/recent-frames.ts'
+import type { SegmentHead } from '../segments/segment-file.ts'
+import { segmentFrom } from '../segments/segment-listing.ts'
+import type { ListedSegment } from '../segments/segment-listing.ts'
 
 /** How far a segment was read: where to go on, and what to compare with what is found there. */
 interface Reached {

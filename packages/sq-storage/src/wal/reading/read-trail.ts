@@ -2,7 +2,7 @@
  * Which frames of a segment were read, sparser the longer ago: some thirty of them, however many there were. By them a
  * reader finds up to where a segment that was changed under it is still the one that it read.
  */
-import type { FramePlace } from './format/frame.ts'
+import type { FramePlace } from '../format/frame.ts'
 
 /** A frame that was read: where it began, and the place behind it, which holds its checksum. */
 export interface ReadFrame {

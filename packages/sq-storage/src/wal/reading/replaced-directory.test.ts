@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { NodeFileSystem, Random } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { WalReader, WalWriter } from '../index.ts'
-import type { LogRecord, ReadOptions } from '../index.ts'
-import { inAnotherProcess } from '../testing/another-process.ts'
-import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
+import { WalReader, WalWriter } from '../../index.ts'
+import type { LogRecord, ReadOptions } from '../../index.ts'
+import { inAnotherProcess } from '../../testing/another-process.ts'
+import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
 
 let log: LogFixture
 

@@ -1,10 +1,10 @@
 import { basename } from 'node:path'
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { CommitFailedError, DivergedError, OffsetOutOfRangeError, WalIoError, WalReader } from '../index.ts'
-import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../index.ts'
-import { inAnotherProcess } from '../testing/another-process.ts'
-import { append, appendBatch, appendEach, LogFixture, numbered } from '../testing/log-fixture.ts'
+import { CommitFailedError, DivergedError, OffsetOutOfRangeError, WalIoError, WalReader } from '../../index.ts'
+import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../../index.ts'
+import { inAnotherProcess } from '../../testing/another-process.ts'
+import { append, appendBatch, appendEach, LogFixture, numbered } from '../../testing/log-fixture.ts'
 
 let log: LogFixture
 let writer: WalWriter

@@ -1,10 +1,10 @@
 /** One who reads slowly, or in another process, while the log changes under it. */
 import type { FileSystem } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { listSegments, WalReader } from '../index.ts'
-import type { LogRecord, ReadOptions, WalWriter } from '../index.ts'
-import { append, appendBatch, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../testing/log-fixture.ts'
-import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { listSegments, WalReader } from '../../index.ts'
+import type { LogRecord, ReadOptions, WalWriter } from '../../index.ts'
+import { append, appendBatch, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
+import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
 let log: LogFixture
 let writer: WalWriter

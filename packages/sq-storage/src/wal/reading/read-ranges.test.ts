@@ -1,11 +1,11 @@
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it, test } from 'vitest'
-import { CorruptLogError, RecordBatch, WalReader } from '../index.ts'
-import type { LogRecord, ReadOptions, RecordInput, WalWriter } from '../index.ts'
-import { flipped } from '../testing/hand-bytes.ts'
-import { LogFixture } from '../testing/log-fixture.ts'
-import { SegmentBytes } from '../testing/segment-bytes.ts'
-import { recordBytes } from './format/record.ts'
+import { CorruptLogError, RecordBatch, WalReader } from '../../index.ts'
+import type { LogRecord, ReadOptions, RecordInput, WalWriter } from '../../index.ts'
+import { flipped } from '../../testing/hand-bytes.ts'
+import { LogFixture } from '../../testing/log-fixture.ts'
+import { SegmentBytes } from '../../testing/segment-bytes.ts'
+import { recordBytes } from '../format/record.ts'
 
 let log: LogFixture
 

@@ -1,11 +1,11 @@
 /** What a reader with `durableOnly` shows, in another process than the writer's and beside it. */
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../index.ts'
-import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../index.ts'
-import { inAnotherProcess } from '../testing/another-process.ts'
-import { append, appendBatch, appendEach, LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
-import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../../index.ts'
+import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../../index.ts'
+import { inAnotherProcess } from '../../testing/another-process.ts'
+import { append, appendBatch, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
+import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
 let log: LogFixture
 

@@ -3,9 +3,9 @@ import { getEventListeners, getMaxListeners } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { createContext, runInContext, runInNewContext } from 'node:vm'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ClosedError, WalReader } from '../index.ts'
-import type { LogRecord, ReadOptions, WalWriter } from '../index.ts'
-import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
+import { ClosedError, WalReader } from '../../index.ts'
+import type { LogRecord, ReadOptions, WalWriter } from '../../index.ts'
+import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ClosedError, DivergedError, OffsetOutOfRangeError, WalReader } from '../index.ts'
-import type { LogRecord, ReadOptions } from '../index.ts'
-import { append, appendEach, LogFixture } from '../testing/log-fixture.ts'
-import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { ClosedError, DivergedError, OffsetOutOfRangeError, WalReader } from '../../index.ts'
+import type { LogRecord, ReadOptions } from '../../index.ts'
+import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
 let log: LogFixture
 
