@@ -65,7 +65,7 @@ test.each([
   'sq-storage/src/wal/format/record.ts',
   'sq-storage/src/wal/writer.ts',
   'sq-storage/src/wal/reader.ts',
-  'sq-storage/src/wal/recovery.ts',
+  'sq-storage/src/wal/writing/recovery.ts',
 ])('%s is where a newcomer looks for it', (path) => {
   expect(existsSync(join(ROOT, 'packages', path))).toBe(true)
 })

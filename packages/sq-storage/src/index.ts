@@ -22,9 +22,9 @@ export {
   WalError,
   WalIoError,
 } from './errors.ts'
-export type { ClosedSegment } from './wal/active-segment.ts'
-export type { AppendedRecords, RecordSource } from './wal/append-all.ts'
-export type { BadRecordError } from './wal/bad-record.ts'
+export type { ClosedSegment } from './wal/writing/active-segment.ts'
+export type { AppendedRecords, RecordSource } from './wal/writing/append-all.ts'
+export type { BadRecordError } from './wal/writing/bad-record.ts'
 export type {
   AppendEvent,
   CommitEvent,
@@ -36,7 +36,7 @@ export type {
   RotateReason,
   TruncateEvent,
   WalEvents,
-} from './wal/diagnostics.ts'
+} from './wal/writing/diagnostics.ts'
 export type { ReadOptions } from './wal/reading/read-options.ts'
 export type { ReaderStats } from './wal/reader.ts'
 export type { LogNote, LogProblem, LogReport, NoteKind, PossibleRepair, ProblemKind, RepairKind } from './wal/log-report.ts'
@@ -44,7 +44,7 @@ export { WalReader } from './wal/reader.ts'
 export type { EncodedBatch } from './wal/format/record-batch.ts'
 export { RecordBatch } from './wal/format/record-batch.ts'
 export type { LogRecord, RecordHeader, RecordInput } from './wal/format/record.ts'
-export type { Recovery } from './wal/recovery.ts'
+export type { Recovery } from './wal/writing/recovery.ts'
 export type { ChosenRepair, Repaired, RepairOptions } from './wal/repair.ts'
 export { repair } from './wal/repair.ts'
 export type { ListedPartition, UnreadablePartition } from './wal/partitions.ts'
@@ -58,4 +58,4 @@ export { listSegments } from './wal/segments.ts'
 export { verify } from './wal/verify.ts'
 export type { WalWriterOptions } from './wal/writer.ts'
 export { WalWriter } from './wal/writer.ts'
-export type { WriterStats } from './wal/writer-meter.ts'
+export type { WriterStats } from './wal/writing/writer-meter.ts'

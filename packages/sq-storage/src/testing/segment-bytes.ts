@@ -10,7 +10,7 @@ import {
 import type { FrameHeader, FramePlace } from '../wal/format/frame.ts'
 import { encodeSegmentHead } from '../wal/open-frame.ts'
 import type { SegmentLink } from '../wal/open-frame.ts'
-import { checkRecords } from '../wal/checked-record.ts'
+import { checkRecords } from '../wal/writing/checked-record.ts'
 import { RecordBuffer } from '../wal/format/record.ts'
 import { encodeSealBody, SummaryBuilder } from '../wal/format/seal.ts'
 import { TIMESTAMP_MS } from './log-fixture.ts'

@@ -3,7 +3,7 @@
  * durable before the next, and no file that was kept before is replaced.
  */
 import { join } from 'node:path'
-import type { SegmentDirectory } from './segment-directory.ts'
+import type { SegmentDirectory } from './writing/partition-directory.ts'
 import { io } from './segments/segment-file.ts'
 import type { ListedSegment } from './segments/segment-listing.ts'
 import { isKeptName, keptName } from './segment.ts'

@@ -11,7 +11,7 @@ const NODE = 'sq-sim/src/node-file-system.ts'
 const COMMITS: readonly Defect[] = [
   {
     name: 'a commit is written and not synced',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: 'this.#handle.writeDurable(buffers, this.#place.position)',
     replace: 'this.#handle.write(buffers, this.#place.position)',
   },
@@ -31,7 +31,7 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'the next offset moves before the write',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: `    const written = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
     this.#nextOffset += commit.recordCount`,
     replace: `    this.#nextOffset += commit.recordCount
@@ -39,7 +39,7 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'records are counted though their write failed',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: 'if (zeros.length > 0 && isDiskFull(error))',
     replace: `const { recordCount, minTimestampMs, maxTimestampMs } = commit
       this.summary.add({ offsetDelta: 0, position, recordCount, minTimestampMs, maxTimestampMs })
@@ -70,7 +70,7 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'a clock that throws keeps the callers of a durable commit waiting',
-    file: `${WAL}/writer-meter.ts`,
+    file: `${WAL}/writing/writer-meter.ts`,
     find: `    try {
       return this.#clock.monotonic() - startedMs
     } catch {
@@ -80,13 +80,13 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'other work that waits behind a failed commit is dropped',
-    file: `${WAL}/commit-queue.ts`,
+    file: `${WAL}/writing/commit-queue.ts`,
     find: 'this.#waiting = this.#waiting.filter((waiting) => !(waiting instanceof Commit))',
     replace: 'this.#waiting = []',
   },
   {
     name: 'two commits are under way at once',
-    file: `${WAL}/commit-queue.ts`,
+    file: `${WAL}/writing/commit-queue.ts`,
     find: 'if (this.#busy || next === undefined) return',
     replace: 'if (next === undefined) return',
   },
@@ -104,7 +104,7 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'a record may be another one when it is copied than when it was checked',
-    file: `${WAL}/checked-record.ts`,
+    file: `${WAL}/writing/checked-record.ts`,
     find: 'checked.push(checkRecord(records[nth]))',
     replace: `const read = checkRecord(records[nth])
       checked.push({ ...read, get value() { return records[nth]?.value ?? read.value } })`,
@@ -123,31 +123,31 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'a header may append while its record is copied',
-    file: `${WAL}/checked-record.ts`,
+    file: `${WAL}/writing/checked-record.ts`,
     find: 'checked.push(header)',
     replace: 'checked.push({ ...header, get name() { return headers[at]?.name ?? header.name } })',
   },
   {
     name: 'a large buffer goes to the next commit while it is written',
-    file: `${WAL}/commit.ts`,
+    file: `${WAL}/writing/commit.ts`,
     find: '    const bodyLength = this.#end - FRAME_HEADER_BYTES\n',
     replace: '    const bodyLength = this.#end - FRAME_HEADER_BYTES\n    largeBuffers.give(this.#buffer)\n',
   },
   {
     name: 'a commit that outgrows its buffer leaves what it has behind',
-    file: `${WAL}/commit.ts`,
+    file: `${WAL}/writing/commit.ts`,
     find: '    held.copy(larger.bytes, 0, 0, this.#end)\n',
     replace: '',
   },
   {
     name: 'the event loop never turns between large commits',
-    file: `${WAL}/commit-queue.ts`,
+    file: `${WAL}/writing/commit-queue.ts`,
     find: '    this.#turned = false\n',
     replace: '',
   },
   {
     name: 'a large commit takes its turn before other work',
-    file: `${WAL}/commit-queue.ts`,
+    file: `${WAL}/writing/commit-queue.ts`,
     find: 'const last = this.#waiting.at(-1)',
     replace: 'const last = this.#waiting.findLast((waiting) => waiting instanceof Commit)',
   },
@@ -161,31 +161,31 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'zeros are written ahead without end',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: 'if (end <= this.#zerosEnd || bytes > MAX_SMALL_COMMIT_BYTES) return ZEROS.subarray(0, 0)',
     replace: '',
   },
   {
     name: 'zeros go beyond the limit of the segment',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: 'Math.min(end + Math.min(position, MAX_ZEROS_BYTES), zerosBefore)',
     replace: 'end + Math.min(position, MAX_ZEROS_BYTES)',
   },
   {
     name: 'zeros stay behind an ending',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: '    await this.#cutZeros()\n',
     replace: '',
   },
   {
     name: 'zeros that cannot be cut off do not break the segment',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: "await this.#orBreak('cut', () => this.#handle.truncate(this.#place.position))",
     replace: 'await this.#handle.truncate(this.#place.position).catch(() => {})',
   },
   {
     name: 'zeros count as torn',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'endOfContent(handle, { from: place.position, to: fileBytes })',
     replace: 'Promise.resolve(fileBytes)',
   },
@@ -207,19 +207,19 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'the padding of a frame is what the buffer held before',
-    file: `${WAL}/commit.ts`,
+    file: `${WAL}/writing/commit.ts`,
     find: '  bytes.fill(0, bodyEnd)\n',
     replace: '',
   },
   {
     name: 'a commit proves nothing of those before it',
-    file: `${WAL}/commit.ts`,
+    file: `${WAL}/writing/commit.ts`,
     find: 'durablePosition: place.position,',
     replace: 'durablePosition: 0,',
   },
   {
     name: 'a record of another length than was checked is taken',
-    file: `${WAL}/commit.ts`,
+    file: `${WAL}/writing/commit.ts`,
     find: 'end !== this.#end + bytes',
     replace: 'false',
   },
@@ -229,32 +229,32 @@ const COMMITS: readonly Defect[] = [
 const SHORTENING: readonly Defect[] = [
   {
     name: 'void bytes stay behind when the segment behind them goes',
-    file: `${WAL}/truncation.ts`,
+    file: `${WAL}/writing/truncation.ts`,
     find: '    if (before !== null) await endFile(directory, before)\n',
     replace: '',
   },
   {
     name: 'a cut is not synced',
-    file: `${WAL}/truncation.ts`,
+    file: `${WAL}/writing/truncation.ts`,
     find: `    await io('sync', path, () => handle.sync())\n`,
     replace: '',
   },
   {
     name: 'a cut that failed before is taken for done',
-    file: `${WAL}/truncation.ts`,
+    file: `${WAL}/writing/truncation.ts`,
     find: `    await io('cut off what is void in'`,
     replace: `    if ((await handle.size()) === end) return
     await io('cut off what is void in'`,
   },
   {
     name: 'truncation drops the older segments first',
-    file: `${WAL}/truncation.ts`,
+    file: `${WAL}/writing/truncation.ts`,
     find: 'of dropped.toReversed()',
     replace: 'of dropped',
   },
   {
     name: 'a truncation that failed half-way is not completed',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: 'if (this.#truncatedFrom !== null) await',
     replace: 'if (false) await',
   },
@@ -266,7 +266,7 @@ const SHORTENING: readonly Defect[] = [
   },
   {
     name: 'the last segment is deleted before it has a successor',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: `      await this.#openSegment()
     }
     for (const segment of expired)`,
@@ -275,7 +275,7 @@ const SHORTENING: readonly Defect[] = [
   },
   {
     name: 'a deletion that was not made durable is forgotten',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: '    await directory.sync()\n    const active',
     replace: '    const active',
   },
@@ -311,7 +311,7 @@ const SHORTENING: readonly Defect[] = [
   },
   {
     name: 'a segment is young again whenever the log is opened',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'clock.monotonic() - Math.max(wallClockMs(clock) - createdMs, 0)',
     replace: 'clock.monotonic()',
   },
@@ -327,69 +327,69 @@ const SHORTENING: readonly Defect[] = [
 const SEGMENTS: readonly Defect[] = [
   {
     name: 'after a failed sync the same descriptor is used again',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: '      this.#failure = asError(error)\n',
     replace: '      asError(error)\n',
   },
   {
     name: 'a heal does not state where the broken segment ends',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: 'previous: holdsRecords ? old.link : this.#previous,',
     replace: 'previous: this.#previous,',
   },
   {
     name: 'a heal links to a segment that it replaces',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: 'previous: holdsRecords ? old.link : this.#previous,',
     replace: 'previous: old?.link ?? this.#previous,',
   },
   {
     name: 'a segment that waited for its first record for a year keeps its time of creation',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: 'const MAX_EMPTY_AGE_MS = 24 * 60 * 60 * 1000',
     replace: 'const MAX_EMPTY_AGE_MS = Infinity',
   },
   {
     name: 'nights in which the monotonic clock stands still add up',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: `    const active = this.#active
     this.#expectedTime.follow()`,
     replace: '    const active = this.#active',
   },
   {
     name: 'a new segment states the end of the last but one',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: '    this.#previous = ended.link\n',
     replace: '',
   },
   {
     name: 'after a sealed segment the one before it is linked',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'active: null, previous: active.link, expectedTime }',
     replace: 'active: null, previous: head.open.previous, expectedTime }',
   },
   {
     name: 'a new segment is not synced',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: 'handle.writeDurable([bytes], 0)',
     replace: 'handle.write([bytes], 0)',
   },
   {
     name: 'what a failed heal left is in the way of the next',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: '    await directory.removeUnfinished()\n',
     replace: '',
   },
   {
     name: 'the name of a new segment is not synced',
-    file: `${WAL}/segment-directory.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: `    await change()
     await this.sync()`,
     replace: '    await change()',
   },
   {
     name: 'a failed directory sync counts as done',
-    file: `${WAL}/segment-directory.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: `    await io('sync the directory', this.path, () => this.fs.syncDirectory(this.path))
     this.#unsynced = false`,
     replace: `    this.#unsynced = false
@@ -397,19 +397,19 @@ const SEGMENTS: readonly Defect[] = [
   },
   {
     name: 'names change while an earlier change is unsynced',
-    file: `${WAL}/segment-directory.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: '    await this.sync()\n    await this.checkLock()\n',
     replace: '    await this.checkLock()\n',
   },
   {
     name: 'a writer that lost its lock gives segments their names',
-    file: `${WAL}/segment-directory.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: '    await this.sync()\n    await this.checkLock()\n',
     replace: '    await this.sync()\n',
   },
   {
     name: 'a segment is replaced by unlink and rename',
-    file: `${WAL}/segment-directory.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: '() => this.fs.rename(this.unfinishedPath, path))',
     replace: `async () => {
       await this.fs.unlink(path).catch(() => {})
@@ -418,26 +418,26 @@ const SEGMENTS: readonly Defect[] = [
   },
   {
     name: 'a full segment is left without a SEAL',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: '    await this.#seal(active, reason)\n',
     replace: '',
   },
   {
     name: 'an empty segment is rotated away',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: '    if (active.summary.records === 0) return null\n',
     replace: '',
   },
   {
     name: 'age goes by the wall clock',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: '    this.#context = context\n',
     replace: `    const now = () => context.clock.now()
     this.#context = { ...context, clock: { now, monotonic: now } }\n`,
   },
   {
     name: 'close leaves a broken segment as it is',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: '      if (this.#active?.broken === true) await this.#openSegment()\n',
     replace: '',
   },
@@ -449,7 +449,7 @@ const SEGMENTS: readonly Defect[] = [
   },
   {
     name: 'close proves nothing once a log was proven',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: `nextOffset + commit.recordCount)
     this.#proven = false`,
     replace: 'nextOffset + commit.recordCount)',
@@ -469,31 +469,31 @@ const SEGMENTS: readonly Defect[] = [
   },
   {
     name: 'no lock is taken',
-    file: `${WAL}/partition-lock.ts`,
+    file: `${WAL}/writing/partition-lock.ts`,
     find: 'return await fs.lock(path)',
     replace: 'return { release: () => Promise.resolve() }',
   },
   {
     name: 'the path is asked which file is locked',
-    file: `${WAL}/partition-lock.ts`,
+    file: `${WAL}/writing/partition-lock.ts`,
     find: 'const identity = lock.identity ?? (',
     replace: 'const identity = (',
   },
   {
     name: 'the descriptor of a replaced segment leaks',
-    file: `${WAL}/log-tail.ts`,
+    file: `${WAL}/writing/log-tail.ts`,
     find: '    else await old?.close()\n',
     replace: '',
   },
   {
     name: 'the directories above a partition are not synced',
-    file: `${WAL}/partition-lock.ts`,
+    file: `${WAL}/writing/partition-lock.ts`,
     find: 'for (const path of [join(dataDir, topic), dataDir, dirname(dataDir)])',
     replace: 'for (const path of [dirname(dataDir)])',
   },
   {
     name: 'the directory above all others is not synced',
-    file: `${WAL}/partition-lock.ts`,
+    file: `${WAL}/writing/partition-lock.ts`,
     find: 'dataDir, dirname(dataDir)])',
     replace: 'dataDir])',
   },
@@ -503,67 +503,67 @@ const SEGMENTS: readonly Defect[] = [
 const RECOVERY: readonly Defect[] = [
   {
     name: 'recovery cuts off proven damage',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: '    if (damage !== null) throw damage\n',
     replace: '',
   },
   {
     name: 'recovery does not write unproven bytes again',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: '() => handle.writeDurable(found.unproven, found.unprovenFrom)',
     replace: '() => Promise.resolve()',
   },
   {
     name: 'recovery writes unproven bytes again, but does not sync them',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'handle.writeDurable(found.unproven, found.unprovenFrom)',
     replace: 'handle.write(found.unproven, found.unprovenFrom)',
   },
   {
     name: 'recovery takes the last commit for proven by itself',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'this.#provenTo = Math.max(this.#provenTo, frame.header.durablePosition)',
     replace: 'this.#provenTo = Math.max(this.#provenTo, frameEnd(frame.header))',
   },
   {
     name: 'recovery does not sync the directory',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: '  await directory.sync()\n',
     replace: '',
   },
   {
     name: 'recovery takes the directory for synced',
-    file: `${WAL}/segment-directory.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: '  #unsynced = true\n\n',
     replace: '  #unsynced = false\n\n',
   },
   {
     name: 'recovery does not cut off the torn end',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: `    await io('cut off the end of', path, () => handle.truncate(found.place.position))\n`,
     replace: '',
   },
   {
     name: 'recovery cuts before the commit that it writes again',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'handle.truncate(found.place.position)',
     replace: 'handle.truncate(found.unprovenFrom)',
   },
   {
     name: 'recovery does not sync the cut',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: `    await io('sync', path, () => handle.sync())\n`,
     replace: '',
   },
   {
     name: 'recovery changes a log whose directory took the place of the locked one',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: '    await directory.checkLock()\n    await makeDurable',
     replace: '    await makeDurable',
   },
   {
     name: 'recovery writes no MARK',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'await active.mark().then(() => null, asError)',
     replace: 'null',
   },
@@ -575,43 +575,43 @@ const RECOVERY: readonly Defect[] = [
   },
   {
     name: 'recovery that cannot write its MARKs says nothing',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'const markError = await active.mark().then(() => null, asError)',
     replace: 'const markError = await active.mark().then(() => null, () => null)',
   },
   {
     name: 'a new segment after a failure has no cause',
-    file: `${WAL}/active-segment.ts`,
+    file: `${WAL}/writing/active-segment.ts`,
     find: 'this.#failure = asError(error)',
     replace: "this.#failure = new Error('broken')",
   },
   {
     name: 'recovery cuts off a damaged SEAL',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'if (stop.header?.type === FrameType.SEAL) {',
     replace: 'if (stop.header?.type === FrameType.OPEN) {',
   },
   {
     name: 'a SEAL is rebuilt with another durablePosition',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: '{ durablePosition: stop.header.durablePosition }',
     replace: '{ durablePosition: place.position }',
   },
   {
     name: 'the next segment links to what came before a rebuilt SEAL',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'position: frameEnd(seal.header), previousCrc: seal.header.headerCrc }',
     replace: 'position: frameEnd(seal.header) }',
   },
   {
     name: 'recovery does not check the links between segments',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: '        await verifyLink(before, opened.head)\n',
     replace: '',
   },
   {
     name: 'recovery leaves next.tmp where it was',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: '  await directory.removeUnfinished()\n',
     replace: '',
   },
@@ -757,7 +757,7 @@ const CHECKSUMS: readonly Defect[] = [
   },
   {
     name: 'each commit that nothing proves is held on its own',
-    file: `${WAL}/recovery.ts`,
+    file: `${WAL}/writing/recovery.ts`,
     find: 'if (last?.memory === memory && last.end === start) last.end += length',
     replace: 'if (last?.memory === memory && last.end === start && length === 0) last.end += length',
   },

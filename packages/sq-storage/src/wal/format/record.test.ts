@@ -1,7 +1,7 @@
 import { Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
 import { flipped, joined, u32, u64 } from '../../testing/hand-bytes.ts'
-import { checkRecord, checkRecords } from '../checked-record.ts'
+import { checkRecord, checkRecords } from '../writing/checked-record.ts'
 import {
   decodeRecords,
   eachRecord,

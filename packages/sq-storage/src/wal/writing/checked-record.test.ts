@@ -1,0 +1,119 @@
+import { runInNewContext } from 'node:vm'
+import { describe, expect, it } from 'vitest'
+import { placed } from './bad-record.ts'
+import type { RecordOrigin } from './bad-record.ts'
+import { checkRecords } from './checked-record.ts'
+import type { CheckedRecord, RecordInput } from '../format/record.ts'
+
+const EMPTY: RecordInput = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
+
+/** Takes records, and gives a caller's errors. */
+function check(records: unknown, origin: RecordOrigin = { of: 'batch', firstIndex: 0 }): CheckedRecord[] {
+  try {
+    return checkRecords(records as RecordInput[])
+  } catch (error) {
+    throw placed(error, origin)
+  }
+}
+
+/** An object that counts how often each of its fields is read, and what is asked of it besides. */
+function counted<T extends object>(target: T): { readonly proxy: T; readonly reads: Record<string, number> } {
+  const reads: Record<string, number> = {}
+  const proxy = new Proxy(target, {
+    get(object, property, receiver) {
+      reads[String(property)] = (reads[String(property)] ?? 0) + 1
+      return Reflect.get(object, property, receiver)
+    },
+  })
+  return { proxy, reads }
+}
+
+describe('a record that is refused', () => {
+  const bytes = Buffer.alloc(1)
+  it.each([
+    [{ key: undefined }, TypeError, 'key must be a Uint8Array or null, not undefined'],
+    [{ key: 'text' }, TypeError, 'key must be a Uint8Array or null, not "text"'],
+    [{ value: null }, TypeError, 'value must be a Uint8Array, not null'],
+    [{ value: [1] }, TypeError, 'value must be a Uint8Array, not an object (Array)'],
+    [{ value: new Uint16Array(1) }, TypeError, 'value must be a Uint8Array, not an object (Uint16Array)'],
+    [{ timestampMs: 1n }, TypeError, 'timestampMs must be a number, not 1n'],
+    [{ timestampMs: -1 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: -1'],
+    [{ timestampMs: 0.5 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: 0.5'],
+    [
+      { timestampMs: Number.NaN },
+      RangeError,
+      'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: NaN',
+    ],
+    [{ timestampMs: 2 ** 53 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: 9007199254740992'],
+    [{ headers: undefined }, TypeError, 'headers must be an array of { name, value }, not undefined'],
+    [{ headers: new Map() }, TypeError, 'headers must be an array of { name, value }, not an object (Map)'],
+    [{ headers: [null] }, TypeError, 'headers[0].name must be a string, not undefined'],
+    [
+      {
+        headers: [
+          { name: 'a', value: bytes },
+          { name: 1, value: bytes },
+        ],
+      },
+      TypeError,
+      'headers[1].name must be a string, not 1',
+    ],
+    [{ headers: [{ name: '\ud800', value: bytes }] }, RangeError, 'headers[0].name must be well-formed Unicode'],
+    [{ headers: [{ name: 'a', value: 'text' }] }, TypeError, 'headers[0].value must be a Uint8Array, not "text"'],
+  ])('is told which part is wrong: %o', (part, kind, message) => {
+    const wrong = { ...EMPTY, ...part } as unknown as RecordInput
+    const alone = () => check([wrong], { of: null, firstIndex: 0 })
+    expect(alone).toThrow(kind)
+    expect(alone).toThrow(message)
+    const field = message.slice(0, message.indexOf(' '))
+    expect(alone).toThrow(expect.objectContaining({ code: 'SQ_WAL_BAD_RECORD', index: 0, field }))
+    const inBatch = () => check([EMPTY, EMPTY, wrong])
+    expect(inBatch).toThrow(kind)
+    expect(inBatch).toThrow(expect.objectContaining({ code: 'SQ_WAL_BAD_RECORD', index: 2, field }))
+    expect(inBatch).toThrow(/^record 2 of the batch: /)
+  })
+})
+
+describe('a record', () => {
+  const value = Buffer.from('v')
+
+  it('has every field read once, and those of its headers', () => {
+    const header = counted({ name: 'n', value })
+    const headers = counted([header.proxy])
+    const record = counted({ key: value, value, headers: headers.proxy, timestampMs: 1 })
+    const records = counted([record.proxy])
+    checkRecords(records.proxy)
+    expect(records.reads).toEqual({ length: 1, 0: 1 })
+    expect(record.reads).toEqual({ key: 1, value: 1, headers: 1, timestampMs: 1 })
+    expect(headers.reads).toEqual({ length: 1, 0: 1 })
+    expect(header.reads).toEqual({ name: 1, value: 1 })
+  })
+
+  it.each([
+    [null, 'record 1 of the batch: a record must be an object, not null'],
+    [undefined, 'record 1 of the batch: a record must be an object, not undefined'],
+    ['text', 'record 1 of the batch: a record must be an object, not "text"'],
+  ])('that is none is refused: %j', (record, message) => {
+    const checking = () => check([EMPTY, record])
+    expect(checking).toThrow(TypeError)
+    expect(checking).toThrow(message)
+    expect(checking).toThrow(expect.objectContaining({ code: 'SQ_WAL_BAD_RECORD', index: 1, field: null }))
+  })
+
+  it('whose value cannot even be shown is refused as any other', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    expect(() => check([{ ...EMPTY, value: proxy }])).toThrow('value must be a Uint8Array')
+  })
+
+  it('may be made of arrays of another realm', () => {
+    const foreign = runInNewContext(`({
+      key: new Uint8Array([1]),
+      value: new Uint8Array([2, 3]),
+      headers: [{ name: 'n', value: new Uint8Array([4]) }],
+      timestampMs: 5,
+    })`) as RecordInput
+    const [checked] = checkRecords(runInNewContext('(record) => [record]')(foreign) as RecordInput[])
+    expect(checked).toMatchObject({ keyBytes: 1, valueBytes: 2, headers: [{ valueBytes: 1 }], encodedBytes: 24 + 3 + 10 })
+  })
+})

@@ -1,0 +1,104 @@
+/**
+ * Takes a caller's record apart: every part of it is read once, and its length is counted once. What a part is may
+ * depend on when it is read, and to read it may run the caller's code; `record.ts` encodes what was read here.
+ */
+import { isUint8Array } from 'node:util/types'
+import { show } from '../../config.ts'
+import { BadPart } from './bad-record.ts'
+import { bytesIn, isDetached } from '../format/given-bytes.ts'
+import { HEADER_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '../format/record.ts'
+import type { CheckedHeader, CheckedRecord, RecordHeader, RecordInput } from '../format/record.ts'
+
+const NO_HEADERS: readonly CheckedHeader[] = []
+
+/** A record that is given as an object. Throws a `BadPart`. */
+export function checkRecord(record: RecordInput | undefined): CheckedRecord {
+  if (typeof record !== 'object' || record === null) {
+    throw new BadPart(TypeError, null, `a record must be an object, not ${show(record)}`)
+  }
+  const { key, value, headers, timestampMs } = record
+  return recordOf(key, value, headers, timestampMs)
+}
+
+/** The records of a batch. Throws a `BadPart`. */
+export function checkRecords(records: readonly RecordInput[]): CheckedRecord[] {
+  if (!Array.isArray(records)) throw new BadPart(TypeError, null, 'a batch must be an array of records').of(null)
+  const count = records.length
+  const checked: CheckedRecord[] = []
+  for (let nth = 0; nth < count; nth++) {
+    try {
+      checked.push(checkRecord(records[nth]))
+    } catch (error) {
+      throw error instanceof BadPart ? error.of(nth) : error
+    }
+  }
+  return checked
+}
+
+/** A record of these parts, those of its headers read once. Throws a `BadPart`. */
+export function recordOf(
+  key: Uint8Array | null,
+  value: Uint8Array,
+  headers: readonly RecordHeader[],
+  timestampMs: number,
+): CheckedRecord {
+  const keyBytes = key === null ? 0 : countBytes(key, 'key')
+  const valueBytes = countBytes(value, 'value')
+  if (typeof timestampMs !== 'number') {
+    throw new BadPart(TypeError, 'timestampMs', `must be a number, not ${show(timestampMs)}`)
+  }
+  if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) {
+    const limits = 'must be a whole number of milliseconds from 0 to 2^53 - 1'
+    throw new BadPart(RangeError, 'timestampMs', `${limits}: ${timestampMs}`)
+  }
+  if (!Array.isArray(headers)) {
+    throw new BadPart(TypeError, 'headers', `must be an array of { name, value }, not ${show(headers)}`)
+  }
+  const encodedBytes = RECORD_OVERHEAD_BYTES + keyBytes + valueBytes
+  const count = headers.length
+  if (count === 0) return { key, keyBytes, value, valueBytes, headers: NO_HEADERS, timestampMs, encodedBytes }
+  const checked: CheckedHeader[] = []
+  let headerBytes = 0
+  for (let at = 0; at < count; at++) {
+    const header = checkHeader(headers[at], at)
+    headerBytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(header.name) + header.valueBytes
+    checked.push(header)
+  }
+  return { key, keyBytes, value, valueBytes, headers: checked, timestampMs, encodedBytes: encodedBytes + headerBytes }
+}
+
+function checkHeader(header: Partial<RecordHeader> | null | undefined, at: number): CheckedHeader {
+  const { name, value } = header ?? {}
+  if (typeof name !== 'string') throw new BadPart(TypeError, `headers[${at}].name`, `must be a string, not ${show(name)}`)
+  if (!name.isWellFormed()) {
+    throw new BadPart(RangeError, `headers[${at}].name`, `must be well-formed Unicode: ${show(name)}`)
+  }
+  if (!isUint8Array(value)) throw notBytes(value, `headers[${at}].value`)
+  const valueBytes = bytesIn(value)
+  if (valueBytes === 0) checkAttached(value, `headers[${at}].value`)
+  return { name, value, valueBytes }
+}
+
+function countBytes(part: Uint8Array, field: 'key' | 'value'): number {
+  if (!isUint8Array(part)) throw notBytes(part, field)
+  const bytes = bytesIn(part)
+  if (bytes === 0) checkAttached(part, field)
+  return bytes
+}
+
+function notBytes(part: unknown, field: string): BadPart {
+  const allowed = field === 'key' ? 'a Uint8Array or null' : 'a Uint8Array'
+  return new BadPart(TypeError, field, `must be ${allowed}, not ${show(part)}`)
+}
+
+function checkAttached(part: Uint8Array, field: string): void {
+  if (isDetached(part)) throw new BadPart(TypeError, field, 'lies in memory that was transferred or cut off')
+}
+
+/** What is wrong with a record of which a part has another length by now than was counted. */
+export function changedPart({ key, keyBytes, value, valueBytes, headers }: CheckedRecord): BadPart {
+  const changed = headers.findIndex((header) => bytesIn(header.value) !== header.valueBytes)
+  const isKey = key !== null && bytesIn(key) !== keyBytes
+  const field = isKey ? 'key' : bytesIn(value) !== valueBytes ? 'value' : `headers[${changed}].value`
+  return new BadPart(TypeError, field, 'changed while it was appended')
+}

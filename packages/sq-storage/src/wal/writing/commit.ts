@@ -1,0 +1,140 @@
+/**
+ * The records that will share one frame, gathered in the very bytes that will be written, and the callers who wait for
+ * them.
+ */
+import { changedPart } from './checked-record.ts'
+import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from '../format/frame.ts'
+import type { FrameHeader, FramePlace } from '../format/frame.ts'
+import { largeBuffers } from './large-buffers.ts'
+import { RecordBuffer } from '../format/record.ts'
+import type { CheckedRecord } from '../format/record.ts'
+
+/** Up to this length a commit keeps its buffer for the next records; longer ones go from commit to commit. */
+const MAX_OWN_BUFFER_BYTES = 1024 * 1024
+const NO_BUFFER = new RecordBuffer(Buffer.alloc(0))
+
+/** Who waits for an append or a batch. Neither function may throw. */
+export interface Waiter {
+  /** Is told the offset of the first record, once it is durable. */
+  readonly resolve: (offset: bigint) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Records that can be written into a segment as one frame. */
+export interface RecordsFrame {
+  readonly recordCount: number
+  readonly minTimestampMs: number
+  readonly maxTimestampMs: number
+  /** The frame, finished for its place in a segment. */
+  encode(place: FramePlace): { bytes: Buffer; header: FrameHeader }
+}
+
+/** Finishes a RECORDS frame in a buffer that has the body where it belongs, and room for header and padding. */
+export function finishRecordsFrame(
+  buffer: Buffer,
+  { bodyLength, recordCount, place }: { bodyLength: number; recordCount: number; place: FramePlace },
+): { bytes: Buffer; header: FrameHeader } {
+  const bodyEnd = FRAME_HEADER_BYTES + bodyLength
+  const bytes = buffer.subarray(0, frameBytes(bodyLength))
+  bytes.fill(0, bodyEnd)
+  const header = {
+    type: FrameType.RECORDS,
+    bodyLength,
+    baseOffset: place.nextOffset,
+    recordCount,
+    position: place.position,
+    // One frame is in flight at a time, so all before this one is durable.
+    durablePosition: place.position,
+    previousCrc: place.previousCrc,
+    bodyCrc: checksum(bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)),
+  }
+  const headerCrc = encodeFrameHeader(header, bytes, { at: 0, salt: place.salt })
+  return { bytes, header: { ...header, attributes: 0, headerCrc } }
+}
+
+export class Commit implements RecordsFrame {
+  #buffer = NO_BUFFER
+  #end = FRAME_HEADER_BYTES
+  /** Each with the place of its first record in the commit. */
+  #waiters: { readonly index: number; readonly waiter: Waiter }[] = []
+  recordCount = 0
+  minTimestampMs: number = Number.MAX_SAFE_INTEGER
+  maxTimestampMs = 0
+  /** Whether an earlier commit was being written when this one's first record came. */
+  gathered = false
+  /** What the commit counts for in `maxPendingBytes`. */
+  pendingBytes = 0
+
+  /** Bytes of the frame if `more` bytes of records were added. */
+  frameBytesWith(more: number): number {
+    return frameBytes(this.#end - FRAME_HEADER_BYTES + more)
+  }
+
+  /**
+   * Copies records of `bytes` encoded bytes in all. Throws a `BadPart`, with nothing added, where a part has another
+   * length by now than when it was counted.
+   */
+  add(records: readonly CheckedRecord[], bytes: number, waiter: Waiter): void {
+    this.#reserve(bytes)
+    const index = this.recordCount
+    let end = this.#end
+    let nth = 0
+    let { minTimestampMs, maxTimestampMs } = this
+    for (const record of records) {
+      end = this.#buffer.encode(record, end)
+      if (end < 0) throw changedPart(record).of(nth)
+      minTimestampMs = Math.min(minTimestampMs, record.timestampMs)
+      maxTimestampMs = Math.max(maxTimestampMs, record.timestampMs)
+      nth++
+    }
+    if (end !== this.#end + bytes) throw new RangeError(`${end - this.#end} bytes were encoded, and ${bytes} counted`)
+    this.#end = end
+    this.minTimestampMs = minTimestampMs
+    this.maxTimestampMs = maxTimestampMs
+    this.recordCount += records.length
+    this.#waiters.push({ index, waiter })
+  }
+
+  /** Finishes the frame for its place in a segment. The bytes are the commit's own, until `recycle`. */
+  encode(place: FramePlace): { bytes: Buffer; header: FrameHeader } {
+    const bodyLength = this.#end - FRAME_HEADER_BYTES
+    return finishRecordsFrame(this.#buffer.bytes, { bodyLength, recordCount: this.recordCount, place })
+  }
+
+  /** Tells every caller, in order, that its records are durable from `baseOffset` on. */
+  resolve(baseOffset: number): void {
+    for (const { index, waiter } of this.#waiters) waiter.resolve(BigInt(baseOffset + index))
+  }
+
+  /** Tells every caller that its records are not in the log. */
+  reject(error: unknown): void {
+    for (const { waiter } of this.#waiters) waiter.reject(error)
+  }
+
+  /** Empties a settled commit for the next records. */
+  recycle(): void {
+    if (this.#buffer.bytes.length > MAX_OWN_BUFFER_BYTES) this.#replaceBuffer(NO_BUFFER)
+    this.#end = FRAME_HEADER_BYTES
+    this.#waiters = []
+    this.recordCount = 0
+    this.minTimestampMs = Number.MAX_SAFE_INTEGER
+    this.maxTimestampMs = 0
+    this.pendingBytes = 0
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.frameBytesWith(bytes)
+    const held = this.#buffer.bytes
+    if (needed <= held.length) return
+    const length = Math.max(needed, held.length * 2)
+    const isLarge = length > MAX_OWN_BUFFER_BYTES
+    const larger = isLarge ? largeBuffers.take(length) : new RecordBuffer(Buffer.allocUnsafeSlow(length))
+    held.copy(larger.bytes, 0, 0, this.#end)
+    this.#replaceBuffer(larger)
+  }
+
+  #replaceBuffer(buffer: RecordBuffer): void {
+    if (this.#buffer.bytes.length > MAX_OWN_BUFFER_BYTES) largeBuffers.give(this.#buffer)
+    this.#buffer = buffer
+  }
+}

@@ -1,0 +1,106 @@
+/** Proofs that cannot be written: nothing is lost, and whoever looks is told. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { expect, onTestFinished, test } from 'vitest'
+import type { HealEvent, RecoverEvent } from '../../index.ts'
+import { append, LogFixture } from '../../testing/log-fixture.ts'
+
+/** The messages of a channel from now on. */
+function messages<T>(channel: 'sq:wal:heal' | 'sq:wal:recover'): T[] {
+  const heard: T[] = []
+  const listener = (message: unknown): void => void heard.push(message as T)
+  subscribe(channel, listener)
+  onTestFinished(() => void unsubscribe(channel, listener))
+  return heard
+}
+
+/** A log with two records that a killed process left. */
+async function abandonedLog(): Promise<LogFixture> {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  await append(writer, 'b')
+  log.fs.kill()
+  return log
+}
+
+/** Recovery writes the unproven bytes first, then the MARKs. */
+test.each([
+  ['write', 'ENOSPC'],
+  ['sync', 'EIO'],
+] as const)('recovery that cannot %s its MARKs opens the log and tells', async (on, error) => {
+  const [recovered, healed] = [messages<RecoverEvent>('sq:wal:recover'), messages<HealEvent>('sq:wal:heal')]
+  const log = await abandonedLog()
+  log.fs.faults.add({ on, path: log.path(0), when: { nth: 2 }, fault: { error } })
+  const writer = await log.open()
+  const told = { code: 'SQ_WAL_IO', path: log.path(0), cause: { code: error } }
+  expect(writer.recovery).toMatchObject({ kind: 'clean', nextOffset: 2n, torn: null, markError: told })
+  expect(recovered.at(-1)).toMatchObject({ recovery: { markError: told } })
+  expect(writer.stats()).toMatchObject({ failedMarks: 1, heals: 0, failedCommits: 0 })
+
+  expect(await append(writer, 'c')).toBe(2n)
+  expect(healed).toMatchObject([{ path: log.path(0), nextOffset: 2n, cause: told }])
+  expect(writer.stats()).toMatchObject({ failedMarks: 1, heals: 1, failedCommits: 0 })
+  log.fs.crash()
+  await log.open()
+  expect(await log.values()).toEqual(['a', 'b', 'c'])
+})
+
+test('what recovery exposed without its MARKs is durable', async () => {
+  const log = await abandonedLog()
+  log.fs.faults.add({ on: 'write', path: log.path(0), when: { nth: 2 }, fault: { error: 'EIO' } })
+  const writer = await log.open()
+  expect(writer.recovery.markError).toMatchObject({ code: 'SQ_WAL_IO' })
+  log.fs.crash()
+  await log.open()
+  expect(await log.values()).toEqual(['a', 'b'])
+})
+
+test('recovery that writes its MARKs, or needs none, tells of no error', async () => {
+  const log = new LogFixture()
+  const first = await log.open()
+  expect(first.recovery.markError).toBeNull()
+  await append(first, 'a')
+  log.fs.kill()
+  const second = await log.open()
+  expect(second.recovery.markError).toBeNull()
+  await second.closeActiveSegment()
+  await second.close()
+  const third = await log.open()
+  expect(third.recovery.markError).toBeNull()
+  expect(third.stats().failedMarks).toBe(0)
+})
+
+test.each([
+  ['a commit', 'EIO', async (log: LogFixture) => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    log.fs.faults.failNext('sync', 'EIO')
+    await expect(append(writer, 'fails')).rejects.toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED' })
+    await append(writer, 'b')
+    return writer.stats()
+  }, 0],
+  ['a SEAL', 'ENOSPC', async (log: LogFixture) => {
+    const writer = await log.open()
+    await append(writer, 'a')
+    log.fs.faults.failNext('write', 'ENOSPC')
+    await expect(writer.closeActiveSegment()).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+    await append(writer, 'b')
+    return writer.stats()
+  }, 1],
+] as const)('after a failed write of %s the new segment tells of its cause', async (_, code, act, failedMarks) => {
+  const healed = messages<HealEvent>('sq:wal:heal')
+  const log = new LogFixture()
+  expect(await act(log)).toMatchObject({ heals: 1, failedMarks })
+  expect(healed).toMatchObject([{ path: log.path(0), cause: { code: 'SQ_WAL_IO', cause: { code } } }])
+  expect(await log.values()).toEqual(['a', 'b'])
+})
+
+test('MARKs that cannot be written on closing are counted', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  log.fs.faults.failNext('write', 'EIO')
+  await expect(writer.close()).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+  expect(writer.stats().failedMarks).toBe(1)
+  expect(log.fs.openHandles).toBe(0)
+})

@@ -1,0 +1,83 @@
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { describe, expect, test } from 'vitest'
+import { append, bytes, LogFixture } from '../../testing/log-fixture.ts'
+
+/** What others do to a lock file between its opening and its locking, as the writer sees it: right after `lock`. */
+type Meddling = (log: LogFixture, path: string) => Promise<void>
+
+const MEDDLINGS: [string, Meddling][] = [
+  [
+    'replaced',
+    async (log, path) => {
+      await log.make(`${log.directory}/other`, bytes(''))
+      await log.fs.rename(`${log.directory}/other`, path)
+    },
+  ],
+  ['removed', (log, path) => log.fs.unlink(path)],
+  ['moved away', (log, path) => log.fs.rename(path, `${log.directory}/moved`)],
+]
+
+/** The next lock that is taken in a log is followed by this. */
+function afterNextLock(log: LogFixture, meddling: Meddling): void {
+  const lock = log.fs.lock.bind(log.fs)
+  log.fs.lock = async (path) => {
+    const held = await lock(path)
+    log.fs.lock = lock
+    await meddling(log, path)
+    return held
+  }
+}
+
+describe.each(MEDDLINGS)('a lock file that is %s before it is locked', (_, meddling) => {
+  test('is noticed when it is taken, and leaves the next writer alone', async () => {
+    const log = new LogFixture()
+    const first = await log.open()
+    await append(first, 'a')
+    await first.close()
+    const before = await log.file(log.path(0))
+    afterNextLock(log, meddling)
+    await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST', path: `${log.directory}/lock` })
+    expect(log.fs.openHandles).toBe(0)
+    expect(await log.file(log.path(0))).toEqual(before)
+    await using writer = await log.open()
+    expect(await append(writer, 'b')).toBe(1n)
+  })
+})
+
+test('a directory that takes the place of the locked one before it is read is not changed', async () => {
+  const fs = new InMemoryFileSystem()
+  const log = new LogFixture({}, fs)
+  const first = await log.open()
+  await append(first, 'a')
+  await first.close()
+  const other = new LogFixture({ dataDir: '/other' }, fs)
+  const live = await other.open()
+  await append(live, 'b'.repeat(5000))
+  await append(live, 'c')
+  const place = '/other/orders/0'
+  const before = await other.file(`${place}/00000000000000000000.wal`)
+  const readdir = fs.readdir.bind(fs)
+  fs.readdir = async (path) => {
+    fs.readdir = readdir
+    await fs.rename(log.directory, '/data/orders/old')
+    await fs.rename(place, log.directory)
+    return readdir(path)
+  }
+  await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
+  expect(await log.file(log.path(0))).toEqual(before)
+})
+
+test('a file system whose locks do not tell which file they are on still has writers', async () => {
+  const fs = new InMemoryFileSystem()
+  const lock = fs.lock.bind(fs)
+  fs.lock = async (path) => {
+    const held = await lock(path)
+    return { release: () => held.release() }
+  }
+  const log = new LogFixture({ maxSegmentBytes: 1 }, fs)
+  const writer = await log.open()
+  await append(writer, 'a')
+  await fs.unlink(`${log.directory}/lock`)
+  await expect(append(writer, 'b')).rejects.toMatchObject({ cause: { code: 'SQ_WAL_LOCK_LOST' } })
+  await expect(writer.close()).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
+})

@@ -1,0 +1,329 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { CorruptLogError, UnsupportedFormatError } from '../../errors.ts'
+import { flipped, joined } from '../../testing/hand-bytes.ts'
+import { append, LogFixture } from '../../testing/log-fixture.ts'
+import { SegmentBytes } from '../../testing/segment-bytes.ts'
+import { FrameType } from '../format/frame.ts'
+import { encodeEnding } from '../format/seal.ts'
+
+let log: LogFixture
+
+beforeEach(() => {
+  log = new LogFixture()
+})
+
+/** Opens and closes the log, which must be refused, and must be the same in every byte and name afterwards. */
+async function refusal(): Promise<unknown> {
+  const before = await log.files()
+  const error: unknown = await log.open().then(
+    () => expect.unreachable('it should have been refused'),
+    (caught: unknown) => caught,
+  )
+  expect(await log.files()).toEqual(before)
+  expect(log.fs.openHandles).toBe(0)
+  return error
+}
+
+/** Opens the log, appends one record to it, and returns what recovery said and all values. */
+async function recovered() {
+  const writer = await log.open()
+  const { recovery } = writer
+  expect(writer.nextOffset).toBe(recovery.nextOffset)
+  expect(await append(writer, 'next')).toBe(recovery.nextOffset)
+  await writer.close()
+  return { recovery, values: await log.values() }
+}
+
+/** The segment and the pair of MARKs that a writer ends it with. */
+function marked(segment: SegmentBytes): Buffer {
+  return joined(segment.bytes, encodeEnding(segment.place, null).bytes)
+}
+
+type SegmentFile = Pick<SegmentBytes, 'baseOffset' | 'bytes'>
+
+function namedAs(baseOffset: number, { bytes }: SegmentFile): SegmentFile {
+  return { baseOffset, bytes }
+}
+
+function cut({ baseOffset, bytes }: SegmentFile, end: number): SegmentFile {
+  return { baseOffset, bytes: bytes.subarray(0, end) }
+}
+
+function commits(): SegmentBytes {
+  return new SegmentBytes().records('a').records('b', 'c').records('d')
+}
+
+describe('at p stand zeros, up to the end of the file: whole', () => {
+  const good = new SegmentBytes().records('a').records('b')
+  it.each([8, 40, 1000, 5_000, 700_000])('%d of them are cut off, and everything is kept and proven', async (zeros) => {
+    await log.makeSegments({ baseOffset: 0, bytes: joined(good.bytes, Buffer.alloc(zeros)) })
+    const writer = await log.open()
+    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset: 2n, segments: 1, torn: null, markError: null })
+    log.fs.crash()
+    expect(await log.file(log.path(0))).toEqual(marked(good))
+    expect(await recovered()).toMatchObject({ recovery: { kind: 'clean' }, values: ['a', 'b', 'next'] })
+  })
+})
+
+describe('at p stands the end of the file: whole', () => {
+  it.each([
+    ['nothing but OPEN', new SegmentBytes(), []],
+    ['one commit', new SegmentBytes().records('a'), ['a']],
+    ['commits', commits(), ['a', 'b', 'c', 'd']],
+    ['a MARK that proves nothing yet', commits().mark(64), ['a', 'b', 'c', 'd']],
+    ['a large commit', new SegmentBytes().records('a').records('b'.repeat(300_000)), ['a', 'b'.repeat(300_000)]],
+  ])('after %s: everything is kept, and proven', async (_, segment, values) => {
+    await log.makeSegments(segment)
+    const writer = await log.open()
+    const nextOffset = BigInt(values.length)
+    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset, segments: 1, torn: null, markError: null })
+    await writer.close()
+    expect((await log.file(log.path(0))).equals(marked(segment))).toBe(true)
+    expect(await recovered()).toMatchObject({ values: [...values, 'next'] })
+  })
+
+  it('after a pair of MARKs: not a byte changes', async () => {
+    const segment = commits()
+    await log.makeSegments({ baseOffset: 0, bytes: marked(segment) })
+    const before = await log.files()
+    await (await log.open()).close()
+    expect(await log.files()).toEqual(before)
+  })
+
+  it('with damage in the zeros of a MARK: nothing is lost with them', async () => {
+    const segment = new SegmentBytes().records('a').mark(64).records('b')
+    const bytes = Buffer.from(segment.bytes).fill(0xff, segment.at(1).position + 40, segment.at(2).position)
+    await log.makeSegments({ baseOffset: 0, bytes })
+    expect(await recovered()).toMatchObject({ values: ['a', 'b', 'next'], recovery: { kind: 'clean' } })
+  })
+
+  it('after a SEAL: not a byte changes, and the next commit opens a new segment', async () => {
+    const segment = commits().seal()
+    await log.makeSegments(segment)
+    const before = await log.files()
+    await (await log.open()).close()
+    expect(await log.files()).toEqual(before)
+    const { recovery, values } = await recovered()
+    expect(recovery).toEqual({ kind: 'clean', nextOffset: 4n, segments: 1, torn: null, markError: null })
+    expect(values).toEqual(['a', 'b', 'c', 'd', 'next'])
+    expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000004.wal'])
+    expect(await log.file(log.path(0))).toEqual(segment.bytes)
+  })
+
+  it('in an empty directory: the log begins at offset 0', async () => {
+    await log.makeSegments()
+    const { recovery, values } = await recovered()
+    expect(recovery).toEqual({ kind: 'clean', nextOffset: 0n, segments: 0, torn: null, markError: null })
+    expect(values).toEqual(['next'])
+  })
+})
+
+describe('at p stands the verified header of an unknown kind of frame: refuse', () => {
+  const known = { recordCount: 1, type: FrameType.RECORDS }
+  it.each([
+    ['type 5', commits().frame({ type: 5 }, Buffer.from('new')), 0],
+    ['type 0', commits().frame({ type: 0 }, Buffer.alloc(0)), 0],
+    ['attributes', commits().frame({ ...known, attributes: 1 }, Buffer.from('packed')), 0],
+    ['type 5, and commits after it', commits().frame({ type: 5 }, Buffer.from('new')).records('e').records('f'), 0],
+    ['type 5, cut', commits().frame({ type: 5 }, Buffer.alloc(80)), 8],
+  ])('%s', async (_, segment, missing) => {
+    const bytes = segment.bytes.subarray(0, segment.bytes.length - missing)
+    await log.makeSegments({ baseOffset: 0, bytes })
+    const error = await refusal()
+    expect(error).toBeInstanceOf(UnsupportedFormatError)
+    expect(error).toMatchObject({ code: 'SQ_WAL_UNSUPPORTED', path: log.path(0), position: segment.at(3).position })
+  })
+})
+
+describe('at p stands anything, and later a frame that proves more than p: damage', () => {
+  const segment = commits()
+  const [first, second, third] = [segment.at(0).position, segment.at(1).position, segment.at(2).position]
+  const zeroed = Buffer.from(segment.bytes).fill(0, first, second + 8)
+  const remarked = new SegmentBytes().records('a').mark(64).records('b')
+  it.each([
+    ['a bit of a body', flipped(segment.bytes, 8 * (second + 70)), second, third, 1n, 2n],
+    ['a bit of a header', flipped(segment.bytes, 8 * (second + 5)), second, third, 1n, 2n],
+    ['a bit of the padding', flipped(segment.bytes, 8 * (first + 71)), first, second, 0n, 0n],
+    ['the marker of the first frame', flipped(segment.bytes, 8 * first), first, second, 0n, 0n],
+    ['two commits, which are zeros', zeroed, first, third, 0n, 2n],
+    [
+      'the last commit, which MARKs prove',
+      flipped(marked(segment), 8 * (third + 66)),
+      third,
+      segment.bytes.length,
+      3n,
+      3n,
+    ],
+    ['the last commit, which only a second MARK proves', secondMarkOnly(), third, 4096, 3n, 3n],
+    [
+      'a MARK between commits',
+      flipped(remarked.bytes, 8 * (remarked.at(1).position + 10)),
+      second,
+      remarked.at(2).position,
+      1n,
+      0n,
+    ],
+  ])('%s', async (_, bytes, from, to, firstOffset, lastOffset) => {
+    await log.makeSegments({ baseOffset: 0, bytes })
+    const error = await refusal()
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ code: 'SQ_WAL_CORRUPT', path: log.path(0), from, to, firstOffset, lastOffset })
+    expect(error).toHaveProperty('reason', expect.stringContaining(`the frame at ${to} proves that it was durable`))
+  })
+
+  /** Of the last sector that holds records nothing is left, nor of the first MARK's header. */
+  function secondMarkOnly(): Buffer {
+    return marked(segment).fill(0, third, 4096)
+  }
+})
+
+describe('at p stands the verified header of a SEAL, its body damaged or short: seal', () => {
+  const segment = new SegmentBytes().records('a').records('b'.repeat(70_000)).records('c').seal()
+  const seal = segment.at(-1).position
+  const { length } = segment.bytes
+  it.each([
+    ['its first byte damaged', flipped(segment.bytes, 8 * (seal + 40))],
+    ['its last byte damaged', flipped(segment.bytes, 8 * length - 1)],
+    ['its body all zeros', Buffer.from(segment.bytes).fill(0, seal + 40)],
+    ['one byte short', segment.bytes.subarray(0, -1)],
+    ['its body missing', segment.bytes.subarray(0, seal + 40)],
+  ])('%s: it is written again, to the very same bytes, durably', async (_, bytes) => {
+    await log.makeSegments({ baseOffset: 0, bytes })
+    const writer = await log.open()
+    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset: 3n, segments: 1, torn: null, markError: null })
+    log.fs.crash()
+    expect((await log.file(log.path(0))).equals(segment.bytes)).toBe(true)
+    expect(await recovered()).toMatchObject({ values: ['a', 'b'.repeat(70_000), 'c', 'next'] })
+    expect(await log.segmentNames()).toHaveLength(2)
+  })
+})
+
+describe('at p stands anything else, never acknowledged: torn', () => {
+  const good = new SegmentBytes().records('a').records('b')
+  const p = good.bytes.length
+  const sealed = new SegmentBytes().records('a').records('b').seal()
+  const last = new SegmentBytes().records('a').records('b').records('x'.repeat(1000))
+  const ending = encodeEnding(good.place, null).bytes
+  const holed = Buffer.from(last.bytes).fill(0, p + 512, p + 1024)
+  it.each([
+    ['one byte', last.bytes.subarray(0, p + 1)],
+    ['a part of a header', last.bytes.subarray(0, p + 39)],
+    ['a header alone', last.bytes.subarray(0, p + 40)],
+    ['a part of a body', last.bytes.subarray(0, p + 512)],
+    ['a commit without its last byte', last.bytes.subarray(0, -1)],
+    ['a commit with a sector of zeros', holed],
+    ['the last commit with a bit flipped, which nothing proves', flipped(last.bytes, 8 * (p + 100))],
+    ['garbage', joined(good.bytes, Buffer.alloc(5000, 0xa5))],
+    ['a frame of another segment', joined(good.bytes, new SegmentBytes({ segmentId: 2n }).records('z').bytes)],
+    ['MARKs of which the first is gone', joined(good.bytes, Buffer.from(ending).fill(0, 0, 512))],
+    ['a SEAL and its MARK, both damaged', flipped(flipped(sealed.bytes, 8 * p + 60), 8 * (p + 40) + 60)],
+  ])('%s', async (_, bytes) => {
+    await log.makeSegments({ baseOffset: 0, bytes })
+    const writer = await log.open()
+    const torn = { path: log.path(0), position: p, discardedBytes: bytes.length - p }
+    expect(writer.recovery).toEqual({ kind: 'torn', nextOffset: 2n, segments: 1, torn, markError: null })
+    log.fs.crash()
+    expect(await log.file(log.path(0))).toEqual(marked(good))
+    expect(await recovered()).toMatchObject({ recovery: { kind: 'clean' }, values: ['a', 'b', 'next'] })
+  })
+
+  it('a SEAL with a damaged header: the segment is open again', async () => {
+    const segment = new SegmentBytes().records('a').seal()
+    const { position } = segment.at(-1)
+    await log.makeSegments({ baseOffset: 0, bytes: flipped(segment.bytes, 8 * position + 60) })
+    const { recovery, values } = await recovered()
+    const discardedBytes = segment.bytes.length - position
+    expect(recovery).toMatchObject({ kind: 'torn', torn: { position, discardedBytes } })
+    expect(values).toEqual(['a', 'next'])
+    expect(await log.segmentNames()).toHaveLength(1)
+  })
+
+  it('bytes after a SEAL: they go, and the segment stays closed', async () => {
+    const segment = new SegmentBytes().records('a').seal()
+    await log.makeSegments({ baseOffset: 0, bytes: joined(segment.bytes, Buffer.alloc(100, 1)) })
+    const { recovery, values } = await recovered()
+    expect(recovery).toMatchObject({ kind: 'torn', torn: { position: segment.bytes.length, discardedBytes: 100 } })
+    expect(values).toEqual(['a', 'next'])
+    expect(await log.segmentNames()).toHaveLength(2)
+    expect(await log.file(log.path(0))).toEqual(segment.bytes)
+  })
+})
+
+describe('segments before the last', () => {
+  const first = new SegmentBytes().records('a').records('b').seal()
+  const healed = new SegmentBytes({ baseOffset: 2, previous: first.link }).records('c')
+  const { link } = healed
+  healed.records('rejected')
+  const last = new SegmentBytes({ baseOffset: 3, previous: link }).records('d')
+  const all = [first, healed, last]
+
+  it('are sealed or healed, and what a healed one holds after its stated end is void', async () => {
+    await log.makeSegments(...all)
+    const { recovery, values } = await recovered()
+    expect(recovery).toEqual({ kind: 'clean', nextOffset: 4n, segments: 3, torn: null, markError: null })
+    expect(values).toEqual(['a', 'b', 'c', 'd', 'next'])
+  })
+
+  it('are not missed where they were the oldest', async () => {
+    await log.makeSegments(healed, last)
+    expect(await recovered()).toMatchObject({ recovery: { segments: 2 }, values: ['c', 'd', 'next'] })
+  })
+
+  it('may end with a damaged SEAL body, which is left as it is', async () => {
+    const damaged = flipped(first.bytes, 8 * (first.at(-1).position + 41))
+    await log.makeSegments({ baseOffset: 0, bytes: damaged }, healed, last)
+    expect(await recovered()).toMatchObject({ values: ['a', 'b', 'c', 'd', 'next'] })
+    expect(await log.file(log.path(0))).toEqual(damaged)
+  })
+
+  const foreign = new SegmentBytes({ baseOffset: 2, previous: first.link, topic: 'others' }).records('c')
+  const foreignPartition = new SegmentBytes({ baseOffset: 2, previous: first.link, partition: 1 }).records('c')
+  const otherLast = new SegmentBytes({ baseOffset: 3, segmentId: 9n, previous: link, topic: 'others' }).records('d')
+  it.each([
+    ['missing in the middle', [first, last], 3, 0, last.headBytes, 2n, 2n],
+    ['shortened by a frame', [first, cut(healed, link.lastPosition), last], 2, link.lastPosition, link.end, 2n, 2n],
+    ['shortened by a byte', [first, cut(healed, link.end - 1), last], 2, link.lastPosition, link.end, 2n, 2n],
+    [
+      'shortened to OPEN',
+      [cut(first, first.headBytes), healed, last],
+      0,
+      first.at(-1).position,
+      first.bytes.length,
+      0n,
+      1n,
+    ],
+    ['of no bytes', [cut(first, 0), healed, last], 0, 0, 32, 0n, 1n],
+    ['of no bytes, the last one', [first, healed, cut(last, 0)], 3, 0, 32, 3n, null],
+    ['of a header alone, the last one', [first, healed, cut(last, 32)], 3, 0, 32, 3n, null],
+    [
+      'of a part of OPEN, the last one',
+      [first, healed, cut(last, last.headBytes - 8)],
+      3,
+      0,
+      last.headBytes - 8,
+      3n,
+      null,
+    ],
+    ['swapped', [namedAs(0, healed), namedAs(2, first), last], 0, 0, healed.headBytes, 0n, 1n],
+    ['under another name', [namedAs(1, healed), last], 1, 0, healed.headBytes, 1n, 2n],
+    ['twice', [first, namedAs(1, first), healed, last], 1, 0, first.headBytes, 1n, 1n],
+    ['of another topic', [first, foreign, last], 2, 0, foreign.headBytes, 2n, 2n],
+    ['of another topic, the last one', [first, healed, otherLast], 3, 0, otherLast.headBytes, 3n, null],
+    ['of another partition', [first, foreignPartition, last], 2, 0, foreignPartition.headBytes, 2n, 2n],
+    ['without a header', [{ baseOffset: 0, bytes: Buffer.alloc(4096) }, healed, last], 0, 0, 32, 0n, 1n],
+  ])('are refused: one %s', async (_, segments, base, from, to, firstOffset, lastOffset) => {
+    await log.makeSegments(...segments)
+    const error = await refusal()
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ path: log.path(base), from, to, firstOffset, lastOffset })
+  })
+
+  it.each([0, 2, 3])('are refused: one of another version, with base offset %d', async (base) => {
+    const ofVersion2 = all.map(({ baseOffset, bytes }) => ({ baseOffset, bytes: Buffer.from(bytes) }))
+    ofVersion2.find(({ baseOffset }) => baseOffset === base)?.bytes.writeUInt16LE(2, 4)
+    await log.makeSegments(...ofVersion2)
+    const error = await refusal()
+    expect(error).toBeInstanceOf(UnsupportedFormatError)
+    expect(error).toMatchObject({ path: log.path(base), position: 4 })
+  })
+})

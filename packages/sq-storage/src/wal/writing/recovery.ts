@@ -1,0 +1,260 @@
+/**
+ * What a writer does with the log it finds, before anyone sees a record of it. It holds the partition's lock. Nothing
+ * is changed until every check has passed.
+ *
+ * First every segment but the last is checked against what its successor states of its end (`verifyLink`): a missing,
+ * shortened or exchanged one is a `CorruptLogError`, and so is a segment whose header or OPEN does not verify. Then
+ * the last segment is scanned up to `p`, the first byte that is not part of a valid frame:
+ *
+ * | what stands at p, and after it                            | verdict  | what is done                              |
+ * |-----------------------------------------------------------|----------|-------------------------------------------|
+ * | the end of the file, or zeros up to it                    | `whole`  | the zeros, written ahead, are cut off     |
+ * | the verified header of an unknown kind of frame           | refuse   | `UnsupportedFormatError`, nothing touched |
+ * | anything, and later a frame that proves more than p       | `damage` | `CorruptLogError`, nothing touched        |
+ * | the verified header of a SEAL, its body damaged or short  | `seal`   | the SEAL is written again, from the scan  |
+ * | anything else: never acknowledged                         | `torn`   | cut off at p                              |
+ *
+ * Bytes that verify may still be in the page cache alone: the process may have died between write and sync, or after
+ * a failed sync. So what no later frame proves is written again from the verified bytes and synced, and the directory
+ * too. Then a pair of MARKs proves it all, unless the last frame already does. Cut off at any point and repeated, this
+ * gives the same log.
+ */
+import type { Clock } from '@sq/sim'
+import { asError } from '../../errors.ts'
+import { ActiveSegment } from './active-segment.ts'
+import { provenDamage } from '../segments/damage.ts'
+import { frameEnd, FrameType, isProof } from '../format/frame.ts'
+import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
+import type { SegmentLink } from '../open-frame.ts'
+import type { Partition } from '../segments/partition.ts'
+import { endOfContent, SegmentScanner } from '../segments/scan.ts'
+import { encodeSeal, SummaryBuilder } from '../format/seal.ts'
+import type { SegmentDirectory } from './partition-directory.ts'
+import { giveUp, io, openSegment, placeAfterHead, sizeOfLast, verifyLink } from '../segments/segment-file.ts'
+import type { OpenSegment } from '../segments/segment-file.ts'
+import { listSegmentFiles } from '../segments/segment-listing.ts'
+import { summarize } from '../segments/summary.ts'
+import { ExpectedTime, wallClockMs } from '../segments/wall-clock.ts'
+
+/** What opening a log found and did. */
+export interface Recovery {
+  /** `torn`: bytes of a commit that was never acknowledged were cut off. */
+  readonly kind: 'clean' | 'torn'
+  /** The offset the next record gets. */
+  readonly nextOffset: bigint
+  /** How many segments the log has. */
+  readonly segments: number
+  /**
+   * Where the cut was made, and how many bytes of that commit there were; null where nothing was cut. Zeros that a
+   * writer wrote ahead are cut off, too, and count as nothing.
+   */
+  readonly torn: { readonly path: string; readonly position: number; readonly discardedBytes: number } | null
+  /**
+   * Why the MARKs that prove the log's end could not be written; null where they were, or where nothing had to be
+   * proven. All that the log holds is durable all the same, and the next append goes on in a new segment.
+   */
+  readonly markError: Error | null
+}
+
+/** A log that is ready to be written. */
+export interface RecoveredLog {
+  readonly recovery: Recovery
+  readonly nextOffset: number
+  /** The last segment, to go on in; null where there is none, or where it is sealed. */
+  readonly active: ActiveSegment | null
+  /** The end of the segment before the active one, or before the one to be made. */
+  readonly previous: SegmentLink | null
+  /** What the wall clock should say from now on. */
+  readonly expectedTime: ExpectedTime
+}
+
+/**
+ * Opens what is there for writing. Rejects with `CorruptLogError`, `UnsupportedFormatError` or `WalIoError`. The last
+ * segment goes on ageing: by the wall clock it is as old as the time since its creation, and 0 if that lies ahead.
+ */
+export async function recoverLog(
+  directory: SegmentDirectory,
+  partition: Partition,
+  clock: Clock,
+): Promise<RecoveredLog> {
+  const { segments, last } = await openLast(directory, partition)
+  if (last === null) {
+    await settle(directory)
+    const recovery: Recovery = { kind: 'clean', nextOffset: 0n, segments, torn: null, markError: null }
+    return { recovery, nextOffset: 0, active: null, previous: null, expectedTime: new ExpectedTime(clock, null) }
+  }
+  try {
+    const found = await examine(last)
+    // The directory may have been replaced since it was locked, by one whose writer is at work in this very file.
+    await directory.checkLock()
+    await makeDurable(last, found)
+    await settle(directory)
+    return await resume(last, found, { segments, clock })
+  } catch (error) {
+    await giveUp(last.handle)
+    throw error
+  }
+}
+
+/** Checks all segments but the last, and opens that one for writing. */
+async function openLast(
+  directory: SegmentDirectory,
+  partition: Partition,
+): Promise<{ segments: number; last: OpenSegment | null }> {
+  const { fs, path } = directory
+  const listed = await directory.whileThere(() => listSegmentFiles(fs, path))
+  let last: OpenSegment | null = null
+  try {
+    for (const segment of listed) {
+      const mode = segment.successor === null ? 'read-write' : 'read'
+      const opened = await openSegment(fs, segment, { partition, mode })
+      const before: OpenSegment | null = last
+      last = opened
+      if (before === null) continue
+      try {
+        await verifyLink(before, opened.head)
+      } finally {
+        await giveUp(before.handle)
+      }
+    }
+  } catch (error) {
+    if (last !== null) await giveUp(last.handle)
+    throw error
+  }
+  return { segments: listed.length, last }
+}
+
+/** The names as they are now become durable, and then nothing needs what was left half made. */
+async function settle(directory: SegmentDirectory): Promise<void> {
+  await directory.sync()
+  await directory.removeUnfinished()
+}
+
+/** What the last segment holds. */
+interface Examined {
+  readonly fileBytes: number
+  /** Where the file ends but for zeros; not behind `place` where nothing else follows the last frame. */
+  readonly contentEnd: number
+  /** The end of the last frame. */
+  readonly place: FramePlace
+  readonly summary: SummaryBuilder
+  readonly lastFrame: FrameHeader
+  /** Verified bytes up to the end that nothing later proves to be durable, and where they begin. */
+  readonly unproven: readonly Buffer[]
+  readonly unprovenFrom: number
+}
+
+async function examine(last: OpenSegment): Promise<Examined> {
+  const { handle, head } = last
+  const fileBytes = await sizeOfLast(last)
+  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit: fileBytes })
+  const summary = new SummaryBuilder()
+  const tail = new UnprovenTail(head.bytes)
+  let lastFrame = head.frame
+  const take = (frame: Frame) => {
+    summarize(frame, { summary, head })
+    tail.add(frame)
+    lastFrame = frame.header
+  }
+  while (scanner.stop === null) {
+    const frames = await io('read', head.path, () => scanner.next())
+    frames.forEach(take)
+  }
+
+  const { stop } = scanner
+  let { place } = scanner
+  if (stop.reason !== null) {
+    const damage = await provenDamage(last, { stop, nextOffset: place.nextOffset, limit: fileBytes })
+    if (damage !== null) throw damage
+  }
+  if (stop.header?.type === FrameType.SEAL) {
+    const seal = encodeSeal(place, summary, { durablePosition: stop.header.durablePosition })
+    take(seal)
+    place = { ...place, position: frameEnd(seal.header), previousCrc: seal.header.headerCrc }
+  }
+  const contentEnd = await io('read', head.path, () => endOfContent(handle, { from: place.position, to: fileBytes }))
+  return { fileBytes, contentEnd, place, summary, lastFrame, unproven: tail.buffers, unprovenFrom: tail.from }
+}
+
+/**
+ * The end of a segment that must be written again, since no later frame says it was durable. It holds the verified
+ * bytes themselves: the frames of one chunk as one stretch of memory, so that many small ones take no more than they
+ * are long.
+ */
+class UnprovenTail {
+  /** Where the first stretch stands in the file. */
+  #from = 0
+  readonly #stretches: { readonly memory: ArrayBufferLike; readonly start: number; end: number }[] = []
+  #provenTo = 0
+
+  constructor(headBytes: Buffer) {
+    this.#append(headBytes)
+  }
+
+  add(frame: Frame): void {
+    this.#append(frame.bytes)
+    this.#provenTo = Math.max(this.#provenTo, frame.header.durablePosition)
+    for (let first = this.#stretches[0]; first !== undefined; first = this.#stretches[0]) {
+      const end = this.#from + first.end - first.start
+      if (end > this.#provenTo) break
+      this.#from = end
+      this.#stretches.shift()
+    }
+  }
+
+  get from(): number {
+    return Math.max(this.#from, this.#provenTo)
+  }
+
+  get buffers(): Buffer[] {
+    return this.#stretches.map(({ memory, start, end }, nth) => {
+      const from = nth === 0 ? start + this.from - this.#from : start
+      return Buffer.from(memory, from, end - from)
+    })
+  }
+
+  #append({ buffer: memory, byteOffset: start, length }: Buffer): void {
+    const last = this.#stretches.at(-1)
+    if (last?.memory === memory && last.end === start) last.end += length
+    else this.#stretches.push({ memory, start, end: start + length })
+  }
+}
+
+/** Cuts off what is torn and what was written ahead, and makes durable what is exposed. */
+async function makeDurable({ handle, head: { path } }: OpenSegment, found: Examined): Promise<void> {
+  if (found.fileBytes > found.place.position) {
+    await io('cut off the end of', path, () => handle.truncate(found.place.position))
+    await io('sync', path, () => handle.sync())
+  }
+  await io('write the last commit again in', path, () => handle.writeDurable(found.unproven, found.unprovenFrom))
+}
+
+/** Makes the last segment the active one, or gives it up where it is sealed. */
+async function resume(
+  { handle, head }: OpenSegment,
+  { contentEnd, place, summary, lastFrame }: Examined,
+  { segments, clock }: { segments: number; clock: Clock },
+): Promise<RecoveredLog> {
+  const { path, baseOffset } = head
+  const discardedBytes = Math.max(contentEnd - place.position, 0)
+  const recovery = (markError: Error | null): Recovery => ({
+    kind: discardedBytes > 0 ? 'torn' : 'clean',
+    nextOffset: BigInt(place.nextOffset),
+    segments,
+    torn: discardedBytes > 0 ? { path, position: place.position, discardedBytes } : null,
+    markError,
+  })
+  const state = { place, lastPosition: lastFrame.position, proven: isProof(lastFrame), summary }
+  const { createdMs } = head.open
+  const expectedTime = new ExpectedTime(clock, createdMs)
+  const agesFromMs = clock.monotonic() - Math.max(wallClockMs(clock) - createdMs, 0)
+  const active = new ActiveSegment(handle, { path, baseOffset, createdMs, agesFromMs }, state)
+  if (lastFrame.type === FrameType.SEAL) {
+    await active.close()
+    return { recovery: recovery(null), nextOffset: place.nextOffset, active: null, previous: active.link, expectedTime }
+  }
+  // Without these MARKs the log is whole and durable, too. The segment is broken then, and the next append heals it.
+  const markError = await active.mark().then(() => null, asError)
+  const { previous } = head.open
+  return { recovery: recovery(markError), nextOffset: place.nextOffset, active, previous, expectedTime }
+}

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+
+describe('the age of a segment that was opened again', () => {
+  const SEGMENTS = ['00000000000000000000.wal', '00000000000000000001.wal']
+
+  it.each([
+    ['counts from its creation by the wall clock', { opened: 600, written: 400 }, 2],
+    ['is what it was before', { opened: 600, written: 399 }, 1],
+    ['is over at once where the process was away for so long', { opened: 1000, written: 0 }, 2],
+    ['does not count less where the wall clock is behind the creation', { opened: -5000, written: 1000 }, 2],
+    ['begins with 0 where the wall clock is behind the creation', { opened: -5000, written: 999 }, 1],
+  ])('%s', async (_, { opened, written }, segments) => {
+    const log = new LogFixture({ maxSegmentAgeMs: 1000 })
+    const createdMs = log.clock.now()
+    const first = await log.open()
+    await append(first, 'a')
+    await first.close()
+    log.clock.setNow(createdMs + opened)
+    const second = await log.open()
+    log.clock.advance(written)
+    log.clock.setNow(createdMs)
+    await append(second, 'b')
+    expect(await log.segmentNames()).toEqual(SEGMENTS.slice(0, segments))
+  })
+
+  it('counts through any number of openings', async () => {
+    const log = new LogFixture({ maxSegmentAgeMs: 1000 })
+    for (let opening = 0; opening < 10; opening++) {
+      const writer = await log.open()
+      await append(writer, 'a')
+      await writer.close()
+      log.clock.advance(150)
+    }
+    expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000007.wal'])
+  })
+
+  it.each([NaN, Infinity, Number.MAX_SAFE_INTEGER])('never is over without a limit, whatever the wall clock says: %s', async (nowMs) => {
+    const log = new LogFixture({ maxSegmentAgeMs: Infinity })
+    const writer = await log.open()
+    await append(writer, 'a')
+    await writer.close()
+    log.clock.setNow(nowMs)
+    await append(await log.open(), 'b')
+    expect(await log.segmentNames()).toHaveLength(1)
+  })
+
+  it('begins anew with the segment that a truncation makes', async () => {
+    const log = new LogFixture({ maxSegmentAgeMs: 1000 })
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    log.clock.advance(999)
+    await writer.truncate(1n)
+    await append(writer, 'c')
+    await writer.close()
+    log.clock.advance(999)
+    const again = await log.open()
+    await append(again, 'd')
+    expect(await log.segmentNames()).toEqual(SEGMENTS)
+    log.clock.advance(1)
+    await append(again, 'e')
+    expect(await log.segmentNames()).toEqual([...SEGMENTS, '00000000000000000003.wal'])
+  })
+})

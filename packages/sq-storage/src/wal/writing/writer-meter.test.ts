@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest'
+import { append, appendAll, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+
+const none = {
+  nextOffset: 0n,
+  records: 0,
+  commits: 0,
+  bytes: 0,
+  failedCommits: 0,
+  commitMs: 0,
+  longestCommitMs: 0,
+  rotations: 0,
+  heals: 0,
+  deletions: 0,
+  failedMarks: 0,
+  pendingRecords: 0,
+  pendingBytes: 0,
+}
+
+test('a writer that has done nothing has counted nothing', async () => {
+  const log = new LogFixture()
+  const first = await log.open()
+  expect(first.stats()).toEqual(none)
+  await append(first, 'a')
+  await first.close()
+  const second = await log.open()
+  expect(second.stats()).toEqual({ ...none, nextOffset: 1n })
+})
+
+test('records, commits and bytes are those that are durable; what waits is counted apart', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const held = log.fs.faults.hold('sync')
+  const pending = append(writer, 'a')
+  await held.reached
+  const behind = appendAll(writer, ['b', 'c'])
+  // Each of 25 bytes, and 256 for the append.
+  expect(writer.stats()).toEqual({ ...none, pendingRecords: 3, pendingBytes: 843 })
+  held.release()
+  await Promise.all([pending, behind])
+  expect(writer.stats()).toEqual({ ...none, nextOffset: 3n, records: 3, commits: 2, bytes: 168 })
+})
+
+test('a picture once taken does not change', async () => {
+  const writer = await new LogFixture().open()
+  const before = writer.stats()
+  await append(writer, 'a')
+  expect(before).toEqual(none)
+})
+
+test('commits are timed by the monotonic clock, those that fail too', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  let ms = 0
+  log.fs.operations.observe(({ operation, phase }) => {
+    if (operation === 'write' && phase === 'start') log.clock.advance(ms)
+  })
+  log.clock.setNow(0)
+  for (ms of [5, 20]) await append(writer, 'b')
+  expect(writer.stats()).toMatchObject({ commits: 3, commitMs: 25, longestCommitMs: 20 })
+  ms = 30
+  log.fs.faults.failNext('sync', 'EIO')
+  await append(writer, 'c').catch(() => {})
+  expect(writer.stats()).toMatchObject({ commits: 3, failedCommits: 1, commitMs: 55, longestCommitMs: 30 })
+})
+
+test('failures count by commit, healings and rotations by segment', async () => {
+  const log = new LogFixture({ maxSegmentBytes: 1000 })
+  const writer = await log.open()
+  await append(writer, 'a')
+  log.fs.faults.failNext('sync', 'EIO')
+  await Promise.allSettled([append(writer, 'b'), append(writer, 'c')])
+  expect(writer.stats()).toMatchObject({ records: 1, failedCommits: 1, heals: 0, pendingRecords: 0, pendingBytes: 0 })
+  await appendEach(writer, [Buffer.alloc(600), Buffer.alloc(600)])
+  await writer.closeActiveSegment()
+  expect(writer.stats()).toMatchObject({ nextOffset: 3n, records: 3, failedCommits: 1, heals: 1, rotations: 2 })
+  await writer.close()
+  expect(writer.stats()).toMatchObject({ nextOffset: 3n, records: 3 })
+})

@@ -1,0 +1,263 @@
+/** Zeros that a writer writes ahead of its commits: where they stand, and that they never mean anything. */
+import { Random } from '@sq/sim'
+import { describe, expect, test } from 'vitest'
+import { dumpSegment, listSegments, verify, WalReader } from '../../index.ts'
+import type { SegmentPart } from '../../index.ts'
+import { inAnotherProcess } from '../../testing/another-process.ts'
+import { CrashImages } from '../../testing/crash-images.ts'
+import { append, appendEach, bytes, LogFixture } from '../../testing/log-fixture.ts'
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from '../format/frame.ts'
+import { RECORD_OVERHEAD_BYTES } from '../format/record.ts'
+
+/** Values of so many bytes, each of its own letter. */
+function values(count: number, sizeBytes = 1500): string[] {
+  return Array.from({ length: count }, (_, at) => String.fromCodePoint(97 + at).repeat(sizeBytes))
+}
+
+async function fileBytes(log: LogFixture, baseOffset = 0): Promise<number> {
+  return (await log.fs.stat(log.path(baseOffset))).sizeBytes
+}
+
+async function dumped(log: LogFixture): Promise<SegmentPart[]> {
+  const parts: SegmentPart[] = []
+  for await (const part of dumpSegment(log.fs, log.path(0))) parts.push(part)
+  return parts
+}
+
+/** A log with zeros behind its last commit, and the values in it; the process is gone. */
+async function leaveZeros(log: LogFixture): Promise<{ kept: string[]; end: number; fileBytes: number }> {
+  const writer = await log.open()
+  const kept = values(4)
+  await appendEach(writer, kept)
+  const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+  log.fs.kill()
+  const end = segment?.bytes ?? 0
+  const size = await fileBytes(log)
+  expect(size).toBeGreaterThan(end)
+  return { kept, end, fileBytes: size }
+}
+
+describe('while it writes', () => {
+  test('commits that fit into the zeros do not make the file longer', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    const sizes: number[] = []
+    for (const value of values(40, 200)) {
+      await append(writer, value)
+      sizes.push(await fileBytes(log))
+    }
+    expect(new Set(sizes.slice(20)).size).toBeLessThan(4)
+  })
+
+  test('there are never more zeros than bytes before them, and at most 256 KiB', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    let most = 0
+    for (let at = 0; at < 60; at++) {
+      await append(writer, Buffer.alloc(20_000, 1))
+      const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+      const zeros = (await fileBytes(log)) - (segment?.bytes ?? 0)
+      expect(zeros).toBeLessThanOrEqual(Math.min(segment?.bytes ?? 0, 256 * 1024))
+      most = Math.max(most, zeros)
+    }
+    expect(most).toBeGreaterThan(200_000)
+  })
+
+  test('the file stays within maxSegmentBytes', async () => {
+    const log = new LogFixture({ maxSegmentBytes: 64 * 1024 })
+    const writer = await log.open()
+    for (const value of values(26, 2000)) {
+      await append(writer, value)
+      expect(await fileBytes(log)).toBeLessThanOrEqual(64 * 1024)
+    }
+  })
+
+  test.each([
+    [64 * 1024, 'zeros'],
+    [64 * 1024 + FRAME_ALIGNMENT, 'nothing'],
+  ])('a commit of %d bytes has %s behind it', async (frameBytes, behind) => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await append(writer, Buffer.alloc(100_000, 1))
+    await append(writer, Buffer.alloc(frameBytes - FRAME_HEADER_BYTES - RECORD_OVERHEAD_BYTES, 2))
+    const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+    expect((await fileBytes(log)) > (segment?.bytes ?? 0)).toBe(behind === 'zeros')
+  })
+
+  test.each(['close', 'closeActiveSegment'] as const)('after %s the file ends with its last frame', async (how) => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, values(4))
+    await writer[how]()
+    const parts = await dumped(log)
+    expect(parts.at(-1)?.kind).toBe(how === 'close' ? 'mark' : 'seal')
+    expect(parts.at(-1)?.to).toBe(await fileBytes(log))
+  })
+
+  test('where the disk is full in them, they are given back, and the log goes on', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, values(3))
+    const [before] = await listSegments(log.fs, log.config, 'orders', 0)
+    log.fs.faults.add({ on: 'write', when: 'next', fault: { error: 'ENOSPC', afterBytes: 2000 } })
+    await expect(append(writer, values(4)[3] ?? '')).rejects.toThrow(/ENOSPC/)
+    expect(await fileBytes(log)).toBe((before?.bytes ?? 0) + 1568)
+    expect(await append(writer, 'after')).toBe(3n)
+    expect(await log.values()).toEqual([...values(3), 'after'])
+  })
+
+  test.each(['size', 'truncate'] as const)('a %s that fails as they are given back changes nothing', async (on) => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, values(3))
+    log.fs.faults.add({ on: 'write', when: 'next', fault: { error: 'ENOSPC', afterBytes: 2000 } })
+    log.fs.faults.failNext(on, 'EIO')
+    await expect(append(writer, values(4)[3] ?? '')).rejects.toThrow(/ENOSPC/)
+    expect(await append(writer, 'after')).toBe(3n)
+    expect(await log.values()).toEqual([...values(3), 'after'])
+  })
+
+  test('a failure to cut them off heals as any failure does', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, values(4))
+    log.fs.faults.failNext('truncate', 'EIO')
+    await expect(writer.closeActiveSegment()).rejects.toThrow(/cut .*00000000000000000000\.wal/)
+    await append(writer, 'behind')
+    expect(await log.values()).toEqual([...values(4), 'behind'])
+    expect(log.closed).toMatchObject([{ sealed: false, records: 4 }])
+    expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
+  })
+})
+
+describe('afterwards', () => {
+  test('a writer finds nothing torn, and takes them off', async () => {
+    const log = new LogFixture()
+    const { kept } = await leaveZeros(log)
+    const writer = await log.open()
+    expect(writer.recovery).toMatchObject({ kind: 'clean', torn: null, nextOffset: 4n })
+    await writer.close()
+    expect((await dumped(log)).map(({ kind }) => kind)).not.toContain('zeros')
+    expect(await log.values()).toEqual(kept)
+  })
+
+  test('what is torn ends where the zeros begin', async () => {
+    const log = new LogFixture()
+    const { end, fileBytes: size } = await leaveZeros(log)
+    const file = await log.file(log.path(0))
+    file.fill(7, end, end + 104)
+    await log.overwrite(log.path(0), file)
+    const parts = await dumped(log)
+    expect(parts.slice(-2)).toMatchObject([
+      { kind: 'bad', from: end, to: end + 104 },
+      { kind: 'zeros', from: end + 104, to: size },
+    ])
+    const { notes } = await verify(log.fs, log.config, 'orders', 0)
+    expect(notes).toMatchObject([{ kind: 'torn', from: end, to: end + 104 }])
+    const { recovery } = await log.open()
+    expect(recovery.torn).toEqual({ path: log.path(0), position: end, discardedBytes: 104 })
+  })
+
+  test('who keeps a record read before them keeps little else', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    for (let at = 0; at < 450; at++) await append(writer, Buffer.alloc(300, at))
+    const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+    expect((await fileBytes(log)) - (segment?.bytes ?? 0)).toBeGreaterThan(20_000)
+    for (const fs of [log.fs, inAnotherProcess(log.fs, new Random(1))]) {
+      const reader = await WalReader.open(fs, log.config, 'orders', 0)
+      for await (const { value } of reader.read({ from: 449n })) expect(value.buffer.byteLength).toBeLessThan(65_536)
+    }
+  })
+
+  test('neither reading, nor verifying, nor a listing sees anything in them', async () => {
+    const log = new LogFixture()
+    const { kept, end, fileBytes: size } = await leaveZeros(log)
+    expect(await log.values()).toEqual(kept)
+    expect(await listSegments(log.fs, log.config, 'orders', 0)).toMatchObject([{ bytes: end, state: 'active' }])
+    expect(await verify(log.fs, log.config, 'orders', 0)).toMatchObject({ problems: [], notes: [] })
+    expect((await dumped(log)).at(-1)).toMatchObject({ kind: 'zeros', from: end, to: size })
+  })
+
+  test('acknowledged bytes that became zeros are damage where a later frame proves them', async () => {
+    const log = new LogFixture()
+    const { end } = await leaveZeros(log)
+    const file = await log.file(log.path(0))
+    const third = (await dumped(log)).find((part) => part.kind === 'records' && part.header.baseOffset === 2)
+    file.fill(0, third?.from ?? 0, (third?.to ?? 0))
+    await log.overwrite(log.path(0), file)
+    expect(third?.to).toBeLessThan(end)
+    await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', firstOffset: 2n, lastOffset: 2n })
+  })
+
+  test('zeros behind a SEAL are cut off, and the segment stays closed', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, values(2))
+    await writer.closeActiveSegment()
+    log.fs.kill()
+    const file = await log.file(log.path(0))
+    await log.overwrite(log.path(0), Buffer.concat([file, Buffer.alloc(5000)]))
+    const reopened = await log.open()
+    expect(reopened.recovery.kind).toBe('clean')
+    await append(reopened, 'next')
+    expect(await log.file(log.path(0))).toEqual(file)
+    expect(await log.segmentNames()).toHaveLength(2)
+    expect(await log.values()).toEqual([...values(2), 'next'])
+  })
+
+  test('a healed segment keeps zeros behind its stated end, and they are not worth a note', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, values(4))
+    log.fs.faults.failNext('write', 'EIO')
+    await expect(append(writer, 'fails')).rejects.toThrow()
+    await append(writer, 'healed')
+    expect((await verify(log.fs, log.config, 'orders', 0)).notes).toEqual([])
+    expect(await log.values()).toEqual([...values(4), 'healed'])
+  })
+})
+
+test('every power cut while they are written and overwritten leaves what was acknowledged', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const all = values(9, 900)
+  const acknowledged: string[] = []
+  let images = 0
+  for (const [at, value] of all.entries()) {
+    const moment = new CrashImages()
+    const stop = moment.collect(log.fs)
+    if (at === 6) await writer.closeActiveSegment()
+    await append(writer, value)
+    stop()
+    for (const crashed of moment.logs()) {
+      images++
+      const reopened = await crashed.open()
+      const found = await crashed.values()
+      expect([...acknowledged, value]).toEqual(expect.arrayContaining(found))
+      expect(found.slice(0, acknowledged.length)).toEqual(acknowledged)
+      await append(reopened, 'afterwards')
+      expect(await crashed.values()).toEqual([...found, 'afterwards'])
+    }
+    acknowledged.push(value)
+  }
+  expect(images).toBeGreaterThan(50)
+  await writer.close()
+})
+
+test('a follower in another process takes each commit as it overwrites the zeros', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'first')
+  const elsewhere = inAnotherProcess(log.fs, new Random(1))
+  const reader = await WalReader.open(elsewhere, log.config, 'orders', 0)
+  const records = reader.read({ from: 0n, follow: true })
+  const all = ['first', ...values(20, 700)]
+  for (const [at, value] of all.entries()) {
+    if (at > 0) await append(writer, value)
+    const { value: record } = await records.next()
+    expect(Buffer.from(record?.value ?? []).equals(bytes(value))).toBe(true)
+  }
+  await records.return?.()
+  await writer.close()
+})
