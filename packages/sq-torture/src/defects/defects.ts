@@ -763,7 +763,7 @@ const CHECKSUMS: readonly Defect[] = [
   },
   {
     name: 'a million problems make a report of a million problems',
-    file: `${WAL}/found-problem.ts`,
+    file: `${WAL}/checking/found-problem.ts`,
     find: 'return this.all.length >= MAX_FINDINGS',
     replace: 'return this.all.length < 0',
   },

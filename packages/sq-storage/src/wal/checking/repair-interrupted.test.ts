@@ -1,11 +1,11 @@
 import { ManualClock, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { describe, expect, it } from 'vitest'
-import { repair, verify } from '../index.ts'
-import type { LogProblem, LogReport, PossibleRepair, RepairKind } from '../index.ts'
-import { CrashImages } from '../testing/crash-images.ts'
-import { DAMAGED, makeDamaged } from '../testing/damaged-logs.ts'
-import { LogFixture } from '../testing/log-fixture.ts'
+import { repair, verify } from '../../index.ts'
+import type { LogProblem, LogReport, PossibleRepair, RepairKind } from '../../index.ts'
+import { CrashImages } from '../../testing/crash-images.ts'
+import { DAMAGED, makeDamaged } from '../../testing/damaged-logs.ts'
+import { LogFixture } from '../../testing/log-fixture.ts'
 
 function check(log: LogFixture): Promise<LogReport> {
   return verify(log.fs, log.config, 'orders', 0)

@@ -2,7 +2,7 @@
  * What `verify` tells of a log, and what `repair` is told to do about it. Plain data: a bigint is the only thing in it
  * that JSON does not know.
  */
-import type { Damage } from '../errors.ts'
+import type { Damage } from '../../errors.ts'
 
 /**
  * What is wrong; stable, for programs.

@@ -1,8 +1,8 @@
 /** A problem as it is found in a segment, before anybody knows what it means for the log. */
-import { CorruptLogError, systemCode, UnsupportedFormatError, WalIoError } from '../errors.ts'
-import type { Damage } from '../errors.ts'
+import { CorruptLogError, systemCode, UnsupportedFormatError, WalIoError } from '../../errors.ts'
+import type { Damage } from '../../errors.ts'
 import type { Restoration } from './frame-restoration.ts'
-import type { ProblemKind } from './log-report.ts'
+import type { ProblemKind } from './report.ts'
 
 export interface FoundProblem {
   readonly kind: ProblemKind

@@ -5,12 +5,12 @@
 import type { FileSystem } from '@sq/sim'
 import { asProblem } from './found-problem.ts'
 import type { FoundProblem } from './found-problem.ts'
-import type { SegmentLink } from './open-frame.ts'
-import type { Partition } from './segments/partition.ts'
-import { checkSize, io, readHead } from './segments/segment-file.ts'
-import type { OpenSegment, SegmentHead } from './segments/segment-file.ts'
-import { offsetsOf } from './segments/segment-listing.ts'
-import type { ListedSegment } from './segments/segment-listing.ts'
+import type { SegmentLink } from '../open-frame.ts'
+import type { Partition } from '../segments/partition.ts'
+import { checkSize, io, readHead } from '../segments/segment-file.ts'
+import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
+import { offsetsOf } from '../segments/segment-listing.ts'
+import type { ListedSegment } from '../segments/segment-listing.ts'
 
 /** A segment to be checked, and what is known about it from outside. */
 export interface SegmentTask {

@@ -2,10 +2,10 @@ import { setImmediate } from 'node:timers/promises'
 import { Random } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
-import { listSegments, verify } from '../index.ts'
-import type { LogReport, WalWriter } from '../index.ts'
-import { actingAfterReadAt, inAnotherProcess, inTurns } from '../testing/another-process.ts'
-import { appendAll, appendEach, LogFixture } from '../testing/log-fixture.ts'
+import { listSegments, verify } from '../../index.ts'
+import type { LogReport, WalWriter } from '../../index.ts'
+import { actingAfterReadAt, inAnotherProcess, inTurns } from '../../testing/another-process.ts'
+import { appendAll, appendEach, LogFixture } from '../../testing/log-fixture.ts'
 
 function check(log: LogFixture, fs: FileSystem = log.fs): Promise<LogReport> {
   return verify(fs, log.config, 'orders', 0)

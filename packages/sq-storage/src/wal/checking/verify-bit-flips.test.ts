@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { CorruptLogError, UnsupportedFormatError, verify } from '../index.ts'
-import { flipped } from '../testing/hand-bytes.ts'
-import { LogFixture } from '../testing/log-fixture.ts'
-import { SegmentBytes } from '../testing/segment-bytes.ts'
+import { CorruptLogError, UnsupportedFormatError, verify } from '../../index.ts'
+import { flipped } from '../../testing/hand-bytes.ts'
+import { LogFixture } from '../../testing/log-fixture.ts'
+import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
 /** A sealed segment, a healed one, and one that goes on behind a pair of MARKs. */
 function threeSegments(): [SegmentBytes, SegmentBytes, SegmentBytes] {
