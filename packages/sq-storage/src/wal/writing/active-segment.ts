@@ -16,7 +16,7 @@ import type { WrittenFrame } from '../shared/recent-frames.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 import { giveUp, io } from '../segments/segment-file.ts'
 import { SEGMENT_HEADER_BYTES, segmentName } from '../segment.ts'
-import type { SegmentInfo } from '../segments.ts'
+import type { SegmentInfo } from '../listing.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
 
 /**
