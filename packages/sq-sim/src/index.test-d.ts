@@ -1,10 +1,19 @@
 /** What the compiler of somebody who uses or writes a file system may rely on; the signatures as such are in `api/`. */
 import { describe, expectTypeOf, test } from 'vitest'
+import type {
+  Clock,
+  FileHandle,
+  FileLock,
+  FileStat,
+  FileSystem,
+  NodeFileSystemOptions,
+  OpenMode,
+  OpenOptions,
+  Watch,
+} from './index.ts'
 import { ManualClock, NodeFileSystem, Random, SystemClock } from './index.ts'
-import type { Clock, FileHandle, FileLock, FileStat, FileSystem } from './index.ts'
-import type { NodeFileSystemOptions, OpenMode, OpenOptions, Watch } from './index.ts'
-import { crashTests, fileSystemTests } from './testing/index.ts'
 import type { CrashableFileSystem, FileSystemTest, FileSystemUnderTest } from './testing/index.ts'
+import { crashTests, fileSystemTests } from './testing/index.ts'
 
 describe('a file system', () => {
   test('is real if one likes, with options if there are any', () => {

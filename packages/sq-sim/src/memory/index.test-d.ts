@@ -1,9 +1,19 @@
 /** What the compiler of somebody who crashes code of his own may rely on; the signatures as such are in `api/`. */
 import { describe, expectTypeOf, test } from 'vitest'
 import type { FileSystem, Random } from '../index.ts'
+import type {
+  ActiveRule,
+  CrashChoice,
+  CrashImage,
+  CrashState,
+  Fault,
+  FaultRule,
+  Hold,
+  Operation,
+  OperationEvent,
+  PathMatch,
+} from './index.ts'
 import { InMemoryFileSystem } from './index.ts'
-import type { ActiveRule, CrashChoice, CrashImage, CrashState, Fault, FaultRule } from './index.ts'
-import type { Hold, Operation, OperationEvent, PathMatch } from './index.ts'
 
 declare const image: CrashImage
 

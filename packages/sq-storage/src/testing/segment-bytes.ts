@@ -8,8 +8,8 @@ import {
   nextOffsetAfter,
 } from '../wal/format/frame.ts'
 import type { FrameHeader, FramePlace } from '../wal/format/frame.ts'
-import { encodeSegmentHead } from '../wal/open-frame.ts'
-import type { SegmentLink } from '../wal/open-frame.ts'
+import { encodeSegmentHead } from '../wal/segment.ts'
+import type { SegmentLink } from '../wal/segment.ts'
 import { checkRecords } from '../wal/writing/checked-record.ts'
 import { RecordBuffer } from '../wal/format/record.ts'
 import { encodeSealBody, SummaryBuilder } from '../wal/format/seal.ts'

@@ -1,6 +1,17 @@
+import { Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
-import { joined, u16, u32 } from '../testing/hand-bytes.ts'
-import { decodeSegmentHeader, encodeSegmentHeader, parseSegmentName, segmentName } from './segment.ts'
+import { crc, flipped, joined, u16, u32, u64 } from '../testing/hand-bytes.ts'
+import { decodeFrameHeader } from './format/frame.ts'
+import type { OpenBody } from './segment.ts'
+import {
+  decodeOpenBody,
+  decodeSegmentHeader,
+  encodeSegmentHead,
+  encodeSegmentHeader,
+  MAX_HEAD_BYTES,
+  parseSegmentName,
+  segmentName,
+} from './segment.ts'
 
 describe('the segment header', () => {
   it.each([
@@ -69,5 +80,123 @@ describe('the name of a segment', () => {
     '٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠.wal',
   ])('is not %j', (name) => {
     expect(parseSegmentName(name)).toBeNull()
+  })
+})
+
+const FIRST: OpenBody = {
+  segmentId: 0xfedc_ba98_7654_3210n,
+  createdMs: 1_577_836_800_000,
+  previous: null,
+  topic: 'orders',
+}
+const PREVIOUS = { baseOffset: 2 ** 53 - 2, end: 0xfff0_0ff8, lastPosition: 0xfff0_0fd0, lastCrc: 0xdead_beef }
+
+/** The body of OPEN, by hand. */
+function openBody({ segmentId, createdMs, previous, topic }: OpenBody): Buffer {
+  const link =
+    previous === null
+      ? [Buffer.alloc(8, 0xff), Buffer.alloc(12)]
+      : [u64(previous.baseOffset), u32(previous.end), u32(previous.lastPosition), u32(previous.lastCrc)]
+  return joined(u64(segmentId), u64(createdMs), ...link, u16(topic.length), topic)
+}
+
+/** Segment header and OPEN, by hand. */
+function head(open: OpenBody, { partition, baseOffset }: { partition: number; baseOffset: number }): Buffer {
+  const { topic } = open
+  const start = topic.slice(0, 20)
+  const segmentHeader = joined(
+    'SQWL',
+    u16(1),
+    u16(topic.length),
+    start,
+    Buffer.alloc(20 - start.length),
+    u32(partition),
+  )
+  const body = openBody(open)
+  const fields = joined(
+    'FR',
+    Buffer.from([1, 0]),
+    u32(body.length),
+    u64(baseOffset),
+    u32(0),
+    u32(32),
+    u32(0),
+    u32(crc(segmentHeader)),
+    u32(crc(body)),
+  )
+  const padding = Buffer.alloc((8 - (body.length % 8)) % 8)
+  return joined(segmentHeader, fields, u32(crc(fields, crc(segmentHeader))), body, padding)
+}
+
+describe('the head of a segment', () => {
+  it.each([1, 2, 3, 10, 19, 20, 21, 249])('is segment header and OPEN, for a topic of %d characters', (length) => {
+    const open = { ...FIRST, topic: 't'.repeat(length) }
+    const place = { partition: 2 ** 32 - 1, baseOffset: 0 }
+    const { bytes } = encodeSegmentHead(open, place)
+    expect(bytes).toEqual(head(open, place))
+    expect(bytes.length % 8).toBe(0)
+    expect(bytes.length).toBeLessThan(MAX_HEAD_BYTES)
+  })
+
+  it('states where the segment before ends', () => {
+    const open = { ...FIRST, previous: PREVIOUS }
+    const place = { partition: 0, baseOffset: 2 ** 53 - 1 }
+    expect(encodeSegmentHead(open, place).bytes).toEqual(head(open, place))
+  })
+
+  it('gives its last checksum as the salt of what follows', () => {
+    const { bytes, salt } = encodeSegmentHead(FIRST, { partition: 0, baseOffset: 0 })
+    expect(salt).toBe(bytes.readUInt32LE(32 + 36))
+  })
+
+  it.each([
+    ['segment id', { ...FIRST, segmentId: 1n }, 0],
+    ['topic', { ...FIRST, topic: 'ordert' }, 0],
+    ['part of the topic that the header cuts off', { ...FIRST, topic: `${'o'.repeat(20)}x` }, 0],
+    ['time', { ...FIRST, createdMs: 0 }, 0],
+    ['previous segment', { ...FIRST, previous: PREVIOUS }, 0],
+    ['partition', FIRST, 1],
+  ])('has another salt with another %s', (_, open, partition) => {
+    const { salt } = encodeSegmentHead(FIRST, { partition: 0, baseOffset: 0 })
+    expect(encodeSegmentHead(open, { partition, baseOffset: 0 }).salt).not.toBe(salt)
+  })
+
+  it('does not verify with any bit of its two headers flipped', () => {
+    const { bytes } = encodeSegmentHead(FIRST, { partition: 0, baseOffset: 0 })
+    for (let bit = 0; bit < 8 * (32 + 40); bit++) {
+      const damaged = flipped(bytes, bit)
+      expect(decodeFrameHeader(damaged, { at: 32, position: 32, salt: crc(damaged.subarray(0, 32)) })).toBeNull()
+    }
+  })
+})
+
+describe('the body of OPEN', () => {
+  it.each([
+    ['without a previous segment', FIRST],
+    ['with one', { ...FIRST, previous: PREVIOUS }],
+    ['with the largest numbers', { ...FIRST, segmentId: 2n ** 64n - 1n, createdMs: 2 ** 53 - 1 }],
+    [
+      'with the smallest',
+      { segmentId: 0n, createdMs: 0, previous: { baseOffset: 0, end: 0, lastPosition: 0, lastCrc: 0 }, topic: 't' },
+    ],
+    ['with a long topic', { ...FIRST, topic: 't'.repeat(249) }],
+  ])('is read %s', (_, open) => {
+    expect(decodeOpenBody(openBody(open))).toEqual(open)
+  })
+
+  it('is not read if it is cut anywhere, or longer', () => {
+    const body = openBody(FIRST)
+    for (let length = 0; length < body.length; length++) expect(decodeOpenBody(body.subarray(0, length))).toBeNull()
+    expect(decodeOpenBody(joined(body, 'x'))).toBeNull()
+  })
+
+  it('is read as something or as nothing, and never throws, whatever the bytes are', () => {
+    const random = new Random(4)
+    for (let i = 0; i < 2000; i++) {
+      const body = Buffer.from(random.bytes(random.int(80)))
+      if (body.length >= 38 && random.chance(0.5)) body.writeUInt16LE(body.length - 38, 36)
+      const open = decodeOpenBody(body)
+      if (open !== null) expect(open.topic).toHaveLength(body.length - 38)
+    }
   })
 })

@@ -799,7 +799,7 @@ const CHECKSUMS: readonly Defect[] = [
   },
   {
     name: 'the body of OPEN is not checked',
-    file: `${WAL}/open-frame.ts`,
+    file: `${WAL}/segment.ts`,
     find: 'checksum(body) === frame.bodyCrc ? decodeOpenBody(body) : null',
     replace: 'decodeOpenBody(body)',
   },

@@ -5,7 +5,7 @@
 import type { FileSystem } from '@sq/sim'
 import { asProblem } from './found-problem.ts'
 import type { FoundProblem } from './found-problem.ts'
-import type { SegmentLink } from '../open-frame.ts'
+import type { SegmentLink } from '../segment.ts'
 import type { Partition } from '../segments/partition.ts'
 import { checkSize, io, readHead } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'

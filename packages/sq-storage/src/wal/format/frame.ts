@@ -1,6 +1,6 @@
 /**
  * Frames, the units of a segment after its header: one frame is one commit, or one statement about the segment. The
- * bodies have their own files: `open-frame.ts`, `record.ts`, `seal.ts`.
+ * bodies have their own files: OPEN in `segment.ts`, the others in `record.ts` and `seal.ts`.
  *
  * ```
  *  0      2    3     4            8                16            20

@@ -8,7 +8,7 @@
  */
 import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
-import type { SegmentLink } from '../open-frame.ts'
+import type { SegmentLink } from '../segment.ts'
 import { ReadTrail } from './read-trail.ts'
 import type { ReadFrame } from './read-trail.ts'
 import type { FrameOrigin, LocatedFrame } from '../shared/recent-frames.ts'

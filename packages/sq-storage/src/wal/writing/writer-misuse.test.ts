@@ -376,7 +376,7 @@ test('a segment of another version is refused, and nothing is changed', async ()
 test('the offsets end before 2^53', async () => {
   const log = new LogFixture()
   await log.fs.mkdir(log.directory)
-  const { encodeSegmentHead } = await import('../open-frame.ts')
+  const { encodeSegmentHead } = await import('../segment.ts')
   const baseOffset = Number.MAX_SAFE_INTEGER - 1
   const open = { segmentId: 1n, createdMs: 0, previous: null, topic: 'orders' }
   await log.make(log.path(baseOffset), encodeSegmentHead(open, { partition: 0, baseOffset }).bytes)
