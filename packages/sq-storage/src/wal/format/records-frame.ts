@@ -1,7 +1,39 @@
-/** Cuts frames of records: where a truncation lies inside a commit, a reader may return the records before it alone. */
-import { checksum } from './frame.ts'
-import type { Frame } from './frame.ts'
+/** RECORDS frames: finished for a place in a segment; and cut, for a truncation may end a log inside of a commit. */
+import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
+import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import { sliceRecords } from './record.ts'
+
+/** Records that can be written into a segment as one frame. */
+export interface RecordsFrame {
+  readonly recordCount: number
+  readonly minTimestampMs: number
+  readonly maxTimestampMs: number
+  /** The frame, finished for its place in a segment. */
+  encode(place: FramePlace): { bytes: Buffer; header: FrameHeader }
+}
+
+/** Finishes a RECORDS frame in a buffer that has the body where it belongs, and room for header and padding. */
+export function finishRecordsFrame(
+  buffer: Buffer,
+  { bodyLength, recordCount, place }: { bodyLength: number; recordCount: number; place: FramePlace },
+): { bytes: Buffer; header: FrameHeader } {
+  const bodyEnd = FRAME_HEADER_BYTES + bodyLength
+  const bytes = buffer.subarray(0, frameBytes(bodyLength))
+  bytes.fill(0, bodyEnd)
+  const header = {
+    type: FrameType.RECORDS,
+    bodyLength,
+    baseOffset: place.nextOffset,
+    recordCount,
+    position: place.position,
+    // One frame is in flight at a time, so all before this one is durable.
+    durablePosition: place.position,
+    previousCrc: place.previousCrc,
+    bodyCrc: checksum(bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)),
+  }
+  const headerCrc = encodeFrameHeader(header, bytes, { at: 0, salt: place.salt })
+  return { bytes, header: { ...header, attributes: 0, headerCrc } }
+}
 
 /** A commit as if it held only those of its records that have offsets from one to before another. */
 export function partOf({ header, body, bytes }: Frame, { from, to }: { from: number; to: number }): Frame {

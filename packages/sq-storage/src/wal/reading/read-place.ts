@@ -9,12 +9,11 @@
 import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
 import type { SegmentLink } from '../segment.ts'
-import { ReadTrail } from './read-trail.ts'
-import type { ReadFrame } from './read-trail.ts'
-import type { FrameOrigin, LocatedFrame } from '../shared/recent-frames.ts'
-import type { SegmentHead } from '../segments/segment-file.ts'
+import type { FrameOrigin, LocatedFrame, SegmentHead } from '../segments/segment-file.ts'
 import { segmentFrom } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
+import { ReadTrail } from './read-trail.ts'
+import type { ReadFrame } from './read-trail.ts'
 
 /** How far a segment was read: where to go on, and what to compare with what is found there. */
 interface Reached {

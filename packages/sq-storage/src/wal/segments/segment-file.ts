@@ -12,11 +12,12 @@ import {
   UnsupportedFormatError,
   WalIoError,
 } from '../../errors.ts'
-import { refuseLinks } from './directory-links.ts'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from '../format/frame.ts'
-import type { FrameHeader, FramePlace } from '../format/frame.ts'
+import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
+import type { RecordBatch } from '../format/record-batch.ts'
 import { decodeSegmentHead, MAX_HEAD_BYTES } from '../segment.ts'
 import type { OpenBody, SegmentLink } from '../segment.ts'
+import { refuseLinks } from './directory-links.ts'
 import type { Partition } from './partition.ts'
 import { missingAsNotFound, offsetsOf } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
@@ -30,6 +31,21 @@ export interface SegmentHead {
   readonly frame: FrameHeader
   /** Both as they stand in the file. */
   readonly bytes: Buffer
+}
+
+/** A segment as its frames know it. */
+export interface FrameOrigin {
+  readonly path: string
+  readonly baseOffset: number
+  readonly salt: number
+}
+
+/** A frame and the segment it stands in. */
+export interface LocatedFrame {
+  readonly segment: FrameOrigin
+  readonly frame: Frame
+  /** The batch that all who get this frame share. */
+  readonly batch?: RecordBatch
 }
 
 /** A segment file that is open, with its verified head. */

@@ -3,26 +3,11 @@
  * Who falls behind goes on in the files.
  */
 import { nextOffsetAfter } from '../format/frame.ts'
-import type { Frame } from '../format/frame.ts'
 import { RecordBatch } from '../format/record-batch.ts'
+import type { LocatedFrame } from '../segments/segment-file.ts'
 
 /** How far one may fall behind. Of every log that is followed so much is kept, at most. */
 const MAX_BYTES = 4 * 1024 * 1024
-
-/** A segment as its frames know it. */
-export interface FrameOrigin {
-  readonly path: string
-  readonly baseOffset: number
-  readonly salt: number
-}
-
-/** A frame and the segment it stands in. */
-export interface LocatedFrame {
-  readonly segment: FrameOrigin
-  readonly frame: Frame
-  /** The batch that all who get this frame share. */
-  readonly batch?: RecordBatch
-}
 
 /** A frame that was just written. */
 export interface WrittenFrame {

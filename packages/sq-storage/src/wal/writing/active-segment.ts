@@ -15,7 +15,7 @@ import type { Partition } from '../segments/partition.ts'
 import { giveUp, io } from '../segments/segment-file.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
 import type { WrittenFrame } from '../shared/recent-frames.ts'
-import type { RecordsFrame } from './commit.ts'
+import type { RecordsFrame } from '../format/records-frame.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 
 /**

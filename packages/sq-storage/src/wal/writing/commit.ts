@@ -2,12 +2,14 @@
  * The records that will share one frame, gathered in the very bytes that will be written, and the callers who wait for
  * them.
  */
-import { changedPart } from './checked-record.ts'
-import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from '../format/frame.ts'
+import { FRAME_HEADER_BYTES, frameBytes } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
-import { largeBuffers } from './large-buffers.ts'
 import { RecordBuffer } from '../format/record.ts'
 import type { CheckedRecord } from '../format/record.ts'
+import { finishRecordsFrame } from '../format/records-frame.ts'
+import type { RecordsFrame } from '../format/records-frame.ts'
+import { changedPart } from './checked-record.ts'
+import { largeBuffers } from './large-buffers.ts'
 
 /** Up to this length a commit keeps its buffer for the next records; longer ones go from commit to commit. */
 const MAX_OWN_BUFFER_BYTES = 1024 * 1024
@@ -18,38 +20,6 @@ export interface Waiter {
   /** Is told the offset of the first record, once it is durable. */
   readonly resolve: (offset: bigint) => void
   readonly reject: (error: unknown) => void
-}
-
-/** Records that can be written into a segment as one frame. */
-export interface RecordsFrame {
-  readonly recordCount: number
-  readonly minTimestampMs: number
-  readonly maxTimestampMs: number
-  /** The frame, finished for its place in a segment. */
-  encode(place: FramePlace): { bytes: Buffer; header: FrameHeader }
-}
-
-/** Finishes a RECORDS frame in a buffer that has the body where it belongs, and room for header and padding. */
-export function finishRecordsFrame(
-  buffer: Buffer,
-  { bodyLength, recordCount, place }: { bodyLength: number; recordCount: number; place: FramePlace },
-): { bytes: Buffer; header: FrameHeader } {
-  const bodyEnd = FRAME_HEADER_BYTES + bodyLength
-  const bytes = buffer.subarray(0, frameBytes(bodyLength))
-  bytes.fill(0, bodyEnd)
-  const header = {
-    type: FrameType.RECORDS,
-    bodyLength,
-    baseOffset: place.nextOffset,
-    recordCount,
-    position: place.position,
-    // One frame is in flight at a time, so all before this one is durable.
-    durablePosition: place.position,
-    previousCrc: place.previousCrc,
-    bodyCrc: checksum(bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)),
-  }
-  const headerCrc = encodeFrameHeader(header, bytes, { at: 0, salt: place.salt })
-  return { bytes, header: { ...header, attributes: 0, headerCrc } }
 }
 
 export class Commit implements RecordsFrame {

@@ -21,20 +21,21 @@
  */
 import type { Clock } from '@sq/sim'
 import { asError } from '../../errors.ts'
-import { ActiveSegment } from './active-segment.ts'
-import { provenDamage } from '../segments/damage.ts'
 import { frameEnd, FrameType, isProof } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
+import { encodeSeal, SummaryBuilder } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
+import { provenDamage } from '../segments/damage.ts'
 import type { Partition } from '../segments/partition.ts'
 import { endOfContent, SegmentScanner } from '../segments/scan.ts'
-import { encodeSeal, SummaryBuilder } from '../format/seal.ts'
-import type { SegmentDirectory } from './partition-directory.ts'
 import { giveUp, io, openSegment, placeAfterHead, sizeOfLast, verifyLink } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
 import { listSegmentFiles } from '../segments/segment-listing.ts'
 import { summarize } from '../segments/summary.ts'
+import { UnprovenTail } from '../segments/unproven.ts'
 import { ExpectedTime, wallClockMs } from '../segments/wall-clock.ts'
+import { ActiveSegment } from './active-segment.ts'
+import type { SegmentDirectory } from './partition-directory.ts'
 
 /** What opening a log found and did. */
 export interface Recovery {
@@ -174,50 +175,6 @@ async function examine(last: OpenSegment): Promise<Examined> {
   }
   const contentEnd = await io('read', head.path, () => endOfContent(handle, { from: place.position, to: fileBytes }))
   return { fileBytes, contentEnd, place, summary, lastFrame, unproven: tail.buffers, unprovenFrom: tail.from }
-}
-
-/**
- * The end of a segment that must be written again, since no later frame says it was durable. It holds the verified
- * bytes themselves: the frames of one chunk as one stretch of memory, so that many small ones take no more than they
- * are long.
- */
-class UnprovenTail {
-  /** Where the first stretch stands in the file. */
-  #from = 0
-  readonly #stretches: { readonly memory: ArrayBufferLike; readonly start: number; end: number }[] = []
-  #provenTo = 0
-
-  constructor(headBytes: Buffer) {
-    this.#append(headBytes)
-  }
-
-  add(frame: Frame): void {
-    this.#append(frame.bytes)
-    this.#provenTo = Math.max(this.#provenTo, frame.header.durablePosition)
-    for (let first = this.#stretches[0]; first !== undefined; first = this.#stretches[0]) {
-      const end = this.#from + first.end - first.start
-      if (end > this.#provenTo) break
-      this.#from = end
-      this.#stretches.shift()
-    }
-  }
-
-  get from(): number {
-    return Math.max(this.#from, this.#provenTo)
-  }
-
-  get buffers(): Buffer[] {
-    return this.#stretches.map(({ memory, start, end }, nth) => {
-      const from = nth === 0 ? start + this.from - this.#from : start
-      return Buffer.from(memory, from, end - from)
-    })
-  }
-
-  #append({ buffer: memory, byteOffset: start, length }: Buffer): void {
-    const last = this.#stretches.at(-1)
-    if (last?.memory === memory && last.end === start) last.end += length
-    else this.#stretches.push({ memory, start, end: start + length })
-  }
 }
 
 /** Cuts off what is torn and what was written ahead, and makes durable what is exposed. */
