@@ -1,38 +1,23 @@
-/** Lists the segments of a log. It opens nothing for writing and may run beside a writer. */
+/**
+ * Lists the logs in a data directory, the segments of a log, and those that a retention policy would delete. It opens
+ * nothing for writing and may run beside a writer.
+ */
+import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
-import { resolveConfig } from '../config.ts'
+import { checkOptions, resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
-import { frameEnd, FrameType, nextOffsetAfter } from './format/frame.ts'
-import type { FrameHeader } from './format/frame.ts'
-import { sharedLog } from './shared/shared-log.ts'
+import { systemCode, WalIoError } from '../errors.ts'
+import { LOCK_NAME, parseSegmentName } from './segment.ts'
+import { describeSegments } from './segments/describe.ts'
+import type { SegmentInfo } from './segments/describe.ts'
+import { linkError } from './segments/directory-links.ts'
 import { locatePartition } from './segments/partition.ts'
 import type { Partition } from './segments/partition.ts'
-import { SegmentScanner } from './segments/scan.ts'
-import { SummaryBuilder } from './format/seal.ts'
-import type { SegmentSummary } from './format/seal.ts'
-import { giveUp, io, openSegment, placeAfterHead, sizeOfLast, statDirectory, verifyLink } from './segments/segment-file.ts'
-import type { OpenSegment, SegmentHead } from './segments/segment-file.ts'
-import { listSegmentFiles, whileListed } from './segments/segment-listing.ts'
-import type { ListedSegment } from './segments/segment-listing.ts'
-import { readSummary, summarize } from './segments/summary.ts'
-
-/** A segment of a log as it stands. */
-export interface SegmentInfo {
-  readonly path: string
-  /** When it was created, in milliseconds since 1970, by the wall clock of the process that created it. */
-  readonly createdMs: number
-  readonly baseOffset: bigint
-  /** The offset after its last record; equal to `baseOffset` where it holds none. */
-  readonly nextOffset: bigint
-  readonly records: number
-  /** Valid bytes; a file may hold more, which mean nothing. */
-  readonly bytes: number
-  /** Smallest and largest timestamp of its records, in milliseconds since 1970; null where it holds none. */
-  readonly minTimestampMs: number | null
-  readonly maxTimestampMs: number | null
-  /** `active`: the last one, still written to; `sealed`: ended; `healed`: ended by its successor, after a failure. */
-  readonly state: 'active' | 'sealed' | 'healed'
-}
+import { checkPolicy, judgeAll, segmentsToGo } from './segments/retention.ts'
+import type { JudgedLog, RetentionQuestion, RetentionPolicy, RetentionVerdict } from './segments/retention.ts'
+import { statDirectory } from './segments/segment-file.ts'
+import { listNames, listSegmentFiles, whileListed } from './segments/segment-listing.ts'
+import { sharedLog } from './shared/shared-log.ts'
 
 /**
  * The segments of a partition's log, oldest first. Of those that have a SEAL and a successor it reads the ends; it scans
@@ -59,71 +44,140 @@ export async function listSegments(
 }
 
 /**
- * The segments of a listing, in order, each by its own frames or, where it has a successor, by what that one states of
- * its end. Every file is opened once, and at most two are open at a time.
+ * The segments that `WalWriter.deleteSegments` would delete at a time, in milliseconds since 1970, oldest first, if
+ * nothing is appended before. Opens nothing for writing and takes no lock. Rejects as `deleteSegments` does for a bad
+ * policy, a clock that contradicts the log, and damage; and with `LogNotFoundError`. What the wall clock did since a
+ * writer opened the log it cannot know.
  */
-export async function* describeSegments(
+export function listExpired(
   fs: FileSystem,
-  listed: readonly ListedSegment[],
-  { partition, durableBound }: { partition: Partition; durableBound: () => number },
-): AsyncGenerator<SegmentInfo, void, undefined> {
-  const open = (segment: ListedSegment): Promise<OpenSegment> => openSegment(fs, segment, { partition, mode: 'read' })
-  let next: OpenSegment | null = null
+  config: WalConfig,
+  topic: string,
+  partition: number,
+  question: { policy: RetentionPolicy; nowMs: number },
+): Promise<SegmentInfo[]> {
+  return ask(fs, { config, topic, partition }, question, segmentsToGo)
+}
+
+/**
+ * What the policy says of every segment, oldest first: whether `listExpired` has it, and if not, why. The first that
+ * stays holds all later ones. Rejects as `listExpired` does.
+ */
+export function explainRetention(
+  fs: FileSystem,
+  config: WalConfig,
+  topic: string,
+  partition: number,
+  question: { policy: RetentionPolicy; nowMs: number },
+): Promise<RetentionVerdict[]> {
+  return ask(fs, { config, topic, partition }, question, judgeAll)
+}
+
+const QUESTION_OPTIONS: ReadonlySet<string> = new Set<keyof RetentionQuestion>(['policy', 'nowMs'])
+
+async function ask<T>(
+  fs: FileSystem,
+  { config, topic, partition: number }: { config: WalConfig; topic: string; partition: number },
+  question: RetentionQuestion,
+  answer: (log: JudgedLog) => Promise<T>,
+): Promise<T> {
+  checkOptions('a question about retention', question, QUESTION_OPTIONS)
+  const { policy, nowMs } = question
+  const checked = checkPolicy(policy)
+  const partition = locatePartition(resolveConfig(config).dataDir, topic, number)
+  const { identity } = await statDirectory(fs, partition.directory)
+  const durableBound = (): number => sharedLog(identity).durableBound
+  return whileListed(
+    () => listSegmentFiles(fs, partition.directory),
+    (listed) =>
+      answer({ fs, partition, policy: checked, nowMs, expectedMs: null, listed, ended: listed, active: null, durableBound }),
+  )
+}
+
+/** A log in a data directory. */
+export interface ListedPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly error?: undefined
+}
+
+/** What may be a log, or hold some, and could not be looked into. */
+export interface UnreadablePartition {
+  readonly topic: string
+  /** Null where the directory of the topic could not be looked into. */
+  readonly partition: number | null
+  /** Why: what the file system says, or that it is a symbolic link that may lead to a log. */
+  readonly error: WalIoError
+}
+
+/**
+ * The partitions with a log in a data directory, by topic and number: those that a writer once had open. What else is
+ * in it is left alone, also a symbolic link to a file or to nothing. What cannot be looked into does not hide the
+ * others: it stands among them with its `error`. Who opens all logs must look for those: they may hold logs too.
+ *
+ * Rejects with a `TypeError` for a bad config, with `LogNotFoundError` where there is no such directory, with
+ * `WalIoError` where its own names cannot be read.
+ */
+export async function listPartitions(
+  fs: FileSystem,
+  config: WalConfig,
+): Promise<(ListedPartition | UnreadablePartition)[]> {
+  const { dataDir } = resolveConfig(config)
+  const found: (ListedPartition | UnreadablePartition)[] = []
+  for (const topic of await listNames(fs, dataDir)) {
+    // What can be no topic is somebody else's, and perhaps not ours to look into.
+    if (partitionOf(dataDir, topic, '0') === null) continue
+    const names = await namesIn(fs, join(dataDir, topic))
+    if (names instanceof WalIoError) found.push({ topic, partition: null, error: names })
+    else for (const name of names) found.push(...(await lookInto(fs, partitionOf(dataDir, topic, name))))
+  }
+  // A topic that could not be looked into stands alone.
+  return found.toSorted((left, right) => compare(left.topic, right.topic) || Number(left.partition) - Number(right.partition))
+}
+
+/** The log in a partition's directory, if there is one. */
+async function lookInto(fs: FileSystem, located: Partition | null): Promise<(ListedPartition | UnreadablePartition)[]> {
+  if (located === null) return []
+  const { topic, partition, directory } = located
+  const names = await namesIn(fs, directory)
+  if (names instanceof WalIoError) return [{ topic, partition, error: names }]
+  const isLog = names.some((file) => file === LOCK_NAME || parseSegmentName(file) !== null)
+  return isLog ? [{ topic, partition }] : []
+}
+
+/** The partition that a directory would be, or null if no partition has this name. */
+function partitionOf(dataDir: string, topic: string, name: string): Partition | null {
+  if (!/^(0|[1-9]\d*)$/.test(name)) return null
   try {
-    for (const segment of listed) {
-      const opened: OpenSegment = next ?? (await open(segment))
-      next = null
-      try {
-        next = segment.successor === null ? null : await open(segment.successor)
-        yield await (next === null ? describeLast(opened, durableBound) : describeEnded(opened, next.head))
-      } finally {
-        await giveUp(opened.handle)
-      }
-    }
-  } finally {
-    if (next !== null) await giveUp(next.handle)
+    return locatePartition(dataDir, topic, Number(name))
+  } catch {
+    return null
   }
 }
 
-/** A segment that has a successor. */
-async function describeEnded(segment: OpenSegment, successor: SegmentHead): Promise<SegmentInfo> {
-  const { last } = await verifyLink(segment, successor)
-  return infoOf(segment.head, { last, summary: await readSummary(segment, last), state: 'healed' })
+/** What is in a directory, or why that cannot be told; nothing in what is none, or in a link that leads to none. */
+async function namesIn(fs: FileSystem, path: string): Promise<string[] | WalIoError> {
+  try {
+    const { kind } = await fs.stat(path)
+    if (kind === 'link') return (await leadsToNoDirectory(fs, path)) ? [] : linkError(path)
+    return kind === 'directory' ? await fs.readdir(path) : []
+  } catch (error) {
+    return systemCode(error) === 'ENOENT' ? [] : new WalIoError('look at', path, error)
+  }
 }
 
-/** The last segment: nothing but its own frames tells where it ends. */
-async function describeLast(segment: OpenSegment, bound: () => number): Promise<SegmentInfo> {
-  const { handle, head } = segment
-  const limit = await sizeOfLast(segment)
-  const end = bound()
-  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
-  const summary = new SummaryBuilder()
-  let last = head.frame
-  while (scanner.stop === null) {
-    for (const frame of await io('read', head.path, () => scanner.next())) {
-      if (nextOffsetAfter(frame.header) > end) continue
-      summarize(frame, { summary, head })
-      last = frame.header
-    }
+/** Whether there is surely no directory, and so no log, behind a link. Where that cannot be told, there may be one. */
+async function leadsToNoDirectory(fs: FileSystem, link: string): Promise<boolean> {
+  try {
+    await fs.readdir(link)
+    return false
+  } catch (error) {
+    const code = systemCode(error)
+    return code === 'ENOENT' || code === 'ENOTDIR'
   }
-  return infoOf(head, { last, summary, state: 'active' })
 }
 
-/** A segment that ends with the frame `last`, in that state unless this is a SEAL. */
-function infoOf(
-  { path, baseOffset, open }: SegmentHead,
-  { last, summary, state }: { last: FrameHeader; summary: SegmentSummary; state: SegmentInfo['state'] },
-): SegmentInfo {
-  const records = nextOffsetAfter(last) - baseOffset
-  return {
-    path,
-    createdMs: open.createdMs,
-    baseOffset: BigInt(baseOffset),
-    nextOffset: BigInt(nextOffsetAfter(last)),
-    records,
-    bytes: frameEnd(last),
-    minTimestampMs: records > 0 ? summary.minTimestampMs : null,
-    maxTimestampMs: records > 0 ? summary.maxTimestampMs : null,
-    state: last.type === FrameType.SEAL ? 'sealed' : state,
-  }
+function compare(left: string, right: string): number {
+  if (left === right) return 0
+  return left < right ? -1 : 1
 }

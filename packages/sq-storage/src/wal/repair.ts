@@ -2,22 +2,23 @@
  * Mends a log that `verify` found a problem in: does one repair, which the caller chose from the report, and no more.
  * What it takes out of the log it keeps in files beside. Stopped anywhere, it leaves the problem, or a log without it.
  */
+import { join } from 'node:path'
 import { Random, SystemClock } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
 import { checkOptions, resolveConfig, show } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { ProblemChangedError } from '../errors.ts'
-import type { SegmentMaker } from './writing/active-segment.ts'
-import { KeptSegments } from './kept-segments.ts'
 import { confirmProblem } from './checking/log-description.ts'
 import type { ConfirmedProblem, LogFindings } from './checking/log-description.ts'
 import type { LogProblem, PossibleRepair, RepairKind } from './checking/report.ts'
-import { PartitionLock } from './writing/partition-lock.ts'
+import { isKeptName, keptName } from './segment.ts'
 import { locatePartition } from './segments/partition.ts'
-import { SegmentDirectory } from './writing/partition-directory.ts'
 import { giveUp, io, statDirectory } from './segments/segment-file.ts'
-import { truncateLog } from './writing/truncation.ts'
+import type { ListedSegment } from './segments/segment-listing.ts'
 import { checkLog } from './verify.ts'
+import type { SegmentMaker } from './writing/active-segment.ts'
+import { PartitionLock, SegmentDirectory } from './writing/partition-directory.ts'
+import { truncateLog } from './writing/truncation.ts'
 
 /** A problem of a report, and which of its repairs is to be done. */
 export interface ChosenRepair {
@@ -149,4 +150,73 @@ async function dropFrom(maker: SegmentMaker, { findings, offset }: Order): Promi
   const { active } = await truncateLog(maker, { offset, nextOffset, begin })
   await active.close()
   return kept
+}
+
+const CHUNK_BYTES = 256 * 1024
+
+/**
+ * Keeps segments that are taken out of a log, as files beside it that no reader or writer looks at. Each step is
+ * durable before the next, and no file that was kept before is replaced. The caller holds the log's lock, so nobody else
+ * makes names of these files meanwhile.
+ */
+class KeptSegments {
+  readonly #directory: SegmentDirectory
+  /** The names of kept segments, those that were there before and those made since. */
+  readonly #names: Set<string>
+
+  private constructor(directory: SegmentDirectory, names: Set<string>) {
+    this.#directory = directory
+    this.#names = names
+  }
+
+  /** Lists the directory, once. Rejects with `WalIoError`. */
+  static async open(directory: SegmentDirectory): Promise<KeptSegments> {
+    const { fs, path } = directory
+    const names = await io('list', path, () => fs.readdir(path))
+    return new KeptSegments(directory, new Set(names.filter(isKeptName)))
+  }
+
+  /** Takes a segment out of the log, whatever it holds, in one step. Returns the path that it has now. */
+  async keepInstead(segment: ListedSegment): Promise<string> {
+    const path = this.#freePath(segment)
+    await this.#directory.setAside(segment.path, path)
+    return path
+  }
+
+  /** Copies a segment, with owner and mode. Returns the path of the copy, which has this name only when it is whole. */
+  async keepCopy(segment: ListedSegment): Promise<string> {
+    const path = this.#freePath(segment)
+    await this.#directory.removeUnfinished()
+    await copy(this.#directory, segment.path)
+    await this.#directory.finish(path)
+    return path
+  }
+
+  /** A path that no file has. */
+  #freePath({ baseOffset }: ListedSegment): string {
+    let nth = 1
+    while (this.#names.has(keptName(baseOffset, nth))) nth++
+    const name = keptName(baseOffset, nth)
+    this.#names.add(name)
+    return join(this.#directory.path, name)
+  }
+}
+
+async function copy({ fs, unfinishedPath }: SegmentDirectory, from: string): Promise<void> {
+  const source = await io('open', from, () => fs.open(from, 'read'))
+  try {
+    const target = await io('make', unfinishedPath, () => fs.open(unfinishedPath, 'create', { like: from }))
+    try {
+      const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
+      for (let at = 0, bytesRead = CHUNK_BYTES; bytesRead === CHUNK_BYTES; at += bytesRead) {
+        bytesRead = await io('read', from, () => source.read(chunk, at))
+        await io('write', unfinishedPath, () => target.write([chunk.subarray(0, bytesRead)], at))
+      }
+      await io('sync', unfinishedPath, () => target.sync())
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
 }

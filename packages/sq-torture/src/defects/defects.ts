@@ -469,13 +469,13 @@ const SEGMENTS: readonly Defect[] = [
   },
   {
     name: 'no lock is taken',
-    file: `${WAL}/writing/partition-lock.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: 'return await fs.lock(path)',
     replace: 'return { release: () => Promise.resolve() }',
   },
   {
     name: 'the path is asked which file is locked',
-    file: `${WAL}/writing/partition-lock.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: 'const identity = lock.identity ?? (',
     replace: 'const identity = (',
   },
@@ -487,13 +487,13 @@ const SEGMENTS: readonly Defect[] = [
   },
   {
     name: 'the directories above a partition are not synced',
-    file: `${WAL}/writing/partition-lock.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: 'for (const path of [join(dataDir, topic), dataDir, dirname(dataDir)])',
     replace: 'for (const path of [dirname(dataDir)])',
   },
   {
     name: 'the directory above all others is not synced',
-    file: `${WAL}/writing/partition-lock.ts`,
+    file: `${WAL}/writing/partition-directory.ts`,
     find: 'dataDir, dirname(dataDir)])',
     replace: 'dataDir])',
   },
@@ -763,7 +763,7 @@ const CHECKSUMS: readonly Defect[] = [
   },
   {
     name: 'a million problems make a report of a million problems',
-    file: `${WAL}/checking/found-problem.ts`,
+    file: `${WAL}/checking/report.ts`,
     find: 'return this.all.length >= MAX_FINDINGS',
     replace: 'return this.all.length < 0',
   },

@@ -3,8 +3,8 @@
  * process. `segment-check.ts` holds the segment against it.
  */
 import type { FileSystem } from '@sq/sim'
-import { asProblem } from './found-problem.ts'
-import type { FoundProblem } from './found-problem.ts'
+import { asProblem } from './report.ts'
+import type { FoundProblem } from './report.ts'
 import type { SegmentLink } from '../segment.ts'
 import type { Partition } from '../segments/partition.ts'
 import { checkSize, io, readHead } from '../segments/segment-file.ts'

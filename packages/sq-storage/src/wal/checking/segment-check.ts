@@ -2,26 +2,25 @@
  * Checks every byte of one segment file, and goes on behind what is damaged. `verify.ts` puts what it finds of all
  * segments together. It reads only, and holds a chunk or a frame at a time.
  */
-import { expectedEnd } from './expected-end.ts'
-import type { ExpectedEnd, SegmentTask } from './expected-end.ts'
-import { asProblem, FoundProblems, MAX_FINDINGS } from './found-problem.ts'
-import type { FoundProblem } from './found-problem.ts'
-import { FrameSearch } from '../segments/frame-search.ts'
-import { restoreAfterHeader, restoreHeader } from './frame-restoration.ts'
-import type { Restoration } from './frame-restoration.ts'
 import { checksum, FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION, nextOffsetAfter } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
-import type { LogNote, NoteKind, ProblemKind } from './report.ts'
-import { MAX_HEAD_BYTES } from '../segment.ts'
 import { holdsRecords } from '../format/record.ts'
+import { encodeSealBody, SummaryBuilder } from '../format/seal.ts'
+import { MAX_HEAD_BYTES } from '../segment.ts'
+import { FrameSearch } from '../segments/frame-search.ts'
 import { endOfContent, SegmentScanner } from '../segments/scan.ts'
 import type { ScanStop } from '../segments/scan.ts'
-import { encodeSealBody, SummaryBuilder } from '../format/seal.ts'
 import { giveUp, io, openSegment, placeAfterHead } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
 import { offsetsOf } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 import { summarize } from '../segments/summary.ts'
+import { expectedEnd } from './expected-end.ts'
+import type { ExpectedEnd, SegmentTask } from './expected-end.ts'
+import { restoreAfterHeader, restoreHeader } from './frame-restoration.ts'
+import type { Restoration } from './frame-restoration.ts'
+import { asProblem, FoundProblems, MAX_FINDINGS } from './report.ts'
+import type { FoundProblem, LogNote, NoteKind, ProblemKind } from './report.ts'
 
 /** What a segment file holds. */
 export interface SegmentFindings {

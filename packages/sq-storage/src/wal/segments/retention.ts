@@ -3,16 +3,13 @@
  * to it that a log never loses its last segment.
  */
 import type { FileSystem } from '@sq/sim'
-import { checkOffset, checkOptions, resolveConfig, show } from '../../config.ts'
-import type { WalConfig } from '../../config.ts'
-import { locatePartition } from './partition.ts'
+import { checkOffset, show } from '../../config.ts'
+import { describeSegments } from './describe.ts'
+import type { SegmentInfo } from './describe.ts'
 import type { Partition } from './partition.ts'
-import { io, readHead, statDirectory } from './segment-file.ts'
-import { indexOfSegment, listSegmentFiles, whileListed } from './segment-listing.ts'
+import { io, readHead } from './segment-file.ts'
+import { indexOfSegment, listSegmentFiles } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
-import { describeSegments } from '../listing.ts'
-import type { SegmentInfo } from '../listing.ts'
-import { sharedLog } from '../shared/shared-log.ts'
 import { checkNoLead, checkNotBehind, CLOCK_SLACK_MS, silenceBefore, silenceError } from './wall-clock.ts'
 
 /**
@@ -68,65 +65,9 @@ const LIMITS: readonly RetentionLimit[] = ['belowOffset', 'maxTotalBytes', 'maxA
 const OPTIONS: ReadonlySet<string> = new Set<keyof RetentionPolicy>([...LIMITS, 'trustClock'])
 
 /** A policy, and the time at which it is applied, in milliseconds since 1970. */
-interface Question {
+export interface RetentionQuestion {
   readonly policy: RetentionPolicy
   readonly nowMs: number
-}
-
-/**
- * The segments that `WalWriter.deleteSegments` would delete at a time, in milliseconds since 1970, oldest first, if
- * nothing is appended before. Opens nothing for writing and takes no lock. Rejects as `deleteSegments` does for a bad
- * policy, a clock that contradicts the log, and damage; and with `LogNotFoundError`. What the wall clock did since a
- * writer opened the log it cannot know.
- */
-export function listExpired(
-  fs: FileSystem,
-  config: WalConfig,
-  topic: string,
-  partition: number,
-  question: { policy: RetentionPolicy; nowMs: number },
-): Promise<SegmentInfo[]> {
-  return ask(fs, { config, topic, partition }, question, segmentsToGo)
-}
-
-/**
- * What the policy says of every segment, oldest first: whether `listExpired` has it, and if not, why. The first that
- * stays holds all later ones. Rejects as `listExpired` does.
- */
-export function explainRetention(
-  fs: FileSystem,
-  config: WalConfig,
-  topic: string,
-  partition: number,
-  question: { policy: RetentionPolicy; nowMs: number },
-): Promise<RetentionVerdict[]> {
-  return ask(fs, { config, topic, partition }, question, async (log) => {
-    const verdicts: RetentionVerdict[] = []
-    for await (const verdict of judge(log)) verdicts.push(verdict)
-    await checkClock(log, verdicts)
-    return verdicts
-  })
-}
-
-const QUESTION_OPTIONS: ReadonlySet<string> = new Set<keyof Question>(['policy', 'nowMs'])
-
-async function ask<T>(
-  fs: FileSystem,
-  { config, topic, partition: number }: { config: WalConfig; topic: string; partition: number },
-  question: Question,
-  answer: (log: JudgedLog) => Promise<T>,
-): Promise<T> {
-  checkOptions('a question about retention', question, QUESTION_OPTIONS)
-  const { policy, nowMs } = question
-  const checked = checkPolicy(policy)
-  const partition = locatePartition(resolveConfig(config).dataDir, topic, number)
-  const { identity } = await statDirectory(fs, partition.directory)
-  const durableBound = (): number => sharedLog(identity).durableBound
-  return whileListed(
-    () => listSegmentFiles(fs, partition.directory),
-    (listed) =>
-      answer({ fs, partition, policy: checked, nowMs, expectedMs: null, listed, ended: listed, active: null, durableBound }),
-  )
 }
 
 /** A copy of a policy that is good. Throws a `TypeError` or `RangeError` that names the option and the value. */
@@ -156,7 +97,7 @@ function checkLimit(option: RetentionLimit, value: unknown): void {
 }
 
 /** What a writer knows of its log. */
-interface OwnLog extends Question {
+interface OwnLog extends RetentionQuestion {
   /** Which time it should be, going by the monotonic clock; null where that is not known. */
   readonly expectedMs: number | null
   readonly active: SegmentInfo | null
@@ -177,7 +118,7 @@ export async function findExpired(fs: FileSystem, partition: Partition, own: Own
 }
 
 /** A log that is to be judged. */
-interface JudgedLog extends Question {
+export interface JudgedLog extends RetentionQuestion {
   readonly fs: FileSystem
   readonly partition: Partition
   readonly expectedMs: number | null
@@ -190,7 +131,8 @@ interface JudgedLog extends Question {
   readonly durableBound: () => number
 }
 
-async function segmentsToGo(log: JudgedLog): Promise<SegmentInfo[]> {
+/** The segments that a policy lets go, oldest first. */
+export async function segmentsToGo(log: JudgedLog): Promise<SegmentInfo[]> {
   const verdicts: RetentionVerdict[] = []
   for await (const verdict of judge(log)) {
     verdicts.push(verdict)
@@ -198,6 +140,14 @@ async function segmentsToGo(log: JudgedLog): Promise<SegmentInfo[]> {
   }
   await checkClock(log, verdicts)
   return verdicts.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
+}
+
+/** What the policy says of every segment, oldest first. */
+export async function judgeAll(log: JudgedLog): Promise<RetentionVerdict[]> {
+  const verdicts: RetentionVerdict[] = []
+  for await (const verdict of judge(log)) verdicts.push(verdict)
+  await checkClock(log, verdicts)
+  return verdicts
 }
 
 async function* judge(log: JudgedLog): AsyncGenerator<RetentionVerdict, void, undefined> {
@@ -240,7 +190,7 @@ function expiredLimits(
 
 function reasonToKeep(
   { state, maxTimestampMs }: SegmentInfo,
-  { policy, nowMs }: Question,
+  { policy, nowMs }: RetentionQuestion,
 ): KeptReason {
   const isAhead = maxTimestampMs !== null && maxTimestampMs > nowMs + CLOCK_SLACK_MS
   if (policy.maxAgeMs !== undefined && isAhead) return 'future-timestamp'

@@ -6,7 +6,7 @@ import { channel } from 'node:diagnostics_channel'
 import type { ClosedSegment } from './active-segment.ts'
 import type { Partition } from '../segments/partition.ts'
 import type { Recovery } from './recovery.ts'
-import type { SegmentInfo } from '../listing.ts'
+import type { SegmentInfo } from '../segments/describe.ts'
 
 /**
  * The type of the message on each channel. Durations are in milliseconds of the writer's monotonic clock. Messages come

@@ -7,9 +7,8 @@ import { LogFixture } from '../../testing/log-fixture.ts'
 import { MIXED_VALUES, mixedLog } from '../../testing/mixed-log.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import { FrameType } from '../format/frame.ts'
-import { PartitionLock } from './partition-lock.ts'
 import { locatePartition } from '../segments/partition.ts'
-import { SegmentDirectory } from './partition-directory.ts'
+import { PartitionLock, SegmentDirectory } from './partition-directory.ts'
 import { truncateLog } from './truncation.ts'
 
 let log: LogFixture

@@ -6,7 +6,7 @@ import { hasListeners, publish } from './diagnostics.ts'
 import type { CommitReason, HealEvent, RotateReason, TruncateEvent } from './diagnostics.ts'
 import type { Partition } from '../segments/partition.ts'
 import type { Recovery } from './recovery.ts'
-import type { SegmentInfo } from '../listing.ts'
+import type { SegmentInfo } from '../segments/describe.ts'
 
 /** What a writer has done since it was opened, and what waits. A picture of one moment: it does not change later. */
 export interface WriterStats {
