@@ -3,10 +3,10 @@
  * an `instanceof Error` there.
  */
 import { runInNewContext } from 'node:vm'
-import { expect, test } from 'vitest'
-import type { FileHandle, FileSystem } from '@sq/sim'
 import { ManualClock } from '@sq/sim'
+import type { FileHandle, FileSystem } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
+import { expect, test } from 'vitest'
 import { listPartitions, listSegments, verify, WalReader, WalWriter } from '../index.ts'
 import { append } from '../testing/log-fixture.ts'
 

@@ -2,7 +2,6 @@ import { Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
 import { crc, flipped, joined, u16, u32, u64 } from '../testing/hand-bytes.ts'
 import { decodeFrameHeader } from './format/frame.ts'
-import type { OpenBody } from './segment.ts'
 import {
   decodeOpenBody,
   decodeSegmentHeader,
@@ -12,6 +11,7 @@ import {
   parseSegmentName,
   segmentName,
 } from './segment.ts'
+import type { OpenBody } from './segment.ts'
 
 describe('the segment header', () => {
   it.each([

@@ -3,8 +3,8 @@ import { LogNotFoundError, verify, WalError } from '../index.ts'
 import type { LogProblem, LogReport, NoteKind } from '../index.ts'
 import {
   DAMAGED,
-  FIRST,
   first,
+  FIRST,
   inverted,
   makeDamaged,
   SECOND,

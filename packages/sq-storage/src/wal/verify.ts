@@ -6,17 +6,24 @@ import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { WalIoError } from '../errors.ts'
-import { sharedLog } from './shared/shared-log.ts'
 import { describeLog } from './checking/log-description.ts'
 import type { LogFindings } from './checking/log-description.ts'
 import type { LogReport } from './checking/report.ts'
-import { locatePartition } from './segments/partition.ts'
-import type { Partition } from './segments/partition.ts'
 import { checkSegment } from './checking/segment-check.ts'
 import type { SegmentFindings } from './checking/segment-check.ts'
+import { locatePartition } from './segments/partition.ts'
+import type { Partition } from './segments/partition.ts'
 import { statDirectory } from './segments/segment-file.ts'
-import { indexOfSegment, isMissing, listNames, MAX_OVERTAKEN, segmentFrom, segmentsAmong } from './segments/segment-listing.ts'
+import {
+  indexOfSegment,
+  isMissing,
+  listNames,
+  MAX_OVERTAKEN,
+  segmentFrom,
+  segmentsAmong,
+} from './segments/segment-listing.ts'
 import type { ListedSegment } from './segments/segment-listing.ts'
+import { sharedLog } from './shared/shared-log.ts'
 
 /**
  * Reads every byte of a partition's log, checks all that can be checked, and reports everything that is wrong, with

@@ -207,13 +207,13 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'the padding of a frame is what the buffer held before',
-    file: `${WAL}/writing/commit.ts`,
+    file: `${WAL}/format/records-frame.ts`,
     find: '  bytes.fill(0, bodyEnd)\n',
     replace: '',
   },
   {
     name: 'a commit proves nothing of those before it',
-    file: `${WAL}/writing/commit.ts`,
+    file: `${WAL}/format/records-frame.ts`,
     find: 'durablePosition: place.position,',
     replace: 'durablePosition: 0,',
   },
@@ -521,7 +521,7 @@ const RECOVERY: readonly Defect[] = [
   },
   {
     name: 'recovery takes the last commit for proven by itself',
-    file: `${WAL}/writing/recovery.ts`,
+    file: `${WAL}/segments/unproven.ts`,
     find: 'this.#provenTo = Math.max(this.#provenTo, frame.header.durablePosition)',
     replace: 'this.#provenTo = Math.max(this.#provenTo, frameEnd(frame.header))',
   },
@@ -757,7 +757,7 @@ const CHECKSUMS: readonly Defect[] = [
   },
   {
     name: 'each commit that nothing proves is held on its own',
-    file: `${WAL}/writing/recovery.ts`,
+    file: `${WAL}/segments/unproven.ts`,
     find: 'if (last?.memory === memory && last.end === start) last.end += length',
     replace: 'if (last?.memory === memory && last.end === start && length === 0) last.end += length',
   },
@@ -827,7 +827,7 @@ const READING: readonly Defect[] = [
   },
   {
     name: 'a search by time passes over a segment that ends with that very time',
-    file: `${WAL}/shared/segment-index.ts`,
+    file: `${WAL}/shared/time-index.ts`,
     find: 'maxTimestampMs < timestampMs) return null',
     replace: 'maxTimestampMs <= timestampMs) return null',
   },
@@ -956,7 +956,7 @@ const READING: readonly Defect[] = [
   {
     name: 'a search by time believes what it knows of segments that are gone',
     file: `${WAL}/shared/time-index.ts`,
-    find: "if (before !== undefined && !shared.indexes.isAsKnown(before, opened.head)) return 'not as known'",
+    find: "if (before !== undefined && !times.isAsKnown(before, opened.head)) return 'not as known'",
     replace: '',
   },
   {
@@ -1057,7 +1057,7 @@ const READING: readonly Defect[] = [
   },
   {
     name: 'a search by time takes the frame behind',
-    file: `${WAL}/shared/segment-index.ts`,
+    file: `${WAL}/shared/time-index.ts`,
     find: 'indexed.maxTimestampMs < timestampMs &&',
     replace: 'indexed.maxTimestampMs <= timestampMs &&',
   },

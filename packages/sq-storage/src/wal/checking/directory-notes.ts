@@ -1,7 +1,7 @@
 /** What `verify` tells of the files in a partition's directory that are not the log's. There may be very many. */
 import { join } from 'node:path'
-import type { LogNote } from './report.ts'
 import { isKeptName, LOCK_NAME, parseSegmentName, UNFINISHED_NAME } from '../segment.ts'
+import type { LogNote } from './report.ts'
 
 /** How many files of each kind are noted by name. */
 const MAX_NAMED = 100

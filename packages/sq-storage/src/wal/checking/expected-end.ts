@@ -3,14 +3,14 @@
  * process. `segment-check.ts` holds the segment against it.
  */
 import type { FileSystem } from '@sq/sim'
-import { asProblem } from './report.ts'
-import type { FoundProblem } from './report.ts'
 import type { SegmentLink } from '../segment.ts'
 import type { Partition } from '../segments/partition.ts'
 import { checkSize, io, readHead } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import { offsetsOf } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
+import { asProblem } from './report.ts'
+import type { FoundProblem } from './report.ts'
 
 /** A segment to be checked, and what is known about it from outside. */
 export interface SegmentTask {

@@ -3,11 +3,18 @@
  * that the next frame states. Reads only; `repair.ts` writes what is found here.
  */
 import type { FileHandle } from '@sq/sim'
-import { checksumOf } from '../segments/file-checksum.ts'
-import { checksum, encodeFrameHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameEnd, FrameType } from '../format/frame.ts'
+import {
+  checksum,
+  encodeFrameHeader,
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  frameEnd,
+  FrameType,
+} from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
 import { encodeSealBody } from '../format/seal.ts'
 import type { SegmentSummary } from '../format/seal.ts'
+import { checksumOf } from '../segments/file-checksum.ts'
 
 /** Bytes that belong at a position of a segment, instead of those that are there. */
 export interface Restoration {

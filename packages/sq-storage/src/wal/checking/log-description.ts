@@ -1,12 +1,12 @@
 /** Makes the report of a log out of what was found in its segments, and tells which repairs are possible. */
 import { join } from 'node:path'
+import type { Partition } from '../segments/partition.ts'
+import { isBeyondOffsets } from '../segments/segment-listing.ts'
+import type { ListedSegment } from '../segments/segment-listing.ts'
 import { notesOnNames } from './directory-notes.ts'
 import type { Restoration } from './frame-restoration.ts'
 import type { LogProblem, LogReport, PossibleRepair } from './report.ts'
-import type { Partition } from '../segments/partition.ts'
 import type { SegmentFindings } from './segment-check.ts'
-import { isBeyondOffsets } from '../segments/segment-listing.ts'
-import type { ListedSegment } from '../segments/segment-listing.ts'
 
 /** All that was found of a log. */
 export interface LogFindings {

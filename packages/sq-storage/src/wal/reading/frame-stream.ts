@@ -3,17 +3,17 @@
  * just made come from memory, and in between it waits.
  */
 import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalError } from '../../errors.ts'
-import type { Alarm } from '../shared/alarm.ts'
-import { LogCursor } from './log-cursor.ts'
-import type { CursorContext } from './log-cursor.ts'
 import { nextOffsetAfter } from '../format/frame.ts'
-import { DirectoryReplaced, LogAttachment } from './log-attachment.ts'
 import { partOf } from '../format/records-frame.ts'
-import type { ReadRange } from './read-options.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 import { MAX_OVERTAKEN } from '../segments/segment-listing.ts'
+import type { Alarm } from '../shared/alarm.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
 import { offsetBefore } from '../shared/time-index.ts'
+import { DirectoryReplaced, LogAttachment } from './log-attachment.ts'
+import { LogCursor } from './log-cursor.ts'
+import type { CursorContext } from './log-cursor.ts'
+import type { ReadRange } from './read-options.ts'
 
 export interface StreamContext extends Pick<CursorContext, 'fs' | 'partition'> {
   /** Given a log that the stream begins to read. */
@@ -198,10 +198,12 @@ export class FrameStream {
   }
 
   async #begin(log: LogAttachment): Promise<LogCursor> {
+    const { fs, partition } = this.#context
     const { from, fromTimestampMs } = this.#range
     const context = this.#cursorContext(log)
     if (fromTimestampMs === null || this.#taken !== null) return new LogCursor(context, this.#taken ?? from)
-    const found = await offsetBefore(context, fromTimestampMs)
+    const { files, indexes, times } = log.shared
+    const found = await offsetBefore({ fs, partition, files, indexes, times }, fromTimestampMs)
     return new LogCursor(context, Math.min(found, context.shared.durableBound))
   }
 

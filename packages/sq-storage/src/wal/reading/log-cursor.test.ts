@@ -1,13 +1,19 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { CorruptLogError, DivergedError, OffsetOutOfRangeError, UnsupportedFormatError, WalIoError } from '../../errors.ts'
+import {
+  CorruptLogError,
+  DivergedError,
+  OffsetOutOfRangeError,
+  UnsupportedFormatError,
+  WalIoError,
+} from '../../errors.ts'
 import { flipped } from '../../testing/hand-bytes.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import { frameEnd } from '../format/frame.ts'
-import { LogCursor } from './log-cursor.ts'
 import { locatePartition } from '../segments/partition.ts'
 import { SegmentIndexes } from '../shared/segment-index.ts'
 import { SharedFiles } from '../shared/shared-files.ts'
+import { LogCursor } from './log-cursor.ts'
 
 const PARTITION = locatePartition('/data', 'orders', 0)
 

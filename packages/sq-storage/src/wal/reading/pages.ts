@@ -1,13 +1,13 @@
 /** What the frames of a range hold, as a reader hands it out: whole commits, or their records. */
-import { notRecords } from '../segments/damage.ts'
 import type { Frame } from '../format/frame.ts'
-import type { FrameStream } from './frame-stream.ts'
-import type { Pages } from './page-iterator.ts'
-import type { ReadRange } from './read-options.ts'
-import type { LocatedFrame } from '../segments/segment-file.ts'
 import { RecordBatch } from '../format/record-batch.ts'
 import { readTimestamps, recordBytes, RecordDecoder } from '../format/record.ts'
 import type { LogRecord } from '../format/record.ts'
+import { notRecords } from '../segments/damage.ts'
+import type { LocatedFrame } from '../segments/segment-file.ts'
+import type { FrameStream } from './frame-stream.ts'
+import type { Pages } from './page-iterator.ts'
+import type { ReadRange } from './read-options.ts'
 
 /** How many records are decoded at a time: a commit may hold a hundred thousand, and somebody want one. */
 const PAGE_RECORDS = 256

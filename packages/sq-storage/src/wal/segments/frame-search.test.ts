@@ -2,8 +2,8 @@ import type { FileHandle } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
-import { FrameSearch, findProof } from './frame-search.ts'
 import { encodeFrameHeader, FrameType } from '../format/frame.ts'
+import { findProof, FrameSearch } from './frame-search.ts'
 
 const PATH = '/segment'
 const CHUNK = 512 * 1024

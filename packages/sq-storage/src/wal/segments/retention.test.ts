@@ -6,8 +6,8 @@ import { CrashImages } from '../../testing/crash-images.ts'
 import { failFrom } from '../../testing/failing.ts'
 import { flipped } from '../../testing/hand-bytes.ts'
 import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
-import { checkPolicy } from './retention.ts'
 import { listExpired } from '../listing.ts'
+import { checkPolicy } from './retention.ts'
 
 let log: LogFixture
 let writer: WalWriter

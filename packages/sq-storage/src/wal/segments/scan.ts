@@ -17,8 +17,8 @@ import {
   nextOffsetAfter,
   unknownInFrame,
 } from '../format/frame.ts'
-import { checksumOf } from './file-checksum.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
+import { checksumOf } from './file-checksum.ts'
 
 /**
  * Bytes read first: what lies between two entries of an index, and a commit of that size. Then at a time: enough to cost

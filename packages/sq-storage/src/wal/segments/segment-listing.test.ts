@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, test } from 'vitest'
 import { LogNotFoundError, UnsupportedFormatError, WalIoError } from '../../errors.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
+import { segmentName } from '../segment.ts'
 import {
   Absences,
   indexOfSegment,
@@ -12,7 +13,6 @@ import {
   segmentsAmong,
   whileListed,
 } from './segment-listing.ts'
-import { segmentName } from '../segment.ts'
 
 let log: LogFixture
 

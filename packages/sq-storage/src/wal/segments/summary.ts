@@ -2,7 +2,6 @@
  * What is known of the records of one segment without reading them: taken from its SEAL, or gathered by a scan where it
  * has none that can be believed. `seal.ts` has the bytes; recovery and the listing stand on this.
  */
-import { knownDamage, notRecords, provenDamage } from './damage.ts'
 import {
   checksum,
   FRAME_ALIGNMENT,
@@ -14,9 +13,10 @@ import {
 } from '../format/frame.ts'
 import type { Frame, FrameHeader } from '../format/frame.ts'
 import { readTimestamps } from '../format/record.ts'
-import { SegmentScanner } from './scan.ts'
 import { decodeSealBody, SummaryBuilder } from '../format/seal.ts'
 import type { SegmentSummary } from '../format/seal.ts'
+import { knownDamage, notRecords, provenDamage } from './damage.ts'
+import { SegmentScanner } from './scan.ts'
 import { io, placeAfterHead } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 

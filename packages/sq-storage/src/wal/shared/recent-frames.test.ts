@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { checksum, FrameType } from '../format/frame.ts'
+import type { LocatedFrame } from '../segments/segment-file.ts'
 import { RecentFrames } from './recent-frames.ts'
 import type { WrittenFrame } from './recent-frames.ts'
-import type { LocatedFrame } from '../segments/segment-file.ts'
 import { SharedLog } from './shared-log.ts'
 
 const SEGMENT = { path: '/data/orders/0/00000000000000000000.wal', baseOffset: 0, salt: 7 }

@@ -4,9 +4,9 @@
  */
 import { FrameType } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
-import { SegmentScanner } from '../segments/scan.ts'
 import { SummaryBuilder } from '../format/seal.ts'
 import type { IndexEntry, SegmentSummary } from '../format/seal.ts'
+import { SegmentScanner } from '../segments/scan.ts'
 import { frameHeaderAt, io, placeAfterHead, verifyLink } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
@@ -33,49 +33,15 @@ interface Neighbour {
 }
 
 /** The end of a segment, as its successor states it. */
-interface StatedEnd {
+export interface StatedEnd {
   readonly last: FrameHeader
   readonly limit: number
 }
 
-/** What is known of an ended segment, as long as it has this successor. */
-interface EndedSegment extends StatedEnd {
-  readonly nextBaseOffset: number
-  readonly maxTimestampMs: number
-}
-
-/** What is known of one log's segments: all of those asked for last, and of the others the latest timestamp. */
+/** The indexes of one log's segments that were asked for last. */
 export class SegmentIndexes {
   /** By the salt of the segment, which tells it from any other that had its name. Oldest use first. */
   readonly #known = new Map<number, SegmentIndex>()
-  /** Of ended segments, by base offset. */
-  readonly #ended = new Map<number, EndedSegment>()
-
-  /** How many of the oldest segments have only timestamps smaller than this, as far as is known. */
-  knownBefore(timestampMs: number, listed: readonly ListedSegment[]): number {
-    // Of segments that were deleted meanwhile nothing is kept for long.
-    if (this.#ended.size > 2 * listed.length) this.#ended.clear()
-    const at = listed.findIndex(({ baseOffset, successor }) => {
-      const known = this.#ended.get(baseOffset)
-      return known === undefined || known.nextBaseOffset !== successor?.baseOffset || known.maxTimestampMs >= timestampMs
-    })
-    return at === -1 ? listed.length : at
-  }
-
-  /**
-   * Whether what is known of a segment, and of all before it, is so: its successor states its last frame, whose
-   * checksum stands for all frames before it, the first of which states the last frame of the segment before.
-   */
-  isAsKnown({ baseOffset }: ListedSegment, { open: { previous } }: SegmentHead): boolean {
-    const known = this.#ended.get(baseOffset)
-    const isStated = previous?.baseOffset === baseOffset && previous.end === known?.limit
-    return isStated && previous.lastCrc === known.last.headerCrc
-  }
-
-  /** Nothing of what is known of timestamps is so. */
-  forgetTimes(): void {
-    this.#ended.clear()
-  }
 
   /**
    * Where a segment ends, verified against its successor once: as long as it has a successor at the same offset, and the
@@ -104,22 +70,10 @@ export class SegmentIndexes {
     return (entry === undefined ? null : await placeBefore(segment, entry)) ?? placeAfterHead(head)
   }
 
-  /**
-   * An offset of the segment before which every timestamp is smaller, and not far before the first that is not; null
-   * where all of an ended segment's are smaller.
-   */
-  async offsetBefore({ segment, last, limit, listed }: Indexed & { listed: ListedSegment }, timestampMs: number): Promise<number | null> {
-    const { head } = segment
-    const known = this.#of(head.frame.headerCrc)
-    const { index, maxTimestampMs } =
-      last === null ? await known.upTo(Infinity, { segment, limit }) : await known.summary(segment, last)
-    const { baseOffset, successor } = listed
-    if (last !== null && successor !== null) {
-      this.#ended.set(baseOffset, { nextBaseOffset: successor.baseOffset, maxTimestampMs, last, limit })
-    }
-    if (last !== null && maxTimestampMs < timestampMs) return null
-    const entry = index.findLast((indexed) => indexed.maxTimestampMs < timestampMs && indexed.position < limit)
-    return head.baseOffset + (entry?.offsetDelta ?? 0)
+  /** What the index of a segment says of its records: of all of an ended one, and of the last as far as it is written. */
+  summaryOf({ segment, last, limit }: Indexed): Promise<SegmentSummary> {
+    const known = this.#of(segment.head.frame.headerCrc)
+    return last === null ? known.upTo(Infinity, { segment, limit }) : known.summary(segment, last)
   }
 
   #of(salt: number): SegmentIndex {

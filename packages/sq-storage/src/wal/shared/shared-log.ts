@@ -10,6 +10,7 @@ import { RecentFrames } from './recent-frames.ts'
 import type { WrittenFrame } from './recent-frames.ts'
 import { SegmentIndexes } from './segment-index.ts'
 import { SharedFiles } from './shared-files.ts'
+import { SegmentTimes } from './time-index.ts'
 
 const logs = new Map<string, WeakRef<SharedLog>>()
 const forgotten = new FinalizationRegistry<string>((identity) => {
@@ -29,6 +30,7 @@ export function sharedLog(directoryIdentity: string): SharedLog {
 export class SharedLog {
   readonly recent: RecentFrames = new RecentFrames()
   readonly indexes: SegmentIndexes = new SegmentIndexes()
+  readonly times: SegmentTimes = new SegmentTimes()
   readonly files: SharedFiles = new SharedFiles()
   /** The offsets that the log was truncated to, in order. */
   readonly cuts: number[] = []

@@ -5,9 +5,9 @@
 import { setImmediate } from 'node:timers'
 import { show } from '../../config.ts'
 import { AppendAllError, BacklogFullError } from '../../errors.ts'
+import type { CheckedRecord, RecordInput } from '../format/record.ts'
 import { placed } from './bad-record.ts'
 import type { Waiter } from './commit.ts'
-import type { CheckedRecord, RecordInput } from '../format/record.ts'
 
 /** Whoever has much at hand lets the event loop turn after so much of it: there commits begin, and others live. */
 const TURN_BYTES = 256 * 1024

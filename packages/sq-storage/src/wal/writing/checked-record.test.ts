@@ -1,9 +1,9 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
+import type { CheckedRecord, RecordInput } from '../format/record.ts'
 import { placed } from './bad-record.ts'
 import type { RecordOrigin } from './bad-record.ts'
 import { checkRecords } from './checked-record.ts'
-import type { CheckedRecord, RecordInput } from '../format/record.ts'
 
 const EMPTY: RecordInput = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
 

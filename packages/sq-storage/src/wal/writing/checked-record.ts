@@ -4,10 +4,10 @@
  */
 import { isUint8Array } from 'node:util/types'
 import { show } from '../../config.ts'
-import { BadPart } from './bad-record.ts'
 import { bytesIn, isDetached } from '../format/given-bytes.ts'
 import { HEADER_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '../format/record.ts'
 import type { CheckedHeader, CheckedRecord, RecordHeader, RecordInput } from '../format/record.ts'
+import { BadPart } from './bad-record.ts'
 
 const NO_HEADERS: readonly CheckedHeader[] = []
 

@@ -3,10 +3,10 @@
  * listens nothing is built. What a listener throws, Node makes an uncaught exception of; it never reaches the log.
  */
 import { channel } from 'node:diagnostics_channel'
-import type { ClosedSegment } from './active-segment.ts'
-import type { Partition } from '../segments/partition.ts'
-import type { Recovery } from './recovery.ts'
 import type { SegmentInfo } from '../segments/describe.ts'
+import type { Partition } from '../segments/partition.ts'
+import type { ClosedSegment } from './active-segment.ts'
+import type { Recovery } from './recovery.ts'
 
 /**
  * The type of the message on each channel. Durations are in milliseconds of the writer's monotonic clock. Messages come

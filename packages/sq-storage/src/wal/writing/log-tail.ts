@@ -3,19 +3,19 @@
  * is full or too old, seals it, makes the next one, and heals after a failure. It also takes segments away.
  */
 import type { ResolvedWalConfig } from '../../config.ts'
+import type { SegmentLink } from '../segment.ts'
+import type { SegmentInfo } from '../segments/describe.ts'
+import { findExpired } from '../segments/retention.ts'
+import type { RetentionPolicy } from '../segments/retention.ts'
+import { wallClockMs } from '../segments/wall-clock.ts'
+import type { ExpectedTime } from '../segments/wall-clock.ts'
+import type { WrittenFrame } from '../shared/recent-frames.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { ClosedSegment, SegmentMaker } from './active-segment.ts'
 import type { Commit } from './commit.ts'
 import type { RotateReason } from './diagnostics.ts'
-import type { SegmentLink } from '../segment.ts'
-import type { WrittenFrame } from '../shared/recent-frames.ts'
 import type { RecoveredLog } from './recovery.ts'
-import { findExpired } from '../segments/retention.ts'
-import type { RetentionPolicy } from '../segments/retention.ts'
-import type { SegmentInfo } from '../segments/describe.ts'
 import { truncateLog } from './truncation.ts'
-import { wallClockMs } from '../segments/wall-clock.ts'
-import type { ExpectedTime } from '../segments/wall-clock.ts'
 import type { WriterMeter } from './writer-meter.ts'
 
 /** What a log's end needs to know of its surroundings. */

@@ -1,12 +1,12 @@
 /** Counts and times what a writer does, for `WalWriter.stats`, and tells it to whoever listens (`diagnostics.ts`). */
 import type { Clock } from '@sq/sim'
+import type { SegmentInfo } from '../segments/describe.ts'
+import type { Partition } from '../segments/partition.ts'
 import type { ClosedSegment } from './active-segment.ts'
 import type { Waiter } from './commit.ts'
 import { hasListeners, publish } from './diagnostics.ts'
 import type { CommitReason, HealEvent, RotateReason, TruncateEvent } from './diagnostics.ts'
-import type { Partition } from '../segments/partition.ts'
 import type { Recovery } from './recovery.ts'
-import type { SegmentInfo } from '../segments/describe.ts'
 
 /** What a writer has done since it was opened, and what waits. A picture of one moment: it does not change later. */
 export interface WriterStats {
