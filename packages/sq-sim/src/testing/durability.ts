@@ -1,7 +1,7 @@
 /** Conformance: what a power cut leaves, for file systems whose power can be cut. */
 import assert from 'node:assert/strict'
 import type { FileHandle } from '../file-system.ts'
-import type { CrashableFileSystem, FileSystemTest } from './conformance.ts'
+import type { CrashableFileSystem, FileSystemTest } from './fixtures.ts'
 import { bytesOf, content, put, rejectsWith, withFile } from './fixtures.ts'
 
 /** A test on a new file, whose name is durable. Its handle is dead after the power cut. */

@@ -2,6 +2,26 @@
 import assert from 'node:assert/strict'
 import type { FileHandle, FileSystem, OpenMode } from '../file-system.ts'
 
+/** What a test works on. */
+export interface FileSystemUnderTest {
+  readonly fs: FileSystem
+  /** An empty directory, durable, of which the test may do what it likes. Each test gets its own. */
+  readonly directory: string
+}
+
+/** A file system whose power can be cut: only what was made durable is left, and every handle is dead. */
+export interface CrashableFileSystem extends FileSystemUnderTest {
+  /** Resolves when `fs` is the machine after the power cut. */
+  readonly cutPower: () => void | Promise<void>
+}
+
+/** A test: a fact, in the present tense, and the function that rejects when it does not hold. */
+export interface FileSystemTest<Under = FileSystemUnderTest> {
+  readonly name: string
+  /** Rejects where it does not hold. */
+  readonly run: (under: Under) => Promise<void>
+}
+
 /** Opens a file, hands it over, and closes it whatever happens. */
 export async function withFile<T>(
   fs: FileSystem,

@@ -1,7 +1,7 @@
 /** Conformance: reading and writing through a handle. */
 import assert from 'node:assert/strict'
 import type { FileHandle } from '../file-system.ts'
-import type { FileSystemTest, FileSystemUnderTest } from './conformance.ts'
+import type { FileSystemTest, FileSystemUnderTest } from './fixtures.ts'
 import { bytesOf, content, put, rejectsWith, textOf, withFile } from './fixtures.ts'
 
 /** A test on a new file, open for reading and writing. */

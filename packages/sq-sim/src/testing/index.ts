@@ -3,5 +3,5 @@
  *
  * @module @sq/sim/testing
  */
-export type { CrashableFileSystem, FileSystemTest, FileSystemUnderTest } from './conformance.ts'
+export type { CrashableFileSystem, FileSystemTest, FileSystemUnderTest } from './fixtures.ts'
 export { crashTests, fileSystemTests } from './conformance.ts'

@@ -1,6 +1,6 @@
 /** Conformance: locks. */
 import assert from 'node:assert/strict'
-import type { FileSystemTest } from './conformance.ts'
+import type { FileSystemTest } from './fixtures.ts'
 import { content, put, rejectsWith } from './fixtures.ts'
 
 export const lockTests: readonly FileSystemTest[] = [

@@ -1,6 +1,6 @@
 /** Conformance: opening files, and everything done to names. */
 import assert from 'node:assert/strict'
-import type { FileSystemTest } from './conformance.ts'
+import type { FileSystemTest } from './fixtures.ts'
 import { bytesOf, content, put, rejectsWith, textOf, withFile } from './fixtures.ts'
 
 export const nameTests: readonly FileSystemTest[] = [

@@ -1,7 +1,7 @@
 /** Conformance: watching a directory. A call that never comes shows as a test that never ends. */
 import assert from 'node:assert/strict'
 import type { FileHandle, FileSystem } from '../file-system.ts'
-import type { FileSystemTest } from './conformance.ts'
+import type { FileSystemTest } from './fixtures.ts'
 import { bytesOf, put, rejectsWith, withFile } from './fixtures.ts'
 
 /** Hears the calls of a watch. */

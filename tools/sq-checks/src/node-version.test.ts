@@ -1,0 +1,20 @@
+/** Which Node the tests run on: `pnpm test:nodes` changes it, and `.ci/run` names the ends of what is supported. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { packageFolders, ROOT } from './source-tree.ts'
+
+test('tests run on the Node that their results are kept for', () => {
+  expect(process.version).toBe(process.env['SQ_NODE_VERSION'] ?? process.version)
+})
+
+test('CI tests the oldest Node that a package claims', () => {
+  const [, oldest] = /^for version in (\S+) /m.exec(readFileSync(join(ROOT, '.ci/run'), 'utf8')) ?? []
+  const manifests = ['package.json', ...packageFolders().map((folder) => `${folder}/package.json`)]
+  const claims = manifests.flatMap((path) => {
+    const manifest: { engines?: { node?: string } } = JSON.parse(readFileSync(join(ROOT, path), 'utf8'))
+    return manifest.engines?.node ?? []
+  })
+  expect(claims).toHaveLength(4)
+  expect(new Set(claims.map((claim) => `${claim}.0`))).toEqual(new Set([`>=${oldest}`]))
+})

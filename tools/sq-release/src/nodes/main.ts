@@ -1,0 +1,38 @@
+/** `pnpm test:nodes [VERSION ...]`: runs all tests on each Node version that is supported, or on those named. */
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { main, run } from '../command.ts'
+import { installNode } from './node-package.ts'
+import type { InstalledNode } from './node-package.ts'
+import { succeeded, tableOf, tallyOf } from './tally.ts'
+import type { NodeRun } from './tally.ts'
+
+/** The newest of each. */
+const SUPPORTED = ['20', '22', '24', '26']
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
+const FOLDER = join(ROOT, 'tools/sq-release/.nodes')
+
+await main(async () => {
+  const ranges = process.argv.slice(2)
+  const wrong = ranges.find((range) => !/^\d+(\.\d+){0,2}$/.test(range))
+  if (wrong !== undefined) throw new Error(`a Node version is given like 22 or 20.19.0, not ${JSON.stringify(wrong)}`)
+  const runs: NodeRun[] = []
+  // One after the other: one alone keeps two cores busy.
+  for (const range of ranges.length === 0 ? SUPPORTED : ranges) {
+    const node = await installNode(range, FOLDER)
+    process.stdout.write(`testing on Node ${node.version}\n`)
+    runs.push(await runTests(node))
+  }
+  process.stdout.write(`${tableOf(runs)}\n`)
+  return runs.every(succeeded)
+})
+
+/** What `pnpm test` runs, all of it, on what is built already and not from turbo's cache. Prints it where a test fails. */
+async function runTests({ version, bin }: InstalledNode): Promise<NodeRun> {
+  const startedMs = performance.now()
+  const env = { PATH: [bin, process.env['PATH']].join(delimiter) }
+  const { status, log } = await run('pnpm', ['test', '--only', '--force', '--continue'], { cwd: ROOT, env })
+  const result = { version, status, ...tallyOf(log), elapsedMs: performance.now() - startedMs }
+  if (!succeeded(result)) process.stdout.write(log)
+  return result
+}

@@ -1,0 +1,89 @@
+/** What may notice a defect, the cheapest first: the packages' own tests, then exploration, then simulation. */
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { runNode } from './command.ts'
+import type { Outcome } from './command.ts'
+import { ROOT } from './workspace.ts'
+import type { Workspace } from './workspace.ts'
+
+const TIMEOUT_MS = 180_000
+/** On a machine that is busy a test takes its time; that is not what a defect is noticed by. */
+const TEST_TIMEOUT_MS = 60_000
+
+/** Something that passes on good sources. */
+export interface Check {
+  readonly name: string
+  /** Only for defects in this package, where it is named. */
+  readonly folder?: string
+  /** Null where all is well, else what noticed that it is not. */
+  run(workspace: Workspace): Promise<string | null>
+}
+
+/** The first ones go through every bit or every step, and take longest; the last says that bytes differ, and not why. */
+const LATER_TESTS = ['recovery-bit-flips', 'golden-bit-flips', 'truncation-interrupted', 'golden']
+const WITHOUT_LATER_TESTS = LATER_TESTS.flatMap((name) => ['--exclude', `**/${name}.test.ts`])
+/** One process for all test files: to start one for each costs more than the tests. */
+const TOGETHER = ['--no-isolate', '--maxWorkers=1']
+
+export const CHECKS: readonly Check[] = [
+  { name: 'tests of @sq/sim', folder: 'sq-sim', run: (workspace) => test(workspace, 'sq-sim', []) },
+  {
+    name: 'tests of @sq/storage',
+    run: (workspace) => test(workspace, 'sq-storage', [...TOGETHER, ...WITHOUT_LATER_TESTS]),
+  },
+  {
+    name: 'bit flips, interrupted truncations and golden logs',
+    run: (workspace) => test(workspace, 'sq-storage', [...TOGETHER, ...LATER_TESTS]),
+  },
+  { name: 'exploration', run: (workspace) => command(workspace, ['explore/main.js', '--length', '2']) },
+  { name: 'simulation', run: (workspace) => command(workspace, ['simulate/main.js', '--seeds', '500']) },
+]
+
+/** Runs the tests of a package up to the first that fails, and names it. */
+async function test(workspace: Workspace, folder: string, args: readonly string[]): Promise<string | null> {
+  // Some tests start processes, which run what was compiled.
+  await workspace.build()
+  const report = join(workspace.path, 'report.json')
+  await rm(report, { force: true })
+  const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
+  const reporting = ['--reporter=json', `--outputFile=${report}`]
+  const options = ['run', '--bail=1', `--testTimeout=${TEST_TIMEOUT_MS}`, ...reporting, ...args]
+  const outcome = await runNode([vitest, ...options], { cwd: workspace.folder(`packages/${folder}`), timeoutMs: TIMEOUT_MS })
+  if (outcome.status === 0) return null
+  return (await failedTest(report)) ?? `${folder}: ${briefly(outcome)}`
+}
+
+/** What is read of a report in vitest's format. */
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string
+    readonly message?: string
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
+  }[]
+}
+
+/** The first failed test of a report; null where there is none. */
+async function failedTest(path: string): Promise<string | null> {
+  const text = await readFile(path, 'utf8').catch(() => '{ "testResults": [] }')
+  const { testResults }: Report = JSON.parse(text)
+  for (const { name, assertionResults } of testResults) {
+    const failed = assertionResults.find(({ status }) => status === 'failed')
+    const file = name.slice(name.lastIndexOf('/') + 1)
+    if (failed !== undefined) return `${file}: ${failed.fullName}`
+  }
+  return null
+}
+
+/** Runs one of the commands of this package, as they were compiled. */
+async function command(workspace: Workspace, [script = '', ...args]: readonly string[]): Promise<string | null> {
+  await workspace.build()
+  const path = join(workspace.folder('tools/sq-torture'), 'dist', script)
+  const outcome = await runNode([path, ...args], { cwd: workspace.path, timeoutMs: TIMEOUT_MS })
+  return outcome.status === 0 ? null : briefly(outcome)
+}
+
+function briefly({ status, hung, errors }: Outcome): string {
+  if (hung) return 'it hangs'
+  const said = errors.split('\n').find((line) => /VIOLATION|Error/.test(line))
+  return said?.trim() ?? `it ends with status ${status}`
+}

@@ -1,0 +1,64 @@
+/** `pnpm mutants [FILE ...]`: changes the log's sources in small ways, one at a time; its tests must notice each change. */
+import { readdir } from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
+import { ROOT, Workspace } from '../defects/workspace.ts'
+import { main, UsageError } from '../options.ts'
+import { EQUIVALENT } from './equivalent.ts'
+import { judge, tableOf } from './judgement.ts'
+import { installTools, runMutants } from './stryker.ts'
+import type { Mutant } from './stryker.ts'
+
+const PACKAGE = 'packages/sq-storage'
+const SOURCES = 'src/wal'
+
+await main(async () => {
+  const files = await filesNamed(process.argv.slice(2).filter((argument) => argument !== '--'))
+  await installTools()
+  const workspace = await Workspace.create()
+  try {
+    // Some tests start processes, which run what was compiled.
+    await workspace.build()
+    const folder = workspace.folder(PACKAGE)
+    const mutants = await runMutants(folder, { mutate: files, tests: 'quick' })
+    const left = mutants.filter(({ survived }) => survived)
+    const noticedLater: ReadonlySet<string> = left.length === 0 ? new Set() : await noticedByAll(folder, left)
+    const judged = judge(
+      mutants.map((mutant) => ({ ...mutant, survived: mutant.survived && !noticedLater.has(keyOf(mutant)) })),
+      EQUIVALENT,
+    )
+    for (const { file, line, original, replacement } of judged.unexplained) {
+      process.stdout.write(`SURVIVES ${file}:${line}\n  - ${original}\n  + ${replacement}\n`)
+    }
+    process.stdout.write(`${tableOf(judged)}\n`)
+    if (judged.unexplained.length > 0) process.exitCode = 1
+  } finally {
+    await workspace.remove()
+  }
+})
+
+/** Tries what the quick tests did not notice against all tests. Returns the keys of those that were noticed. */
+async function noticedByAll(folder: string, left: readonly Mutant[]): Promise<ReadonlySet<string>> {
+  const again = await runMutants(folder, { mutate: left.map(({ range }) => range), tests: 'all' })
+  return new Set(again.filter(({ survived }) => !survived).map(keyOf))
+}
+
+function keyOf({ range, replacement }: Mutant): string {
+  return `${range} ${replacement}`
+}
+
+/** The sources that are named, as paths or by their names; all of the log's where none is. */
+async function filesNamed(names: readonly string[]): Promise<string[]> {
+  const folder = join(ROOT, PACKAGE)
+  const entries = await readdir(join(folder, SOURCES), { recursive: true, withFileTypes: true })
+  const sources = entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts'))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .toSorted()
+  if (names.length === 0) return sources
+  return names.map((name) => {
+    const wanted = basename(name, '.ts')
+    const found = sources.find((source) => basename(source, '.ts') === wanted)
+    if (found === undefined) throw new UsageError(`there is no source file ${JSON.stringify(name)} in ${PACKAGE}/${SOURCES}`)
+    return found
+  })
+}
