@@ -35,7 +35,9 @@ async function numbersIn(fs, config) {
  */
 async function allNumbers(fs) {
   const numbers = new Map([...(await numbersIn(fs, ARCHIVE)), ...(await numbersIn(fs, LOG))])
-  return Array.from(numbers.keys()).toSorted((a, b) => Number(a - b)).map((offset) => numbers.get(offset))
+  return Array.from(numbers.keys())
+    .toSorted((a, b) => Number(a - b))
+    .map((offset) => numbers.get(offset))
 }
 
 /** @param {number} count */

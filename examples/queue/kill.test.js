@@ -34,7 +34,10 @@ afterEach(() => {
 
 /** Starts the queue and resolves once it listens. */
 async function start() {
-  const child = spawn(process.execPath, [SERVER, directory], { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [SERVER, directory], {
+    env: cleanEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   last = child
   const exited = Promise.all([once(child, 'close'), text(child.stderr)])
   const ended = exited.then(([[status], stderr]) => ({ status, stderr }))
@@ -119,7 +122,10 @@ test('a queue killed while clients produce has everything it acknowledged, in or
   child.kill()
   await ended
 
-  assert.deepEqual(log.map(({ offset }) => offset), Array.from(log, (_, offset) => offset))
+  assert.deepEqual(
+    log.map(({ offset }) => offset),
+    Array.from(log, (_, offset) => offset),
+  )
   assert.deepEqual(taken, log.slice(0, taken.length))
   // Each client was cut short twice, at most.
   assert.ok(acknowledged.size >= taken.length - 2 * CLIENTS)
@@ -127,6 +133,9 @@ test('a queue killed while clients produce has everything it acknowledged, in or
   for (const { client } of clients) {
     const own = log.map(({ value }) => String(value).split('/')).filter(([of]) => of === String(client))
     const counts = own.map(([, count]) => Number(count))
-    assert.deepEqual(counts, Array.from(new Set(counts)).toSorted((a, b) => a - b))
+    assert.deepEqual(
+      counts,
+      Array.from(new Set(counts)).toSorted((a, b) => a - b),
+    )
   }
 })

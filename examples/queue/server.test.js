@@ -49,7 +49,10 @@ describe('producing', () => {
     const bodies = Array.from({ length: 20 }, (_, client) => `{"client":${client}}\n"second"\n`)
     const answers = await Promise.all(bodies.map(produce))
     const records = await fetchAll('?from=0')
-    assert.deepEqual(records.map(({ offset }) => offset), Array.from({ length: 40 }, (_, offset) => offset))
+    assert.deepEqual(
+      records.map(({ offset }) => offset),
+      Array.from({ length: 40 }, (_, offset) => offset),
+    )
     for (const [client, { status, body }] of answers.entries()) {
       assert.equal(status, 201)
       assert.deepEqual(records[body.offset]?.value, { client })
@@ -106,7 +109,10 @@ describe('producing', () => {
 describe('fetching', () => {
   test('begins at an offset and ends after a limit', async () => {
     await produce('0\n1\n2\n3')
-    assert.deepEqual((await fetchAll('?from=1&limit=2')).map(({ value }) => value), [1, 2])
+    assert.deepEqual(
+      (await fetchAll('?from=1&limit=2')).map(({ value }) => value),
+      [1, 2],
+    )
   })
 
   test('is refused with 410 where the offset was deleted, and tells the first that is left', async () => {

@@ -139,7 +139,9 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     const refused = (): never => {
       throw systemError('EACCES', { syscall: 'watch', path: directory })
     }
-    vi.mocked(fs.watch).mockImplementationOnce((...args) => real?.(...args) ?? refused()).mockImplementationOnce(refused)
+    vi.mocked(fs.watch)
+      .mockImplementationOnce((...args) => real?.(...args) ?? refused())
+      .mockImplementationOnce(refused)
     const onChange = vi.fn()
     const watch = await nodeFs.watch(`${directory}/data`, onChange)
     expect(vi.getTimerCount()).toBe(1)

@@ -18,13 +18,16 @@ describe('takeLock', () => {
     expect(() => takeLock(() => false, on)).toThrow(expect.objectContaining({ code: 'ELOCKED' }))
   })
 
-  it.each(['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'])('says how to go on without where there are none: %s', (code) => {
-    const taken = (): never => {
-      throw refusal(code)
-    }
-    expect(() => takeLock(taken, on)).toThrow(expect.objectContaining({ code: 'ENOLOCK', path: on.path }))
-    expect(() => takeLock(taken, on)).toThrow('unlocked: true')
-  })
+  it.each(['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'])(
+    'says how to go on without where there are none: %s',
+    (code) => {
+      const taken = (): never => {
+        throw refusal(code)
+      }
+      expect(() => takeLock(taken, on)).toThrow(expect.objectContaining({ code: 'ENOLOCK', path: on.path }))
+      expect(() => takeLock(taken, on)).toThrow('unlocked: true')
+    },
+  )
 
   it.each([
     ['EIO', 'EIO'],

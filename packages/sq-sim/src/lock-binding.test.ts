@@ -24,7 +24,10 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }))
 
 /** Makes a program that takes a lock, and runs it in an empty environment. */
-async function lockIn(folder: string, { dist = DIST, cwd = '.', before = '', args = [''], shell = '' }): Promise<string> {
+async function lockIn(
+  folder: string,
+  { dist = DIST, cwd = '.', before = '', args = [''], shell = '' },
+): Promise<string> {
   const program = join(directory, folder, 'main.mjs')
   await mkdir(dirname(program), { recursive: true })
   await writeFile(
@@ -40,7 +43,9 @@ async function lockIn(folder: string, { dist = DIST, cwd = '.', before = '', arg
   const command = [process.execPath, ...args.filter((arg) => arg !== ''), program]
   const options = { cwd: join(directory, cwd), env: {}, stdio: 'pipe' } as const
   const child =
-    shell === '' ? spawn(command[0] ?? '', command.slice(1), options) : spawn('/bin/sh', ['-c', shell, ...command], options)
+    shell === ''
+      ? spawn(command[0] ?? '', command.slice(1), options)
+      : spawn('/bin/sh', ['-c', shell, ...command], options)
   child.stdin.end()
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   return output + errors
@@ -65,7 +70,7 @@ describe('a program', () => {
     expect(await lockIn('app/bin', { dist: alone, before: LOOKED_AT_INPUT })).toBe('locked\n')
   })
 
-  test('loads no binding from its working directory, which may be somebody else\'s', async () => {
+  test("loads no binding from its working directory, which may be somebody else's", async () => {
     await mkdir(join(directory, 'elsewhere/node_modules'), { recursive: true })
     await symlink(BINDING, join(directory, 'elsewhere/node_modules/fs-native-extensions'))
     expect(await lockIn('any', { dist: alone, cwd: 'elsewhere' })).toContain('ENOLOCK|')
@@ -76,7 +81,9 @@ describe('ENOLOCK', () => {
   test('where there is no binding says what to install beside a bundle', async () => {
     const told = await lockIn('any', { dist: alone })
     expect(told.trimEnd().split('\n')).toHaveLength(1)
-    expect(told).toContain("ENOLOCK|ENOLOCK: no lock is to be had on 'lock': the package fs-native-extensions was not found")
+    expect(told).toContain(
+      "ENOLOCK|ENOLOCK: no lock is to be had on 'lock': the package fs-native-extensions was not found",
+    )
     expect(told).toContain(`from ${join(alone, 'required-package.js')} or ${join(directory, 'any/main.mjs')}. `)
     expect(told).toContain('fs-native-extensions is not in a bundle: install it where the bundle runs')
     expect(told).not.toContain('unlocked')
@@ -99,7 +106,9 @@ describe('ENOLOCK', () => {
 
   test('where Node may load no native code says what allows it', async () => {
     const told = await lockIn('any', { args: ['--no-addons'] })
-    expect(told).toMatch(/^ENOLOCK\|.*loading addons is disabled.*Start Node without --no-addons, or with --allow-addons/)
+    expect(told).toMatch(
+      /^ENOLOCK\|.*loading addons is disabled.*Start Node without --no-addons, or with --allow-addons/,
+    )
     expect(told).not.toContain('unlocked')
   })
 
@@ -109,10 +118,13 @@ describe('ENOLOCK', () => {
     expect(told).toMatch(/^ENOLOCK\|.*Cannot find addon.*pass new NodeFileSystem\({ unlocked: true }\)/)
   })
 
-  test.each(['Deno', 'Bun'])('in %s, which the binding would end, is told before the binding is loaded', async (runtime) => {
-    const versions = `{ ...process.versions, ${runtime.toLowerCase()}: '1.0.0' }`
-    const fake = `Object.defineProperty(process, 'versions', { value: ${versions} })`
-    const told = await lockIn('any', { args: ['--import', `data:text/javascript,${encodeURIComponent(fake)}`] })
-    expect(told).toMatch(/^ENOLOCK\|.*the native binding would end (Deno|Bun)\. Run this program with Node\.\n$/)
-  })
+  test.each(['Deno', 'Bun'])(
+    'in %s, which the binding would end, is told before the binding is loaded',
+    async (runtime) => {
+      const versions = `{ ...process.versions, ${runtime.toLowerCase()}: '1.0.0' }`
+      const fake = `Object.defineProperty(process, 'versions', { value: ${versions} })`
+      const told = await lockIn('any', { args: ['--import', `data:text/javascript,${encodeURIComponent(fake)}`] })
+      expect(told).toMatch(/^ENOLOCK\|.*the native binding would end (Deno|Bun)\. Run this program with Node\.\n$/)
+    },
+  )
 })

@@ -19,8 +19,7 @@ const GO_ON_UNLOCKED =
   'To go on without, pass new NodeFileSystem({ unlocked: true }), ' +
   'and see to it yourself that no two writers work on the same directory.'
 
-const INSTALL =
-  `${BINDING} is not in a bundle: install it where the bundle runs, in a folder node_modules beside or above it.`
+const INSTALL = `${BINDING} is not in a bundle: install it where the bundle runs, in a folder node_modules beside or above it.`
 
 const INSTALL_WHOLE = `Install ${BINDING} whole where this program runs: its folder prebuilds, and what it depends on.`
 
@@ -82,5 +81,7 @@ function causeOf(error: unknown): unknown {
 }
 
 function isBinding(exported: unknown): exported is Binding {
-  return typeof exported === 'object' && exported !== null && 'tryLock' in exported && typeof exported.tryLock === 'function'
+  return (
+    typeof exported === 'object' && exported !== null && 'tryLock' in exported && typeof exported.tryLock === 'function'
+  )
 }

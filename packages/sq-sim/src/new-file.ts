@@ -34,7 +34,9 @@ export interface FileModel {
  * umask. Where the owner had to be changed, the new one is durable. Rejects with `EEXIST`.
  */
 export async function makeFile(path: string, flags: number, { mode, like }: FileModel = {}): Promise<number> {
-  const model = await (like === undefined ? fs.promises.stat(paths.dirname(path)) : fs.promises.lstat(like)).catch(rethrow)
+  const model = await (like === undefined ? fs.promises.stat(paths.dirname(path)) : fs.promises.lstat(like)).catch(
+    rethrow,
+  )
   const wanted = mode ?? (like === undefined ? (model.mode & 0o666) | 0o600 : model.mode & 0o777)
   const descriptor = await openDescriptor(path, flags | O_CREAT | O_EXCL, wanted)
   try {
@@ -87,7 +89,8 @@ async function give(descriptor: number, path: string, { uid, gid }: fs.Stats): P
 async function setMode(descriptor: number, path: string, mode: number): Promise<void> {
   const made = await descriptorStat(descriptor, path)
   if ((made.mode & 0o777) === mode) return
-  if (await allowed(settleVoid(path, (done) => fs.fchmod(descriptor, mode, done)))) await fsyncDescriptor(descriptor, path)
+  if (await allowed(settleVoid(path, (done) => fs.fchmod(descriptor, mode, done))))
+    await fsyncDescriptor(descriptor, path)
 }
 
 /** False where the system does not allow it. */

@@ -73,10 +73,12 @@ function wasOpened(_: unknown, nth: number): boolean {
 /** The paths opened, made and synced so far, in order. */
 function made(): string[] {
   const opened = vi.mocked(fs.open).mock
-  const calls: [number, string][] = vi.mocked(fs.promises.mkdir).mock.calls.map(([path], i) => [
-    vi.mocked(fs.promises.mkdir).mock.invocationCallOrder[i] ?? 0,
-    `mkdir ${String(path)}`,
-  ])
+  const calls: [number, string][] = vi
+    .mocked(fs.promises.mkdir)
+    .mock.calls.map(([path], i) => [
+      vi.mocked(fs.promises.mkdir).mock.invocationCallOrder[i] ?? 0,
+      `mkdir ${String(path)}`,
+    ])
   // Each directory is opened to be synced, and for nothing else.
   opened.calls.forEach(([path], i) => calls.push([opened.invocationCallOrder[i] ?? 0, `sync ${String(path)}`]))
   return calls.toSorted(([a], [b]) => a - b).map(([, call]) => call.replaceAll(directory, '*'))

@@ -55,14 +55,17 @@ describe.runIf(process.platform !== 'win32')('what is made', () => {
     expect(found).toEqual([file, made, made, '600'])
   })
 
-  it.each(['600', '640', '660', '444'])('like another file has its mode %s, whatever umask and directory', async (mode) => {
-    const source = join(directory, 'source')
-    nodeFs.writeFileSync(source, '')
-    nodeFs.chmodSync(source, Number.parseInt(mode, 8))
-    const copy = join(directory, 'copy')
-    await (await fs.open(copy, 'create', { like: source })).close()
-    expect(modeOf(copy)).toBe(mode)
-  })
+  it.each(['600', '640', '660', '444'])(
+    'like another file has its mode %s, whatever umask and directory',
+    async (mode) => {
+      const source = join(directory, 'source')
+      nodeFs.writeFileSync(source, '')
+      nodeFs.chmodSync(source, Number.parseInt(mode, 8))
+      const copy = join(directory, 'copy')
+      await (await fs.open(copy, 'create', { like: source })).close()
+      expect(modeOf(copy)).toBe(mode)
+    },
+  )
 
   it('is a lock that was open to others closed to them, where it is ours', async () => {
     const path = join(directory, 'lock')
@@ -87,7 +90,9 @@ describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of som
     nodeFs.chownSync(directory, NOBODY, 1234)
     nodeFs.chmodSync(directory, 0o2770)
     await makeAll()
-    expect(['file', 'sub', 'lock'].map((name) => ownerOf(join(directory, name)))).toEqual(Array(3).fill(`${NOBODY}:1234`))
+    expect(['file', 'sub', 'lock'].map((name) => ownerOf(join(directory, name)))).toEqual(
+      Array(3).fill(`${NOBODY}:1234`),
+    )
     expect(modeOf(join(directory, 'sub'))).toBe('2750')
   })
 
@@ -145,7 +150,7 @@ describe.runIf(process.geteuid?.() === 0)('what a user makes in a directory of r
   it.each([
     ['a group that the user is in', [GROUP], GROUP],
     ['a group that the user is not in', [], NOBODY],
-  ] as const)('is the user\'s, and in %s', (_, groups, group) => {
+  ] as const)("is the user's, and in %s", (_, groups, group) => {
     const made = join(directory, 'made')
     nodeFs.chmodSync(directory, 0o755)
     nodeFs.mkdirSync(made)
@@ -155,12 +160,16 @@ describe.runIf(process.geteuid?.() === 0)('what a user makes in a directory of r
     nodeFs.writeFileSync(source, '')
     nodeFs.chownSync(source, 0, GROUP)
     nodeFs.chmodSync(source, 0o666)
-    runAs(NOBODY, groups, `
+    runAs(
+      NOBODY,
+      groups,
+      `
       const made = directory + '/made'
       await (await fs.open(made + '/file', 'create')).close()
       await (await fs.open(made + '/copy', 'create', { like: directory + '/source' })).close()
       await fs.mkdir(made + '/sub/below')
-      await (await fs.lock(made + '/lock')).release()`)
+      await (await fs.lock(made + '/lock')).release()`,
+    )
     const names = ['file', 'copy', 'sub', 'sub/below', 'lock']
     expect(names.map((name) => `${name} ${ownerOf(join(made, name))}`)).toEqual(
       names.map((name) => `${name} ${NOBODY}:${group}`),
@@ -170,7 +179,7 @@ describe.runIf(process.geteuid?.() === 0)('what a user makes in a directory of r
   })
 
   it.each([
-    [0, ": the lock file belongs to uid 0, and a log is written by one user, or by root"],
+    [0, ': the lock file belongs to uid 0, and a log is written by one user, or by root'],
     [NOBODY, ''],
   ])('is no lock where the file is closed to the user; of uid %i it says so', (owner, reason) => {
     const path = join(directory, 'lock')
@@ -178,8 +187,12 @@ describe.runIf(process.geteuid?.() === 0)('what a user makes in a directory of r
     nodeFs.chownSync(path, owner, 0)
     nodeFs.chmodSync(path, owner === 0 ? 0o600 : 0o000)
     nodeFs.chmodSync(directory, 0o755)
-    const said = runAs(NOBODY, [], `
-      await fs.lock(directory + '/lock').catch((error) => console.log(error.message, error.code))`)
+    const said = runAs(
+      NOBODY,
+      [],
+      `
+      await fs.lock(directory + '/lock').catch((error) => console.log(error.message, error.code))`,
+    )
     expect(said).toBe(`EACCES: permission denied, open '${path}'${reason} EACCES`)
   })
 })

@@ -70,7 +70,9 @@ test("where Node's permission model allows no fsync, making a directory durable 
   const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
   const args = [flag, '--allow-fs-read=*', '--allow-fs-write=*', '--input-type=module', '-e', program, directory]
   const child = spawn(process.execPath, args, { env: {}, stdio: ['ignore', 'pipe', 'ignore'] })
-  expect(await text(child.stdout)).toMatch(/^synced\n|^ERR_ACCESS_DENIED .*with --allow-fs-read for its directory, but not be written/)
+  expect(await text(child.stdout)).toMatch(
+    /^synced\n|^ERR_ACCESS_DENIED .*with --allow-fs-read for its directory, but not be written/,
+  )
 })
 
 describe('NodeFileSystem.lock', () => {
@@ -81,7 +83,10 @@ describe('NodeFileSystem.lock', () => {
       `console.log(require(process.argv[2]).tryLock(fd))\n` +
       `setInterval(() => {}, 1000)`
     const binding = createRequire(import.meta.url).resolve('fs-native-extensions')
-    const other = spawn(process.execPath, ['-e', program, path, binding], { env: {}, stdio: ['ignore', 'pipe', 'inherit'] })
+    const other = spawn(process.execPath, ['-e', program, path, binding], {
+      env: {},
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const [answer] = await once(other.stdout, 'data')
     expect(String(answer)).toBe('true\n')
     await expect(fs.lock(path)).rejects.toMatchObject({ code: 'ELOCKED' })
@@ -108,7 +113,11 @@ describe('NodeFileSystem.lock', () => {
 
     beforeEach(() => {
       failure = new Error('no binding for this platform')
-      const broken = { get: () => { throw failure } }
+      const broken = {
+        get: () => {
+          throw failure
+        },
+      }
       require.cache[binding] = Object.defineProperty(Object.create(loaded ?? null), 'exports', broken)
     })
     afterEach(() => {
@@ -120,7 +129,10 @@ describe('NodeFileSystem.lock', () => {
     it.each([
       ['EMFILE', Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' })],
       ['EIO', Object.assign(new Error('EIO: i/o error'), { code: 'EIO', syscall: 'read' })],
-      ['EMFILE', new Error('cannot load', { cause: new Error('a.node: cannot open shared object: Too many open files') })],
+      [
+        'EMFILE',
+        new Error('cannot load', { cause: new Error('a.node: cannot open shared object: Too many open files') }),
+      ],
     ])('passes on what the system says, without the advice to do without locks: %s', async (code, thrown) => {
       failure = thrown
       const refused = fs.lock(join(directory, 'lock'))

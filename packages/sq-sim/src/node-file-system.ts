@@ -242,9 +242,7 @@ class NodeFileHandle implements FileHandle {
   }
 
   #readSome(buffer: Uint8Array, position: number): Promise<number> {
-    return settle(this.#file.path, (done) =>
-      fs.read(this.#descriptor, buffer, 0, buffer.byteLength, position, done),
-    )
+    return settle(this.#file.path, (done) => fs.read(this.#descriptor, buffer, 0, buffer.byteLength, position, done))
   }
 
   #writeSome(buffers: Uint8Array[], position: number): Promise<number> {

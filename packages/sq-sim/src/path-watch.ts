@@ -55,7 +55,7 @@ export class PathWatch {
   async #walk(watched: Map<string, DirectoryOnTheWay>, goesOn: () => boolean): Promise<void> {
     let at = '/'
     const names = this.#path.split('/')
-    for (let links = 0; names.length > 0 && links <= MAX_LINKS && goesOn(); ) {
+    for (let links = 0; names.length > 0 && links <= MAX_LINKS && goesOn();) {
       const name = names.shift() ?? ''
       if (name === '' || name === '.') continue
       if (name === '..') {

@@ -37,7 +37,7 @@ it('keeps what it acknowledged, whatever a power cut leaves of the rest', async 
   const broker = await Broker.open(fs, '/data')
   await broker.publish('one')
   const held = fs.faults.hold('sync')
-  broker.publish('two').catch(() => {})   // stopped just before it would be durable
+  broker.publish('two').catch(() => {}) // stopped just before it would be durable
   await held.reached
   const state = fs.crashState()
   for (const choice of state.everyChoice()) {

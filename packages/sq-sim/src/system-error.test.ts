@@ -24,10 +24,13 @@ describe('an error of another realm', () => {
   })
 })
 
-test.each([null, undefined, 'ENOENT', 7, {}, { code: 'ENOENT' }, { message: 7 }, () => {}])('%o is no error', (value) => {
-  expect(isError(value)).toBe(false)
-  expect(codeOf(value)).toBeUndefined()
-})
+test.each([null, undefined, 'ENOENT', 7, {}, { code: 'ENOENT' }, { message: 7 }, () => {}])(
+  '%o is no error',
+  (value) => {
+    expect(isError(value)).toBe(false)
+    expect(codeOf(value)).toBeUndefined()
+  },
+)
 
 describe.runIf(process.platform === 'linux')('what Node has no text for', () => {
   const texts = [
@@ -64,12 +67,19 @@ describe.runIf(process.platform === 'linux')('what Node has no text for', () => 
 
 describe("where Node's permission model", () => {
   test('allows no fsync, the error says what is possible', () => {
-    const refusal = Object.assign(new Error('fsync API is disabled when Permission Model is enabled.'), { code: 'ERR_ACCESS_DENIED' })
-    expect(named(refusal).message).toMatch(/disabled.* a log can be read there, with --allow-fs-read for its directory, but not be written$/)
+    const refusal = Object.assign(new Error('fsync API is disabled when Permission Model is enabled.'), {
+      code: 'ERR_ACCESS_DENIED',
+    })
+    expect(named(refusal).message).toMatch(
+      /disabled.* a log can be read there, with --allow-fs-read for its directory, but not be written$/,
+    )
   })
 
   test('allows no file, the error stays as it is', () => {
-    const refusal = Object.assign(new Error('Use --allow-fs-read.'), { code: 'ERR_ACCESS_DENIED', permission: 'FileSystemRead' })
+    const refusal = Object.assign(new Error('Use --allow-fs-read.'), {
+      code: 'ERR_ACCESS_DENIED',
+      permission: 'FileSystemRead',
+    })
     expect(named(refusal).message).toBe('Use --allow-fs-read.')
     expect(isDenied(refusal)).toBe(true)
   })

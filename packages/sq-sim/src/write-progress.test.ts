@@ -29,7 +29,11 @@ describe('WriteProgress', () => {
   })
 
   it('gives no more buffers and bytes at once than a system call takes', () => {
-    const many = new WriteProgress(Array.from({ length: 3000 }, () => bytes('x')), 0, '/x')
+    const many = new WriteProgress(
+      Array.from({ length: 3000 }, () => bytes('x')),
+      0,
+      '/x',
+    )
     expect(many.next()).toHaveLength(1024)
     many.wrote(1024)
     many.wrote(1024)

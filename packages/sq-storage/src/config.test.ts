@@ -40,21 +40,25 @@ describe('resolveConfig', () => {
     }
   })
 
-  it.each(['maxSegmentBytes', 'maxSegmentAgeMs', 'maxRecordBytes', 'maxBatchBytes', 'maxPendingBytes', 'maxTimestampAheadMs'])(
-    'takes a number for %s, and nothing else',
-    (option) => {
-      for (const [value, shown] of [
-        ['1', '"1"'],
-        [1n, '1n'],
-        [null, 'null'],
-        [true, 'true'],
-        [{}, 'an object (Object)'],
-      ] as const) {
-        const expected = new TypeError(`${option} must be a number, not ${shown}`)
-        expect(() => resolveConfig(given({ [option]: value }))).toThrow(expected)
-      }
-    },
-  )
+  it.each([
+    'maxSegmentBytes',
+    'maxSegmentAgeMs',
+    'maxRecordBytes',
+    'maxBatchBytes',
+    'maxPendingBytes',
+    'maxTimestampAheadMs',
+  ])('takes a number for %s, and nothing else', (option) => {
+    for (const [value, shown] of [
+      ['1', '"1"'],
+      [1n, '1n'],
+      [null, 'null'],
+      [true, 'true'],
+      [{}, 'an object (Object)'],
+    ] as const) {
+      const expected = new TypeError(`${option} must be a number, not ${shown}`)
+      expect(() => resolveConfig(given({ [option]: value }))).toThrow(expected)
+    }
+  })
 
   it('takes an option that is undefined as one that is not given', () => {
     expect(resolveConfig(given({ maxSegmentBytes: undefined }))).toEqual(resolveConfig({ dataDir: '/data' }))

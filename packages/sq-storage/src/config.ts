@@ -69,7 +69,8 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof WalConfig>([
  * value and the limit, and a `WalIoError` where the path is relative and there is no working directory.
  */
 export function resolveConfig(config: WalConfig): ResolvedWalConfig {
-  if (typeof config !== 'object' || config === null) throw new TypeError(`config must be an object, not ${show(config)}`)
+  if (typeof config !== 'object' || config === null)
+    throw new TypeError(`config must be an object, not ${show(config)}`)
   const unknown = Object.keys(config).find((option) => !OPTIONS.has(option))
   if (unknown !== undefined) throw new TypeError(`config has no option ${show(unknown)}`)
   const { dataDir } = config
@@ -101,7 +102,11 @@ function duration(config: WalConfig, option: NumberOption, from: number): number
   return config[option] === Infinity ? Infinity : whole(config, option, { from, to: Number.MAX_SAFE_INTEGER })
 }
 
-function whole(config: WalConfig, option: NumberOption, { from, to }: { from: number; to: number }): number | undefined {
+function whole(
+  config: WalConfig,
+  option: NumberOption,
+  { from, to }: { from: number; to: number },
+): number | undefined {
   const value: unknown = config[option]
   if (value === undefined) return undefined
   if (typeof value !== 'number') throw new TypeError(`${option} must be a number, not ${show(value)}`)

@@ -113,7 +113,10 @@ export class LockLostError extends WalError {
   readonly path: string
 
   constructor(path: string) {
-    super('SQ_WAL_LOCK_LOST', `${path} was removed or replaced while its writer had the lock; what it wrote since may be lost`)
+    super(
+      'SQ_WAL_LOCK_LOST',
+      `${path} was removed or replaced while its writer had the lock; what it wrote since may be lost`,
+    )
     this.path = path
   }
 }
@@ -231,7 +234,10 @@ export class ProblemChangedError extends WalError {
 
   constructor(problem: { path: string; kind: string; repair: string }) {
     const { path, kind, repair } = problem
-    super('SQ_WAL_PROBLEM_CHANGED', `${repair} was chosen for a ${kind} problem of ${path} that is no longer as reported`)
+    super(
+      'SQ_WAL_PROBLEM_CHANGED',
+      `${repair} was chosen for a ${kind} problem of ${path} that is no longer as reported`,
+    )
     this.path = path
   }
 }
@@ -248,7 +254,10 @@ export class ClockSuspectError extends WalError {
   /** The time that it contradicts: of the log, or by the monotonic clock. */
   readonly referenceMs: number
 
-  constructor(path: string, { nowMs, referenceMs, reference }: { nowMs: number; referenceMs: number; reference: string }) {
+  constructor(
+    path: string,
+    { nowMs, referenceMs, reference }: { nowMs: number; referenceMs: number; reference: string },
+  ) {
     const found = `the clock says ${showTime(nowMs)}, ${reference} ${showTime(referenceMs)}`
     super(
       'SQ_WAL_CLOCK_SUSPECT',

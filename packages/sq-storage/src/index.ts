@@ -39,7 +39,15 @@ export type {
 } from './wal/writing/diagnostics.ts'
 export type { ReadOptions } from './wal/reading/read-options.ts'
 export type { ReaderStats } from './wal/reader.ts'
-export type { LogNote, LogProblem, LogReport, NoteKind, PossibleRepair, ProblemKind, RepairKind } from './wal/checking/report.ts'
+export type {
+  LogNote,
+  LogProblem,
+  LogReport,
+  NoteKind,
+  PossibleRepair,
+  ProblemKind,
+  RepairKind,
+} from './wal/checking/report.ts'
 export { WalReader } from './wal/reader.ts'
 export type { EncodedBatch } from './wal/format/record-batch.ts'
 export { RecordBatch } from './wal/format/record-batch.ts'

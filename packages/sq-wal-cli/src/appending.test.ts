@@ -76,7 +76,12 @@ describe('what is appended', () => {
   })
 
   it('JSON, with fields that become key, time and headers', async () => {
-    const lines = ['{"id":"a","at":1700000000005,"n":1}', ' ', '{"at":"2026-01-01T00:00Z", "n":{"m":[1]},"id":7}', '{"at":100000000000,"id":null}']
+    const lines = [
+      '{"id":"a","at":1700000000005,"n":1}',
+      ' ',
+      '{"at":"2026-01-01T00:00Z", "n":{"m":[1]},"id":7}',
+      '{"at":100000000000,"id":null}',
+    ]
     const fields = ['--key-field', 'id', '--timestamp-field', 'at', '--header-field', 'n', '--header-field', 'x']
     const { status } = await append('', '--format', 'json', ...fields, write('some.json', lines.join('\n')))
     expect(status).toBe(0)
@@ -86,7 +91,9 @@ describe('what is appended', () => {
       [null, lines[3], ''],
     ])
     const { stdout } = await run(['cat', 'orders/0', '--format', 'json'], { place })
-    expect(stdout.match(/"timestampMs":\d+/g)).toEqual(['1700000000005', '1767225600000', '100000000000'].map((ms) => `"timestampMs":${ms}`))
+    expect(stdout.match(/"timestampMs":\d+/g)).toEqual(
+      ['1700000000005', '1767225600000', '100000000000'].map((ms) => `"timestampMs":${ms}`),
+    )
   })
 
   it.each([
@@ -135,13 +142,38 @@ describe('what is appended', () => {
 
 describe('one line says what is wrong; what was read before is durable', () => {
   it.each([
-    ['{"a":1}\nno\n', ['--format', 'json'], 1, /^standard input, line 2: it is not JSON: .*; 1 record is durable in orders\/0, offset 0$/],
+    [
+      '{"a":1}\nno\n',
+      ['--format', 'json'],
+      1,
+      /^standard input, line 2: it is not JSON: .*; 1 record is durable in orders\/0, offset 0$/,
+    ],
     ['{"a":1}\n\u007f\u0000\n', ['--format', 'json'], 1, /^standard input, line 2: it is not JSON: [ -~]*$/],
-    ['{"a":1}\n', ['--format', 'json', '--timestamp-field', 't'], 1, 'standard input, line 1: field "t" must be a whole number of milliseconds since 1970 or an ISO 8601 time; it is not there; no record was appended to orders/0'],
+    [
+      '{"a":1}\n',
+      ['--format', 'json', '--timestamp-field', 't'],
+      1,
+      'standard input, line 1: field "t" must be a whole number of milliseconds since 1970 or an ISO 8601 time; it is not there; no record was appended to orders/0',
+    ],
     ['{"a":"x"}\n', ['--format', 'json', '--timestamp-field', 'a'], 1, /; it is "x"; no record/],
-    ['\0\0\0\u0001a\0\0\0\u0009bc', ['--format', 'prefixed'], 1, 'standard input, record 2: the input ends inside a record: 6 bytes are left, expected 13; 1 record is durable in orders/0, offset 0'],
-    ['GET / HTTP/1.1', ['--format', 'prefixed'], 1, 'standard input, record 1: the length before the record is 1195725856; the most is 16777216; no record was appended to orders/0'],
-    ['x'.repeat(17_000_000), [], 1, /^standard input, line 1: it has more than 16777216 bytes, the most a record may have; no record/],
+    [
+      '\0\0\0\u0001a\0\0\0\u0009bc',
+      ['--format', 'prefixed'],
+      1,
+      'standard input, record 2: the input ends inside a record: 6 bytes are left, expected 13; 1 record is durable in orders/0, offset 0',
+    ],
+    [
+      'GET / HTTP/1.1',
+      ['--format', 'prefixed'],
+      1,
+      'standard input, record 1: the length before the record is 1195725856; the most is 16777216; no record was appended to orders/0',
+    ],
+    [
+      'x'.repeat(17_000_000),
+      [],
+      1,
+      /^standard input, line 1: it has more than 16777216 bytes, the most a record may have; no record/,
+    ],
     ['', ['missing'], 1, "cannot read the input: ENOENT: no such file or directory, stat 'missing'"],
     ['', ['.'], 1, '. is a directory'],
     ['a\n', ['--key-field', 'k'], 2, /need --format json$/],
@@ -152,23 +184,51 @@ describe('one line says what is wrong; what was read before is durable', () => {
       1,
       new RegExp(`line 1: field "t" may not be in milliseconds: it is ${written}; say its unit with --timestamp-unit`),
     ]),
-    ['{"t":"2026-02-30"}\n', ['--format', 'json', '--timestamp-field', 't'], 1, /field "t": 2026-02-30 does not exist: the day in 2026-02 is 30, expected 1 to 28; no/],
-    ...[['s', 'seconds'], ['ms', 'milliseconds'], ['us', 'microseconds'], ['ns', 'nanoseconds']].map(
-      ([unit = '', named]): [string, string[], number, RegExp] => [
-        '{"t":-1}\n',
-        ['--format', 'json', '--timestamp-field', 't', '--timestamp-unit', unit],
-        1,
-        new RegExp(`: field "t" must be a whole number of ${named} since 1970 or an ISO 8601 time; it is -1; no record`),
-      ],
-    ),
-    ['{"t":"1795672800"}\n', ['--format', 'json', '--timestamp-field', 't'], 1, /; it is "1795672800"; for digits in a string give --timestamp-unit s, ms, us or ns; no record/],
+    [
+      '{"t":"2026-02-30"}\n',
+      ['--format', 'json', '--timestamp-field', 't'],
+      1,
+      /field "t": 2026-02-30 does not exist: the day in 2026-02 is 30, expected 1 to 28; no/,
+    ],
+    ...[
+      ['s', 'seconds'],
+      ['ms', 'milliseconds'],
+      ['us', 'microseconds'],
+      ['ns', 'nanoseconds'],
+    ].map(([unit = '', named]): [string, string[], number, RegExp] => [
+      '{"t":-1}\n',
+      ['--format', 'json', '--timestamp-field', 't', '--timestamp-unit', unit],
+      1,
+      new RegExp(`: field "t" must be a whole number of ${named} since 1970 or an ISO 8601 time; it is -1; no record`),
+    ]),
+    [
+      '{"t":"1795672800"}\n',
+      ['--format', 'json', '--timestamp-field', 't'],
+      1,
+      /; it is "1795672800"; for digits in a string give --timestamp-unit s, ms, us or ns; no record/,
+    ],
     ['{}\n\uFEFF{}\n', ['--format', 'json'], 1, /line 2: it is not JSON/],
-    [Buffer.from('\uFEFF{}\n', 'utf16le'), ['--format', 'json'], 1, 'standard input, line 1: it begins with a byte order mark of UTF-16 or UTF-32: convert it to UTF-8, as with iconv; no record was appended to orders/0'],
+    [
+      Buffer.from('\uFEFF{}\n', 'utf16le'),
+      ['--format', 'json'],
+      1,
+      'standard input, line 1: it begins with a byte order mark of UTF-16 or UTF-32: convert it to UTF-8, as with iconv; no record was appended to orders/0',
+    ],
     [Buffer.from('\uFEFFa\n', 'utf16le'), [], 1, /it begins with a byte order mark of UTF-16/],
     ['a\n', ['--resume-from', '-1'], 2, /It is an offset: a whole number from 0 on\.$/],
-    ['a\n', ['--resume-from', '3'], 1, 'cannot resume from offset 3: the log ends before 0; no record was appended to orders/0'],
+    [
+      'a\n',
+      ['--resume-from', '3'],
+      1,
+      'cannot resume from offset 3: the log ends before 0; no record was appended to orders/0',
+    ],
     ['{"t":"order 5"}\n', ['--format', 'json', '--timestamp-field', 't'], 1, /; it is "order 5"; no record/],
-    ['{"k":12345678901234567890}\n', ['--format', 'json', '--key-field', 'k'], 1, /line 1: field "k" holds a number over 2\^53 - 1: write it as a string; no record/],
+    [
+      '{"k":12345678901234567890}\n',
+      ['--format', 'json', '--key-field', 'k'],
+      1,
+      /line 1: field "k" holds a number over 2\^53 - 1: write it as a string; no record/,
+    ],
     ['{"k":{"n":[9007199254740993]}}\n', ['--format', 'json', '--key-field', 'k'], 1, /holds a number over 2\^53 - 1/],
   ])('%.20j %j', async (input, args, status, message) => {
     const ended = await append(input, ...args)
@@ -184,7 +244,9 @@ describe('one line says what is wrong; what was read before is durable', () => {
     const { status, stderr } = await append('a\n')
     await writer.close()
     expect(status).toBe(1)
-    expect(stderr).toMatch(/^sq-wal: another writer has this partition open: .*; no record .* \(a log has one writer: .*\)\n$/)
+    expect(stderr).toMatch(
+      /^sq-wal: another writer has this partition open: .*; no record .* \(a log has one writer: .*\)\n$/,
+    )
   })
 })
 
@@ -197,14 +259,28 @@ describe('when told to resume', () => {
       status: 0,
       stdout: '5 records are durable in orders/0, offsets 11-15\n',
     })
-    expect(await append('', '--resume-from', '1', file)).toMatchObject({ stdout: 'no record was appended to orders/0\n' })
+    expect(await append('', '--resume-from', '1', file)).toMatchObject({
+      stdout: 'no record was appended to orders/0\n',
+    })
     expect((await values()).join('\n')).toBe(`before\n${numbered(0, 15).trimEnd()}`)
   })
 
   it.each([
-    ['another input', numbered(1, 15), /^the log does not hold the beginning of this input: offset 0 is another record than number 1; no record was appended/],
-    ['an input of which only the last record is there', `other\n${numbered(1, 15)}`, /offset 0 is another record than number 1;/],
-    ['a shorter input', numbered(0, 9), /^the log has 10 records from offset 0 on, the input no number 10; no record was appended/],
+    [
+      'another input',
+      numbered(1, 15),
+      /^the log does not hold the beginning of this input: offset 0 is another record than number 1; no record was appended/,
+    ],
+    [
+      'an input of which only the last record is there',
+      `other\n${numbered(1, 15)}`,
+      /offset 0 is another record than number 1;/,
+    ],
+    [
+      'a shorter input',
+      numbered(0, 9),
+      /^the log has 10 records from offset 0 on, the input no number 10; no record was appended/,
+    ],
   ])('refuses %s', async (_, input, message) => {
     await append(numbered(0, 10))
     const { status, stderr } = await append(input, '--resume-from', '0')
@@ -252,7 +328,10 @@ it('told of a write that fails, it says how much is durable', async () => {
   const script = `trap '' XFSZ; ulimit -f 1000; exec "$0" "$1" append orders/0 ${file}`
   const { status, stderr } = shell('bash', script)
   const found = await values()
-  expect([status, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: .*EFBIG.*; [\d,]+ records are durable in .*\n$/)])
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^sq-wal: .*EFBIG.*; [\d,]+ records are durable in .*\n$/),
+  ])
   expect(stderr).toContain(`; ${found.length.toLocaleString('en-US')} records are durable`)
   expect(await append('', '--resume-from', '0', file)).toMatchObject({ status: 0, stderr: '' })
   expect((await values()).map((value) => `${value}\n`).join('')).toBe(numbered(0, 200_000))

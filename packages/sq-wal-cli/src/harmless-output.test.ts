@@ -21,7 +21,11 @@ beforeAll(async () => {
   await makeExampleLogs(join(place, 'evil'))
   writeFileSync(join(place, 'evil/orders/0', EVIL), '')
   await run(['append', 'evil/c1/0', '--format', 'prefixed'], { place }, prefixed(EVIL))
-  await run(['append', 'evil/c1/0', '--format', 'json', '--key-field', 'k', '--header-field', EVIL], { place }, JSON.stringify({ k: EVIL, [EVIL]: EVIL }))
+  await run(
+    ['append', 'evil/c1/0', '--format', 'json', '--key-field', 'k', '--header-field', EVIL],
+    { place },
+    JSON.stringify({ k: EVIL, [EVIL]: EVIL }),
+  )
   writeFileSync(join(place, 'topic.wal'), withTopic('\u001B[31m\u009Bx\n'))
   mkdirSync(join(place, `broken ${EVIL}`, 'orders/0'), { recursive: true })
   writeFileSync(join(place, `broken ${EVIL}`, 'orders/0', FIRST), withTopic('\u001B[2Jevil\n'))
@@ -95,7 +99,10 @@ function expectHarmless({ stdout, stderr, status }: Ended): void {
 
 it('JSON stays JSON', async () => {
   const { stdout } = await run(['cat', 'evil/c1/0', '--format', 'json'], { place })
-  const [first, second] = stdout.trimEnd().split('\n').map((line): unknown => JSON.parse(line))
+  const [first, second] = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line))
   expect(first).toMatchObject({ value: EVIL })
   expect(second).toMatchObject({ key: EVIL, headers: [{ name: EVIL, value: EVIL }] })
   const dumped = (await run(['dump', 'topic.wal', '--json'], { place })).stdout.split('\n')[0] ?? ''

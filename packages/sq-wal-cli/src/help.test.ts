@@ -6,7 +6,20 @@ import { run } from './testing/command.ts'
 // A machine that is busy with other things starts processes slowly.
 vi.setConfig({ testTimeout: 60_000 })
 
-const COMMANDS = ['ls', 'segments', 'cat', 'tail', 'dump', 'append', 'verify', 'repair', 'retain', 'truncate', 'bench', 'demo']
+const COMMANDS = [
+  'ls',
+  'segments',
+  'cat',
+  'tail',
+  'dump',
+  'append',
+  'verify',
+  'repair',
+  'retain',
+  'truncate',
+  'bench',
+  'demo',
+]
 
 it.each([[], ...COMMANDS.map((name) => [name])].map((args) => [...args, '--help'].join(' ')))(
   'no line of %s has more than 120 columns',

@@ -87,7 +87,13 @@ function statusOf(error: Error): number {
 /** What the parser says of a mistake, with its suggestion, if it has one, in a line of its own. */
 function tellMisuse(text: string, write: (text: string) => void): void {
   if (!text.startsWith('error: ')) write(text)
-  else printNotice(text.slice('error: '.length).trimEnd().replace(/\n(?=\(Did you mean [^\n]*$)/, ' '))
+  else
+    printNotice(
+      text
+        .slice('error: '.length)
+        .trimEnd()
+        .replace(/\n(?=\(Did you mean [^\n]*$)/, ' '),
+    )
 }
 
 /** Failures of the log and of the system carry a code and explain themselves; anything else is a bug in here. */

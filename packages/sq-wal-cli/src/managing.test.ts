@@ -112,7 +112,11 @@ describe('repair', () => {
     damage(FIRST, 'order 2')
     const before = contents()
     const refused = await run('repair', 'data/orders/0', '--yes')
-    expect(refused).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('choose one with --repair: ') })
+    expect(refused).toMatchObject({
+      status: 2,
+      stdout: '',
+      stderr: expect.stringContaining('choose one with --repair: '),
+    })
     expect(contents()).toEqual(before)
     const { status, stdout } = await run('repair', 'data/orders/0', '--yes', '--repair', 'drop-through')
     expect(status).toBe(0)
@@ -134,7 +138,11 @@ describe('repair', () => {
     [['--yes', '--repair', 'restore'], 'problem 1 does not offer restore, but drop-through, drop-from'],
   ])('misuse: %j', async (args, message) => {
     damage(FIRST, 'order 2')
-    expect(await run('repair', 'data/orders/0', ...args)).toEqual({ status: 2, stdout: '', stderr: `sq-wal: ${message}\n` })
+    expect(await run('repair', 'data/orders/0', ...args)).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: `sq-wal: ${message}\n`,
+    })
   })
 })
 
@@ -158,7 +166,8 @@ describe('retain', () => {
     [['--age', '99999w', '--bytes', '1', '--trust-clock'], 'order 8'],
   ])('deletes it with --yes: %j', async (args, first) => {
     const { status, stdout } = await run('retain', 'data/orders/0', ...args, '--yes')
-    const told = /\ndeleted \d segments? with \d+ records, [\d.]+ kB, timestamps 2026-11-22 20:00:00.000Z to 2026-11-22 20:\d\d:00.000Z\n(.* is kept: .*\n)?$/
+    const told =
+      /\ndeleted \d segments? with \d+ records, [\d.]+ kB, timestamps 2026-11-22 20:00:00.000Z to 2026-11-22 20:\d\d:00.000Z\n(.* is kept: .*\n)?$/
     expect([status, stdout]).toEqual([0, expect.stringMatching(told)])
     expect((await values())[0]).toBe(first)
   })
@@ -171,30 +180,50 @@ describe('retain', () => {
   async function makeAgedLog(segments: readonly { created: number; stamped: number }[]): Promise<void> {
     for (const { created, stamped } of segments) {
       const clock = new ManualClock(NOW_MS - created * DAY_MS)
-      await using writer = await WalWriter.open(new NodeFileSystem(), { dataDir: join(place, 'data') }, 'aged', 0, { clock })
+      await using writer = await WalWriter.open(new NodeFileSystem(), { dataDir: join(place, 'data') }, 'aged', 0, {
+        clock,
+      })
       await writer.append(null, Buffer.from(`${stamped} days ago`), [], NOW_MS - stamped * DAY_MS)
       await writer.closeActiveSegment()
     }
   }
 
   it('deletes by the age of records, also the last ones', async () => {
-    await makeAgedLog([{ created: 10, stamped: 10 }, { created: 8, stamped: 8 }])
-    expect((await run('retain', 'aged/0', '-d', 'data', '--age', '9d')).stdout).toMatch(/\nwould delete 1 segment with 1 record/)
-    expect((await run('retain', 'aged/0', '-d', 'data', '--age', '7d', '--yes')).stdout).toMatch(/\ndeleted 2 segments with 2 records/)
+    await makeAgedLog([
+      { created: 10, stamped: 10 },
+      { created: 8, stamped: 8 },
+    ])
+    expect((await run('retain', 'aged/0', '-d', 'data', '--age', '9d')).stdout).toMatch(
+      /\nwould delete 1 segment with 1 record/,
+    )
+    expect((await run('retain', 'aged/0', '-d', 'data', '--age', '7d', '--yes')).stdout).toMatch(
+      /\ndeleted 2 segments with 2 records/,
+    )
     expect((await run('cat', 'aged/0', '-d', 'data')).stdout).toBe('')
   })
 
   it('tells what holds a segment back, with --yes too', async () => {
-    await makeAgedLog([{ created: 10, stamped: 10 }, { created: 9, stamped: -3650.5 }, { created: 8, stamped: 8 }])
+    await makeAgedLog([
+      { created: 10, stamped: 10 },
+      { created: 9, stamped: -3650.5 },
+      { created: 8, stamped: 8 },
+    ])
     const held =
       /^0{19}1\.wal is kept: it has offsets 1-1, and its largest timestamp is \d{4}-\S+ \S+Z, 3,650 days ahead of the clock; it holds back 1 later segment that the limits let go; --before 2 lets it go$/m
-    for (const [args, what] of [[[], 'would delete'], [['--yes'], 'deleted'], [[], 'no segment is let go']] as const) {
+    for (const [args, what] of [
+      [[], 'would delete'],
+      [['--yes'], 'deleted'],
+      [[], 'no segment is let go'],
+    ] as const) {
       const { status, stdout } = await run('retain', 'aged/0', '-d', 'data', '--age', '7d', ...args)
       expect([status, stdout]).toEqual([0, expect.stringMatching(held)])
       expect(stdout).toContain(what)
     }
     const { stdout } = await run('retain', 'aged/0', '-d', 'data', '--age', '7d', '--json')
-    expect(JSON.parse(stdout)).toMatchObject({ segments: [], held: { segment: { baseOffset: 1 }, reason: 'future-timestamp', laterSegments: 1 } })
+    expect(JSON.parse(stdout)).toMatchObject({
+      segments: [],
+      held: { segment: { baseOffset: 1 }, reason: 'future-timestamp', laterSegments: 1 },
+    })
   })
 
   it.each([
@@ -213,7 +242,9 @@ describe('retain', () => {
       expect([status, `\n${stdout}`.includes(told), stdout.includes(' is kept')]).toEqual([0, isTold, isTold])
     }
     const { stdout } = await run('retain', 'data/orders/0', ...args, '--json')
-    expect(JSON.parse(stdout)).toMatchObject({ held: isTold ? { segment: { baseOffset: 8 }, reason: 'active', laterSegments: 0 } : null })
+    expect(JSON.parse(stdout)).toMatchObject({
+      held: isTold ? { segment: { baseOffset: 8 }, reason: 'active', laterSegments: 0 } : null,
+    })
   })
 
   it('tells of a timestamp in the future in the segment that is still written to, and when --before takes it', async () => {
@@ -221,12 +252,28 @@ describe('retain', () => {
     await writer.append(null, Buffer.from('x'), [], NOW_MS + 10.5 * DAY_MS)
     await writer.close()
     const { stdout } = await run('retain', 'ahead/0', '-d', 'data', '--age', '7d', '--before', '1', '--trust-clock')
-    expect(stdout).toMatch(/10 days ahead of the clock; it is still written to: once a later segment is begun, --before 1 lets it go\n$/)
+    expect(stdout).toMatch(
+      /10 days ahead of the clock; it is still written to: once a later segment is begun, --before 1 lets it go\n$/,
+    )
   })
 
   it.each([
-    ['far ahead of the log', [{ created: 4000, stamped: 4000 }, { created: 3990, stamped: 3990 }], 'after a stretch of which the log says nothing'],
-    ['behind the log', [{ created: 4000, stamped: 4000 }, { created: -1, stamped: 0 }], 'but the newest segment of the log was created at'],
+    [
+      'far ahead of the log',
+      [
+        { created: 4000, stamped: 4000 },
+        { created: 3990, stamped: 3990 },
+      ],
+      'after a stretch of which the log says nothing',
+    ],
+    [
+      'behind the log',
+      [
+        { created: 4000, stamped: 4000 },
+        { created: -1, stamped: 0 },
+      ],
+      'but the newest segment of the log was created at',
+    ],
   ])('refuses to go by a clock that is %s, unless told to', async (_, segments, message) => {
     await makeAgedLog(segments)
     const before = contents()
@@ -247,7 +294,11 @@ describe('truncate', () => {
     const before = contents()
     const what = '4 records, offsets 10-13'
     const truncate = ['truncate', 'data/orders/0', '--from', '10']
-    expect(await run(...truncate)).toEqual({ status: 0, stdout: `would drop ${what}; nothing was changed: --yes does it\n`, stderr: '' })
+    expect(await run(...truncate)).toEqual({
+      status: 0,
+      stdout: `would drop ${what}; nothing was changed: --yes does it\n`,
+      stderr: '',
+    })
     expect(contents()).toEqual(before)
     expect(await run(...truncate, '--yes')).toEqual({ status: 0, stdout: `dropped ${what}\n`, stderr: '' })
     expect((await values()).at(-1)).toBe('order 9')
@@ -265,7 +316,11 @@ describe('one line says what is wrong', () => {
     [['verify'], 2, 'verify takes a log, or --all'],
     [['verify', 'data/orders/0', '--all'], 2, 'verify takes a log, or --all'],
     [['verify', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
-    [['verify', '--all', '-d', 'missing'], 1, 'there is no log in missing: --data-dir or $SQ_WAL_DIR says where the logs are'],
+    [
+      ['verify', '--all', '-d', 'missing'],
+      1,
+      'there is no log in missing: --data-dir or $SQ_WAL_DIR says where the logs are',
+    ],
     [['repair', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
     [['repair', 'data/orders/0', '--repair', 'magic'], 2, /Allowed choices are restore, drop-from, drop-through\.$/],
     [['retain', 'data/orders/0'], 2, 'retain needs a limit: --bytes, --age or --before'],
@@ -273,8 +328,16 @@ describe('one line says what is wrong', () => {
     [['retain', 'data/orders/0', '--age', '6M'], 2, /It is a duration, such as 45s/],
     [['retain', 'data/orders/0', '--age', '7'], 2, /It is a duration, such as 45s, 90m, 36h, 7d or 2w\.$/],
     [['truncate', 'data/orders/0'], 2, "required option '--from <place>' not specified"],
-    [['truncate', 'data/orders/0', '--from', '15', '--yes'], 1, 'offset 15 is not in orders/0: it begins at 0 and ends before 14'],
-    [['truncate', 'data/orders/0', '--from', '2030-01-01', '--yes'], 1, 'the log has no record of that time or a later one'],
+    [
+      ['truncate', 'data/orders/0', '--from', '15', '--yes'],
+      1,
+      'offset 15 is not in orders/0: it begins at 0 and ends before 14',
+    ],
+    [
+      ['truncate', 'data/orders/0', '--from', '2030-01-01', '--yes'],
+      1,
+      'the log has no record of that time or a later one',
+    ],
     [['bench', 'missing'], 1, /^cannot make a directory to measure in: ENOENT: /],
     [['bench', '--seconds', '0'], 2, /It is a whole number from 1 on\.$/],
     [['bench', '--value-bytes', '99999999'], 2, 'a record has at most 16777216 bytes'],
@@ -305,6 +368,10 @@ it('bench measures, and leaves nothing behind', async () => {
   expect([stderr, status]).toEqual(['', 0])
   const measured: object[] = JSON.parse(stdout)
   // More than 32 MB are not kept in flight.
-  expect(measured).toMatchObject([{ what: 'write + fdatasync', inFlight: 1 }, { what: 'log', inFlight: 1 }, { what: 'log', inFlight: 8 }])
+  expect(measured).toMatchObject([
+    { what: 'write + fdatasync', inFlight: 1 },
+    { what: 'log', inFlight: 1 },
+    { what: 'log', inFlight: 8 },
+  ])
   expect(readdirSync(place)).toEqual(before)
 })

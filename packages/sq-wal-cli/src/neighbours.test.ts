@@ -53,9 +53,24 @@ const unreadable: readonly Bad[] = [
   { name: 'a partition of mode 000', log: 'audit/7', make: (path) => chmodSync(path, 0), says: /EACCES/ },
 ]
 const strange: readonly Bad[] = [
-  { name: 'a topic that is a link to itself', log: 'audit', make: (path) => moveAndLink(path, path), says: /symbolic link/ },
-  { name: 'a topic that is a link', log: 'audit', make: (path) => moveAndLink(path, '../moved'), says: /symbolic link/ },
-  { name: 'a partition that is a link', log: 'audit/7', make: (path) => moveAndLink(path, '../../moved'), says: /link/ },
+  {
+    name: 'a topic that is a link to itself',
+    log: 'audit',
+    make: (path) => moveAndLink(path, path),
+    says: /symbolic link/,
+  },
+  {
+    name: 'a topic that is a link',
+    log: 'audit',
+    make: (path) => moveAndLink(path, '../moved'),
+    says: /symbolic link/,
+  },
+  {
+    name: 'a partition that is a link',
+    log: 'audit/7',
+    make: (path) => moveAndLink(path, '../../moved'),
+    says: /link/,
+  },
 ]
 
 describe.runIf(process.platform === 'linux').each([...unreadable, ...strange])('$name', ({ log, make, says }) => {
@@ -68,7 +83,10 @@ describe.runIf(process.platform === 'linux').each([...unreadable, ...strange])('
       return
     }
     const command = canRun ? asSomebody : (...args: string[]) => run(args, { place })
-    for (const args of [['ls', 'data'], ['verify', '--all', '-d', 'data']]) {
+    for (const args of [
+      ['ls', 'data'],
+      ['verify', '--all', '-d', 'data'],
+    ]) {
       const { status, stdout, stderr } = await command(...args)
       expect(status).toBe(1)
       expect(stdout).toContain('orders/0')
@@ -82,26 +100,43 @@ describe.runIf(process.platform === 'linux').each([...unreadable, ...strange])('
       expect([json.status, json.stderr]).toEqual([1, ''])
       const partition = log === 'audit' ? null : 7
       const shown = JSON.parse(json.stdout)
-      expect(shown).toMatchObject([{ topic: 'audit', partition, error: expect.stringMatching(says) }, { topic: 'orders' }])
+      expect(shown).toMatchObject([
+        { topic: 'audit', partition, error: expect.stringMatching(says) },
+        { topic: 'orders' },
+      ])
     }
   })
 })
 
-it.runIf(process.platform === 'linux')('a segment that is a FIFO makes no command wait, and no other log go unseen', async () => {
-  const path = join(place, 'data/audit/7/00000000000000000000.wal')
-  rmSync(path, { force: true })
-  execFileSync('mkfifo', [path], { env: {} })
-  const listed = await run(['ls', 'data'], { place })
-  expect([listed.status, listed.stderr]).toEqual([1, expect.stringMatching(/^sq-wal: audit\/7: .*it is a FIFO, not a regular/)])
-  expect(listed.stdout).toContain('orders/0')
-  const verified = await run(['verify', '--all', '-d', 'data'], { place })
-  expect([verified.status, verified.stderr]).toEqual([1, ''])
-  expect(verified.stdout).toMatch(/audit\/7: 1 problem;[^]*not-a-file[^]*orders\/0: no problem/)
-  for (const args of [['cat', 'data/audit/7'], ['dump', path], ['segments', 'data/audit/7']]) {
-    const { status, stderr } = await run(args, { place })
-    expect([args[0], status, stderr]).toEqual([args[0], 1, expect.stringContaining('it is a FIFO, not a regular file')])
-  }
-})
+it.runIf(process.platform === 'linux')(
+  'a segment that is a FIFO makes no command wait, and no other log go unseen',
+  async () => {
+    const path = join(place, 'data/audit/7/00000000000000000000.wal')
+    rmSync(path, { force: true })
+    execFileSync('mkfifo', [path], { env: {} })
+    const listed = await run(['ls', 'data'], { place })
+    expect([listed.status, listed.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^sq-wal: audit\/7: .*it is a FIFO, not a regular/),
+    ])
+    expect(listed.stdout).toContain('orders/0')
+    const verified = await run(['verify', '--all', '-d', 'data'], { place })
+    expect([verified.status, verified.stderr]).toEqual([1, ''])
+    expect(verified.stdout).toMatch(/audit\/7: 1 problem;[^]*not-a-file[^]*orders\/0: no problem/)
+    for (const args of [
+      ['cat', 'data/audit/7'],
+      ['dump', path],
+      ['segments', 'data/audit/7'],
+    ]) {
+      const { status, stderr } = await run(args, { place })
+      expect([args[0], status, stderr]).toEqual([
+        args[0],
+        1,
+        expect.stringContaining('it is a FIFO, not a regular file'),
+      ])
+    }
+  },
+)
 
 it.runIf(process.platform === 'linux').each([
   ['a FIFO', (path: string) => execFileSync('mkfifo', [path], { env: {} })],
@@ -130,7 +165,10 @@ it('a link to a file, or to nothing, in a data directory is no trouble', async (
   writeFileSync(join(place, 'data/notes.txt'), '')
   symlinkSync('notes.txt', join(place, 'data/latest'))
   symlinkSync('nowhere', join(place, 'data/orders/9'))
-  for (const args of [['ls', 'data'], ['verify', '--all', '-d', 'data']]) {
+  for (const args of [
+    ['ls', 'data'],
+    ['verify', '--all', '-d', 'data'],
+  ]) {
     expect(await run(args, { place })).toMatchObject({ status: 0, stderr: '' })
   }
 })
@@ -156,7 +194,11 @@ it('a data directory with the working directory inside its own path is shown who
 it('a data directory that is a link is followed', async () => {
   mkdirSync(join(place, 'above'))
   symlinkSync('../data', join(place, 'above/link'))
-  for (const args of [['ls', 'above/link'], ['verify', '--all', '-d', 'above/link'], ['cat', 'above/link/orders/0']]) {
+  for (const args of [
+    ['ls', 'above/link'],
+    ['verify', '--all', '-d', 'above/link'],
+    ['cat', 'above/link/orders/0'],
+  ]) {
     expect(await run(args, { place })).toMatchObject({ status: 0, stderr: '' })
   }
 })

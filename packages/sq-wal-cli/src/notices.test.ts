@@ -16,8 +16,15 @@ beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'sq-wal-test-'))
   mkdirSync(join(place, 'empty'))
   await makeExampleLogs(join(place, 'data'))
-  await makeUnordered('late/0', [[1, 2, 9, 3, 4], [5, 6, 2], [7, 8]])
-  await makeUnordered('ordered/0', [[1, 2, 3], [4, 5]])
+  await makeUnordered('late/0', [
+    [1, 2, 9, 3, 4],
+    [5, 6, 2],
+    [7, 8],
+  ])
+  await makeUnordered('ordered/0', [
+    [1, 2, 3],
+    [4, 5],
+  ])
 })
 afterAll(() => rmSync(place, { recursive: true }))
 
@@ -26,7 +33,8 @@ async function makeUnordered(name: string, segments: readonly (readonly number[]
   const [topic = '', partition] = name.split('/')
   const writer = await openExample(join(place, 'data'), topic, Number(partition))
   for (const minutes of segments) {
-    for (const minute of minutes) await writer.append(null, Buffer.from(String(minute)), [], Date.UTC(2026, 0, 1, 0, minute))
+    for (const minute of minutes)
+      await writer.append(null, Buffer.from(String(minute)), [], Date.UTC(2026, 0, 1, 0, minute))
     await writer.closeActiveSegment()
   }
   await writer.close()
@@ -67,25 +75,45 @@ describe('where nothing is written, a line says why', () => {
     expect(await run(...args)).toEqual({ status: 0, stdout: '', stderr: `sq-wal: ${message}\n` })
   })
 
-  it.each([['tail', '-n', '0', 'data/orders/0'], ['cat', 'data/orders/0'], ['tail', 'data/orders/0']])(
-    'and none where something is, or nothing was asked for: %s %s %s %s',
-    async (...args) => {
-      expect(await run(...args.filter((arg) => arg !== undefined))).toMatchObject({ status: 0, stderr: '' })
-    },
-  )
+  it.each([
+    ['tail', '-n', '0', 'data/orders/0'],
+    ['cat', 'data/orders/0'],
+    ['tail', 'data/orders/0'],
+  ])('and none where something is, or nothing was asked for: %s %s %s %s', async (...args) => {
+    expect(await run(...args.filter((arg) => arg !== undefined))).toMatchObject({ status: 0, stderr: '' })
+  })
 })
 
 describe('where timestamps are out of order', () => {
   it.each([
-    [['--from', at(5), '--to', at(8)], '', ['there is no record to show', '--to 2026-01-01 00:08:00.000Z is taken for the position of offset 2, and at least 1 record from there on is of an earlier time']],
-    [['--from', at(3)], '9 3 4 5 6 2 7 8', ['--from 2026-01-01 00:03:00.000Z is taken for a position, and of those read, 1 record is of an earlier time']],
-    [['--to', at(5)], '1 2', ['--to 2026-01-01 00:05:00.000Z is taken for the position of offset 2, and at least 2 records from there on are of an earlier time']],
+    [
+      ['--from', at(5), '--to', at(8)],
+      '',
+      [
+        'there is no record to show',
+        '--to 2026-01-01 00:08:00.000Z is taken for the position of offset 2, and at least 1 record from there on is of an earlier time',
+      ],
+    ],
+    [
+      ['--from', at(3)],
+      '9 3 4 5 6 2 7 8',
+      ['--from 2026-01-01 00:03:00.000Z is taken for a position, and of those read, 1 record is of an earlier time'],
+    ],
+    [
+      ['--to', at(5)],
+      '1 2',
+      [
+        '--to 2026-01-01 00:05:00.000Z is taken for the position of offset 2, and at least 2 records from there on are of an earlier time',
+      ],
+    ],
     [['--from', at(3), '--count', '3'], '9 3 4', []],
     [['--from', '3', '--to', '5'], '3 4', []],
   ])('cat %j says what was left out or taken in', async (args, values, notices) => {
     const { status, stdout, stderr } = await run('cat', 'data/late/0', '--format', 'raw', ...args)
     expect([status, stdout.trimEnd().replaceAll('\n', ' ')]).toEqual([0, values])
-    const told = notices.map((notice) => `sq-wal: ${notice.startsWith('--') ? 'timestamps are out of order: ' : ''}${notice}\n`)
+    const told = notices.map(
+      (notice) => `sq-wal: ${notice.startsWith('--') ? 'timestamps are out of order: ' : ''}${notice}\n`,
+    )
     expect(stderr).toBe(told.join(''))
   })
 
@@ -96,16 +124,25 @@ describe('where timestamps are out of order', () => {
     cpSync(join(place, 'data/late'), join(place, 'cut/late'), { recursive: true })
     const { stdout, stderr } = await run('truncate', 'cut/late/0', '--from', at(5), ...args)
     expect(stdout).toBe(told)
-    expect(stderr).toMatch(/^sq-wal: timestamps are out of order: --from .* offset 2, and at least 2 records .* are of an earlier time\n$/)
+    expect(stderr).toMatch(
+      /^sq-wal: timestamps are out of order: --from .* offset 2, and at least 2 records .* are of an earlier time\n$/,
+    )
   })
 
-  it.each([['--from', at(2), '--to', at(4)], ['--to', at(4)], ['--from', at(2)]])(
-    'and nothing where they are in order: %s %s %s %s',
-    async (...args) => {
-      const { stdout, stderr } = await run('cat', 'data/ordered/0', '--format', 'raw', ...args.filter((arg) => arg !== undefined))
-      expect([stdout.startsWith('1\n') || stdout.startsWith('2\n'), stderr]).toEqual([true, ''])
-    },
-  )
+  it.each([
+    ['--from', at(2), '--to', at(4)],
+    ['--to', at(4)],
+    ['--from', at(2)],
+  ])('and nothing where they are in order: %s %s %s %s', async (...args) => {
+    const { stdout, stderr } = await run(
+      'cat',
+      'data/ordered/0',
+      '--format',
+      'raw',
+      ...args.filter((arg) => arg !== undefined),
+    )
+    expect([stdout.startsWith('1\n') || stdout.startsWith('2\n'), stderr]).toEqual([true, ''])
+  })
 })
 
 test('a number of seconds without @ is not taken for an offset in silence', async () => {
@@ -116,6 +153,7 @@ test('a number of seconds without @ is not taken for an offset in silence', asyn
   expect(await run('retain', 'data/ordered/0', '--before', '1795672800', '--yes')).toEqual({
     status: 1,
     stdout: '',
-    stderr: "sq-wal: --before 1795672800 is behind the log's end, which is before offset 5; a time is written @SECONDS\n",
+    stderr:
+      "sq-wal: --before 1795672800 is behind the log's end, which is before offset 5; a time is written @SECONDS\n",
   })
 })

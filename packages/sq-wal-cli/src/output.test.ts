@@ -8,7 +8,9 @@ const WRITERS = ['demo/progress.ts', 'output.ts', 'progress.ts']
 
 test('nothing writes to the terminal but what escapes it', () => {
   const source = fileURLToPath(new URL('.', import.meta.url))
-  const files = readdirSync(source, { recursive: true }).map(String).filter((name) => /(?<!\.test)\.ts$/.test(name))
+  const files = readdirSync(source, { recursive: true })
+    .map(String)
+    .filter((name) => /(?<!\.test)\.ts$/.test(name))
   const writing = files.filter((name) => {
     const text = readFileSync(`${source}/${name}`, 'utf8')
     return /\bconsole\.|std(out|err)\.write\(|stream = process\.std|Terminal = process\.std/.test(text)
@@ -20,7 +22,9 @@ test('nothing writes to the terminal but what escapes it', () => {
 })
 
 test('what a piece holds is escaped, painted or not', () => {
-  expect(rendered(['a\u001B\n', { text: '\u202E\u009B', paint: (text) => `<${text}>` }])).toBe(String.raw`a\u001b\n<\u202e\u009b>`)
+  expect(rendered(['a\u001B\n', { text: '\u202E\u009B', paint: (text) => `<${text}>` }])).toBe(
+    String.raw`a\u001b\n<\u202e\u009b>`,
+  )
 })
 
 test('JSON has offsets as numbers', () => {

@@ -112,7 +112,10 @@ function withNumbers(_key: string, value: unknown): unknown {
 /** Writes rows under their titles, aligned; nothing else but spaces is drawn. */
 export async function writeTable(columns: readonly Column[], rows: readonly (readonly Piece[])[]): Promise<void> {
   const titles = columns.map(({ title }) => colors.dim(title))
-  const lines = layOut(columns, [titles, ...rows].map((row) => row.map((cell) => rendered([cell]))))
+  const lines = layOut(
+    columns,
+    [titles, ...rows].map((row) => row.map((cell) => rendered([cell]))),
+  )
   await printBytes(Buffer.from(lines.map((line) => `${line}\n`).join('')))
 }
 

@@ -1,5 +1,15 @@
 /** What root does to a broker's logs leaves them the broker's. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -39,52 +49,57 @@ async function root(...args: string[]): Promise<Ended> {
 
 /** Whatever is in the data directory that is not the broker's, or that others may read. */
 function strays(): string[] {
-  return readdirSync(join(place, 'data'), { recursive: true }).map(String).filter((name) => {
-    const stat = statSync(join(place, 'data', name))
-    return stat.uid !== BROKER || stat.gid !== BROKER || (stat.mode & 0o007) !== 0
-  })
+  return readdirSync(join(place, 'data'), { recursive: true })
+    .map(String)
+    .filter((name) => {
+      const stat = statSync(join(place, 'data', name))
+      return stat.uid !== BROKER || stat.gid !== BROKER || (stat.mode & 0o007) !== 0
+    })
 }
 
 async function values(log: string): Promise<string> {
   return (await root('cat', log, '--format', 'raw')).stdout.trimEnd().replaceAll('\n', ', ')
 }
 
-describe.runIf(process.geteuid?.() === 0)("after root worked in a broker's directory, all in it is the broker's", () => {
-  it('append to a new topic', async () => {
-    await root('append', 'new/0')
-    expect(strays()).toEqual([])
-    await broker('new/0', 'more')
-    expect(await values('new/0')).toBe('from root, more')
-  })
+describe.runIf(process.geteuid?.() === 0)(
+  "after root worked in a broker's directory, all in it is the broker's",
+  () => {
+    it('append to a new topic', async () => {
+      await root('append', 'new/0')
+      expect(strays()).toEqual([])
+      await broker('new/0', 'more')
+      expect(await values('new/0')).toBe('from root, more')
+    })
 
-  it('append to a log of the broker', async () => {
-    await broker('t/0', 'one')
-    await root('append', 't/0')
-    expect(strays()).toEqual([])
-    await broker('t/0', 'two')
-    expect(await values('t/0')).toBe('one, from root, two')
-  })
+    it('append to a log of the broker', async () => {
+      await broker('t/0', 'one')
+      await root('append', 't/0')
+      expect(strays()).toEqual([])
+      await broker('t/0', 'two')
+      expect(await values('t/0')).toBe('one, from root, two')
+    })
 
-  it('truncate', async () => {
-    await broker('t/0', 'one', 'two', 'three')
-    await root('truncate', 't/0', '--from', '1', '--yes')
-    expect(strays()).toEqual([])
-    await broker('t/0', 'four')
-    expect(await values('t/0')).toBe('one, four')
-  })
+    it('truncate', async () => {
+      await broker('t/0', 'one', 'two', 'three')
+      await root('truncate', 't/0', '--from', '1', '--yes')
+      expect(strays()).toEqual([])
+      await broker('t/0', 'four')
+      expect(await values('t/0')).toBe('one, four')
+    })
 
-  it('repair, which keeps a copy', async () => {
-    await broker('t/0', 'one', 'two', 'three')
-    const path = join(place, 'data/t/0/00000000000000000000.wal')
-    chmodSync(path, 0o600)
-    const bytes = readFileSync(path)
-    bytes.write('TWO', bytes.indexOf('two'))
-    writeFileSync(path, bytes)
-    await root('repair', 't/0', '--problem', '1', '--repair', 'drop-from', '--yes')
-    expect(strays()).toEqual([])
-    const kept = readdirSync(join(place, 'data/t/0')).filter((name) => name.includes('kept'))
-    expect(kept.map((name) => statSync(join(place, 'data/t/0', name)).mode & 0o777)).toEqual([0o600])
-    await broker('t/0', 'four')
-    expect((await values('t/0')).endsWith('four')).toBe(true)
-  })
-})
+    it('repair, which keeps a copy', async () => {
+      await broker('t/0', 'one', 'two', 'three')
+      const path = join(place, 'data/t/0/00000000000000000000.wal')
+      chmodSync(path, 0o600)
+      const bytes = readFileSync(path)
+      bytes.write('TWO', bytes.indexOf('two'))
+      writeFileSync(path, bytes)
+      await root('repair', 't/0', '--problem', '1', '--repair', 'drop-from', '--yes')
+      expect(strays()).toEqual([])
+      const kept = readdirSync(join(place, 'data/t/0')).filter((name) => name.includes('kept'))
+      expect(kept.map((name) => statSync(join(place, 'data/t/0', name)).mode & 0o777)).toEqual([0o600])
+      await broker('t/0', 'four')
+      expect((await values('t/0')).endsWith('four')).toBe(true)
+    })
+  },
+)

@@ -46,10 +46,23 @@ export function parseCount(least: number): (text: string) => number {
 }
 
 const UNITS: Readonly<Record<string, number>> = {
-  '': 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40,
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
 }
 const DURATIONS_MS: Readonly<Record<string, number>> = {
-  s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
 }
 
 /** Parses `1000`, `500MB`, `1.5 GiB`. */

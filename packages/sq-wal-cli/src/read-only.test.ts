@@ -36,7 +36,12 @@ afterAll(() => {
 
 /** The place and all that is below it, what holds something before what it holds. */
 function everything(): string[] {
-  return [place, ...readdirSync(place, { recursive: true }).map((name) => join(place, String(name))).toSorted()]
+  return [
+    place,
+    ...readdirSync(place, { recursive: true })
+      .map((name) => join(place, String(name)))
+      .toSorted(),
+  ]
 }
 
 function state(): unknown[] {
@@ -67,6 +72,10 @@ it.each([
 
 it('who writes is refused there', async (context) => {
   if (!isReadOnly) context.skip('the superuser may write anywhere')
-  const { status, stderr } = await run(['append', 'data/orders/0'], { place, ...(uid === undefined ? {} : { uid }) }, 'a')
+  const { status, stderr } = await run(
+    ['append', 'data/orders/0'],
+    { place, ...(uid === undefined ? {} : { uid }) },
+    'a',
+  )
   expect([status, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: .*EACCES.*\n$/)])
 })

@@ -95,9 +95,17 @@ describe('one line says what is wrong', () => {
     [['dump', 'missing.wal'], 1, "cannot open missing.wal: ENOENT: no such file or directory, open 'missing.wal'"],
     [['cat', 'orders'], 2, 'a log is named TOPIC/PARTITION, such as orders/0, not "orders"'],
     [['cat', 'orders/-1'], 2, 'a log is named TOPIC/PARTITION, such as orders/0, not "orders/-1"'],
-    [['cat', 'x/orders/0', '-d', 'y'], 2, 'with --data-dir a log is named TOPIC/PARTITION, not by the path "x/orders/0"'],
+    [
+      ['cat', 'x/orders/0', '-d', 'y'],
+      2,
+      'with --data-dir a log is named TOPIC/PARTITION, not by the path "x/orders/0"',
+    ],
     [['cat', 'data/orders/0', '--grep', '('], 2, /^--grep takes a regular expression: .*$/],
-    [['cat', 'data/orders/0', '--from', 'noon'], 2, /^option '--from <place>' argument 'noon' is invalid\. It is an offset.*$/],
+    [
+      ['cat', 'data/orders/0', '--from', 'noon'],
+      2,
+      /^option '--from <place>' argument 'noon' is invalid\. It is an offset.*$/,
+    ],
     [['cat', 'data/orders/0', '--count', '0'], 2, /It is a whole number from 1 on\.$/],
     [['cat', 'data/orders/0', '--format', 'xml'], 2, /Allowed choices are text, json, raw, hex\.$/],
     [['cat', 'data/orders/0', '--from', '9999999999999999'], 2, /It is an offset, such as 1200; or a time/],
@@ -108,14 +116,22 @@ describe('one line says what is wrong', () => {
       2,
       /' is invalid\. .* does not exist: the .* is \d+, expected \d+ to \d+\.$/,
     ]),
-    [['cat', 'data/orders/0', '--from', '@1795377900000'], 2, /may be seconds or milliseconds: write @1795377900000\.000 for seconds, @1795377900\.000 for milliseconds\.$/],
+    [
+      ['cat', 'data/orders/0', '--from', '@1795377900000'],
+      2,
+      /may be seconds or milliseconds: write @1795377900000\.000 for seconds, @1795377900\.000 for milliseconds\.$/,
+    ],
     ...['12.5', '12-5', '5/6/2026', '2026-02-30x', 'now'].map((written): [string[], number, RegExp] => [
       ['cat', 'data/orders/0', '--from', written],
       2,
       /It is an offset, such as 1200; or a time/,
     ]),
     [['ls', 'data', '-d', 'data'], 2, 'the data directory is given twice'],
-    [['segments', 'data/orders/0', '--json', '--svg', '-'], 2, '--json and --svg - both write to standard output: choose one'],
+    [
+      ['segments', 'data/orders/0', '--json', '--svg', '-'],
+      2,
+      '--json and --svg - both write to standard output: choose one',
+    ],
     [['xyzzy'], 2, "unknown command 'xyzzy'"],
     [['cta'], 2, "unknown command 'cta' (Did you mean cat?)"],
   ])('%j', async (args, status, message) => {
@@ -177,11 +193,15 @@ it.each(['cat', 'tail'])('%s --durable-only leaves out what nothing proves durab
 describe('tail -f', () => {
   it('shows what is appended, and ends well on Ctrl-C', async () => {
     await makeExampleLogs(join(place, 'live'))
-    const child = spawn(process.execPath, [command.COMMAND, 'tail', '-f', '-n', '1', 'live/orders/0', '--format', 'json'], {
-      cwd: place,
-      env: cleanEnvironment(),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      [command.COMMAND, 'tail', '-f', '-n', '1', 'live/orders/0', '--format', 'json'],
+      {
+        cwd: place,
+        env: cleanEnvironment(),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     const ended = once(child, 'close')
     const seen: number[] = []
     for await (const chunk of child.stdout) {
@@ -226,18 +246,23 @@ describe('a log of some megabytes', () => {
   })
 })
 
-it.each(['ls data', 'cat data/orders/0', 'dump data/orders/0/00000000000000000000.wal', 'segments data/orders/0', '--help', 'cat --help', '--version'])(
-  'an output that cannot be written is told in one line: %s',
-  async (line) => {
-    const child = spawn('sh', ['-c', `"$0" "$1" ${line} > /dev/full`, process.execPath, command.COMMAND], {
-      cwd: place,
-      env: cleanEnvironment(),
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
-    const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')])
-    expect([child.exitCode, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: cannot write the output: ENOSPC.*\n$/)])
-  },
-)
+it.each([
+  'ls data',
+  'cat data/orders/0',
+  'dump data/orders/0/00000000000000000000.wal',
+  'segments data/orders/0',
+  '--help',
+  'cat --help',
+  '--version',
+])('an output that cannot be written is told in one line: %s', async (line) => {
+  const child = spawn('sh', ['-c', `"$0" "$1" ${line} > /dev/full`, process.execPath, command.COMMAND], {
+    cwd: place,
+    env: cleanEnvironment(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')])
+  expect([child.exitCode, stderr]).toEqual([1, expect.stringMatching(/^sq-wal: cannot write the output: ENOSPC.*\n$/)])
+})
 
 it.each([
   ['data/orders/0', '.'],
@@ -246,7 +271,9 @@ it.each([
   ['data/audit', '../orders//0'],
   ['data', './orders/0/'],
 ])('in %s, the log can be called %s', async (directory, name) => {
-  const { status, stdout } = await command.run(['cat', name, '--count', '1', '--format', 'raw'], { place: join(place, directory) })
+  const { status, stdout } = await command.run(['cat', name, '--count', '1', '--format', 'raw'], {
+    place: join(place, directory),
+  })
   expect([status, stdout]).toEqual([0, 'order 0\n'])
 })
 
@@ -260,7 +287,10 @@ it('times without a zone are UTC, wherever one is', async () => {
 describe('what is damaged', () => {
   beforeAll(async () => {
     await makeExampleLogs(join(place, 'damaged'))
-    for (const [file, from] of [['00000000000000000000.wal', 280], ['00000000000000000008.wal', 200]] as const) {
+    for (const [file, from] of [
+      ['00000000000000000000.wal', 280],
+      ['00000000000000000008.wal', 200],
+    ] as const) {
       const path = join(place, 'damaged/orders/0', file)
       writeFileSync(path, readFileSync(path).fill(0xff, from, from + 60))
     }

@@ -10,7 +10,10 @@ function askedForEach(rows: number): number {
       return Reflect.get(target, key, receiver)
     },
   })
-  layOut([{ title: 'A' }, { title: 'B' }], Array.from({ length: rows }, () => row))
+  layOut(
+    [{ title: 'A' }, { title: 'B' }],
+    Array.from({ length: rows }, () => row),
+  )
   return count / rows
 }
 

@@ -13,7 +13,12 @@ export function layOut(columns: readonly Column[], rows: readonly (readonly stri
   for (const row of rows) {
     for (const [at, width] of widths.entries()) widths[at] = Math.max(width, widthOf(row[at] ?? ''))
   }
-  return rows.map((row) => row.map((cell, at) => padded(cell, widths[at] ?? 0, columns[at]?.align)).join('  ').trimEnd())
+  return rows.map((row) =>
+    row
+      .map((cell, at) => padded(cell, widths[at] ?? 0, columns[at]?.align))
+      .join('  ')
+      .trimEnd(),
+  )
 }
 
 function padded(cell: string, width: number, align: Column['align']): string {

@@ -34,13 +34,16 @@ const hasTerminal = spawnSync('script', ['-qec', 'true', '/dev/null'], { env: cl
 if (!hasTerminal) process.stderr.write('skipped: there is no "script" command here to make a terminal\n')
 
 describe.skipIf(!hasTerminal)('on a terminal', () => {
-  it.each(['ls data', 'segments data/orders/0', 'cat data/orders/0', 'verify data/orders/0', 'retain data/orders/0 --before 5'])(
-    '%s looks as it should',
-    async (line) => {
-      const file = fileURLToPath(new URL(`testing/expected/terminal-${line.split(' ')[0]}.txt`, import.meta.url))
-      await expect((await onTerminal(line)).replaceAll('\r\n', '\n')).toMatchFileSnapshot(file)
-    },
-  )
+  it.each([
+    'ls data',
+    'segments data/orders/0',
+    'cat data/orders/0',
+    'verify data/orders/0',
+    'retain data/orders/0 --before 5',
+  ])('%s looks as it should', async (line) => {
+    const file = fileURLToPath(new URL(`testing/expected/terminal-${line.split(' ')[0]}.txt`, import.meta.url))
+    await expect((await onTerminal(line)).replaceAll('\r\n', '\n')).toMatchFileSnapshot(file)
+  })
 
   it('tables and records have colours, and none with NO_COLOR', async () => {
     for (const line of ['ls data', 'cat data/orders/0', 'verify data/orders/0']) {

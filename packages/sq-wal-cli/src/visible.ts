@@ -14,5 +14,8 @@ const SHORT: Readonly<Record<string, string>> = { '\n': String.raw`\n`, '\r': St
  */
 export function visible(text: string): string {
   if (PLAIN.test(text)) return text
-  return text.replaceAll(UNSAFE, (letter) => SHORT[letter] ?? `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replaceAll(
+    UNSAFE,
+    (letter) => SHORT[letter] ?? `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -34,8 +34,9 @@ async function startFollowing(writer: WalWriter, reader: WalReader): Promise<Pro
   const from = writer.nextOffset
   const stretch: Stretch = [from, from + BigInt(1 + PRODUCERS * APPENDS_EACH)]
   const following: Promise<void>[] = []
-  const begun = Array.from({ length: FOLLOWERS }, () =>
-    new Promise<void>((resolve) => following.push(follow(reader, stretch, resolve))),
+  const begun = Array.from(
+    { length: FOLLOWERS },
+    () => new Promise<void>((resolve) => following.push(follow(reader, stretch, resolve))),
   )
   await writer.append(null, VALUE, [], 0)
   await Promise.all(begun)

@@ -32,7 +32,11 @@ const QUICK_ROUNDS = 3
 const MINUTES = 10
 
 /** What breaks a run off, with its number, which a shell expects in the exit code. */
-const SIGNALS = [['SIGHUP', 1], ['SIGINT', 2], ['SIGTERM', 15]] as const
+const SIGNALS = [
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+] as const
 
 /** What a run was asked for. */
 interface Request {

@@ -3,7 +3,10 @@ import { tableToMarkdown } from './markdown.ts'
 
 test('a table is lined up: names to the left, figures to the right', () => {
   const columns = ['', 'values/s']
-  const rows = [['sq', '1,234'], ['others', '9']]
+  const rows = [
+    ['sq', '1,234'],
+    ['others', '9'],
+  ]
   expect(tableToMarkdown({ title: 'Appending', columns, rows, figures: null })).toBe(
     [
       'Appending',

@@ -35,11 +35,31 @@ export async function* partitions(directory: string, { rounds }: Settings): Asyn
   }
   const ratio = decimals(2, ' x')
   const rows = [
-    row('files, values/s', figures.map(({ raw }) => raw.perSecond), thousands),
-    row('partitions, values/s', figures.map(({ ours }) => ours.perSecond), thousands),
-    row('partitions beside files', figures.map(({ raw, ours }) => ours.perSecond / raw.perSecond), ratio),
-    row("the median partition's p99, ms", figures.map(({ ours }) => median(ours.p99s)), thousands),
-    row("the slowest one's beside it", figures.map(({ ours }) => worst(ours) / median(ours.p99s)), ratio),
+    row(
+      'files, values/s',
+      figures.map(({ raw }) => raw.perSecond),
+      thousands,
+    ),
+    row(
+      'partitions, values/s',
+      figures.map(({ ours }) => ours.perSecond),
+      thousands,
+    ),
+    row(
+      'partitions beside files',
+      figures.map(({ raw, ours }) => ours.perSecond / raw.perSecond),
+      ratio,
+    ),
+    row(
+      "the median partition's p99, ms",
+      figures.map(({ ours }) => median(ours.p99s)),
+      thousands,
+    ),
+    row(
+      "the slowest one's beside it",
+      figures.map(({ ours }) => worst(ours) / median(ours.p99s)),
+      ratio,
+    ),
   ]
   const title = `${thousands(PARTITIONS)} partitions, beside as many files`
   const kept = figures.map(({ raw, ours }) => ({ raw: summaryOf(raw), ours: summaryOf(ours) }))
@@ -66,7 +86,7 @@ async function measure(appends: readonly Append[]): Promise<Measured> {
   const p99s = await Promise.all(
     appends.map(async (append) => {
       const latencies: number[] = []
-      for (let nowMs = clock.monotonic(); nowMs < endMs; ) {
+      for (let nowMs = clock.monotonic(); nowMs < endMs;) {
         const begunMs = nowMs
         await append()
         nowMs = clock.monotonic()
@@ -108,7 +128,13 @@ async function withWriters(place: string, use: (appends: readonly Append[]) => P
   for (let at = 0; at < PARTITIONS; at++) writers.push(await WalWriter.open(nodeFileSystem, config, 'bench', at))
   // The first append makes the first segment.
   await Promise.all(writers.map((writer) => writer.append(null, VALUE, [], 0)))
-  const measured = await use(writers.map((writer): Append => () => writer.append(null, VALUE, [], 0)))
+  const measured = await use(
+    writers.map(
+      (writer): Append =>
+        () =>
+          writer.append(null, VALUE, [], 0),
+    ),
+  )
   await Promise.all(writers.map((writer) => writer.close()))
   return measured
 }

@@ -27,12 +27,14 @@ export async function* seek(directory: string): AsyncGenerator<Table> {
       const before = process.cpuUsage()
       for (let i = 0; i < SEEKS; i++) {
         const place = random.int(records)
-        timesMs.push(await timeOf(async () => {
-          for await (const { offset } of reader.read(options(place))) {
-            if (offset !== BigInt(place)) throw new Error(`found ${offset}, looked for ${place}`)
-            break
-          }
-        }))
+        timesMs.push(
+          await timeOf(async () => {
+            for await (const { offset } of reader.read(options(place))) {
+              if (offset !== BigInt(place)) throw new Error(`found ${offset}, looked for ${place}`)
+              break
+            }
+          }),
+        )
       }
       const { user, system } = process.cpuUsage(before)
       const processorMs = (user + system) / SEEKS / 1000

@@ -108,13 +108,28 @@ describe('who may import whom', () => {
     ['listing.ts', ['node:path', 'config.ts', 'errors.ts', 'segment.ts', 'segments/', 'shared/']],
     ['reader.ts', ['config.ts', 'errors.ts', 'format/', 'segments/', 'shared/', 'reading/']],
     ['verify.ts', ['config.ts', 'errors.ts', 'segments/', 'shared/', 'checking/']],
-    ['repair.ts', ['node:path', 'config.ts', 'errors.ts', 'segment.ts', 'segments/', 'checking/', 'verify.ts', 'writing/', '@sq/sim']],
+    [
+      'repair.ts',
+      [
+        'node:path',
+        'config.ts',
+        'errors.ts',
+        'segment.ts',
+        'segments/',
+        'checking/',
+        'verify.ts',
+        'writing/',
+        '@sq/sim',
+      ],
+    ],
     ['writer.ts', ['config.ts', 'errors.ts', 'format/', 'segment.ts', 'segments/', 'shared/', 'writing/', '@sq/sim']],
   ])('%s of the log imports only what stands below it', (room, allowed) => {
     const files = storage.filter(({ path }) => path.startsWith(`${WAL}${room}`))
     expect(files).not.toEqual([])
     const isAllowed = (target: string): boolean =>
-      [room, ...allowed].some((start) => [start, `${WAL}${start}`, `packages/sq-storage/src/${start}`].some((path) => target.startsWith(path)))
+      [room, ...allowed].some((start) =>
+        [start, `${WAL}${start}`, `packages/sq-storage/src/${start}`].some((path) => target.startsWith(path)),
+      )
     const wrong = ({ imports }: SourceFile) =>
       imports.find(({ target, typeOnly }) => !isAllowed(target) && !(typeOnly && target === '@sq/sim'))?.target
     expect(offenders(files, wrong)).toEqual([])
@@ -148,12 +163,19 @@ test('a package is published if it is in packages/, and private if it is in tool
 
 test('only the clock reads the time, and only the watch of a real directory has a timer', () => {
   const libraries = except([...sim, ...storage], /\/(clock|directory-watch|path-watch)\.ts$/)
-  expect(offenders(libraries, ({ code }) => /Date\.now|performance\.now|hrtime|new Date\(\)|setTimeout|setInterval/.exec(code)?.[0])).toEqual([])
+  expect(
+    offenders(
+      libraries,
+      ({ code }) => /Date\.now|performance\.now|hrtime|new Date\(\)|setTimeout|setInterval/.exec(code)?.[0],
+    ),
+  ).toEqual([])
 })
 
 test('only random makes random numbers', () => {
   const libraries = except([...sim, ...storage], /\/random\.ts$/)
-  expect(offenders(libraries, ({ code }) => /Math\.random|randomBytes|randomInt|randomUUID|getRandomValues/.exec(code)?.[0])).toEqual([])
+  expect(
+    offenders(libraries, ({ code }) => /Math\.random|randomBytes|randomInt|randomUUID|getRandomValues/.exec(code)?.[0]),
+  ).toEqual([])
 })
 
 test('what a package exports is listed by name', () => {

@@ -9,7 +9,10 @@ import { ROOT } from './source-tree.ts'
 const sim = createRequire(join(ROOT, 'packages/sq-sim/package.json'))
 const prebuilds = join(dirname(sim.resolve('fs-native-extensions')), 'prebuilds')
 const page = readFileSync(join(ROOT, 'docs/SECURITY.md'), 'utf8')
-const recorded = Array.from(page.matchAll(/^\| `([\w-]+)` \| `([0-9a-f]{64})` \|$/gm), ([, platform = '', hash]) => [platform, hash])
+const recorded = Array.from(page.matchAll(/^\| `([\w-]+)` \| `([0-9a-f]{64})` \|$/gm), ([, platform = '', hash]) => [
+  platform,
+  hash,
+])
 
 test('each binding for a server or a desktop has the hash that is recorded', () => {
   const platforms = readdirSync(prebuilds).filter((name) => /^(linux|darwin|win32)-/.test(name))

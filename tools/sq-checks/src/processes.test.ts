@@ -8,23 +8,36 @@ import { ROOT } from './source-tree.ts'
 const NO_TESTS = /^(tools\/sq-(bench|release)\/|packages\/sq-wal-cli\/src\/demo\/run-appender\.ts$)/
 
 const sources = ['packages', 'tools', 'examples']
-  .flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`))
-  .filter((path) => /\.(ts|js|mjs)$/.test(path) && !/\/(node_modules|dist|coverage)\//.test(path) && !NO_TESTS.test(path))
+  .flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),
+  )
+  .filter(
+    (path) => /\.(ts|js|mjs)$/.test(path) && !/\/(node_modules|dist|coverage)\//.test(path) && !NO_TESTS.test(path),
+  )
   .map((path) => ({ path, code: readFileSync(join(ROOT, path), 'utf8') }))
 
 const starting = sources.filter(({ code }) => /from 'node:child_process'|import\('node:child_process'\)/.test(code))
 
 test('there are such tests in five packages and in the examples', () => {
   const folders = new Set(starting.map(({ path }) => /^examples|^(packages|tools)\/[^/]+/.exec(path)?.[0]))
-  const packages = ['packages/sq-sim', 'packages/sq-storage', 'packages/sq-wal-cli', 'tools/sq-checks', 'tools/sq-torture']
+  const packages = [
+    'packages/sq-sim',
+    'packages/sq-storage',
+    'packages/sq-wal-cli',
+    'tools/sq-checks',
+    'tools/sq-torture',
+  ]
   expect(folders).toEqual(new Set(['examples', ...packages]))
 })
 
-test.each(starting.map(({ path, code }) => [path, code] as const))('%s starts processes in a clean environment', (_, code) => {
-  expect(startsOf(code).filter((call) => !/\benv\b/.test(call) && !/\boptions\b/.test(call))).toEqual([])
-  // `env: {}` or `env: cleanEnvironment(...)`, and so with a name in between.
-  expect(code).toMatch(/\benv(: {}|: cleanEnvironment\(| = cleanEnvironment\()/)
-})
+test.each(starting.map(({ path, code }) => [path, code] as const))(
+  '%s starts processes in a clean environment',
+  (_, code) => {
+    expect(startsOf(code).filter((call) => !/\benv\b/.test(call) && !/\boptions\b/.test(call))).toEqual([])
+    // `env: {}` or `env: cleanEnvironment(...)`, and so with a name in between.
+    expect(code).toMatch(/\benv(: {}|: cleanEnvironment\(| = cleanEnvironment\()/)
+  },
+)
 
 test('the environment of the test runner is handed on nowhere', () => {
   const whole = /\.\.\.process\.env\b|\b(env|environment)(:| =) process\.env\b(?![[.])/

@@ -37,13 +37,16 @@ function dumpedBody(part: DumpedFrame): unknown {
   if (part.kind === 'open') return { ...part.open, segmentId: part.open.segmentId.toString(16) }
   if (part.kind === 'seal') return part.summary
   if (part.kind === 'mark') return hex(part.bytes.subarray(40))
-  return part.records && Array.from(part.records, ({ offset, timestampMs, key, value, headers }) => ({
-    offset: Number(offset),
-    timestampMs,
-    key: key === null ? null : hex(key),
-    value: hex(value),
-    headers: headers.map((pair) => [pair.name, hex(pair.value)]),
-  }))
+  return (
+    part.records &&
+    Array.from(part.records, ({ offset, timestampMs, key, value, headers }) => ({
+      offset: Number(offset),
+      timestampMs,
+      key: key === null ? null : hex(key),
+      value: hex(value),
+      headers: headers.map((pair) => [pair.name, hex(pair.value)]),
+    }))
+  )
 }
 
 /** A parse as the same. */

@@ -22,7 +22,11 @@ export interface SourceFile {
 
 /** The packages' folders, from the root: those that are published, then those that are private. */
 export function packageFolders(): string[] {
-  return ['packages', 'tools'].flatMap((parent) => readdirSync(join(ROOT, parent)).toSorted().map((name) => `${parent}/${name}`))
+  return ['packages', 'tools'].flatMap((parent) =>
+    readdirSync(join(ROOT, parent))
+      .toSorted()
+      .map((name) => `${parent}/${name}`),
+  )
 }
 
 /** The files of a package that are shipped: no tests, and none of the verbs that tests share. */

@@ -62,7 +62,11 @@ test('two failures in a row were attempted at the same offset, not after each ot
   const history = acknowledged()
   history.reject(history.attempt([3]), new Error('first'))
   history.reject(history.attempt([4]), new Error('second'))
-  expect(history.possible()).toEqual([[1, 2], [1, 2, 3], [1, 2, 4]])
+  expect(history.possible()).toEqual([
+    [1, 2],
+    [1, 2, 3],
+    [1, 2, 4],
+  ])
 })
 
 test('what one recovery exposed must stay, and what it left out must stay away', () => {
@@ -134,7 +138,10 @@ test('acknowledgements out of order, or at another offset, are violations', () =
 
 test('of a log of which only the possible contents are known, the first of them were acknowledged', () => {
   const known = new History()
-  known.allow([[1, 2], [1, 2, 3]])
+  known.allow([
+    [1, 2],
+    [1, 2, 3],
+  ])
   expect(recovers(known, [1])).toBe('1')
   expect(recovers(known, [1, 2, 4])).toBe('2')
   expect(recovers(known, [1, 2, 3])).toBeNull()

@@ -96,7 +96,8 @@ export class History {
   /** An append resolved with an offset. */
   acknowledge(unit: Unit, offset: bigint): void {
     this.#version++
-    if (this.#pending[0] !== unit) throw new Violation('5: an append was acknowledged before one that was called earlier')
+    if (this.#pending[0] !== unit)
+      throw new Violation('5: an append was acknowledged before one that was called earlier')
     if (offset !== BigInt(this.#acknowledged.length)) {
       throw new Violation(`6: an append got offset ${offset}, expected ${this.#acknowledged.length}`)
     }
@@ -228,7 +229,8 @@ export class History {
     }
     const lost = acknowledged.findIndex((value, offset) => contents[offset] !== value)
     const seen = `${held}, acknowledged were [${acknowledged.join(' ')}]`
-    if (lost !== -1) return new Violation(`1: the acknowledged record at offset ${lost} is lost or another one: ${seen}`)
+    if (lost !== -1)
+      return new Violation(`1: the acknowledged record at offset ${lost} is lost or another one: ${seen}`)
     const allowed = this.possible().map((possible) => `[${possible.join(' ')}]`)
     return new Violation(`2, 3 or 4: ${seen}, allowed is only ${allowed.join(' ')}`)
   }

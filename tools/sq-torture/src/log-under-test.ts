@@ -58,7 +58,10 @@ export class LogUnderTest {
   /** What one who followed from another process was given as durable before this one began. */
   readonly #mustStay = new Map<bigint, ValueId>()
 
-  constructor(fs: InMemoryFileSystem, setting: { values: ValueTable; history?: History; seed?: number; config?: WalConfig }) {
+  constructor(
+    fs: InMemoryFileSystem,
+    setting: { values: ValueTable; history?: History; seed?: number; config?: WalConfig },
+  ) {
     this.fs = fs
     this.#values = setting.values
     this.history = setting.history ?? new History()
@@ -181,7 +184,8 @@ export class LogUnderTest {
       this.acknowledged++
       this.history.acknowledge(unit, outcome.value)
       for (const [index, id] of unit.values.entries()) this.#keep(Number(outcome.value) + index, id)
-      for (const [index, { timestampMs }] of records.entries()) this.#timestampsMs[Number(outcome.value) + index] = timestampMs
+      for (const [index, { timestampMs }] of records.entries())
+        this.#timestampsMs[Number(outcome.value) + index] = timestampMs
     } else {
       this.rejected++
       if (outcome.reason instanceof BacklogFullError) this.history.refuse(unit)
@@ -305,7 +309,9 @@ export class LogUnderTest {
     for (let offset = firstOffset; offset < end; offset++) {
       const timestampMs = this.#timestampsMs[offset] ?? 0
       if (timestampMs < keepFromMs) continue
-      throw new Violation(`1: offset ${offset}, stamped ${timestampMs}, was deleted with all that is before ${keepFromMs}`)
+      throw new Violation(
+        `1: offset ${offset}, stamped ${timestampMs}, was deleted with all that is before ${keepFromMs}`,
+      )
     }
   }
 
@@ -341,7 +347,8 @@ export class LogUnderTest {
     this.#writer = null
     await writer.close()
     this.history.settled()
-    if (this.fs.openHandles > 0 && this.#follower === null && this.#distantFollower === null) throw new Violation(`12: ${this.fs.openHandles} handles are open after close`)
+    if (this.fs.openHandles > 0 && this.#follower === null && this.#distantFollower === null)
+      throw new Violation(`12: ${this.fs.openHandles} handles are open after close`)
   }
 
   /** The contents, as a reader sees them. */
@@ -375,7 +382,8 @@ async function readRecords(
   const records: { offset: number; value: ValueId }[] = []
   try {
     const reader = await WalReader.open(fs, config, TOPIC, PARTITION)
-    for await (const { offset, value } of reader.read()) records.push({ offset: Number(offset), value: values.id(value) })
+    for await (const { offset, value } of reader.read())
+      records.push({ offset: Number(offset), value: values.id(value) })
   } catch (error) {
     if (error instanceof LogNotFoundError) return []
     throw error

@@ -116,7 +116,9 @@ describe('a crash', () => {
     const fs = await withFile(before, (file) => file.write([after], 0))
     const state = fs.crashState()
     expect(state.tears(0)).toEqual([4, 5, 201])
-    const digests = state.tears(0).map((length) => state.image({ picks: [1], torn: { point: 0, bytes: length } }).digest())
+    const digests = state
+      .tears(0)
+      .map((length) => state.image({ picks: [1], torn: { point: 0, bytes: length } }).digest())
     const edges = [[0], [1]].map((picks) => state.image({ picks }).digest())
     expect(new Set([...digests, ...edges]).size).toBe(5)
   })
@@ -226,7 +228,12 @@ describe('a crash', () => {
       expect(paths.filter((path) => path.endsWith('/file')).length).toBeLessThan(2)
       expect(() => new InMemoryFileSystem({ image: state.image(choice) })).not.toThrow()
     }
-    expect([...state.image({ picks: [1, 1, 1, 1] }).entries.keys()].toSorted()).toEqual(['/b', '/b/a', '/b/a/file', '/c'])
+    expect([...state.image({ picks: [1, 1, 1, 1] }).entries.keys()].toSorted()).toEqual([
+      '/b',
+      '/b/a',
+      '/b/a/file',
+      '/c',
+    ])
   })
 
   it('leaves the bytes undecided of a file whose name was taken away again', async () => {

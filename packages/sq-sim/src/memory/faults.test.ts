@@ -25,7 +25,11 @@ async function chances(seed: number): Promise<string> {
   const fs = new InMemoryFileSystem()
   fs.faults.add({ on: 'stat', when: { chance: 0.5, random: new Random(seed) }, fault: { error: 'EIO' } })
   let all = ''
-  for (let i = 0; i < 40; i++) all += await fs.stat('/').then(() => '.', () => 'x')
+  for (let i = 0; i < 40; i++)
+    all += await fs.stat('/').then(
+      () => '.',
+      () => 'x',
+    )
   return all
 }
 
@@ -118,7 +122,13 @@ describe('a fault', () => {
     const { fs } = await withFile()
     fs.faults.add({ on: 'stat', when: { nth: 3 }, fault: { error: 'EIO' } })
     const outcomes: string[] = []
-    for (let i = 0; i < 5; i++) outcomes.push(await fs.stat('/').then(() => 'ok', () => 'failed'))
+    for (let i = 0; i < 5; i++)
+      outcomes.push(
+        await fs.stat('/').then(
+          () => 'ok',
+          () => 'failed',
+        ),
+      )
     expect(outcomes).toEqual(['ok', 'ok', 'failed', 'ok', 'ok'])
   })
 

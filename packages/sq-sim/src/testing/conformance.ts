@@ -11,12 +11,7 @@ import { nameTests } from './names.ts'
 import { watchTests } from './watches.ts'
 
 /** For every file system. */
-export const fileSystemTests: readonly FileSystemTest[] = [
-  ...nameTests,
-  ...handleTests,
-  ...lockTests,
-  ...watchTests,
-]
+export const fileSystemTests: readonly FileSystemTest[] = [...nameTests, ...handleTests, ...lockTests, ...watchTests]
 
 /** For those that can lose what was not made durable. */
 export const crashTests: readonly FileSystemTest<CrashableFileSystem>[] = durabilityTests

@@ -8,8 +8,7 @@ import { bytesOf, content, put, rejectsWith, textOf, withFile } from './fixtures
 function onFile(name: string, use: (file: FileHandle, under: FileSystemUnderTest) => Promise<void>): FileSystemTest {
   return {
     name,
-    run: (under) =>
-      withFile(under.fs, { path: `${under.directory}/file`, mode: 'create' }, (file) => use(file, under)),
+    run: (under) => withFile(under.fs, { path: `${under.directory}/file`, mode: 'create' }, (file) => use(file, under)),
   }
 }
 
@@ -126,16 +125,14 @@ export const handleTests: readonly FileSystemTest[] = [
       assert.equal(await content(fs, path), 'kept')
     },
   },
-  ...[...writingCalls, ...otherCalls].map(
-    ([call, use]): FileSystemTest => ({
-      name: `${call} rejects with EBADF after close`,
-      async run({ fs, directory }) {
-        const file = await fs.open(`${directory}/file`, 'create')
-        await file.close()
-        await rejectsWith('EBADF', use(file))
-      },
-    }),
-  ),
+  ...[...writingCalls, ...otherCalls].map(([call, use]): FileSystemTest => ({
+    name: `${call} rejects with EBADF after close`,
+    async run({ fs, directory }) {
+      const file = await fs.open(`${directory}/file`, 'create')
+      await file.close()
+      await rejectsWith('EBADF', use(file))
+    },
+  })),
   {
     name: 'close does nothing a second time, also when its descriptor number is used again',
     async run({ fs, directory }) {

@@ -247,7 +247,8 @@ export const nameTests: readonly FileSystemTest[] = [
         ['missing', 'full/empty', 'ENOENT'],
       ] as const
       if (process.platform !== 'win32') {
-        for (const [from, to, code] of refused) await rejectsWith(code, fs.rename(`${directory}/${from}`, `${directory}/${to}`))
+        for (const [from, to, code] of refused)
+          await rejectsWith(code, fs.rename(`${directory}/${from}`, `${directory}/${to}`))
         await rejectsWith('EBUSY', fs.rename(`${directory}/file`, '/'))
         await rejectsWith('EBUSY', fs.rename('/', `${directory}/new`))
       }

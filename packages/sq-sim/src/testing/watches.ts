@@ -44,7 +44,10 @@ const writes: readonly Write[] = [
 
 /** Of the way to `above/between/watched`. */
 const pathChanges: readonly Change[] = [
-  ['the directory above it is renamed', (fs, directory) => fs.rename(`${directory}/above/between`, `${directory}/gone`)],
+  [
+    'the directory above it is renamed',
+    (fs, directory) => fs.rename(`${directory}/above/between`, `${directory}/gone`),
+  ],
   ['one further above is renamed', (fs, directory) => fs.rename(`${directory}/above`, `${directory}/gone`)],
   [
     'one above it is replaced',
@@ -56,37 +59,33 @@ const pathChanges: readonly Change[] = [
 ]
 
 export const watchTests: readonly FileSystemTest[] = [
-  ...nameChanges.map(
-    ([name, change]): FileSystemTest => ({
-      name: `watch calls back when ${name}`,
-      async run({ fs, directory }) {
-        const watched = `${directory}/watched`
-        await fs.mkdir(watched)
-        await put(fs, `${watched}/there`, 'text')
-        await put(fs, `${directory}/elsewhere`, 'text')
+  ...nameChanges.map(([name, change]): FileSystemTest => ({
+    name: `watch calls back when ${name}`,
+    async run({ fs, directory }) {
+      const watched = `${directory}/watched`
+      await fs.mkdir(watched)
+      await put(fs, `${watched}/there`, 'text')
+      await put(fs, `${directory}/elsewhere`, 'text')
+      const ear = new Ear()
+      const watch = await fs.watch(watched, ear.hear)
+      await change(fs, watched)
+      await ear.next()
+      watch.close()
+    },
+  })),
+  ...writes.map(([name, write]): FileSystemTest => ({
+    name: `watch calls back after ${name} through a handle that was open before`,
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'text')
+      await withFile(fs, { path: `${directory}/file`, mode: 'read-write' }, async (file) => {
         const ear = new Ear()
-        const watch = await fs.watch(watched, ear.hear)
-        await change(fs, watched)
+        const watch = await fs.watch(directory, ear.hear)
+        await write(file)
         await ear.next()
         watch.close()
-      },
-    }),
-  ),
-  ...writes.map(
-    ([name, write]): FileSystemTest => ({
-      name: `watch calls back after ${name} through a handle that was open before`,
-      async run({ fs, directory }) {
-        await put(fs, `${directory}/file`, 'text')
-        await withFile(fs, { path: `${directory}/file`, mode: 'read-write' }, async (file) => {
-          const ear = new Ear()
-          const watch = await fs.watch(directory, ear.hear)
-          await write(file)
-          await ear.next()
-          watch.close()
-        })
-      },
-    }),
-  ),
+      })
+    },
+  })),
   {
     name: 'watch calls back again for what changes after a call',
     async run({ fs, directory }) {
@@ -131,20 +130,18 @@ export const watchTests: readonly FileSystemTest[] = [
       watch.close()
     },
   },
-  ...pathChanges.map(
-    ([name, change]): FileSystemTest => ({
-      name: `watch calls back when ${name}`,
-      async run({ fs, directory }) {
-        await fs.mkdir(`${directory}/above/between/watched`)
-        await fs.mkdir(`${directory}/other/between/watched`)
-        const ear = new Ear()
-        const watch = await fs.watch(`${directory}/above/between/watched`, ear.hear)
-        await change(fs, directory)
-        await ear.next()
-        watch.close()
-      },
-    }),
-  ),
+  ...pathChanges.map(([name, change]): FileSystemTest => ({
+    name: `watch calls back when ${name}`,
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/above/between/watched`)
+      await fs.mkdir(`${directory}/other/between/watched`)
+      const ear = new Ear()
+      const watch = await fs.watch(`${directory}/above/between/watched`, ear.hear)
+      await change(fs, directory)
+      await ear.next()
+      watch.close()
+    },
+  })),
   {
     name: 'watch goes on calling back when its directory was moved away and back',
     async run({ fs, directory }) {
@@ -190,9 +187,18 @@ export const watchTests: readonly FileSystemTest[] = [
     name: 'watch rejects with ENOENT where nothing is, and with ENOTDIR for a file',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, '')
-      await rejectsWith('ENOENT', fs.watch(`${directory}/missing`, () => {}))
-      await rejectsWith('ENOTDIR', fs.watch(`${directory}/file`, () => {}))
-      await rejectsWith('ENOTDIR', fs.watch(`${directory}/file/below`, () => {}))
+      await rejectsWith(
+        'ENOENT',
+        fs.watch(`${directory}/missing`, () => {}),
+      )
+      await rejectsWith(
+        'ENOTDIR',
+        fs.watch(`${directory}/file`, () => {}),
+      )
+      await rejectsWith(
+        'ENOTDIR',
+        fs.watch(`${directory}/file/below`, () => {}),
+      )
     },
   },
 ]

@@ -310,7 +310,8 @@ export const DAMAGED: readonly DamagedLog[] = [
   {
     name: 'the head of a segment, behind one with a rejected commit',
     files: {
-      [SECOND]: new SegmentBytes({ baseOffset: 3, previous: first.link }).records('d', 'e', 'f', 'g').records('x').bytes,
+      [SECOND]: new SegmentBytes({ baseOffset: 3, previous: first.link }).records('d', 'e', 'f', 'g').records('x')
+        .bytes,
       [THIRD]: inverted(third.bytes, { from: 0, to: 1 }),
     },
     expected: [['head', THIRD, 0, 32, 7n, null]],

@@ -40,10 +40,22 @@ describe('a dump of a segment', () => {
   it('has every part of the file, with what it says', async () => {
     const segment = varied()
     const parts = await dump(segment.bytes)
-    expect(parts.map(({ kind }) => kind)).toEqual(['segment-header', 'open', 'records', 'records', 'mark', 'records', 'mark', 'seal'])
+    expect(parts.map(({ kind }) => kind)).toEqual([
+      'segment-header',
+      'open',
+      'records',
+      'records',
+      'mark',
+      'records',
+      'mark',
+      'seal',
+    ])
     expect(Buffer.concat(parts.map(({ bytes }) => bytes))).toEqual(segment.bytes)
     expect(parts[0]).toMatchObject({ segment: { version: 1, topicStart: 'orders', partition: 0 } })
-    expect(parts[1]).toMatchObject({ open: { segmentId: 1n, topic: 'orders', previous: null }, header: { baseOffset: 5 } })
+    expect(parts[1]).toMatchObject({
+      open: { segmentId: 1n, topic: 'orders', previous: null },
+      header: { baseOffset: 5 },
+    })
     expect(recordsOf(parts[3])).toMatchObject([{ offset: 6n, value: Buffer.from('b') }, { offset: 7n }])
     expect(parts[7]).toMatchObject({ summary: { index: [] } })
   })
@@ -54,7 +66,9 @@ describe('a dump of a segment', () => {
     const next = segment.at(2).position
     const good = (await dump(segment.bytes)).map(brief)
     const damagedHeader = await dump(flipped(segment.bytes, 8 * (position + 9)))
-    expect(damagedHeader.map(brief)).toEqual(good.map((part) => part.replace(`records ${position}-`, `bad ${position}-`)))
+    expect(damagedHeader.map(brief)).toEqual(
+      good.map((part) => part.replace(`records ${position}-`, `bad ${position}-`)),
+    )
     expect(damagedHeader[3]).toMatchObject({ to: next, reason: 'no frame header of this segment verifies here' })
     const damagedBody = await dump(flipped(segment.bytes, 8 * (position + 50)))
     expect(damagedBody[3]).toMatchObject({ kind: 'bad', to: next, reason: expect.stringMatching(/checksum/) })
@@ -73,7 +87,10 @@ describe('a dump of a segment', () => {
   it('reads again what a writer wrote after it had looked there, before it calls it bad', async () => {
     const log = new LogFixture()
     const writer = await log.open()
-    await appendEach(writer, Array.from({ length: 20 }, () => 'v'.repeat(500)))
+    await appendEach(
+      writer,
+      Array.from({ length: 20 }, () => 'v'.repeat(500)),
+    )
     const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
     const fs = actingAfterReadAt(segment?.bytes ?? 0, log.fs, () => appendEach(writer, ['w', 'x', 'y']))
     const kinds: string[] = []
@@ -85,7 +102,11 @@ describe('a dump of a segment', () => {
   it('shows a torn end, and what follows a SEAL', async () => {
     const segment = new SegmentBytes().records('a').records('b')
     const torn = await dump(segment.bytes.subarray(0, -8))
-    expect(torn.at(-1)).toMatchObject({ kind: 'bad', from: segment.at(1).position, reason: expect.stringMatching(/64 are left/) })
+    expect(torn.at(-1)).toMatchObject({
+      kind: 'bad',
+      from: segment.at(1).position,
+      reason: expect.stringMatching(/64 are left/),
+    })
     const sealed = varied()
     const more = await dump(Buffer.concat([sealed.bytes, Buffer.alloc(100_000, 1)]))
     expect(more.at(-1)).toMatchObject({ kind: 'bad', from: sealed.bytes.length, reason: expect.stringMatching(/SEAL/) })

@@ -170,7 +170,11 @@ class SegmentDump {
 function dumped({ header, body, bytes }: Frame): SegmentPart {
   const part = { from: header.position, to: frameEnd(header), bytes, header }
   if (header.type === FrameType.RECORDS) {
-    return { kind: 'records', ...part, records: holdsRecords(body, header.recordCount) ? eachRecord(body, header) : null }
+    return {
+      kind: 'records',
+      ...part,
+      records: holdsRecords(body, header.recordCount) ? eachRecord(body, header) : null,
+    }
   }
   if (header.type === FrameType.SEAL) return { kind: 'seal', ...part, summary: decodeSealBody(body, header.position) }
   return { kind: 'mark', ...part }

@@ -21,7 +21,11 @@ const LOOKS: readonly [string, (fs: FileSystem, log: LogFixture) => Promise<bigi
     'verify',
     async (fs, log) => {
       const { problems, notes, records, firstOffset, nextOffset } = await verify(fs, log.config, 'orders', 0)
-      expect({ problems, notes, records }).toEqual({ problems: [], notes: [], records: Number(nextOffset - firstOffset) })
+      expect({ problems, notes, records }).toEqual({
+        problems: [],
+        notes: [],
+        records: Number(nextOffset - firstOffset),
+      })
       return nextOffset
     },
   ],
@@ -76,7 +80,14 @@ describe('beside a writer that deletes faster than segments are looked at', () =
     const fs = actingBeforeOpening(20, log.fs, () => writer.deleteSegments({ belowOffset: (kept += 2n) }))
     const before = log.fs.operations.count('readdir')
     const report = await verify(fs, log.config, 'orders', 0)
-    expect(report).toMatchObject({ problems: [], notes: [], firstOffset: 40n, nextOffset: 60n, segments: 20, records: 20 })
+    expect(report).toMatchObject({
+      problems: [],
+      notes: [],
+      firstOffset: 40n,
+      nextOffset: 60n,
+      segments: 20,
+      records: 20,
+    })
     // Two for each deletion are the writer's.
     expect(log.fs.operations.count('readdir') - before - 20).toBeLessThanOrEqual(3)
     await writer.close()

@@ -141,7 +141,10 @@ const GOLDENS: Golden[] = [
     topic: 'orders',
     partition: 0,
     async write({ fs, open }) {
-      await appendEach(await open(), ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(1500)))
+      await appendEach(
+        await open(),
+        ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(1500)),
+      )
       fs.kill()
     },
   },

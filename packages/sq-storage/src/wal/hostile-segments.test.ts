@@ -54,7 +54,8 @@ async function dump(): Promise<SegmentPart[]> {
 /** Frames that each break the chain, with a proof of them all at the end. */
 function broken(frames: number): SegmentBytes {
   const segment = new SegmentBytes()
-  for (let at = 0; at < frames; at++) segment.frame({ type: FrameType.MARK, previousCrc: at * 7, baseOffset: at * 2 }, Buffer.alloc(0))
+  for (let at = 0; at < frames; at++)
+    segment.frame({ type: FrameType.MARK, previousCrc: at * 7, baseOffset: at * 2 }, Buffer.alloc(0))
   return segment.mark()
 }
 
@@ -62,7 +63,8 @@ function broken(frames: number): SegmentBytes {
 function unproven(commits: number): SegmentBytes {
   const segment = new SegmentBytes()
   const body = new SegmentBytes().records('').bytes.subarray(-24)
-  for (let at = 0; at < commits; at++) segment.frame({ type: FrameType.RECORDS, recordCount: 1, durablePosition: 0 }, body)
+  for (let at = 0; at < commits; at++)
+    segment.frame({ type: FrameType.RECORDS, recordCount: 1, durablePosition: 0 }, body)
   return segment
 }
 
@@ -127,7 +129,10 @@ describe('a frame that no writer of this version makes', () => {
   ]
 
   it.each(LONG)('%s is refused, and nothing is changed', async (_, { type, ...fields }) => {
-    const segment = new SegmentBytes().records('a').frame({ type, bodyCrc: 0, ...fields }, Buffer.alloc(0)).mark()
+    const segment = new SegmentBytes()
+      .records('a')
+      .frame({ type, bodyCrc: 0, ...fields }, Buffer.alloc(0))
+      .mark()
     const position = segment.at(1).position
     await log.makeSegments(segment)
     measured.lengthen(log.path(0), 2 ** 32 - 1)
@@ -154,15 +159,22 @@ describe('a frame that no writer of this version makes', () => {
     expect(await USES['read']?.()).toBe(2)
   })
 
-  it.each([2 ** 32, 5 * 2 ** 30, 8 * 2 ** 40])('nor one that would stand in a last segment of %d bytes', async (size) => {
-    await log.makeSegments(good)
-    measured.lengthen(log.path(0), size)
-    for (const use of ['open', 'read', 'list'] as const) {
-      await expect(USES[use]?.()).rejects.toMatchObject({ code: 'SQ_WAL_UNSUPPORTED', path: log.path(0), position: 2 ** 32 - 1 })
-    }
-    expect((await check()).problems).toMatchObject([{ kind: 'unsupported', path: log.path(0), lastOffset: null }])
-    expect(measured.bytesRead).toBeLessThan(12 * WINDOW)
-  })
+  it.each([2 ** 32, 5 * 2 ** 30, 8 * 2 ** 40])(
+    'nor one that would stand in a last segment of %d bytes',
+    async (size) => {
+      await log.makeSegments(good)
+      measured.lengthen(log.path(0), size)
+      for (const use of ['open', 'read', 'list'] as const) {
+        await expect(USES[use]?.()).rejects.toMatchObject({
+          code: 'SQ_WAL_UNSUPPORTED',
+          path: log.path(0),
+          position: 2 ** 32 - 1,
+        })
+      }
+      expect((await check()).problems).toMatchObject([{ kind: 'unsupported', path: log.path(0), lastOffset: null }])
+      expect(measured.bytesRead).toBeLessThan(12 * WINDOW)
+    },
+  )
 
   it('does not matter behind the end that a successor states', async () => {
     const sealed = new SegmentBytes().records('a').seal()
@@ -176,7 +188,9 @@ describe('a frame that no writer of this version makes', () => {
 
   it('with offsets past all offsets proves damage, up to an offset that nobody knows', async () => {
     for (const baseOffset of [2 ** 53 - 1, 2 ** 53, 2 ** 64 - 2048]) {
-      const segment = new SegmentBytes().records('a', 'b').frame({ type: FrameType.MARK, previousCrc: 1 }, Buffer.alloc(0))
+      const segment = new SegmentBytes()
+        .records('a', 'b')
+        .frame({ type: FrameType.MARK, previousCrc: 1 }, Buffer.alloc(0))
       segment.frame({ type: FrameType.MARK, baseOffset }, Buffer.alloc(0)).mark()
       log = new LogFixture()
       measured = new MeasuredFiles(log.fs)
@@ -192,17 +206,23 @@ describe('a frame that no writer of this version makes', () => {
 })
 
 describe('the index of a SEAL', () => {
-  it.each([1, 1000, 65_535])('that has %d entries and room for none is no index: the records are read', async (entries) => {
-    const segment = new SegmentBytes().records('a', 'b')
-    const { position } = segment.place
-    const entry = { offsetDelta: 0, position: 0, maxTimestampMs: 0 }
-    const summary = { minTimestampMs: 0, maxTimestampMs: 0, index: Array.from({ length: entries }, () => entry) }
-    segment.frame({ type: FrameType.SEAL }, encodeSealBody(summary, position))
-    await log.makeSegments(segment, new SegmentBytes({ baseOffset: 2, previous: segment.link }))
-    expect(await USES['list']?.()).toMatchObject([{ records: 2, state: 'sealed', maxTimestampMs: 1_700_000_000_000 }, {}])
-    expect((await check()).problems).toMatchObject([{ kind: 'summary' }])
-    expect((await dump()).at(-1)).toMatchObject({ kind: 'seal', summary: null })
-  })
+  it.each([1, 1000, 65_535])(
+    'that has %d entries and room for none is no index: the records are read',
+    async (entries) => {
+      const segment = new SegmentBytes().records('a', 'b')
+      const { position } = segment.place
+      const entry = { offsetDelta: 0, position: 0, maxTimestampMs: 0 }
+      const summary = { minTimestampMs: 0, maxTimestampMs: 0, index: Array.from({ length: entries }, () => entry) }
+      segment.frame({ type: FrameType.SEAL }, encodeSealBody(summary, position))
+      await log.makeSegments(segment, new SegmentBytes({ baseOffset: 2, previous: segment.link }))
+      expect(await USES['list']?.()).toMatchObject([
+        { records: 2, state: 'sealed', maxTimestampMs: 1_700_000_000_000 },
+        {},
+      ])
+      expect((await check()).problems).toMatchObject([{ kind: 'summary' }])
+      expect((await dump()).at(-1)).toMatchObject({ kind: 'seal', summary: null })
+    },
+  )
 })
 
 describe('an OPEN', () => {
@@ -237,7 +257,10 @@ describe('records', () => {
   it('by the hundred thousand, or with that many headers, are checked and shown one at a time', async () => {
     const segment = new SegmentBytes()
     const empty = new SegmentBytes().records('').bytes.subarray(-24)
-    segment.frame({ type: FrameType.RECORDS, recordCount: 300_000 }, Buffer.concat(Array.from({ length: 300_000 }, () => empty)))
+    segment.frame(
+      { type: FrameType.RECORDS, recordCount: 300_000 },
+      Buffer.concat(Array.from({ length: 300_000 }, () => empty)),
+    )
     const headers = 300_000
     const record = Buffer.alloc(24 + 8 * headers)
     empty.copy(record)

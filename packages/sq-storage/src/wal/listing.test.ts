@@ -33,9 +33,36 @@ describe('listSegments', () => {
     const [first, last] = [await fileBytes(0), await fileBytes(5)]
     const createdMs = log.clock.now()
     expect(await list()).toEqual([
-      { path: log.path(0), createdMs, baseOffset: 0n, nextOffset: 2n, records: 2, bytes: first, ...TIMES, state: 'sealed' },
-      { path: log.path(2), createdMs, baseOffset: 2n, nextOffset: 5n, records: 3, bytes: healedBytes, ...TIMES, state: 'healed' },
-      { path: log.path(5), createdMs, baseOffset: 5n, nextOffset: 6n, records: 1, bytes: last, ...TIMES, state: 'active' },
+      {
+        path: log.path(0),
+        createdMs,
+        baseOffset: 0n,
+        nextOffset: 2n,
+        records: 2,
+        bytes: first,
+        ...TIMES,
+        state: 'sealed',
+      },
+      {
+        path: log.path(2),
+        createdMs,
+        baseOffset: 2n,
+        nextOffset: 5n,
+        records: 3,
+        bytes: healedBytes,
+        ...TIMES,
+        state: 'healed',
+      },
+      {
+        path: log.path(5),
+        createdMs,
+        baseOffset: 5n,
+        nextOffset: 6n,
+        records: 1,
+        bytes: last,
+        ...TIMES,
+        state: 'active',
+      },
     ])
     expect(await fileBytes(2)).toBeGreaterThan(healedBytes)
   })
@@ -74,7 +101,9 @@ describe('listSegments', () => {
     await log.makeSegments(segment)
     const bytes = segment.bytes.length
     const times = described.records === 0 ? { minTimestampMs: null, maxTimestampMs: null } : TIMES
-    expect(await list()).toEqual([{ path: log.path(4), createdMs: TIMESTAMP_MS, baseOffset: 4n, bytes, ...times, ...described }])
+    expect(await list()).toEqual([
+      { path: log.path(4), createdMs: TIMESTAMP_MS, baseOffset: 4n, bytes, ...times, ...described },
+    ])
   })
 
   it('tells the smallest and largest timestamp of segments that are sealed, healed and active', async () => {

@@ -90,7 +90,17 @@ async function ask<T>(
   return whileListed(
     () => listSegmentFiles(fs, partition.directory),
     (listed) =>
-      answer({ fs, partition, policy: checked, nowMs, expectedMs: null, listed, ended: listed, active: null, durableBound }),
+      answer({
+        fs,
+        partition,
+        policy: checked,
+        nowMs,
+        expectedMs: null,
+        listed,
+        ended: listed,
+        active: null,
+        durableBound,
+      }),
   )
 }
 
@@ -132,7 +142,9 @@ export async function listPartitions(
     else for (const name of names) found.push(...(await lookInto(fs, partitionOf(dataDir, topic, name))))
   }
   // A topic that could not be looked into stands alone.
-  return found.toSorted((left, right) => compare(left.topic, right.topic) || Number(left.partition) - Number(right.partition))
+  return found.toSorted(
+    (left, right) => compare(left.topic, right.topic) || Number(left.partition) - Number(right.partition),
+  )
 }
 
 /** The log in a partition's directory, if there is one. */

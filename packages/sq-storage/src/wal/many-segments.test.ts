@@ -15,7 +15,17 @@ interface Costs {
 }
 
 /** What goes through an array: each call counts as many steps as the array is long. */
-const SEARCHES = ['find', 'findIndex', 'findLast', 'findLastIndex', 'indexOf', 'includes', 'some', 'every', 'filter'] as const
+const SEARCHES = [
+  'find',
+  'findIndex',
+  'findLast',
+  'findLastIndex',
+  'indexOf',
+  'includes',
+  'some',
+  'every',
+  'filter',
+] as const
 const PASSES = ['map', 'flatMap', 'reduce', 'toSorted', 'toReversed'] as const
 
 /** Does something, and counts the elements of arrays that it goes through: until then, every array counts. */
@@ -46,7 +56,11 @@ async function logOf(segments: number, isDamaged: boolean): Promise<LogFixture> 
   let previous: SegmentBytes | null = null
   const files: { baseOffset: number; bytes: Buffer }[] = []
   for (let baseOffset = 0; baseOffset < segments; baseOffset++) {
-    const segment: SegmentBytes = new SegmentBytes({ baseOffset, previous: previous?.link ?? null, segmentId: BigInt(baseOffset) })
+    const segment: SegmentBytes = new SegmentBytes({
+      baseOffset,
+      previous: previous?.link ?? null,
+      segmentId: BigInt(baseOffset),
+    })
     segment.records('v')
     if (baseOffset < segments - 1) segment.seal()
     const bytes = isDamaged ? flipped(segment.bytes, 8 * (segment.headBytes + 45)) : segment.bytes
@@ -57,7 +71,11 @@ async function logOf(segments: number, isDamaged: boolean): Promise<LogFixture> 
   return log
 }
 
-async function costsOf(task: (log: LogFixture) => Promise<unknown>, segments: number, isDamaged: boolean): Promise<Costs> {
+async function costsOf(
+  task: (log: LogFixture) => Promise<unknown>,
+  segments: number,
+  isDamaged: boolean,
+): Promise<Costs> {
   const log = await logOf(segments, isDamaged)
   const names = { listed: 0 }
   const readdir = log.fs.readdir.bind(log.fs)

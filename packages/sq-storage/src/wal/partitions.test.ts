@@ -15,7 +15,12 @@ async function make(topic: string, partition: number): Promise<void> {
 
 describe('listPartitions', () => {
   it('finds every log, by topic and number, also one without records', async () => {
-    for (const [topic, partition] of [['b', 10], ['b', 9], ['a.b-c_d', 0], ['B', 4_294_967_295]] as const) {
+    for (const [topic, partition] of [
+      ['b', 10],
+      ['b', 9],
+      ['a.b-c_d', 0],
+      ['B', 4_294_967_295],
+    ] as const) {
       await make(topic, partition)
     }
     expect(await listPartitions(fs, { dataDir: '/data' })).toEqual([
@@ -46,12 +51,54 @@ describe('listPartitions', () => {
   })
 
   it.each([
-    ['readdir', '/data/b', [['a', 1], ['b', null], ['c', 0]]],
-    ['stat', '/data/b', [['a', 1], ['b', null], ['c', 0]]],
-    ['readdir', '/data/b/5', [['a', 1], ['b', 2], ['b', 5], ['b', 9], ['c', 0]]],
-    ['stat', '/data/b/5', [['a', 1], ['b', 2], ['b', 5], ['b', 9], ['c', 0]]],
+    [
+      'readdir',
+      '/data/b',
+      [
+        ['a', 1],
+        ['b', null],
+        ['c', 0],
+      ],
+    ],
+    [
+      'stat',
+      '/data/b',
+      [
+        ['a', 1],
+        ['b', null],
+        ['c', 0],
+      ],
+    ],
+    [
+      'readdir',
+      '/data/b/5',
+      [
+        ['a', 1],
+        ['b', 2],
+        ['b', 5],
+        ['b', 9],
+        ['c', 0],
+      ],
+    ],
+    [
+      'stat',
+      '/data/b/5',
+      [
+        ['a', 1],
+        ['b', 2],
+        ['b', 5],
+        ['b', 9],
+        ['c', 0],
+      ],
+    ],
   ] as const)('shows the others beside what cannot be looked into: %s of %s', async (operation, path, shown) => {
-    for (const [topic, partition] of [['c', 0], ['b', 9], ['b', 5], ['b', 2], ['a', 1]] as const) {
+    for (const [topic, partition] of [
+      ['c', 0],
+      ['b', 9],
+      ['b', 5],
+      ['b', 2],
+      ['a', 1],
+    ] as const) {
       await make(topic, partition)
     }
     fs.faults.failAlways(operation, 'EACCES', path)

@@ -164,7 +164,8 @@ function encodeOpenBody(open: OpenBody): Buffer {
 /** Reads the body of an OPEN frame whose checksum verified, or null if it is not one. */
 export function decodeOpenBody(body: Buffer): OpenBody | null {
   if (body.length < OPEN_AT.topic || body.length !== OPEN_AT.topic + body.readUInt16LE(OPEN_AT.topicLength)) return null
-  const isFirst = body.readUInt32LE(OPEN_AT.previousBaseOffset) === NONE && body.readUInt32LE(OPEN_AT.previousBaseOffset + 4) === NONE
+  const isFirst =
+    body.readUInt32LE(OPEN_AT.previousBaseOffset) === NONE && body.readUInt32LE(OPEN_AT.previousBaseOffset + 4) === NONE
   return {
     segmentId: body.readBigUInt64LE(OPEN_AT.segmentId),
     createdMs: readUint64(body, OPEN_AT.createdMs),
@@ -226,7 +227,12 @@ function damaged(reason: string, to: number): HeadFault {
 /** Reads the head of a segment from the first `MAX_HEAD_BYTES` of its file, or from all where that is shorter. */
 export function decodeSegmentHead(start: Buffer): DecodedHead | HeadFault {
   const at = SEGMENT_HEADER_BYTES
-  const unsupported = (reason: string, from: number): HeadFault => ({ kind: 'unsupported', from, to: start.length, reason })
+  const unsupported = (reason: string, from: number): HeadFault => ({
+    kind: 'unsupported',
+    from,
+    to: start.length,
+    reason,
+  })
   const segment = decodeSegmentHeader(start)
   if (segment === null) return damaged('it does not begin with a segment header', at)
   if (segment.version !== FORMAT_VERSION) {

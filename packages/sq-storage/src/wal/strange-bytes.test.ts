@@ -22,7 +22,9 @@ const WAYS: [string, number, (writer: WalWriter, record: RecordInput) => Promise
   ['appendAll', 1, (writer, record) => writer.appendAll([plain('beside'), record])],
 ]
 
-const CASES = WAYS.flatMap(([way, index, call]) => PLACES.map(([field, record]) => ({ way, index, call, field, record })))
+const CASES = WAYS.flatMap(([way, index, call]) =>
+  PLACES.map(([field, record]) => ({ way, index, call, field, record })),
+)
 
 function plain(value: string): RecordInput {
   return { key: null, value: bytes(value), headers: [], timestampMs: 1 }
@@ -65,7 +67,10 @@ describe.each(CASES)('with $way, as $field', ({ call, field, index, record }) =>
     const writer = await log.open()
     const { bytes: strange, resize } = make()
     const before = append(writer, 'before')
-    const refused = call(writer, acting(record(strange), () => resize(length))).catch(root)
+    const refused = call(
+      writer,
+      acting(record(strange), () => resize(length)),
+    ).catch(root)
     const after = append(writer, 'after')
     expect(await refused).toBeInstanceOf(TypeError)
     expect(await refused).toMatchObject({ code: 'SQ_WAL_BAD_RECORD', index, field })
@@ -137,26 +142,29 @@ test('a record may change one that was read before it in its batch, and the batc
   expect(await append(writer, 'after')).toBe(0n)
 })
 
-test.each([1, 2, 3, 4, 5, 6])('any mixture of what changes and what does not leaves a log of records (seed %d)', async (seed) => {
-  const random = new Random(seed)
-  const log = new LogFixture({ maxSegmentBytes: 4000 })
-  const writer = await log.open()
-  const kept: string[] = []
-  for (let round = 0; round < 60; round++) {
-    const { bytes: strange, resize } = random.pick([resizable, growable, detachable])()
-    const [, make] = random.pick(PLACES)
-    const length = random.pick([0, 3, 9, 10, 11, 30, 40])
-    const shaped = random.chance(0.5) ? make(strange) : acting(make(strange), () => attempt(() => resize(length)))
-    const text = `kept ${round}`
-    const batch = random.chance(0.5) ? [plain(text), shaped] : [shaped, plain(text)]
-    const outcomes = await Promise.allSettled([append(writer, `alone ${round}`), writer.appendBatch(batch)])
-    kept.push(`alone ${round}`, ...(outcomes[1]?.status === 'fulfilled' ? [text] : []))
-  }
-  const texts = new Set(await contents(log))
-  expect(kept.filter((text) => !texts.has(text))).toEqual([])
-  expect([...texts].filter((text) => !/^(kept|alone) \d+$|^[rgd]{10}\0*$|^$|^[kv]$|^last$/.test(text))).toEqual([])
-  expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
-})
+test.each([1, 2, 3, 4, 5, 6])(
+  'any mixture of what changes and what does not leaves a log of records (seed %d)',
+  async (seed) => {
+    const random = new Random(seed)
+    const log = new LogFixture({ maxSegmentBytes: 4000 })
+    const writer = await log.open()
+    const kept: string[] = []
+    for (let round = 0; round < 60; round++) {
+      const { bytes: strange, resize } = random.pick([resizable, growable, detachable])()
+      const [, make] = random.pick(PLACES)
+      const length = random.pick([0, 3, 9, 10, 11, 30, 40])
+      const shaped = random.chance(0.5) ? make(strange) : acting(make(strange), () => attempt(() => resize(length)))
+      const text = `kept ${round}`
+      const batch = random.chance(0.5) ? [plain(text), shaped] : [shaped, plain(text)]
+      const outcomes = await Promise.allSettled([append(writer, `alone ${round}`), writer.appendBatch(batch)])
+      kept.push(`alone ${round}`, ...(outcomes[1]?.status === 'fulfilled' ? [text] : []))
+    }
+    const texts = new Set(await contents(log))
+    expect(kept.filter((text) => !texts.has(text))).toEqual([])
+    expect([...texts].filter((text) => !/^(kept|alone) \d+$|^[rgd]{10}\0*$|^$|^[kv]$|^last$/.test(text))).toEqual([])
+    expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
+  },
+)
 
 /** Shared memory cannot shrink, and what was taken away cannot be resized. */
 function attempt(resize: () => void): void {

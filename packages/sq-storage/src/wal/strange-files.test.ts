@@ -45,7 +45,6 @@ async function readAll(): Promise<number> {
   }
 }
 
-
 const KINDS = [
   ['FIFO', 'EFTYPE', (path: string) => execFileSync('mkfifo', [path], { env: {} })],
   ['link to a copy', 'ELOOP', (path: string) => nodeFs.symlinkSync(`${path}.moved`, path)],
@@ -71,7 +70,9 @@ describe.runIf(process.platform === 'linux').each(KINDS)('a segment that is a %s
       await expect(count(dumpSegment(fs, path))).rejects.toMatchObject(refusal)
       await expect(WalWriter.open(fs, config, 'orders', 0)).rejects.toMatchObject(refusal)
       const { problems } = await verify(fs, config, 'orders', 0)
-      expect(problems).toMatchObject([{ kind: 'not-a-file', path, from: 0, to: 0, reason: expect.stringContaining(code) }])
+      expect(problems).toMatchObject([
+        { kind: 'not-a-file', path, from: 0, to: 0, reason: expect.stringContaining(code) },
+      ])
     }
   })
 })
@@ -94,7 +95,11 @@ describe.runIf(process.platform === 'linux').each(KINDS)('a lock that is a %s', 
     const path = join(directory, 'lock')
     replace(path, make)
     for (let time = 0; time < 4; time++) {
-      await expect(WalWriter.open(fs, config, 'orders', 0)).rejects.toMatchObject({ code: 'SQ_WAL_IO', path, cause: { code } })
+      await expect(WalWriter.open(fs, config, 'orders', 0)).rejects.toMatchObject({
+        code: 'SQ_WAL_IO',
+        path,
+        cause: { code },
+      })
     }
     expect(await readAll()).toBe(6)
     expect((await verify(fs, config, 'orders', 0)).problems).toEqual([])
@@ -138,7 +143,9 @@ describe('a link', () => {
     const before = nodeFs.readdirSync(away)
     for (const [, use] of uses) {
       await expect(use()).rejects.toMatchObject({ code: 'SQ_WAL_IO', path, cause: { code: 'ELOOP' } })
-      await expect(use()).rejects.toThrow(/ELOOP: it is a symbolic link, .* move what it leads to here, or make the data/)
+      await expect(use()).rejects.toThrow(
+        /ELOOP: it is a symbolic link, .* move what it leads to here, or make the data/,
+      )
     }
     expect(nodeFs.readdirSync(away)).toEqual(before)
     expect(nodeFs.existsSync(join(root, 'nowhere'))).toBe(false)
@@ -179,18 +186,25 @@ describe('a link', () => {
 })
 
 // Elsewhere (macOS) no such name can be made.
-it.runIf(process.platform === 'linux')('a name that is not UTF-8 is ignored by all, and verify notes it as strange', async () => {
-  const before = await readAll()
-  const segments = segmentPaths().length
-  for (const [above, name] of [[directory, '9.wal'], [join(directory, '..'), '1'], [config.dataDir, 'topic']] as const) {
-    nodeFs.mkdirSync(Buffer.concat([Buffer.from(join(above, 'x')), Buffer.from([0xff]), Buffer.from(name)]))
-  }
-  const writer = await WalWriter.open(fs, config, 'orders', 0)
-  await writer.close()
-  expect(await listPartitions(fs, config)).toEqual([{ topic: 'orders', partition: 0 }])
-  expect(await readAll()).toBe(before)
-  expect(await listSegments(fs, config, 'orders', 0)).toHaveLength(segments)
-  const { problems, notes } = await verify(fs, config, 'orders', 0)
-  expect(problems).toEqual([])
-  expect(notes).toMatchObject([{ kind: 'strange', path: join(directory, 'x\ufffd9.wal') }])
-})
+it.runIf(process.platform === 'linux')(
+  'a name that is not UTF-8 is ignored by all, and verify notes it as strange',
+  async () => {
+    const before = await readAll()
+    const segments = segmentPaths().length
+    for (const [above, name] of [
+      [directory, '9.wal'],
+      [join(directory, '..'), '1'],
+      [config.dataDir, 'topic'],
+    ] as const) {
+      nodeFs.mkdirSync(Buffer.concat([Buffer.from(join(above, 'x')), Buffer.from([0xff]), Buffer.from(name)]))
+    }
+    const writer = await WalWriter.open(fs, config, 'orders', 0)
+    await writer.close()
+    expect(await listPartitions(fs, config)).toEqual([{ topic: 'orders', partition: 0 }])
+    expect(await readAll()).toBe(before)
+    expect(await listSegments(fs, config, 'orders', 0)).toHaveLength(segments)
+    const { problems, notes } = await verify(fs, config, 'orders', 0)
+    expect(problems).toEqual([])
+    expect(notes).toMatchObject([{ kind: 'strange', path: join(directory, 'x\ufffd9.wal') }])
+  },
+)

@@ -156,7 +156,10 @@ describe('verify of', () => {
     await make(Object.fromEntries([...strange, ...kept].map((name) => [name, Buffer.alloc(0)])))
     const { notes } = await check()
     const named = (names: readonly string[], kind: string) =>
-      names.toSorted().slice(0, 100).map((name) => ({ kind, path: `${log.directory}/${name}`, files: 1 }))
+      names
+        .toSorted()
+        .slice(0, 100)
+        .map((name) => ({ kind, path: `${log.directory}/${name}`, files: 1 }))
     expect(notes).toMatchObject([
       ...named(kept, 'kept'),
       { kind: 'kept', path: log.directory, text: '30 more files kept by repairs', files: 30 },

@@ -24,7 +24,9 @@ test('one message: the segment file exists with the correct header and record', 
   const open = file.subarray(32, 120)
   expect(open.toString('latin1', 0, 2)).toBe('FR')
   expect([...open.subarray(2, 8)]).toEqual([1, 0, 44, 0, 0, 0])
-  expect(open.subarray(8, 32).toString('hex')).toBe(`${'00'.repeat(12)}20000000${'00'.repeat(4)}${le32(crc32(segmentHeader))}`)
+  expect(open.subarray(8, 32).toString('hex')).toBe(
+    `${'00'.repeat(12)}20000000${'00'.repeat(4)}${le32(crc32(segmentHeader))}`,
+  )
   expect(open.readUInt32LE(32)).toBe(crc32(open.subarray(40, 84)))
   expect(open.readUInt32LE(36)).toBe(crc32(open.subarray(0, 36), crc32(segmentHeader)))
   expect(open.subarray(56, 76).toString('hex')).toBe(`${'ff'.repeat(8)}${'00'.repeat(12)}`)

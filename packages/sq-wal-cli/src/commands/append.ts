@@ -19,7 +19,9 @@ export function addAppendCommand(program: Command): void {
     .addOption(new Option('--format <format>', 'how records are told apart').choices(FORMATS).default('lines'))
     .option('--key-field <name>', 'json: the field that becomes the key')
     .option('--timestamp-field <name>', 'json: the field that becomes the time: milliseconds, or as ISO 8601 writes it')
-    .addOption(new Option('--timestamp-unit <unit>', 'json: what a number in that field counts since 1970').choices(UNITS))
+    .addOption(
+      new Option('--timestamp-unit <unit>', 'json: what a number in that field counts since 1970').choices(UNITS),
+    )
     .option('--header-field <name>', 'json: a field that becomes a header of this name; may be given again', another)
     .option('--offsets', 'write the offset of each record in a line, once it is durable')
     .option('--resume-from <offset>', 'go on with an input whose first record got this offset', parseOffset)

@@ -4,7 +4,24 @@ import { Random } from '@sq/sim'
 /** As many as there are real ones. */
 export const MADE_FLIGHTS = 231_083
 
-const AIRPORTS = ['ATL', 'BOS', 'DEN', 'DFW', 'IAH', 'JFK', 'LAS', 'LAX', 'MCI', 'MCO', 'MDW', 'MIA', 'ORD', 'PHX', 'SEA', 'SFO']
+const AIRPORTS = [
+  'ATL',
+  'BOS',
+  'DEN',
+  'DFW',
+  'IAH',
+  'JFK',
+  'LAS',
+  'LAX',
+  'MCI',
+  'MCO',
+  'MDW',
+  'MIA',
+  'ORD',
+  'PHX',
+  'SEA',
+  'SFO',
+]
 const START_MS = Date.UTC(2001, 0, 1)
 const DURATION_MS = 90 * 24 * 3_600_000
 const LINES_AT_ONCE = 1000

@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { formatKills, formatRate, formatSegments, formatTable } from './report.ts'
 
 it('a table has its first column to the left and the others to the right', () => {
-  expect(formatTable([['a', 'bb'], ['ccc', 'd']])).toBe('a    bb\nccc   d\n')
+  expect(
+    formatTable([
+      ['a', 'bb'],
+      ['ccc', 'd'],
+    ]),
+  ).toBe('a    bb\nccc   d\n')
 })
 
 describe('the table of kills', () => {
@@ -25,7 +30,9 @@ it('the table of segments leaves out the middle of very many', () => {
   const counts = { baseOffset: 0n, nextOffset: 9n, records: 9, bytes: 999, minTimestampMs: 1, maxTimestampMs: 2 }
   const segment = { path: '/a/0.wal', createdMs: 1, ...counts, state: 'sealed' } as const
   expect(formatSegments([segment])).toMatch(/^segment .*\n0\.wal +9 +999 +sealed\n$/)
-  const rows = formatSegments(Array.from({ length: 50 }, () => segment)).trimEnd().split('\n')
+  const rows = formatSegments(Array.from({ length: 50 }, () => segment))
+    .trimEnd()
+    .split('\n')
   expect(rows).toHaveLength(22)
   expect(rows[11]).toMatch(/^\(30 more\)/)
 })

@@ -15,12 +15,14 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
 }
 
 export function formatKills(lives: readonly AppenderLife[]): string {
-  const rows = lives.slice(1).map((life, i) => [
-    `${i + 1}`,
-    formatNumber(lives[i]?.acknowledged ?? 0),
-    formatNumber(life.from),
-    life.discardedBytes === 0 ? 'clean' : `${formatNumber(life.discardedBytes)} bytes`,
-  ])
+  const rows = lives
+    .slice(1)
+    .map((life, i) => [
+      `${i + 1}`,
+      formatNumber(lives[i]?.acknowledged ?? 0),
+      formatNumber(life.from),
+      life.discardedBytes === 0 ? 'clean' : `${formatNumber(life.discardedBytes)} bytes`,
+    ])
   return rows.length === 0 ? '' : formatTable([['kill', 'acknowledged', 'found again', 'cut off'], ...rows])
 }
 

@@ -121,5 +121,10 @@ function share(done: number, all: number): string {
 
 /** Whole lines. */
 function print(text: string): void {
-  void printLines(text.replace(/\n$/, '').split('\n').map((line) => [line]))
+  void printLines(
+    text
+      .replace(/\n$/, '')
+      .split('\n')
+      .map((line) => [line]),
+  )
 }

@@ -75,7 +75,9 @@ function timeOf(value: unknown, name: string, unit: TimeUnit | undefined): numbe
   if (count !== null) {
     const isPlain = count >= MIN_PLAIN_MS && count < MAX_PLAIN_MS
     if (unit === undefined && !isPlain) {
-      throw new CommandError(`${field} may not be in milliseconds: ${found}; say its unit with --timestamp-unit s, ms, us or ns`)
+      throw new CommandError(
+        `${field} may not be in milliseconds: ${found}; say its unit with --timestamp-unit s, ms, us or ns`,
+      )
     }
     const timestampMs = fromUnit(count, unit ?? 'ms')
     if (timestampMs !== null) return timestampMs

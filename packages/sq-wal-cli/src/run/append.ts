@@ -144,7 +144,9 @@ class Appending {
       const number = formatCount(offset - resumeFrom + 1n)
       if (done === true) {
         const count = formatCount(nextOffset - resumeFrom)
-        throw new CommandError(`the log has ${count} records from offset ${resumeFrom} on, the input no number ${number}`)
+        throw new CommandError(
+          `the log has ${count} records from offset ${resumeFrom} on, the input no number ${number}`,
+        )
       }
       if (offset < firstOffset) continue
       const { value: found } = await stored.next()

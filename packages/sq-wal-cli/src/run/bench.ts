@@ -143,7 +143,7 @@ async function measureLog(
   await writer.append(null, value, [], clock.now())
   const startMs = clock.monotonic()
   const produce = async (): Promise<void> => {
-    for (let nowMs = clock.monotonic(); nowMs - startMs < durationMs && !signal.aborted; ) {
+    for (let nowMs = clock.monotonic(); nowMs - startMs < durationMs && !signal.aborted;) {
       if (latencies.length * (value.length + OVERHEAD_BYTES) >= maxBytes) return
       const begunMs = nowMs
       await writer.append(null, value, [], clock.now())

@@ -24,7 +24,13 @@ describe.each([0, 1, 2, 3])('bytes that begin %d bytes later', (shift) => {
 
 test('no piece is longer than its bytes make it', () => {
   const controls = Buffer.alloc(1_000_000, 1)
-  for (const pieces of [escapedPieces(controls), jsonPieces(controls), jsonPieces(NO_TEXT), hexPieces(controls), hexDump(controls, 0)]) {
+  for (const pieces of [
+    escapedPieces(controls),
+    jsonPieces(controls),
+    jsonPieces(NO_TEXT),
+    hexPieces(controls),
+    hexDump(controls, 0),
+  ]) {
     const lengths = [...pieces].map(({ length }) => length)
     expect(Math.max(...lengths)).toBeLessThanOrEqual(6 * PIECE_BYTES)
     expect(lengths.length).toBeGreaterThan(1)

@@ -28,7 +28,9 @@ function* escapedEach(pieces: Iterable<string>): Generator<string> {
 
 /** A text with backslashes and control characters as JSON has them. */
 export function escaped(text: string): string {
-  return JSON.stringify(text).slice(1, -1).replaceAll(String.raw`\"`, '"')
+  return JSON.stringify(text)
+    .slice(1, -1)
+    .replaceAll(String.raw`\"`, '"')
 }
 
 /** A JSON string; of bytes that are not UTF-8, an object with their base64. */

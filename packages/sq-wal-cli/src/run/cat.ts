@@ -62,7 +62,12 @@ async function describeEnd(
   if (to === undefined || range.to === undefined) return null
   if ('timestampMs' in to) {
     const sinceMs = from !== undefined && 'timestampMs' in from ? from.timestampMs : 0
-    return describeEarlierBehind(reader, log, { option: '--to', timestampMs: to.timestampMs, offset: range.to, sinceMs })
+    return describeEarlierBehind(reader, log, {
+      option: '--to',
+      timestampMs: to.timestampMs,
+      offset: range.to,
+      sinceMs,
+    })
   }
   // The number may be one of seconds.
   if (lastOffset < 0n || to.offset <= lastOffset + 1n) return null
@@ -91,7 +96,8 @@ async function bytesIn(
 }
 
 async function rangeOf(reader: WalReader, { from, to }: CatOptions): Promise<ReadOptions> {
-  const start = from === undefined ? {} : 'offset' in from ? { from: from.offset } : { fromTimestampMs: from.timestampMs }
+  const start =
+    from === undefined ? {} : 'offset' in from ? { from: from.offset } : { fromTimestampMs: from.timestampMs }
   if (to === undefined) return start
   const end = 'offset' in to ? to.offset : await reader.offsetAt(to.timestampMs)
   return end === null ? start : { ...start, to: end }

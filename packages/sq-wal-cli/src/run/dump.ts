@@ -4,7 +4,18 @@ import type { FileSystem } from '@sq/sim'
 import { dumpSegment } from '@sq/storage'
 import type { SegmentPart } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
-import { colors, counted, formatBytes, formatCount, formatTime, isOutputGone, jsonOf, printBytes, printLine, rendered } from '../output.ts'
+import {
+  colors,
+  counted,
+  formatBytes,
+  formatCount,
+  formatTime,
+  isOutputGone,
+  jsonOf,
+  printBytes,
+  printLine,
+  rendered,
+} from '../output.ts'
 import type { Piece } from '../output.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
 import { hexDump, hexPieces } from './byte-text.ts'
@@ -76,9 +87,10 @@ function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'zeros' }>): readon
   const chain = `durable to ${header.durablePosition}, crc ${hex32(header.headerCrc)} after ${hex32(header.previousCrc)}`
   if (part.kind === 'open') {
     const { topic, segmentId, createdMs, previous } = part.open
-    const before = previous === null
-      ? 'no segment before it'
-      : `after ${previous.baseOffset}, which ends at ${previous.end} with the frame at ${previous.lastPosition}`
+    const before =
+      previous === null
+        ? 'no segment before it'
+        : `after ${previous.baseOffset}, which ends at ${previous.end} with the frame at ${previous.lastPosition}`
     const made = formatTime(createdMs)
     return [`offset ${header.baseOffset}, topic ${topic}, id ${hex64(segmentId)}, made ${made}, ${before}`]
   }
@@ -92,7 +104,8 @@ function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'zeros' }>): readon
   if (part.summary === null) return [colors.red('not a summary')]
   const { minTimestampMs, maxTimestampMs, index } = part.summary
   const entries = `${formatCount(index.length)} index ${index.length === 1 ? 'entry' : 'entries'}`
-  const times = minTimestampMs > maxTimestampMs ? 'no records' : `${formatTime(minTimestampMs)} to ${formatTime(maxTimestampMs)}`
+  const times =
+    minTimestampMs > maxTimestampMs ? 'no records' : `${formatTime(minTimestampMs)} to ${formatTime(maxTimestampMs)}`
   return [`next offset ${header.baseOffset}, ${times}, ${entries}, ${chain}`]
 }
 

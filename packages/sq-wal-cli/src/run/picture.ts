@@ -61,7 +61,9 @@ export function drawBars(bars: readonly Bar[], columns: number): readonly (reado
     const cells = bytesOf(bar) === 0 ? 0 : Math.max(Math.round((room * bytesOf(bar)) / most), 1)
     return [`${bar.name.padStart(names)}  `, ...drawCells(bar, cells), `${' '.repeat(room - cells)}  ${notes[at]}`]
   })
-  const used = LEGEND.filter(([kind]) => bars.some(({ stretches }) => stretches.some((stretch) => stretch.kind === kind)))
+  const used = LEGEND.filter(([kind]) =>
+    bars.some(({ stretches }) => stretches.some((stretch) => stretch.kind === kind)),
+  )
   const legend = used.flatMap(([kind, meaning], at): Piece[] => {
     return [at === 0 ? '' : '   ', PAINTS[kind](LETTERS[kind]), ` ${meaning}`]
   })

@@ -34,7 +34,9 @@ export async function retain(log: LogName, options: RetainOptions): Promise<void
   const nowMs = new SystemClock().now()
   const verdicts = await explainRetention(fs, config, topic, partition, { policy, nowMs })
   const held = await heldBack(fs, verdicts, policy)
-  let segments: readonly SegmentInfo[] = verdicts.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
+  let segments: readonly SegmentInfo[] = verdicts
+    .filter(({ keptBecause }) => keptBecause === null)
+    .map(({ segment }) => segment)
   if (yes && segments.length > 0) {
     await using writer = await WalWriter.open(fs, config, topic, partition)
     segments = await writer.deleteSegments(policy)
@@ -82,7 +84,8 @@ async function heldBack(
   if (first === undefined) return null
   const { segment, keptBecause: reason } = first
   const laterSegments = verdicts.filter(({ keptBecause }) => keptBecause === 'older-kept').length
-  const isStrange = reason === 'future-timestamp' || (reason === 'active' && (await isBeyondLimits(fs, segment, policy)))
+  const isStrange =
+    reason === 'future-timestamp' || (reason === 'active' && (await isBeyondLimits(fs, segment, policy)))
   return laterSegments > 0 || isStrange ? { segment, reason, laterSegments } : null
 }
 
@@ -103,7 +106,8 @@ function describeHeld({ segment, reason, laterSegments }: Held, nowMs: number): 
   const ahead = isAhead ? `, ${formatDuration(maxTimestampMs - nowMs)} ahead of the clock` : ''
   const what = `${basename(path)} is kept: it has offsets ${baseOffset}-${nextOffset - 1n}`
   const time = `its largest timestamp is ${formatTime(maxTimestampMs)}${ahead}`
-  const held = laterSegments > 0 ? `; it holds back ${counted(laterSegments, 'later segment')} that the limits let go` : ''
+  const held =
+    laterSegments > 0 ? `; it holds back ${counted(laterSegments, 'later segment')} that the limits let go` : ''
   const wait = state === 'active' ? ' it is still written to: once a later segment is begun,' : ''
   const advice = `;${wait} --before ${nextOffset} lets it go`
   return `${what}, and ${time}${held}${advice}`
@@ -128,7 +132,9 @@ async function policyOf(
     if (before.offset <= nextOffset) return { ...limits, belowOffset: before.offset }
     // Somebody may have meant a time, and lose all.
     const place = `--before ${before.offset}`
-    throw new CommandError(`${place} is behind the log's end, which is before offset ${nextOffset}; a time is written @SECONDS`)
+    throw new CommandError(
+      `${place} is behind the log's end, which is before offset ${nextOffset}; a time is written @SECONDS`,
+    )
   }
   const reader = await WalReader.open(new NodeFileSystem(), config, topic, partition)
   const offset = await reader.offsetAt(before.timestampMs)

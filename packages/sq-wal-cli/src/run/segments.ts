@@ -31,7 +31,8 @@ export interface SegmentsOptions extends DataDirOption {
 
 /** Resolves with the exit status. */
 export async function segments(log: LogName, { json = false, svg }: SegmentsOptions): Promise<number> {
-  if (json && svg === STANDARD_OUTPUT) throw new UsageError('--json and --svg - both write to standard output: choose one')
+  if (json && svg === STANDARD_OUTPUT)
+    throw new UsageError('--json and --svg - both write to standard output: choose one')
   const fs = new NodeFileSystem()
   const directory = resolve(log.config.dataDir, log.topic, String(log.partition))
   const isRead = (await sizeOfSegments(fs, directory)) <= MAX_BYTES_READ

@@ -20,7 +20,10 @@ export function tableOfScenario({ name, producers, what, batch }: Scenario, resu
       contender.name + (contender.caveat === null ? '' : ` (${contender.caveat})`),
       blocks(contender),
       thousands(rateOf(result)),
-      spread(rounds.map(({ valuesPerSecond }) => valuesPerSecond), thousands),
+      spread(
+        rounds.map(({ valuesPerSecond }) => valuesPerSecond),
+        thousands,
+      ),
       (middle(({ bytesPerSecond }) => bytesPerSecond) / 1e6).toFixed(1),
       Number.isNaN(own) ? '' : `${(own / rateOf(result)).toFixed(2)} x`,
       middle(({ p50 }) => p50).toFixed(2),
@@ -44,10 +47,13 @@ export function tableOfAll(results: readonly Result[], contenders: readonly Cont
 /** How many times as many values a second the log appends as each other, for each of its modes. */
 export function tablesOfRatios(results: readonly Result[], contenders: readonly Contender[]): Table[] {
   const others = contenders.filter(({ kind }) => kind !== 'ours')
-  return contenders.filter(({ kind }) => kind === 'ours').map((own) => {
-    const show = (rate: number, scenario: Scenario): string => `${(rateIn(results, own, scenario) / rate).toFixed(2)} x`
-    return { title: `How many times as many ${own.name} appends as`, ...matrixOf(results, others, show) }
-  })
+  return contenders
+    .filter(({ kind }) => kind === 'ours')
+    .map((own) => {
+      const show = (rate: number, scenario: Scenario): string =>
+        `${(rateIn(results, own, scenario) / rate).toFixed(2)} x`
+      return { title: `How many times as many ${own.name} appends as`, ...matrixOf(results, others, show) }
+    })
 }
 
 /** A row for each contender, a column for each scenario. */

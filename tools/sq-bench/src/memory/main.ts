@@ -83,7 +83,8 @@ async function flooding(config: WalConfig): Promise<Table> {
   const samples = await sampling(SAMPLE_MS / 4, () => flood(writer, counts))
   await writer.close()
   if (counts.mostPendingBytes > maxPendingBytes) throw new Error(`${counts.mostPendingBytes} bytes were pending`)
-  if (counts.refused === 0) throw new Error(`the disk took all that came: only ${counts.mostPendingBytes} bytes were pending`)
+  if (counts.refused === 0)
+    throw new Error(`the disk took all that came: only ${counts.mostPendingBytes} bytes were pending`)
   const most = samples.reduce((sum, { rss }) => Math.max(sum, rss), 0)
   const rows = [
     ['appends acknowledged', thousands(counts.acknowledged)],

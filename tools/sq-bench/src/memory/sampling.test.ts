@@ -11,10 +11,18 @@ function samples(rss: (minutes: number) => number): Sample[] {
 }
 
 test('memory that rises evenly grows by as much a minute', () => {
-  expect(growthPerMinute(samples((minutes) => 100 + 7 * minutes), 'rss')).toBeCloseTo(7)
+  expect(
+    growthPerMinute(
+      samples((minutes) => 100 + 7 * minutes),
+      'rss',
+    ),
+  ).toBeCloseTo(7)
 })
 
 test('memory that goes up and down grows by little', () => {
-  const growth = growthPerMinute(samples((minutes) => 100 + 20 * Math.sin(60 * minutes)), 'rss')
+  const growth = growthPerMinute(
+    samples((minutes) => 100 + 20 * Math.sin(60 * minutes)),
+    'rss',
+  )
   expect(Math.abs(growth)).toBeLessThan(1)
 })

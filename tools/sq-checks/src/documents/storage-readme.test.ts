@@ -15,7 +15,10 @@ function source(path: string): string {
 function members(code: string, declaration: string): string[] {
   const [, body = ''] = code.split(declaration)
   const [own = ''] = body.split(/\n}|\n\n/)
-  return Array.from(own.matchAll(/^ {2}(?:readonly (\w+)\??:|\| '(\w+)')/gm), ([, option, literal]) => option ?? literal ?? '')
+  return Array.from(
+    own.matchAll(/^ {2}(?:readonly (\w+)\??:|\| '(\w+)')/gm),
+    ([, option, literal]) => option ?? literal ?? '',
+  )
 }
 
 /** What stands between backquotes in the first cells of the table under a heading. */

@@ -22,7 +22,9 @@ interface Line {
 }
 
 const format = page('docs/wal-format.md')
-const [first, second] = codeBlocks(format).map(({ code }) => exampleLines(code)).filter((lines) => lines.length > 0)
+const [first, second] = codeBlocks(format)
+  .map(({ code }) => exampleLines(code))
+  .filter((lines) => lines.length > 0)
 
 function exampleLines(code: string): Line[] {
   const found = code.matchAll(/^ *(\d+) {2}((?:[0-9a-f]{2} ?)+?)( \.\.\.)?(?: {2,}(.*))?$/gm)

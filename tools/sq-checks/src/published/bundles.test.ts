@@ -70,7 +70,8 @@ describe.each([
   test('a bundle beside the binding appends and reads', async () => {
     const modules = join(project.directory, 'node_modules')
     for (const dependency of await readdir(modules)) {
-      if (!/^[@.]/.test(dependency)) await cp(join(modules, dependency), join(deployed, 'node_modules', dependency), { recursive: true })
+      if (!/^[@.]/.test(dependency))
+        await cp(join(modules, dependency), join(deployed, 'node_modules', dependency), { recursive: true })
     }
     const ran = await tryRun(process.execPath, [join(deployed, file)], { directory: deployed })
     expect(ran).toEqual({ status: 0, output: '0 bundled\n' })

@@ -34,7 +34,11 @@ export class ConsumerProject {
   }
 
   /** Installs our tarballs, by name, as a package manager lays them out, into an empty project that has our sources. */
-  static async laidOut(layout: Layout, directory: string, tarballs: ReadonlyMap<string, string>): Promise<ConsumerProject> {
+  static async laidOut(
+    layout: Layout,
+    directory: string,
+    tarballs: ReadonlyMap<string, string>,
+  ): Promise<ConsumerProject> {
     const files = [...tarballs.values()]
     if (layout.startsWith('npm')) {
       const strategy = layout === 'npm linked' ? ['--install-strategy=linked'] : []

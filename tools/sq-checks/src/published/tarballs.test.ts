@@ -34,7 +34,11 @@ describe.each(['@sq/sim', '@sq/storage', '@sq/wal-cli'])('%s', (name) => {
     const found = await readdir(unpacked, { recursive: true, withFileTypes: true })
     files = found
       .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(unpacked.length + 1).replaceAll(sep, '/'))
+      .map((entry) =>
+        join(entry.parentPath, entry.name)
+          .slice(unpacked.length + 1)
+          .replaceAll(sep, '/'),
+      )
     manifest = await manifestIn(unpacked)
   })
 

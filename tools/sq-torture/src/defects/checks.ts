@@ -48,7 +48,10 @@ async function test(workspace: Workspace, folder: string, args: readonly string[
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
   const reporting = ['--reporter=json', `--outputFile=${report}`]
   const options = ['run', '--bail=1', `--testTimeout=${TEST_TIMEOUT_MS}`, ...reporting, ...args]
-  const outcome = await runNode([vitest, ...options], { cwd: workspace.folder(`packages/${folder}`), timeoutMs: TIMEOUT_MS })
+  const outcome = await runNode([vitest, ...options], {
+    cwd: workspace.folder(`packages/${folder}`),
+    timeoutMs: TIMEOUT_MS,
+  })
   if (outcome.status === 0) return null
   return (await failedTest(report)) ?? `${folder}: ${briefly(outcome)}`
 }

@@ -914,7 +914,8 @@ const READING: readonly Defect[] = [
   {
     name: 'an iteration leaves its listener on the signal when it is woken',
     file: `${WAL}/reading/signal-ending.ts`,
-    find: "if (this.#waiting.delete(alarm) && this.#waiting.size === 0) this.#signal.removeEventListener('abort', this.#onAbort)",
+    find: `if (this.#waiting.delete(alarm) && this.#waiting.size === 0)
+      this.#signal.removeEventListener('abort', this.#onAbort)`,
     replace: 'this.#waiting.delete(alarm)',
   },
   {
@@ -1141,7 +1142,8 @@ const FILE_SYSTEM: readonly Defect[] = [
     name: 'the rest of a short write is forgotten',
     file: 'sq-sim/src/write-progress.ts',
     find: '      if (this.#written < buffer.byteLength) break\n      this.#written -= buffer.byteLength\n',
-    replace: '      if (this.#written === 0) break\n      this.#written = Math.max(this.#written - buffer.byteLength, 0)\n',
+    replace:
+      '      if (this.#written === 0) break\n      this.#written = Math.max(this.#written - buffer.byteLength, 0)\n',
   },
 ]
 

@@ -42,7 +42,10 @@ test('a defect that no check notices survives, and the next is hunted in sources
     },
   }
   const other = { ...trivial, name: 'only short topics are taken', replace: 'const MAX_TOPIC_LENGTH = 3' }
-  expect(await killers([trivial, other], [looking])).toEqual([[trivial.name, null], [other.name, null]])
+  expect(await killers([trivial, other], [looking])).toEqual([
+    [trivial.name, null],
+    [other.name, null],
+  ])
   expect(seen.map((source) => /MAX_TOPIC_LENGTH = \d+/.exec(source)?.[0])).toEqual([
     'MAX_TOPIC_LENGTH = 0',
     'MAX_TOPIC_LENGTH = 3',

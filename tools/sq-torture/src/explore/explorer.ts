@@ -165,8 +165,7 @@ export class Explorer {
     const history = new History()
     history.allow(possible, { repeated })
     const known = this.#known.get(digest)
-    const isStopped =
-      digest % RECOVERY_STOPPED_SHARE === 0 && depth < (this.#stoppedAt.get(digest) ?? MAX_DEPTH)
+    const isStopped = digest % RECOVERY_STOPPED_SHARE === 0 && depth < (this.#stoppedAt.get(digest) ?? MAX_DEPTH)
     if (known !== undefined && !isStopped) return history.recovered(known)
 
     if (known === undefined) this.#met.push(digest)

@@ -70,7 +70,12 @@ export class CraftedSegment {
 
   /** What a successor states where all is as it should be. */
   get link(): CraftedLink {
-    return { baseOffset: this.baseOffset, end: this.position, lastPosition: this.#lastPosition, lastCrc: this.#previousCrc }
+    return {
+      baseOffset: this.baseOffset,
+      end: this.position,
+      lastPosition: this.#lastPosition,
+      lastCrc: this.#previousCrc,
+    }
   }
 
   get nextOffset(): bigint {
@@ -91,7 +96,10 @@ export class CraftedSegment {
 
   /** One commit of so many empty records. */
   records(recordCount: number, fields: Partial<CraftedFields> = {}): this {
-    return this.frame({ type: TYPE.records, recordCount, ...fields }, Buffer.concat(Array.from({ length: recordCount }, () => recordOf())))
+    return this.frame(
+      { type: TYPE.records, recordCount, ...fields },
+      Buffer.concat(Array.from({ length: recordCount }, () => recordOf())),
+    )
   }
 
   seal(indexBytes: Buffer = Buffer.alloc(0), fields: Partial<CraftedFields> = {}): this {
@@ -103,7 +111,10 @@ export class CraftedSegment {
 }
 
 /** A record with nothing but so many empty headers, or with hostile lengths. */
-export function recordOf({ headers = 0, ...lengths }: { headers?: number; key?: number; value?: number; length?: number } = {}): Buffer {
+export function recordOf({
+  headers = 0,
+  ...lengths
+}: { headers?: number; key?: number; value?: number; length?: number } = {}): Buffer {
   const record = Buffer.alloc(24 + 8 * headers)
   record.writeUInt32LE(lengths.length ?? record.length, 0)
   record.writeInt32LE(lengths.key ?? -1, 12)

@@ -20,40 +20,50 @@ import type { Material, Mutation } from './mutations.ts'
 const HEADER_FIELDS = ['bodyLength', 'recordCount', 'position', 'durablePosition', 'previousCrc', 'bodyCrc'] as const
 
 export const FORGERIES: Readonly<Record<string, Mutation>> = {
-  'a forged field of a frame': (material) => forge(material, (file, position) => {
-    const { random } = material
-    const field = random.pick(HEADER_FIELDS)
-    file.writeUInt32LE(drawLength(random, file), position + FIELD[field])
-  }),
-  'a forged offset': (material) => forge(material, (file, position) => {
-    file.writeBigUInt64LE(drawOffset(material.random), position + FIELD.baseOffset)
-  }),
-  'a forged kind of frame': (material) => forge(material, (file, position) => {
-    const { random } = material
-    if (random.chance(0.7)) file[position + FIELD.type] = random.int(7)
-    else file[position + FIELD.attributes] = random.int(256)
-  }),
-  'a forged body': (material) => forge(material, (file, position) => {
-    const body = position + FRAME_HEADER_BYTES
-    const words = Math.floor((frameEnd(file, position) - body) / 4)
-    if (words === 0) return
-    for (let forged = 1 + material.random.int(2); forged > 0; forged--) {
-      // The first words of a body are those that say how long the others are.
-      const word = material.random.int(material.random.chance(0.7) ? Math.min(words, 10) : words)
-      file.writeUInt32LE(drawLength(material.random, file), body + 4 * word)
-    }
-    resealBody(file, position)
-  }),
-  'a forged body length': (material) => forge(material, (file, position) => {
-    file.writeUInt32LE(drawLength(material.random, file), position + FIELD.bodyLength)
-    resealBody(file, position)
-  }),
+  'a forged field of a frame': (material) =>
+    forge(material, (file, position) => {
+      const { random } = material
+      const field = random.pick(HEADER_FIELDS)
+      file.writeUInt32LE(drawLength(random, file), position + FIELD[field])
+    }),
+  'a forged offset': (material) =>
+    forge(material, (file, position) => {
+      file.writeBigUInt64LE(drawOffset(material.random), position + FIELD.baseOffset)
+    }),
+  'a forged kind of frame': (material) =>
+    forge(material, (file, position) => {
+      const { random } = material
+      if (random.chance(0.7)) file[position + FIELD.type] = random.int(7)
+      else file[position + FIELD.attributes] = random.int(256)
+    }),
+  'a forged body': (material) =>
+    forge(material, (file, position) => {
+      const body = position + FRAME_HEADER_BYTES
+      const words = Math.floor((frameEnd(file, position) - body) / 4)
+      if (words === 0) return
+      for (let forged = 1 + material.random.int(2); forged > 0; forged--) {
+        // The first words of a body are those that say how long the others are.
+        const word = material.random.int(material.random.chance(0.7) ? Math.min(words, 10) : words)
+        file.writeUInt32LE(drawLength(material.random, file), body + 4 * word)
+      }
+      resealBody(file, position)
+    }),
+  'a forged body length': (material) =>
+    forge(material, (file, position) => {
+      file.writeUInt32LE(drawLength(material.random, file), position + FIELD.bodyLength)
+      resealBody(file, position)
+    }),
   'a crafted segment': ({ files, random }) => {
     files.set(segmentFileName(0n), craft(random).bytes)
   },
-  'a forged segment header': (material) => forge(material, (file) => {
-    file.writeUInt16LE(material.random.int(300), 4 + 2 * material.random.int(OPEN_POSITION / 2 - 2))
-  }, OPEN_POSITION),
+  'a forged segment header': (material) =>
+    forge(
+      material,
+      (file) => {
+        file.writeUInt16LE(material.random.int(300), 4 + 2 * material.random.int(OPEN_POSITION / 2 - 2))
+      },
+      OPEN_POSITION,
+    ),
   'a segment of a forged offset': (material) => {
     const [name, file] = pickFile(material)
     const positions = framePositions(file)
@@ -83,9 +93,10 @@ function craft(random: Random): CraftedSegment {
       if (field !== 'position' || random.chance(0.2)) fields[field] = drawLength(random, segment.bytes)
       if (random.chance(0.2)) fields.baseOffset = drawOffset(random)
     }
-    const body = records > 0
-      ? Buffer.concat(Array.from({ length: records }, () => craftRecord(random)))
-      : Buffer.alloc(random.pick([0, 8, 24, 40, 16 * random.int(200)]))
+    const body =
+      records > 0
+        ? Buffer.concat(Array.from({ length: records }, () => craftRecord(random)))
+        : Buffer.alloc(random.pick([0, 8, 24, 40, 16 * random.int(200)]))
     segment.frame({ recordCount: records, ...fields }, body)
   }
   return segment

@@ -89,7 +89,13 @@ class Author {
   #record(value: Uint8Array): RecordInput {
     const style = this.#serial % 3
     const key = style === 0 ? null : Buffer.alloc(style - 1, 'k')
-    const headers = style === 2 ? [{ name: 'h', value: Buffer.from('v') }, { name: 'é', value: Buffer.alloc(0) }] : []
+    const headers =
+      style === 2
+        ? [
+            { name: 'h', value: Buffer.from('v') },
+            { name: 'é', value: Buffer.alloc(0) },
+          ]
+        : []
     return { key, value, headers, timestampMs: this.#serial }
   }
 

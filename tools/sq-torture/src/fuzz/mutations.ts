@@ -101,7 +101,10 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   'a file with a hole at its end': ({ files, sizes, random }) => {
     const [name, file] = random.pick([...files])
     // What is past every position must be refused without a look at it.
-    sizes.set(name, file.length + random.pick([random.int(8000), random.int(8000), random.int(2 ** 18), 2 ** 32, 8 * 2 ** 40]))
+    sizes.set(
+      name,
+      file.length + random.pick([random.int(8000), random.int(8000), random.int(2 ** 18), 2 ** 32, 8 * 2 ** 40]),
+    )
   },
   'something else than a file': ({ files, kinds, random }) => {
     kinds.set(random.pick([...files.keys(), 'lock']), random.pick(['link', 'directory', 'FIFO']))

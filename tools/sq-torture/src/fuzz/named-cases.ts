@@ -83,7 +83,10 @@ const SHAPES: Readonly<Record<string, () => readonly [Verdict, Shape]>> = {
   },
   'a proof at an offset that cannot be': () => {
     const broken = segment().frame({ type: TYPE.mark, previousCrc: 1 })
-    return [CORRUPT, { segments: [broken.frame({ type: TYPE.mark, baseOffset: 2n ** 64n - 1n }).frame({ type: TYPE.mark })] }]
+    return [
+      CORRUPT,
+      { segments: [broken.frame({ type: TYPE.mark, baseOffset: 2n ** 64n - 1n }).frame({ type: TYPE.mark })] },
+    ]
   },
   'offsets that are used up': () => {
     return [WHOLE, { segments: [new CraftedSegment({ baseOffset: 2n ** 53n - 2n }).records(1)] }]
@@ -104,9 +107,15 @@ const SHAPES: Readonly<Record<string, () => readonly [Verdict, Shape]>> = {
   },
   'a link in place of a segment': () => [NO_FILE, { segments: [segment()], kinds: new Map([[FIRST, 'link']]) }],
   'a FIFO in place of a segment': () => [NO_FILE, { segments: [segment()], kinds: new Map([[FIRST, 'FIFO']]) }],
-  'a directory in place of a segment': () => [NO_FILE, { segments: [segment()], kinds: new Map([[FIRST, 'directory']]) }],
+  'a directory in place of a segment': () => [
+    NO_FILE,
+    { segments: [segment()], kinds: new Map([[FIRST, 'directory']]) },
+  ],
   'a link in place of the lock': () => {
-    return [{ reader: 'whole', writer: 'SQ_WAL_IO' }, { segments: [segment()], kinds: new Map([['lock', 'link']]) }]
+    return [
+      { reader: 'whole', writer: 'SQ_WAL_IO' },
+      { segments: [segment()], kinds: new Map([['lock', 'link']]) },
+    ]
   },
 }
 

@@ -58,7 +58,8 @@ async function filesNamed(names: readonly string[]): Promise<string[]> {
   return names.map((name) => {
     const wanted = basename(name, '.ts')
     const found = sources.find((source) => basename(source, '.ts') === wanted)
-    if (found === undefined) throw new UsageError(`there is no source file ${JSON.stringify(name)} in ${PACKAGE}/${SOURCES}`)
+    if (found === undefined)
+      throw new UsageError(`there is no source file ${JSON.stringify(name)} in ${PACKAGE}/${SOURCES}`)
     return found
   })
 }

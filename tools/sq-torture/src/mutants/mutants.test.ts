@@ -8,11 +8,31 @@ const REPORT = JSON.stringify({
     'src/wal/a.ts': {
       source: 'if (x < 1) {\n  return 2\n}',
       mutants: [
-        { status: 'Killed', replacement: 'true', location: { start: { line: 1, column: 5 }, end: { line: 1, column: 10 } } },
-        { status: 'Survived', replacement: 'x <= 1', location: { start: { line: 1, column: 5 }, end: { line: 1, column: 10 } } },
-        { status: 'NoCoverage', replacement: '{}', location: { start: { line: 1, column: 12 }, end: { line: 3, column: 2 } } },
-        { status: 'Timeout', replacement: '3', location: { start: { line: 2, column: 10 }, end: { line: 2, column: 11 } } },
-        { status: 'CompileError', replacement: '4', location: { start: { line: 2, column: 10 }, end: { line: 2, column: 11 } } },
+        {
+          status: 'Killed',
+          replacement: 'true',
+          location: { start: { line: 1, column: 5 }, end: { line: 1, column: 10 } },
+        },
+        {
+          status: 'Survived',
+          replacement: 'x <= 1',
+          location: { start: { line: 1, column: 5 }, end: { line: 1, column: 10 } },
+        },
+        {
+          status: 'NoCoverage',
+          replacement: '{}',
+          location: { start: { line: 1, column: 12 }, end: { line: 3, column: 2 } },
+        },
+        {
+          status: 'Timeout',
+          replacement: '3',
+          location: { start: { line: 2, column: 10 }, end: { line: 2, column: 11 } },
+        },
+        {
+          status: 'CompileError',
+          replacement: '4',
+          location: { start: { line: 2, column: 10 }, end: { line: 2, column: 11 } },
+        },
       ],
     },
   },
@@ -20,8 +40,22 @@ const REPORT = JSON.stringify({
 
 test('a report gives each mutant with its place, and what stands and stood there', () => {
   expect(readReport(REPORT)).toEqual([
-    { file: 'src/wal/a.ts', line: 1, range: 'src/wal/a.ts:1:4-1:9', original: 'x < 1', replacement: 'true', survived: false },
-    { file: 'src/wal/a.ts', line: 1, range: 'src/wal/a.ts:1:4-1:9', original: 'x < 1', replacement: 'x <= 1', survived: true },
+    {
+      file: 'src/wal/a.ts',
+      line: 1,
+      range: 'src/wal/a.ts:1:4-1:9',
+      original: 'x < 1',
+      replacement: 'true',
+      survived: false,
+    },
+    {
+      file: 'src/wal/a.ts',
+      line: 1,
+      range: 'src/wal/a.ts:1:4-1:9',
+      original: 'x < 1',
+      replacement: 'x <= 1',
+      survived: true,
+    },
     {
       file: 'src/wal/a.ts',
       line: 1,

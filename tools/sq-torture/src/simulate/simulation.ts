@@ -113,7 +113,8 @@ class Simulation {
     if (action === 'evict') this.#fs.evict()
     if (action === 'rotate') await this.#tolerate(() => this.#log.rotate())
     if (action === 'retention') await this.#tolerate(() => this.#log.deleteSegments())
-    if (action === 'retention-by-age') await this.#tolerate(() => this.#log.deleteByAge({ keepFromMs: this.#someTimestampMs() }))
+    if (action === 'retention-by-age')
+      await this.#tolerate(() => this.#log.deleteByAge({ keepFromMs: this.#someTimestampMs() }))
     if (action === 'wrong-clock') await this.#tolerate(() => this.#goByWrongClock())
     if (action === 'truncate') {
       const offset = this.#someOffset()

@@ -22,8 +22,10 @@ export async function* fillDisks(directory: string, signal: AbortSignal): AsyncG
   for (const kind of KINDS) {
     try {
       const log = await onSmallDisk(kind, directory, (mountPoint) => fillDisk(mountPoint, signal))
-      yield `filled a disk of ${kind} twice: ${formatCount(log.acknowledged)} records acknowledged, ` +
+      yield (
+        `filled a disk of ${kind} twice: ${formatCount(log.acknowledged)} records acknowledged, ` +
         `${formatCount(log.rejected)} rejected, 0 lost, 0 violations`
+      )
     } catch (error) {
       if (!(error instanceof NoDiskError)) throw error
       yield `skipped the full disk of ${kind}: ${error.message}`
@@ -76,12 +78,12 @@ async function fillTwice(
 
 /** Appends until nothing fits any more: at last a single record, time after time. */
 async function fill(log: WitnessedLog, signal: AbortSignal): Promise<void> {
-  for (let rejected = false; !rejected; ) {
+  for (let rejected = false; !rejected;) {
     signal.throwIfAborted()
     const told = await Promise.all(Array.from({ length: 20 }, () => append(log, 20)))
     rejected = told.includes(false)
   }
-  for (let inARow = 0; inARow < FULL_AFTER; ) inARow = (await append(log, 1)) ? 0 : inARow + 1
+  for (let inARow = 0; inARow < FULL_AFTER;) inARow = (await append(log, 1)) ? 0 : inARow + 1
 }
 
 /** With room on the disk every append is taken. */

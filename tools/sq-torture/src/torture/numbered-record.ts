@@ -44,7 +44,10 @@ export function serialOf(record: LogRecord): number {
   const same =
     Buffer.compare(made.value, value) === 0 &&
     made.timestampMs === timestampMs &&
-    isDeepStrictEqual(made.headers, headers.map((header) => ({ name: header.name, value: Buffer.from(header.value) })))
+    isDeepStrictEqual(
+      made.headers,
+      headers.map((header) => ({ name: header.name, value: Buffer.from(header.value) })),
+    )
   if (!same) throw new Violation(`1: the record at offset ${offset}, serial number ${serial}, is not what was appended`)
   return serial
 }

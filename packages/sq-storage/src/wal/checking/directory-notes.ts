@@ -16,8 +16,18 @@ export function notesOnNames(names: readonly string[], directory: string): LogNo
     else strange.add(name)
   }
   return [
-    ...notesOn(kept, { kind: 'kept', directory, text: 'an earlier repair took it out of the log', others: 'kept by repairs' }),
-    ...notesOn(strange, { kind: 'strange', directory, text: 'no name that a log makes', others: 'of no name that a log makes' }),
+    ...notesOn(kept, {
+      kind: 'kept',
+      directory,
+      text: 'an earlier repair took it out of the log',
+      others: 'kept by repairs',
+    }),
+    ...notesOn(strange, {
+      kind: 'strange',
+      directory,
+      text: 'no name that a log makes',
+      others: 'of no name that a log makes',
+    }),
   ]
 }
 

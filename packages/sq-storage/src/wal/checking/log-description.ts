@@ -63,7 +63,8 @@ class PossibleRepairs {
     const { segments, names } = log
     this.#log = log
     this.#holdsUnsupported =
-      names.some(isBeyondOffsets) || segments.some(({ problems }) => problems.some(({ kind }) => kind === 'unsupported'))
+      names.some(isBeyondOffsets) ||
+      segments.some(({ problems }) => problems.some(({ kind }) => kind === 'unsupported'))
     let sum = 0
     for (const { records } of segments) this.#recordsBefore.push((sum += records))
   }

@@ -84,7 +84,10 @@ describe.each(KINDS)('%s', (kind) => {
         const copy = new LogFixture({}, log.fs.clone())
         const changes = ['create', 'write', 'sync', 'truncate', 'unlink', 'rename', 'syncDirectory', 'stat'] as const
         const rule = copy.fs.faults.add({ on: changes, when: { nth }, fault: { error: 'EIO' } })
-        const failed = await mend(copy, problem, kind).then(() => null, (error: unknown) => error)
+        const failed = await mend(copy, problem, kind).then(
+          () => null,
+          (error: unknown) => error,
+        )
         rule.remove()
         if (rule.hits === 0) break
         if (failed !== null) expect(failed).toMatchObject({ code: 'SQ_WAL_IO' })

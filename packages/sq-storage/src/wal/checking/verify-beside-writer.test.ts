@@ -76,7 +76,10 @@ describe('beside a writer that appends, rotates, heals, deletes and truncates, v
 it('in another process, verify reads again what was written after it had looked there, and goes on', async () => {
   const log = new LogFixture()
   const writer = await log.open()
-  await appendEach(writer, Array.from({ length: 40 }, () => 'v'.repeat(300)))
+  await appendEach(
+    writer,
+    Array.from({ length: 40 }, () => 'v'.repeat(300)),
+  )
   const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
   const fs = actingAfterReadAt(segment?.bytes ?? 0, log.fs, () => appendEach(writer, ['w', 'x', 'y']))
   const before = log.fs.operations.count('open')
@@ -118,6 +121,11 @@ describe('beside a writer in its thread, verify reports', () => {
     expect(elsewhere).toMatchObject({ nextOffset: 2n, problems: [], notes: [] })
     await appendEach(writer, ['b'])
     const path = log.path(0)
-    expect(await check(log)).toMatchObject({ nextOffset: 2n, records: 2, problems: [], notes: [{ kind: 'void', path }] })
+    expect(await check(log)).toMatchObject({
+      nextOffset: 2n,
+      records: 2,
+      problems: [],
+      notes: [{ kind: 'void', path }],
+    })
   })
 })

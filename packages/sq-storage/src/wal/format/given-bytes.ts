@@ -43,7 +43,10 @@ type Property = 'byteLength' | 'byteOffset' | 'buffer'
 
 function getter<Name extends Property>(name: Name): () => Uint8Array[Name] {
   const typedArray: object | null = Object.getPrototypeOf(Uint8Array.prototype)
-  const property: { readonly get?: () => Uint8Array[Name] } | undefined = Object.getOwnPropertyDescriptor(typedArray, name)
+  const property: { readonly get?: () => Uint8Array[Name] } | undefined = Object.getOwnPropertyDescriptor(
+    typedArray,
+    name,
+  )
   if (property?.get === undefined) throw new TypeError(`typed arrays have no ${name}`)
   return property.get
 }

@@ -25,7 +25,10 @@ const LAST = BigInt(Number.MAX_SAFE_INTEGER)
 test('a batch is made of what another one had', () => {
   const batch = RecordBatch.from(RecordBatch.from(GOOD))
   expect(batch).toMatchObject({ baseOffset: 5n, recordCount: 2, nextOffset: 7n, checksum: GOOD.checksum })
-  expect(batch.records().map(({ offset, value }) => [offset, String(value)])).toEqual([[5n, 'a'], [6n, 'bc']])
+  expect(batch.records().map(({ offset, value }) => [offset, String(value)])).toEqual([
+    [5n, 'a'],
+    [6n, 'bc'],
+  ])
   expect(Buffer.from(batch.bytes).equals(BYTES)).toBe(true)
 })
 
@@ -54,7 +57,9 @@ test.each<[Partial<Record<keyof EncodedBatch, unknown>>, typeof TypeError | type
 })
 
 test.each([undefined, null, 'batch'])('%j is no batch', (given) => {
-  expect(() => RecordBatch.from(given as never)).toThrow(new TypeError(`a batch must be an object, not ${JSON.stringify(given)}`))
+  expect(() => RecordBatch.from(given as never)).toThrow(
+    new TypeError(`a batch must be an object, not ${JSON.stringify(given)}`),
+  )
 })
 
 test('the last offset that there can be is the last of a batch', () => {
@@ -76,7 +81,9 @@ test.each([
 
 test('the bytes are taken for what they are, whatever they say, and of any realm', () => {
   const strange = lying()
-  expect(() => RecordBatch.from({ ...GOOD, bytes: strange, checksum: crc32(Buffer.alloc(10, 't')) })).toThrow(/not made of 2/)
+  expect(() => RecordBatch.from({ ...GOOD, bytes: strange, checksum: crc32(Buffer.alloc(10, 't')) })).toThrow(
+    /not made of 2/,
+  )
   const foreign = runInNewContext('(bytes) => Uint8Array.from(bytes)')(BYTES) as Uint8Array
   expect(RecordBatch.from({ ...GOOD, bytes: foreign }).records()).toHaveLength(2)
 })

@@ -123,8 +123,7 @@ describe('a record', () => {
 
   it('takes any Uint8Array, also a part of a larger one', () => {
     const part = new Uint8Array([9, 1, 2, 9]).subarray(1, 3)
-    const [record] =
-      decoded(encoded({ ...EMPTY, key: part, value: part }), { baseOffset: 0, recordCount: 1 }) ?? []
+    const [record] = decoded(encoded({ ...EMPTY, key: part, value: part }), { baseOffset: 0, recordCount: 1 }) ?? []
     expect(record).toMatchObject({ key: Buffer.from([1, 2]), value: Buffer.from([1, 2]) })
   })
 })
@@ -225,7 +224,11 @@ it('records that are skipped must be there, as must those behind them', () => {
   const decoder = new RecordDecoder(body, { baseOffset: 5, recordCount: 2 })
   expect(decoder.skip(1)).toBe(true)
   expect(decoder.take(1)).toMatchObject([{ offset: 6n, value: Buffer.from('second') }])
-  for (const [length, recordCount] of [[body.length - 1, 2], [body.length, 1], [10, 2]] as const) {
+  for (const [length, recordCount] of [
+    [body.length - 1, 2],
+    [body.length, 1],
+    [10, 2],
+  ] as const) {
     expect(new RecordDecoder(body.subarray(0, length), { baseOffset: 5, recordCount }).skip(recordCount)).toBe(false)
   }
 })

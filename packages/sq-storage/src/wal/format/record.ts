@@ -188,7 +188,10 @@ export class RecordDecoder {
 }
 
 /** Slices nothing that is not handed out: a view costs as much as everything else about a small record. */
-function decodeRecord(body: Buffer, { at, end, offset }: { at: number; end: number; offset: number }): LogRecord | null {
+function decodeRecord(
+  body: Buffer,
+  { at, end, offset }: { at: number; end: number; offset: number },
+): LogRecord | null {
   const keyLength = body.readInt32LE(at + AT.keyLength)
   const keyEnd = at + AT.key + Math.max(keyLength, 0)
   const valueEnd = keyEnd + body.readUInt32LE(at + AT.valueLength)

@@ -125,7 +125,11 @@ export function encodeSeal(
   summary: SegmentSummary,
   { durablePosition }: { durablePosition: number },
 ): Frame {
-  return encodeEmptyFrame(place, { type: FrameType.SEAL, body: encodeSealBody(summary, place.position), durablePosition })
+  return encodeEmptyFrame(place, {
+    type: FrameType.SEAL,
+    body: encodeSealBody(summary, place.position),
+    durablePosition,
+  })
 }
 
 /** The bytes that end a segment at a place: a padded MARK, and then a second MARK or, with a summary, a SEAL. */

@@ -68,7 +68,9 @@ describe('the signal of the caller', () => {
       await quiet()
       expect(listeners(controller)).toBe(1)
       await append(writer, `c${round}`)
-      expect((await Promise.all(next)).every(({ value }) => (value as LogRecord).offset === BigInt(2 + round))).toBe(true)
+      expect((await Promise.all(next)).every(({ value }) => (value as LogRecord).offset === BigInt(2 + round))).toBe(
+        true,
+      )
       expect(listeners(controller)).toBe(0)
     }
     const last = iterations.map((iteration) => iteration.next())
@@ -124,10 +126,13 @@ describe('the signal of the caller', () => {
     await expect(reader.read({ signal }).next()).rejects.toMatchObject({ name: 'AbortError' })
   })
 
-  it.each([[null], ['signal'], [{}], [{ aborted: false }], [new AbortController()]])('must be a signal: %o', async (signal) => {
-    const options = { signal } as unknown as ReadOptions
-    await expect(reader.read(options).next()).rejects.toThrow(/^signal must be an AbortSignal, not /)
-  })
+  it.each([[null], ['signal'], [{}], [{ aborted: false }], [new AbortController()]])(
+    'must be a signal: %o',
+    async (signal) => {
+      const options = { signal } as unknown as ReadOptions
+      await expect(reader.read(options).next()).rejects.toThrow(/^signal must be an AbortSignal, not /)
+    },
+  )
 })
 
 describe('an iteration that was dropped', () => {

@@ -39,7 +39,10 @@ async function* walked(from: number | null, durableBound: () => number): AsyncGe
       return durableBound()
     },
   }
-  const cursor = new LogCursor({ fs: log.fs, partition: PARTITION, shared, durableOnly: false, checkDirectory: async () => {} }, from)
+  const cursor = new LogCursor(
+    { fs: log.fs, partition: PARTITION, shared, durableOnly: false, checkDirectory: async () => {} },
+    from,
+  )
   try {
     for (let frames = await cursor.next(); frames.length > 0; frames = await cursor.next()) {
       for (const { frame } of frames) yield frame.header.baseOffset

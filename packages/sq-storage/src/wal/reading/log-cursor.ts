@@ -141,7 +141,8 @@ export class LogCursor {
     let last: LocatedFrame | undefined
     for (const next of located) {
       // The last of a segment says what the others do.
-      if (last !== undefined && last.segment.salt !== next.segment.salt) this.#place.advance(last.segment, last.frame.header)
+      if (last !== undefined && last.segment.salt !== next.segment.salt)
+        this.#place.advance(last.segment, last.frame.header)
       last = next
     }
     if (last !== undefined) this.#place.advance(last.segment, last.frame.header)

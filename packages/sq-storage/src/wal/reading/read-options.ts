@@ -94,7 +94,11 @@ function offset(options: ReadOptions, option: 'from' | 'to'): number | null {
   return value === undefined ? null : checkOffset(value, option)
 }
 
-function count(options: ReadOptions, option: 'fromTimestampMs' | 'maxRecords' | 'maxBytes', least: number): number | null {
+function count(
+  options: ReadOptions,
+  option: 'fromTimestampMs' | 'maxRecords' | 'maxBytes',
+  least: number,
+): number | null {
   const value: unknown = options[option]
   if (value === undefined || (value === Infinity && option !== 'fromTimestampMs')) return null
   if (typeof value !== 'number') throw new TypeError(`${option} must be a number, not ${show(value)}`)

@@ -195,6 +195,10 @@ export class ReadPlace {
 }
 
 /** Whether a frame that was read is where it was read, and with it all before it. */
-async function isThere({ position, end }: ReadFrame, segment: ListedSegment, { frameAt }: LogAsListed): Promise<boolean> {
+async function isThere(
+  { position, end }: ReadFrame,
+  segment: ListedSegment,
+  { frameAt }: LogAsListed,
+): Promise<boolean> {
   return (await frameAt(segment, position))?.headerCrc === end.previousCrc
 }

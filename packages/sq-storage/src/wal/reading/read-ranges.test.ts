@@ -43,7 +43,9 @@ async function variedLog(random: Random): Promise<{ writer: WalWriter; batches: 
   const writer = await log.open()
   const batches: RecordInput[][] = []
   for (let i = 0; i < 60; i++) {
-    const batch = Array.from({ length: 1 + random.int(6) }, () => recordOf(random.int(9000), 1000 + 10 * i + random.int(40)))
+    const batch = Array.from({ length: 1 + random.int(6) }, () =>
+      recordOf(random.int(9000), 1000 + 10 * i + random.int(40)),
+    )
     if (random.chance(0.1)) {
       log.fs.faults.failNext('sync', 'EIO')
       await expect(writer.appendBatch(batch)).rejects.toThrow('EIO')
@@ -91,10 +93,12 @@ describe('any range of a log', () => {
       const found = await read(options)
       const offsets = expected(records, options)
       expect([options, found.map(({ offset }) => Number(offset))]).toEqual([options, offsets])
-      expect(found.every(({ value, timestampMs }, i) => {
-        const given = records[offsets[i] ?? 0]
-        return value.length === given?.value.length && timestampMs === given.timestampMs
-      })).toBe(true)
+      expect(
+        found.every(({ value, timestampMs }, i) => {
+          const given = records[offsets[i] ?? 0]
+          return value.length === given?.value.length && timestampMs === given.timestampMs
+        }),
+      ).toBe(true)
     }
     expect(log.fs.openHandles).toBe(0)
   })
@@ -110,7 +114,10 @@ describe('any range of a log', () => {
     const [third, fourth, fifth] = all.slice(2)
     const from = (third?.nextOffset ?? 0n) - 1n
     const to = (fourth?.baseOffset ?? 0n) + 1n
-    expect((await readBatches({ from, to })).map(({ baseOffset }) => baseOffset)).toEqual([third?.baseOffset, fourth?.baseOffset])
+    expect((await readBatches({ from, to })).map(({ baseOffset }) => baseOffset)).toEqual([
+      third?.baseOffset,
+      fourth?.baseOffset,
+    ])
     const maxRecords = (third?.recordCount ?? 0) + (fourth?.recordCount ?? 0) + (fifth?.recordCount ?? 0) - 1
     expect(await readBatches({ from, maxRecords })).toHaveLength(2)
     expect(await readBatches({ from, maxBytes: 1 })).toHaveLength(1)

@@ -214,7 +214,12 @@ it('beside its writer, who finds a file that is shorter than what was read of it
   for (let at = 0; at < 5; at++) await append(writer, Buffer.alloc(1_000_000, at))
   const content = await log.file(log.path(8))
   await log.overwrite(log.path(8), content.subarray(0, 200))
-  expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_CORRUPT', from: 192, firstOffset: 9n, lastOffset: 16n })
+  expect(await failure(iteration)).toMatchObject({
+    code: 'SQ_WAL_CORRUPT',
+    from: 192,
+    firstOffset: 9n,
+    lastOffset: 16n,
+  })
 })
 
 describe('while old segments are deleted, one who reads', () => {

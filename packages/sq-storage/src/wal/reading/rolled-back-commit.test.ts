@@ -53,7 +53,14 @@ interface Rollback {
 }
 
 /** What a reader was given before, and what it is told when it goes on. */
-async function rollBack({ diesElsewhere = false, reopened = false, lost, later, read, rotates = false }: Rollback): Promise<{
+async function rollBack({
+  diesElsewhere = false,
+  reopened = false,
+  lost,
+  later,
+  read,
+  rotates = false,
+}: Rollback): Promise<{
   log: LogFixture
   given: string[]
   next: Promise<string>
@@ -118,9 +125,18 @@ describe('one who follows from another process, and was given a commit that was 
     ['a shorter one, and more', { reopened: true, lost: 'C'.repeat(100), later: ['D', 'e0', 'e1'] }],
     ['a longer one', { reopened: true, lost: 'C', later: ['D'.repeat(500)] }],
     ['nothing', { reopened: true, lost: 'CCCC', later: [] }],
-    ['a shorter one, in a segment that has a successor by now', { reopened: true, lost: 'C'.repeat(100), later: ['D'], rotates: true }],
-    ['one as long, in a segment that has a successor by now', { reopened: true, lost: 'CCCC', later: ['DDDD'], rotates: true }],
-    ['two, in a segment that has a successor by now', { reopened: true, lost: 'CCCC', later: ['D', 'e'], rotates: true }],
+    [
+      'a shorter one, in a segment that has a successor by now',
+      { reopened: true, lost: 'C'.repeat(100), later: ['D'], rotates: true },
+    ],
+    [
+      'one as long, in a segment that has a successor by now',
+      { reopened: true, lost: 'CCCC', later: ['DDDD'], rotates: true },
+    ],
+    [
+      'two, in a segment that has a successor by now',
+      { reopened: true, lost: 'CCCC', later: ['D', 'e'], rotates: true },
+    ],
   ])('is told so where %s', async (_, rollback) => {
     const { given, next: told } = await rollBack({ ...rollback, read: elsewhere })
     expect(given).toEqual(['0 a', '1 b', `2 ${rollback.lost}`])
@@ -128,7 +144,12 @@ describe('one who follows from another process, and was given a commit that was 
   })
 
   it('goes on where the very same bytes stand there again', async () => {
-    const { given, next: told } = await rollBack({ reopened: true, lost: 'CCCC', later: ['CCCC', 'd'], read: elsewhere })
+    const { given, next: told } = await rollBack({
+      reopened: true,
+      lost: 'CCCC',
+      later: ['CCCC', 'd'],
+      read: elsewhere,
+    })
     expect(given).toEqual(['0 a', '1 b', '2 CCCC'])
     expect(await told).toBe('3 d')
   })

@@ -19,7 +19,9 @@ export function signalEnding(signal: AbortSignal): Ending {
 export function isSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false
   const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  )
 }
 
 class SignalEnding implements Ending {
@@ -43,7 +45,8 @@ class SignalEnding implements Ending {
   }
 
   delete(alarm: Alarm): void {
-    if (this.#waiting.delete(alarm) && this.#waiting.size === 0) this.#signal.removeEventListener('abort', this.#onAbort)
+    if (this.#waiting.delete(alarm) && this.#waiting.size === 0)
+      this.#signal.removeEventListener('abort', this.#onAbort)
   }
 
   readonly #onAbort = (): void => {

@@ -22,7 +22,10 @@ export interface Break {
  * The damage at a break, if a later frame of the segment proves that the bytes there were durable; null if none does:
  * then they were never acknowledged, as far as the file can tell.
  */
-export async function provenDamage(segment: OpenSegment, { stop, nextOffset, limit }: Break): Promise<CorruptLogError | null> {
+export async function provenDamage(
+  segment: OpenSegment,
+  { stop, nextOffset, limit }: Break,
+): Promise<CorruptLogError | null> {
   const { handle, head } = segment
   const range = { from: stop.position, to: limit, salt: head.frame.headerCrc }
   const proof = await io('read', head.path, () => findProof(handle, range))
@@ -86,7 +89,7 @@ export async function damageAt(
 /** The first damage of a segment behind a place in it; null if there is none. */
 export async function damageFrom(place: FramePlace, scanned: Scanned): Promise<CorruptLogError | null> {
   const { segment, opened, limit } = scanned
-  for (let suspect: number | null = null; ; ) {
+  for (let suspect: number | null = null; ;) {
     const scanner = new SegmentScanner(opened.handle, { ...place, path: segment.path, limit })
     while (scanner.stop === null) await io('read', segment.path, () => scanner.next())
     const damage = await damageAt({ ...scanned, scanner })

@@ -89,7 +89,10 @@ export class FrameSearch {
     const start = this.#unread
     if (to - start < FRAME_HEADER_BYTES) return false
     this.#window ??= Buffer.allocUnsafe(Math.min(WINDOW_BYTES, to - start))
-    const bytesRead = await this.#handle.read(this.#window.subarray(0, Math.min(this.#window.length, to - start)), start)
+    const bytesRead = await this.#handle.read(
+      this.#window.subarray(0, Math.min(this.#window.length, to - start)),
+      start,
+    )
     if (bytesRead < FRAME_HEADER_BYTES) return false
     const window = this.#window.subarray(0, bytesRead)
     this.#headers = []
@@ -109,7 +112,10 @@ export class FrameSearch {
  * Looks in `[from, to)` of a segment for a frame header that proves more than `from` to have been durable; null if there
  * is none: what begins at `from` was then never acknowledged, as far as the file can tell.
  */
-export function findProof(handle: FileHandle, { from, ...range }: SearchRange & { from: number }): Promise<FrameHeader | null> {
+export function findProof(
+  handle: FileHandle,
+  { from, ...range }: SearchRange & { from: number },
+): Promise<FrameHeader | null> {
   return FrameSearch.forProofs(handle, range).first(from)
 }
 

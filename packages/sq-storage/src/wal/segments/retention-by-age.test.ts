@@ -79,7 +79,9 @@ describe('the active segment', () => {
   it('is ended as by its age, and reported closed', async () => {
     await appendNow()
     log.clock.advance(2)
-    expect(await writer.deleteSegments({ maxAgeMs: 1 })).toMatchObject([{ baseOffset: 0n, records: 1, state: 'active' }])
+    expect(await writer.deleteSegments({ maxAgeMs: 1 })).toMatchObject([
+      { baseOffset: 0n, records: 1, state: 'active' },
+    ])
     expect(log.closed).toMatchObject([{ baseOffset: 0n, records: 1, sealed: true }])
   })
 
@@ -328,7 +330,10 @@ describe('a log that says nothing of a time', () => {
     await writer.close()
     const lastMs = log.clock.now()
     const late = new LogFixture({}, log.fs.clone())
-    for (const [waitedMs, fixture] of [[maxAgeMs + 366 * DAY, log], [maxAgeMs + 366 * DAY + 1, late]] as const) {
+    for (const [waitedMs, fixture] of [
+      [maxAgeMs + 366 * DAY, log],
+      [maxAgeMs + 366 * DAY + 1, late],
+    ] as const) {
       fixture.clock.setNow(lastMs + waitedMs)
       const opened = await fixture.open()
       const outcome = await opened.deleteSegments({ maxAgeMs }).catch((error: unknown) => error)

@@ -197,7 +197,13 @@ describe('where every record goes, deleteSegments', () => {
 })
 
 describe('listExpired', () => {
-  const policies = [{ belowOffset: 4n }, { belowOffset: 1000n }, { maxTotalBytes: 0 }, { maxAgeMs: 101 }, { maxAgeMs: 1e9 }]
+  const policies = [
+    { belowOffset: 4n },
+    { belowOffset: 1000n },
+    { maxTotalBytes: 0 },
+    { maxAgeMs: 101 },
+    { maxAgeMs: 1e9 },
+  ]
 
   it.each(policies)('tells what %o would delete, and deletes nothing', async (policy) => {
     const { fs, config, clock } = log

@@ -188,10 +188,7 @@ function expiredLimits(
   return LIMITS.filter((limit) => expired[limit])
 }
 
-function reasonToKeep(
-  { state, maxTimestampMs }: SegmentInfo,
-  { policy, nowMs }: RetentionQuestion,
-): KeptReason {
+function reasonToKeep({ state, maxTimestampMs }: SegmentInfo, { policy, nowMs }: RetentionQuestion): KeptReason {
   const isAhead = maxTimestampMs !== null && maxTimestampMs > nowMs + CLOCK_SLACK_MS
   if (policy.maxAgeMs !== undefined && isAhead) return 'future-timestamp'
   return state === 'active' ? 'active' : 'within-limits'

@@ -322,7 +322,6 @@ describe('a read error', () => {
     await walk()
     expect(scanner.stop).toMatchObject({ reason: null })
   })
-
 })
 
 it.each([2 ** 30 + 24, 2 ** 30, CHUNK, 33])(

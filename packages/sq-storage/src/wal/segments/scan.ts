@@ -125,14 +125,16 @@ export class SegmentScanner {
       const left = this.#limit - this.#position
       if (left === 0) return this.#stopAt(null)
       if (this.#sealed) return this.#stopAt(`nothing follows a SEAL, but ${left} bytes do`)
-      if (left < FRAME_HEADER_BYTES) return this.#stopAt(`a frame header takes ${FRAME_HEADER_BYTES} bytes, ${left} are left`)
+      if (left < FRAME_HEADER_BYTES)
+        return this.#stopAt(`a frame header takes ${FRAME_HEADER_BYTES} bytes, ${left} are left`)
       if (this.#chunk.length < FRAME_HEADER_BYTES) return FRAME_HEADER_BYTES
       const header = decodeFrameHeader(this.#chunk, { at: 0, position: this.#position, salt: this.#salt })
       if (header === null) return this.#stopAt('no frame header of this segment verifies here')
       const unknown = unknownInFrame(header)
       // What was found before it is returned first: the next call comes here again.
       if (unknown !== null && frames.length > 0) return 0
-      if (unknown !== null) throw new UnsupportedFormatError({ path: this.#path, position: this.#position, found: unknown })
+      if (unknown !== null)
+        throw new UnsupportedFormatError({ path: this.#path, position: this.#position, found: unknown })
       const misplaced = this.#misplaced(header)
       if (misplaced !== null) return this.#stopAt(misplaced)
       const length = frameEnd(header) - this.#position
@@ -155,7 +157,8 @@ export class SegmentScanner {
     if ((header.type === FrameType.RECORDS) !== header.recordCount > 0) {
       return `a frame of type ${header.type} with ${header.recordCount} records`
     }
-    if (header.durablePosition > header.position) return `durablePosition ${header.durablePosition} is past the frame itself`
+    if (header.durablePosition > header.position)
+      return `durablePosition ${header.durablePosition} is past the frame itself`
     return null
   }
 
@@ -185,7 +188,8 @@ export class SegmentScanner {
     this.#ahead = null
     this.#chunk = ahead?.position === this.#position ? await ahead.chunk : Buffer.alloc(0)
     if (this.#chunk.length < needed) this.#chunk = await this.#read(this.#position, needed)
-    if (this.#chunk.length < needed) this.#stopAt(`the file ends at ${this.#position + this.#chunk.length}, inside a frame`)
+    if (this.#chunk.length < needed)
+      this.#stopAt(`the file ends at ${this.#position + this.#chunk.length}, inside a frame`)
     // Who comes a second time will come again.
     if (this.#chunkBytes === CHUNK_BYTES) this.#readAhead()
     this.#chunkBytes = CHUNK_BYTES
@@ -250,7 +254,7 @@ function wrongChecksum(header: FrameHeader, bodyCrc: number): string | null {
  */
 export async function endOfContent(handle: FileHandle, { from, to }: { from: number; to: number }): Promise<number> {
   const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(to - from, 0)))
-  for (let end = to; end > from; ) {
+  for (let end = to; end > from;) {
     const start = Math.max(end - chunk.length, from)
     const bytesRead = await handle.read(chunk.subarray(0, end - start), start)
     const found = contentEnd(chunk.subarray(0, bytesRead))
@@ -263,7 +267,8 @@ export async function endOfContent(handle: FileHandle, { from, to }: { from: num
 /** Where the zeros begin that bytes end with. */
 function contentEnd(bytes: Buffer): number {
   let end = bytes.length
-  while (end >= ZEROS.length && bytes.compare(ZEROS, 0, ZEROS.length, end - ZEROS.length, end) === 0) end -= ZEROS.length
+  while (end >= ZEROS.length && bytes.compare(ZEROS, 0, ZEROS.length, end - ZEROS.length, end) === 0)
+    end -= ZEROS.length
   while (end > 0 && bytes[end - 1] === 0) end--
   return end
 }

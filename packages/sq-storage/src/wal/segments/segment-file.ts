@@ -113,7 +113,8 @@ function decodeHead(start: Buffer, segment: ListedSegment, partition: Partition)
     const found = `${open.topic}/${segmentHeader.partition}`
     throw damaged(`it is a segment of ${found}, in the directory of ${partition.topic}/${partition.partition}`, end)
   }
-  if (frame.baseOffset !== baseOffset) throw damaged(`its base offset is ${frame.baseOffset}, not the one in its name`, end)
+  if (frame.baseOffset !== baseOffset)
+    throw damaged(`its base offset is ${frame.baseOffset}, not the one in its name`, end)
   return { path, baseOffset, open, frame, bytes: start.subarray(0, end) }
 }
 

@@ -20,7 +20,11 @@ export async function listSegmentFiles(fs: FileSystem, directory: string): Promi
   const names = await listNames(fs, directory)
   const beyond = names.find(isBeyondOffsets)
   if (beyond !== undefined) {
-    throw new UnsupportedFormatError({ path: join(directory, beyond), position: 0, found: 'a base offset over 2^53 - 1' })
+    throw new UnsupportedFormatError({
+      path: join(directory, beyond),
+      position: 0,
+      found: 'a base offset over 2^53 - 1',
+    })
   }
   return segmentsAmong(names, directory)
 }
@@ -36,7 +40,9 @@ export async function missingAsNotFound<T>(directory: string, action: () => Prom
     return await action()
   } catch (error) {
     const code = systemCode(error)
-    throw code === 'ENOENT' || code === 'ENOTDIR' ? new LogNotFoundError(directory) : new WalIoError('look at', directory, error)
+    throw code === 'ENOENT' || code === 'ENOTDIR'
+      ? new LogNotFoundError(directory)
+      : new WalIoError('look at', directory, error)
   }
 }
 
@@ -91,7 +97,10 @@ export function segmentFrom(listed: readonly ListedSegment[], baseOffset: number
 }
 
 /** The offsets a segment holds, as far as the names in the directory tell. */
-export function offsetsOf({ baseOffset, successor }: ListedSegment): { firstOffset: bigint; lastOffset: bigint | null } {
+export function offsetsOf({ baseOffset, successor }: ListedSegment): {
+  firstOffset: bigint
+  lastOffset: bigint | null
+} {
   return { firstOffset: BigInt(baseOffset), lastOffset: successor === null ? null : BigInt(successor.baseOffset - 1) }
 }
 

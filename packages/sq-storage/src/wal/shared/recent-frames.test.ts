@@ -64,7 +64,10 @@ describe('the commits in memory', () => {
   })
 
   it.each<[string, WrittenFrame]>([
-    ['is longer than 4 MiB and is not copied', { bytes: 4 * 1024 * 1024 + 1, copy: () => expect.unreachable('copied') }],
+    [
+      'is longer than 4 MiB and is not copied',
+      { bytes: 4 * 1024 * 1024 + 1, copy: () => expect.unreachable('copied') },
+    ],
     [
       'cannot be copied',
       {

@@ -66,7 +66,9 @@ export class SegmentIndexes {
     const known = this.#of(head.frame.headerCrc)
     const isSealed = last !== null && last.type === FrameType.SEAL
     const { index } = isSealed ? await known.summary(segment, last) : await known.upTo(wanted, { segment, limit })
-    const entry = index.findLast(({ offsetDelta, position }) => head.baseOffset + offsetDelta <= wanted && position < limit)
+    const entry = index.findLast(
+      ({ offsetDelta, position }) => head.baseOffset + offsetDelta <= wanted && position < limit,
+    )
     return (entry === undefined ? null : await placeBefore(segment, entry)) ?? placeAfterHead(head)
   }
 

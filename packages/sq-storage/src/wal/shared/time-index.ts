@@ -25,7 +25,9 @@ export class SegmentTimes {
     if (this.#ended.size > 2 * listed.length) this.#ended.clear()
     const at = listed.findIndex(({ baseOffset, successor }) => {
       const known = this.#ended.get(baseOffset)
-      return known === undefined || known.nextBaseOffset !== successor?.baseOffset || known.maxTimestampMs >= timestampMs
+      return (
+        known === undefined || known.nextBaseOffset !== successor?.baseOffset || known.maxTimestampMs >= timestampMs
+      )
     })
     return at === -1 ? listed.length : at
   }

@@ -44,7 +44,11 @@ describe('a record that is refused', () => {
       RangeError,
       'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: NaN',
     ],
-    [{ timestampMs: 2 ** 53 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: 9007199254740992'],
+    [
+      { timestampMs: 2 ** 53 },
+      RangeError,
+      'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: 9007199254740992',
+    ],
     [{ headers: undefined }, TypeError, 'headers must be an array of { name, value }, not undefined'],
     [{ headers: new Map() }, TypeError, 'headers must be an array of { name, value }, not an object (Map)'],
     [{ headers: [null] }, TypeError, 'headers[0].name must be a string, not undefined'],
@@ -114,6 +118,11 @@ describe('a record', () => {
       timestampMs: 5,
     })`) as RecordInput
     const [checked] = checkRecords(runInNewContext('(record) => [record]')(foreign) as RecordInput[])
-    expect(checked).toMatchObject({ keyBytes: 1, valueBytes: 2, headers: [{ valueBytes: 1 }], encodedBytes: 24 + 3 + 10 })
+    expect(checked).toMatchObject({
+      keyBytes: 1,
+      valueBytes: 2,
+      headers: [{ valueBytes: 1 }],
+      encodedBytes: 24 + 3 + 10,
+    })
   })
 })

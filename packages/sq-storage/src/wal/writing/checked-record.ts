@@ -69,7 +69,8 @@ export function recordOf(
 
 function checkHeader(header: Partial<RecordHeader> | null | undefined, at: number): CheckedHeader {
   const { name, value } = header ?? {}
-  if (typeof name !== 'string') throw new BadPart(TypeError, `headers[${at}].name`, `must be a string, not ${show(name)}`)
+  if (typeof name !== 'string')
+    throw new BadPart(TypeError, `headers[${at}].name`, `must be a string, not ${show(name)}`)
   if (!name.isWellFormed()) {
     throw new BadPart(RangeError, `headers[${at}].name`, `must be well-formed Unicode: ${show(name)}`)
   }

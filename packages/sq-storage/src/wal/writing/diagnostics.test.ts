@@ -106,7 +106,10 @@ test('commit tells of a failure, and then where the log goes on', async () => {
   log.fs.faults.failNext('sync', 'EIO')
   const error: unknown = await append(writer, 'b').catch((failure: unknown) => failure)
   await append(writer, 'b again')
-  expect(commits.map(({ baseOffset, error: told }) => [baseOffset, told])).toEqual([[1n, error], [1n, null]])
+  expect(commits.map(({ baseOffset, error: told }) => [baseOffset, told])).toEqual([
+    [1n, error],
+    [1n, null],
+  ])
   expect(heals).toEqual([{ ...log0, path: log.path(0), bytes: length, nextOffset: 1n, cause }])
 })
 

@@ -71,22 +71,32 @@ test('recovery that writes its MARKs, or needs none, tells of no error', async (
 })
 
 test.each([
-  ['a commit', 'EIO', async (log: LogFixture) => {
-    const writer = await log.open()
-    await append(writer, 'a')
-    log.fs.faults.failNext('sync', 'EIO')
-    await expect(append(writer, 'fails')).rejects.toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED' })
-    await append(writer, 'b')
-    return writer.stats()
-  }, 0],
-  ['a SEAL', 'ENOSPC', async (log: LogFixture) => {
-    const writer = await log.open()
-    await append(writer, 'a')
-    log.fs.faults.failNext('write', 'ENOSPC')
-    await expect(writer.closeActiveSegment()).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
-    await append(writer, 'b')
-    return writer.stats()
-  }, 1],
+  [
+    'a commit',
+    'EIO',
+    async (log: LogFixture) => {
+      const writer = await log.open()
+      await append(writer, 'a')
+      log.fs.faults.failNext('sync', 'EIO')
+      await expect(append(writer, 'fails')).rejects.toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED' })
+      await append(writer, 'b')
+      return writer.stats()
+    },
+    0,
+  ],
+  [
+    'a SEAL',
+    'ENOSPC',
+    async (log: LogFixture) => {
+      const writer = await log.open()
+      await append(writer, 'a')
+      log.fs.faults.failNext('write', 'ENOSPC')
+      await expect(writer.closeActiveSegment()).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+      await append(writer, 'b')
+      return writer.stats()
+    },
+    1,
+  ],
 ] as const)('after a failed write of %s the new segment tells of its cause', async (_, code, act, failedMarks) => {
   const healed = messages<HealEvent>('sq:wal:heal')
   const log = new LogFixture()

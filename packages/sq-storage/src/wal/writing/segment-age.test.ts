@@ -35,15 +35,18 @@ describe('the age of a segment that was opened again', () => {
     expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000007.wal'])
   })
 
-  it.each([NaN, Infinity, Number.MAX_SAFE_INTEGER])('never is over without a limit, whatever the wall clock says: %s', async (nowMs) => {
-    const log = new LogFixture({ maxSegmentAgeMs: Infinity })
-    const writer = await log.open()
-    await append(writer, 'a')
-    await writer.close()
-    log.clock.setNow(nowMs)
-    await append(await log.open(), 'b')
-    expect(await log.segmentNames()).toHaveLength(1)
-  })
+  it.each([NaN, Infinity, Number.MAX_SAFE_INTEGER])(
+    'never is over without a limit, whatever the wall clock says: %s',
+    async (nowMs) => {
+      const log = new LogFixture({ maxSegmentAgeMs: Infinity })
+      const writer = await log.open()
+      await append(writer, 'a')
+      await writer.close()
+      log.clock.setNow(nowMs)
+      await append(await log.open(), 'b')
+      expect(await log.segmentNames()).toHaveLength(1)
+    },
+  )
 
   it('begins anew with the segment that a truncation makes', async () => {
     const log = new LogFixture({ maxSegmentAgeMs: 1000 })

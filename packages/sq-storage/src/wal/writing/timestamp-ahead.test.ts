@@ -38,7 +38,10 @@ describe('with maxTimestampAheadMs', () => {
   it('names the record of a batch or a source, and takes none of the batch', async () => {
     const records = [stamped(NOW), stamped(NOW + 501), stamped(NOW)]
     const bad = { code: 'SQ_WAL_BAD_RECORD', index: 1, field: 'timestampMs' }
-    await expect(writer.appendBatch(records)).rejects.toMatchObject({ ...bad, message: expect.stringContaining('record 1 of the batch: ') })
+    await expect(writer.appendBatch(records)).rejects.toMatchObject({
+      ...bad,
+      message: expect.stringContaining('record 1 of the batch: '),
+    })
     await expect(writer.appendAll(records)).rejects.toMatchObject({ records: 1, cause: bad })
     expect(await log.values()).toEqual([String(NOW)])
   })

@@ -12,19 +12,22 @@ test.each([
   ['sync', 'ENOSPC'],
   ['write', 'EIO'],
   ['write', 'ENOSPC'],
-] as const)('a failed %s (%s) rejects with the cause, and the retry succeeds at the same offset', async (operation, code) => {
-  const log = new LogFixture()
-  const writer = await log.open()
-  await append(writer, 'a')
-  log.fs.faults.failNext(operation, code)
-  const error = await outcome(append(writer, 'b'))
-  expect(error).toBeInstanceOf(CommitFailedError)
-  expect(error).toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED', nextOffset: 1n, cause: { code } })
-  expect(writer.nextOffset).toBe(1n)
-  expect(await append(writer, 'b again')).toBe(1n)
-  expect(writer.nextOffset).toBe(2n)
-  expect(await log.values()).toEqual(['a', 'b again'])
-})
+] as const)(
+  'a failed %s (%s) rejects with the cause, and the retry succeeds at the same offset',
+  async (operation, code) => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await append(writer, 'a')
+    log.fs.faults.failNext(operation, code)
+    const error = await outcome(append(writer, 'b'))
+    expect(error).toBeInstanceOf(CommitFailedError)
+    expect(error).toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED', nextOffset: 1n, cause: { code } })
+    expect(writer.nextOffset).toBe(1n)
+    expect(await append(writer, 'b again')).toBe(1n)
+    expect(writer.nextOffset).toBe(2n)
+    expect(await log.values()).toEqual(['a', 'b again'])
+  },
+)
 
 test.each(['write', 'sync', 'create', 'rename', 'syncDirectory'] as const)(
   'a %s that fails on the very first append rejects it, and the retry gets offset 0',
@@ -244,7 +247,9 @@ test('an append made while its predecessor fails is not acknowledged before the 
   const seen: string[] = []
   log.fs.faults.failNext('sync', 'EIO')
   const first = append(writer, 'a').catch(() => seen.push('rejected'))
-  const second = append(writer, 'b').catch(() => append(writer, 'b again').then((offset) => seen.push(`offset ${offset}`)))
+  const second = append(writer, 'b').catch(() =>
+    append(writer, 'b again').then((offset) => seen.push(`offset ${offset}`)),
+  )
   await Promise.all([first, second])
   expect(seen).toEqual(['rejected', 'offset 0'])
 })

@@ -73,7 +73,10 @@ describe('a bad config is refused, with the option, the value and the limit', ()
     [{ dataDir: '/d', maxSegmentAgeMs: -1 }, /maxSegmentAgeMs .*: -1/],
     [{ dataDir: '/d', maxSegmentAgeMs: NaN }, /maxSegmentAgeMs .*: NaN/],
     [{ dataDir: '/d', maxRecordBytes: 1.5 }, /maxRecordBytes .*: 1.5/],
-    [{ dataDir: '/d', maxRecordBytes: 10, maxBatchBytes: 9 }, /maxRecordBytes must not be more than maxBatchBytes \(9\): 10/],
+    [
+      { dataDir: '/d', maxRecordBytes: 10, maxBatchBytes: 9 },
+      /maxRecordBytes must not be more than maxBatchBytes \(9\): 10/,
+    ],
     [{ dataDir: '/d', maxBatchBytes: Infinity }, /maxBatchBytes .*: Infinity/],
     [{ dataDir: '/d', maxPendingBytes: null }, /maxPendingBytes must be a number, not null/],
   ]
@@ -98,15 +101,27 @@ describe('a bad record is refused, and the log goes on', () => {
     ['a value that is null', [null, null, [], 0], /value must be a Uint8Array, not null/],
     ['headers that are an object', [null, value, {}, 0], /headers must be an array/],
     ['a header without a name', [null, value, [{ value }], 0], /headers\[0\]\.name must be a string/],
-    ['a header name that is not well-formed', [null, value, [{ name: '\ud800', value }], 0], /headers\[0\]\.name must be well-formed/],
+    [
+      'a header name that is not well-formed',
+      [null, value, [{ name: '\ud800', value }], 0],
+      /headers\[0\]\.name must be well-formed/,
+    ],
     ['a header without a value', [null, value, [{ name: 'a', value }, { name: 'b' }], 0], /headers\[1\]\.value/],
     ['a timestamp NaN', [null, value, [], NaN], /timestampMs must be a whole number/],
     ['a negative timestamp', [null, value, [], -1], /timestampMs .*: -1/],
     ['a fractional timestamp', [null, value, [], 1.5], /timestampMs .*: 1.5/],
     ['a timestamp past 2^53 - 1', [null, value, [], 2 ** 53], /timestampMs/],
-    ['a timestamp that is a date', [null, value, [], new Date(0)], /timestampMs must be a number, not an object \(Date\)/],
+    [
+      'a timestamp that is a date',
+      [null, value, [], new Date(0)],
+      /timestampMs must be a number, not an object \(Date\)/,
+    ],
     ['a record over the limit', [null, Buffer.alloc(101), [], 0], /the record holds 101 bytes, maxRecordBytes is 100/],
-    ['a record over the limit with its headers', [value, value, [{ name: 'é', value: Buffer.alloc(89) }], 0], /holds 101 bytes/],
+    [
+      'a record over the limit with its headers',
+      [value, value, [{ name: 'é', value: Buffer.alloc(89) }], 0],
+      /holds 101 bytes/,
+    ],
   ]
   test.each(records)('%s', async (_, given, message) => {
     const log = new LogFixture({ maxRecordBytes: 100 })
@@ -121,7 +136,12 @@ describe('a bad record is refused, and the log goes on', () => {
     ['no records', [], null, /at least one record/],
     ['no array', 'ab', null, /a batch must be an array/],
     ['one bad record', [null], 0, /^record 0 of the batch: a record must be an object/],
-    ['one record too large', [100, 101].map(sized), 1, /^record 1 of the batch: the record holds 101 bytes, maxRecordBytes is 100/],
+    [
+      'one record too large',
+      [100, 101].map(sized),
+      1,
+      /^record 1 of the batch: the record holds 101 bytes, maxRecordBytes is 100/,
+    ],
     ['too large in all', [100, 100, 100].map(sized), null, /^the batch takes 372 bytes, maxBatchBytes is 250/],
   ])('a batch with %s', async (_, batch, index, message) => {
     const log = new LogFixture({ maxRecordBytes: 100, maxBatchBytes: 250 })
@@ -171,7 +191,10 @@ test('a record that appends another one while it is read does no harm to it', as
 
 test.each([
   ['append', (writer: WalWriter) => append(writer, 'a')],
-  ['appendBatch', (writer: WalWriter) => writer.appendBatch([{ key: null, value: bytes('a'), headers: [], timestampMs: 0 }])],
+  [
+    'appendBatch',
+    (writer: WalWriter) => writer.appendBatch([{ key: null, value: bytes('a'), headers: [], timestampMs: 0 }]),
+  ],
   ['closeActiveSegment', (writer: WalWriter) => writer.closeActiveSegment()],
 ])('on a closed writer %s rejects', async (_, call) => {
   const log = new LogFixture()
@@ -210,28 +233,33 @@ test('a second writer in another process is refused at once', async () => {
   }
   const writer = await WalWriter.open(fs, { dataDir }, 'orders', 0)
   expect(await openElsewhere()).toBe('SQ_WAL_LOCKED')
-  await expect(WalWriter.open(new NodeFileSystem(), { dataDir }, 'orders', 0)).rejects.toMatchObject({ code: 'SQ_WAL_LOCKED' })
+  await expect(WalWriter.open(new NodeFileSystem(), { dataDir }, 'orders', 0)).rejects.toMatchObject({
+    code: 'SQ_WAL_LOCKED',
+  })
   await writer.close()
   expect(await openElsewhere()).toBe('opened')
 })
 
-test.each(['lock', 'whole directory'])('a writer whose %s was removed does no harm to the next one', async (removed) => {
-  const dataDir = await temporaryDirectory()
-  const fs = new NodeFileSystem()
-  const config = { dataDir, maxSegmentBytes: 1 }
-  const first = await WalWriter.open(fs, config, 'orders', 0)
-  await append(first, 'first')
-  await rm(join(dataDir, 'orders', '0', removed === 'lock' ? 'lock' : ''), { recursive: true })
-  const second = await WalWriter.open(fs, config, 'orders', 0)
-  await append(second, 'second')
-  await expect(append(first, 'rotates')).rejects.toMatchObject({ cause: { code: 'SQ_WAL_LOCK_LOST' } })
-  await expect(first.close()).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
-  await append(second, 'third')
-  await second.close()
-  const reopened = await WalWriter.open(fs, config, 'orders', 0)
-  expect(reopened.nextOffset).toBe(removed === 'lock' ? 3n : 2n)
-  await reopened.close()
-})
+test.each(['lock', 'whole directory'])(
+  'a writer whose %s was removed does no harm to the next one',
+  async (removed) => {
+    const dataDir = await temporaryDirectory()
+    const fs = new NodeFileSystem()
+    const config = { dataDir, maxSegmentBytes: 1 }
+    const first = await WalWriter.open(fs, config, 'orders', 0)
+    await append(first, 'first')
+    await rm(join(dataDir, 'orders', '0', removed === 'lock' ? 'lock' : ''), { recursive: true })
+    const second = await WalWriter.open(fs, config, 'orders', 0)
+    await append(second, 'second')
+    await expect(append(first, 'rotates')).rejects.toMatchObject({ cause: { code: 'SQ_WAL_LOCK_LOST' } })
+    await expect(first.close()).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
+    await append(second, 'third')
+    await second.close()
+    const reopened = await WalWriter.open(fs, config, 'orders', 0)
+    expect(reopened.nextOffset).toBe(removed === 'lock' ? 3n : 2n)
+    await reopened.close()
+  },
+)
 
 describe('where the directory of the log is gone', () => {
   test.each<[string, (writer: WalWriter) => Promise<unknown>]>([

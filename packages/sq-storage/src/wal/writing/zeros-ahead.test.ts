@@ -184,7 +184,7 @@ describe('afterwards', () => {
     const { end } = await leaveZeros(log)
     const file = await log.file(log.path(0))
     const third = (await dumped(log)).find((part) => part.kind === 'records' && part.header.baseOffset === 2)
-    file.fill(0, third?.from ?? 0, (third?.to ?? 0))
+    file.fill(0, third?.from ?? 0, third?.to ?? 0)
     await log.overwrite(log.path(0), file)
     expect(third?.to).toBeLessThan(end)
     await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', firstOffset: 2n, lastOffset: 2n })

@@ -29,7 +29,13 @@ export function drawLatency(results: readonly Result[], colors: ReadonlyMap<Cont
     text({ x: 32, y: 46 }, 'median'),
     dot({ x: 92, y: 46 }, '#1c2329', { hollow: true }),
     text({ x: 102, y: 46 }, '99 %'),
-    line([{ x: 148, y: 40 }, { x: 148, y: 52 }], { color: '#1c2329', width: 3 }),
+    line(
+      [
+        { x: 148, y: 40 },
+        { x: 148, y: 52 },
+      ],
+      { color: '#1c2329', width: 3 },
+    ),
     text({ x: 158, y: 46 }, '99.9 % of acknowledgements came in this time'),
   ]
   const size = { width: WIDTH, height: y, title: 'Time to the acknowledgement that a value, or a batch, is durable' }
@@ -56,8 +62,20 @@ function drawPanel(
     const end = x.at(p999)
     return [
       text({ x: PLOT.left - 12, y, anchor: 'end', bold: contender.kind === 'ours' }, contender.name),
-      line([{ x: x.at(p50), y }, { x: end, y }], { color, width: 2 }),
-      line([{ x: end, y: y - 5 }, { x: end, y: y + 5 }], { color, width: 3 }),
+      line(
+        [
+          { x: x.at(p50), y },
+          { x: end, y },
+        ],
+        { color, width: 2 },
+      ),
+      line(
+        [
+          { x: end, y: y - 5 },
+          { x: end, y: y + 5 },
+        ],
+        { color, width: 3 },
+      ),
       dot({ x: x.at(p99), y }, color, { hollow: true }),
       dot({ x: x.at(p50), y }, color),
       text({ x: FIGURES_AT, y, anchor: 'end' }, [p50, p99, p999].map((ms) => round(ms)).join(' / ')),

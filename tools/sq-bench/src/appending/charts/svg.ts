@@ -13,12 +13,14 @@ const GRID = '#d5dade'
 /** A colour for each contender: the kinds have hues of their own. */
 export function colorsOf(contenders: readonly Contender[]): ReadonlyMap<Contender, string> {
   const used = new Map<Contender['kind'], number>()
-  return new Map(contenders.map((contender) => {
-    const colors = COLORS[contender.kind]
-    const before = used.get(contender.kind) ?? 0
-    used.set(contender.kind, before + 1)
-    return [contender, colors[before % colors.length] ?? GRID]
-  }))
+  return new Map(
+    contenders.map((contender) => {
+      const colors = COLORS[contender.kind]
+      const before = used.get(contender.kind) ?? 0
+      used.set(contender.kind, before + 1)
+      return [contender, colors[before % colors.length] ?? GRID]
+    }),
+  )
 }
 
 export function drawing(
@@ -33,10 +35,7 @@ export function drawing(
 }
 
 /** Vertically centred on `y`. */
-export function text(
-  { x, y, anchor = 'start', color, bold = false }: Place & Lettering,
-  content: string,
-): string {
+export function text({ x, y, anchor = 'start', color, bold = false }: Place & Lettering, content: string): string {
   const fill = color === undefined ? '' : ` fill="${color}"`
   const weight = bold ? ' font-weight="bold"' : ''
   return `<text x="${fixed(x)}" y="${fixed(y + 4)}" text-anchor="${anchor}"${fill}${weight}>${escaped(content)}</text>`

@@ -25,8 +25,14 @@ export function drawThroughput(results: readonly Result[], colors: ReadonlyMap<C
   const points = lines.flatMap((each) => each.points)
   const title = 'Values of 256 bytes a second, each acknowledged when durable, by producers'
   if (points.length === 0) return drawing({ ...SIZE, title }, '')
-  const x = logScale(points.map(({ producers }) => producers), { from: PLOT.left, to: PLOT.right })
-  const y = logScale(points.map(({ rate }) => rate), { from: PLOT.bottom, to: PLOT.top })
+  const x = logScale(
+    points.map(({ producers }) => producers),
+    { from: PLOT.left, to: PLOT.right },
+  )
+  const y = logScale(
+    points.map(({ rate }) => rate),
+    { from: PLOT.bottom, to: PLOT.top },
+  )
   const ends = lines.map(({ points: own }) => y.at(own.at(-1)?.rate ?? Number.NaN))
   const names = apart(ends, { least: LINE_HEIGHT, end: PLOT.bottom + 20 })
   const drawn = lines.map(({ contender, points: own }, at) => {
@@ -35,7 +41,11 @@ export function drawThroughput(results: readonly Result[], colors: ReadonlyMap<C
     const [end = 0, name = 0] = [ends[at], names[at]]
     const ours = contender.kind === 'ours'
     const stroke = { color, width: ours ? 3 : 1.5, dashes: contender.gathers === 'nobody' ? '3 4' : '' }
-    const leader = [{ x: PLOT.right, y: end }, { x: NAME_LEFT - 12, y: name }, { x: NAME_LEFT - 4, y: name }]
+    const leader = [
+      { x: PLOT.right, y: end },
+      { x: NAME_LEFT - 12, y: name },
+      { x: NAME_LEFT - 4, y: name },
+    ]
     return [
       line([...places, { x: PLOT.right, y: end }], stroke),
       ...places.map((place) => dot(place, color, { radius: ours ? 4 : 3 })),
@@ -60,7 +70,10 @@ function linesOf(results: readonly Result[]): Line[] {
 
 function gridOf({ x, y, producers }: { x: LogScale; y: LogScale; producers: readonly number[] }): string {
   const across = y.ticks.map((tick) => {
-    const [from, to]: [Place, Place] = [{ x: PLOT.left, y: y.at(tick) }, { x: PLOT.right, y: y.at(tick) }]
+    const [from, to]: [Place, Place] = [
+      { x: PLOT.left, y: y.at(tick) },
+      { x: PLOT.right, y: y.at(tick) },
+    ]
     return line([from, to]) + text({ x: PLOT.left - 8, y: y.at(tick), anchor: 'end' }, thousands(tick))
   })
   const up = producers.map((count) => {

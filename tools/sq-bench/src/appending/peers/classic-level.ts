@@ -4,7 +4,10 @@ import type { Peer } from './peer.ts'
 
 /** As much of the package as is used. */
 interface Package {
-  ClassicLevel: new (path: string, options: LevelOptions) => {
+  ClassicLevel: new (
+    path: string,
+    options: LevelOptions,
+  ) => {
     open(): Promise<void>
     put(key: string, value: Buffer, options: { sync: boolean }): Promise<void>
     batch(puts: { type: 'put'; key: string; value: Buffer }[], options: { sync: boolean }): Promise<void>
@@ -39,7 +42,10 @@ export const classicLevel: Peer = {
       return {
         append: (value) => db.put(key(), value, { sync: true }),
         appendBatch: (values) =>
-          db.batch(values.map((value) => ({ type: 'put', key: key(), value })), { sync: true }),
+          db.batch(
+            values.map((value) => ({ type: 'put', key: key(), value })),
+            { sync: true },
+          ),
         close: () => db.close(),
       }
     }

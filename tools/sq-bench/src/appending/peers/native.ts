@@ -64,7 +64,12 @@ function isFresh(program: string, source: string): boolean {
 
 /** Returns why that cannot be done, in a line; null once it is. */
 function build(peer: NativePeer, program: string): string | null {
-  const { name, source, build: [command, ...options], afterSource } = peer
+  const {
+    name,
+    source,
+    build: [command, ...options],
+    afterSource,
+  } = peer
   process.stderr.write(`building ${name}\n`)
   fs.mkdirSync(join(FOLDER, 'dist'), { recursive: true })
   const built = spawnSync(command, [...options, '-o', program, source, ...afterSource], {

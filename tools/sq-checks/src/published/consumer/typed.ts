@@ -5,8 +5,25 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { FaultRule } from '@sq/sim/memory'
 import { fileSystemTests } from '@sq/sim/testing'
 import type { FileSystemTest } from '@sq/sim/testing'
-import { CommitFailedError, listSegments, RecordBatch, repair, verify, WalError, WalReader, WalWriter } from '@sq/storage'
-import type { ClosedSegment, LogRecord, ReadOptions, RecordInput, WalConfig, WalErrorCode, WalEvents } from '@sq/storage'
+import {
+  CommitFailedError,
+  listSegments,
+  RecordBatch,
+  repair,
+  verify,
+  WalError,
+  WalReader,
+  WalWriter,
+} from '@sq/storage'
+import type {
+  ClosedSegment,
+  LogRecord,
+  ReadOptions,
+  RecordInput,
+  WalConfig,
+  WalErrorCode,
+  WalEvents,
+} from '@sq/storage'
 
 const config: WalConfig = { dataDir: 'data', maxSegmentBytes: 1024 }
 const clock: Clock = new ManualClock()
