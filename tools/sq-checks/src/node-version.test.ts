@@ -18,3 +18,11 @@ test('CI tests the oldest Node that a package claims', () => {
   expect(claims).toHaveLength(4)
   expect(new Set(claims.map((claim) => `${claim}.0`))).toEqual(new Set([`>=${oldest}`]))
 })
+
+test('hosted CI and the devcontainer run the oldest line of Node that a package claims', () => {
+  const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+  const [, oldest] = /"node": ">=(\d+)\./.exec(read('package.json')) ?? []
+  const [, hosted] = /^(\d+)\.\d+\.\d+\n$/.exec(read('.node-version')) ?? []
+  const [, container] = /^FROM node:(\d+)-/.exec(read('.devcontainer/Dockerfile')) ?? []
+  expect({ hosted, container }).toEqual({ hosted: oldest, container: oldest })
+})
