@@ -19,6 +19,7 @@ export type WalErrorCode =
   | 'SQ_WAL_DIVERGED'
   | 'SQ_WAL_PROBLEM_CHANGED'
   | 'SQ_WAL_CLOCK_SUSPECT'
+  | 'SQ_WAL_INVARIANT'
 
 /** Every error of the log that is not plain misuse. `cause` is kept where there is one. */
 export class WalError extends Error {
@@ -29,6 +30,21 @@ export class WalError extends Error {
     this.name = new.target.name
     this.code = code
   }
+}
+
+/**
+ * Two things that the log knows contradict each other (`SQ_WAL_INVARIANT`): a bug, or broken memory. What was being done
+ * has failed, and nothing of it is acknowledged. The message says what was expected. Please report it.
+ */
+export class InvariantError extends WalError {
+  constructor(expected: string) {
+    super('SQ_WAL_INVARIANT', `the log contradicts itself, expected: ${expected}`)
+  }
+}
+
+/** Throws an `InvariantError` unless a condition holds that the log relies on. */
+export function invariant(holds: boolean, expected: string): asserts holds {
+  if (!holds) throw new InvariantError(expected)
 }
 
 /** The file system refused something (`SQ_WAL_IO`); `cause` is its own error, with the system's code. */

@@ -13,6 +13,7 @@ export {
   CommitFailedError,
   CorruptLogError,
   DivergedError,
+  InvariantError,
   LockedError,
   LockLostError,
   LogNotFoundError,

@@ -1,35 +1,28 @@
 /**
- * The one writer of a partition's log: it gathers concurrent appends into commits, makes each commit durable with one
- * write, and acknowledges it only then. Recovery (`recovery.ts`) runs when it is opened; where a commit goes is the
- * matter of `log-tail.ts`.
+ * The one writer of a partition's log. Recovery (`writing/recovery.ts`) runs when it is opened. Appends go through the
+ * group commit (`writing/group-commit.ts`), which acknowledges them when they are durable.
  */
 import { Random, SystemClock } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
 import { checkOffset, checkOptions, resolveConfig, show } from '../config.ts'
 import type { ResolvedWalConfig, WalConfig } from '../config.ts'
-import { BacklogFullError, ClosedError, CommitFailedError } from '../errors.ts'
-import { RECORD_OVERHEAD_BYTES } from './format/record.ts'
+import { ClosedError } from '../errors.ts'
 import type { CheckedRecord, RecordHeader, RecordInput } from './format/record.ts'
-import { MAX_HEAD_BYTES } from './segment.ts'
 import type { SegmentInfo } from './segments/describe.ts'
 import { locatePartition } from './segments/partition.ts'
 import { checkPolicy } from './segments/retention.ts'
 import type { RetentionPolicy } from './segments/retention.ts'
 import { statDirectory } from './segments/segment-file.ts'
-import { wallClockMs } from './segments/wall-clock.ts'
-import type { WrittenFrame } from './shared/recent-frames.ts'
 import { sharedLog } from './shared/shared-log.ts'
 import type { SharedLog } from './shared/shared-log.ts'
 import type { ClosedSegment } from './writing/active-segment.ts'
 import { appendAll } from './writing/append-all.ts'
 import type { AppendedRecords, RecordSource } from './writing/append-all.ts'
-import { BadPart, placed } from './writing/bad-record.ts'
+import { placed } from './writing/bad-record.ts'
 import type { RecordOrigin } from './writing/bad-record.ts'
 import { checkRecord, checkRecords, recordOf } from './writing/checked-record.ts'
-import { CommitQueue } from './writing/commit-queue.ts'
-import { Commit } from './writing/commit.ts'
 import type { Waiter } from './writing/commit.ts'
-import type { CommitReason } from './writing/diagnostics.ts'
+import { GroupCommit } from './writing/group-commit.ts'
 import { largeBuffers } from './writing/large-buffers.ts'
 import { LogTail } from './writing/log-tail.ts'
 import { PartitionLock, SegmentDirectory } from './writing/partition-directory.ts'
@@ -38,10 +31,6 @@ import type { Recovery } from './writing/recovery.ts'
 import { WriterMeter } from './writing/writer-meter.ts'
 import type { WriterStats } from './writing/writer-meter.ts'
 
-/** Gathered appends beyond this many bytes go into further commits, so that no buffer grows without need. */
-const MAX_GATHERED_BYTES = 8 * 1024 * 1024
-/** What an append that waits costs beside its bytes: a promise, its functions, a place in a list. */
-const APPEND_ALLOWANCE_BYTES = 256
 const ALONE: RecordOrigin = { of: null, firstIndex: 0 }
 const BATCH: RecordOrigin = { of: 'batch', firstIndex: 0 }
 
@@ -82,25 +71,18 @@ export class WalWriter implements AsyncDisposable {
   readonly #held: Held
   readonly #tail: LogTail
   readonly #shared: SharedLog
-  #nextOffset: number
-  /** Commits still gathering or waiting, and other work between them. */
-  readonly #queue = new CommitQueue((commit) => this.#commit(commit))
-  /** A settled commit, to be used again. */
-  #spare: Commit | null = null
-  #pendingBytes = 0
-  #pendingRecords = 0
-  /** Who waits for the next commit to succeed or fail. */
-  #onSettled: (() => void)[] = []
+  readonly #group: GroupCommit
   #closing: Promise<void> | null = null
 
   private constructor(held: Held, tail: LogTail, recovery: Recovery) {
     this.#held = held
     this.#tail = tail
     this.recovery = recovery
-    this.#nextOffset = tail.nextOffset
     largeBuffers.use()
     this.#shared = sharedLog(held.directoryIdentity)
-    this.#shared.opened(this, tail.nextOffset)
+    this.#shared.opened(tail)
+    const { config, clock, meter } = held
+    this.#group = new GroupCommit({ config, clock, meter, tail, shared: this.#shared })
   }
 
   /**
@@ -145,7 +127,7 @@ export class WalWriter implements AsyncDisposable {
 
   /** The offset after the last durable record: moves when a commit succeeded, and back when the log is truncated. */
   get nextOffset(): bigint {
-    return BigInt(this.#nextOffset)
+    return BigInt(this.#tail.nextOffset)
   }
 
   /**
@@ -196,18 +178,15 @@ export class WalWriter implements AsyncDisposable {
     return appendAll(source, {
       windowBytes: this.#held.config.maxPendingBytes / 4,
       check: checkRecord,
-      append: (record, waiter) => this.#gather([record], waiter),
-      settled: () => new Promise((resolve) => this.#onSettled.push(resolve)),
+      append: (record, waiter) => this.#append([record], waiter),
+      settled: () => this.#group.settled(),
     })
   }
 
   /** What this writer has done since it was opened, and what waits. Costs little: it may be asked every second. */
   stats(): WriterStats {
-    return this.#held.meter.stats({
-      nextOffset: this.nextOffset,
-      pendingRecords: this.#pendingRecords,
-      pendingBytes: this.#pendingBytes,
-    })
+    const { pendingRecords, pendingBytes } = this.#group
+    return this.#held.meter.stats({ nextOffset: this.nextOffset, pendingRecords, pendingBytes })
   }
 
   /**
@@ -218,7 +197,7 @@ export class WalWriter implements AsyncDisposable {
    */
   closeActiveSegment(): Promise<ClosedSegment | null> {
     if (this.#closing !== null) return Promise.reject(this.#closedError())
-    return this.#queue.inTurn(() => this.#tail.closeActive())
+    return this.#group.inTurn(() => this.#tail.closeActive())
   }
 
   /**
@@ -235,7 +214,7 @@ export class WalWriter implements AsyncDisposable {
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
     if (this.#closing !== null) throw this.#closedError()
-    return this.#queue.inTurn(() => this.#tail.deleteSegments(checked))
+    return this.#group.inTurn(() => this.#tail.deleteSegments(checked))
   }
 
   /**
@@ -252,11 +231,7 @@ export class WalWriter implements AsyncDisposable {
   async truncate(offset: bigint): Promise<void> {
     const checked = checkOffset(offset, 'offset')
     if (this.#closing !== null) throw this.#closedError()
-    const begin = (): void => {
-      this.#nextOffset = checked
-      this.#shared.truncated(checked)
-    }
-    return this.#queue.inTurn(() => this.#tail.truncate(checked, begin))
+    return this.#group.inTurn(() => this.#tail.truncate(checked, () => this.#shared.truncated(checked)))
   }
 
   /**
@@ -266,7 +241,7 @@ export class WalWriter implements AsyncDisposable {
    * acknowledged is durable all the same. With `LockLostError` that is not so.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#queue.inTurn(() => this.#shutDown())
+    this.#closing ??= this.#group.inTurn(() => this.#shutDown())
     return this.#closing
   }
 
@@ -278,137 +253,25 @@ export class WalWriter implements AsyncDisposable {
   #add(from: RecordOrigin, records: () => readonly CheckedRecord[]): Promise<bigint> {
     return new Promise((resolve, reject) => {
       try {
-        this.#gather(records(), { resolve, reject })
+        this.#append(records(), { resolve, reject })
       } catch (error) {
         reject(placed(error, from))
       }
     })
   }
 
-  /**
-   * Copies checked records into the commit that gathers, sees that it will be written, and returns what they count for
-   * in `maxPendingBytes`. Throws, with nothing changed, where they are not taken.
-   */
-  #gather(records: readonly CheckedRecord[], waiter: Waiter): number {
-    const bytes = this.#encodedBytes(records)
+  #append(records: readonly CheckedRecord[], waiter: Waiter): number {
     if (this.#closing !== null) throw this.#closedError()
-    const cost = bytes + APPEND_ALLOWANCE_BYTES
-    const { maxPendingBytes } = this.#held.config
-    if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
-      throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
-    }
-    const commit = this.#gatheringCommit(bytes)
-    commit.add(records, bytes, this.#held.meter.appending(waiter, { records: records.length, bytes }))
-    // From here on nothing throws: a commit is in the queue exactly when it holds records.
-    if (commit === this.#spare) this.#spare = null
-    if (commit !== this.#queue.last) {
-      commit.gathered = this.#held.meter.writing
-      this.#queue.push(commit)
-    }
-    commit.pendingBytes += cost
-    this.#pendingBytes += cost
-    this.#pendingRecords += records.length
-    this.#queue.start()
-    return cost
-  }
-
-  /** Bytes that checked records take in a frame. Throws where they are more, or fewer, than may be appended at once. */
-  #encodedBytes(records: readonly CheckedRecord[]): number {
-    const { maxRecordBytes, maxBatchBytes, maxTimestampAheadMs } = this.#held.config
-    const latestMs = this.#latestTimestampMs()
-    if (records.length === 0) throw new BadPart(RangeError, null, 'a batch must hold at least one record').of(null)
-    let encodedBytes = 0
-    let nth = 0
-    for (const record of records) {
-      const content = record.encodedBytes - RECORD_OVERHEAD_BYTES
-      if (content > maxRecordBytes) {
-        const what = `the record holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`
-        throw new BadPart(RangeError, null, what).of(nth)
-      }
-      if (record.timestampMs > latestMs) {
-        const limit = `must be at most ${latestMs}, maxTimestampAheadMs (${maxTimestampAheadMs}) after the clock`
-        throw new BadPart(RangeError, 'timestampMs', `${limit}: ${record.timestampMs}`).of(nth)
-      }
-      encodedBytes += record.encodedBytes
-      nth++
-    }
-    if (records.length > 1 && encodedBytes > maxBatchBytes) {
-      const what = `the batch takes ${encodedBytes} bytes, maxBatchBytes is ${maxBatchBytes}`
-      throw new BadPart(RangeError, null, what).of(null)
-    }
-    if (this.#nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
-      throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
-    }
-    return encodedBytes
-  }
-
-  /** The latest timestamp that a record may have. */
-  #latestTimestampMs(): number {
-    const { config, clock } = this.#held
-    return config.maxTimestampAheadMs === Infinity ? Infinity : wallClockMs(clock) + config.maxTimestampAheadMs
-  }
-
-  /** The commit that takes the next records: the last one waiting, if they fit, else an empty one. */
-  #gatheringCommit(bytes: number): Commit {
-    const { last } = this.#queue
-    const limit = Math.min(MAX_GATHERED_BYTES, this.#held.config.maxSegmentBytes - MAX_HEAD_BYTES)
-    if (last !== null && last.frameBytesWith(bytes) <= limit) return last
-    return this.#spare ?? new Commit()
-  }
-
-  async #commit(commit: Commit): Promise<() => void> {
-    const baseOffset = this.#tail.nextOffset
-    let written: WrittenFrame
-    const reason: CommitReason = this.#queue.isFull(commit) ? 'full' : commit.gathered ? 'gathered' : 'idle'
-    const [records, bytes] = [commit.recordCount, commit.frameBytesWith(0)]
-    let ended: ((error: Error | null) => void) | null = null
-    try {
-      ended = this.#held.meter.committing({ baseOffset, records, bytes, reason })
-      written = await this.#tail.write(commit)
-    } catch (cause) {
-      const error = new CommitFailedError(BigInt(baseOffset), cause)
-      this.#rejectAll(commit, error)
-      ended?.(error)
-      return () => {}
-    }
-    // It is durable. Nothing from here on can throw, so all who wait are told.
-    this.#nextOffset = this.#tail.nextOffset
-    this.#settled(commit)
-    this.#shared.committed(this.#nextOffset, written)
-    ended(null)
-    return () => {
-      commit.resolve(baseOffset)
-      this.#tellSettled()
-      commit.recycle()
-      this.#spare = commit
-    }
-  }
-
-  /** Rejects a commit and all that wait behind it: what was issued after a failure must not overtake the news of it. */
-  #rejectAll(failed: Commit, error: CommitFailedError): void {
-    for (const commit of [failed, ...this.#queue.takeCommits()]) {
-      this.#settled(commit)
-      commit.reject(error)
-    }
-    this.#tellSettled()
-  }
-
-  #settled(commit: Commit): void {
-    this.#pendingBytes -= commit.pendingBytes
-    this.#pendingRecords -= commit.recordCount
-  }
-
-  #tellSettled(): void {
-    for (const told of this.#onSettled.splice(0)) told()
+    return this.#group.append(records, waiter)
   }
 
   async #shutDown(): Promise<void> {
     try {
       await this.#tail.close()
     } finally {
-      this.#spare = null
+      this.#group.close()
       largeBuffers.leave()
-      this.#shared.closed(this)
+      this.#shared.closed(this.#tail)
       await this.#held.lock.release()
     }
   }

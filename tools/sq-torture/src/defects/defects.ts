@@ -17,17 +17,15 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'an append is acknowledged before its write',
-    file: `${WAL}/writer.ts`,
-    find: '      written = await this.#tail.write(commit)\n',
-    replace: '      commit.resolve(baseOffset)\n      written = await this.#tail.write(commit)\n',
+    file: `${WAL}/writing/group-commit.ts`,
+    find: '      written = await tail.write(commit)\n',
+    replace: '      commit.resolve(baseOffset)\n      written = await tail.write(commit)\n',
   },
   {
     name: 'readers may read a commit before it is durable',
-    file: `${WAL}/writer.ts`,
-    find: '      written = await this.#tail.write(commit)\n',
-    replace: `      this.#shared.opened(this, baseOffset + commit.recordCount)
-      written = await this.#tail.write(commit)
-`,
+    file: `${WAL}/shared/shared-log.ts`,
+    find: 'return this.#writer?.nextOffset ?? Infinity',
+    replace: 'return (this.#writer?.nextOffset ?? Infinity) + 1',
   },
   {
     name: 'the next offset moves before the write',
@@ -47,14 +45,14 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'what is queued behind a failure goes on',
-    file: `${WAL}/writer.ts`,
-    find: 'for (const commit of [failed, ...this.#queue.takeCommits()]) {',
+    file: `${WAL}/writing/group-commit.ts`,
+    find: 'for (const commit of [failed, ...behind]) {',
     replace: 'for (const commit of [failed]) {',
   },
   {
     name: 'a rejected commit stays counted as pending',
-    file: `${WAL}/writer.ts`,
-    find: `      this.#settled(commit)
+    file: `${WAL}/writing/group-commit.ts`,
+    find: `      this.#settle(commit)
       commit.reject(error)`,
     replace: '      commit.reject(error)',
   },
@@ -80,13 +78,13 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'other work that waits behind a failed commit is dropped',
-    file: `${WAL}/writing/commit-queue.ts`,
+    file: `${WAL}/writing/group-commit.ts`,
     find: 'this.#waiting = this.#waiting.filter((waiting) => !(waiting instanceof Commit))',
     replace: 'this.#waiting = []',
   },
   {
     name: 'two commits are under way at once',
-    file: `${WAL}/writing/commit-queue.ts`,
+    file: `${WAL}/writing/group-commit.ts`,
     find: 'if (this.#busy || next === undefined) return',
     replace: 'if (next === undefined) return',
   },
@@ -141,23 +139,23 @@ const COMMITS: readonly Defect[] = [
   },
   {
     name: 'the event loop never turns between large commits',
-    file: `${WAL}/writing/commit-queue.ts`,
+    file: `${WAL}/writing/group-commit.ts`,
     find: '    this.#turned = false\n',
     replace: '',
   },
   {
     name: 'a large commit takes its turn before other work',
-    file: `${WAL}/writing/commit-queue.ts`,
+    file: `${WAL}/writing/group-commit.ts`,
     find: 'const last = this.#waiting.at(-1)',
     replace: 'const last = this.#waiting.findLast((waiting) => waiting instanceof Commit)',
   },
   {
     name: 'who fed a source is told of a commit before its records are',
-    file: `${WAL}/writer.ts`,
-    find: `      commit.resolve(baseOffset)
-      this.#tellSettled()`,
-    replace: `      this.#tellSettled()
-      queueMicrotask(() => commit.resolve(baseOffset))`,
+    file: `${WAL}/writing/group-commit.ts`,
+    find: `    commit.resolve(baseOffset)
+    this.#tellSettled()`,
+    replace: `    this.#tellSettled()
+    queueMicrotask(() => commit.resolve(baseOffset))`,
   },
   {
     name: 'zeros are written ahead without end',
@@ -201,7 +199,7 @@ const COMMITS: readonly Defect[] = [
     find: '    return this.#add(BATCH, () => checkRecords(records))\n',
     replace: `    if (records.length < 2) return this.#add(BATCH, () => checkRecords(records))
     const first = this.#add(BATCH, () => checkRecords(records.slice(0, 1)))
-    void this.#queue.inTurn(() => Promise.resolve())
+    void this.#group.inTurn(() => Promise.resolve())
     this.#add(BATCH, () => checkRecords(records.slice(1))).catch(() => {})
     return first`,
   },
@@ -220,8 +218,8 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'a record of another length than was checked is taken',
     file: `${WAL}/writing/commit.ts`,
-    find: 'end !== this.#end + bytes',
-    replace: 'false',
+    find: 'invariant(end === this.#end + bytes,',
+    replace: 'invariant(true,',
   },
 ]
 
@@ -260,8 +258,8 @@ const SHORTENING: readonly Defect[] = [
   },
   {
     name: 'readers are not told of a truncation before it begins',
-    file: `${WAL}/shared/shared-log.ts`,
-    find: '    this.#nextOffset = Math.min(this.#nextOffset, offset)\n',
+    file: `${WAL}/writing/log-tail.ts`,
+    find: '        begin()\n',
     replace: '',
   },
   {
@@ -305,7 +303,7 @@ const SHORTENING: readonly Defect[] = [
   },
   {
     name: 'a timestamp may lie any time ahead of the clock',
-    file: `${WAL}/writer.ts`,
+    file: `${WAL}/writing/checked-record.ts`,
     find: 'if (record.timestampMs > latestMs) {',
     replace: 'if (false) {',
   },
@@ -444,7 +442,7 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'close does not wait for its turn',
     file: `${WAL}/writer.ts`,
-    find: 'this.#closing ??= this.#queue.inTurn(() => this.#shutDown())',
+    find: 'this.#closing ??= this.#group.inTurn(() => this.#shutDown())',
     replace: 'this.#closing ??= this.#shutDown()',
   },
   {
@@ -840,7 +838,7 @@ const READING: readonly Defect[] = [
   {
     name: 'a reader ignores what the writer beside it knows',
     file: `${WAL}/shared/shared-log.ts`,
-    find: 'return this.#writer === null ? Infinity : this.#nextOffset',
+    find: 'return this.#writer?.nextOffset ?? Infinity',
     replace: 'return Infinity',
   },
   {

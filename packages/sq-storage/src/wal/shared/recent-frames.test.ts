@@ -4,6 +4,7 @@ import type { LocatedFrame } from '../segments/segment-file.ts'
 import { RecentFrames } from './recent-frames.ts'
 import type { WrittenFrame } from './recent-frames.ts'
 import { SharedLog } from './shared-log.ts'
+import type { LogEnd } from './shared-log.ts'
 
 const SEGMENT = { path: '/data/orders/0/00000000000000000000.wal', baseOffset: 0, salt: 7 }
 
@@ -91,13 +92,13 @@ describe('the commits in memory', () => {
 describe('those whom a log has told of its commits', () => {
   it.each([
     ['truncated', (log: SharedLog) => log.truncated(6)],
-    ['closed', (log: SharedLog, writer: object) => log.closed(writer)],
+    ['closed', (log: SharedLog, writer: LogEnd) => log.closed(writer)],
     ['left by the last who followed', (log: SharedLog) => log.unfollow()],
   ])('find none of them in memory once it is %s', (_, end) => {
-    const [log, writer] = [new SharedLog(), {}]
-    log.opened(writer, 5)
+    const [log, writer] = [new SharedLog(), { nextOffset: 7 }]
+    log.opened(writer)
     log.follow()
-    log.committed(7, written(commit(5, 2)))
+    log.committed(written(commit(5, 2)))
     expect(offsets(log.recent.from(5))).toEqual([5])
     end(log, writer)
     expect(log.recent.from(5)).toEqual([])

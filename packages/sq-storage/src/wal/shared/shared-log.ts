@@ -27,6 +27,12 @@ export function sharedLog(directoryIdentity: string): SharedLog {
   return made
 }
 
+/** The end of a log that is open for writing in this thread. */
+export interface LogEnd {
+  /** The offset after the last durable record. */
+  readonly nextOffset: number
+}
+
 export class SharedLog {
   readonly recent: RecentFrames = new RecentFrames()
   readonly indexes: SegmentIndexes = new SegmentIndexes()
@@ -36,8 +42,7 @@ export class SharedLog {
   readonly cuts: number[] = []
   /** How many writers were opened. */
   openings = 0
-  #writer: object | null = null
-  #nextOffset = 0
+  #writer: LogEnd | null = null
   /** Rings whenever there may be more to read, as far as this thread can tell. */
   readonly bell: Bell = new Bell()
   /** How many follow, waiting or not. */
@@ -53,20 +58,18 @@ export class SharedLog {
    * may be opened later: to be asked again after the size of a file was read, for that may hold its commits.
    */
   get durableBound(): number {
-    return this.#writer === null ? Infinity : this.#nextOffset
+    return this.#writer?.nextOffset ?? Infinity
   }
 
   /** A writer has recovered the log, and will tell of all that it does. */
-  opened(writer: object, nextOffset: number): void {
+  opened(writer: LogEnd): void {
     this.#writer = writer
-    this.#nextOffset = nextOffset
     this.openings++
     this.bell.ring()
   }
 
   /** A commit is durable. Its frame is copied where somebody waits for it. Never throws. */
-  committed(nextOffset: number, written: WrittenFrame): void {
-    this.#nextOffset = nextOffset
+  committed(written: WrittenFrame): void {
     if (this.#followers > 0) this.recent.keep(written)
     else this.recent.clear()
     this.#ringSoon()
@@ -74,14 +77,13 @@ export class SharedLog {
 
   /** Nothing from this offset on may be read any more, for it is about to be given up. */
   truncated(offset: number): void {
-    this.#nextOffset = Math.min(this.#nextOffset, offset)
     this.cuts.push(offset)
     this.recent.clear()
     this.bell.ring()
   }
 
   /** A writer is closed; unless another one has opened the log since. */
-  closed(writer: object): void {
+  closed(writer: LogEnd): void {
     if (this.#writer !== writer) return
     this.#writer = null
     this.recent.clear()

@@ -4,6 +4,7 @@
  */
 import { isUint8Array } from 'node:util/types'
 import { show } from '../../config.ts'
+import type { ResolvedWalConfig } from '../../config.ts'
 import { bytesIn, isDetached } from '../format/given-bytes.ts'
 import { HEADER_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '../format/record.ts'
 import type { CheckedHeader, CheckedRecord, RecordHeader, RecordInput } from '../format/record.ts'
@@ -102,4 +103,36 @@ export function changedPart({ key, keyBytes, value, valueBytes, headers }: Check
   const isKey = key !== null && bytesIn(key) !== keyBytes
   const field = isKey ? 'key' : bytesIn(value) !== valueBytes ? 'value' : `headers[${changed}].value`
   return new BadPart(TypeError, field, 'changed while it was appended')
+}
+
+/**
+ * Bytes that the records of an append take in a frame. Throws a bad record's error if one of them is over a limit, or
+ * all of them are.
+ */
+export function checkLimits(
+  records: readonly CheckedRecord[],
+  { maxRecordBytes, maxBatchBytes, maxTimestampAheadMs }: ResolvedWalConfig,
+  latestMs: number,
+): number {
+  if (records.length === 0) throw new BadPart(RangeError, null, 'a batch must hold at least one record').of(null)
+  let encodedBytes = 0
+  let nth = 0
+  for (const record of records) {
+    const content = record.encodedBytes - RECORD_OVERHEAD_BYTES
+    if (content > maxRecordBytes) {
+      const what = `the record holds ${content} bytes, maxRecordBytes is ${maxRecordBytes}`
+      throw new BadPart(RangeError, null, what).of(nth)
+    }
+    if (record.timestampMs > latestMs) {
+      const limit = `must be at most ${latestMs}, maxTimestampAheadMs (${maxTimestampAheadMs}) after the clock`
+      throw new BadPart(RangeError, 'timestampMs', `${limit}: ${record.timestampMs}`).of(nth)
+    }
+    encodedBytes += record.encodedBytes
+    nth++
+  }
+  if (records.length > 1 && encodedBytes > maxBatchBytes) {
+    const what = `the batch takes ${encodedBytes} bytes, maxBatchBytes is ${maxBatchBytes}`
+    throw new BadPart(RangeError, null, what).of(null)
+  }
+  return encodedBytes
 }

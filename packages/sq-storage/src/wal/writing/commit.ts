@@ -2,6 +2,7 @@
  * The records that will share one frame, gathered in the very bytes that will be written, and the callers who wait for
  * them.
  */
+import { invariant } from '../../errors.ts'
 import { FRAME_HEADER_BYTES, frameBytes } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
 import { RecordBuffer } from '../format/record.ts'
@@ -57,7 +58,7 @@ export class Commit implements RecordsFrame {
       maxTimestampMs = Math.max(maxTimestampMs, record.timestampMs)
       nth++
     }
-    if (end !== this.#end + bytes) throw new RangeError(`${end - this.#end} bytes were encoded, and ${bytes} counted`)
+    invariant(end === this.#end + bytes, 'the records take the bytes that were counted')
     this.#end = end
     this.minTimestampMs = minTimestampMs
     this.maxTimestampMs = maxTimestampMs
@@ -67,6 +68,7 @@ export class Commit implements RecordsFrame {
 
   /** Finishes the frame for its place in a segment. The bytes are the commit's own, until `recycle`. */
   encode(place: FramePlace): { bytes: Buffer; header: FrameHeader } {
+    invariant(this.recordCount > 0, 'a commit that is written holds records')
     const bodyLength = this.#end - FRAME_HEADER_BYTES
     return finishRecordsFrame(this.#buffer.bytes, { bodyLength, recordCount: this.recordCount, place })
   }

@@ -3,6 +3,7 @@
  * is full or too old, seals it, makes the next one, and heals after a failure. It also takes segments away.
  */
 import type { ResolvedWalConfig } from '../../config.ts'
+import { invariant } from '../../errors.ts'
 import type { SegmentLink } from '../segment.ts'
 import type { SegmentInfo } from '../segments/describe.ts'
 import { findExpired } from '../segments/retention.ts'
@@ -61,6 +62,7 @@ export class LogTail {
   async write(commit: Commit): Promise<WrittenFrame> {
     // Where nothing is to be done first, the write is on its way when this returns its promise.
     const segment = this.#readyFor(commit) ?? (await this.#segmentFor(commit))
+    invariant(segment.place.nextOffset === this.#nextOffset, 'the active segment ends where the log does')
     const written = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
     this.#nextOffset += commit.recordCount
     return written
@@ -109,9 +111,9 @@ export class LogTail {
       offset,
       nextOffset: this.#nextOffset,
       begin: async () => {
-        begin()
         this.#truncatedFrom ??= this.#nextOffset
         this.#nextOffset = offset
+        begin()
         await this.#active?.close()
         this.#active = null
       },

@@ -20,7 +20,7 @@
  * gives the same log.
  */
 import type { Clock } from '@sq/sim'
-import { asError } from '../../errors.ts'
+import { asError, invariant } from '../../errors.ts'
 import { frameEnd, FrameType, isProof } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { encodeSeal, SummaryBuilder } from '../format/seal.ts'
@@ -183,6 +183,8 @@ async function makeDurable({ handle, head: { path } }: OpenSegment, found: Exami
     await io('cut off the end of', path, () => handle.truncate(found.place.position))
     await io('sync', path, () => handle.sync())
   }
+  const rewritten = found.unproven.reduce((sum, { length }) => sum + length, 0)
+  invariant(found.unprovenFrom + rewritten === found.place.position, 'what is written again ends where the log ends')
   await io('write the last commit again in', path, () => handle.writeDurable(found.unproven, found.unprovenFrom))
 }
 

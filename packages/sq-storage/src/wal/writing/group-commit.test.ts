@@ -2,7 +2,19 @@
 import * as timers from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import { ManualClock, Random } from '@sq/sim'
+import { resolveConfig } from '../../config.ts'
 import { append, LogFixture } from '../../testing/log-fixture.ts'
+import { locatePartition } from '../segments/partition.ts'
+import type { WrittenFrame } from '../shared/recent-frames.ts'
+import { SharedLog } from '../shared/shared-log.ts'
+import { recordOf } from './checked-record.ts'
+import { Commit } from './commit.ts'
+import { GroupCommit } from './group-commit.ts'
+import { LogTail } from './log-tail.ts'
+import { PartitionLock, SegmentDirectory } from './partition-directory.ts'
+import { recoverLog } from './recovery.ts'
+import { WriterMeter } from './writer-meter.ts'
 
 const LARGE = Buffer.alloc(300_000, 1)
 
@@ -98,4 +110,52 @@ test('a clock that throws fails one commit, and the next go on', async () => {
   thrown.mockRestore()
   expect(await append(writer, 'after')).toBe(1n)
   expect(await log.values()).toEqual(['before', 'after'])
+})
+
+/** A group commit at the end of a log that may not be what it should be. */
+function groupAt(tail: { readonly nextOffset: number; readonly write: () => Promise<WrittenFrame> }): GroupCommit {
+  const config = resolveConfig({ dataDir: '/data' })
+  const clock = new ManualClock()
+  const meter = new WriterMeter(locatePartition('/data', 'orders', 0), clock)
+  return new GroupCommit({ config, clock, meter, tail, shared: new SharedLog() })
+}
+
+function appendTo(group: GroupCommit, value: string): Promise<bigint> {
+  const record = recordOf(null, Buffer.from(value), [], 0)
+  return new Promise((resolve, reject) => void group.append([record], { resolve, reject }))
+}
+
+test('an append is not acknowledged if the log does not end where its commit ends', async () => {
+  const tail = { nextOffset: 5, write: () => Promise.resolve({ bytes: 0, copy: () => expect.unreachable() }) }
+  const failure: unknown = await appendTo(groupAt(tail), 'lost').catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED', cause: { code: 'SQ_WAL_INVARIANT' } })
+})
+
+test('a log whose active segment ends elsewhere is not written', async () => {
+  const log = new LogFixture()
+  const written = await log.open()
+  await append(written, 'first')
+  await written.close()
+  const partition = locatePartition(log.config.dataDir, 'orders', 0)
+  const lock = await PartitionLock.take(log.fs, log.config.dataDir, partition)
+  const directory = new SegmentDirectory(log.fs, partition.directory, lock)
+  const recovered = await recoverLog(directory, partition, log.clock)
+  const file = await log.file(log.path(0))
+  const meter = new WriterMeter(partition, log.clock)
+  const random = new Random(1n)
+  const config = resolveConfig(log.config)
+  const context = { config, partition, directory, clock: log.clock, random, meter, onSegmentClosed: undefined }
+  const tail = new LogTail(context, { ...recovered, nextOffset: recovered.nextOffset + 1 })
+  const commit = new Commit()
+  const record = recordOf(null, Buffer.from('second'), [], 0)
+  commit.add([record], record.encodedBytes, { resolve: () => {}, reject: () => {} })
+  await expect(tail.write(commit)).rejects.toMatchObject({ code: 'SQ_WAL_INVARIANT' })
+  expect(await log.file(log.path(0))).toEqual(file)
+  await tail.close()
+  await lock.release()
+})
+
+test('a commit without records has no frame', () => {
+  const place = { position: 96, nextOffset: 0, previousCrc: 0, salt: 0 }
+  expect(() => new Commit().encode(place)).toThrow('a commit that is written holds records')
 })

@@ -1,0 +1,262 @@
+/**
+ * Group commit: appends that are made while a commit is being written share the next one. This is what waits at a log's
+ * end, commits and other work, one at a time and in order; how much may wait; and who is told of it.
+ */
+import { clearImmediate, setImmediate } from 'node:timers'
+import type { Clock } from '@sq/sim'
+import type { ResolvedWalConfig } from '../../config.ts'
+import { BacklogFullError, CommitFailedError, invariant } from '../../errors.ts'
+import type { CheckedRecord } from '../format/record.ts'
+import { MAX_HEAD_BYTES } from '../segment.ts'
+import { wallClockMs } from '../segments/wall-clock.ts'
+import type { WrittenFrame } from '../shared/recent-frames.ts'
+import type { SharedLog } from '../shared/shared-log.ts'
+import { checkLimits } from './checked-record.ts'
+import { Commit } from './commit.ts'
+import type { Waiter } from './commit.ts'
+import type { CommitReason } from './diagnostics.ts'
+import type { LogTail } from './log-tail.ts'
+import type { WriterMeter } from './writer-meter.ts'
+
+/** Appends beyond this many bytes go into further commits, so that no buffer grows without need. */
+const MAX_COMMIT_BYTES = 8 * 1024 * 1024
+/** A disk takes about as long to move this many bytes as it takes to sync. */
+const LARGE_COMMIT_BYTES = 128 * 1024
+/** What an append that waits costs in addition to its bytes: a promise, its functions, a place in a list. */
+const APPEND_ALLOWANCE_BYTES = 256
+
+/** Something other than a commit that waits for its turn. It must not reject. */
+type Task = () => Promise<void>
+
+/** What a group commit works with. */
+interface GroupContext {
+  readonly config: ResolvedWalConfig
+  readonly clock: Clock
+  readonly meter: WriterMeter
+  readonly tail: Pick<LogTail, 'nextOffset' | 'write'>
+  readonly shared: SharedLog
+}
+
+export class GroupCommit {
+  readonly #context: GroupContext
+  /** Commits that wait or still take records, and other work between them. */
+  #waiting: (Commit | Task)[] = []
+  /** Whether something is being done. */
+  #busy = false
+  /** Whether the event loop has turned since the last work was begun. */
+  #turned = true
+  #nextTurn: NodeJS.Immediate | null = null
+  /** Bytes of the commit that was written last and of what waited then: a caller that waits often appends again. */
+  #expectedBytes = 0
+  /** A settled commit, to be used again. */
+  #spare: Commit | null = null
+  #pendingBytes = 0
+  #pendingRecords = 0
+  /** Called when the next commit has succeeded or failed. */
+  #onSettled: (() => void)[] = []
+
+  constructor(context: GroupContext) {
+    this.#context = context
+  }
+
+  /** What appends that wait count for in `maxPendingBytes`. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  get pendingRecords(): number {
+    return this.#pendingRecords
+  }
+
+  /**
+   * Copies checked records into the commit that takes records, and makes sure that it is written. Returns what they count
+   * for in `maxPendingBytes`. Throws, with nothing changed, if the records are over a limit or the backlog is full.
+   */
+  append(records: readonly CheckedRecord[], waiter: Waiter): number {
+    const { config, meter } = this.#context
+    const bytes = this.#encodedBytes(records)
+    const cost = bytes + APPEND_ALLOWANCE_BYTES
+    const { maxPendingBytes } = config
+    if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
+      throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
+    }
+    invariant(
+      this.#pendingBytes === 0 || this.#busy || this.#waiting.length > 0,
+      'no bytes are pending if nothing waits',
+    )
+    const commit = this.#commitFor(bytes)
+    commit.add(records, bytes, meter.appending(waiter, { records: records.length, bytes }))
+    // From here on nothing throws: a commit waits exactly if it holds records.
+    if (commit === this.#spare) this.#spare = null
+    if (commit !== this.#last) {
+      commit.gathered = meter.writing
+      this.#waiting.push(commit)
+    }
+    commit.pendingBytes += cost
+    this.#pendingBytes += cost
+    this.#pendingRecords += records.length
+    this.#start()
+    return cost
+  }
+
+  /** Does something else after all that waits, and settles as that does. */
+  inTurn<T>(action: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(async () => {
+        try {
+          resolve(await action())
+        } catch (error) {
+          reject(error)
+        }
+      })
+      this.#start()
+    })
+  }
+
+  /** Resolves when the next commit has succeeded or failed, after its callers were told. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => this.#onSettled.push(resolve))
+  }
+
+  /** Drops the buffer that it keeps for the next commit. */
+  close(): void {
+    this.#spare = null
+  }
+
+  /** Bytes that checked records take in a frame. Throws if they are more, or fewer, than may be appended at once. */
+  #encodedBytes(records: readonly CheckedRecord[]): number {
+    const { config, clock, tail } = this.#context
+    const { maxTimestampAheadMs } = config
+    const latestMs = maxTimestampAheadMs === Infinity ? Infinity : wallClockMs(clock) + maxTimestampAheadMs
+    const bytes = checkLimits(records, config, latestMs)
+    if (tail.nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
+      throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
+    }
+    return bytes
+  }
+
+  /** The commit that would take further records; null if something else waits last, or nothing. */
+  get #last(): Commit | null {
+    const last = this.#waiting.at(-1)
+    return last instanceof Commit ? last : null
+  }
+
+  /** The commit that takes the next records: the last one that waits, if they fit, or an empty one. */
+  #commitFor(bytes: number): Commit {
+    const last = this.#last
+    const limit = Math.min(MAX_COMMIT_BYTES, this.#context.config.maxSegmentBytes - MAX_HEAD_BYTES)
+    if (last !== null && last.frameBytesWith(bytes) <= limit) return last
+    return this.#spare ?? new Commit()
+  }
+
+  /**
+   * Makes sure that what waits is done. Before each work the event loop turns, so that all callers that were just told,
+   * and all input that has come in meanwhile, share the next commit. A large commit goes to the disk while they run.
+   */
+  #start(): void {
+    const [next] = this.#waiting
+    if (this.#busy || next === undefined) return
+    if (this.#turned && this.#isLarge(next)) return this.#next()
+    this.#nextTurn ??= setImmediate(() => this.#next())
+  }
+
+  /**
+   * Whether a commit is written without waiting for more: when it holds as much as is expected; or half of that if it is
+   * very much, for then it gains more to encode the other half meanwhile than to share a sync.
+   */
+  #isLarge(waiting: Commit | Task): boolean {
+    const bytes = bytesOf(waiting)
+    const expected = this.#expectedBytes
+    return bytes >= LARGE_COMMIT_BYTES && bytes >= (expected < 4 * LARGE_COMMIT_BYTES ? expected : expected / 2)
+  }
+
+  #next(): void {
+    if (this.#nextTurn !== null) clearImmediate(this.#nextTurn)
+    this.#nextTurn = null
+    const next = this.#waiting.shift()
+    if (next === undefined) return
+    this.#busy = true
+    this.#turned = false
+    setImmediate(() => {
+      this.#turned = true
+    })
+    void this.#do(next)
+  }
+
+  async #do(work: Commit | Task): Promise<void> {
+    const bytes = bytesOf(work)
+    let isDurable = false
+    const baseOffset = this.#context.tail.nextOffset
+    try {
+      if (work instanceof Commit) isDurable = await this.#write(work)
+      else await work()
+    } finally {
+      this.#busy = false
+      this.#expectedBytes = this.#waiting.reduce((sum, waiting) => sum + bytesOf(waiting), bytes)
+      this.#start()
+    }
+    // A large commit that waited is on its way to the disk by now, while the callers of this one run.
+    if (isDurable && work instanceof Commit) this.#acknowledge(work, baseOffset)
+  }
+
+  /** Writes a commit. Resolves with true if it is durable; if it is not, its callers have been told. */
+  async #write(commit: Commit): Promise<boolean> {
+    const { meter, tail, shared } = this.#context
+    const baseOffset = tail.nextOffset
+    const [records, bytes] = [commit.recordCount, commit.frameBytesWith(0)]
+    let written: WrittenFrame
+    let ended: ((error: Error | null) => void) | null = null
+    try {
+      ended = meter.committing({ baseOffset, records, bytes, reason: this.#reasonFor(commit) })
+      written = await tail.write(commit)
+      invariant(tail.nextOffset === baseOffset + records, 'the log ends where its last commit does')
+    } catch (cause) {
+      const error = new CommitFailedError(BigInt(baseOffset), cause)
+      this.#rejectAll(commit, error)
+      ended?.(error)
+      return false
+    }
+    // It is durable. Nothing from here on can throw, so all callers are told.
+    this.#settle(commit)
+    shared.committed(written)
+    ended(null)
+    return true
+  }
+
+  /** Why a commit whose turn has come takes no more records. */
+  #reasonFor(commit: Commit): CommitReason {
+    if (this.#isLarge(commit) || this.#waiting[0] instanceof Commit) return 'full'
+    return commit.gathered ? 'gathered' : 'idle'
+  }
+
+  #acknowledge(commit: Commit, baseOffset: number): void {
+    commit.resolve(baseOffset)
+    this.#tellSettled()
+    commit.recycle()
+    this.#spare = commit
+  }
+
+  /** Rejects a commit and all that wait behind it: appends made after a failure must not overtake the news of it. */
+  #rejectAll(failed: Commit, error: CommitFailedError): void {
+    const behind = this.#waiting.filter((waiting) => waiting instanceof Commit)
+    this.#waiting = this.#waiting.filter((waiting) => !(waiting instanceof Commit))
+    for (const commit of [failed, ...behind]) {
+      this.#settle(commit)
+      commit.reject(error)
+    }
+    this.#tellSettled()
+  }
+
+  #settle(commit: Commit): void {
+    this.#pendingBytes -= commit.pendingBytes
+    this.#pendingRecords -= commit.recordCount
+  }
+
+  #tellSettled(): void {
+    for (const told of this.#onSettled.splice(0)) told()
+  }
+}
+
+function bytesOf(waiting: Commit | Task): number {
+  return waiting instanceof Commit ? waiting.frameBytesWith(0) : 0
+}
