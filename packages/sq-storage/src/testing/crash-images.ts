@@ -1,7 +1,10 @@
 /** What power cuts may leave of a file system, gathered over some time: each image once. */
 import { InMemoryFileSystem } from '@sq/sim/memory'
-import type { CrashImage } from '@sq/sim/memory'
+import type { CrashImage, Operation } from '@sq/sim/memory'
 import { LogFixture } from './log-fixture.ts'
+
+/** They change nothing on the disk, and so nothing of what a power cut may leave of it. */
+const LOOKING: ReadonlySet<Operation> = new Set(['open', 'read', 'size', 'close', 'readdir', 'stat', 'watch'])
 
 export class CrashImages {
   readonly #images: CrashImage[] = []
@@ -9,7 +12,11 @@ export class CrashImages {
 
   /** Adds those of every moment from now until the function returned is called. */
   collect(fs: InMemoryFileSystem): () => void {
-    return fs.operations.observe(() => this.add(fs))
+    this.add(fs)
+    // As an operation starts, the disk is as the one before left it.
+    return fs.operations.observe(({ operation, phase }) => {
+      if (phase === 'end' && !LOOKING.has(operation)) this.add(fs)
+    })
   }
 
   /** Adds those of this moment. */
