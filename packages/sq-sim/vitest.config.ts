@@ -1,4 +1,7 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+
+/** They put something in the place of a module, which must then be loaded anew. */
+const REPLACING_MODULES = ['src/directory-watch.test.ts', 'src/node-file-system.calls.test.ts']
 
 export default defineConfig({
   // Tests run on the sources of sibling packages, so that no build stands between a change and its test.
@@ -6,8 +9,21 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
   // Some tests use a real disk and real processes: a slow machine is no failure, only a hang is.
   test: {
-    include: ['src/**/*.test.ts'],
-    typecheck: { enabled: true, tsconfig: 'tsconfig.test.json', ignoreSourceErrors: true },
     testTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: ['src/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...REPLACING_MODULES],
+          typecheck: { enabled: true, tsconfig: 'tsconfig.test.json', ignoreSourceErrors: true },
+          // One process for all files: to start one for each costs more than the tests.
+          isolate: false,
+          maxWorkers: 1,
+        },
+      },
+      { extends: true, test: { name: 'alone', include: REPLACING_MODULES } },
+    ],
   },
 })

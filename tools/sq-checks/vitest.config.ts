@@ -5,5 +5,12 @@ export default defineConfig({
   resolve: { conditions: ['@sq/source'] },
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
   // Some tests use a real disk and real processes: a slow machine is no failure, only a hang is.
-  test: { include: ['src/**/*.test.ts'], exclude: ['src/published/**'], testTimeout: 120_000 },
+  test: {
+    include: ['src/**/*.test.ts'],
+    exclude: ['src/published/**'],
+    testTimeout: 120_000,
+    // One process for all files: to start one for each costs more than the tests.
+    isolate: false,
+    maxWorkers: 1,
+  },
 })

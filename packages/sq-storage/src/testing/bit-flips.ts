@@ -77,7 +77,8 @@ function makeLog(log: LogFiles): InMemoryFileSystem {
   const directory = directoryOf(log)
   const entries = new Map<string, Uint8Array | null>()
   for (const path of [dirname(dirname(directory)), dirname(directory), directory]) entries.set(path, null)
-  for (const [name, bytes] of [['lock', Buffer.alloc(0)] as const, ...log.files]) entries.set(join(directory, name), bytes)
+  for (const [name, bytes] of [['lock', Buffer.alloc(0)] as const, ...log.files])
+    entries.set(join(directory, name), bytes)
   return new InMemoryFileSystem({ image: new CrashImage(entries) })
 }
 
