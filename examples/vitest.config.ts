@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   // The tests are written for `node --test`, so that a reader needs nothing else. Here they run with all others.
   resolve: { alias: { 'node:test': 'vitest' }, conditions: ['@sq/source'] },
-  ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
+  ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'default'] } },
   // Some tests start processes: a slow machine is no failure, only a hang is.
   test: { include: ['*/*.test.js'], testTimeout: 120_000, isolate: false },
 })

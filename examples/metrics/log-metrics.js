@@ -1,0 +1,56 @@
+/** What both exporters listen to: the events of every log of the process, and how long its disk takes to sync. */
+import { subscribe } from 'node:diagnostics_channel'
+
+/** @typedef {import('@sq/storage').WalEvents} WalEvents */
+/** @typedef {import('@sq/storage').WalWriter} WalWriter */
+/** @typedef {import('@sq/sim').FileSystem} FileSystem */
+/** @typedef {{ topic: string, partition: number }} Log */
+
+/**
+ * @template {keyof WalEvents} Name
+ * @param {Name} name
+ * @param {(event: WalEvents[Name]) => void} listener
+ */
+export function onEvent(name, listener) {
+  // Node cannot know what type the messages of a channel have; `WalEvents` says it.
+  subscribe(name, (event) => Reflect.apply(listener, undefined, [event]))
+}
+
+/**
+ * The same file system; `observe` gets the time of each durable write, in seconds. It is what a commit waits for the
+ * disk, with the wait for a thread of Node's pool. Open writers and readers on the result.
+ *
+ * @param {FileSystem} fs
+ * @param {(seconds: number) => void} observe
+ * @returns {FileSystem}
+ */
+export function timeSyncs(fs, observe) {
+  return replaceMethod(fs, 'open', async (...args) => {
+    const handle = await fs.open(...args)
+    return replaceMethod(handle, 'writeDurable', async (buffers, position) => {
+      const startMs = performance.now()
+      await handle.writeDurable(buffers, position)
+      observe((performance.now() - startMs) / 1000)
+    })
+  })
+}
+
+/**
+ * An object with one method replaced, and all others as they are.
+ *
+ * @template {object} T
+ * @template {keyof T} Name
+ * @param {T} object
+ * @param {Name} name
+ * @param {T[Name]} method
+ * @returns {T}
+ */
+function replaceMethod(object, name, method) {
+  return new Proxy(object, {
+    get(target, property) {
+      if (property === name) return method
+      const member = Reflect.get(target, property, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}
