@@ -92,6 +92,17 @@ test('written past maxSegmentBytes, a new segment is opened, named by its base o
   expect((await log.records()).map(({ offset }) => offset)).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n])
 })
 
+test.each([
+  ['at maxSegmentBytes goes into the segment', 0, 1],
+  ['one byte past maxSegmentBytes goes into the next', 1, 2],
+])('a commit that ends %s', async (_, less, segments) => {
+  // The head takes 120 bytes, a frame of one such record 40 + 24 + 232.
+  const log = new LogFixture({ maxSegmentBytes: 120 + 2 * 296 - less })
+  const value = Buffer.alloc(232)
+  await appendEach(await log.open(), [value, value])
+  expect(await log.segmentNames()).toHaveLength(segments)
+})
+
 test('a burst past maxSegmentBytes is spread over segments that keep to it', async () => {
   const log = new LogFixture({ maxSegmentBytes: 8192 })
   const writer = await log.open()

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { CorruptLogError, UnsupportedFormatError } from '../../errors.ts'
 import { flipped, joined } from '../../testing/hand-bytes.ts'
 import { append, LogFixture } from '../../testing/log-fixture.ts'
@@ -262,6 +262,18 @@ describe('segments before the last', () => {
     const { recovery, values } = await recovered()
     expect(recovery).toEqual({ kind: 'clean', nextOffset: 4n, segments: 3, torn: null, markError: null })
     expect(values).toEqual(['a', 'b', 'c', 'd', 'next'])
+  })
+
+  it('are opened for reading only', async () => {
+    await log.makeSegments(...all)
+    const opening = vi.spyOn(log.fs, 'open')
+    await log.open()
+    const modes = opening.mock.calls.filter(([path]) => path.endsWith('.wal')).map(([path, mode]) => [path, mode])
+    expect(modes).toEqual([
+      [log.path(0), 'read'],
+      [log.path(2), 'read'],
+      [log.path(3), 'read-write'],
+    ])
   })
 
   it('are not missed where they were the oldest', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { listSegments } from '../../index.ts'
 import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
 
 describe('the age of a segment that was opened again', () => {
@@ -63,5 +64,30 @@ describe('the age of a segment that was opened again', () => {
     log.clock.advance(1)
     await append(again, 'e')
     expect(await log.segmentNames()).toEqual([...SEGMENTS, '00000000000000000003.wal'])
+  })
+})
+
+describe('a segment without a record', () => {
+  const HOUR = 60 * 60 * 1000
+
+  /** When the segment was made that a first record, so much after the log was made empty, stands in. */
+  async function createdAfter(emptyMs: number): Promise<number> {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await append(writer, 'a')
+    log.clock.advance(20 * HOUR)
+    await writer.truncate(0n)
+    const emptiedMs = log.clock.now()
+    log.clock.advance(emptyMs)
+    await append(writer, 'b')
+    const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+    return (segment?.createdMs ?? NaN) - emptiedMs
+  }
+
+  it.each([
+    ['is kept for its first record up to a day', 24 * HOUR, 0],
+    ['is made again for a first record after a day', 24 * HOUR + 1, 24 * HOUR + 1],
+  ])('%s', async (_, emptyMs, createdMs) => {
+    expect(await createdAfter(emptyMs)).toBe(createdMs)
   })
 })

@@ -119,6 +119,15 @@ describe('an operation of truncate that fails', () => {
     expect(nth).toBeGreaterThan(10)
   })
 
+  it('is completed by an append, which goes into the segment that it makes', async () => {
+    const writer = await log.open()
+    log.fs.faults.failNext('unlink', 'EIO', /\.wal$/)
+    await expect(writer.truncate(4n)).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+    expect(await append(writer, 'next')).toBe(4n)
+    expect(await log.values()).toEqual([...MIXED_VALUES.slice(0, 4), 'next'])
+    expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000002.wal'])
+  })
+
   it('rejects appends until it has succeeded', async () => {
     const writer = await log.open()
     const rule = log.fs.faults.failAlways('unlink', 'EIO', /\.wal$/)
