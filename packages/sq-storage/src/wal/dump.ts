@@ -2,7 +2,7 @@
  * Shows what stands in a segment file, frame by frame, for people who look at one: also what does not verify, and what
  * comes behind it. It believes nothing but the file, so it judges less than `verify.ts`.
  */
-import type { FileHandle, FileSystem } from '@sq/sim'
+import type { FileSystem } from '@sq/sim'
 import { resolvePath } from '../config.ts'
 import { UnsupportedFormatError } from '../errors.ts'
 import { FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION } from './format/frame.ts'
@@ -14,8 +14,8 @@ import type { SegmentSummary } from './format/seal.ts'
 import { decodeSegmentHead, decodeSegmentHeader, MAX_HEAD_BYTES, SEGMENT_HEADER_BYTES } from './segment.ts'
 import type { OpenBody, SegmentHeader } from './segment.ts'
 import { FrameSearch } from './segments/frame-search.ts'
+import { LogFile } from './segments/log-file.ts'
 import { endOfContent, SegmentScanner } from './segments/scan.ts'
-import { giveUp, io } from './segments/segment-file.ts'
 
 /** A part of a segment file. `[from, to)` are byte positions. */
 interface DumpedPart {
@@ -58,26 +58,24 @@ export function dumpSegment(fs: FileSystem, path: string): AsyncGenerator<Segmen
 }
 
 async function* dump(fs: FileSystem, path: string): AsyncGenerator<SegmentPart, void, undefined> {
-  const handle = await io('open', path, () => fs.open(path, 'read'))
+  const handle = await LogFile.open(fs, path, 'read')
   try {
-    yield* new SegmentDump(handle, path, await io('read the size of', path, () => handle.size())).parts()
+    yield* new SegmentDump(handle, await handle.size()).parts()
   } finally {
-    await giveUp(handle)
+    await handle.close()
   }
 }
 
 class SegmentDump {
-  readonly #handle: FileHandle
-  readonly #path: string
+  readonly #handle: LogFile
   readonly #size: number
   /** Where a segment ends at the latest. */
   readonly #limit: number
   /** What stands before this was read when a writer had written something behind it: it can change no more. */
   #settledTo = 0
 
-  constructor(handle: FileHandle, path: string, size: number) {
+  constructor(handle: LogFile, size: number) {
     this.#handle = handle
-    this.#path = path
     this.#size = size
     this.#limit = Math.min(size, MAX_POSITION)
   }
@@ -107,14 +105,14 @@ class SegmentDump {
 
   /** Frames, and what stands between and behind them. */
   async *#frames(from: FramePlace): AsyncGenerator<SegmentPart, void, undefined> {
-    const scanner = new SegmentScanner(this.#handle, { ...from, path: this.#path, limit: this.#limit })
+    const scanner = new SegmentScanner(this.#handle, { ...from, limit: this.#limit })
     const search = FrameSearch.forFrames(this.#handle, { to: this.#limit, salt: from.salt })
     for (;;) {
       const { reason, isSealed } = yield* this.#walk(scanner)
       if (reason === null) return
       const { place } = scanner
       const { position } = place
-      const next = await io('read', this.#path, () => search.first(position + FRAME_ALIGNMENT))
+      const next = await search.first(position + FRAME_ALIGNMENT)
       if (next === null) {
         yield* this.#end(position, reason)
         return
@@ -136,7 +134,7 @@ class SegmentDump {
     let isSealed = false
     try {
       while (scanner.stop === null) {
-        for (const frame of await io('read', this.#path, () => scanner.next())) {
+        for (const frame of await scanner.next()) {
           isSealed = frame.header.type === FrameType.SEAL
           yield dumped(frame)
         }
@@ -150,7 +148,7 @@ class SegmentDump {
 
   /** What stands behind the last frame. */
   async *#end(from: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {
-    const to = await io('read', this.#path, () => endOfContent(this.#handle, { from, to: this.#limit }))
+    const to = await endOfContent(this.#handle, { from, to: this.#limit })
     yield* this.#bad(from, to, reason)
     if (to < this.#limit) yield { kind: 'zeros', from: to, to: this.#limit, bytes: Buffer.alloc(0) }
   }
@@ -163,7 +161,7 @@ class SegmentDump {
 
   async #read(position: number, length: number): Promise<Buffer> {
     const bytes = Buffer.alloc(length)
-    return bytes.subarray(0, await io('read', this.#path, () => this.#handle.read(bytes, position)))
+    return bytes.subarray(0, await this.#handle.read(bytes, position))
   }
 }
 

@@ -12,8 +12,9 @@ import { confirmProblem } from './checking/log-description.ts'
 import type { ConfirmedProblem, LogFindings } from './checking/log-description.ts'
 import type { LogProblem, PossibleRepair, RepairKind } from './checking/report.ts'
 import { isKeptName, keptName } from './segment.ts'
+import { io, LogFile } from './segments/log-file.ts'
 import { locatePartition } from './segments/partition.ts'
-import { giveUp, io, statDirectory } from './segments/segment-file.ts'
+import { statDirectory } from './segments/segment-file.ts'
 import type { ListedSegment } from './segments/segment-listing.ts'
 import { checkLog } from './verify.ts'
 import type { SegmentMaker } from './writing/active-segment.ts'
@@ -117,11 +118,11 @@ async function restore({ directory }: SegmentMaker, { problem: { segment, restor
   if (restoration === null) return []
   const { path } = segment
   await directory.checkLock()
-  const handle = await io('open', path, () => directory.fs.open(path, 'read-write'))
+  const handle = await LogFile.open(directory.fs, path, 'read-write')
   try {
-    await io('write', path, () => handle.writeDurable([restoration.bytes], restoration.position))
+    await handle.writeDurable([restoration.bytes], restoration.position)
   } finally {
-    await giveUp(handle)
+    await handle.close()
   }
   return []
 }
@@ -203,16 +204,16 @@ class KeptSegments {
 }
 
 async function copy({ fs, unfinishedPath }: SegmentDirectory, from: string): Promise<void> {
-  const source = await io('open', from, () => fs.open(from, 'read'))
+  const source = await LogFile.open(fs, from, 'read')
   try {
-    const target = await io('make', unfinishedPath, () => fs.open(unfinishedPath, 'create', { like: from }))
+    const target = await LogFile.open(fs, unfinishedPath, 'create', { like: from })
     try {
       const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
       for (let at = 0, bytesRead = CHUNK_BYTES; bytesRead === CHUNK_BYTES; at += bytesRead) {
-        bytesRead = await io('read', from, () => source.read(chunk, at))
-        await io('write', unfinishedPath, () => target.write([chunk.subarray(0, bytesRead)], at))
+        bytesRead = await source.read(chunk, at)
+        await target.write([chunk.subarray(0, bytesRead)], at)
       }
-      await io('sync', unfinishedPath, () => target.sync())
+      await target.sync()
     } finally {
       await target.close()
     }

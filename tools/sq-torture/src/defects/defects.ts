@@ -178,7 +178,7 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'zeros that cannot be cut off do not break the segment',
     file: `${WAL}/writing/active-segment.ts`,
-    find: "await this.#orBreak('cut', () => this.#handle.truncate(this.#place.position))",
+    find: 'await this.#orBreak(() => this.#handle.truncate(this.#place.position))',
     replace: 'await this.#handle.truncate(this.#place.position).catch(() => {})',
   },
   {
@@ -234,15 +234,16 @@ const SHORTENING: readonly Defect[] = [
   {
     name: 'a cut is not synced',
     file: `${WAL}/writing/truncation.ts`,
-    find: `    await io('sync', path, () => handle.sync())\n`,
+    find: '    await handle.sync()\n',
     replace: '',
   },
   {
     name: 'a cut that failed before is taken for done',
     file: `${WAL}/writing/truncation.ts`,
-    find: `    await io('cut off what is void in'`,
+    find: '    await handle.truncate(end)\n',
     replace: `    if ((await handle.size()) === end) return
-    await io('cut off what is void in'`,
+    await handle.truncate(end)
+`,
   },
   {
     name: 'truncation drops the older segments first',
@@ -388,10 +389,10 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'a failed directory sync counts as done',
     file: `${WAL}/writing/partition-directory.ts`,
-    find: `    await io('sync the directory', this.path, () => this.fs.syncDirectory(this.path))
+    find: `    await syncDirectory(this.fs, this.path)
     this.#unsynced = false`,
     replace: `    this.#unsynced = false
-    await io('sync the directory', this.path, () => this.fs.syncDirectory(this.path))`,
+    await syncDirectory(this.fs, this.path)`,
   },
   {
     name: 'names change while an earlier change is unsynced',
@@ -508,8 +509,8 @@ const RECOVERY: readonly Defect[] = [
   {
     name: 'recovery does not write unproven bytes again',
     file: `${WAL}/writing/recovery.ts`,
-    find: '() => handle.writeDurable(found.unproven, found.unprovenFrom)',
-    replace: '() => Promise.resolve()',
+    find: '  await handle.writeDurable(found.unproven, found.unprovenFrom)\n',
+    replace: '',
   },
   {
     name: 'recovery writes unproven bytes again, but does not sync them',
@@ -538,7 +539,7 @@ const RECOVERY: readonly Defect[] = [
   {
     name: 'recovery does not cut off the torn end',
     file: `${WAL}/writing/recovery.ts`,
-    find: `    await io('cut off the end of', path, () => handle.truncate(found.place.position))\n`,
+    find: '    await handle.truncate(found.place.position)\n',
     replace: '',
   },
   {
@@ -550,7 +551,7 @@ const RECOVERY: readonly Defect[] = [
   {
     name: 'recovery does not sync the cut',
     file: `${WAL}/writing/recovery.ts`,
-    find: `    await io('sync', path, () => handle.sync())\n`,
+    find: '    await handle.sync()\n',
     replace: '',
   },
   {
@@ -674,7 +675,7 @@ const CHECKSUMS: readonly Defect[] = [
   {
     name: 'an unknown kind of frame counts as torn',
     file: `${WAL}/segments/scan.ts`,
-    find: 'throw new UnsupportedFormatError({ path: this.#path, position: this.#position, found: unknown })',
+    find: 'throw new UnsupportedFormatError({ path: this.#handle.path, position: this.#position, found: unknown })',
     replace: 'return this.#stopAt(unknown)',
   },
   {
@@ -973,7 +974,7 @@ const READING: readonly Defect[] = [
   {
     name: 'a file that nobody reads any more stays open',
     file: `${WAL}/shared/shared-files.ts`,
-    find: '    if (opened !== null) await giveUp(opened.handle)\n',
+    find: '    if (opened !== null) await opened.handle.close()\n',
     replace: '',
   },
   {

@@ -5,7 +5,7 @@
 import type { FileSystem } from '@sq/sim'
 import type { SegmentLink } from '../segment.ts'
 import type { Partition } from '../segments/partition.ts'
-import { checkSize, io, readHead } from '../segments/segment-file.ts'
+import { checkSize, readHead } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import { offsetsOf } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
@@ -45,7 +45,7 @@ export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promi
   const { segment, bound } = task
   const { path, baseOffset } = opened.head
   const successor = segment.successor === null ? undefined : await successorHead(task, segment.successor)
-  const fileBytes = await io('read the size of', path, () => opened.handle.size())
+  const fileBytes = await opened.handle.size()
   const none = { fileBytes, end: fileBytes, link: null, problem: null }
   const link = successor?.open.previous
   if (link?.baseOffset !== baseOffset) checkSize(path, fileBytes)

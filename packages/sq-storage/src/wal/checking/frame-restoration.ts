@@ -27,7 +27,7 @@ export interface Restoration {
  * the summary of all records before it.
  */
 export async function restoreAfterHeader(
-  handle: FileHandle,
+  handle: Pick<FileHandle, 'read'>,
   header: FrameHeader,
   summary: SegmentSummary,
 ): Promise<Restoration | null> {
@@ -55,7 +55,10 @@ export interface FrameSurroundings {
 }
 
 /** The header of a frame whose body and padding are intact; null where it cannot be known. */
-export async function restoreHeader(handle: FileHandle, frame: FrameSurroundings): Promise<Restoration | null> {
+export async function restoreHeader(
+  handle: Pick<FileHandle, 'read'>,
+  frame: FrameSurroundings,
+): Promise<Restoration | null> {
   const { place, end, nextOffset, headerCrc, previousPosition } = frame
   const { position } = place
   const bodyStart = position + FRAME_HEADER_BYTES

@@ -10,7 +10,7 @@ import { MAX_HEAD_BYTES } from '../segment.ts'
 import { FrameSearch } from '../segments/frame-search.ts'
 import { endOfContent, SegmentScanner } from '../segments/scan.ts'
 import type { ScanStop } from '../segments/scan.ts'
-import { giveUp, io, openSegment, placeAfterHead } from '../segments/segment-file.ts'
+import { openSegment, placeAfterHead } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
 import { offsetsOf } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
@@ -52,7 +52,7 @@ export async function checkSegment(task: SegmentTask): Promise<SegmentFindings> 
     })
     return await ('kind' in end ? unreadable(segment, end) : new SegmentCheck(opened, task, end).run())
   } finally {
-    await giveUp(opened.handle)
+    await opened.handle.close()
   }
 }
 
@@ -89,7 +89,7 @@ class SegmentCheck {
     this.#bytes = opened.head.bytes.length
     const { handle } = opened
     const range = { to: this.#limit, salt: this.#place.salt }
-    this.#scanner = new SegmentScanner(handle, { ...this.#place, path: this.#path, limit: this.#limit })
+    this.#scanner = new SegmentScanner(handle, { ...this.#place, limit: this.#limit })
     this.#frames = FrameSearch.forFrames(handle, range)
     this.#proofs = FrameSearch.forProofs(handle, range)
   }
@@ -122,7 +122,7 @@ class SegmentCheck {
     const scanner = this.#scanner
     try {
       while (scanner.stop === null) {
-        for (const frame of await io('read', this.#path, () => scanner.next())) {
+        for (const frame of await scanner.next()) {
           const { type, baseOffset } = frame.header
           if (type === FrameType.RECORDS && baseOffset >= ceiling) return await this.#stopBefore(frame)
           this.#take(frame)
@@ -191,7 +191,7 @@ class SegmentCheck {
       await this.#noteVoid(position)
       return false
     }
-    if (mustReach === null && (await io('read', this.#path, () => this.#proofs.first(position))) === null) {
+    if (mustReach === null && (await this.#proofs.first(position)) === null) {
       const to = await this.#contentEnd(position)
       if (to > position) this.#note('torn', { from: position, to }, `the rest of an unfinished write: ${reason ?? ''}`)
       return false
@@ -206,7 +206,7 @@ class SegmentCheck {
       await this.#passBody(header, reason ?? '')
       return true
     }
-    const found = await io('read', this.#path, () => this.#frames.first(position + FRAME_ALIGNMENT))
+    const found = await this.#frames.first(position + FRAME_ALIGNMENT)
     const kind = found === null && (fileBytes < end || reason === null) ? 'short' : 'frame'
     const nextGood = found === null ? mustReach : Number.isSafeInteger(found.baseOffset) ? found.baseOffset : null
     const stated = link === null ? '' : `, and the segment ends at ${link.end}`
@@ -227,9 +227,7 @@ class SegmentCheck {
   async #passBody(header: FrameHeader, reason: string): Promise<void> {
     const { handle } = this.#opened
     const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
-    const restoration = this.#problems.isFull
-      ? null
-      : await io('read', this.#path, () => restoreAfterHeader(handle, header, this.#summary))
+    const restoration = this.#problems.isFull ? null : await restoreAfterHeader(handle, header, this.#summary)
     this.#report(header.type === FrameType.SEAL ? 'seal' : 'frame', { ...range, reason, restoration })
     this.#advance(header)
     this.#scanner.continueAt(this.#place, { reread: false })
@@ -246,7 +244,7 @@ class SegmentCheck {
         : link !== null && link.end <= fileBytes && { end: link.end, nextOffset: ceiling, headerCrc: link.lastCrc }
     if (after === false) return null
     const frame = { ...after, place: this.#place, previousPosition: this.#lastFrame.position }
-    return io('read', this.#path, () => restoreHeader(this.#opened.handle, frame))
+    return restoreHeader(this.#opened.handle, frame)
   }
 
   /** Reports what ends the walk: bytes that cannot be read, or a frame after which anything may be meant. */
@@ -289,7 +287,7 @@ class SegmentCheck {
     const to = this.#end.fileBytes
     // What stands behind every position is not looked at.
     if (to > MAX_POSITION) return Promise.resolve(to)
-    return io('read', this.#path, () => endOfContent(this.#opened.handle, { from, to }))
+    return endOfContent(this.#opened.handle, { from, to })
   }
 
   /** The last of very many stands for all that come after it. */

@@ -4,8 +4,9 @@
  * another directory by now is given another one.
  */
 import type { FileSystem } from '@sq/sim'
+import { io } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
-import { io, statDirectory } from '../segments/segment-file.ts'
+import { statDirectory } from '../segments/segment-file.ts'
 import { sharedLog } from '../shared/shared-log.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
 

@@ -12,7 +12,7 @@ import { damageAt, damageFrom, missingSegments } from '../segments/damage.ts'
 import type { Scanned } from '../segments/damage.ts'
 import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
-import { frameHeaderAt, io, placeAfterHead, sizeOfLast } from '../segments/segment-file.ts'
+import { frameHeaderAt, placeAfterHead, sizeOfLast } from '../segments/segment-file.ts'
 import type { LocatedFrame, SegmentHead } from '../segments/segment-file.ts'
 import { Absences, listSegmentFiles, segmentHolding } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
@@ -210,7 +210,7 @@ export class LogCursor {
     { bound, isListedNow }: { bound: number; isListedNow: boolean },
   ): Promise<Reading> {
     const { fs, partition, shared, durableOnly } = this.#context
-    const { path, successor } = segment
+    const { successor } = segment
     const { openings } = shared
     const opened = await shared.files.hold(fs, segment, partition)
     try {
@@ -223,7 +223,7 @@ export class LogCursor {
       await this.#context.checkDirectory()
       this.#place.enter(opened.head, start)
       this.#comparedAfter = openings
-      const scanner = new SegmentScanner(opened.handle, { ...start, path, limit })
+      const scanner = new SegmentScanner(opened.handle, { ...start, limit })
       // Where a successor or the writer says how far it is durable, nobody needs to guess.
       const isProven = stated !== null || boundNow !== Infinity
       const proven = durableOnly && !isProven ? new ProvenFrames() : null
@@ -264,9 +264,9 @@ export class LogCursor {
   }
 
   async #read(reading: Reading): Promise<readonly LocatedFrame[]> {
-    const { opened, scanner, proven } = reading
+    const { scanner, proven } = reading
     while (scanner.stop === null) {
-      const frames = await io('read', opened.head.path, () => scanner.next())
+      const frames = await scanner.next()
       const found = await this.#pass(reading, proven?.take(frames) ?? frames)
       if (found.length > 0 || this.#reading === null) return found
     }

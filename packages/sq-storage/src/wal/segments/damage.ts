@@ -6,7 +6,6 @@ import { findProof } from './frame-search.ts'
 import type { Partition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
 import type { ScanStop } from './scan.ts'
-import { io } from './segment-file.ts'
 import type { OpenSegment } from './segment-file.ts'
 import type { ListedSegment } from './segment-listing.ts'
 
@@ -28,7 +27,7 @@ export async function provenDamage(
 ): Promise<CorruptLogError | null> {
   const { handle, head } = segment
   const range = { from: stop.position, to: limit, salt: head.frame.headerCrc }
-  const proof = await io('read', head.path, () => findProof(handle, range))
+  const proof = await findProof(handle, range)
   if (proof === null) return null
   return new CorruptLogError({
     path: head.path,
@@ -88,10 +87,10 @@ export async function damageAt(
 
 /** The first damage of a segment behind a place in it; null if there is none. */
 export async function damageFrom(place: FramePlace, scanned: Scanned): Promise<CorruptLogError | null> {
-  const { segment, opened, limit } = scanned
+  const { opened, limit } = scanned
   for (let suspect: number | null = null; ;) {
-    const scanner = new SegmentScanner(opened.handle, { ...place, path: segment.path, limit })
-    while (scanner.stop === null) await io('read', segment.path, () => scanner.next())
+    const scanner = new SegmentScanner(opened.handle, { ...place, limit })
+    await scanner.run(() => {})
     const damage = await damageAt({ ...scanned, scanner })
     // The bytes may have been written between the reading of them and of their proof.
     if (damage === null || damage.error.from === suspect) return damage?.error ?? null

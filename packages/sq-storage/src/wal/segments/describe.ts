@@ -6,7 +6,7 @@ import { SummaryBuilder } from '../format/seal.ts'
 import type { SegmentSummary } from '../format/seal.ts'
 import type { Partition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
-import { giveUp, io, openSegment, placeAfterHead, sizeOfLast, verifyLink } from './segment-file.ts'
+import { openSegment, placeAfterHead, sizeOfLast, verifyLink } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 import type { ListedSegment } from './segment-listing.ts'
 import { readSummary, summarize } from './summary.ts'
@@ -48,11 +48,11 @@ export async function* describeSegments(
         next = segment.successor === null ? null : await open(segment.successor)
         yield await (next === null ? describeLast(opened, durableBound) : describeEnded(opened, next.head))
       } finally {
-        await giveUp(opened.handle)
+        await opened.handle.close()
       }
     }
   } finally {
-    if (next !== null) await giveUp(next.handle)
+    if (next !== null) await next.handle.close()
   }
 }
 
@@ -67,16 +67,14 @@ async function describeLast(segment: OpenSegment, bound: () => number): Promise<
   const { handle, head } = segment
   const limit = await sizeOfLast(segment)
   const end = bound()
-  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
+  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), limit })
   const summary = new SummaryBuilder()
   let last = head.frame
-  while (scanner.stop === null) {
-    for (const frame of await io('read', head.path, () => scanner.next())) {
-      if (nextOffsetAfter(frame.header) > end) continue
-      summarize(frame, { summary, head })
-      last = frame.header
-    }
-  }
+  await scanner.run((frame) => {
+    if (nextOffsetAfter(frame.header) > end) return
+    summarize(frame, { summary, head })
+    last = frame.header
+  })
   return infoOf(head, { last, summary, state: 'active' })
 }
 

@@ -5,7 +5,10 @@ import { checksum } from '../format/frame.ts'
 const PIECE_BYTES = 256 * 1024
 
 /** CRC-32 of a file's bytes in `[from, to)`, or of those that are there. */
-export async function checksumOf(handle: FileHandle, { from, to }: { from: number; to: number }): Promise<number> {
+export async function checksumOf(
+  handle: Pick<FileHandle, 'read'>,
+  { from, to }: { from: number; to: number },
+): Promise<number> {
   const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, to - from))
   let crc = 0
   for (let at = from; at < to; at += piece.length) {

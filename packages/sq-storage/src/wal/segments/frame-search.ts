@@ -25,7 +25,7 @@ type Accept = (header: FrameHeader, from: number) => boolean
  * 512 KiB.
  */
 export class FrameSearch {
-  readonly #handle: FileHandle
+  readonly #handle: Pick<FileHandle, 'read'>
   readonly #range: SearchRange
   readonly #accept: Accept
   #window: Buffer | null = null
@@ -36,19 +36,19 @@ export class FrameSearch {
   #unread = 0
   #seenTo = 0
 
-  private constructor(handle: FileHandle, range: SearchRange, accept: Accept) {
+  private constructor(handle: Pick<FileHandle, 'read'>, range: SearchRange, accept: Accept) {
     this.#handle = handle
     this.#range = range
     this.#accept = accept
   }
 
   /** Finds any frame header. */
-  static forFrames(handle: FileHandle, range: SearchRange): FrameSearch {
+  static forFrames(handle: Pick<FileHandle, 'read'>, range: SearchRange): FrameSearch {
     return new FrameSearch(handle, range, () => true)
   }
 
   /** Finds a frame header which proves that more than the position asked from was durable. */
-  static forProofs(handle: FileHandle, range: SearchRange): FrameSearch {
+  static forProofs(handle: Pick<FileHandle, 'read'>, range: SearchRange): FrameSearch {
     return new FrameSearch(handle, range, ({ durablePosition }, from) => durablePosition > from)
   }
 
@@ -113,7 +113,7 @@ export class FrameSearch {
  * is none: what begins at `from` was then never acknowledged, as far as the file can tell.
  */
 export function findProof(
-  handle: FileHandle,
+  handle: Pick<FileHandle, 'read'>,
   { from, ...range }: SearchRange & { from: number },
 ): Promise<FrameHeader | null> {
   return FrameSearch.forProofs(handle, range).first(from)

@@ -1,5 +1,4 @@
 import { Random } from '@sq/sim'
-import type { FileHandle } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { UnsupportedFormatError } from '../../errors.ts'
@@ -7,6 +6,7 @@ import { flipped, joined } from '../../testing/hand-bytes.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import { FrameType } from '../format/frame.ts'
 import type { Frame, FrameHeader } from '../format/frame.ts'
+import { LogFile } from './log-file.ts'
 import { SegmentScanner } from './scan.ts'
 
 const PATH = '/segment'
@@ -23,8 +23,8 @@ beforeEach(() => {
   reads = () => []
 })
 
-async function fileOf(bytes: Buffer): Promise<FileHandle> {
-  const handle = await fs.open(PATH, 'create')
+async function fileOf(bytes: Buffer): Promise<LogFile> {
+  const handle = await LogFile.open(fs, PATH, 'create')
   await handle.write([bytes], 0)
   const spied = vi.spyOn(handle, 'read')
   reads = () => spied.mock.calls.map(([buffer]) => buffer.length)
@@ -32,10 +32,9 @@ async function fileOf(bytes: Buffer): Promise<FileHandle> {
 }
 
 /** A scanner over a segment's frames after OPEN. */
-function scannerOf(handle: FileHandle, segment: SegmentBytes, limit: number): SegmentScanner {
+function scannerOf(handle: LogFile, segment: SegmentBytes, limit: number): SegmentScanner {
   const { headBytes, salt, baseOffset } = segment
   return new SegmentScanner(handle, {
-    path: PATH,
     limit,
     position: headBytes,
     nextOffset: baseOffset,
@@ -174,7 +173,6 @@ describe('a scan', () => {
     const place = { position, nextOffset: baseOffset, previousCrc, salt: segment.salt }
     const scanner = new SegmentScanner(await fileOf(segment.bytes), {
       ...place,
-      path: PATH,
       limit: segment.bytes.length,
     })
     expect(headers(await scanner.next())).toEqual([segment.at(1)])
@@ -317,7 +315,7 @@ describe('a read error', () => {
     const walk = async () => {
       while (scanner.stop === null) await scanner.next()
     }
-    await expect(walk()).rejects.toMatchObject({ code: 'EIO' })
+    await expect(walk()).rejects.toMatchObject({ cause: { code: 'EIO' } })
     expect(scanner.stop).toBeNull()
     await walk()
     expect(scanner.stop).toMatchObject({ reason: null })

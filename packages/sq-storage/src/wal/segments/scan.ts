@@ -4,7 +4,6 @@
  * a frame whose checksum it has not compared yet: a sparse file may be long and hold nothing. A frame with the right
  * checksum takes what the format allows, 1 GiB and 88 bytes.
  */
-import type { FileHandle } from '@sq/sim'
 import { UnsupportedFormatError } from '../../errors.ts'
 import {
   checksum,
@@ -19,6 +18,7 @@ import {
 } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { checksumOf } from './file-checksum.ts'
+import type { LogFile } from './log-file.ts'
 
 /**
  * Bytes read first: what lies between two entries of an index, and a commit of that size. Then at a time: enough to cost
@@ -46,8 +46,7 @@ export interface ScanStop {
  * next frame.
  */
 export class SegmentScanner {
-  readonly #handle: FileHandle
-  readonly #path: string
+  readonly #handle: Pick<LogFile, 'path' | 'read'>
   readonly #limit: number
   readonly #salt: number
   #position: number
@@ -61,9 +60,8 @@ export class SegmentScanner {
   /** Bytes that are read while those before them are checked and used. */
   #ahead: { readonly position: number; readonly chunk: Promise<Buffer> } | null = null
 
-  constructor(handle: FileHandle, from: FramePlace & { readonly path: string; readonly limit: number }) {
+  constructor(handle: Pick<LogFile, 'path' | 'read'>, from: FramePlace & { readonly limit: number }) {
     this.#handle = handle
-    this.#path = from.path
     this.#limit = from.limit
     this.#salt = from.salt
     this.#position = from.position
@@ -116,6 +114,12 @@ export class SegmentScanner {
     return frames
   }
 
+  /** Goes on to the end of the scan, and hands over each frame on the way. Rejects as `next` does. */
+  async run(take: (frame: Frame) => void): Promise<ScanStop> {
+    while (this.#stop === null) for (const frame of await this.next()) take(frame)
+    return this.#stop
+  }
+
   /**
    * Takes all whole frames of the chunk. Returns the verified header of the one after them, if it is not whole, or how
    * many bytes from `#position` on that header needs; 0 where there is nothing to read.
@@ -134,7 +138,7 @@ export class SegmentScanner {
       // What was found before it is returned first: the next call comes here again.
       if (unknown !== null && frames.length > 0) return 0
       if (unknown !== null)
-        throw new UnsupportedFormatError({ path: this.#path, position: this.#position, found: unknown })
+        throw new UnsupportedFormatError({ path: this.#handle.path, position: this.#position, found: unknown })
       const misplaced = this.#misplaced(header)
       if (misplaced !== null) return this.#stopAt(misplaced)
       const length = frameEnd(header) - this.#position
@@ -252,7 +256,10 @@ function wrongChecksum(header: FrameHeader, bodyCrc: number): string | null {
  * Where the zeros begin that a file's bytes in `[from, to)` end with, from the end of the last 8 bytes on in which there
  * is something else; `from`, where there is nothing else.
  */
-export async function endOfContent(handle: FileHandle, { from, to }: { from: number; to: number }): Promise<number> {
+export async function endOfContent(
+  handle: Pick<LogFile, 'read'>,
+  { from, to }: { from: number; to: number },
+): Promise<number> {
   const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(to - from, 0)))
   for (let end = to; end > from;) {
     const start = Math.max(end - chunk.length, from)

@@ -7,7 +7,7 @@ import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import { FrameType } from '../format/frame.ts'
 import type { SegmentLink } from '../segment.ts'
 import { locatePartition } from './partition.ts'
-import { io, openSegment, placeAfterHead, readHead, statDirectory, verifyLink } from './segment-file.ts'
+import { openSegment, placeAfterHead, readHead, statDirectory, verifyLink } from './segment-file.ts'
 import type { ListedSegment } from './segment-listing.ts'
 
 const PARTITION = locatePartition('/data', 'orders', 0)
@@ -64,7 +64,7 @@ describe('openSegment', () => {
 
   it('opens for writing only when asked to', async () => {
     const reading = await open(new SegmentBytes().bytes)
-    await expect(reading.handle.truncate(0)).rejects.toMatchObject({ code: 'EBADF' })
+    await expect(reading.handle.truncate(0)).rejects.toMatchObject({ cause: { code: 'EBADF' } })
     const writing = await open(new SegmentBytes({ baseOffset: 1 }).bytes, listed(1), 'read-write')
     await expect(writing.handle.truncate(0)).resolves.toBeUndefined()
   })
@@ -253,20 +253,5 @@ describe('verifyLink', () => {
     const error = await caught(verifyLink(opened, successor))
     expect(error).toBeInstanceOf(WalIoError)
     expect(error).toMatchObject({ path: log.path(0) })
-  })
-})
-
-describe('io', () => {
-  it('wraps what the file system says, and nothing of the log itself', async () => {
-    const cause = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
-    const error = await caught(io('read', '/file', () => Promise.reject(cause)))
-    expect(error).toMatchObject({ message: 'cannot read /file: EIO: i/o error', path: '/file', cause })
-    const unnamed = Object.assign(new Error('?'), { code: 'Unknown system error -122', errno: -122 })
-    expect(await caught(io('read', '/file', () => Promise.reject(unnamed)))).toBeInstanceOf(WalIoError)
-    const mistake = new TypeError('not a function')
-    expect(await caught(io('read', '/file', () => Promise.reject(mistake)))).toBe(mistake)
-    const own = new LogNotFoundError('/file')
-    expect(await caught(io('read', '/file', () => Promise.reject(own)))).toBe(own)
-    expect(await io('read', '/file', () => Promise.resolve(7))).toBe(7)
   })
 })

@@ -2,22 +2,15 @@
  * Segment files: opened, and checked against their successors. It reads only; `active-segment.ts` makes and writes them,
  * and `segment-listing.ts` lists them.
  */
-import type { FileHandle, FileStat, FileSystem, OpenMode } from '@sq/sim'
-import {
-  CorruptLogError,
-  fieldOf,
-  isError,
-  LogNotFoundError,
-  systemCode,
-  UnsupportedFormatError,
-  WalIoError,
-} from '../../errors.ts'
+import type { FileStat, FileSystem, OpenMode } from '@sq/sim'
+import { CorruptLogError, LogNotFoundError, UnsupportedFormatError } from '../../errors.ts'
 import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import type { RecordBatch } from '../format/record-batch.ts'
 import { decodeSegmentHead, MAX_HEAD_BYTES } from '../segment.ts'
 import type { OpenBody, SegmentLink } from '../segment.ts'
 import { refuseLinks } from './directory-links.ts'
+import { LogFile } from './log-file.ts'
 import type { Partition } from './partition.ts'
 import { missingAsNotFound, offsetsOf } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
@@ -50,7 +43,7 @@ export interface LocatedFrame {
 
 /** A segment file that is open, with its verified head. */
 export interface OpenSegment {
-  readonly handle: FileHandle
+  readonly handle: LogFile
   readonly head: SegmentHead
 }
 
@@ -71,29 +64,21 @@ export async function openSegment(
   segment: ListedSegment,
   { partition, mode }: { partition: Partition; mode: OpenMode },
 ): Promise<OpenSegment> {
-  const handle = await io('open', segment.path, () => fs.open(segment.path, mode))
+  const handle = await LogFile.open(fs, segment.path, mode)
   try {
     const start = Buffer.alloc(MAX_HEAD_BYTES)
-    const bytesRead = await io('read', segment.path, () => handle.read(start, 0))
+    const bytesRead = await handle.read(start, 0)
     return { handle, head: decodeHead(start.subarray(0, bytesRead), segment, partition) }
   } catch (error) {
-    await giveUp(handle)
+    await handle.close()
     throw error
   }
-}
-
-/**
- * Gives up a handle through which nothing is to become durable any more: it was only read, what it wrote is durable, or
- * its failure was already reported. What its closing says is ignored: it changes nothing, and would hide the result.
- */
-export async function giveUp(handle: FileHandle): Promise<void> {
-  await handle.close().catch(() => {})
 }
 
 /** The head of a segment, for what it states of the one before it. */
 export async function readHead(fs: FileSystem, segment: ListedSegment, partition: Partition): Promise<SegmentHead> {
   const { handle, head } = await openSegment(fs, segment, { partition, mode: 'read' })
-  await giveUp(handle)
+  await handle.close()
   return head
 }
 
@@ -123,7 +108,7 @@ function decodeHead(start: Buffer, segment: ListedSegment, partition: Partition)
  * where that is past every position: no log of this version was ever so long.
  */
 export async function sizeOfLast({ handle, head: { path } }: OpenSegment): Promise<number> {
-  const size = await io('read the size of', path, () => handle.size())
+  const size = await handle.size()
   checkSize(path, size)
   return size
 }
@@ -148,7 +133,7 @@ export function placeAfterHead(head: SegmentHead): FramePlace {
 /** The verified header of a segment's frame at a position; null if none is there. Reads the header alone. */
 export async function frameHeaderAt({ handle, head }: OpenSegment, position: number): Promise<FrameHeader | null> {
   const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
-  await io('read', head.path, () => handle.read(bytes, position))
+  await handle.read(bytes, position)
   return decodeFrameHeader(bytes, { at: 0, position, salt: head.frame.headerCrc })
 }
 
@@ -176,12 +161,12 @@ export async function verifyLink(
     })
   }
   const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
-  await io('read', path, () => segment.handle.read(bytes, link.lastPosition))
+  await segment.handle.read(bytes, link.lastPosition)
   const isOpen = link.lastPosition === openFrame.position
   const last = isOpen
     ? openFrame
     : decodeFrameHeader(bytes, { at: 0, position: link.lastPosition, salt: openFrame.headerCrc })
-  const size = await io('read the size of', path, () => segment.handle.size())
+  const size = await segment.handle.size()
   const wrong = (reason: string) =>
     new CorruptLogError({
       path,
@@ -198,22 +183,4 @@ export async function verifyLink(
     throw wrong(`but the last frame ends before offset ${nextOffsetAfter(last)}, not ${successor.baseOffset}`)
   }
   return { link, last }
-}
-
-/** Does something with a file, and says what and with which file if the file system refuses. */
-export async function io<T>(attempt: string, path: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action()
-  } catch (error) {
-    throw isSystemError(error) ? new WalIoError(attempt, path, error) : error
-  }
-}
-
-/**
- * What has no code or number of the system is not the file system's refusal, but a mistake of ours or the caller's.
- * `ERR_ACCESS_DENIED` is a refusal by Node's permission model.
- */
-function isSystemError(error: unknown): boolean {
-  const hasNumber = isError(error) && typeof fieldOf(error, 'errno') === 'number'
-  return hasNumber || /^(E[A-Z0-9]+|ERR_ACCESS_DENIED)$/.test(systemCode(error) ?? '')
 }

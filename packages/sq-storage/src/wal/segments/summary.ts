@@ -17,7 +17,7 @@ import { decodeSealBody, SummaryBuilder } from '../format/seal.ts'
 import type { SegmentSummary } from '../format/seal.ts'
 import { knownDamage, notRecords, provenDamage } from './damage.ts'
 import { SegmentScanner } from './scan.ts'
-import { io, placeAfterHead } from './segment-file.ts'
+import { placeAfterHead } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 
 /**
@@ -53,7 +53,7 @@ export function summarize(
 /** What the body of a SEAL says, or null where it is damaged or says what cannot be. */
 async function readSeal({ handle, head }: OpenSegment, seal: FrameHeader): Promise<SegmentSummary | null> {
   const body = Buffer.alloc(seal.bodyLength)
-  await io('read', head.path, () => handle.read(body, seal.position + FRAME_HEADER_BYTES))
+  await handle.read(body, seal.position + FRAME_HEADER_BYTES)
   const summary = checksum(body) === seal.bodyCrc ? decodeSealBody(body, seal.position) : null
   return summary !== null && isPossible(summary, { head, seal }) ? summary : null
 }
@@ -77,15 +77,13 @@ function isPossible(
 async function scanSummary(segment: OpenSegment, last: FrameHeader): Promise<SegmentSummary> {
   const { handle, head } = segment
   const limit = frameEnd(last)
-  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
+  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), limit })
   const summary = new SummaryBuilder()
-  while (scanner.stop === null) {
-    for (const frame of await io('read', head.path, () => scanner.next())) summarize(frame, { summary, head })
-  }
+  const stop = await scanner.run((frame) => summarize(frame, { summary, head }))
   const { nextOffset } = scanner.place
   const expected = nextOffsetAfter(last)
   if (nextOffset < expected) {
-    const here = { stop: scanner.stop, nextOffset, limit }
+    const here = { stop, nextOffset, limit }
     throw (await provenDamage(segment, here)) ?? knownDamage(head.path, here, expected - 1)
   }
   return summary

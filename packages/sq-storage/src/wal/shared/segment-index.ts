@@ -7,7 +7,7 @@ import type { FrameHeader, FramePlace } from '../format/frame.ts'
 import { SummaryBuilder } from '../format/seal.ts'
 import type { IndexEntry, SegmentSummary } from '../format/seal.ts'
 import { SegmentScanner } from '../segments/scan.ts'
-import { frameHeaderAt, io, placeAfterHead, verifyLink } from '../segments/segment-file.ts'
+import { frameHeaderAt, placeAfterHead, verifyLink } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 import { readSummary, summarize } from '../segments/summary.ts'
@@ -143,9 +143,9 @@ class SegmentIndex {
     }
     this.#place ??= placeAfterHead(head)
     if (this.#place.nextOffset > wanted || this.#place.position >= limit) return
-    const scanner = new SegmentScanner(handle, { ...this.#place, path: head.path, limit })
+    const scanner = new SegmentScanner(handle, { ...this.#place, limit })
     while (scanner.stop === null && scanner.place.nextOffset <= wanted) {
-      const frames = await io('read', head.path, () => scanner.next())
+      const frames = await scanner.next()
       for (const frame of frames) summarize(frame, { summary: this.#gathered, head })
       this.#last = frames.at(-1)?.header ?? this.#last
       this.#place = scanner.place

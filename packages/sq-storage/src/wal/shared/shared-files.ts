@@ -4,7 +4,7 @@
  */
 import type { FileSystem } from '@sq/sim'
 import type { Partition } from '../segments/partition.ts'
-import { giveUp, openSegment } from '../segments/segment-file.ts'
+import { openSegment } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 
@@ -30,7 +30,7 @@ export class SharedFiles {
       if (--file.holders > 0) return
       if (files.get(path) === file) files.delete(path)
       const opened = await file.opened.catch(() => null)
-      if (opened !== null) await giveUp(opened.handle)
+      if (opened !== null) await opened.handle.close()
     }
     const held = (file: SharedFile, { handle, head }: OpenSegment): HeldSegment => {
       return { handle, head, release: () => release(file) }

@@ -3,7 +3,7 @@
  * succeeded; once one failed it is broken for good, and its file descriptor is never synced again.
  */
 import { join } from 'node:path'
-import type { Clock, FileHandle, Random } from '@sq/sim'
+import type { Clock, Random } from '@sq/sim'
 import { asError, systemCode, WalIoError } from '../../errors.ts'
 import { copyFrame } from '../format/frame.ts'
 import type { FramePlace } from '../format/frame.ts'
@@ -12,8 +12,8 @@ import { encodeEnding, SummaryBuilder } from '../format/seal.ts'
 import { encodeSegmentHead, SEGMENT_HEADER_BYTES, segmentName } from '../segment.ts'
 import type { SegmentLink } from '../segment.ts'
 import type { SegmentInfo } from '../segments/describe.ts'
+import { LogFile } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
-import { giveUp, io } from '../segments/segment-file.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
 import type { WrittenFrame } from '../shared/recent-frames.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
@@ -72,7 +72,7 @@ export class ActiveSegment {
   readonly createdMs: number
   readonly agesFromMs: number
   readonly summary: SummaryBuilder
-  readonly #handle: FileHandle
+  readonly #handle: LogFile
   #place: FramePlace
   #lastPosition: number
   /** Where the zeros that were written ahead end; not behind the next frame's place where there are none. */
@@ -82,7 +82,7 @@ export class ActiveSegment {
   #proven: boolean
 
   constructor(
-    handle: FileHandle,
+    handle: LogFile,
     origin: Origin,
     state: { place: FramePlace; lastPosition: number; proven: boolean; summary: SummaryBuilder },
   ) {
@@ -115,7 +115,7 @@ export class ActiveSegment {
     const agesFromMs = clock.monotonic()
     await directory.removeUnfinished()
     const unfinished = directory.unfinishedPath
-    const handle = await io('make', unfinished, () => directory.fs.open(unfinished, 'create'))
+    const handle = await LogFile.open(directory.fs, unfinished, 'create')
     const segment = new ActiveSegment(
       handle,
       { path, baseOffset, createdMs, agesFromMs },
@@ -127,11 +127,12 @@ export class ActiveSegment {
       },
     )
     try {
-      await io('write', unfinished, () => handle.writeDurable([bytes], 0))
+      await handle.writeDurable([bytes], 0)
       if (first !== null) await segment.write(first, { zerosBefore: 0 })
       await directory.finish(path)
+      handle.path = path
     } catch (error) {
-      await giveUp(handle)
+      await handle.close()
       throw error
     }
     return segment
@@ -222,7 +223,7 @@ export class ActiveSegment {
   /** Takes the zeros off before the last frame. Not durable by itself: where they are found again, they mean nothing. */
   async #cutZeros(): Promise<void> {
     if (this.#zerosEnd <= this.#place.position) return
-    await this.#orBreak('cut', () => this.#handle.truncate(this.#place.position))
+    await this.#orBreak(() => this.#handle.truncate(this.#place.position))
     this.#zerosEnd = 0
   }
 
@@ -239,12 +240,12 @@ export class ActiveSegment {
   }
 
   #writeDurable(buffers: readonly Buffer[]): Promise<void> {
-    return this.#orBreak('write', () => this.#handle.writeDurable(buffers, this.#place.position))
+    return this.#orBreak(() => this.#handle.writeDurable(buffers, this.#place.position))
   }
 
-  async #orBreak(what: string, operation: () => Promise<void>): Promise<void> {
+  async #orBreak(operation: () => Promise<void>): Promise<void> {
     try {
-      await io(what, this.path, operation)
+      await operation()
     } catch (error) {
       this.#failure = asError(error)
       throw error
@@ -259,7 +260,7 @@ export class ActiveSegment {
 
   /** Gives up the file descriptor; what is durable was made so before. */
   close(): Promise<void> {
-    return giveUp(this.#handle)
+    return this.#handle.close()
   }
 
   /** The segment as it stands, as a listing has it. */

@@ -4,8 +4,9 @@ import type { FileLock, FileSystem } from '@sq/sim'
 import { LockedError, LockLostError, LogNotFoundError, systemCode, WalIoError } from '../../errors.ts'
 import { LOCK_NAME, UNFINISHED_NAME } from '../segment.ts'
 import { refuseLinks } from '../segments/directory-links.ts'
+import { io } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
-import { io } from '../segments/segment-file.ts'
+import { isMissing } from '../segments/segment-listing.ts'
 
 /**
  * The names in a partition's directory, changed one at a time: no change is begun while an earlier one is not known to
@@ -52,7 +53,7 @@ export class SegmentDirectory {
   /** Makes the change before this one durable; latched only on success, so that a failed sync is tried again. */
   async sync(): Promise<void> {
     if (!this.#unsynced) return
-    await io('sync the directory', this.path, () => this.fs.syncDirectory(this.path))
+    await syncDirectory(this.fs, this.path)
     this.#unsynced = false
   }
 
@@ -82,11 +83,10 @@ export class SegmentDirectory {
   /** Removes what is left of a segment that was being made. Its name means nothing, so nothing waits for it. */
   async removeUnfinished(): Promise<void> {
     await this.checkLock()
-    try {
-      await this.fs.unlink(this.unfinishedPath)
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') await io('remove', this.unfinishedPath, () => Promise.reject(error))
-    }
+    const path = this.unfinishedPath
+    await io('remove', path, () => this.fs.unlink(path)).catch((error: unknown) => {
+      if (!isMissing(error)) throw error
+    })
   }
 }
 
@@ -162,6 +162,10 @@ async function takeLock(fs: FileSystem, path: string): Promise<FileLock> {
 /** Makes the names that lead to the partition durable, whoever made them: a process may have died before it did. */
 async function syncParents(fs: FileSystem, dataDir: string, topic: string): Promise<void> {
   for (const path of [join(dataDir, topic), dataDir, dirname(dataDir)]) {
-    await io('sync the directory', path, () => fs.syncDirectory(path))
+    await syncDirectory(fs, path)
   }
+}
+
+function syncDirectory(fs: FileSystem, path: string): Promise<void> {
+  return io('sync the directory', path, () => fs.syncDirectory(path))
 }

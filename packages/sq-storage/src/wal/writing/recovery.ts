@@ -28,7 +28,7 @@ import type { SegmentLink } from '../segment.ts'
 import { provenDamage } from '../segments/damage.ts'
 import type { Partition } from '../segments/partition.ts'
 import { endOfContent, SegmentScanner } from '../segments/scan.ts'
-import { giveUp, io, openSegment, placeAfterHead, sizeOfLast, verifyLink } from '../segments/segment-file.ts'
+import { openSegment, placeAfterHead, sizeOfLast, verifyLink } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
 import { listSegmentFiles } from '../segments/segment-listing.ts'
 import { summarize } from '../segments/summary.ts'
@@ -92,7 +92,7 @@ export async function recoverLog(
     await settle(directory)
     return await resume(last, found, { segments, clock })
   } catch (error) {
-    await giveUp(last.handle)
+    await last.handle.close()
     throw error
   }
 }
@@ -115,11 +115,11 @@ async function openLast(
       try {
         await verifyLink(before, opened.head)
       } finally {
-        await giveUp(before.handle)
+        await before.handle.close()
       }
     }
   } catch (error) {
-    if (last !== null) await giveUp(last.handle)
+    if (last !== null) await last.handle.close()
     throw error
   }
   return { segments: listed.length, last }
@@ -148,7 +148,7 @@ interface Examined {
 async function examine(last: OpenSegment): Promise<Examined> {
   const { handle, head } = last
   const fileBytes = await sizeOfLast(last)
-  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit: fileBytes })
+  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), limit: fileBytes })
   const summary = new SummaryBuilder()
   const tail = new UnprovenTail(head.bytes)
   let lastFrame = head.frame
@@ -157,12 +157,7 @@ async function examine(last: OpenSegment): Promise<Examined> {
     tail.add(frame)
     lastFrame = frame.header
   }
-  while (scanner.stop === null) {
-    const frames = await io('read', head.path, () => scanner.next())
-    frames.forEach(take)
-  }
-
-  const { stop } = scanner
+  const stop = await scanner.run(take)
   let { place } = scanner
   if (stop.reason !== null) {
     const damage = await provenDamage(last, { stop, nextOffset: place.nextOffset, limit: fileBytes })
@@ -173,19 +168,19 @@ async function examine(last: OpenSegment): Promise<Examined> {
     take(seal)
     place = { ...place, position: frameEnd(seal.header), previousCrc: seal.header.headerCrc }
   }
-  const contentEnd = await io('read', head.path, () => endOfContent(handle, { from: place.position, to: fileBytes }))
+  const contentEnd = await endOfContent(handle, { from: place.position, to: fileBytes })
   return { fileBytes, contentEnd, place, summary, lastFrame, unproven: tail.buffers, unprovenFrom: tail.from }
 }
 
 /** Cuts off what is torn and what was written ahead, and makes durable what is exposed. */
-async function makeDurable({ handle, head: { path } }: OpenSegment, found: Examined): Promise<void> {
+async function makeDurable({ handle }: OpenSegment, found: Examined): Promise<void> {
   if (found.fileBytes > found.place.position) {
-    await io('cut off the end of', path, () => handle.truncate(found.place.position))
-    await io('sync', path, () => handle.sync())
+    await handle.truncate(found.place.position)
+    await handle.sync()
   }
   const rewritten = found.unproven.reduce((sum, { length }) => sum + length, 0)
   invariant(found.unprovenFrom + rewritten === found.place.position, 'what is written again ends where the log ends')
-  await io('write the last commit again in', path, () => handle.writeDurable(found.unproven, found.unprovenFrom))
+  await handle.writeDurable(found.unproven, found.unprovenFrom)
 }
 
 /** Makes the last segment the active one, or gives it up where it is sealed. */

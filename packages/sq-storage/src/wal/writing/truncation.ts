@@ -16,9 +16,10 @@ import type { RecordsFrame } from '../format/records-frame.ts'
 import { SummaryBuilder } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { knownDamage } from '../segments/damage.ts'
+import { LogFile } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
-import { giveUp, io, openSegment, placeAfterHead, readHead, verifyLink } from '../segments/segment-file.ts'
+import { openSegment, placeAfterHead, readHead, verifyLink } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import { indexOfSegment, listSegmentFiles } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
@@ -110,7 +111,7 @@ async function cutInside(log: Log, { at, offset }: { at: number; offset: number 
       neededEnd: frameEnd(split?.header ?? last),
     }
   } finally {
-    await giveUp(opened.handle)
+    await opened.handle.close()
   }
 }
 
@@ -130,7 +131,7 @@ async function linkBefore(log: Log, at: number): Promise<SegmentLink | null> {
     const { last } = await scanTo(before, segment.baseOffset)
     return linkTo(before.head, last)
   } finally {
-    await giveUp(before.handle)
+    await before.handle.close()
   }
 }
 
@@ -142,11 +143,11 @@ async function scanTo(
   { handle, head }: OpenSegment,
   offset: number,
 ): Promise<{ last: FrameHeader; split: Frame | null }> {
-  const limit = await io('read the size of', head.path, () => handle.size())
-  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), path: head.path, limit })
+  const limit = await handle.size()
+  const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), limit })
   let last = head.frame
   while (scanner.stop === null) {
-    for (const frame of await io('read', head.path, () => scanner.next())) {
+    for (const frame of await scanner.next()) {
       if (nextOffsetAfter(frame.header) > offset) return { last, split: frame }
       last = frame.header
       if (nextOffsetAfter(last) === offset) return { last, split: null }
@@ -208,19 +209,19 @@ async function endOf(log: Log, { at, neededEnd }: { at: number; neededEnd: numbe
     if (stated === null) return { path, end: neededEnd ?? frameEnd(frame) }
     return stated.last.type === FrameType.SEAL ? null : { path, end: stated.link.end }
   } finally {
-    await giveUp(opened.handle)
+    await opened.handle.close()
   }
 }
 
 /** Cuts a file, durably. Also where it seems to end there: an earlier cut may have failed, and not be on the disk. */
 async function endFile(directory: SegmentDirectory, { path, end }: FileEnd): Promise<void> {
   await directory.checkLock()
-  const handle = await io('open', path, () => directory.fs.open(path, 'read-write'))
+  const handle = await LogFile.open(directory.fs, path, 'read-write')
   try {
-    await io('cut off what is void in', path, () => handle.truncate(end))
-    await io('sync', path, () => handle.sync())
+    await handle.truncate(end)
+    await handle.sync()
   } finally {
-    await giveUp(handle)
+    await handle.close()
   }
 }
 

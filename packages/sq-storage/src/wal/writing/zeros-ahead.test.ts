@@ -122,7 +122,7 @@ describe('while it writes', () => {
     const writer = await log.open()
     await appendEach(writer, values(4))
     log.fs.faults.failNext('truncate', 'EIO')
-    await expect(writer.closeActiveSegment()).rejects.toThrow(/cut .*00000000000000000000\.wal/)
+    await expect(writer.closeActiveSegment()).rejects.toThrow(/truncate .*00000000000000000000\.wal/)
     await append(writer, 'behind')
     expect(await log.values()).toEqual([...values(4), 'behind'])
     expect(log.closed).toMatchObject([{ sealed: false, records: 4 }])

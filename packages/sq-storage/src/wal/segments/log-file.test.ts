@@ -1,0 +1,44 @@
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { describe, expect, it, test } from 'vitest'
+import { LogNotFoundError, WalIoError } from '../../errors.ts'
+import { io, LogFile } from './log-file.ts'
+
+const caught = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
+
+describe('io', () => {
+  it('wraps what the file system says, and nothing of the log itself', async () => {
+    const cause = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+    const error = await caught(io('read', '/file', () => Promise.reject(cause)))
+    expect(error).toMatchObject({ message: 'cannot read /file: EIO: i/o error', path: '/file', cause })
+    const unnamed = Object.assign(new Error('?'), { code: 'Unknown system error -122', errno: -122 })
+    expect(await caught(io('read', '/file', () => Promise.reject(unnamed)))).toBeInstanceOf(WalIoError)
+    const mistake = new TypeError('not a function')
+    expect(await caught(io('read', '/file', () => Promise.reject(mistake)))).toBe(mistake)
+    const own = new LogNotFoundError('/file')
+    expect(await caught(io('read', '/file', () => Promise.reject(own)))).toBe(own)
+    expect(await io('read', '/file', () => Promise.resolve(7))).toBe(7)
+  })
+})
+
+test.each([
+  ['read', 'read', (file: LogFile) => file.read(Buffer.alloc(1), 0)],
+  ['write', 'write', (file: LogFile) => file.write([Buffer.from('x')], 0)],
+  ['sync', 'sync', (file: LogFile) => file.sync()],
+  ['truncate', 'truncate', (file: LogFile) => file.truncate(0)],
+] as const)('a file that cannot %s says so, with the path that it has by now', async (attempt, operation, act) => {
+  const fs = new InMemoryFileSystem()
+  const file = await LogFile.open(fs, '/old', 'create')
+  await fs.rename('/old', '/new')
+  file.path = '/new'
+  fs.faults.failNext(operation, 'EIO')
+  expect(await caught(act(file))).toMatchObject({
+    code: 'SQ_WAL_IO',
+    path: '/new',
+    message: expect.stringMatching(`^cannot ${attempt} /new: EIO`),
+  })
+})
+
+test('a file that cannot be created says so', async () => {
+  const error = await caught(LogFile.open(new InMemoryFileSystem(), '/no/file', 'create'))
+  expect(error).toMatchObject({ path: '/no/file', message: expect.stringMatching(/^cannot create \/no\/file: ENOENT/) })
+})
