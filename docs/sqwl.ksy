@@ -194,11 +194,11 @@ types:
         repeat-expr: num_headers
   record_header:
     seq:
-      - id: len_name
+      - id: len_key
         type: u4
-      - id: name
+      - id: key
         type: str
-        size: len_name
+        size: len_key
         encoding: UTF-8
       - id: len_value
         type: u4

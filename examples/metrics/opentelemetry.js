@@ -28,7 +28,7 @@ export function exportToOpenTelemetry(meter, { fs, writers }) {
     if (error === null) records.add(count, attributes)
     else failed.add(1, attributes)
   })
-  onEvent('sq:wal:heal', ({ topic, partition }) => abandoned.add(1, { topic, partition }))
+  onEvent('sq:wal:abandon', ({ topic, partition }) => abandoned.add(1, { topic, partition }))
   meter.createObservableGauge('sq.wal.pending', { unit: 'By' }).addCallback((result) => {
     for (const [log, writer] of writers) result.observe(writer.stats().pendingBytes, { ...log })
   })

@@ -28,7 +28,7 @@ export function exportToPrometheus(registry, { fs, writers }) {
     if (error === null) records.inc(labels, count)
     else failed.inc(labels)
   })
-  onEvent('sq:wal:heal', ({ topic, partition }) => abandoned.inc({ topic, partition }))
+  onEvent('sq:wal:abandon', ({ topic, partition }) => abandoned.inc({ topic, partition }))
   const pending = new Gauge({
     name: 'sq_wal_pending_bytes',
     help: 'Bytes that wait to be durable',

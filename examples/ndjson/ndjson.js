@@ -8,8 +8,7 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
-import { NodeFileSystem } from '@sq/sim'
-import { WalReader, WalWriter } from '@sq/storage'
+import { NodeFileSystem, WalReader, WalWriter } from '@sq/storage'
 import { linesOf } from './lines.js'
 
 /** @typedef {import('@sq/sim').FileSystem} FileSystem */

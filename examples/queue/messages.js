@@ -1,5 +1,5 @@
 /** What `server.js` takes from requests and puts into answers: texts and numbers, JSON, and refusals. */
-import { BacklogFullError, ClosedError, CommitFailedError, OffsetOutOfRangeError } from '@sq/storage'
+import { BacklogFullError, ClosedError, AppendFailedError, OffsetOutOfRangeError } from '@sq/storage'
 
 /** @typedef {import('node:http').IncomingMessage} Request */
 /** @typedef {import('node:http').ServerResponse} Response */
@@ -92,7 +92,7 @@ function refusalOf(error) {
     return new Refusal(offset < firstOffset ? 410 : 416, message, range)
   }
   // Nothing of the request was acknowledged, and it may be sent again.
-  if (error instanceof BacklogFullError || error instanceof CommitFailedError || error instanceof ClosedError) {
+  if (error instanceof BacklogFullError || error instanceof AppendFailedError || error instanceof ClosedError) {
     return new Refusal(503, error.message)
   }
   return new Refusal(500, 'the queue failed')

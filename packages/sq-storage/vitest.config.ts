@@ -20,7 +20,7 @@ export default defineConfig({
       thresholds: {
         'src/wal/format/{integers,frame,record,seal}.ts': { branches: 100 },
         'src/wal/{segment,reader,listing}.ts': { branches: 100 },
-        'src/wal/segments/{scan,segment-file,damage,unproven,summary,describe,retention}.ts': { branches: 100 },
+        'src/wal/segments/{scan,segment-file,damage,unconfirmed,summary,describe,retention}.ts': { branches: 100 },
         'src/wal/writing/recovery.ts': { branches: 100 },
         'src/wal/writer.ts': { branches: 95 },
         'src/wal/**': { branches: 97 },

@@ -6,7 +6,7 @@
 /** The codes are part of the interface; the messages are for people and may change. */
 export type WalErrorCode =
   | 'SQ_WAL_IO'
-  | 'SQ_WAL_COMMIT_FAILED'
+  | 'SQ_WAL_APPEND_FAILED'
   | 'SQ_WAL_APPEND_ALL_FAILED'
   | 'SQ_WAL_BACKLOG_FULL'
   | 'SQ_WAL_CLOSED'
@@ -58,24 +58,24 @@ export class WalIoError extends WalError {
 }
 
 /**
- * A commit was not made durable (`SQ_WAL_COMMIT_FAILED`): none of its records is acknowledged, nor any queued behind
+ * A commit was not made durable (`SQ_WAL_APPEND_FAILED`): none of its records is acknowledged, nor any queued behind
  * it. The next append may simply be made. `cause` is the file system's error.
  */
-export class CommitFailedError extends WalError {
+export class AppendFailedError extends WalError {
   /** The offset the first record of the failed commit would have had, and the next one acknowledged will have. */
   readonly nextOffset: bigint
 
   constructor(nextOffset: bigint, cause: unknown) {
     const message = `the commit at offset ${nextOffset} is not durable, none of it is acknowledged`
     const root = cause instanceof WalIoError ? cause.cause : cause
-    super('SQ_WAL_COMMIT_FAILED', `${message}: ${messageOf(cause)}`, { cause: root })
+    super('SQ_WAL_APPEND_FAILED', `${message}: ${messageOf(cause)}`, { cause: root })
     this.nextOffset = nextOffset
   }
 }
 
 /**
  * A source was not appended to its end (`SQ_WAL_APPEND_ALL_FAILED`): its first so many records are durable, and none
- * after them. `cause` is what went wrong: a `CommitFailedError`, what `append` rejects with, or what the source threw.
+ * after them. `cause` is what went wrong: a `AppendFailedError`, what `append` rejects with, or what the source threw.
  */
 export class AppendAllError extends WalError {
   /** How many records are durable, and the offset of the last one; null where there is none. */

@@ -1,7 +1,7 @@
 /** What a broker's compiler may rely on. The signatures as such are in `api/`; here is what follows from them. */
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import type { Clock, FileSystem, NodeFileSystem, Random } from '@sq/sim'
+import type { Clock, FileSystem, Random } from '@sq/sim'
 import { describe, expectTypeOf, test } from 'vitest'
 import * as storage from './index.ts'
 import type {
@@ -44,7 +44,7 @@ describe('a writer', () => {
   test('is opened on any file system, with options if there are any', () => {
     type Open = (...given: [...log: Log, options?: WalWriterOptions]) => Promise<storage.WalWriter>
     expectTypeOf<typeof WalWriter.open>().toEqualTypeOf<Open>()
-    expectTypeOf<NodeFileSystem>().toExtend<Log[0]>()
+    expectTypeOf<storage.NodeFileSystem>().toExtend<Log[0]>()
     expectTypeOf<{ clock: Clock; random: Random }>().toExtend<WalWriterOptions>()
     expectTypeOf<WalWriterOptions['onSegmentClosed']>().toEqualTypeOf<((segment: ClosedSegment) => void) | undefined>()
   })
@@ -143,7 +143,7 @@ describe('an error', () => {
     expectTypeOf(error.code).toEqualTypeOf<WalErrorCode>()
     expectTypeOf<'SQ_WAL_LOCKED'>().toExtend<WalErrorCode>()
     expectTypeOf<string>().not.toExtend<WalErrorCode>()
-    if (error instanceof storage.CommitFailedError) expectTypeOf(error.nextOffset).toEqualTypeOf<bigint>()
+    if (error instanceof storage.AppendFailedError) expectTypeOf(error.nextOffset).toEqualTypeOf<bigint>()
     if (error instanceof storage.OffsetOutOfRangeError) expectTypeOf(error.firstOffset).toEqualTypeOf<bigint>()
     if (error instanceof storage.AppendAllError) expectTypeOf(error.records).toEqualTypeOf<number>()
     if (error instanceof storage.ClockSuspectError) expectTypeOf(error.referenceMs).toEqualTypeOf<number>()
@@ -179,7 +179,11 @@ describe('management', () => {
     expectTypeOf(storage.explainRetention).toEqualTypeOf<(...asked: Asked) => Promise<RetentionVerdict[]>>()
     type Kept = 'within-limits' | 'future-timestamp' | 'active' | 'older-kept' | null
     expectTypeOf<RetentionVerdict['keptBecause']>().toEqualTypeOf<Kept>()
-    expectTypeOf<SegmentInfo['state']>().toEqualTypeOf<'active' | 'sealed' | 'healed'>()
+    expectTypeOf<ClosedSegment>().toExtend<SegmentInfo>()
+    expectTypeOf<ClosedSegment['state']>().toEqualTypeOf<'sealed' | 'abandoned'>()
+    expectTypeOf<ClosedSegment['lastOffset']>().toEqualTypeOf<bigint>()
+    expectTypeOf<SegmentInfo['lastOffset']>().toEqualTypeOf<bigint | null>()
+    expectTypeOf<SegmentInfo['state']>().toEqualTypeOf<'active' | 'sealed' | 'abandoned'>()
   })
 
   test('repairs a problem of a report by one of its repairs', () => {
@@ -201,7 +205,7 @@ describe('management', () => {
     expectTypeOf<WalEvents['sq:wal:commit']>().toEqualTypeOf<CommitEvent>()
     expectTypeOf<WalEvents['sq:wal:recover']>().toEqualTypeOf<RecoverEvent>()
     expectTypeOf<CommitEvent['error']>().toEqualTypeOf<Error | null>()
-    expectTypeOf<WalEvents['sq:wal:heal']['cause']>().toEqualTypeOf<Error | null>()
+    expectTypeOf<WalEvents['sq:wal:abandon']['error']>().toEqualTypeOf<Error | null>()
     type OfLog = { readonly topic: string; readonly partition: number }
     expectTypeOf<WalEvents[keyof WalEvents]>().toExtend<OfLog>()
   })

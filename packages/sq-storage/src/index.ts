@@ -3,14 +3,15 @@
  *
  * @module @sq/storage
  */
+export { NodeFileSystem } from '@sq/sim'
 export type { WalConfig } from './config.ts'
 export type { Damage, WalErrorCode } from './errors.ts'
 export {
   AppendAllError,
+  AppendFailedError,
   BacklogFullError,
   ClockSuspectError,
   ClosedError,
-  CommitFailedError,
   CorruptLogError,
   DivergedError,
   InvariantError,
@@ -23,15 +24,14 @@ export {
   WalError,
   WalIoError,
 } from './errors.ts'
-export type { ClosedSegment } from './wal/writing/active-segment.ts'
 export type { AppendedRecords, RecordSource } from './wal/writing/append-all.ts'
 export type { BadRecordError } from './wal/writing/bad-record.ts'
 export type {
+  AbandonEvent,
   AppendEvent,
   CommitEvent,
   CommitReason,
   DeleteEvent,
-  HealEvent,
   RecoverEvent,
   RotateEvent,
   RotateReason,
@@ -62,7 +62,7 @@ export { explainRetention, listExpired } from './wal/listing.ts'
 export type { KeptReason, RetentionLimit, RetentionPolicy, RetentionVerdict } from './wal/segments/retention.ts'
 export { dumpSegment } from './wal/dump.ts'
 export type { SegmentPart } from './wal/dump.ts'
-export type { SegmentInfo } from './wal/segments/describe.ts'
+export type { ClosedSegment, SegmentInfo } from './wal/segments/describe.ts'
 export { listSegments } from './wal/listing.ts'
 export { verify } from './wal/verify.ts'
 export type { WalWriterOptions } from './wal/writer.ts'

@@ -42,7 +42,7 @@ async function stored(): Promise<[key: string | null, value: string, headers: st
   const reader = await WalReader.open(new NodeFileSystem(), { dataDir: place }, 'orders', 0)
   const records: [string | null, string, string][] = []
   for await (const { key, value, headers } of reader.read()) {
-    const named = headers.map((header) => `${header.name}=${String(header.value)}`)
+    const named = headers.map((header) => `${header.key}=${String(header.value)}`)
     records.push([key && String(key), String(value), named.join(' ')])
   }
   return records

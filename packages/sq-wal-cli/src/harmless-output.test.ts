@@ -104,7 +104,7 @@ it('JSON stays JSON', async () => {
     .split('\n')
     .map((line): unknown => JSON.parse(line))
   expect(first).toMatchObject({ value: EVIL })
-  expect(second).toMatchObject({ key: EVIL, headers: [{ name: EVIL, value: EVIL }] })
+  expect(second).toMatchObject({ key: EVIL, headers: [{ key: EVIL, value: EVIL }] })
   const dumped = (await run(['dump', 'topic.wal', '--json'], { place })).stdout.split('\n')[0] ?? ''
   expect(JSON.parse(dumped)).toMatchObject({ segment: { topicStart: '\u001B[31m\u009Bx\n' } })
   expect(JSON.parse((await run(['ls', `broken ${EVIL}`, '--json'], { place })).stdout)).toHaveLength(1)

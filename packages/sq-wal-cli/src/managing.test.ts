@@ -100,7 +100,7 @@ describe('repair', () => {
     expect(stdout).toBe('orders/0: restore done; the log has 0-13\nno problem is left\n')
     expect(contents()).toEqual(before)
     const { stdout: json } = await run('repair', 'data/orders/0', '--yes', '--json')
-    expect(JSON.parse(json)).toEqual({ repaired: null, repair: null, kept: [], problems: [] })
+    expect(JSON.parse(json)).toEqual({ repaired: null, repair: null, quarantined: [], problems: [] })
     expect(await run('repair', 'data/orders/0', '--yes')).toEqual({
       status: 0,
       stdout: 'orders/0: no problem, so there is nothing to repair\n',
@@ -122,7 +122,9 @@ describe('repair', () => {
     expect(status).toBe(0)
     await expect(stdout).toMatchFileSnapshot(expected('repair-done.txt'))
     expect((await values())[0]).toBe('order 4')
-    expect(contents()['orders/0/00000000000000000000.wal.kept-1']).toBe(before['orders/0/00000000000000000000.wal'])
+    expect(contents()['orders/0/00000000000000000000.wal.quarantined-1']).toBe(
+      before['orders/0/00000000000000000000.wal'],
+    )
   })
 
   it('does one repair, and tells that more problems are left', async () => {
@@ -130,7 +132,7 @@ describe('repair', () => {
     damage(SECOND, 150)
     const { status, stdout } = await run('repair', 'data/orders/0', '--problem', '2', '--yes', '--json')
     expect(status).toBe(1)
-    expect(JSON.parse(stdout)).toMatchObject({ repair: 'restore', kept: [], problems: [{ path: FIRST }] })
+    expect(JSON.parse(stdout)).toMatchObject({ repair: 'restore', quarantined: [], problems: [{ path: FIRST }] })
   })
 
   it.each([

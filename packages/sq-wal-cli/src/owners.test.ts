@@ -96,7 +96,7 @@ describe.runIf(process.geteuid?.() === 0)(
       writeFileSync(path, bytes)
       await root('repair', 't/0', '--problem', '1', '--repair', 'drop-from', '--yes')
       expect(strays()).toEqual([])
-      const kept = readdirSync(join(place, 'data/t/0')).filter((name) => name.includes('kept'))
+      const kept = readdirSync(join(place, 'data/t/0')).filter((name) => name.includes('quarantined'))
       expect(kept.map((name) => statSync(join(place, 'data/t/0', name)).mode & 0o777)).toEqual([0o600])
       await broker('t/0', 'four')
       expect((await values('t/0')).endsWith('four')).toBe(true)

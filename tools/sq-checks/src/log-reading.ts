@@ -23,7 +23,7 @@ interface ReadRecord {
   readonly timestampMs: number
   readonly key: string | null
   readonly value: string
-  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly headers: readonly (readonly [key: string, value: string])[]
 }
 
 /**
@@ -78,7 +78,7 @@ function shown({ offset, timestampMs, key, value, headers }: LogRecord): ReadRec
     timestampMs,
     key: key === null ? null : brief(hex(key)),
     value: brief(hex(value)),
-    headers: headers.map((header) => [brief(hex(Buffer.from(header.name))), brief(hex(header.value))] as const),
+    headers: headers.map((header) => [brief(hex(Buffer.from(header.key))), brief(hex(header.value))] as const),
   }
 }
 
@@ -130,7 +130,7 @@ function abbreviated({ key, value, headers, ...numbers }: ReadRecord): ReadRecor
     ...numbers,
     key: key === null ? null : brief(key),
     value: brief(value),
-    headers: headers.map(([name, content]) => [brief(name), brief(content)] as const),
+    headers: headers.map(([headerKey, content]) => [brief(headerKey), brief(content)] as const),
   }
 }
 

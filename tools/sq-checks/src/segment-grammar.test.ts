@@ -10,13 +10,13 @@ import type { ParsedFrame, ParsedSegment } from './segment-grammar.ts'
 const [OPEN, RECORDS, MARK, SEAL] = [1, 2, 3, 4]
 const parse = await compileGrammar()
 
-type DumpedFrame = Exclude<SegmentPart, { kind: 'segment-header' | 'zeros' | 'bad' }>
+type DumpedFrame = Exclude<SegmentPart, { kind: 'segment-header' | 'preallocated' | 'bad' }>
 
 /** What a segment validly holds: its parts up to the first bad one, or to where its successor states its end. */
 async function validParts(path: string, successor: string | undefined): Promise<SegmentPart[]> {
   const parts = await dump(path)
   const end = successor === undefined ? Infinity : await statedEnd(successor)
-  const stop = parts.findIndex((part) => part.kind === 'bad' || part.kind === 'zeros' || part.from >= end)
+  const stop = parts.findIndex((part) => part.kind === 'bad' || part.kind === 'preallocated' || part.from >= end)
   return stop === -1 ? parts : parts.slice(0, stop)
 }
 
@@ -28,7 +28,9 @@ async function statedEnd(successor: string): Promise<number> {
 /** A dump as plain data, in the words of the format's page. */
 function shownDump(parts: readonly SegmentPart[]): unknown {
   const header = parts[0]?.kind === 'segment-header' ? parts[0].segment : null
-  const frames = parts.filter((part): part is DumpedFrame => part.kind !== 'segment-header' && part.kind !== 'zeros')
+  const frames = parts.filter(
+    (part): part is DumpedFrame => part.kind !== 'segment-header' && part.kind !== 'preallocated',
+  )
   const shown = frames.map((part) => ({ from: part.from, to: part.to, ...part.header, body: dumpedBody(part) }))
   return { header, frames: shown }
 }
@@ -44,7 +46,7 @@ function dumpedBody(part: DumpedFrame): unknown {
       timestampMs,
       key: key === null ? null : hex(key),
       value: hex(value),
-      headers: headers.map((pair) => [pair.name, hex(pair.value)]),
+      headers: headers.map((pair) => [pair.key, hex(pair.value)]),
     }))
   )
 }
@@ -89,7 +91,7 @@ function parsedBody({ header, body }: ParsedFrame): unknown {
     timestampMs,
     key: key === undefined ? null : hex(key),
     value: hex(value),
-    headers: headers.map((pair) => [pair.name, hex(pair.value)]),
+    headers: headers.map((pair) => [pair.key, hex(pair.value)]),
   }))
 }
 

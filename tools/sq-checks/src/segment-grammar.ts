@@ -57,7 +57,7 @@ interface ParsedRecords {
     /** Not given where there is no key. */
     readonly key?: Uint8Array
     readonly value: Uint8Array
-    readonly headers: readonly { readonly name: string; readonly value: Uint8Array }[]
+    readonly headers: readonly { readonly key: string; readonly value: Uint8Array }[]
   }[]
 }
 

@@ -107,7 +107,7 @@ async function readAll(fs: InMemoryFileSystem, log: LogFiles): Promise<{ read: s
 
 /** Equal exactly for equal records. */
 function show({ offset, timestampMs, key, value, headers }: LogRecord): string {
-  const shown = headers.map((header) => [header.name, hex(header.value)])
+  const shown = headers.map((header) => [header.key, hex(header.value)])
   return JSON.stringify([`${offset}`, timestampMs, key && hex(key), hex(value), shown])
 }
 

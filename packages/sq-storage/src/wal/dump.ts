@@ -42,7 +42,7 @@ export type SegmentPart =
   /** `summary` is null where the body is none. */
   | (DumpedFrame & { readonly kind: 'seal'; readonly summary: SegmentSummary | null })
   /** Zeros up to the file's end: written ahead, for commits to come; or what was left of them. `bytes` is empty. */
-  | (DumpedPart & { readonly kind: 'zeros' })
+  | (DumpedPart & { readonly kind: 'preallocated' })
   /** What does not verify, or does not belong here, and why; `bytes` are the first of it, up to 64 KiB. */
   | (DumpedPart & { readonly kind: 'bad'; readonly reason: string })
 
@@ -150,7 +150,7 @@ class SegmentDump {
   async *#end(from: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {
     const to = await endOfContent(this.#handle, { from, to: this.#limit })
     yield* this.#bad(from, to, reason)
-    if (to < this.#limit) yield { kind: 'zeros', from: to, to: this.#limit, bytes: Buffer.alloc(0) }
+    if (to < this.#limit) yield { kind: 'preallocated', from: to, to: this.#limit, bytes: Buffer.alloc(0) }
   }
 
   async *#bad(from: number, to: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {

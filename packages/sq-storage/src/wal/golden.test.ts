@@ -51,15 +51,15 @@ const SHAPES: RecordInput[] = [
   { key: bytes(''), value: bytes(''), headers: [], timestampMs: 1 },
   { key: bytes('key'), value: bytes('value'), headers: [], timestampMs: TIMESTAMP_MS },
   { key: Buffer.from([0, 255, 128]), value: Buffer.alloc(9, 255), headers: [], timestampMs: 2 ** 53 - 1 },
-  { key: null, value: bytes('1234567'), headers: [{ name: '', value: bytes('') }], timestampMs: 2 ** 32 },
+  { key: null, value: bytes('1234567'), headers: [{ key: '', value: bytes('') }], timestampMs: 2 ** 32 },
   {
     key: bytes('ключ'),
     value: bytes('12345678'),
     headers: [
-      { name: 'naïve', value: bytes('é') },
-      { name: '鍵', value: Buffer.from([0]) },
-      { name: '🔑', value: bytes('') },
-      { name: '鍵', value: Buffer.alloc(300, 7) },
+      { key: 'naïve', value: bytes('é') },
+      { key: '鍵', value: Buffer.from([0]) },
+      { key: '🔑', value: bytes('') },
+      { key: '鍵', value: Buffer.alloc(300, 7) },
     ],
     timestampMs: 2 ** 32 - 1,
   },
@@ -245,7 +245,7 @@ async function described(golden: Golden, files: ReadonlyMap<string, Buffer>): Pr
   for await (const { offset, timestampMs, key, value, headers } of (
     await WalReader.open(fs, CONFIG, topic, partition)
   ).read()) {
-    const shown = headers.map((header) => [header.name, show(header.value)])
+    const shown = headers.map((header) => [header.key, show(header.value)])
     records.push({
       offset: `${offset}`,
       timestampMs,

@@ -60,7 +60,7 @@ function broken(frames: number): SegmentBytes {
 }
 
 /** Commits of one empty record, none of which says that anything is durable. */
-function unproven(commits: number): SegmentBytes {
+function unconfirmed(commits: number): SegmentBytes {
   const segment = new SegmentBytes()
   const body = new SegmentBytes().records('').bytes.subarray(-24)
   for (let at = 0; at < commits; at++)
@@ -69,13 +69,13 @@ function unproven(commits: number): SegmentBytes {
 }
 
 const BROKEN = broken(10_000)
-const UNPROVEN = unproven(10_000)
+const UNCONFIRMED = unconfirmed(10_000)
 
 describe('many frames', () => {
   it.each(['open', 'read', 'read by time', 'list', 'verify', 'dump'])(
     'that each break the chain, or prove nothing, are read a few times, whatever their number: %s',
     async (use) => {
-      for (const segment of [BROKEN, UNPROVEN]) {
+      for (const segment of [BROKEN, UNCONFIRMED]) {
         log = new LogFixture()
         measured = new MeasuredFiles(log.fs)
         await log.makeSegments(segment)
@@ -109,7 +109,7 @@ describe('many frames', () => {
   })
 
   it('that nothing proves are written again in few pieces, with the bytes they had', async () => {
-    const segment = UNPROVEN
+    const segment = UNCONFIRMED
     await log.makeSegments(segment)
     await USES['open']?.()
     expect(measured.mostBuffers).toBeLessThan(10)
@@ -182,7 +182,7 @@ describe('a frame that no writer of this version makes', () => {
     measured.lengthen(log.path(0), 8 * 2 ** 40)
     expect(await USES['read']?.()).toBe(2)
     expect(await USES['list']?.()).toHaveLength(2)
-    expect(await check()).toMatchObject({ problems: [], notes: [{ kind: 'void', to: 8 * 2 ** 40 }] })
+    expect(await check()).toMatchObject({ problems: [], notes: [{ kind: 'ignored-tail', to: 8 * 2 ** 40 }] })
     expect(measured.bytesRead).toBeLessThan(12 * WINDOW)
   })
 

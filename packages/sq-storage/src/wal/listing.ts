@@ -32,7 +32,7 @@ export async function listSegments(
 ): Promise<SegmentInfo[]> {
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
   const { identity } = await statDirectory(fs, located.directory)
-  const context = { partition: located, durableBound: () => sharedLog(identity).durableBound }
+  const context = { partition: located, highWatermark: () => sharedLog(identity).highWatermark }
   return whileListed(
     () => listSegmentFiles(fs, located.directory),
     async (listed) => {
@@ -86,7 +86,7 @@ async function ask<T>(
   const checked = checkPolicy(policy)
   const partition = locatePartition(resolveConfig(config).dataDir, topic, number)
   const { identity } = await statDirectory(fs, partition.directory)
-  const durableBound = (): number => sharedLog(identity).durableBound
+  const highWatermark = (): number => sharedLog(identity).highWatermark
   return whileListed(
     () => listSegmentFiles(fs, partition.directory),
     (listed) =>
@@ -99,7 +99,7 @@ async function ask<T>(
         listed,
         ended: listed,
         active: null,
-        durableBound,
+        highWatermark,
       }),
   )
 }

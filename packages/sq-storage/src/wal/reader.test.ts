@@ -54,7 +54,7 @@ describe('open', () => {
 describe('read', () => {
   it('returns records as they were appended', async () => {
     const writer = await log.open()
-    const headers = [{ name: 'é', value: bytes('1') }]
+    const headers = [{ key: 'é', value: bytes('1') }]
     await writer.append(bytes('key'), bytes('value'), headers, TIMESTAMP_MS)
     await writer.append(null, bytes(''), [], 0)
     expect(await log.records()).toEqual([

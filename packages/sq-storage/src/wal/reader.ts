@@ -20,8 +20,8 @@ import { signalEnding } from './reading/signal-ending.ts'
 import { locatePartition } from './segments/partition.ts'
 import type { Partition } from './segments/partition.ts'
 import { statDirectory } from './segments/segment-file.ts'
-import { Alarm, Bell } from './shared/alarm.ts'
-import type { Ending } from './shared/alarm.ts'
+import { Waker, Notifier } from './shared/waker.ts'
+import type { Ending } from './shared/waker.ts'
 import type { SharedLog } from './shared/shared-log.ts'
 
 /** What a reader has returned since it was opened. A picture of one moment: it does not change later. */
@@ -129,7 +129,7 @@ export class WalReader implements AsyncDisposable {
   }
 
   #iterate<T>(options: ReadOptions, pagesOf: (context: PagesContext) => Pages<T>): PageIterator<T> {
-    const alarm = new Alarm()
+    const waker = new Waker()
     return new PageIterator(() => {
       const range = checkReadOptions(options)
       const count = (records: number, frame: Frame | null): void => {
@@ -138,25 +138,25 @@ export class WalReader implements AsyncDisposable {
         this.#counters.commits++
         this.#counters.bytes += frame.bytes.length
       }
-      return pagesOf({ stream: this.#stream(range, alarm), range, count })
-    }, alarm)
+      return pagesOf({ stream: this.#stream(range, waker), range, count })
+    }, waker)
   }
 
-  #stream(range: ReadRange, alarm: Alarm): FrameStream {
-    alarm.endBy(this.#closing)
-    if (range.signal !== null) alarm.endBy(signalEnding(range.signal))
+  #stream(range: ReadRange, waker: Waker): FrameStream {
+    waker.endBy(this.#closing)
+    if (range.signal !== null) waker.endBy(signalEnding(range.signal))
     const attached = (shared: SharedLog): void => {
       this.#lastRead.clear()
       this.#lastRead.add(shared)
     }
-    return new FrameStream({ fs: this.#fs, partition: this.#partition, attached, alarm }, range)
+    return new FrameStream({ fs: this.#fs, partition: this.#partition, attached, waker }, range)
   }
 }
 
 /** Ends the iterations of a reader that is closed. */
 class Closing implements Ending {
   readonly #directory: string
-  readonly #bell = new Bell()
+  readonly #notifier = new Notifier()
   failure: { readonly reason: unknown } | null = null
 
   constructor(directory: string) {
@@ -165,14 +165,14 @@ class Closing implements Ending {
 
   close(): void {
     this.failure ??= { reason: new ClosedError('reader', this.#directory) }
-    this.#bell.ring()
+    this.#notifier.notify()
   }
 
-  add(alarm: Alarm): void {
-    this.#bell.add(alarm)
+  add(waker: Waker): void {
+    this.#notifier.add(waker)
   }
 
-  delete(alarm: Alarm): void {
-    this.#bell.delete(alarm)
+  delete(waker: Waker): void {
+    this.#notifier.delete(waker)
   }
 }

@@ -69,7 +69,7 @@ test('what the file system refuses is told as anywhere else', async () => {
   await expect(open(fs)).rejects.toMatchObject({ code: 'SQ_WAL_LOCKED' })
   memory.faults.failNext('sync', 'EIO')
   await expect(append(writer, 'rejected')).rejects.toMatchObject({
-    code: 'SQ_WAL_COMMIT_FAILED',
+    code: 'SQ_WAL_APPEND_FAILED',
     cause: { code: 'EIO' },
     message: expect.stringContaining('EIO: i/o error'),
   })

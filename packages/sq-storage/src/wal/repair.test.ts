@@ -43,7 +43,7 @@ describe('every repair that is offered', () => {
     for (const problem of before.problems) {
       for (const offer of problem.repairs) {
         log = new LogFixture({}, damaged.clone())
-        const { kept } = await mend(problem, offer.kind)
+        const { quarantined } = await mend(problem, offer.kind)
         const after = await check()
         const left = after.problems.map(rangeOf)
         expect(left).not.toContainEqual(rangeOf(problem))
@@ -54,8 +54,8 @@ describe('every repair that is offered', () => {
         const filesAfter = await log.files()
         const taken = Object.entries(filesBefore).filter(([name, bytes]) => filesAfter[name] !== bytes)
         if (offer.kind !== 'restore') {
-          for (const [name, bytes] of taken) expect(filesAfter[`${name}.kept-1`]).toBe(bytes)
-          expect(kept.length).toBeGreaterThan(0)
+          for (const [name, bytes] of taken) expect(filesAfter[`${name}.quarantined-1`]).toBe(bytes)
+          expect(quarantined.length).toBeGreaterThan(0)
         }
         expect(log.fs.openHandles).toBe(0)
         if (left.length > 0) continue
@@ -191,12 +191,12 @@ describe('a repair is refused, and changes nothing,', () => {
 describe('what a repair keeps', () => {
   it('replaces nothing that was kept before', async () => {
     await makeDamaged(log, { [SECOND]: inverted(second.bytes, { from: 0, to: 1 }) })
-    await log.make(`${log.path(0)}.kept-1`, Buffer.from('earlier'))
-    const { kept } = await mend(await theProblem(), 'drop-through')
-    expect(kept).toEqual([`${log.path(0)}.kept-2`, `${log.path(3)}.kept-1`])
-    expect(await log.file(`${log.path(0)}.kept-1`)).toEqual(Buffer.from('earlier'))
-    expect(await log.file(`${log.path(0)}.kept-2`)).toEqual(first.bytes)
-    expect((await check()).notes.map(({ kind }) => kind)).toEqual(['kept', 'kept', 'kept'])
+    await log.make(`${log.path(0)}.quarantined-1`, Buffer.from('earlier'))
+    const { quarantined } = await mend(await theProblem(), 'drop-through')
+    expect(quarantined).toEqual([`${log.path(0)}.quarantined-2`, `${log.path(3)}.quarantined-1`])
+    expect(await log.file(`${log.path(0)}.quarantined-1`)).toEqual(Buffer.from('earlier'))
+    expect(await log.file(`${log.path(0)}.quarantined-2`)).toEqual(first.bytes)
+    expect((await check()).notes.map(({ kind }) => kind)).toEqual(['quarantined', 'quarantined', 'quarantined'])
     expect(await log.segmentNames()).toEqual([THIRD])
   })
 
@@ -205,9 +205,9 @@ describe('what a repair keeps', () => {
     await log.makeSegments(large)
     const damaged = inverted(large.bytes, { from: large.at(1).position + 50, to: large.at(1).position + 51 })
     await log.overwrite(log.path(0), damaged)
-    const { kept } = await mend(await theProblem(), 'drop-from')
-    expect(kept).toEqual([`${log.path(0)}.kept-1`])
-    expect(await log.file(`${log.path(0)}.kept-1`)).toEqual(damaged)
+    const { quarantined } = await mend(await theProblem(), 'drop-from')
+    expect(quarantined).toEqual([`${log.path(0)}.quarantined-1`])
+    expect(await log.file(`${log.path(0)}.quarantined-1`)).toEqual(damaged)
     expect(await log.values()).toEqual(['a'])
   })
 })

@@ -11,7 +11,7 @@ import { ProblemChangedError } from '../errors.ts'
 import { confirmProblem } from './checking/log-description.ts'
 import type { ConfirmedProblem, LogFindings } from './checking/log-description.ts'
 import type { LogProblem, PossibleRepair, RepairKind } from './checking/report.ts'
-import { isKeptName, keptName } from './segment.ts'
+import { isQuarantinedName, quarantinedName } from './segment.ts'
 import { io, LogFile } from './segments/log-file.ts'
 import { locatePartition } from './segments/partition.ts'
 import { statDirectory } from './segments/segment-file.ts'
@@ -40,13 +40,13 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof RepairOptions>(['clock', 'ran
 /** What a repair did. */
 export interface Repaired {
   /** The files that hold what was taken out of the log, whole segments as they were. Nothing uses them; they may go. */
-  readonly kept: readonly string[]
+  readonly quarantined: readonly string[]
 }
 
 /**
  * Does one repair that a report of `verify` offers. Takes the partition's lock, verifies the log again, and goes on
  * only where the problem is there as it was reported and the repair costs what was said. Every segment that it removes
- * or cuts is kept as `{baseOffset}.wal.kept-{n}` in the same directory, durably, before that.
+ * or cuts is kept as `{baseOffset}.wal.quarantined-{n}` in the same directory, durably, before that.
  *
  * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option, or a repair that the
  * problem does not offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition; with `ProblemChangedError`;
@@ -74,7 +74,8 @@ export async function repair(
     const findings = await checkLog(fs, located, () => Infinity)
     const problem = confirmed(findings, chosen, promised)
     const maker = { directory, partition: located, clock, random }
-    return { kept: await REPAIRS[chosen.repair](maker, { findings, problem, offset: Number(promised.nextOffset) }) }
+    const quarantined = await REPAIRS[chosen.repair](maker, { findings, problem, offset: Number(promised.nextOffset) })
+    return { quarantined }
   } finally {
     await lock.release()
   }
@@ -129,28 +130,28 @@ async function restore({ directory }: SegmentMaker, { problem: { segment, restor
 
 /** Oldest first, so that what is left is always the end of the log. */
 async function dropThrough({ directory }: SegmentMaker, { findings, problem }: Order): Promise<string[]> {
-  const kept: string[] = []
-  const keeper = await KeptSegments.open(directory)
+  const quarantined: string[] = []
+  const quarantine = await Quarantine.open(directory)
   for (const { segment } of findings.segments) {
-    if (segment.baseOffset <= problem.segment.baseOffset) kept.push(await keeper.keepInstead(segment))
+    if (segment.baseOffset <= problem.segment.baseOffset) quarantined.push(await quarantine.move(segment))
   }
-  return kept
+  return quarantined
 }
 
 /** All segments that hold something behind the offset are copied first: truncation cuts some and removes the others. */
 async function dropFrom(maker: SegmentMaker, { findings, offset }: Order): Promise<string[]> {
-  const kept: string[] = []
+  const quarantined: string[] = []
   const begin = async () => {
-    const keeper = await KeptSegments.open(maker.directory)
+    const quarantine = await Quarantine.open(maker.directory)
     for (const { segment } of findings.segments) {
       const isWhollyBefore = segment.successor !== null && segment.successor.baseOffset <= offset
-      if (!isWhollyBefore) kept.push(await keeper.keepCopy(segment))
+      if (!isWhollyBefore) quarantined.push(await quarantine.copy(segment))
     }
   }
   const nextOffset = findings.segments.at(-1)?.nextOffset ?? 0
   const { active } = await truncateLog(maker, { offset, nextOffset, begin })
   await active.close()
-  return kept
+  return quarantined
 }
 
 const CHUNK_BYTES = 256 * 1024
@@ -160,7 +161,7 @@ const CHUNK_BYTES = 256 * 1024
  * durable before the next, and no file that was kept before is replaced. The caller holds the log's lock, so nobody else
  * makes names of these files meanwhile.
  */
-class KeptSegments {
+class Quarantine {
   readonly #directory: SegmentDirectory
   /** The names of kept segments, those that were there before and those made since. */
   readonly #names: Set<string>
@@ -171,24 +172,24 @@ class KeptSegments {
   }
 
   /** Lists the directory, once. Rejects with `WalIoError`. */
-  static async open(directory: SegmentDirectory): Promise<KeptSegments> {
+  static async open(directory: SegmentDirectory): Promise<Quarantine> {
     const { fs, path } = directory
     const names = await io('list', path, () => fs.readdir(path))
-    return new KeptSegments(directory, new Set(names.filter(isKeptName)))
+    return new Quarantine(directory, new Set(names.filter(isQuarantinedName)))
   }
 
   /** Takes a segment out of the log, whatever it holds, in one step. Returns the path that it has now. */
-  async keepInstead(segment: ListedSegment): Promise<string> {
+  async move(segment: ListedSegment): Promise<string> {
     const path = this.#freePath(segment)
-    await this.#directory.setAside(segment.path, path)
+    await this.#directory.quarantine(segment.path, path)
     return path
   }
 
   /** Copies a segment, with owner and mode. Returns the path of the copy, which has this name only when it is whole. */
-  async keepCopy(segment: ListedSegment): Promise<string> {
+  async copy(segment: ListedSegment): Promise<string> {
     const path = this.#freePath(segment)
     await this.#directory.removeUnfinished()
-    await copy(this.#directory, segment.path)
+    await copySegment(this.#directory, segment.path)
     await this.#directory.finish(path)
     return path
   }
@@ -196,14 +197,14 @@ class KeptSegments {
   /** A path that no file has. */
   #freePath({ baseOffset }: ListedSegment): string {
     let nth = 1
-    while (this.#names.has(keptName(baseOffset, nth))) nth++
-    const name = keptName(baseOffset, nth)
+    while (this.#names.has(quarantinedName(baseOffset, nth))) nth++
+    const name = quarantinedName(baseOffset, nth)
     this.#names.add(name)
     return join(this.#directory.path, name)
   }
 }
 
-async function copy({ fs, unfinishedPath }: SegmentDirectory, from: string): Promise<void> {
+async function copySegment({ fs, unfinishedPath }: SegmentDirectory, from: string): Promise<void> {
   const source = await LogFile.open(fs, from, 'read')
   try {
     const target = await LogFile.open(fs, unfinishedPath, 'create', { like: from })

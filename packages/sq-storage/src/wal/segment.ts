@@ -59,13 +59,13 @@ export function parseSegmentName(name: string): number | null {
 }
 
 /** The name of a segment file that the n-th repair of its segment took out of the log. */
-export function keptName(baseOffset: number, nth: number): string {
-  return `${segmentName(baseOffset)}.kept-${nth}`
+export function quarantinedName(baseOffset: number, nth: number): string {
+  return `${segmentName(baseOffset)}.quarantined-${nth}`
 }
 
-/** Whether `keptName` made a name. */
-export function isKeptName(name: string): boolean {
-  return /^\d{20}\.wal\.kept-\d+$/.test(name)
+/** Whether `quarantinedName` made a name. */
+export function isQuarantinedName(name: string): boolean {
+  return /^\d{20}\.wal\.quarantined-\d+$/.test(name)
 }
 
 export function encodeSegmentHeader({ topic, partition }: { topic: string; partition: number }): Buffer {

@@ -12,7 +12,7 @@ import type { Elastic } from '../testing/strange-bytes.ts'
 const PLACES: [field: string, record: (strange: Uint8Array) => RecordInput][] = [
   ['key', (key) => ({ key, value: bytes('v'), headers: [], timestampMs: 1 })],
   ['value', (value) => ({ key: bytes('k'), value, headers: [], timestampMs: 1 })],
-  ['headers[0].value', (value) => ({ key: null, value: bytes('v'), headers: [{ name: 'h', value }], timestampMs: 1 })],
+  ['headers[0].value', (value) => ({ key: null, value: bytes('v'), headers: [{ key: 'h', value }], timestampMs: 1 })],
 ]
 
 /** The ways to append a record, each with the place that it then has. */
@@ -34,7 +34,7 @@ function plain(value: string): RecordInput {
 function acting(record: RecordInput, act: () => void): RecordInput {
   const header = {
     value: bytes('last'),
-    get name() {
+    get key() {
       act()
       return 'last'
     },

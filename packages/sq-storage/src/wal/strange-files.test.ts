@@ -84,8 +84,8 @@ describe.runIf(process.platform === 'linux')('a segment that is a FIFO', () => {
     const [problem] = (await verify(fs, config, 'orders', 0)).problems
     expect(problem?.repairs.map(({ kind }) => kind)).toEqual(['drop-through'])
     if (problem === undefined) return
-    const { kept } = await repair(fs, config, 'orders', 0, { problem, repair: 'drop-through' })
-    expect(kept.map((at) => nodeFs.lstatSync(at).isFIFO())).toEqual([true])
+    const { quarantined } = await repair(fs, config, 'orders', 0, { problem, repair: 'drop-through' })
+    expect(quarantined.map((at) => nodeFs.lstatSync(at).isFIFO())).toEqual([true])
     expect((await verify(fs, config, 'orders', 0)).problems).toEqual([])
   })
 })
@@ -187,7 +187,7 @@ describe('a link', () => {
 
 // Elsewhere (macOS) no such name can be made.
 it.runIf(process.platform === 'linux')(
-  'a name that is not UTF-8 is ignored by all, and verify notes it as strange',
+  'a name that is not UTF-8 is ignored by all, and verify notes it as an unknown file',
   async () => {
     const before = await readAll()
     const segments = segmentPaths().length
@@ -205,6 +205,6 @@ it.runIf(process.platform === 'linux')(
     expect(await listSegments(fs, config, 'orders', 0)).toHaveLength(segments)
     const { problems, notes } = await verify(fs, config, 'orders', 0)
     expect(problems).toEqual([])
-    expect(notes).toMatchObject([{ kind: 'strange', path: join(directory, 'x\ufffd9.wal') }])
+    expect(notes).toMatchObject([{ kind: 'unknown-file', path: join(directory, 'x\ufffd9.wal') }])
   },
 )

@@ -108,7 +108,7 @@ const NOTES: NoteCase[] = [
         },
       }).records('j').bytes,
     },
-    expected: [['void', THIRD, third.at(2).position, endOf(third)]],
+    expected: [['ignored-tail', THIRD, third.at(2).position, endOf(third)]],
     nextOffset: 10n,
   },
   {
@@ -122,11 +122,11 @@ const NOTES: NoteCase[] = [
     files: {
       'readme.txt': Buffer.from('hands off'),
       'next.tmp': Buffer.from('half'),
-      '00000000000000000000.wal.kept-1': first.bytes,
+      '00000000000000000000.wal.quarantined-1': first.bytes,
     },
     expected: [
-      ['kept', '00000000000000000000.wal.kept-1', 0, 0],
-      ['strange', 'readme.txt', 0, 0],
+      ['quarantined', '00000000000000000000.wal.quarantined-1', 0, 0],
+      ['unknown-file', 'readme.txt', 0, 0],
     ],
     nextOffset: 10n,
   },
@@ -151,9 +151,9 @@ describe('verify notes, and calls no problem,', () => {
 
 describe('verify of', () => {
   it('a directory of very many other files names the first of each kind, and counts the others', async () => {
-    const strange = Array.from({ length: 250 }, (_, at) => `file-${String((at * 97) % 250).padStart(3, '0')}`)
-    const kept = Array.from({ length: 130 }, (_, at) => `00000000000000000007.wal.kept-${at + 101}`)
-    await make(Object.fromEntries([...strange, ...kept].map((name) => [name, Buffer.alloc(0)])))
+    const unknown = Array.from({ length: 250 }, (_, at) => `file-${String((at * 97) % 250).padStart(3, '0')}`)
+    const quarantined = Array.from({ length: 130 }, (_, at) => `00000000000000000007.wal.quarantined-${at + 101}`)
+    await make(Object.fromEntries([...unknown, ...quarantined].map((name) => [name, Buffer.alloc(0)])))
     const { notes } = await check()
     const named = (names: readonly string[], kind: string) =>
       names
@@ -161,10 +161,10 @@ describe('verify of', () => {
         .slice(0, 100)
         .map((name) => ({ kind, path: `${log.directory}/${name}`, files: 1 }))
     expect(notes).toMatchObject([
-      ...named(kept, 'kept'),
-      { kind: 'kept', path: log.directory, text: '30 more files kept by repairs', files: 30 },
-      ...named(strange, 'strange'),
-      { kind: 'strange', path: log.directory, text: '150 more files of no name that a log makes', files: 150 },
+      ...named(quarantined, 'quarantined'),
+      { kind: 'quarantined', path: log.directory, text: '30 more files quarantined by repairs', files: 30 },
+      ...named(unknown, 'unknown-file'),
+      { kind: 'unknown-file', path: log.directory, text: '150 more files of no name that a log makes', files: 150 },
     ])
   })
 

@@ -38,7 +38,7 @@ import { sharedLog } from './shared/shared-log.ts'
 export async function verify(fs: FileSystem, config: WalConfig, topic: string, partition: number): Promise<LogReport> {
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
   const { identity } = await statDirectory(fs, located.directory)
-  return describeLog(await checkLog(fs, located, () => sharedLog(identity).durableBound))
+  return describeLog(await checkLog(fs, located, () => sharedLog(identity).highWatermark))
 }
 
 /** Checks the segments of a log, as `LogCheck` does. */
@@ -137,7 +137,7 @@ class LogCheck {
     const { baseOffset } = segment
     this.#found.delete(baseOffset)
     this.#absent.delete(baseOffset)
-    const task = { fs: this.#fs, partition: this.#partition, segment, bound, durableBound: this.#askBound }
+    const task = { fs: this.#fs, partition: this.#partition, segment, bound, highWatermark: this.#askBound }
     const found = await checkSegment(task).catch(unlessGone)
     if (found instanceof WalIoError) {
       this.#absent.set(baseOffset, found)

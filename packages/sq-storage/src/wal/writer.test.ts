@@ -5,7 +5,7 @@ import { append, appendAll, appendEach, bytes, LogFixture, numbered, TIMESTAMP_M
 test('one message: the segment file exists with the correct header and record', async () => {
   const log = new LogFixture()
   const writer = await log.open()
-  const headers = [{ name: 'é', value: bytes('hv') }]
+  const headers = [{ key: 'é', value: bytes('hv') }]
   expect(await writer.append(bytes('key'), bytes('value'), headers, 0x01_0203_0405)).toBe(0n)
   const file = await log.file('/data/orders/0/00000000000000000000.wal')
 
@@ -138,7 +138,7 @@ test('a record larger than a segment is written into one that is there and empty
   await append(first, 'a')
   // Closing heals: what is left is a segment without records.
   log.fs.faults.failNext('sync', 'EIO')
-  await expect(append(first, 'rejected')).rejects.toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED' })
+  await expect(append(first, 'rejected')).rejects.toMatchObject({ code: 'SQ_WAL_APPEND_FAILED' })
   await first.close()
   const writer = await log.open()
   expect(await append(writer, 'x'.repeat(5000))).toBe(1n)
@@ -222,7 +222,9 @@ test('closeActiveSegment gives path and offset range, and the next append opens 
     bytes: (await log.file(log.path(0))).length,
     minTimestampMs: 10,
     maxTimestampMs: 30,
-    sealed: true,
+    createdMs: log.clock.now(),
+    nextOffset: 3n,
+    state: 'sealed',
   })
   expect(log.closed).toEqual([closed])
   expect(await append(writer, 'd')).toBe(3n)
@@ -243,9 +245,9 @@ test('every rotation hands out the segment it closed', async () => {
   const log = new LogFixture({ maxSegmentBytes: 1 })
   const writer = await log.open()
   await appendEach(writer, ['a', 'b', 'c'])
-  expect(log.closed.map(({ baseOffset, lastOffset, sealed }) => [baseOffset, lastOffset, sealed])).toEqual([
-    [0n, 0n, true],
-    [1n, 1n, true],
+  expect(log.closed.map(({ baseOffset, lastOffset, state }) => [baseOffset, lastOffset, state])).toEqual([
+    [0n, 0n, 'sealed'],
+    [1n, 1n, 'sealed'],
   ])
 })
 
@@ -298,7 +300,7 @@ test('what is appended is copied before append returns', async () => {
   const key = bytes('key')
   const value = bytes('value')
   const header = bytes('header')
-  const pending = writer.append(key, value, [{ name: 'h', value: header }], TIMESTAMP_MS)
+  const pending = writer.append(key, value, [{ key: 'h', value: header }], TIMESTAMP_MS)
   for (const given of [key, value, header]) given.fill(0)
   await pending
   const [record] = await log.records()

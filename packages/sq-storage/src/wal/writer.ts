@@ -8,14 +8,13 @@ import { checkOffset, checkOptions, resolveConfig, show } from '../config.ts'
 import type { ResolvedWalConfig, WalConfig } from '../config.ts'
 import { ClosedError } from '../errors.ts'
 import type { CheckedRecord, RecordHeader, RecordInput } from './format/record.ts'
-import type { SegmentInfo } from './segments/describe.ts'
+import type { ClosedSegment, SegmentInfo } from './segments/describe.ts'
 import { locatePartition } from './segments/partition.ts'
 import { checkPolicy } from './segments/retention.ts'
 import type { RetentionPolicy } from './segments/retention.ts'
 import { statDirectory } from './segments/segment-file.ts'
 import { sharedLog } from './shared/shared-log.ts'
 import type { SharedLog } from './shared/shared-log.ts'
-import type { ClosedSegment } from './writing/active-segment.ts'
 import { appendAll } from './writing/append-all.ts'
 import type { AppendedRecords, RecordSource } from './writing/append-all.ts'
 import { placed } from './writing/bad-record.ts'
@@ -136,7 +135,7 @@ export class WalWriter implements AsyncDisposable {
    *
    * Rejects with a `BadRecordError`, a `TypeError` or `RangeError`, for a bad argument or a record over
    * `maxRecordBytes`; with a `RangeError` where the offsets are used up; with `BacklogFullError` when too much is
-   * waiting; with `ClosedError` after `close`; with `CommitFailedError` when its commit, or one before it in the queue,
+   * waiting; with `ClosedError` after `close`; with `AppendFailedError` when its commit, or one before it in the queue,
    * was not made durable: the record is then not in the log, `nextOffset` has not moved, and the append may simply be
    * made again. If the process dies before a later append succeeded, a rejected record may still be found in the log.
    *

@@ -22,7 +22,7 @@ export function addAppendCommand(program: Command): void {
     .addOption(
       new Option('--timestamp-unit <unit>', 'json: what a number in that field counts since 1970').choices(UNITS),
     )
-    .option('--header-field <name>', 'json: a field that becomes a header of this name; may be given again', another)
+    .option('--header-field <name>', 'json: a field that becomes a header with this key; may be given again', another)
     .option('--offsets', 'write the offset of each record in a line, once it is durable')
     .option('--resume-from <offset>', 'go on with an input whose first record got this offset', parseOffset)
     .addHelpText(

@@ -8,7 +8,7 @@ export function addDumpCommand(program: Command): void {
     .summary('show what stands in a segment file, frame by frame')
     .description(
       'Shows every frame of a segment file with its position and its fields, and what does not verify, with the ' +
-        'reason. The file may be a copy, or one that a repair kept. A symbolic link is not followed.',
+        'reason. The file may be a copy, or one that a repair quarantined. A symbolic link is not followed.',
     )
     .argument('<segment>', 'the path of a segment file')
     .option('--hex', 'show the bytes, too')

@@ -12,7 +12,7 @@ export function addRepairCommand(program: Command): void {
     .summary('mend a damaged log: shows how, and does it with --yes')
     .description(
       'Verifies a log and shows, for each problem, what could be done and what that costs. With --yes it does one ' +
-        'repair. What it takes out of the log it keeps in files beside.',
+        'repair. What it takes out of the log stays in quarantined files.',
     )
     .option('--problem <n>', 'which problem, by its number', parseCount(1), 1)
     .addOption(new Option('--repair <kind>', 'which repair (default: one that costs nothing)').choices(KINDS))

@@ -19,7 +19,8 @@ Examples:
   sq-wal segments orders/0 -d /var/lib/broker
   sq-wal segments /var/lib/broker/orders/0 --svg orders.svg
 
-States: active (still written to), sealed (ended), healed (ended by its successor after a failure). Where damage keeps
+States: active (still written to), sealed (ended), abandoned (its successor states its end, after a
+failed write). Where damage keeps
 the log from being listed, damaged and unknown, and what can be told of each file.
 
 Exit status: 0, 1 where the log has a problem, which logs over 256 MB are not looked through for, 2 on misuse.`,

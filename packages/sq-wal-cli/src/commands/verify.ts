@@ -20,7 +20,8 @@ Examples:
   sq-wal verify orders/0 -d /var/lib/broker
   sq-wal verify --all --json | jq '.[].problems'
 
-Notes are no problems: a torn end, which the next writer cuts off; void bytes; what a repair kept.
+Notes are no problems: a torn end, which the next writer cuts off; ignored bytes behind a stated end; files that a
+repair quarantined.
 
 With --all a log that cannot be looked at is one line on stderr, with --json an entry of the list, and the others are
 verified.

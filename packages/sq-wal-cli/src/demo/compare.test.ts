@@ -2,8 +2,8 @@ import type { LogRecord, RecordHeader, RecordInput } from '@sq/storage'
 import { describe, expect, it } from 'vitest'
 import { compareRecords, type Comparison } from './compare.ts'
 
-function header(name: string, value: string): RecordHeader {
-  return { name, value: Buffer.from(value) }
+function header(key: string, value: string): RecordHeader {
+  return { key, value: Buffer.from(value) }
 }
 
 const input: RecordInput[] = ['a', 'b', 'c', 'd'].map((text, index) => ({
@@ -40,7 +40,7 @@ describe('a log is not intact when', () => {
     ['a key is missing', withThird({ key: null }), 3, /record 2: key null instead of "key of c"/],
     ['a timestamp differs', withThird({ timestampMs: 7 }), 3, /record 2: timestamp 7 instead of 2/],
     ['a header is missing', withThird({ headers: [] }), 3, /record 2: other headers/],
-    ['a header has another name', withThird({ headers: [header('x', '2')] }), 3, /other headers/],
+    ['a header has another key', withThird({ headers: [header('x', '2')] }), 3, /other headers/],
     ['a header has another value', withThird({ headers: [header('index', 'x')] }), 3, /other headers/],
     ['a record is missing', written.toSpliced(2, 1), 3, /record 2 is missing/],
     ['the last record is missing', written.slice(0, 3), 3, /record 3 is missing/],

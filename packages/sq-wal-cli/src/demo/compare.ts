@@ -73,7 +73,7 @@ function findDifference(expected: RecordInput, actual: RecordInput): string | nu
 function sameHeaders(expected: readonly RecordHeader[], actual: readonly RecordHeader[]): boolean {
   return (
     expected.length === actual.length &&
-    expected.every(({ name, value }, i) => name === actual[i]?.name && sameBytes(value, actual[i].value))
+    expected.every(({ key, value }, i) => key === actual[i]?.key && sameBytes(value, actual[i].value))
   )
 }
 

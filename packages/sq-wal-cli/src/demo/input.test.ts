@@ -68,7 +68,7 @@ describe('the records of a file', () => {
     const records = []
     for await (const record of readRecords(await inspectInput(fileWith('a\nb')))) records.push(record)
     expect(records.map(({ timestampMs }) => timestampMs)).toEqual([0, 1])
-    expect(records[1]?.headers).toEqual([{ name: 'index', value: Buffer.from('1') }])
+    expect(records[1]?.headers).toEqual([{ key: 'index', value: Buffer.from('1') }])
   })
 
   it('are not read on once the signal is aborted', async () => {
@@ -83,7 +83,7 @@ describe('the flights', () => {
     expect(input.records).toBe(231_083)
     const first = (await readRecords(input).next()).value
     expect(String(first?.key)).toBe('MCI-MDW')
-    expect(first?.headers).toEqual([{ name: 'index', value: Buffer.from('0') }])
+    expect(first?.headers).toEqual([{ key: 'index', value: Buffer.from('0') }])
   })
 })
 

@@ -82,7 +82,7 @@ async function* readItems(source: Source, signal: AbortSignal | undefined): Asyn
 }
 
 function toRecord(source: Source, item: Buffer, index: number): RecordInput {
-  const headers = [{ name: 'index', value: Buffer.from(String(index)) }]
+  const headers = [{ key: 'index', value: Buffer.from(String(index)) }]
   if (source.format === 'flights' || source.format === 'made-flights') {
     const { key, value, timestampMs } = parseFlight(item.toString('latin1'))
     return { key, value, headers, timestampMs }

@@ -28,7 +28,8 @@ describe('the table of kills', () => {
 
 it('the table of segments leaves out the middle of very many', () => {
   const counts = { baseOffset: 0n, nextOffset: 9n, records: 9, bytes: 999, minTimestampMs: 1, maxTimestampMs: 2 }
-  const segment = { path: '/a/0.wal', createdMs: 1, ...counts, state: 'sealed' } as const
+  const place = { path: '/a/0.wal', topic: 'a', partition: 0 }
+  const segment = { ...place, createdMs: 1, lastOffset: 8n, ...counts, state: 'sealed' } as const
   expect(formatSegments([segment])).toMatch(/^segment .*\n0\.wal +9 +999 +sealed\n$/)
   const rows = formatSegments(Array.from({ length: 50 }, () => segment))
     .trimEnd()

@@ -24,9 +24,9 @@ export function jsonRecord(line: Buffer, fields: JsonFields, nowMs: number): Rec
   const key = keyField === undefined ? null : bytesOf(fieldOf(parsed, keyField), keyField)
   const timestampMs =
     timestampField === undefined ? nowMs : timeOf(fieldOf(parsed, timestampField), timestampField, timestampUnit)
-  const headers = headerField.flatMap((name): RecordHeader[] => {
-    const value = bytesOf(fieldOf(parsed, name), name)
-    return value === null ? [] : [{ name, value }]
+  const headers = headerField.flatMap((field): RecordHeader[] => {
+    const value = bytesOf(fieldOf(parsed, field), field)
+    return value === null ? [] : [{ key: field, value }]
   })
   return { key, value: line, headers, timestampMs }
 }

@@ -179,6 +179,6 @@ function isCommit(event: unknown): event is CommitEvent {
 
 /** What a record was made of; its time may be that of its reading. */
 function contentOf({ key, value, headers }: RecordInput): unknown[] {
-  const named = headers.map((header) => [header.name, Buffer.from(header.value)])
+  const named = headers.map((header) => [header.key, Buffer.from(header.value)])
   return [key && Buffer.from(key), Buffer.from(value), named]
 }

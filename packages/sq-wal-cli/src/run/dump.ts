@@ -71,13 +71,13 @@ function isBad(part: SegmentPart): boolean {
 function describe(part: SegmentPart): readonly Piece[] {
   const place = [colors.dim(String(part.from).padStart(10)), ` ${String(part.to - part.from).padStart(9)} B  `]
   if (part.kind === 'bad') return [...place, colors.red('BAD'), `      ${part.reason}`]
-  if (part.kind === 'zeros') return [...place, 'ZEROS    written ahead']
+  if (part.kind === 'preallocated') return [...place, 'ZEROS    preallocated']
   return [...place, `${TITLES[part.kind].padEnd(8)} `, ...fieldsOf(part)]
 }
 
 const TITLES = { 'segment-header': 'SEGMENT', open: 'OPEN', records: 'RECORDS', mark: 'MARK', seal: 'SEAL' } as const
 
-function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'zeros' }>): readonly Piece[] {
+function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'preallocated' }>): readonly Piece[] {
   if (part.kind === 'segment-header') {
     const { version, topicStart, topicLength, partition } = part.segment
     const topic = topicLength > topicStart.length ? `${topicStart}...` : topicStart

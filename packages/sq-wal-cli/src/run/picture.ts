@@ -5,7 +5,7 @@ import type { Painted, Piece } from '../output.ts'
 
 /** A part of a segment's file: a commit, something else, or what means nothing, behind the segment's end. */
 export interface Stretch {
-  readonly kind: Exclude<SegmentPart['kind'], 'zeros'> | 'void'
+  readonly kind: Exclude<SegmentPart['kind'], 'preallocated'> | 'ignored-tail'
   readonly bytes: number
 }
 
@@ -19,12 +19,20 @@ export interface Bar {
 }
 
 /** In the order in which one hides another where they share a cell. */
-const LETTERS = { bad: 'x', void: '.', seal: '|', records: '=', mark: '-', open: '[', 'segment-header': '[' } as const
-const KINDS: readonly Stretch['kind'][] = ['bad', 'void', 'seal', 'records', 'mark', 'open', 'segment-header']
+const LETTERS = {
+  bad: 'x',
+  'ignored-tail': '.',
+  seal: '|',
+  records: '=',
+  mark: '-',
+  open: '[',
+  'segment-header': '[',
+} as const
+const KINDS: readonly Stretch['kind'][] = ['bad', 'ignored-tail', 'seal', 'records', 'mark', 'open', 'segment-header']
 
 const PAINTS: Readonly<Record<Stretch['kind'], (text: string) => Painted>> = {
   bad: colors.red,
-  void: colors.yellow,
+  'ignored-tail': colors.yellow,
   seal: colors.green,
   records: colors.cyan,
   mark: colors.dim,
@@ -34,7 +42,7 @@ const PAINTS: Readonly<Record<Stretch['kind'], (text: string) => Painted>> = {
 
 const FILLS: Readonly<Record<Stretch['kind'], string>> = {
   bad: '#c0392b',
-  void: '#e6c229',
+  'ignored-tail': '#e6c229',
   seal: '#27815b',
   records: '#2f7fb5',
   mark: '#b9c1c9',
@@ -47,7 +55,7 @@ const LEGEND: readonly (readonly [Stretch['kind'], string])[] = [
   ['records', 'commits'],
   ['mark', 'mark'],
   ['seal', 'seal'],
-  ['void', 'torn or void'],
+  ['ignored-tail', 'torn or ignored'],
   ['bad', 'damaged'],
 ]
 

@@ -113,7 +113,7 @@ const FORMATS: Readonly<Record<Format, (record: LogRecord) => Iterable<string | 
     for (const piece of jsonPieces(value)) yield rendered([piece])
     yield ',"headers":['
     for (const [index, header] of headers.entries()) {
-      yield rendered([`${index === 0 ? '' : ','}{"name":${JSON.stringify(header.name)},"value":`])
+      yield rendered([`${index === 0 ? '' : ','}{"key":${JSON.stringify(header.key)},"value":`])
       for (const piece of jsonPieces(header.value)) yield rendered([piece])
       yield '}'
     }
@@ -150,10 +150,10 @@ function* painted(pieces: Iterable<string>, paint: (text: string) => Painted): G
   if (text !== '') yield rendered([paint(text)])
 }
 
-/** `{name=value other=value}`. */
+/** `{key=value other=value}`. */
 function* headerPieces(headers: LogRecord['headers']): Generator<string> {
-  for (const [index, { name, value }] of headers.entries()) {
-    yield `${index === 0 ? '{' : ' '}${escaped(name)}=`
+  for (const [index, { key, value }] of headers.entries()) {
+    yield `${index === 0 ? '{' : ' '}${escaped(key)}=`
     yield* escapedPieces(value)
   }
   yield '}'

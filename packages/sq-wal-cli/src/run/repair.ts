@@ -63,7 +63,7 @@ function span(firstOffset: bigint, nextOffset: bigint): string {
 async function mend(log: LogName, report: LogReport, options: RepairCommandOptions): Promise<number> {
   const { config, topic, partition } = log
   if (report.problems.length === 0) {
-    if (options.json === true) await writeJson({ repaired: null, repair: null, kept: [], problems: [] })
+    if (options.json === true) await writeJson({ repaired: null, repair: null, quarantined: [], problems: [] })
     else await showRepairs(log, report)
     return 0
   }
@@ -72,14 +72,14 @@ async function mend(log: LogName, report: LogReport, options: RepairCommandOptio
     throw new UsageError(`there is no problem ${options.problem}: the log has ${report.problems.length}`)
   }
   const chosen = choose(problem, options)
-  const { kept } = await repair(new NodeFileSystem(), config, topic, partition, { problem, repair: chosen })
+  const { quarantined } = await repair(new NodeFileSystem(), config, topic, partition, { problem, repair: chosen })
   const { problems, firstOffset, nextOffset } = await verifyWithProgress(log)
   if (options.json === true) {
-    await writeJson({ repaired: problem, repair: chosen, kept, problems })
+    await writeJson({ repaired: problem, repair: chosen, quarantined, problems })
     return problems.length === 0 ? 0 : 1
   }
   await printLine(`${topic}/${partition}: ${chosen} done; the log has ${span(firstOffset, nextOffset)}`)
-  for (const path of kept) await printLine(`  kept: ${shownPath(path)}`)
+  for (const path of quarantined) await printLine(`  quarantined: ${shownPath(path)}`)
   if (problems.length === 0) await printLine(colors.green('no problem'), ' is left')
   else await printLine(colors.red(counted(problems.length, 'problem')), ' left: run this again without --yes to see')
   return problems.length === 0 ? 0 : 1

@@ -74,31 +74,36 @@ async function tellProblems(report: LogReport | null): Promise<void> {
 /** The segments as they are listed; where damage forbids that, as their files look. */
 async function listed(
   fs: NodeFileSystem,
-  { config, topic, partition }: LogName,
+  log: LogName,
   { directory, report }: { directory: string; report: LogReport | null },
 ): Promise<readonly SegmentRow[]> {
   try {
-    return await listSegments(fs, config, topic, partition)
+    return await listSegments(fs, log.config, log.topic, log.partition)
   } catch (error) {
     if (!(error instanceof CorruptLogError) || report === null) throw error
   }
   const damaged = new DamagedRanges(report.problems)
   const rows: SegmentRow[] = []
-  for (const path of await segmentFiles(fs, directory)) rows.push(await describeFile(fs, path, damaged))
+  for (const path of await segmentFiles(fs, directory)) rows.push(await describeFile(fs, path, { log, damaged }))
   return rows
 }
 
-async function describeFile(fs: NodeFileSystem, path: string, damaged: DamagedRanges): Promise<SegmentRow> {
+async function describeFile(
+  fs: NodeFileSystem,
+  path: string,
+  { log: { topic, partition }, damaged }: { log: LogName; damaged: DamagedRanges },
+): Promise<SegmentRow> {
   const baseOffset = BigInt(basename(path, '.wal'))
   const times = { minTimestampMs: null, maxTimestampMs: null }
-  const row = { path, baseOffset, nextOffset: baseOffset, ...times, records: 0, bytes: 0 }
+  const row = { path, topic, partition, baseOffset, nextOffset: baseOffset, ...times, records: 0, bytes: 0 }
   for await (const part of dumpSegment(fs, path)) {
-    if (part.kind !== 'bad' && part.kind !== 'zeros') row.bytes = part.to
+    if (part.kind !== 'bad' && part.kind !== 'preallocated') row.bytes = part.to
     if (part.kind !== 'records') continue
     row.records += part.header.recordCount
     row.nextOffset = BigInt(part.header.baseOffset + part.header.recordCount)
   }
-  return { ...row, state: damaged.has(path) ? 'damaged' : 'unknown' }
+  const lastOffset = row.records > 0 ? row.nextOffset - 1n : null
+  return { ...row, lastOffset, state: damaged.has(path) ? 'damaged' : 'unknown' }
 }
 
 async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: LogReport | null): Promise<Bar[]> {
@@ -114,7 +119,7 @@ async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: L
       for await (const part of dumpSegment(fs, row.path)) {
         const kind = kindOf(part, { row, isLast: row === rows.at(-1), isDamaged: isDamaged(part) })
         // What was written ahead belongs to commits to come.
-        if (kind !== 'zeros') stretches.push({ kind, bytes: part.to - part.from })
+        if (kind !== 'preallocated') stretches.push({ kind, bytes: part.to - part.from })
         bar.reached(done + part.to)
       }
     }
@@ -128,11 +133,11 @@ async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: L
 function kindOf(
   part: SegmentPart,
   { row, isLast, isDamaged }: { row: SegmentRow; isLast: boolean; isDamaged: boolean },
-): Stretch['kind'] | 'zeros' {
-  if (part.kind === 'bad') return isDamaged ? 'bad' : 'void'
-  if (part.kind === 'zeros') return isDamaged ? 'bad' : 'zeros'
+): Stretch['kind'] | 'preallocated' {
+  if (part.kind === 'bad') return isDamaged ? 'bad' : 'ignored-tail'
+  if (part.kind === 'preallocated') return isDamaged ? 'bad' : 'preallocated'
   // The last segment goes on beside a writer; what stands behind the end of another one means nothing.
-  return !isLast && part.from >= row.bytes && !isDamaged ? 'void' : part.kind
+  return !isLast && part.from >= row.bytes && !isDamaged ? 'ignored-tail' : part.kind
 }
 
 async function draw(path: string, svg: readonly string[]): Promise<void> {

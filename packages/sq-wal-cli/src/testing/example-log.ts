@@ -10,7 +10,7 @@ export async function makeExampleLogs(dataDir: string): Promise<void> {
   const orders = await openExample(dataDir, 'orders', 0)
   for (let offset = 0; offset < 13; offset++) {
     const key = offset % 2 === 1 ? Buffer.from(`key ${offset % 4}`) : null
-    const headers: RecordHeader[] = offset === 6 ? [{ name: 'trace', value: Buffer.from('abc') }] : []
+    const headers: RecordHeader[] = offset === 6 ? [{ key: 'trace', value: Buffer.from('abc') }] : []
     await orders.append(key, Buffer.from(`order ${offset}`), headers, START_MS + 60_000 * offset)
     if (offset === 3 || offset === 7) await orders.closeActiveSegment()
   }

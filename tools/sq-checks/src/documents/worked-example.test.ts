@@ -41,7 +41,7 @@ async function writtenFiles(): Promise<Buffer[]> {
   const fs = new InMemoryFileSystem()
   const options = { clock: new ManualClock(), random: new Random(1) }
   const writer = await WalWriter.open(fs, { dataDir: '/data' }, 'orders', 0, options)
-  const trace = { name: 'trace', value: Buffer.from([1, 2]) }
+  const trace = { key: 'trace', value: Buffer.from([1, 2]) }
   await writer.append(Buffer.from('user-1'), Buffer.from('created'), [trace], TIMESTAMP_MS)
   await writer.appendBatch([
     { key: null, value: Buffer.from('paid'), headers: [], timestampMs: TIMESTAMP_MS + 1 },

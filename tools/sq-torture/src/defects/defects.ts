@@ -30,10 +30,10 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'the next offset moves before the write',
     file: `${WAL}/writing/log-tail.ts`,
-    find: `    const written = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
+    find: `    const written = await segment.write(commit, { preallocationLimit: this.#context.config.maxSegmentBytes })
     this.#nextOffset += commit.recordCount`,
     replace: `    this.#nextOffset += commit.recordCount
-    const written = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })`,
+    const written = await segment.write(commit, { preallocationLimit: this.#context.config.maxSegmentBytes })`,
   },
   {
     name: 'records are counted though their write failed',
@@ -123,7 +123,7 @@ const COMMITS: readonly Defect[] = [
     name: 'a header may append while its record is copied',
     file: `${WAL}/writing/checked-record.ts`,
     find: 'checked.push(header)',
-    replace: 'checked.push({ ...header, get name() { return headers[at]?.name ?? header.name } })',
+    replace: 'checked.push({ ...header, get key() { return headers[at]?.key ?? header.key } })',
   },
   {
     name: 'a large buffer goes to the next commit while it is written',
@@ -160,25 +160,25 @@ const COMMITS: readonly Defect[] = [
   {
     name: 'zeros are written ahead without end',
     file: `${WAL}/writing/active-segment.ts`,
-    find: 'if (end <= this.#zerosEnd || bytes > MAX_SMALL_COMMIT_BYTES) return ZEROS.subarray(0, 0)',
+    find: 'if (end <= this.#preallocatedEnd || bytes > MAX_SMALL_COMMIT_BYTES) return ZEROS.subarray(0, 0)',
     replace: '',
   },
   {
     name: 'zeros go beyond the limit of the segment',
     file: `${WAL}/writing/active-segment.ts`,
-    find: 'Math.min(end + Math.min(position, MAX_ZEROS_BYTES), zerosBefore)',
-    replace: 'end + Math.min(position, MAX_ZEROS_BYTES)',
+    find: 'Math.min(end + Math.min(position, MAX_PREALLOCATION_BYTES), preallocationLimit)',
+    replace: 'end + Math.min(position, MAX_PREALLOCATION_BYTES)',
   },
   {
     name: 'zeros stay behind an ending',
     file: `${WAL}/writing/active-segment.ts`,
-    find: '    await this.#cutZeros()\n',
+    find: '    await this.#cutPreallocation()\n',
     replace: '',
   },
   {
     name: 'zeros that cannot be cut off do not break the segment',
     file: `${WAL}/writing/active-segment.ts`,
-    find: 'await this.#orBreak(() => this.#handle.truncate(this.#place.position))',
+    find: 'await this.#orAbandon(() => this.#handle.truncate(this.#place.position))',
     replace: 'await this.#handle.truncate(this.#place.position).catch(() => {})',
   },
   {
@@ -437,7 +437,7 @@ const SEGMENTS: readonly Defect[] = [
   {
     name: 'close leaves a broken segment as it is',
     file: `${WAL}/writing/log-tail.ts`,
-    find: '      if (this.#active?.broken === true) await this.#openSegment()\n',
+    find: '      if (this.#active?.abandoned === true) await this.#openSegment()\n',
     replace: '',
   },
   {
@@ -450,7 +450,7 @@ const SEGMENTS: readonly Defect[] = [
     name: 'close proves nothing once a log was proven',
     file: `${WAL}/writing/active-segment.ts`,
     find: `nextOffset + commit.recordCount)
-    this.#proven = false`,
+    this.#confirmed = false`,
     replace: 'nextOffset + commit.recordCount)',
   },
   {
@@ -507,22 +507,22 @@ const RECOVERY: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'recovery does not write unproven bytes again',
+    name: 'recovery does not write unconfirmed bytes again',
     file: `${WAL}/writing/recovery.ts`,
-    find: '  await handle.writeDurable(found.unproven, found.unprovenFrom)\n',
+    find: '  await handle.writeDurable(found.unconfirmed, found.unconfirmedFrom)\n',
     replace: '',
   },
   {
-    name: 'recovery writes unproven bytes again, but does not sync them',
+    name: 'recovery writes unconfirmed bytes again, but does not sync them',
     file: `${WAL}/writing/recovery.ts`,
-    find: 'handle.writeDurable(found.unproven, found.unprovenFrom)',
-    replace: 'handle.write(found.unproven, found.unprovenFrom)',
+    find: 'handle.writeDurable(found.unconfirmed, found.unconfirmedFrom)',
+    replace: 'handle.write(found.unconfirmed, found.unconfirmedFrom)',
   },
   {
     name: 'recovery takes the last commit for proven by itself',
-    file: `${WAL}/segments/unproven.ts`,
-    find: 'this.#provenTo = Math.max(this.#provenTo, frame.header.durablePosition)',
-    replace: 'this.#provenTo = Math.max(this.#provenTo, frameEnd(frame.header))',
+    file: `${WAL}/segments/unconfirmed.ts`,
+    find: 'this.#confirmedTo = Math.max(this.#confirmedTo, frame.header.durablePosition)',
+    replace: 'this.#confirmedTo = Math.max(this.#confirmedTo, frameEnd(frame.header))',
   },
   {
     name: 'recovery does not sync the directory',
@@ -546,7 +546,7 @@ const RECOVERY: readonly Defect[] = [
     name: 'recovery cuts before the commit that it writes again',
     file: `${WAL}/writing/recovery.ts`,
     find: 'handle.truncate(found.place.position)',
-    replace: 'handle.truncate(found.unprovenFrom)',
+    replace: 'handle.truncate(found.unconfirmedFrom)',
   },
   {
     name: 'recovery does not sync the cut',
@@ -617,7 +617,7 @@ const RECOVERY: readonly Defect[] = [
   {
     name: 'two MARKs stand in one sector',
     file: `${WAL}/format/seal.ts`,
-    find: 'Math.ceil((place.position + FRAME_HEADER_BYTES) / PROOF_BOUNDARY_BYTES) * PROOF_BOUNDARY_BYTES',
+    find: 'Math.ceil((place.position + FRAME_HEADER_BYTES) / MARK_BOUNDARY_BYTES) * MARK_BOUNDARY_BYTES',
     replace: 'place.position + FRAME_HEADER_BYTES',
   },
   {
@@ -756,7 +756,7 @@ const CHECKSUMS: readonly Defect[] = [
   },
   {
     name: 'each commit that nothing proves is held on its own',
-    file: `${WAL}/segments/unproven.ts`,
+    file: `${WAL}/segments/unconfirmed.ts`,
     find: 'if (last?.memory === memory && last.end === start) last.end += length',
     replace: 'if (last?.memory === memory && last.end === start && length === 0) last.end += length',
   },
@@ -845,7 +845,7 @@ const READING: readonly Defect[] = [
   {
     name: 'a reader does not ask again for a writer that came later',
     file: `${WAL}/reading/log-cursor.ts`,
-    find: 'bound === Infinity ? shared.durableBound : bound',
+    find: 'bound === Infinity ? shared.highWatermark : bound',
     replace: 'bound',
   },
   {
@@ -913,9 +913,9 @@ const READING: readonly Defect[] = [
   {
     name: 'an iteration leaves its listener on the signal when it is woken',
     file: `${WAL}/reading/signal-ending.ts`,
-    find: `if (this.#waiting.delete(alarm) && this.#waiting.size === 0)
+    find: `if (this.#waiting.delete(waker) && this.#waiting.size === 0)
       this.#signal.removeEventListener('abort', this.#onAbort)`,
-    replace: 'this.#waiting.delete(alarm)',
+    replace: 'this.#waiting.delete(waker)',
   },
   {
     name: 'an iteration that was dropped holds its file for good',
@@ -979,20 +979,20 @@ const READING: readonly Defect[] = [
   },
   {
     name: 'who wants only what is durable is shown the last commit, which nothing proves',
-    file: `${WAL}/segments/unproven.ts`,
-    find: 'frameEnd(header) > this.#provenTo',
-    replace: 'header.position > this.#provenTo',
+    file: `${WAL}/segments/unconfirmed.ts`,
+    find: 'frameEnd(header) > this.#confirmedTo',
+    replace: 'header.position > this.#confirmedTo',
   },
   {
     name: 'a MARK is taken for a proof of all before itself',
-    file: `${WAL}/segments/unproven.ts`,
-    find: 'Math.max(this.#provenTo, header.durablePosition)',
-    replace: 'Math.max(this.#provenTo, header.position)',
+    file: `${WAL}/segments/unconfirmed.ts`,
+    find: 'Math.max(this.#confirmedTo, header.durablePosition)',
+    replace: 'Math.max(this.#confirmedTo, header.position)',
   },
   {
     name: 'who wants only what is durable is not shown what is before damage',
     file: `${WAL}/reading/log-cursor.ts`,
-    find: '      if (damage?.isProven === true) found = await this.#pass(reading, reading.proven?.takeAll() ?? [])\n',
+    find: '      if (damage?.isConfirmed === true) found = await this.#pass(reading, reading.confirmed?.takeAll() ?? [])\n',
     replace: '',
   },
   {
@@ -1034,7 +1034,7 @@ const READING: readonly Defect[] = [
   {
     name: 'who follows is not woken by a commit',
     file: `${WAL}/shared/shared-log.ts`,
-    find: '    this.#ringSoon()\n',
+    find: '    this.#notifySoon()\n',
     replace: '',
   },
   {

@@ -21,7 +21,7 @@ export interface GoodLog {
 
 /** Equal exactly for equal records. */
 export function fingerprint({ key, value, headers, timestampMs }: RecordInput): string {
-  const parts = [text(value), ...headers.flatMap((header) => [header.name, text(header.value)])]
+  const parts = [text(value), ...headers.flatMap((header) => [header.key, text(header.value)])]
   if (key !== null) parts.push(text(key))
   return [timestampMs, key !== null, ...parts.map((part) => `${part.length}:${part}`)].join(' ')
 }
@@ -92,8 +92,8 @@ class Author {
     const headers =
       style === 2
         ? [
-            { name: 'h', value: Buffer.from('v') },
-            { name: 'é', value: Buffer.alloc(0) },
+            { key: 'h', value: Buffer.from('v') },
+            { key: 'é', value: Buffer.alloc(0) },
           ]
         : []
     return { key, value, headers, timestampMs: this.#serial }
@@ -140,7 +140,7 @@ const SHAPES: readonly Shape[] = [
     },
   },
   {
-    name: 'healed',
+    name: 'abandoned',
     async write(author) {
       await author.append(20)
       author.fs.faults.failNext('sync', 'EIO')

@@ -233,7 +233,7 @@ class Simulation {
   }
 }
 
-const EXPLAINED: ReadonlySet<WalErrorCode> = new Set(['SQ_WAL_IO', 'SQ_WAL_COMMIT_FAILED', 'SQ_WAL_CLOCK_SUSPECT'])
+const EXPLAINED: ReadonlySet<WalErrorCode> = new Set(['SQ_WAL_IO', 'SQ_WAL_APPEND_FAILED', 'SQ_WAL_CLOCK_SUSPECT'])
 
 /** Whether an error is one that a fault or a wrong clock explains: never corruption, never a violation. */
 function isFault(error: unknown): boolean {

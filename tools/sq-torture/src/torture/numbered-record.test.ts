@@ -20,7 +20,7 @@ test('a changed byte, length, time or header is noticed', () => {
     { ...record, value: flipped },
     { ...record, value: record.value.subarray(1) },
     { ...record, timestampMs: record.timestampMs + 1 },
-    { ...record, headers: [{ name: 'h', value: Buffer.alloc(0) }] },
+    { ...record, headers: [{ key: 'h', value: Buffer.alloc(0) }] },
   ]) {
     expect(() => serialOf(changed)).toThrow('1: the record at offset 7, serial number 1, is not what was appended')
   }

@@ -31,7 +31,7 @@ export function makeRecord(serial: number): RecordInput {
   key.writeBigUInt64BE(BigInt(serial))
   const length = drawLength(serial, random)
   const from = random.int(PERIOD_BYTES)
-  const headers = random.chance(0.1) ? [{ name: `header ${serial}`, value: key }] : []
+  const headers = random.chance(0.1) ? [{ key: `header ${serial}`, value: key }] : []
   return { key, value: pool.subarray(from, from + length), headers, timestampMs: random.uint32() }
 }
 
@@ -46,7 +46,7 @@ export function serialOf(record: LogRecord): number {
     made.timestampMs === timestampMs &&
     isDeepStrictEqual(
       made.headers,
-      headers.map((header) => ({ name: header.name, value: Buffer.from(header.value) })),
+      headers.map((header) => ({ key: header.key, value: Buffer.from(header.value) })),
     )
   if (!same) throw new Violation(`1: the record at offset ${offset}, serial number ${serial}, is not what was appended`)
   return serial

@@ -1,6 +1,6 @@
 /** A log on a real file system that may refuse things, driven by calls that keep its history. */
 import { NodeFileSystem } from '@sq/sim'
-import { CommitFailedError, WalWriter } from '@sq/storage'
+import { AppendFailedError, WalWriter } from '@sq/storage'
 import { History, Violation } from '../history.ts'
 import { PARTITION, TOPIC } from '../log-under-test.ts'
 import { makeRecord } from './numbered-record.ts'
@@ -17,7 +17,7 @@ export class WitnessedLog {
   acknowledged = 0
   rejected = 0
   /** What appends were rejected with: one error for all that fail together. */
-  readonly failures: Set<CommitFailedError> = new Set()
+  readonly failures: Set<AppendFailedError> = new Set()
   readonly #dataDir: string
   readonly #onAcknowledged: (serials: readonly number[]) => void
   #serial: number
@@ -57,7 +57,7 @@ export class WitnessedLog {
   }
 
   /** Appends so many records as one. Resolves with what the caller was told: null if they are durable. */
-  async append(count: number): Promise<CommitFailedError | null> {
+  async append(count: number): Promise<AppendFailedError | null> {
     const serials = Array.from({ length: count }, () => this.#serial++)
     const unit = this.history.attempt(serials)
     try {
@@ -67,7 +67,7 @@ export class WitnessedLog {
       this.#onAcknowledged(serials)
       return null
     } catch (error) {
-      if (!(error instanceof CommitFailedError)) throw error
+      if (!(error instanceof AppendFailedError)) throw error
       this.rejected += count
       this.failures.add(error)
       this.history.reject(unit, error)

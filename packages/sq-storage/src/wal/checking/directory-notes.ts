@@ -1,6 +1,6 @@
 /** What `verify` tells of the files in a partition's directory that are not the log's. There may be very many. */
 import { join } from 'node:path'
-import { isKeptName, LOCK_NAME, parseSegmentName, UNFINISHED_NAME } from '../segment.ts'
+import { isQuarantinedName, LOCK_NAME, parseSegmentName, UNFINISHED_NAME } from '../segment.ts'
 import type { LogNote } from './report.ts'
 
 /** How many files of each kind are noted by name. */
@@ -8,22 +8,22 @@ const MAX_NAMED = 100
 
 /** Notes on files by name, the first of each kind, and one note on the number of all others. */
 export function notesOnNames(names: readonly string[], directory: string): LogNote[] {
-  const kept = new FirstNames()
-  const strange = new FirstNames()
+  const quarantined = new FirstNames()
+  const unknown = new FirstNames()
   for (const name of names) {
     if (name === LOCK_NAME || name === UNFINISHED_NAME || parseSegmentName(name) !== null) continue
-    if (isKeptName(name)) kept.add(name)
-    else strange.add(name)
+    if (isQuarantinedName(name)) quarantined.add(name)
+    else unknown.add(name)
   }
   return [
-    ...notesOn(kept, {
-      kind: 'kept',
+    ...notesOn(quarantined, {
+      kind: 'quarantined',
       directory,
       text: 'an earlier repair took it out of the log',
-      others: 'kept by repairs',
+      others: 'quarantined by repairs',
     }),
-    ...notesOn(strange, {
-      kind: 'strange',
+    ...notesOn(unknown, {
+      kind: 'unknown-file',
       directory,
       text: 'no name that a log makes',
       others: 'of no name that a log makes',

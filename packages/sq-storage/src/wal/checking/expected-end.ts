@@ -20,7 +20,7 @@ export interface SegmentTask {
   /** The offset before which everything is durable, by a writer in this process; Infinity where there is none. */
   readonly bound: number
   /** Asks for it again, once the size of the file is known. */
-  readonly durableBound: () => number
+  readonly highWatermark: () => number
 }
 
 /** Where a segment must end, as far as something outside of it tells. */
@@ -51,7 +51,7 @@ export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promi
   if (link?.baseOffset !== baseOffset) checkSize(path, fileBytes)
   if (successor === undefined) {
     // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
-    const ceiling = bound === Infinity ? task.durableBound() : bound
+    const ceiling = bound === Infinity ? task.highWatermark() : bound
     return { ...none, mustReach: bound === Infinity ? null : bound, ceiling }
   }
   const ceiling = segment.successor?.baseOffset ?? Infinity

@@ -71,12 +71,12 @@ export interface LogProblem extends Damage {
  *
  * - `torn`: the last segment ends in the rest of an unfinished write. The next writer cuts it off, or, where it is a
  *   SEAL, finishes it.
- * - `void`: bytes behind a segment's stated end. They mean nothing.
+ * - `ignored-tail`: bytes behind a segment's stated end. They mean nothing.
  * - `mark`: the body of a MARK is not what was written. Nothing depends on it, but the disk may be going bad.
- * - `kept`: what an earlier repair took out of the log. It may be removed.
- * - `strange`: a name that no log makes. Readers and writers ignore it.
+ * - `quarantined`: what an earlier repair took out of the log. It may be removed.
+ * - `unknown-file`: a name that no log makes. Readers and writers ignore it.
  */
-export type NoteKind = 'torn' | 'void' | 'mark' | 'kept' | 'strange'
+export type NoteKind = 'torn' | 'ignored-tail' | 'mark' | 'quarantined' | 'unknown-file'
 
 /** Something found that is no problem, where it is, and what it is in words. */
 export interface LogNote {
@@ -89,7 +89,7 @@ export interface LogNote {
   /** In words. */
   readonly text: string
   /**
-   * How many files it is about: 1, but for `kept` and `strange`. The first 100 files of these kinds, by name, have a
+   * How many files it is about: 1, but for `quarantined` and `unknown-file`. The first 100 files of these kinds, by name, have a
    * note each; one more note is about all others.
    */
   readonly files: number

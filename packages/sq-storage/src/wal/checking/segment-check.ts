@@ -69,7 +69,7 @@ class SegmentCheck {
   readonly #summary = new SummaryBuilder()
   readonly #scanner: SegmentScanner
   readonly #frames: FrameSearch
-  readonly #proofs: FrameSearch
+  readonly #confirmations: FrameSearch
   readonly #problems = new FoundProblems()
   readonly #notes: LogNote[] = []
   #place: FramePlace
@@ -91,7 +91,7 @@ class SegmentCheck {
     const range = { to: this.#limit, salt: this.#place.salt }
     this.#scanner = new SegmentScanner(handle, { ...this.#place, limit: this.#limit })
     this.#frames = FrameSearch.forFrames(handle, range)
-    this.#proofs = FrameSearch.forProofs(handle, range)
+    this.#confirmations = FrameSearch.forConfirmations(handle, range)
   }
 
   get #path(): string {
@@ -176,7 +176,7 @@ class SegmentCheck {
 
   /** A frame of records that are not of this segment, or not yet durable, ends the walk. */
   async #stopBefore({ header }: Frame): Promise<false> {
-    if (this.#end.link === null) await this.#noteVoid(header.position)
+    if (this.#end.link === null) await this.#noteIgnoredTail(header.position)
     else this.#isWhole = true
     return false
   }
@@ -188,17 +188,17 @@ class SegmentCheck {
     this.#isWhole = reason === null && fileBytes >= end
     if (this.#isWhole && (link !== null || mustReach === null || nextOffset >= mustReach)) return false
     if (link === null && nextOffset >= ceiling) {
-      await this.#noteVoid(position)
+      await this.#noteIgnoredTail(position)
       return false
     }
-    if (mustReach === null && (await this.#proofs.first(position)) === null) {
+    if (mustReach === null && (await this.#confirmations.first(position)) === null) {
       const to = await this.#contentEnd(position)
       if (to > position) this.#note('torn', { from: position, to }, `the rest of an unfinished write: ${reason ?? ''}`)
       return false
     }
     // What was read before the proof may have been written meanwhile: it is read again before it counts as damage.
     if (mustReach === null && position >= this.#settledTo && this.#lastFrame.type !== FrameType.SEAL) {
-      this.#settledTo = Math.max(this.#proofs.seenTo, position + 1)
+      this.#settledTo = Math.max(this.#confirmations.seenTo, position + 1)
       this.#scanner.continueAt(this.#place, { reread: true })
       return true
     }
@@ -266,7 +266,7 @@ class SegmentCheck {
       this.#problems.add({ ...problem, damage, recordsBefore: this.#summary.records })
     }
     if (link === null) return
-    await this.#noteVoid(Math.min(link.end, fileBytes))
+    await this.#noteIgnoredTail(Math.min(link.end, fileBytes))
     const { position, headerCrc } = this.#lastFrame
     const agrees = position === link.lastPosition && headerCrc === link.lastCrc && this.#place.nextOffset === ceiling
     if (!this.#isWhole || agrees) return
@@ -275,11 +275,11 @@ class SegmentCheck {
     this.#report('link', { from: link.lastPosition, to: link.end, lastOffset: ceiling - 1, reason })
   }
 
-  async #noteVoid(from: number): Promise<void> {
+  async #noteIgnoredTail(from: number): Promise<void> {
     if (this.#segment.successor === null || from >= this.#end.fileBytes) return
     const to = await this.#contentEnd(from)
     if (to === from) return
-    this.#note('void', { from, to }, 'what a failed write or a truncation left behind the end of its segment')
+    this.#note('ignored-tail', { from, to }, 'what a failed write or a truncation left behind the end of its segment')
   }
 
   /** Where the file ends but for zeros, which a writer wrote ahead. */

@@ -125,7 +125,7 @@ describe('beside a writer in its thread, verify reports', () => {
       nextOffset: 2n,
       records: 2,
       problems: [],
-      notes: [{ kind: 'void', path }],
+      notes: [{ kind: 'ignored-tail', path }],
     })
   })
 })

@@ -42,8 +42,8 @@ describe('every single bit flipped', { timeout: 60_000 }, () => {
       counts[found] = (counts[found] ?? 0) + 1
     }
     const bits = 8 * target.bytes.length
-    const unproven = 8 * (target.bytes.length - target.at(-1).position)
-    const inLast = { problem: bits - unproven - 64, torn: unproven, mark: 64 }
+    const unconfirmed = 8 * (target.bytes.length - target.at(-1).position)
+    const inLast = { problem: bits - unconfirmed - 64, torn: unconfirmed, mark: 64 }
     expect(counts).toEqual(target === last ? inLast : { problem: bits })
   })
 })

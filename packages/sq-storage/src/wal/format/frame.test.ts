@@ -8,7 +8,7 @@ import {
   frameBytes,
   frameEnd,
   FrameType,
-  isProof,
+  vouchesForAllBefore,
   nextOffsetAfter,
   unknownInFrame,
 } from './frame.ts'
@@ -227,7 +227,7 @@ describe('unknownInFrame', () => {
   })
 })
 
-describe('isProof', () => {
+describe('vouchesForAllBefore', () => {
   it.each([
     ['a SEAL', { type: FrameType.SEAL }, true],
     ['the second MARK of a pair', { type: FrameType.MARK, position: 4096, durablePosition: 96 }, true],
@@ -235,6 +235,6 @@ describe('isProof', () => {
     ['RECORDS', { type: FrameType.RECORDS, position: 96, durablePosition: 32 }, false],
     ['OPEN', { type: FrameType.OPEN, position: 32, durablePosition: 0 }, false],
   ])('says of %s what it proves in a sector of its own', (_, fields, proof) => {
-    expect(isProof(header(fields))).toBe(proof)
+    expect(vouchesForAllBefore(header(fields))).toBe(proof)
   })
 })

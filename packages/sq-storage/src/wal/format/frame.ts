@@ -194,6 +194,6 @@ export function nextOffsetAfter(header: FrameHeader): number {
  * Whether a frame proves everything before it, itself in a sector of its own: damage to one sector then cannot take
  * both the last commit and the proof that it was one. A SEAL, and the second MARK of a pair, do.
  */
-export function isProof(header: FrameHeader): boolean {
+export function vouchesForAllBefore(header: FrameHeader): boolean {
   return header.type === FrameType.SEAL || (header.type === FrameType.MARK && header.durablePosition < header.position)
 }

@@ -51,19 +51,19 @@ const SHAPES: [string, RecordInput, Buffer][] = [
   ],
   [
     'an empty header',
-    { ...EMPTY, headers: [{ name: '', value: Buffer.alloc(0) }] },
+    { ...EMPTY, headers: [{ key: '', value: Buffer.alloc(0) }] },
     joined(u32(32), u64(0), NO_KEY, u32(0), u32(1), u32(0), u32(0)),
   ],
   [
-    'header names of several bytes a character, and one name twice',
+    'header keys of several bytes a character, and one key twice',
     {
       key: Buffer.from('k'),
       value: Buffer.from('v'),
       headers: [
-        { name: 'é', value: Buffer.from([1]) },
-        { name: '日本', value: Buffer.alloc(0) },
-        { name: '🙂', value: Buffer.from([2, 3]) },
-        { name: 'é', value: Buffer.from([4]) },
+        { key: 'é', value: Buffer.from([1]) },
+        { key: '日本', value: Buffer.alloc(0) },
+        { key: '🙂', value: Buffer.from([2, 3]) },
+        { key: 'é', value: Buffer.from([4]) },
       ],
       timestampMs: 1_700_000_000_000,
     },
@@ -84,7 +84,7 @@ function randomRecord(random: Random): RecordInput {
     key: random.chance(0.3) ? null : bytes(),
     value: bytes(),
     headers: Array.from({ length: random.int(4) }, () => ({
-      name: random.pick(['', 'a', 'naïve', '鍵', '🔑']),
+      key: random.pick(['', 'a', 'naïve', '鍵', '🔑']),
       value: bytes(),
     })),
     timestampMs: random.pick([0, 1, 2 ** 32 - 1, 2 ** 32, 1_700_000_000_000, 2 ** 53 - 1]),
@@ -113,8 +113,8 @@ describe('a record', () => {
 
   it('counts what the caller gave, 24 more, and 8 more for each header', () => {
     const headers = [
-      { name: 'é', value: Buffer.alloc(3) },
-      { name: 'b', value: Buffer.alloc(0) },
+      { key: 'é', value: Buffer.alloc(3) },
+      { key: 'b', value: Buffer.alloc(0) },
     ]
     const record = { ...EMPTY, key: Buffer.alloc(5), value: Buffer.alloc(7), headers }
     expect(recordBytes(record)).toBe(RECORD_OVERHEAD_BYTES + 5 + 7 + 2 + 3 + 1 + 8 * 2)
@@ -158,7 +158,7 @@ describe('the records of a frame', () => {
     }
   })
 
-  const header = [{ name: 'n', value: Buffer.from('v') }]
+  const header = [{ key: 'n', value: Buffer.from('v') }]
   it.each([
     ['length 0', EMPTY, 0, 0],
     ['a length below the least', EMPTY, 0, 23],
@@ -173,8 +173,8 @@ describe('the records of a frame', () => {
     ['a header that is not there', EMPTY, 20, 1],
     ['the most headers', EMPTY, 20, 2 ** 32 - 1],
     ['bytes after its last header', { ...EMPTY, headers: header }, 20, 0],
-    ['a header name past the record', { ...EMPTY, headers: header }, 24, 3],
-    ['the longest header name', { ...EMPTY, headers: header }, 24, 2 ** 32 - 1],
+    ['a header key past the record', { ...EMPTY, headers: header }, 24, 3],
+    ['the longest header key', { ...EMPTY, headers: header }, 24, 2 ** 32 - 1],
     ['a header value past the record', { ...EMPTY, headers: header }, 29, 2],
     ['the longest header value', { ...EMPTY, headers: header }, 29, 2 ** 32 - 1],
   ])('are none if one has %s', (_, record, at, value) => {

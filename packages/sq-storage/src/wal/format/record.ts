@@ -8,7 +8,7 @@
  *  | length | timestampMs u64 | keyLength i32   | valueLength | headerCount | key | value | headers |
  *  |        |                 | -1: no key      |             |             |     |       |         |
  *  +--------+-----------------+-----------------+-------------+-------------+-----+-------+---------+
- *  a header:  | nameLength u32 | name, UTF-8 | valueLength u32 | value |
+ *  a header:  | keyLength u32 | key, UTF-8 | valueLength u32 | value |
  * ```
  *
  * `length` counts the whole record, itself included.
@@ -16,10 +16,10 @@
 import { bytesIn } from './given-bytes.ts'
 import { readUint64, setUint64 } from './integers.ts'
 
-/** A name and a value that travel with a record; names may repeat, order is kept. */
+/** A key and a value that belong to a record. Keys may repeat; their order is kept. */
 export interface RecordHeader {
   /** Well-formed Unicode (no lone surrogates). */
-  readonly name: string
+  readonly key: string
   readonly value: Uint8Array
 }
 
@@ -64,7 +64,7 @@ const AT = { length: 0, timestampMs: 4, keyLength: 12, valueLength: 16, headerCo
 export function recordBytes(record: RecordInput): number {
   let bytes = RECORD_OVERHEAD_BYTES + (record.key?.length ?? 0) + record.value.length
   for (const header of record.headers) {
-    bytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(header.name) + header.value.length
+    bytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(header.key) + header.value.length
   }
   return bytes
 }
@@ -99,9 +99,9 @@ export class RecordBuffer {
     if (!this.#copy(value, valueBytes, end)) return -1
     end += valueBytes
     for (const header of headers) {
-      const nameLength = this.bytes.write(header.name, end + 4, 'utf8')
-      view.setUint32(end, nameLength, true)
-      end += 4 + nameLength
+      const keyLength = this.bytes.write(header.key, end + 4, 'utf8')
+      view.setUint32(end, keyLength, true)
+      end += 4 + keyLength
       view.setUint32(end, header.valueBytes, true)
       if (!this.#copy(header.value, header.valueBytes, end + 4)) return -1
       end += 4 + header.valueBytes
@@ -214,11 +214,11 @@ function decodeHeaders(body: Buffer, place: { at: number; end: number; count: nu
   let { at } = place
   for (let index = 0; index < count; index++) {
     if (at + 4 > end) return null
-    const nameEnd = at + 4 + body.readUInt32LE(at)
-    if (nameEnd + 4 > end) return null
-    const valueEnd = nameEnd + 4 + body.readUInt32LE(nameEnd)
+    const keyEnd = at + 4 + body.readUInt32LE(at)
+    if (keyEnd + 4 > end) return null
+    const valueEnd = keyEnd + 4 + body.readUInt32LE(keyEnd)
     if (valueEnd > end) return null
-    headers.push({ name: body.toString('utf8', at + 4, nameEnd), value: body.subarray(nameEnd + 4, valueEnd) })
+    headers.push({ key: body.toString('utf8', at + 4, keyEnd), value: body.subarray(keyEnd + 4, valueEnd) })
     at = valueEnd
   }
   return at === end ? headers : null

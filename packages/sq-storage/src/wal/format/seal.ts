@@ -21,7 +21,7 @@ import { readUint64, writeUint64 } from './integers.ts'
 /** One entry is made about every so many bytes, for readers that seek. */
 const INDEX_INTERVAL_BYTES = 64 * 1024
 /** Apart enough that no usual device has both in one physical sector. */
-const PROOF_BOUNDARY_BYTES = 4096
+const MARK_BOUNDARY_BYTES = 4096
 /** `SQIX` */
 const INDEX_MAGIC = 0x5849_5153
 
@@ -138,7 +138,7 @@ export function encodeEnding(
   summary: SegmentSummary | null,
 ): { bytes: Buffer; lastPosition: number; lastCrc: number } {
   const durablePosition = place.position
-  const boundary = Math.ceil((place.position + FRAME_HEADER_BYTES) / PROOF_BOUNDARY_BYTES) * PROOF_BOUNDARY_BYTES
+  const boundary = Math.ceil((place.position + FRAME_HEADER_BYTES) / MARK_BOUNDARY_BYTES) * MARK_BOUNDARY_BYTES
   const padding = Buffer.alloc(boundary - place.position - FRAME_HEADER_BYTES)
   const first = encodeEmptyFrame(place, { type: FrameType.MARK, body: padding, durablePosition })
   const next = { ...place, position: boundary, previousCrc: first.header.headerCrc }

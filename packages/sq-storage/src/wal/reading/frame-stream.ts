@@ -7,7 +7,7 @@ import { nextOffsetAfter } from '../format/frame.ts'
 import { partOf } from '../format/records-frame.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 import { MAX_OVERTAKEN } from '../segments/segment-listing.ts'
-import type { Alarm } from '../shared/alarm.ts'
+import type { Waker } from '../shared/waker.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
 import { offsetBefore } from '../shared/time-index.ts'
 import { DirectoryReplaced, LogAttachment } from './log-attachment.ts'
@@ -19,7 +19,7 @@ export interface StreamContext extends Pick<CursorContext, 'fs' | 'partition'> {
   /** Given a log that the stream begins to read. */
   readonly attached: (shared: SharedLog) => void
   /** Stopped where the reading is to end. */
-  readonly alarm: Alarm
+  readonly waker: Waker
 }
 
 /** The frames that hold the offsets of a range; the first may begin before it, the last end behind it. */
@@ -45,16 +45,16 @@ export class FrameStream {
 
   /** Whether what was taken is to be handed out no further: `more` is to be asked. */
   get isInterrupted(): boolean {
-    return this.#context.alarm.stopped || this.#log?.isCut === true
+    return this.#context.waker.stopped || this.#log?.isCut === true
   }
 
   /**
-   * Whether nothing is at hand, nor anything to be done but to wait until the alarm rings; forgets what it rang so far.
+   * Whether nothing is at hand, nor anything to be done but to wait until the waker rings; forgets what it rang so far.
    * Only beside a writer of this thread.
    */
   startsWaiting(): boolean {
     if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false
-    this.#context.alarm.reset()
+    this.#context.waker.reset()
     return this.#isAtBound && !this.#isComplete()
   }
 
@@ -79,21 +79,21 @@ export class FrameStream {
 
   /** Resolves once there are frames at hand, with true; with false at the end. */
   async more(): Promise<boolean> {
-    const { alarm, fs, partition } = this.#context
+    const { waker, fs, partition } = this.#context
     for (;;) {
-      alarm.throwIfFailed()
-      if (alarm.stopped) return false
+      waker.throwIfFailed()
+      if (waker.stopped) return false
       const log = this.#log ?? (await this.#attach())
-      alarm.reset()
+      waker.reset()
       if (!this.#isAtBound) {
         this.#at = 0
         this.#found = this.#fromMemory()
         if (this.#found.length === 0) this.#found = await this.#look(log)
         if (this.#found.length > 0) return true
-        if (alarm.stopped || log !== this.#log) continue
+        if (waker.stopped || log !== this.#log) continue
       }
       if (!this.#range.follow || this.#isComplete()) return false
-      if (log.isTold) await alarm.wait()
+      if (log.isTold) await waker.wait()
       else await log.watch(fs, partition)
     }
   }
@@ -108,11 +108,11 @@ export class FrameStream {
    * another log, which has a writer here.
    */
   async #attach(): Promise<LogAttachment> {
-    const { fs, partition, alarm, attached } = this.#context
+    const { fs, partition, waker, attached } = this.#context
     const log = await LogAttachment.to(fs, partition, { follows: this.#range.follow })
     this.#log = log
     attached(log.shared)
-    alarm.listenTo(log.shared.bell)
+    waker.listenTo(log.shared.notifier)
     return log
   }
 
@@ -129,7 +129,7 @@ export class FrameStream {
   get #isAtBound(): boolean {
     const [cursor, log] = [this.#cursor, this.#log]
     if (cursor === null || log === null || log.isCut || cursor.isReading || !cursor.isCompared) return false
-    return cursor.nextOffset === log.shared.durableBound
+    return cursor.nextOffset === log.shared.highWatermark
   }
 
   /** The commits just made, for a stream that has kept up: without them, nothing. */
@@ -204,22 +204,22 @@ export class FrameStream {
     if (fromTimestampMs === null || this.#taken !== null) return new LogCursor(context, this.#taken ?? from)
     const { files, indexes, times } = log.shared
     const found = await offsetBefore({ fs, partition, files, indexes, times }, fromTimestampMs)
-    return new LogCursor(context, Math.min(found, context.shared.durableBound))
+    return new LogCursor(context, Math.min(found, context.shared.highWatermark))
   }
 
   #cursorContext(log: LogAttachment): CursorContext {
     const { fs, partition } = this.#context
     const { follow, durableOnly } = this.#range
     const { shared } = log
-    const durableBound = (): number => {
-      if (follow || this.#bound === Infinity) this.#bound = shared.durableBound
+    const highWatermark = (): number => {
+      if (follow || this.#bound === Infinity) this.#bound = shared.highWatermark
       return this.#bound
     }
     const view = {
       files: shared.files,
       indexes: shared.indexes,
-      get durableBound() {
-        return durableBound()
+      get highWatermark() {
+        return highWatermark()
       },
       get openings() {
         return shared.openings

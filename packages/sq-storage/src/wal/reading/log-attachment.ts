@@ -57,7 +57,7 @@ export class LogAttachment {
 
   /** Whether all that happens is told: a writer of this thread tells of all it does; else the directory is watched. */
   get isTold(): boolean {
-    const isWriterHere = this.shared.durableBound !== Infinity
+    const isWriterHere = this.shared.highWatermark !== Infinity
     if (isWriterHere) this.#endWatch()
     return isWriterHere || this.#stopWatching !== null
   }

@@ -30,13 +30,13 @@ async function make(...segments: { baseOffset: number; bytes: Buffer }[]): Promi
 }
 
 /** The base offsets of the frames that a cursor finds before it finds none. */
-async function* walked(from: number | null, durableBound: () => number): AsyncGenerator<number, void> {
+async function* walked(from: number | null, highWatermark: () => number): AsyncGenerator<number, void> {
   const shared = {
     files: new SharedFiles(),
     indexes: new SegmentIndexes(),
     openings: 0,
-    get durableBound() {
-      return durableBound()
+    get highWatermark() {
+      return highWatermark()
     },
   }
   const cursor = new LogCursor(

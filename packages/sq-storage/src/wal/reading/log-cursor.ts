@@ -16,7 +16,7 @@ import { frameHeaderAt, placeAfterHead, sizeOfLast } from '../segments/segment-f
 import type { LocatedFrame, SegmentHead } from '../segments/segment-file.ts'
 import { Absences, listSegmentFiles, segmentHolding } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
-import { ProvenFrames } from '../segments/unproven.ts'
+import { ConfirmedFrames } from '../segments/unconfirmed.ts'
 import type { Indexed } from '../shared/segment-index.ts'
 import type { HeldSegment } from '../shared/shared-files.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
@@ -27,7 +27,7 @@ import type { LogAsListed } from './read-place.ts'
 export interface CursorContext {
   readonly fs: FileSystem
   readonly partition: Partition
-  readonly shared: Pick<SharedLog, 'durableBound' | 'files' | 'indexes' | 'openings'>
+  readonly shared: Pick<SharedLog, 'highWatermark' | 'files' | 'indexes' | 'openings'>
   /** Whether a commit is left out as long as it may not be durable, for all that is known here. */
   readonly durableOnly: boolean
   /** Rejects where the path leads to another directory by now than the one that `shared` is about, or to none. */
@@ -39,7 +39,7 @@ interface Reading extends Scanned {
   readonly opened: HeldSegment
   readonly scanner: SegmentScanner
   /** Holds back what is not known to be durable; null where all is that is read, or where nobody minds. */
-  readonly proven: ProvenFrames | null
+  readonly confirmed: ConfirmedFrames | null
 }
 
 export class LogCursor {
@@ -97,7 +97,7 @@ export class LogCursor {
     for (;;) {
       const { shared } = this.#context
       // Asked before the directory is listed: what is durable by now is in the segments that are listed.
-      const bound = shared.durableBound
+      const bound = shared.highWatermark
       const { nextOffset } = this
       if (nextOffset !== null && nextOffset > bound) {
         await this.close()
@@ -217,7 +217,7 @@ export class LogCursor {
       const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf: this.#headOf, isListedNow }))
       const limit = stated?.limit ?? (await sizeOfLast(opened))
       // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
-      const boundNow = bound === Infinity ? shared.durableBound : bound
+      const boundNow = bound === Infinity ? shared.highWatermark : bound
       const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit }, segment, boundNow)
       // Last, so that nothing that was found belongs to another log.
       await this.#context.checkDirectory()
@@ -225,9 +225,9 @@ export class LogCursor {
       this.#comparedAfter = openings
       const scanner = new SegmentScanner(opened.handle, { ...start, limit })
       // Where a successor or the writer says how far it is durable, nobody needs to guess.
-      const isProven = stated !== null || boundNow !== Infinity
-      const proven = durableOnly && !isProven ? new ProvenFrames() : null
-      return { segment, opened, scanner, limit, bound: boundNow, proven }
+      const isConfirmed = stated !== null || boundNow !== Infinity
+      const confirmed = durableOnly && !isConfirmed ? new ConfirmedFrames() : null
+      return { segment, opened, scanner, limit, bound: boundNow, confirmed }
     } catch (error) {
       await opened.release()
       throw error
@@ -264,10 +264,10 @@ export class LogCursor {
   }
 
   async #read(reading: Reading): Promise<readonly LocatedFrame[]> {
-    const { scanner, proven } = reading
+    const { scanner, confirmed } = reading
     while (scanner.stop === null) {
       const frames = await scanner.next()
-      const found = await this.#pass(reading, proven?.take(frames) ?? frames)
+      const found = await this.#pass(reading, confirmed?.take(frames) ?? frames)
       if (found.length > 0 || this.#reading === null) return found
     }
     return this.#leave(reading)
@@ -308,7 +308,7 @@ export class LogCursor {
       if (error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path) throw error
       this.#suspect = error
       // What proves that there was more proves all before it.
-      if (damage?.isProven === true) found = await this.#pass(reading, reading.proven?.takeAll() ?? [])
+      if (damage?.isConfirmed === true) found = await this.#pass(reading, reading.confirmed?.takeAll() ?? [])
     } finally {
       await this.close()
     }

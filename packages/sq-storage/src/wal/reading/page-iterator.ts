@@ -2,14 +2,14 @@
  * Hands out the items of pages one at a time. Async generators could do the same: this costs a third, and it is done
  * for every reader at every commit.
  */
-import type { Alarm } from '../shared/alarm.ts'
+import type { Waker } from '../shared/waker.ts'
 
 /** Where the items come from, some at a time. */
 export interface Pages<T> {
   /** The next items, if they are at hand; else none: `more` is to be asked. */
   take(): readonly T[]
   /**
-   * Whether none are at hand, nor is anything to be done but to wait until the alarm rings. What it rang before this
+   * Whether none are at hand, nor is anything to be done but to wait until the waker rings. What it rang before this
    * call counts no more, what it rings after it does.
    */
   startsWaiting(): boolean
@@ -27,7 +27,7 @@ const dropped = new FinalizationRegistry<{ close(): Promise<void> }>((pages) => 
 
 export class PageIterator<T> implements AsyncIterableIterator<T> {
   readonly #open: () => Pages<T>
-  readonly #alarm: Alarm
+  readonly #waker: Waker
   /** Null before the first call, and once there are no more. */
   #pages: Pages<T> | null = null
   #ended = false
@@ -37,20 +37,20 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
   #waiting = 0
   #last: Promise<unknown> = Promise.resolve()
 
-  /** `open` is called once, when the first item is wanted. `alarm` is what the pages wait for. */
-  constructor(open: () => Pages<T>, alarm: Alarm) {
+  /** `open` is called once, when the first item is wanted. `waker` is what the pages wait for. */
+  constructor(open: () => Pages<T>, waker: Waker) {
     this.#open = open
-    this.#alarm = alarm
+    this.#waker = waker
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
     const item = this.#waiting > 0 ? undefined : this.#take()
     if (item !== undefined) return Promise.resolve({ done: false, value: item })
-    return this.#inTurn(() => (this.#pages?.startsWaiting() === true ? this.#whenRung(this.#pages) : this.#advance()))
+    return this.#inTurn(() => (this.#pages?.startsWaiting() === true ? this.#whenWoken(this.#pages) : this.#advance()))
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
-    this.#alarm.stop()
+    this.#waker.stop()
     return this.#inTurn(() => this.#finish())
   }
 
@@ -58,9 +58,9 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
     return this
   }
 
-  /** The next item of this page, unless the alarm was stopped meanwhile. */
+  /** The next item of this page, unless the waker was stopped meanwhile. */
   #take(): T | undefined {
-    return this.#alarm.stopped ? undefined : this.#page[this.#at++]
+    return this.#waker.stopped ? undefined : this.#page[this.#at++]
   }
 
   #inTurn(action: () => Promise<IteratorResult<T, undefined>>): Promise<IteratorResult<T, undefined>> {
@@ -70,10 +70,10 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
     return turn
   }
 
-  /** The next item as soon as the alarm rings, without further promises where it is at hand: many may wait for it. */
-  #whenRung(pages: Pages<T>): Promise<IteratorResult<T, undefined>> {
+  /** The next item as soon as the waker rings, without further promises where it is at hand: many may wait for it. */
+  #whenWoken(pages: Pages<T>): Promise<IteratorResult<T, undefined>> {
     return new Promise((resolve) => {
-      this.#alarm.onRing(() => {
+      this.#waker.onWake(() => {
         try {
           this.#page = pages.take()
           this.#at = 0

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { CommitFailedError, DivergedError, OffsetOutOfRangeError, WalIoError, WalReader } from '../../index.ts'
+import { AppendFailedError, DivergedError, OffsetOutOfRangeError, WalIoError, WalReader } from '../../index.ts'
 import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../../index.ts'
 import { inAnotherProcess } from '../../testing/another-process.ts'
 import { append, appendBatch, appendEach, LogFixture, numbered } from '../../testing/log-fixture.ts'
@@ -175,7 +175,7 @@ describe('in another process, one who reads while the log is truncated', () => {
   it('and had seen a commit that failed, hears that this is void, also where nothing else says so by then', async () => {
     const iteration = await iterateElsewhere({ from: 11n, follow: true })
     log.fs.faults.failNext('sync', 'EIO', log.path(8))
-    await expect(append(writer, 'fails')).rejects.toThrow(CommitFailedError)
+    await expect(append(writer, 'fails')).rejects.toThrow(AppendFailedError)
     expect(await take(iteration, 2)).toEqual([11n, 12n])
     await append(writer, 'in the next segment')
     log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)

@@ -2,7 +2,7 @@
  * Ends iterations by an `AbortSignal`. The signal is the caller's: it has one listener for all iterations of this
  * thread that wait at a time, none while nobody waits, and its limits are left alone.
  */
-import type { Alarm, Ending } from '../shared/alarm.ts'
+import type { Waker, Ending } from '../shared/waker.ts'
 
 const endings = new WeakMap<AbortSignal, SignalEnding>()
 
@@ -26,7 +26,7 @@ export function isSignal(value: unknown): value is AbortSignal {
 
 class SignalEnding implements Ending {
   readonly #signal: AbortSignal
-  readonly #waiting = new Set<Alarm>()
+  readonly #waiting = new Set<Waker>()
 
   constructor(signal: AbortSignal) {
     this.#signal = signal
@@ -39,17 +39,17 @@ class SignalEnding implements Ending {
     return { reason: reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason }
   }
 
-  add(alarm: Alarm): void {
+  add(waker: Waker): void {
     if (this.#waiting.size === 0) this.#signal.addEventListener('abort', this.#onAbort)
-    this.#waiting.add(alarm)
+    this.#waiting.add(waker)
   }
 
-  delete(alarm: Alarm): void {
-    if (this.#waiting.delete(alarm) && this.#waiting.size === 0)
+  delete(waker: Waker): void {
+    if (this.#waiting.delete(waker) && this.#waiting.size === 0)
       this.#signal.removeEventListener('abort', this.#onAbort)
   }
 
   readonly #onAbort = (): void => {
-    for (const alarm of this.#waiting) alarm.ring()
+    for (const waker of this.#waiting) waker.wake()
   }
 }

@@ -3,7 +3,7 @@ import { CorruptLogError, WalIoError } from '../../errors.ts'
 import { flipped } from '../../testing/hand-bytes.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
-import { knownDamage, notRecords, provenDamage } from './damage.ts'
+import { knownDamage, notRecords, confirmedDamage } from './damage.ts'
 import { locatePartition } from './partition.ts'
 import { openSegment } from './segment-file.ts'
 
@@ -26,10 +26,10 @@ async function damageAtFirst(
   const listed = { path: log.path(0), baseOffset: 0, successor: null }
   const opened = await openSegment(log.fs, listed, { partition: PARTITION, mode: 'read' })
   const stop = { position, reason, header: null }
-  return provenDamage(opened, { stop, nextOffset: 0, limit: segment.bytes.length })
+  return confirmedDamage(opened, { stop, nextOffset: 0, limit: segment.bytes.length })
 }
 
-describe('provenDamage', () => {
+describe('confirmedDamage', () => {
   it('is the bytes and offsets up to the frame that proves them', async () => {
     const segment = new SegmentBytes().records('a', 'b', 'c').records('d').records('e')
     const damage = await damageAtFirst(segment)

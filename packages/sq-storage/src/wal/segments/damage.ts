@@ -2,7 +2,7 @@
 import { CorruptLogError } from '../../errors.ts'
 import { frameEnd } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
-import { findProof } from './frame-search.ts'
+import { findConfirmation } from './frame-search.ts'
 import type { Partition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
 import type { ScanStop } from './scan.ts'
@@ -21,13 +21,13 @@ export interface Break {
  * The damage at a break, if a later frame of the segment proves that the bytes there were durable; null if none does:
  * then they were never acknowledged, as far as the file can tell.
  */
-export async function provenDamage(
+export async function confirmedDamage(
   segment: OpenSegment,
   { stop, nextOffset, limit }: Break,
 ): Promise<CorruptLogError | null> {
   const { handle, head } = segment
   const range = { from: stop.position, to: limit, salt: head.frame.headerCrc }
-  const proof = await findProof(handle, range)
+  const proof = await findConfirmation(handle, range)
   if (proof === null) return null
   return new CorruptLogError({
     path: head.path,
@@ -73,16 +73,16 @@ export interface Scanned {
 /** The damage where a scan has ended: the file proves that there was more, or the successor or the writer says so. */
 export async function damageAt(
   scanned: Scanned & { readonly scanner: SegmentScanner },
-): Promise<{ error: CorruptLogError; isProven: boolean } | null> {
+): Promise<{ error: CorruptLogError; isConfirmed: boolean } | null> {
   const { segment, opened, scanner, limit, bound } = scanned
   const { stop } = scanner
   const { nextOffset } = scanner.place
   const known = Math.min(bound, segment.successor?.baseOffset ?? Infinity)
   if (stop === null || nextOffset >= known) return null
   const here = { stop, nextOffset, limit }
-  const proven = stop.reason === null ? null : await provenDamage(opened, here)
-  if (proven !== null) return { error: proven, isProven: true }
-  return known === Infinity ? null : { error: knownDamage(segment.path, here, known - 1), isProven: false }
+  const confirmed = stop.reason === null ? null : await confirmedDamage(opened, here)
+  if (confirmed !== null) return { error: confirmed, isConfirmed: true }
+  return known === Infinity ? null : { error: knownDamage(segment.path, here, known - 1), isConfirmed: false }
 }
 
 /** The first damage of a segment behind a place in it; null if there is none. */

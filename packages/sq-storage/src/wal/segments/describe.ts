@@ -11,22 +11,44 @@ import type { OpenSegment, SegmentHead } from './segment-file.ts'
 import type { ListedSegment } from './segment-listing.ts'
 import { readSummary, summarize } from './summary.ts'
 
-/** A segment of a log as it stands. */
+/** A segment of a log. */
 export interface SegmentInfo {
   readonly path: string
+  readonly topic: string
+  readonly partition: number
   /** When it was created, in milliseconds since 1970, by the wall clock of the process that created it. */
   readonly createdMs: number
   readonly baseOffset: bigint
   /** The offset after its last record; equal to `baseOffset` where it holds none. */
   readonly nextOffset: bigint
+  /** The offset of its last record; null if it holds none. */
+  readonly lastOffset: bigint | null
   readonly records: number
-  /** Valid bytes; a file may hold more, which mean nothing. */
+  /** The valid bytes at the beginning of the file. The file may be longer; the bytes after these are ignored. */
   readonly bytes: number
-  /** Smallest and largest timestamp of its records, in milliseconds since 1970; null where it holds none. */
+  /** Smallest and largest timestamp of its records, in milliseconds since 1970; null if it holds none. */
   readonly minTimestampMs: number | null
   readonly maxTimestampMs: number | null
-  /** `active`: the last one, still written to; `sealed`: ended; `healed`: ended by its successor, after a failure. */
-  readonly state: 'active' | 'sealed' | 'healed'
+  /**
+   * - `active`: the last segment; the writer appends to it.
+   * - `sealed`: ended by its SEAL.
+   * - `abandoned`: a write to it failed, and the log goes on in the next segment, which states where this one ends.
+   */
+  readonly state: 'active' | 'sealed' | 'abandoned'
+}
+
+/** A segment that holds records and will not be written again. */
+export type ClosedSegment = SegmentInfo & {
+  readonly state: 'sealed' | 'abandoned'
+  readonly lastOffset: bigint
+  readonly minTimestampMs: number
+  readonly maxTimestampMs: number
+}
+
+/** A log, and its high watermark in this process: Infinity without a writer. */
+interface LocatedLog {
+  readonly partition: Partition
+  readonly highWatermark: () => number
 }
 
 /**
@@ -36,8 +58,9 @@ export interface SegmentInfo {
 export async function* describeSegments(
   fs: FileSystem,
   listed: readonly ListedSegment[],
-  { partition, durableBound }: { partition: Partition; durableBound: () => number },
+  located: LocatedLog,
 ): AsyncGenerator<SegmentInfo, void, undefined> {
+  const { partition } = located
   const open = (segment: ListedSegment): Promise<OpenSegment> => openSegment(fs, segment, { partition, mode: 'read' })
   let next: OpenSegment | null = null
   try {
@@ -46,7 +69,7 @@ export async function* describeSegments(
       next = null
       try {
         next = segment.successor === null ? null : await open(segment.successor)
-        yield await (next === null ? describeLast(opened, durableBound) : describeEnded(opened, next.head))
+        yield await (next === null ? describeLast(opened, located) : describeEnded(opened, next.head, partition))
       } finally {
         await opened.handle.close()
       }
@@ -57,16 +80,17 @@ export async function* describeSegments(
 }
 
 /** A segment that has a successor. */
-async function describeEnded(segment: OpenSegment, successor: SegmentHead): Promise<SegmentInfo> {
+async function describeEnded(segment: OpenSegment, successor: SegmentHead, partition: Partition): Promise<SegmentInfo> {
   const { last } = await verifyLink(segment, successor)
-  return infoOf(segment.head, { last, summary: await readSummary(segment, last), state: 'healed' })
+  const summary = await readSummary(segment, last)
+  return infoOf(segment.head, partition, { last, summary, state: 'abandoned' })
 }
 
 /** The last segment: nothing but its own frames tells where it ends. */
-async function describeLast(segment: OpenSegment, bound: () => number): Promise<SegmentInfo> {
+async function describeLast(segment: OpenSegment, { partition, highWatermark }: LocatedLog): Promise<SegmentInfo> {
   const { handle, head } = segment
   const limit = await sizeOfLast(segment)
-  const end = bound()
+  const end = highWatermark()
   const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), limit })
   const summary = new SummaryBuilder()
   let last = head.frame
@@ -75,20 +99,24 @@ async function describeLast(segment: OpenSegment, bound: () => number): Promise<
     summarize(frame, { summary, head })
     last = frame.header
   })
-  return infoOf(head, { last, summary, state: 'active' })
+  return infoOf(head, partition, { last, summary, state: 'active' })
 }
 
 /** A segment that ends with the frame `last`, in that state unless this is a SEAL. */
 function infoOf(
   { path, baseOffset, open }: SegmentHead,
+  { topic, partition }: Partition,
   { last, summary, state }: { last: FrameHeader; summary: SegmentSummary; state: SegmentInfo['state'] },
 ): SegmentInfo {
   const records = nextOffsetAfter(last) - baseOffset
   return {
     path,
+    topic,
+    partition,
     createdMs: open.createdMs,
     baseOffset: BigInt(baseOffset),
     nextOffset: BigInt(nextOffsetAfter(last)),
+    lastOffset: records > 0 ? BigInt(nextOffsetAfter(last) - 1) : null,
     records,
     bytes: frameEnd(last),
     minTimestampMs: records > 0 ? summary.minTimestampMs : null,

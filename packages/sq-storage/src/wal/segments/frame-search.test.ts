@@ -3,7 +3,7 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import { encodeFrameHeader, FrameType } from '../format/frame.ts'
-import { findProof, FrameSearch } from './frame-search.ts'
+import { findConfirmation, FrameSearch } from './frame-search.ts'
 
 const PATH = '/segment'
 const CHUNK = 512 * 1024
@@ -25,7 +25,7 @@ async function fileOf(bytes: Buffer): Promise<FileHandle> {
   return handle
 }
 
-describe('findProof', () => {
+describe('findConfirmation', () => {
   const from = 1000 * 8
   const salt = 77
 
@@ -38,7 +38,7 @@ describe('findProof', () => {
       encodeFrameHeader({ ...fields, ...mark }, header, { at: 0, salt: mark.salt ?? salt })
       header.copy(content, mark.position)
     }
-    return findProof(await fileOf(content), { from, to: bytes, salt })
+    return findConfirmation(await fileOf(content), { from, to: bytes, salt })
   }
 
   it.each([
@@ -73,7 +73,7 @@ describe('findProof', () => {
 
   it('finds none in a file that has become shorter', async () => {
     const handle = await fileOf(Buffer.alloc(from + 20))
-    expect(await findProof(handle, { from, to: from + 800, salt })).toBeNull()
+    expect(await findConfirmation(handle, { from, to: from + 800, salt })).toBeNull()
   })
 
   it.each([0, 1, 39])('reads nothing where %d bytes are left', async (left) => {
@@ -85,7 +85,7 @@ describe('findProof', () => {
     const handle = await fileOf(segment.bytes)
     fs.faults.failNext('read', 'EIO')
     const range = { from: segment.headBytes, to: segment.bytes.length, salt: segment.salt }
-    await expect(findProof(handle, range)).rejects.toMatchObject({ code: 'EIO' })
+    await expect(findConfirmation(handle, range)).rejects.toMatchObject({ code: 'EIO' })
   })
 })
 
@@ -114,10 +114,10 @@ describe('a search that is asked again and again', () => {
   it('keeps a proof for every position that it proves, and then finds the next', async () => {
     const segment = marks(1000).mark(0, 4000).mark().mark()
     const { bytes, headBytes, salt } = segment
-    const search = FrameSearch.forProofs(await fileOf(bytes), { to: bytes.length, salt })
+    const search = FrameSearch.forConfirmations(await fileOf(bytes), { to: bytes.length, salt })
     const file = await fs.open(PATH, 'read')
     for (let from = headBytes; from < bytes.length; from += 8) {
-      const expected = await findProof(file, { from, to: bytes.length, salt })
+      const expected = await findConfirmation(file, { from, to: bytes.length, salt })
       expect((await search.first(from))?.position).toBe(expected?.position)
       expect(reads().length).toBeLessThan(10)
       if (expected === null) break

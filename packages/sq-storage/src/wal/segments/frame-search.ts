@@ -48,7 +48,7 @@ export class FrameSearch {
   }
 
   /** Finds a frame header which proves that more than the position asked from was durable. */
-  static forProofs(handle: Pick<FileHandle, 'read'>, range: SearchRange): FrameSearch {
+  static forConfirmations(handle: Pick<FileHandle, 'read'>, range: SearchRange): FrameSearch {
     return new FrameSearch(handle, range, ({ durablePosition }, from) => durablePosition > from)
   }
 
@@ -112,11 +112,11 @@ export class FrameSearch {
  * Looks in `[from, to)` of a segment for a frame header that proves more than `from` to have been durable; null if there
  * is none: what begins at `from` was then never acknowledged, as far as the file can tell.
  */
-export function findProof(
+export function findConfirmation(
   handle: Pick<FileHandle, 'read'>,
   { from, ...range }: SearchRange & { from: number },
 ): Promise<FrameHeader | null> {
-  return FrameSearch.forProofs(handle, range).first(from)
+  return FrameSearch.forConfirmations(handle, range).first(from)
 }
 
 /** The next place from a multiple of 8 on where a frame may begin; the end, where there is none. */

@@ -82,7 +82,7 @@ describe('the active segment', () => {
     expect(await writer.deleteSegments({ maxAgeMs: 1 })).toMatchObject([
       { baseOffset: 0n, records: 1, state: 'active' },
     ])
-    expect(log.closed).toMatchObject([{ baseOffset: 0n, records: 1, sealed: true }])
+    expect(log.closed).toMatchObject([{ baseOffset: 0n, records: 1, state: 'sealed' }])
   })
 
   it('goes after any number of openings, also without a write', async () => {
@@ -123,7 +123,7 @@ describe('the active segment', () => {
     await expect(appendNow()).rejects.toThrow('EIO')
     log.clock.advance(DAY)
     expect((await writer.deleteSegments({ maxAgeMs: 1 })).map(({ baseOffset }) => baseOffset)).toEqual([0n])
-    expect(log.closed).toMatchObject([{ baseOffset: 0n, sealed: false }])
+    expect(log.closed).toMatchObject([{ baseOffset: 0n, state: 'abandoned' }])
     expect(await append(writer, 'next')).toBe(1n)
     await reopen()
     expect(await log.values()).toEqual(['next'])
@@ -165,7 +165,7 @@ describe('a quiet log', () => {
     await appendNow()
     expect(await made()).toBe(5 * DAY)
     expect(await log.segmentNames()).toEqual(['00000000000000000001.wal'])
-    expect(writer.stats().heals).toBe(0)
+    expect(writer.stats().abandonedSegments).toBe(0)
   })
 })
 

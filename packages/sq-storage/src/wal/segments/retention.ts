@@ -115,7 +115,7 @@ export async function findExpired(fs: FileSystem, partition: Partition, own: Own
   // What stands from there on is the active segment, and what a failed heal may have left.
   const keepFrom = Number(active?.baseOffset ?? nextOffset)
   const ended = listed.slice(0, indexOfSegment(listed, keepFrom - 1) + 1)
-  return segmentsToGo({ fs, partition, ...question, listed, ended, active, durableBound: () => Infinity })
+  return segmentsToGo({ fs, partition, ...question, listed, ended, active, highWatermark: () => Infinity })
 }
 
 /** A log that is to be judged. */
@@ -129,7 +129,7 @@ export interface JudgedLog extends RetentionQuestion {
   readonly ended: readonly ListedSegment[]
   /** The segment behind these, where it is known. */
   readonly active: SegmentInfo | null
-  readonly durableBound: () => number
+  readonly highWatermark: () => number
 }
 
 /** The segments that a policy lets go, oldest first. */

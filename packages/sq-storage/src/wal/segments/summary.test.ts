@@ -130,9 +130,9 @@ describe('readSummary', () => {
     const [from, to] = [segment.at(1).position, segment.at(2).position]
     expect(error).toMatchObject({ from, to, firstOffset: 1n, lastOffset: 2n })
     log = new LogFixture()
-    const unproven = threeCommits()
-    const last = flipped(unproven.bytes, 8 * (unproven.at(2).position + 60))
-    await expect(summaryOf(unproven, last)).rejects.toMatchObject({ firstOffset: 3n, lastOffset: 3n })
+    const unconfirmed = threeCommits()
+    const last = flipped(unconfirmed.bytes, 8 * (unconfirmed.at(2).position + 60))
+    await expect(summaryOf(unconfirmed, last)).rejects.toMatchObject({ firstOffset: 3n, lastOffset: 3n })
   })
 
   it('rejects for a frame that verifies and holds no records, and for one of an unknown kind', async () => {

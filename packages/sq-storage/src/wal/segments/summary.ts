@@ -15,7 +15,7 @@ import type { Frame, FrameHeader } from '../format/frame.ts'
 import { readTimestamps } from '../format/record.ts'
 import { decodeSealBody, SummaryBuilder } from '../format/seal.ts'
 import type { SegmentSummary } from '../format/seal.ts'
-import { knownDamage, notRecords, provenDamage } from './damage.ts'
+import { knownDamage, notRecords, confirmedDamage } from './damage.ts'
 import { SegmentScanner } from './scan.ts'
 import { placeAfterHead } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
@@ -84,7 +84,7 @@ async function scanSummary(segment: OpenSegment, last: FrameHeader): Promise<Seg
   const expected = nextOffsetAfter(last)
   if (nextOffset < expected) {
     const here = { stop, nextOffset, limit }
-    throw (await provenDamage(segment, here)) ?? knownDamage(head.path, here, expected - 1)
+    throw (await confirmedDamage(segment, here)) ?? knownDamage(head.path, here, expected - 1)
   }
   return summary
 }

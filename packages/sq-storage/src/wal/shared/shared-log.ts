@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers'
 import type { FileSystem, Watch } from '@sq/sim'
-import { Bell } from './alarm.ts'
+import { Notifier } from './waker.ts'
 import { RecentFrames } from './recent-frames.ts'
 import type { WrittenFrame } from './recent-frames.ts'
 import { SegmentIndexes } from './segment-index.ts'
@@ -44,11 +44,11 @@ export class SharedLog {
   openings = 0
   #writer: LogEnd | null = null
   /** Rings whenever there may be more to read, as far as this thread can tell. */
-  readonly bell: Bell = new Bell()
+  readonly notifier: Notifier = new Notifier()
   /** How many follow, waiting or not. */
-  #followers = 0
-  /** Whether the bell is about to be rung. */
-  #isRinging = false
+  #tailingReaders = 0
+  /** Whether the notifier is about to be rung. */
+  #isNotifying = false
   /** By the path that they came by: a path may be made to lead elsewhere while another still leads here. */
   readonly #watching = new Map<string, { count: number; readonly watch: Promise<Watch> }>()
 
@@ -57,7 +57,7 @@ export class SharedLog {
    * Infinity. What is durable by then is in the segments that are listed later. Where the answer is Infinity, a writer
    * may be opened later: to be asked again after the size of a file was read, for that may hold its commits.
    */
-  get durableBound(): number {
+  get highWatermark(): number {
     return this.#writer?.nextOffset ?? Infinity
   }
 
@@ -65,21 +65,21 @@ export class SharedLog {
   opened(writer: LogEnd): void {
     this.#writer = writer
     this.openings++
-    this.bell.ring()
+    this.notifier.notify()
   }
 
   /** A commit is durable. Its frame is copied where somebody waits for it. Never throws. */
   committed(written: WrittenFrame): void {
-    if (this.#followers > 0) this.recent.keep(written)
+    if (this.#tailingReaders > 0) this.recent.keep(written)
     else this.recent.clear()
-    this.#ringSoon()
+    this.#notifySoon()
   }
 
   /** Nothing from this offset on may be read any more, for it is about to be given up. */
   truncated(offset: number): void {
     this.cuts.push(offset)
     this.recent.clear()
-    this.bell.ring()
+    this.notifier.notify()
   }
 
   /** A writer is closed; unless another one has opened the log since. */
@@ -87,25 +87,25 @@ export class SharedLog {
     if (this.#writer !== writer) return
     this.#writer = null
     this.recent.clear()
-    this.bell.ring()
+    this.notifier.notify()
   }
 
   /** From now on the commits just made are kept, for one more. */
   follow(): void {
-    this.#followers++
+    this.#tailingReaders++
   }
 
   unfollow(): void {
-    if (--this.#followers === 0) this.recent.clear()
+    if (--this.#tailingReaders === 0) this.recent.clear()
   }
 
   /**
-   * From when this resolves, the bell rings for what other processes do as well, until the function it resolves with is
+   * From when this resolves, the notifier rings for what other processes do as well, until the function it resolves with is
    * called. One watch serves all who came by one path.
    */
   async watch(fs: FileSystem, directory: string): Promise<() => void> {
     const known = this.#watching.get(directory)
-    const watching = known ?? { count: 0, watch: fs.watch(directory, () => this.bell.ring()) }
+    const watching = known ?? { count: 0, watch: fs.watch(directory, () => this.notifier.notify()) }
     this.#watching.set(directory, watching)
     watching.count++
     const stop = (): void => {
@@ -129,13 +129,13 @@ export class SharedLog {
    * After the next commit has begun to be written, should there be one: those who follow then do their work while the
    * disk does its own.
    */
-  #ringSoon(): void {
-    if (this.#isRinging || this.#followers === 0) return
-    this.#isRinging = true
+  #notifySoon(): void {
+    if (this.#isNotifying || this.#tailingReaders === 0) return
+    this.#isNotifying = true
     setImmediate(() =>
       setImmediate(() => {
-        this.#isRinging = false
-        this.bell.ring()
+        this.#isNotifying = false
+        this.notifier.notify()
       }),
     )
   }

@@ -128,7 +128,7 @@ describe('what a file system throws that is no Error', () => {
     const open = log.fs.open.bind(log.fs)
     log.fs.open = () => Promise.reject(thrown)
     const result = await settled(append(writer, 'a'))
-    expect(result).toMatchObject({ status: 'rejected', reason: { code: 'SQ_WAL_COMMIT_FAILED', nextOffset: 0n } })
+    expect(result).toMatchObject({ status: 'rejected', reason: { code: 'SQ_WAL_APPEND_FAILED', nextOffset: 0n } })
     expect(result.status === 'rejected' && (result.reason as Error).cause === thrown).toBe(true)
     expect(writer.stats()).toMatchObject({ pendingBytes: 0, pendingRecords: 0 })
     log.fs.open = open
@@ -153,7 +153,7 @@ describe('behind a commit that fails', () => {
     const called = settled(call(writer))
     const behind = settled(append(writer, 'behind'))
     hold.release()
-    expect(await failing).toMatchObject({ status: 'rejected', reason: { code: 'SQ_WAL_COMMIT_FAILED' } })
+    expect(await failing).toMatchObject({ status: 'rejected', reason: { code: 'SQ_WAL_APPEND_FAILED' } })
     expect(await called).toMatchObject({ status: 'fulfilled' })
     expect(await behind).toMatchObject({ status: 'rejected' })
     await writer.close()

@@ -11,7 +11,7 @@ import type { RecordsFrame } from '../format/records-frame.ts'
 import { encodeEnding, SummaryBuilder } from '../format/seal.ts'
 import { encodeSegmentHead, SEGMENT_HEADER_BYTES, segmentName } from '../segment.ts'
 import type { SegmentLink } from '../segment.ts'
-import type { SegmentInfo } from '../segments/describe.ts'
+import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import { LogFile } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
@@ -24,29 +24,12 @@ import type { SegmentDirectory } from './partition-directory.ts'
  * at most so many. Measured on ext4: 1.7 times as many writes a second of 4 KiB, 1.4 times of 20 KiB, 1.05 times of
  * 100 KiB, 0.8 times of 300 KiB; with them the log does 1.2 times as many commits of 36 KB and of 57 KB.
  */
-const MAX_ZEROS_BYTES = 256 * 1024
-const ZEROS: Buffer = Buffer.alloc(MAX_ZEROS_BYTES)
+const MAX_PREALLOCATION_BYTES = 256 * 1024
+const ZEROS: Buffer = Buffer.alloc(MAX_PREALLOCATION_BYTES)
 /** Larger commits write none: their own bytes cost more than the journal. */
 const MAX_SMALL_COMMIT_BYTES = 64 * 1024
 /** What a file system gives out at a time; zeros end at a multiple of it. */
 const BLOCK_BYTES = 4096
-
-/** A segment that will not be written again, as an archiver needs it. */
-export interface ClosedSegment {
-  readonly path: string
-  readonly topic: string
-  readonly partition: number
-  readonly baseOffset: bigint
-  readonly lastOffset: bigint
-  readonly records: number
-  /** Valid bytes of the file; what a healed segment's file holds after them is void. */
-  readonly bytes: number
-  /** Smallest and largest timestamp of its records, in milliseconds since 1970. */
-  readonly minTimestampMs: number
-  readonly maxTimestampMs: number
-  /** False where a failed write ended it: its successor states its end, it has no SEAL. */
-  readonly sealed: boolean
-}
 
 /** What new segments are made with. */
 export interface SegmentMaker {
@@ -76,15 +59,15 @@ export class ActiveSegment {
   #place: FramePlace
   #lastPosition: number
   /** Where the zeros that were written ahead end; not behind the next frame's place where there are none. */
-  #zerosEnd = 0
+  #preallocatedEnd = 0
   #failure: Error | null = null
   /** Whether the last frame already proves all before it. */
-  #proven: boolean
+  #confirmed: boolean
 
   constructor(
     handle: LogFile,
     origin: Origin,
-    state: { place: FramePlace; lastPosition: number; proven: boolean; summary: SummaryBuilder },
+    state: { place: FramePlace; lastPosition: number; confirmed: boolean; summary: SummaryBuilder },
   ) {
     this.path = origin.path
     this.baseOffset = origin.baseOffset
@@ -94,7 +77,7 @@ export class ActiveSegment {
     this.#handle = handle
     this.#place = state.place
     this.#lastPosition = state.lastPosition
-    this.#proven = state.proven
+    this.#confirmed = state.confirmed
   }
 
   /**
@@ -122,13 +105,13 @@ export class ActiveSegment {
       {
         place: { position: bytes.length, nextOffset: baseOffset, previousCrc: salt, salt },
         lastPosition: SEGMENT_HEADER_BYTES,
-        proven: false,
+        confirmed: false,
         summary: new SummaryBuilder(),
       },
     )
     try {
       await handle.writeDurable([bytes], 0)
-      if (first !== null) await segment.write(first, { zerosBefore: 0 })
+      if (first !== null) await segment.write(first, { preallocationLimit: 0 })
       await directory.finish(path)
       handle.path = path
     } catch (error) {
@@ -139,7 +122,7 @@ export class ActiveSegment {
   }
 
   /** True once a write failed: nothing more is written here. */
-  get broken(): boolean {
+  get abandoned(): boolean {
     return this.#failure !== null
   }
 
@@ -165,12 +148,12 @@ export class ActiveSegment {
 
   /**
    * Writes one commit; durable when it resolves, with its frame, which can be copied as long as the commit is whole.
-   * Zeros ahead of it, if any, end before `zerosBefore`. Where it rejects, the segment is broken or nothing was written.
+   * Zeros ahead of it, if any, end before `preallocationLimit`. Where it rejects, the segment is broken or nothing was written.
    */
-  async write(commit: RecordsFrame, { zerosBefore }: { zerosBefore: number }): Promise<WrittenFrame> {
+  async write(commit: RecordsFrame, { preallocationLimit }: { preallocationLimit: number }): Promise<WrittenFrame> {
     const { position, nextOffset, salt } = this.#place
     const { bytes, header } = commit.encode(this.#place)
-    const zeros = this.#zerosBehind(bytes.length, zerosBefore)
+    const zeros = this.#preallocationAfter(bytes.length, preallocationLimit)
     const segment = { path: this.path, baseOffset: this.baseOffset, salt }
     const written = { bytes: bytes.length, copy: () => ({ segment, frame: copyFrame(bytes, header) }) }
     try {
@@ -180,7 +163,7 @@ export class ActiveSegment {
       throw error
     }
     // It is durable. Nothing from here on can throw: who is told that it failed would append it again in its place.
-    this.#zerosEnd = Math.max(this.#zerosEnd, position + bytes.length + zeros.length)
+    this.#preallocatedEnd = Math.max(this.#preallocatedEnd, position + bytes.length + zeros.length)
     this.summary.add({
       offsetDelta: nextOffset - this.baseOffset,
       position,
@@ -189,13 +172,13 @@ export class ActiveSegment {
       maxTimestampMs: commit.maxTimestampMs,
     })
     this.#advance({ bytes, lastPosition: position, lastCrc: header.headerCrc }, nextOffset + commit.recordCount)
-    this.#proven = false
+    this.#confirmed = false
     return written
   }
 
   /** Proves all that was written so far, so that damage to the last commit is told from a torn one later on. */
   async mark(): Promise<void> {
-    if (!this.#proven) await this.#end(null)
+    if (!this.#confirmed) await this.#end(null)
   }
 
   /** Ends the segment for good, with its index. */
@@ -205,26 +188,26 @@ export class ActiveSegment {
 
   async #end(summary: SummaryBuilder | null): Promise<void> {
     const ending = encodeEnding(this.#place, summary)
-    await this.#cutZeros()
+    await this.#cutPreallocation()
     await this.#writeDurable([ending.bytes])
     this.#advance(ending, this.#place.nextOffset)
-    this.#proven = true
+    this.#confirmed = true
   }
 
   /** What is to be written behind a commit of so many bytes: nothing while it fits into the zeros that are there. */
-  #zerosBehind(bytes: number, zerosBefore: number): Buffer {
+  #preallocationAfter(bytes: number, preallocationLimit: number): Buffer {
     const { position } = this.#place
     const end = position + bytes
-    if (end <= this.#zerosEnd || bytes > MAX_SMALL_COMMIT_BYTES) return ZEROS.subarray(0, 0)
-    const zerosEnd = Math.min(end + Math.min(position, MAX_ZEROS_BYTES), zerosBefore)
-    return ZEROS.subarray(0, Math.max(zerosEnd - (zerosEnd % BLOCK_BYTES) - end, 0))
+    if (end <= this.#preallocatedEnd || bytes > MAX_SMALL_COMMIT_BYTES) return ZEROS.subarray(0, 0)
+    const preallocatedEnd = Math.min(end + Math.min(position, MAX_PREALLOCATION_BYTES), preallocationLimit)
+    return ZEROS.subarray(0, Math.max(preallocatedEnd - (preallocatedEnd % BLOCK_BYTES) - end, 0))
   }
 
   /** Takes the zeros off before the last frame. Not durable by itself: where they are found again, they mean nothing. */
-  async #cutZeros(): Promise<void> {
-    if (this.#zerosEnd <= this.#place.position) return
-    await this.#orBreak(() => this.#handle.truncate(this.#place.position))
-    this.#zerosEnd = 0
+  async #cutPreallocation(): Promise<void> {
+    if (this.#preallocatedEnd <= this.#place.position) return
+    await this.#orAbandon(() => this.#handle.truncate(this.#place.position))
+    this.#preallocatedEnd = 0
   }
 
   /**
@@ -240,10 +223,10 @@ export class ActiveSegment {
   }
 
   #writeDurable(buffers: readonly Buffer[]): Promise<void> {
-    return this.#orBreak(() => this.#handle.writeDurable(buffers, this.#place.position))
+    return this.#orAbandon(() => this.#handle.writeDurable(buffers, this.#place.position))
   }
 
-  async #orBreak(operation: () => Promise<void>): Promise<void> {
+  async #orAbandon(operation: () => Promise<void>): Promise<void> {
     try {
       await operation()
     } catch (error) {
@@ -263,36 +246,31 @@ export class ActiveSegment {
     return this.#handle.close()
   }
 
-  /** The segment as it stands, as a listing has it. */
-  info(): SegmentInfo {
+  /** The segment as a listing shows it while it is active. */
+  info({ topic, partition }: Partition): SegmentInfo {
     const { records, minTimestampMs, maxTimestampMs } = this.summary
+    const { nextOffset, position } = this.#place
     return {
       path: this.path,
+      topic,
+      partition,
       createdMs: this.createdMs,
       baseOffset: BigInt(this.baseOffset),
-      nextOffset: BigInt(this.#place.nextOffset),
+      nextOffset: BigInt(nextOffset),
+      lastOffset: records > 0 ? BigInt(nextOffset - 1) : null,
       records,
-      bytes: this.#place.position,
+      bytes: position,
       minTimestampMs: records > 0 ? minTimestampMs : null,
       maxTimestampMs: records > 0 ? maxTimestampMs : null,
       state: 'active',
     }
   }
 
-  /** Describes the segment once it is ended. It must hold a record. */
-  describe({ topic, partition }: Partition, { sealed }: { sealed: boolean }): ClosedSegment {
-    return {
-      path: this.path,
-      topic,
-      partition,
-      baseOffset: BigInt(this.baseOffset),
-      lastOffset: BigInt(this.#place.nextOffset - 1),
-      records: this.summary.records,
-      bytes: this.#place.position,
-      minTimestampMs: this.summary.minTimestampMs,
-      maxTimestampMs: this.summary.maxTimestampMs,
-      sealed,
-    }
+  /** The segment after it was ended. It must hold a record. */
+  closedInfo(partition: Partition, state: ClosedSegment['state']): ClosedSegment {
+    const { minTimestampMs, maxTimestampMs } = this.summary
+    const lastOffset = BigInt(this.#place.nextOffset - 1)
+    return { ...this.info(partition), lastOffset, minTimestampMs, maxTimestampMs, state }
   }
 }
 

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { Readable } from 'node:stream'
 import { TransformStream } from 'node:stream/web'
 import { expect, test } from 'vitest'
-import { AppendAllError, ClosedError, CommitFailedError } from '../../index.ts'
+import { AppendAllError, AppendFailedError, ClosedError } from '../../index.ts'
 import type { RecordInput, RecordSource } from '../../index.ts'
 import { append, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 
@@ -145,7 +145,7 @@ test.each(['sync', 'write'] as const)(
     const error: unknown = await writer.appendAll(spring).catch((failure: unknown) => failure)
     expect(error).toBeInstanceOf(AppendAllError)
     if (!(error instanceof AppendAllError)) return
-    expect(error.cause).toBeInstanceOf(CommitFailedError)
+    expect(error.cause).toBeInstanceOf(AppendFailedError)
     expect(error.records).toBeGreaterThan(0)
     expect(error.lastOffset).toBe(BigInt(error.records - 1))
     expect(spring.closed).toBe(true)

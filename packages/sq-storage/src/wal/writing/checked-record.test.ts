@@ -49,21 +49,21 @@ describe('a record that is refused', () => {
       RangeError,
       'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: 9007199254740992',
     ],
-    [{ headers: undefined }, TypeError, 'headers must be an array of { name, value }, not undefined'],
-    [{ headers: new Map() }, TypeError, 'headers must be an array of { name, value }, not an object (Map)'],
-    [{ headers: [null] }, TypeError, 'headers[0].name must be a string, not undefined'],
+    [{ headers: undefined }, TypeError, 'headers must be an array of { key, value }, not undefined'],
+    [{ headers: new Map() }, TypeError, 'headers must be an array of { key, value }, not an object (Map)'],
+    [{ headers: [null] }, TypeError, 'headers[0].key must be a string, not undefined'],
     [
       {
         headers: [
-          { name: 'a', value: bytes },
-          { name: 1, value: bytes },
+          { key: 'a', value: bytes },
+          { key: 1, value: bytes },
         ],
       },
       TypeError,
-      'headers[1].name must be a string, not 1',
+      'headers[1].key must be a string, not 1',
     ],
-    [{ headers: [{ name: '\ud800', value: bytes }] }, RangeError, 'headers[0].name must be well-formed Unicode'],
-    [{ headers: [{ name: 'a', value: 'text' }] }, TypeError, 'headers[0].value must be a Uint8Array, not "text"'],
+    [{ headers: [{ key: '\ud800', value: bytes }] }, RangeError, 'headers[0].key must be well-formed Unicode'],
+    [{ headers: [{ key: 'a', value: 'text' }] }, TypeError, 'headers[0].value must be a Uint8Array, not "text"'],
   ])('is told which part is wrong: %o', (part, kind, message) => {
     const wrong = { ...EMPTY, ...part } as unknown as RecordInput
     const alone = () => check([wrong], { of: null, firstIndex: 0 })
@@ -82,7 +82,7 @@ describe('a record', () => {
   const value = Buffer.from('v')
 
   it('has every field read once, and those of its headers', () => {
-    const header = counted({ name: 'n', value })
+    const header = counted({ key: 'n', value })
     const headers = counted([header.proxy])
     const record = counted({ key: value, value, headers: headers.proxy, timestampMs: 1 })
     const records = counted([record.proxy])
@@ -90,7 +90,7 @@ describe('a record', () => {
     expect(records.reads).toEqual({ length: 1, 0: 1 })
     expect(record.reads).toEqual({ key: 1, value: 1, headers: 1, timestampMs: 1 })
     expect(headers.reads).toEqual({ length: 1, 0: 1 })
-    expect(header.reads).toEqual({ name: 1, value: 1 })
+    expect(header.reads).toEqual({ key: 1, value: 1 })
   })
 
   it.each([
@@ -114,7 +114,7 @@ describe('a record', () => {
     const foreign = runInNewContext(`({
       key: new Uint8Array([1]),
       value: new Uint8Array([2, 3]),
-      headers: [{ name: 'n', value: new Uint8Array([4]) }],
+      headers: [{ key: 'n', value: new Uint8Array([4]) }],
       timestampMs: 5,
     })`) as RecordInput
     const [checked] = checkRecords(runInNewContext('(record) => [record]')(foreign) as RecordInput[])

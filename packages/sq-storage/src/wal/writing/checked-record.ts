@@ -53,7 +53,7 @@ export function recordOf(
     throw new BadPart(RangeError, 'timestampMs', `${limits}: ${timestampMs}`)
   }
   if (!Array.isArray(headers)) {
-    throw new BadPart(TypeError, 'headers', `must be an array of { name, value }, not ${show(headers)}`)
+    throw new BadPart(TypeError, 'headers', `must be an array of { key, value }, not ${show(headers)}`)
   }
   const encodedBytes = RECORD_OVERHEAD_BYTES + keyBytes + valueBytes
   const count = headers.length
@@ -62,23 +62,22 @@ export function recordOf(
   let headerBytes = 0
   for (let at = 0; at < count; at++) {
     const header = checkHeader(headers[at], at)
-    headerBytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(header.name) + header.valueBytes
+    headerBytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(header.key) + header.valueBytes
     checked.push(header)
   }
   return { key, keyBytes, value, valueBytes, headers: checked, timestampMs, encodedBytes: encodedBytes + headerBytes }
 }
 
 function checkHeader(header: Partial<RecordHeader> | null | undefined, at: number): CheckedHeader {
-  const { name, value } = header ?? {}
-  if (typeof name !== 'string')
-    throw new BadPart(TypeError, `headers[${at}].name`, `must be a string, not ${show(name)}`)
-  if (!name.isWellFormed()) {
-    throw new BadPart(RangeError, `headers[${at}].name`, `must be well-formed Unicode: ${show(name)}`)
+  const { key, value } = header ?? {}
+  if (typeof key !== 'string') throw new BadPart(TypeError, `headers[${at}].key`, `must be a string, not ${show(key)}`)
+  if (!key.isWellFormed()) {
+    throw new BadPart(RangeError, `headers[${at}].key`, `must be well-formed Unicode: ${show(key)}`)
   }
   if (!isUint8Array(value)) throw notBytes(value, `headers[${at}].value`)
   const valueBytes = bytesIn(value)
   if (valueBytes === 0) checkAttached(value, `headers[${at}].value`)
-  return { name, value, valueBytes }
+  return { key, value, valueBytes }
 }
 
 function countBytes(part: Uint8Array, field: 'key' | 'value'): number {

@@ -32,7 +32,7 @@ export class Commit implements RecordsFrame {
   minTimestampMs: number = Number.MAX_SAFE_INTEGER
   maxTimestampMs = 0
   /** Whether an earlier commit was being written when this one's first record came. */
-  gathered = false
+  grouped = false
   /** What the commit counts for in `maxPendingBytes`. */
   pendingBytes = 0
 

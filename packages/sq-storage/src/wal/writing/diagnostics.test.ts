@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { CommitFailedError, listSegments } from '../../index.ts'
+import { AppendFailedError, listSegments } from '../../index.ts'
 import type { WalEvents } from '../../index.ts'
 import { append, appendAll, appendEach, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { publish } from './diagnostics.ts'
@@ -61,7 +61,7 @@ test('append is silent about what was rejected', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   log.fs.faults.failNext('sync', 'EIO')
-  await expect(append(writer, 'a')).rejects.toBeInstanceOf(CommitFailedError)
+  await expect(append(writer, 'a')).rejects.toBeInstanceOf(AppendFailedError)
   expect(events).toEqual([])
 })
 
@@ -81,7 +81,7 @@ test('commit tells what was written, how long it took, and why it was formed whe
   const one = { ...log0, records: 1, bytes: 72, durationMs: 7, error: null }
   expect(events).toEqual([
     { ...one, baseOffset: 1n, reason: 'idle' },
-    { ...one, baseOffset: 2n, records: 2, bytes: 96, reason: 'gathered' },
+    { ...one, baseOffset: 2n, records: 2, bytes: 96, reason: 'grouped' },
     { ...one, baseOffset: 4n, reason: 'idle' },
     { ...one, baseOffset: 5n, reason: 'idle' },
   ])
@@ -95,32 +95,32 @@ test('a commit is full when later records had to go into the next one', async ()
   expect(events.map(({ reason }) => reason)).toEqual(['full', 'full', 'idle'])
 })
 
-const cause: unknown = expect.objectContaining({ code: 'SQ_WAL_IO' })
+const failure: unknown = expect.objectContaining({ code: 'SQ_WAL_IO' })
 
 test('commit tells of a failure, and then where the log goes on', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')
   const { length } = await log.file(log.path(0))
-  const [commits, heals] = [listen('sq:wal:commit'), listen('sq:wal:heal')]
+  const [commits, abandoned] = [listen('sq:wal:commit'), listen('sq:wal:abandon')]
   log.fs.faults.failNext('sync', 'EIO')
-  const error: unknown = await append(writer, 'b').catch((failure: unknown) => failure)
+  const error: unknown = await append(writer, 'b').catch((thrown: unknown) => thrown)
   await append(writer, 'b again')
   expect(commits.map(({ baseOffset, error: told }) => [baseOffset, told])).toEqual([
     [1n, error],
     [1n, null],
   ])
-  expect(heals).toEqual([{ ...log0, path: log.path(0), bytes: length, nextOffset: 1n, cause }])
+  expect(abandoned).toEqual([{ ...log0, path: log.path(0), bytes: length, nextOffset: 1n, error: failure }])
 })
 
-test('heal says 0 bytes of a file without records, which the new one replaced', async () => {
+test('abandon says 0 bytes of a file without records, which the new one replaced', async () => {
   const log = new LogFixture()
   const writer = await log.open()
-  const heals = listen('sq:wal:heal')
+  const abandoned = listen('sq:wal:abandon')
   log.fs.faults.add({ on: 'sync', path: log.path(0), fault: { error: 'EIO' } })
   await append(writer, 'a').catch(() => {})
   await append(writer, 'a again')
-  expect(heals).toEqual([{ ...log0, path: log.path(0), bytes: 0, nextOffset: 0n, cause }])
+  expect(abandoned).toEqual([{ ...log0, path: log.path(0), bytes: 0, nextOffset: 0n, error: failure }])
 })
 
 test('rotate tells of each segment that was sealed, and why', async () => {
@@ -142,7 +142,7 @@ test('what a listener throws is an uncaught exception and no failure of the log'
   process.setUncaughtExceptionCaptureCallback(thrown)
   onTestFinished(() => process.setUncaughtExceptionCaptureCallback(null))
   const error = new Error('a bad listener')
-  const names = ['sq:wal:append', 'sq:wal:commit', 'sq:wal:rotate', 'sq:wal:heal', 'sq:wal:recover'] as const
+  const names = ['sq:wal:append', 'sq:wal:commit', 'sq:wal:rotate', 'sq:wal:abandon', 'sq:wal:recover'] as const
   const listener = (): never => {
     throw error
   }
@@ -152,12 +152,12 @@ test('what a listener throws is an uncaught exception and no failure of the log'
   const writer = await log.open()
   await append(writer, 'a')
   log.fs.faults.failNext('sync', 'EIO')
-  await expect(append(writer, 'b')).rejects.toBeInstanceOf(CommitFailedError)
+  await expect(append(writer, 'b')).rejects.toBeInstanceOf(AppendFailedError)
   expect(await append(writer, 'b again')).toBe(1n)
   await writer.closeActiveSegment()
   await writer.close()
   expect(await log.values()).toEqual(['a', 'b again'])
-  // One recovery, three commits, two acknowledgements, one healing, one segment sealed.
+  // One recovery, three commits, two acknowledgements, one abandoned segment, one segment sealed.
   expect(thrown.mock.calls.map(([told]): unknown => told)).toEqual(Array.from({ length: 8 }, () => error))
 })
 

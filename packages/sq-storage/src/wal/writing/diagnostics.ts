@@ -3,9 +3,8 @@
  * listens nothing is built. What a listener throws, Node makes an uncaught exception of; it never reaches the log.
  */
 import { channel } from 'node:diagnostics_channel'
-import type { SegmentInfo } from '../segments/describe.ts'
+import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import type { Partition } from '../segments/partition.ts'
-import type { ClosedSegment } from './active-segment.ts'
 import type { Recovery } from './recovery.ts'
 
 /**
@@ -16,7 +15,7 @@ export interface WalEvents {
   'sq:wal:append': AppendEvent
   'sq:wal:commit': CommitEvent
   'sq:wal:rotate': RotateEvent
-  'sq:wal:heal': HealEvent
+  'sq:wal:abandon': AbandonEvent
   'sq:wal:recover': RecoverEvent
   'sq:wal:delete': DeleteEvent
   'sq:wal:truncate': TruncateEvent
@@ -41,10 +40,10 @@ export interface AppendEvent extends LogEvent {
 
 /**
  * What ended the gathering of a commit: the turn of the event loop, when no commit was being written as its first
- * record came (`idle`); the end of the commit that was (`gathered`); or its size, so that later records went into the
+ * record came (`idle`); the end of the commit that was (`grouped`); or its size, so that later records went into the
  * next (`full`).
  */
-export type CommitReason = 'idle' | 'gathered' | 'full'
+export type CommitReason = 'idle' | 'grouped' | 'full'
 
 /** A commit became durable, or failed. */
 export interface CommitEvent extends LogEvent {
@@ -70,14 +69,14 @@ export interface RotateEvent extends LogEvent {
 }
 
 /** After a failed write the log goes on in a new file. */
-export interface HealEvent extends LogEvent {
+export interface AbandonEvent extends LogEvent {
   /** The file that is given up, and how many of its bytes are valid: 0 where the new one has replaced it. */
   readonly path: string
   readonly bytes: number
   /** Where the log goes on. */
   readonly nextOffset: bigint
   /** The failed write: of a commit, of the SEAL that was to end the file, or of MARKs, by recovery say. */
-  readonly cause: Error | null
+  readonly error: Error | null
 }
 
 /** A log was opened for writing. */
@@ -105,7 +104,7 @@ const channels: { readonly [Name in keyof WalEvents]: Channel } = {
   'sq:wal:append': channel('sq:wal:append'),
   'sq:wal:commit': channel('sq:wal:commit'),
   'sq:wal:rotate': channel('sq:wal:rotate'),
-  'sq:wal:heal': channel('sq:wal:heal'),
+  'sq:wal:abandon': channel('sq:wal:abandon'),
   'sq:wal:recover': channel('sq:wal:recover'),
   'sq:wal:delete': channel('sq:wal:delete'),
   'sq:wal:truncate': channel('sq:wal:truncate'),

@@ -128,7 +128,7 @@ function appendTo(group: GroupCommit, value: string): Promise<bigint> {
 test('an append is not acknowledged if the log does not end where its commit ends', async () => {
   const tail = { nextOffset: 5, write: () => Promise.resolve({ bytes: 0, copy: () => expect.unreachable() }) }
   const failure: unknown = await appendTo(groupAt(tail), 'lost').catch((error: unknown) => error)
-  expect(failure).toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED', cause: { code: 'SQ_WAL_INVARIANT' } })
+  expect(failure).toMatchObject({ code: 'SQ_WAL_APPEND_FAILED', cause: { code: 'SQ_WAL_INVARIANT' } })
 })
 
 test('a log whose active segment ends elsewhere is not written', async () => {

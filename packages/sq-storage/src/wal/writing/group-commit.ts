@@ -5,7 +5,7 @@
 import { clearImmediate, setImmediate } from 'node:timers'
 import type { Clock } from '@sq/sim'
 import type { ResolvedWalConfig } from '../../config.ts'
-import { BacklogFullError, CommitFailedError, invariant } from '../../errors.ts'
+import { AppendFailedError, BacklogFullError, invariant } from '../../errors.ts'
 import type { CheckedRecord } from '../format/record.ts'
 import { MAX_HEAD_BYTES } from '../segment.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
@@ -89,7 +89,7 @@ export class GroupCommit {
     // From here on nothing throws: a commit waits exactly if it holds records.
     if (commit === this.#spare) this.#spare = null
     if (commit !== this.#last) {
-      commit.gathered = meter.writing
+      commit.grouped = meter.writing
       this.#waiting.push(commit)
     }
     commit.pendingBytes += cost
@@ -211,7 +211,7 @@ export class GroupCommit {
       written = await tail.write(commit)
       invariant(tail.nextOffset === baseOffset + records, 'the log ends where its last commit does')
     } catch (cause) {
-      const error = new CommitFailedError(BigInt(baseOffset), cause)
+      const error = new AppendFailedError(BigInt(baseOffset), cause)
       this.#rejectAll(commit, error)
       ended?.(error)
       return false
@@ -226,7 +226,7 @@ export class GroupCommit {
   /** Why a commit whose turn has come takes no more records. */
   #reasonFor(commit: Commit): CommitReason {
     if (this.#isLarge(commit) || this.#waiting[0] instanceof Commit) return 'full'
-    return commit.gathered ? 'gathered' : 'idle'
+    return commit.grouped ? 'grouped' : 'idle'
   }
 
   #acknowledge(commit: Commit, baseOffset: number): void {
@@ -237,7 +237,7 @@ export class GroupCommit {
   }
 
   /** Rejects a commit and all that wait behind it: appends made after a failure must not overtake the news of it. */
-  #rejectAll(failed: Commit, error: CommitFailedError): void {
+  #rejectAll(failed: Commit, error: AppendFailedError): void {
     const behind = this.#waiting.filter((waiting) => waiting instanceof Commit)
     this.#waiting = this.#waiting.filter((waiting) => !(waiting instanceof Commit))
     for (const commit of [failed, ...behind]) {

@@ -5,14 +5,14 @@
 import type { ResolvedWalConfig } from '../../config.ts'
 import { invariant } from '../../errors.ts'
 import type { SegmentLink } from '../segment.ts'
-import type { SegmentInfo } from '../segments/describe.ts'
+import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import { findExpired } from '../segments/retention.ts'
 import type { RetentionPolicy } from '../segments/retention.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
 import type { ExpectedTime } from '../segments/wall-clock.ts'
 import type { WrittenFrame } from '../shared/recent-frames.ts'
 import { ActiveSegment } from './active-segment.ts'
-import type { ClosedSegment, SegmentMaker } from './active-segment.ts'
+import type { SegmentMaker } from './active-segment.ts'
 import type { Commit } from './commit.ts'
 import type { RotateReason } from './diagnostics.ts'
 import type { RecoveredLog } from './recovery.ts'
@@ -63,7 +63,7 @@ export class LogTail {
     // Where nothing is to be done first, the write is on its way when this returns its promise.
     const segment = this.#readyFor(commit) ?? (await this.#segmentFor(commit))
     invariant(segment.place.nextOffset === this.#nextOffset, 'the active segment ends where the log does')
-    const written = await segment.write(commit, { zerosBefore: this.#context.config.maxSegmentBytes })
+    const written = await segment.write(commit, { preallocationLimit: this.#context.config.maxSegmentBytes })
     this.#nextOffset += commit.recordCount
     return written
   }
@@ -85,13 +85,13 @@ export class LogTail {
         policy,
         nowMs: wallClockMs(clock),
         expectedMs: this.#expectedTime.ms(),
-        active: active?.info() ?? null,
+        active: active?.info(partition) ?? null,
         nextOffset: BigInt(this.#nextOffset),
       }),
     )
     const last = active ?? this.#previous
     if (last !== null && expired.at(-1)?.baseOffset === BigInt(last.baseOffset)) {
-      if (active?.broken === false) await this.#seal(active, 'age')
+      if (active?.abandoned === false) await this.#seal(active, 'age')
       await this.#openSegment()
     }
     for (const segment of expired) {
@@ -129,10 +129,10 @@ export class LogTail {
   async closeActive(): Promise<ClosedSegment | null> {
     await this.#finishTruncation()
     const active = this.#active
-    if (active?.broken === true) await this.#openSegment()
+    if (active?.abandoned === true) await this.#openSegment()
     if (active === null || active.summary.records === 0) return null
-    if (!active.broken) return this.#seal(active, 'request')
-    return active.describe(this.#context.partition, { sealed: false })
+    if (!active.abandoned) return this.#seal(active, 'request')
+    return active.closedInfo(this.#context.partition, 'abandoned')
   }
 
   /** Proves on disk all that was written, and gives up the file, also where that fails. */
@@ -141,7 +141,7 @@ export class LogTail {
       await this.#context.directory.checkLock()
       await this.#finishTruncation()
       // A rejected commit may stand in a broken segment; its successor makes it void.
-      if (this.#active?.broken === true) await this.#openSegment()
+      if (this.#active?.abandoned === true) await this.#openSegment()
       if (this.#active !== null) await this.#counted(this.#active.mark())
     } finally {
       await this.#active?.close()
@@ -166,14 +166,14 @@ export class LogTail {
   /** The active segment, if the commit can go there at once. */
   #readyFor(commit: Commit): ActiveSegment | null {
     const active = this.#truncatedFrom === null ? this.#active : null
-    if (active === null || active.broken || this.#isStale(active)) return null
+    if (active === null || active.abandoned || this.#isStale(active)) return null
     return this.#dueFor(active, commit.frameBytesWith(0)) === null ? active : null
   }
 
   async #segmentFor(commit: Commit): Promise<ActiveSegment> {
     await this.#finishTruncation()
     const active = this.#active
-    if (active === null || active.broken || this.#isStale(active)) return this.#openSegment()
+    if (active === null || active.abandoned || this.#isStale(active)) return this.#openSegment()
     const reason = this.#dueFor(active, commit.frameBytesWith(0))
     if (reason === null) return active
     await this.#seal(active, reason)
@@ -194,7 +194,7 @@ export class LogTail {
 
   async #seal(active: ActiveSegment, reason: RotateReason): Promise<ClosedSegment> {
     await this.#counted(active.seal())
-    const segment = await this.#retire(active, { sealed: true })
+    const segment = await this.#retire(active, 'sealed')
     this.#context.meter.rotated(segment, reason)
     return segment
   }
@@ -211,21 +211,21 @@ export class LogTail {
       previous: holdsRecords ? old.link : this.#previous,
       first: null,
     })
-    if (holdsRecords) await this.#retire(old, { sealed: false })
+    if (holdsRecords) await this.#retire(old, 'abandoned')
     else await old?.close()
     this.#active = created
     this.#expectedTime.follow()
-    if (old?.broken === true) {
+    if (old?.abandoned === true) {
       const bytes = holdsRecords ? old.link.end : 0
       const { path, failure } = old
-      this.#context.meter.healed({ path, bytes, nextOffset: BigInt(this.#nextOffset), cause: failure })
+      this.#context.meter.abandoned({ path, bytes, nextOffset: BigInt(this.#nextOffset), error: failure })
     }
     return created
   }
 
   /** An ended segment is left alone from now on, and whoever archives hears of it. */
-  async #retire(ended: ActiveSegment, { sealed }: { sealed: boolean }): Promise<ClosedSegment> {
-    const description = ended.describe(this.#context.partition, { sealed })
+  async #retire(ended: ActiveSegment, state: ClosedSegment['state']): Promise<ClosedSegment> {
+    const description = ended.closedInfo(this.#context.partition, state)
     this.#previous = ended.link
     this.#active = null
     await ended.close()

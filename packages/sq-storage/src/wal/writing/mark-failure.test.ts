@@ -1,11 +1,11 @@
 /** Proofs that cannot be written: nothing is lost, and whoever looks is told. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test } from 'vitest'
-import type { HealEvent, RecoverEvent } from '../../index.ts'
+import type { AbandonEvent, RecoverEvent } from '../../index.ts'
 import { append, LogFixture } from '../../testing/log-fixture.ts'
 
 /** The messages of a channel from now on. */
-function messages<T>(channel: 'sq:wal:heal' | 'sq:wal:recover'): T[] {
+function messages<T>(channel: 'sq:wal:abandon' | 'sq:wal:recover'): T[] {
   const heard: T[] = []
   const listener = (message: unknown): void => void heard.push(message as T)
   subscribe(channel, listener)
@@ -23,23 +23,23 @@ async function abandonedLog(): Promise<LogFixture> {
   return log
 }
 
-/** Recovery writes the unproven bytes first, then the MARKs. */
+/** Recovery writes the unconfirmed bytes first, then the MARKs. */
 test.each([
   ['write', 'ENOSPC'],
   ['sync', 'EIO'],
 ] as const)('recovery that cannot %s its MARKs opens the log and tells', async (on, error) => {
-  const [recovered, healed] = [messages<RecoverEvent>('sq:wal:recover'), messages<HealEvent>('sq:wal:heal')]
+  const [recovered, abandoned] = [messages<RecoverEvent>('sq:wal:recover'), messages<AbandonEvent>('sq:wal:abandon')]
   const log = await abandonedLog()
   log.fs.faults.add({ on, path: log.path(0), when: { nth: 2 }, fault: { error } })
   const writer = await log.open()
   const told = { code: 'SQ_WAL_IO', path: log.path(0), cause: { code: error } }
   expect(writer.recovery).toMatchObject({ kind: 'clean', nextOffset: 2n, torn: null, markError: told })
   expect(recovered.at(-1)).toMatchObject({ recovery: { markError: told } })
-  expect(writer.stats()).toMatchObject({ failedMarks: 1, heals: 0, failedCommits: 0 })
+  expect(writer.stats()).toMatchObject({ failedMarks: 1, abandonedSegments: 0, failedCommits: 0 })
 
   expect(await append(writer, 'c')).toBe(2n)
-  expect(healed).toMatchObject([{ path: log.path(0), nextOffset: 2n, cause: told }])
-  expect(writer.stats()).toMatchObject({ failedMarks: 1, heals: 1, failedCommits: 0 })
+  expect(abandoned).toMatchObject([{ path: log.path(0), nextOffset: 2n, error: told }])
+  expect(writer.stats()).toMatchObject({ failedMarks: 1, abandonedSegments: 1, failedCommits: 0 })
   log.fs.crash()
   await log.open()
   expect(await log.values()).toEqual(['a', 'b', 'c'])
@@ -78,7 +78,7 @@ test.each([
       const writer = await log.open()
       await append(writer, 'a')
       log.fs.faults.failNext('sync', 'EIO')
-      await expect(append(writer, 'fails')).rejects.toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED' })
+      await expect(append(writer, 'fails')).rejects.toMatchObject({ code: 'SQ_WAL_APPEND_FAILED' })
       await append(writer, 'b')
       return writer.stats()
     },
@@ -97,11 +97,11 @@ test.each([
     },
     1,
   ],
-] as const)('after a failed write of %s the new segment tells of its cause', async (_, code, act, failedMarks) => {
-  const healed = messages<HealEvent>('sq:wal:heal')
+] as const)('after a failed write of %s the new segment tells of the error', async (_, code, act, failedMarks) => {
+  const abandoned = messages<AbandonEvent>('sq:wal:abandon')
   const log = new LogFixture()
-  expect(await act(log)).toMatchObject({ heals: 1, failedMarks })
-  expect(healed).toMatchObject([{ path: log.path(0), cause: { code: 'SQ_WAL_IO', cause: { code } } }])
+  expect(await act(log)).toMatchObject({ abandonedSegments: 1, failedMarks })
+  expect(abandoned).toMatchObject([{ path: log.path(0), error: { code: 'SQ_WAL_IO', cause: { code } } }])
   expect(await log.values()).toEqual(['a', 'b'])
 })
 

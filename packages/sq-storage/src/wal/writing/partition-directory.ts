@@ -63,7 +63,7 @@ export class SegmentDirectory {
   }
 
   /** Gives a segment a name under which it is no part of the log, durably. */
-  setAside(path: string, to: string): Promise<void> {
+  quarantine(path: string, to: string): Promise<void> {
     return this.#change(() => io('set aside', path, () => this.fs.rename(path, to)))
   }
 

@@ -225,7 +225,9 @@ describe('before open resolves', () => {
     expect(await append(writer, 'd')).toBe(3n)
     await writer.close()
     expect(await log.segmentNames()).toHaveLength(2)
-    expect(log.closed).toMatchObject([{ baseOffset: 0n, lastOffset: 2n, bytes: three.bytes.length, sealed: false }])
+    expect(log.closed).toMatchObject([
+      { baseOffset: 0n, lastOffset: 2n, bytes: three.bytes.length, state: 'abandoned' },
+    ])
     expect(await log.values()).toEqual(['a', 'b', 'c', 'd'])
     expect((await log.open()).recovery).toMatchObject({ kind: 'clean', nextOffset: 4n, segments: 2 })
   })

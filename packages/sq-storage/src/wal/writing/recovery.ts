@@ -21,18 +21,18 @@
  */
 import type { Clock } from '@sq/sim'
 import { asError, invariant } from '../../errors.ts'
-import { frameEnd, FrameType, isProof } from '../format/frame.ts'
+import { frameEnd, FrameType, vouchesForAllBefore } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { encodeSeal, SummaryBuilder } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
-import { provenDamage } from '../segments/damage.ts'
+import { confirmedDamage } from '../segments/damage.ts'
 import type { Partition } from '../segments/partition.ts'
 import { endOfContent, SegmentScanner } from '../segments/scan.ts'
 import { openSegment, placeAfterHead, sizeOfLast, verifyLink } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
 import { listSegmentFiles } from '../segments/segment-listing.ts'
 import { summarize } from '../segments/summary.ts'
-import { UnprovenTail } from '../segments/unproven.ts'
+import { UnconfirmedTail } from '../segments/unconfirmed.ts'
 import { ExpectedTime, wallClockMs } from '../segments/wall-clock.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
@@ -141,8 +141,8 @@ interface Examined {
   readonly summary: SummaryBuilder
   readonly lastFrame: FrameHeader
   /** Verified bytes up to the end that nothing later proves to be durable, and where they begin. */
-  readonly unproven: readonly Buffer[]
-  readonly unprovenFrom: number
+  readonly unconfirmed: readonly Buffer[]
+  readonly unconfirmedFrom: number
 }
 
 async function examine(last: OpenSegment): Promise<Examined> {
@@ -150,7 +150,7 @@ async function examine(last: OpenSegment): Promise<Examined> {
   const fileBytes = await sizeOfLast(last)
   const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), limit: fileBytes })
   const summary = new SummaryBuilder()
-  const tail = new UnprovenTail(head.bytes)
+  const tail = new UnconfirmedTail(head.bytes)
   let lastFrame = head.frame
   const take = (frame: Frame) => {
     summarize(frame, { summary, head })
@@ -160,7 +160,7 @@ async function examine(last: OpenSegment): Promise<Examined> {
   const stop = await scanner.run(take)
   let { place } = scanner
   if (stop.reason !== null) {
-    const damage = await provenDamage(last, { stop, nextOffset: place.nextOffset, limit: fileBytes })
+    const damage = await confirmedDamage(last, { stop, nextOffset: place.nextOffset, limit: fileBytes })
     if (damage !== null) throw damage
   }
   if (stop.header?.type === FrameType.SEAL) {
@@ -169,7 +169,7 @@ async function examine(last: OpenSegment): Promise<Examined> {
     place = { ...place, position: frameEnd(seal.header), previousCrc: seal.header.headerCrc }
   }
   const contentEnd = await endOfContent(handle, { from: place.position, to: fileBytes })
-  return { fileBytes, contentEnd, place, summary, lastFrame, unproven: tail.buffers, unprovenFrom: tail.from }
+  return { fileBytes, contentEnd, place, summary, lastFrame, unconfirmed: tail.buffers, unconfirmedFrom: tail.from }
 }
 
 /** Cuts off what is torn and what was written ahead, and makes durable what is exposed. */
@@ -178,9 +178,9 @@ async function makeDurable({ handle }: OpenSegment, found: Examined): Promise<vo
     await handle.truncate(found.place.position)
     await handle.sync()
   }
-  const rewritten = found.unproven.reduce((sum, { length }) => sum + length, 0)
-  invariant(found.unprovenFrom + rewritten === found.place.position, 'what is written again ends where the log ends')
-  await handle.writeDurable(found.unproven, found.unprovenFrom)
+  const rewritten = found.unconfirmed.reduce((sum, { length }) => sum + length, 0)
+  invariant(found.unconfirmedFrom + rewritten === found.place.position, 'what is written again ends where the log ends')
+  await handle.writeDurable(found.unconfirmed, found.unconfirmedFrom)
 }
 
 /** Makes the last segment the active one, or gives it up where it is sealed. */
@@ -198,7 +198,7 @@ async function resume(
     torn: discardedBytes > 0 ? { path, position: place.position, discardedBytes } : null,
     markError,
   })
-  const state = { place, lastPosition: lastFrame.position, proven: isProof(lastFrame), summary }
+  const state = { place, lastPosition: lastFrame.position, confirmed: vouchesForAllBefore(lastFrame), summary }
   const { createdMs } = head.open
   const expectedTime = new ExpectedTime(clock, createdMs)
   const agesFromMs = clock.monotonic() - Math.max(wallClockMs(clock) - createdMs, 0)

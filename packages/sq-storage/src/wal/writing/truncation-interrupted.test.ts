@@ -133,7 +133,7 @@ describe('an operation of truncate that fails', () => {
     const rule = log.fs.faults.failAlways('unlink', 'EIO', /\.wal$/)
     await expect(writer.truncate(7n)).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
     expect(writer.nextOffset).toBe(7n)
-    await expect(append(writer, 'rejected')).rejects.toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED', nextOffset: 7n })
+    await expect(append(writer, 'rejected')).rejects.toMatchObject({ code: 'SQ_WAL_APPEND_FAILED', nextOffset: 7n })
     expect(await log.values()).toEqual(MIXED_VALUES.slice(0, 7))
     rule.remove()
     await writer.truncate(5n)

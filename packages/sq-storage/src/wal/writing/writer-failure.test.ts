@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CommitFailedError, WalIoError } from '../../index.ts'
+import { AppendFailedError, WalIoError } from '../../index.ts'
 import { append, appendAll, appendEach, LogFixture, numbered } from '../../testing/log-fixture.ts'
 
 /** What an append was told. */
@@ -20,8 +20,8 @@ test.each([
     await append(writer, 'a')
     log.fs.faults.failNext(operation, code)
     const error = await outcome(append(writer, 'b'))
-    expect(error).toBeInstanceOf(CommitFailedError)
-    expect(error).toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED', nextOffset: 1n, cause: { code } })
+    expect(error).toBeInstanceOf(AppendFailedError)
+    expect(error).toMatchObject({ code: 'SQ_WAL_APPEND_FAILED', nextOffset: 1n, cause: { code } })
     expect(writer.nextOffset).toBe(1n)
     expect(await append(writer, 'b again')).toBe(1n)
     expect(writer.nextOffset).toBe(2n)
@@ -35,7 +35,7 @@ test.each(['write', 'sync', 'create', 'rename', 'syncDirectory'] as const)(
     const log = new LogFixture()
     const writer = await log.open()
     log.fs.faults.failNext(operation, 'EIO')
-    expect(await outcome(append(writer, 'a'))).toMatchObject({ code: 'SQ_WAL_COMMIT_FAILED', nextOffset: 0n })
+    expect(await outcome(append(writer, 'a'))).toMatchObject({ code: 'SQ_WAL_APPEND_FAILED', nextOffset: 0n })
     expect(writer.nextOffset).toBe(0n)
     expect(await append(writer, 'a again')).toBe(0n)
     log.fs.crash()
@@ -56,7 +56,7 @@ test('nothing queued behind a failure is acknowledged', async () => {
   held.release()
   const outcomes = await Promise.all([failing, ...behind].map(outcome))
   for (const told of outcomes) expect(told).toBe(outcomes[0])
-  expect(outcomes[0]).toBeInstanceOf(CommitFailedError)
+  expect(outcomes[0]).toBeInstanceOf(AppendFailedError)
   expect(await append(writer, 'c')).toBe(1n)
   expect(await log.values()).toEqual(['a', 'c'])
 })
@@ -124,7 +124,7 @@ test.each(['sync', 'write'] as const)(
     await writer.closeActiveSegment()
     // The segment is made, and then its first commit fails.
     log.fs.faults.add({ on: operation, path: log.path(1), fault: { error: 'EIO' } })
-    expect(await outcome(append(writer, 'rejected'))).toBeInstanceOf(CommitFailedError)
+    expect(await outcome(append(writer, 'rejected'))).toBeInstanceOf(AppendFailedError)
     expect(await append(writer, 'b')).toBe(1n)
     await writer.close()
     expect(log.fs.openHandles).toBe(0)
@@ -143,7 +143,7 @@ test('a healed-away segment is reported closed with its stated end, not sealed',
   await outcome(append(writer, 'rejected'))
   expect(log.closed).toEqual([])
   await append(writer, 'c')
-  expect(log.closed).toMatchObject([{ baseOffset: 0n, lastOffset: 1n, records: 2, bytes: end, sealed: false }])
+  expect(log.closed).toMatchObject([{ baseOffset: 0n, lastOffset: 1n, records: 2, bytes: end, state: 'abandoned' }])
 })
 
 test('closeActiveSegment on a broken segment without a record heals too: what was rejected cannot come back', async () => {
@@ -164,7 +164,7 @@ test('closeActiveSegment on a broken segment heals first', async () => {
   await append(writer, 'a')
   log.fs.faults.failNext('sync', 'EIO')
   await outcome(append(writer, 'rejected'))
-  expect(await writer.closeActiveSegment()).toMatchObject({ baseOffset: 0n, lastOffset: 0n, sealed: false })
+  expect(await writer.closeActiveSegment()).toMatchObject({ baseOffset: 0n, lastOffset: 0n, state: 'abandoned' })
   expect(await append(writer, 'b')).toBe(1n)
   expect(await log.values()).toEqual(['a', 'b'])
 })
@@ -192,7 +192,7 @@ test('on a full disk appends fail and nothing is lost; with space again they suc
   await append(writer, 'a')
   const full = log.fs.faults.failAlways(['write', 'create'], 'ENOSPC')
   for (let attempt = 0; attempt < 5; attempt++) {
-    expect(await outcome(append(writer, 'b'))).toBeInstanceOf(CommitFailedError)
+    expect(await outcome(append(writer, 'b'))).toBeInstanceOf(AppendFailedError)
     expect(await log.values()).toEqual(['a'])
   }
   full.remove()
@@ -276,7 +276,7 @@ test('after failures everything that was counted as pending is given back', asyn
   const writer = await log.open()
   for (let round = 0; round < 20; round++) {
     log.fs.faults.failNext('sync', 'EIO')
-    await expect(appendAll(writer, numbered(3))).rejects.toBeInstanceOf(CommitFailedError)
+    await expect(appendAll(writer, numbered(3))).rejects.toBeInstanceOf(AppendFailedError)
   }
   expect(await appendAll(writer, numbered(3))).toEqual([0n, 1n, 2n])
 })

@@ -10,7 +10,7 @@ const none = {
   commitMs: 0,
   longestCommitMs: 0,
   rotations: 0,
-  heals: 0,
+  abandonedSegments: 0,
   deletions: 0,
   failedMarks: 0,
   pendingRecords: 0,
@@ -65,16 +65,28 @@ test('commits are timed by the monotonic clock, those that fail too', async () =
   expect(writer.stats()).toMatchObject({ commits: 3, failedCommits: 1, commitMs: 55, longestCommitMs: 30 })
 })
 
-test('failures count by commit, healings and rotations by segment', async () => {
+test('failures count by commit, abandoned segments and rotations by segment', async () => {
   const log = new LogFixture({ maxSegmentBytes: 1000 })
   const writer = await log.open()
   await append(writer, 'a')
   log.fs.faults.failNext('sync', 'EIO')
   await Promise.allSettled([append(writer, 'b'), append(writer, 'c')])
-  expect(writer.stats()).toMatchObject({ records: 1, failedCommits: 1, heals: 0, pendingRecords: 0, pendingBytes: 0 })
+  expect(writer.stats()).toMatchObject({
+    records: 1,
+    failedCommits: 1,
+    abandonedSegments: 0,
+    pendingRecords: 0,
+    pendingBytes: 0,
+  })
   await appendEach(writer, [Buffer.alloc(600), Buffer.alloc(600)])
   await writer.closeActiveSegment()
-  expect(writer.stats()).toMatchObject({ nextOffset: 3n, records: 3, failedCommits: 1, heals: 1, rotations: 2 })
+  expect(writer.stats()).toMatchObject({
+    nextOffset: 3n,
+    records: 3,
+    failedCommits: 1,
+    abandonedSegments: 1,
+    rotations: 2,
+  })
   await writer.close()
   expect(writer.stats()).toMatchObject({ nextOffset: 3n, records: 3 })
 })

@@ -1,11 +1,10 @@
 /** Counts and times what a writer does, for `WalWriter.stats`, and tells it to whoever listens (`diagnostics.ts`). */
 import type { Clock } from '@sq/sim'
-import type { SegmentInfo } from '../segments/describe.ts'
+import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import type { Partition } from '../segments/partition.ts'
-import type { ClosedSegment } from './active-segment.ts'
 import type { Waiter } from './commit.ts'
 import { hasListeners, publish } from './diagnostics.ts'
-import type { CommitReason, HealEvent, RotateReason, TruncateEvent } from './diagnostics.ts'
+import type { AbandonEvent, CommitReason, RotateReason, TruncateEvent } from './diagnostics.ts'
 import type { Recovery } from './recovery.ts'
 
 /** What a writer has done since it was opened, and what waits. A picture of one moment: it does not change later. */
@@ -23,7 +22,7 @@ export interface WriterStats {
   readonly longestCommitMs: number
   /** Segments sealed, new ones begun because a write to the one before had failed, and old ones deleted. */
   readonly rotations: number
-  readonly heals: number
+  readonly abandonedSegments: number
   readonly deletions: number
   /**
    * How often MARKs or a SEAL could not be written: when the log was opened (`Recovery.markError`), when a segment was
@@ -59,7 +58,7 @@ export class WriterMeter {
     commitMs: 0,
     longestCommitMs: 0,
     rotations: 0,
-    heals: 0,
+    abandonedSegments: 0,
     deletions: 0,
     failedMarks: 0,
   }
@@ -129,9 +128,9 @@ export class WriterMeter {
     this.#counters.failedMarks++
   }
 
-  healed(heal: Pick<HealEvent, 'path' | 'bytes' | 'nextOffset' | 'cause'>): void {
-    this.#counters.heals++
-    publish('sq:wal:heal', this.#partition, () => heal)
+  abandoned(abandoned: Pick<AbandonEvent, 'path' | 'bytes' | 'nextOffset' | 'error'>): void {
+    this.#counters.abandonedSegments++
+    publish('sq:wal:abandon', this.#partition, () => abandoned)
   }
 
   deleted(segment: SegmentInfo): void {

@@ -100,13 +100,13 @@ describe('a bad record is refused, and the log goes on', () => {
     ['a value that is a string', [null, 'value', [], 0], /value must be a Uint8Array, not "value"/],
     ['a value that is null', [null, null, [], 0], /value must be a Uint8Array, not null/],
     ['headers that are an object', [null, value, {}, 0], /headers must be an array/],
-    ['a header without a name', [null, value, [{ value }], 0], /headers\[0\]\.name must be a string/],
+    ['a header without a key', [null, value, [{ value }], 0], /headers\[0\].key must be a string/],
     [
-      'a header name that is not well-formed',
-      [null, value, [{ name: '\ud800', value }], 0],
-      /headers\[0\]\.name must be well-formed/,
+      'a header key that is not well-formed',
+      [null, value, [{ key: '\ud800', value }], 0],
+      /headers\[0\].key must be well-formed/,
     ],
-    ['a header without a value', [null, value, [{ name: 'a', value }, { name: 'b' }], 0], /headers\[1\]\.value/],
+    ['a header without a value', [null, value, [{ key: 'a', value }, { key: 'b' }], 0], /headers\[1\]\.value/],
     ['a timestamp NaN', [null, value, [], NaN], /timestampMs must be a whole number/],
     ['a negative timestamp', [null, value, [], -1], /timestampMs .*: -1/],
     ['a fractional timestamp', [null, value, [], 1.5], /timestampMs .*: 1.5/],
@@ -119,7 +119,7 @@ describe('a bad record is refused, and the log goes on', () => {
     ['a record over the limit', [null, Buffer.alloc(101), [], 0], /the record holds 101 bytes, maxRecordBytes is 100/],
     [
       'a record over the limit with its headers',
-      [value, value, [{ name: 'é', value: Buffer.alloc(89) }], 0],
+      [value, value, [{ key: 'é', value: Buffer.alloc(89) }], 0],
       /holds 101 bytes/,
     ],
   ]
@@ -178,9 +178,9 @@ test('a record that appends another one while it is read does no harm to it', as
   const writer = await log.open()
   const calls: Promise<unknown>[] = [append(writer, 'waits')]
   const meddling = {
-    get name() {
+    get key() {
       calls.push(append(writer, 'inner, and longer than the rest of the outer one'))
-      return 'name'
+      return 'key'
     },
     value: bytes('value'),
   }

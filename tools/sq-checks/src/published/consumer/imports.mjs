@@ -1,6 +1,5 @@
 // What somebody who imports the packages in plain JavaScript does first.
-import { NodeFileSystem } from '@sq/sim'
-import { WalReader, WalWriter } from '@sq/storage'
+import { NodeFileSystem, WalReader, WalWriter } from '@sq/storage'
 
 const fs = new NodeFileSystem()
 const config = { dataDir: process.argv[2] ?? '' }

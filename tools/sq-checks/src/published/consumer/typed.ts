@@ -6,7 +6,7 @@ import type { FaultRule } from '@sq/sim/memory'
 import { fileSystemTests } from '@sq/sim/testing'
 import type { FileSystemTest } from '@sq/sim/testing'
 import {
-  CommitFailedError,
+  AppendFailedError,
   listSegments,
   RecordBatch,
   repair,
@@ -58,6 +58,6 @@ export async function mend(fs: FileSystem): Promise<number> {
 
 export function told(error: unknown, event: WalEvents['sq:wal:commit']): WalErrorCode | bigint | null {
   new InMemoryFileSystem().faults.add(rule)
-  if (error instanceof CommitFailedError) return error.nextOffset
+  if (error instanceof AppendFailedError) return error.nextOffset
   return error instanceof WalError ? error.code : event.baseOffset
 }

@@ -6,21 +6,21 @@ import type { Frame, FrameHeader } from '../format/frame.ts'
  * Holds commits back until something proves them durable, for a reader of the last segment of a log whose writer lives
  * in another process: its last commit may be seen there before it is on the disk, and be void after all.
  */
-export class ProvenFrames {
+export class ConfirmedFrames {
   /** In order. With each commit a writer proves all before it, so that this is one; in a forged file it may be all. */
   #held: Frame[] = []
-  #provenTo = 0
+  #confirmedTo = 0
 
   /** Takes the next frames of a segment, and gives the next that may be returned. */
   take(frames: readonly Frame[]): readonly Frame[] {
-    for (const { header } of frames) this.#provenTo = Math.max(this.#provenTo, header.durablePosition)
+    for (const { header } of frames) this.#confirmedTo = Math.max(this.#confirmedTo, header.durablePosition)
     this.#held.push(...frames)
-    const first = this.#held.findIndex(({ header }) => this.#needsProof(header))
+    const first = this.#held.findIndex(({ header }) => this.#isUnconfirmed(header))
     return this.#held.splice(0, first === -1 ? this.#held.length : first)
   }
 
-  #needsProof(header: FrameHeader): boolean {
-    return header.type === FrameType.RECORDS && frameEnd(header) > this.#provenTo
+  #isUnconfirmed(header: FrameHeader): boolean {
+    return header.type === FrameType.RECORDS && frameEnd(header) > this.#confirmedTo
   }
 
   /** Gives all that is left: something behind it proves it. */
@@ -34,11 +34,11 @@ export class ProvenFrames {
  * bytes themselves: the frames of one chunk as one stretch of memory, so that many small ones take no more than they
  * are long.
  */
-export class UnprovenTail {
+export class UnconfirmedTail {
   /** Where the first stretch stands in the file. */
   #from = 0
   readonly #stretches: { readonly memory: ArrayBufferLike; readonly start: number; end: number }[] = []
-  #provenTo = 0
+  #confirmedTo = 0
 
   constructor(headBytes: Buffer) {
     this.#append(headBytes)
@@ -46,17 +46,17 @@ export class UnprovenTail {
 
   add(frame: Frame): void {
     this.#append(frame.bytes)
-    this.#provenTo = Math.max(this.#provenTo, frame.header.durablePosition)
+    this.#confirmedTo = Math.max(this.#confirmedTo, frame.header.durablePosition)
     for (let first = this.#stretches[0]; first !== undefined; first = this.#stretches[0]) {
       const end = this.#from + first.end - first.start
-      if (end > this.#provenTo) break
+      if (end > this.#confirmedTo) break
       this.#from = end
       this.#stretches.shift()
     }
   }
 
   get from(): number {
-    return Math.max(this.#from, this.#provenTo)
+    return Math.max(this.#from, this.#confirmedTo)
   }
 
   get buffers(): Buffer[] {

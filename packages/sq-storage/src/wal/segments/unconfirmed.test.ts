@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import { frameEnd, FRAME_HEADER_BYTES, FrameType } from '../format/frame.ts'
 import type { Frame, FrameHeader } from '../format/frame.ts'
-import { ProvenFrames, UnprovenTail } from './unproven.ts'
+import { ConfirmedFrames, UnconfirmedTail } from './unconfirmed.ts'
 
 const SEEDS = 200
 
@@ -45,7 +45,7 @@ describe('what recovery writes again', () => {
       const random = new Random(seed)
       const { bytes, frames, headBytes } = segmentOf(random)
       const place = scattered(random)
-      const tail = new UnprovenTail(place(bytes.subarray(0, headBytes)))
+      const tail = new UnconfirmedTail(place(bytes.subarray(0, headBytes)))
       let durable = 0
       for (const header of frames) {
         tail.add(frameOf(header, place(bytes.subarray(header.position, frameEnd(header)))))
@@ -59,7 +59,7 @@ describe('what recovery writes again', () => {
 
   test('is one buffer where the frames stand one behind another in memory', () => {
     const { bytes, frames, headBytes } = new SegmentBytes().records('a').records('b').records('c')
-    const tail = new UnprovenTail(bytes.subarray(0, headBytes))
+    const tail = new UnconfirmedTail(bytes.subarray(0, headBytes))
     for (const header of frames.map((frame) => ({ ...frame, durablePosition: 0 }))) {
       tail.add(frameOf(header, bytes.subarray(header.position, frameEnd(header))))
     }
@@ -73,19 +73,19 @@ describe('what a reader gets of a segment whose writer is elsewhere', () => {
       const random = new Random(seed)
       const { bytes, frames } = segmentOf(random)
       const all = frames.map((header) => frameOf(header, bytes.subarray(header.position, frameEnd(header))))
-      const proven = new ProvenFrames()
+      const confirmed = new ConfirmedFrames()
       const got: Frame[] = []
       for (let at = 0; at < all.length;) {
         const next = all.slice(at, at + random.int(4))
         at += next.length
-        got.push(...proven.take(next))
+        got.push(...confirmed.take(next))
         const durable = Math.max(0, ...frames.slice(0, at).map(({ durablePosition }) => durablePosition))
         const isOpen = ({ header }: Frame) => header.type === FrameType.RECORDS && frameEnd(header) > durable
         const first = all.slice(0, at).findIndex(isOpen)
         expect(got, `seed ${seed}`).toEqual(all.slice(0, first === -1 ? at : first))
       }
-      expect([...got, ...proven.takeAll()], `seed ${seed}`).toEqual(all)
-      expect(proven.takeAll()).toEqual([])
+      expect([...got, ...confirmed.takeAll()], `seed ${seed}`).toEqual(all)
+      expect(confirmed.takeAll()).toEqual([])
     }
   })
 })

@@ -73,7 +73,7 @@ describe('while it writes', () => {
   })
 
   test.each([
-    [64 * 1024, 'zeros'],
+    [64 * 1024, 'preallocated'],
     [64 * 1024 + FRAME_ALIGNMENT, 'nothing'],
   ])('a commit of %d bytes has %s behind it', async (frameBytes, behind) => {
     const log = new LogFixture()
@@ -81,7 +81,7 @@ describe('while it writes', () => {
     await append(writer, Buffer.alloc(100_000, 1))
     await append(writer, Buffer.alloc(frameBytes - FRAME_HEADER_BYTES - RECORD_OVERHEAD_BYTES, 2))
     const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
-    expect((await fileBytes(log)) > (segment?.bytes ?? 0)).toBe(behind === 'zeros')
+    expect((await fileBytes(log)) > (segment?.bytes ?? 0)).toBe(behind === 'preallocated')
   })
 
   test.each(['close', 'closeActiveSegment'] as const)('after %s the file ends with its last frame', async (how) => {
@@ -125,7 +125,7 @@ describe('while it writes', () => {
     await expect(writer.closeActiveSegment()).rejects.toThrow(/truncate .*00000000000000000000\.wal/)
     await append(writer, 'behind')
     expect(await log.values()).toEqual([...values(4), 'behind'])
-    expect(log.closed).toMatchObject([{ sealed: false, records: 4 }])
+    expect(log.closed).toMatchObject([{ state: 'abandoned', records: 4 }])
     expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
   })
 })
@@ -137,7 +137,7 @@ describe('afterwards', () => {
     const writer = await log.open()
     expect(writer.recovery).toMatchObject({ kind: 'clean', torn: null, nextOffset: 4n })
     await writer.close()
-    expect((await dumped(log)).map(({ kind }) => kind)).not.toContain('zeros')
+    expect((await dumped(log)).map(({ kind }) => kind)).not.toContain('preallocated')
     expect(await log.values()).toEqual(kept)
   })
 
@@ -150,7 +150,7 @@ describe('afterwards', () => {
     const parts = await dumped(log)
     expect(parts.slice(-2)).toMatchObject([
       { kind: 'bad', from: end, to: end + 104 },
-      { kind: 'zeros', from: end + 104, to: size },
+      { kind: 'preallocated', from: end + 104, to: size },
     ])
     const { notes } = await verify(log.fs, log.config, 'orders', 0)
     expect(notes).toMatchObject([{ kind: 'torn', from: end, to: end + 104 }])
@@ -176,7 +176,7 @@ describe('afterwards', () => {
     expect(await log.values()).toEqual(kept)
     expect(await listSegments(log.fs, log.config, 'orders', 0)).toMatchObject([{ bytes: end, state: 'active' }])
     expect(await verify(log.fs, log.config, 'orders', 0)).toMatchObject({ problems: [], notes: [] })
-    expect((await dumped(log)).at(-1)).toMatchObject({ kind: 'zeros', from: end, to: size })
+    expect((await dumped(log)).at(-1)).toMatchObject({ kind: 'preallocated', from: end, to: size })
   })
 
   test('acknowledged bytes that became zeros are damage where a later frame proves them', async () => {
