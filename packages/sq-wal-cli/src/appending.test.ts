@@ -1,4 +1,4 @@
-/** `sq-wal append`, run as a process, fed through its pipe and by files, killed and interrupted. */
+/** Runs `sq-wal append` as a process: with input from a pipe and from files, killed and interrupted. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ import { COMMAND, run, start } from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 import { makeExampleLogs, openExample } from './testing/example-log.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
 let place: string
@@ -26,7 +26,7 @@ function append(input: string | Uint8Array, ...args: string[]): Promise<Ended> {
   return run(['append', 'orders/0', ...args], { place }, input)
 }
 
-/** Runs a line of a shell, in which `$0` is Node and `$1` is the command. */
+/** Runs a shell command, in which `$0` is Node and `$1` is the command. */
 function shell(program: 'sh' | 'bash', line: string): { status: number | null; stdout: string; stderr: string } {
   const options = { cwd: place, env: cleanEnvironment(), encoding: 'utf8' } as const
   return spawnSync(program, ['-c', line, process.execPath, COMMAND], options)
@@ -37,7 +37,7 @@ function write(name: string, content: string): string {
   return name
 }
 
-/** What the log holds: of each record key, value and headers, as text. */
+/** The key, value and headers of each record in the log, as text. */
 async function stored(): Promise<[key: string | null, value: string, headers: string][]> {
   const reader = await WalReader.open(new NodeFileSystem(), { dataDir: place }, 'orders', 0)
   const records: [string | null, string, string][] = []
@@ -57,13 +57,13 @@ function numbered(from: number, to: number): string {
 }
 
 describe('what is appended', () => {
-  it('lines, each byte of them', async () => {
+  it('each line is appended byte for byte', async () => {
     const ended = await append(Buffer.from('one\n\ntwo\r\nthr\u00e9e', 'latin1'))
     expect(ended).toEqual({ status: 0, stdout: '4 records are durable in orders/0, offsets 0-3\n', stderr: '' })
     expect(await values()).toEqual(['one', '', 'two\r', 'thr\uFFFDe'])
   })
 
-  it('JSON behind what is there, as the README shows', async () => {
+  it('JSON is appended after existing records, as the README shows', async () => {
     await makeExampleLogs(place)
     const fields = ['--key-field', 'id', '--timestamp-field', 'at']
     const { status, stdout } = await append('{"id":7,"at":"2026-11-22T20:00Z"}\n', '--format', 'json', ...fields)
@@ -71,11 +71,11 @@ describe('what is appended', () => {
     await expect(stdout).toMatchFileSnapshot(fileURLToPath(new URL('testing/expected/append.txt', import.meta.url)))
   })
 
-  it('nothing', async () => {
+  it('an empty input appends nothing', async () => {
     expect(await append('')).toEqual({ status: 0, stdout: 'no record was appended to orders/0\n', stderr: '' })
   })
 
-  it('JSON, with fields that become key, time and headers', async () => {
+  it('fields of JSON become key, timestamp and headers', async () => {
     const lines = [
       '{"id":"a","at":1700000000005,"n":1}',
       ' ',
@@ -102,37 +102,37 @@ describe('what is appended', () => {
     ['ms', '5', 5],
     ['us', '"1795672800123456"', 1_795_672_800_123],
     ['ns', '"1795672800123456789"', 1_795_672_800_123],
-  ])('JSON with a time in the unit %s', async (unit, written, timestampMs) => {
+  ])('a timestamp field in the unit %s is converted to milliseconds', async (unit, written, timestampMs) => {
     const fields = ['--timestamp-field', 'at', '--timestamp-unit', unit]
     expect(await append(`{"at":${written}}`, '--format', 'json', ...fields)).toMatchObject({ status: 0 })
     const { stdout } = await run(['cat', 'orders/0', '--format', 'json'], { place })
     expect(JSON.parse(stdout)).toMatchObject({ timestampMs })
   })
 
-  it.each([[[]], [['--format', 'json']]])('no byte order mark of UTF-8, with %j', async (args) => {
+  it.each([[[]], [['--format', 'json']]])('a UTF-8 byte order mark is skipped, with %j', async (args) => {
     const file = write('marked', '\uFEFF{"a":1}\n')
     await append('\uFEFF{"a":2}\n{"a":3}', ...args, file, '-')
     expect(await values()).toEqual(['{"a":1}', '{"a":2}', '{"a":3}'])
   })
 
-  it('records with their length before them', async () => {
+  it('length-prefixed records are appended', async () => {
     const { status } = await append(Buffer.from('\0\0\0\u0003a\nb\0\0\0\0\0\0\0\u0001c'), '--format', 'prefixed')
     expect(status).toBe(0)
     expect(await values()).toEqual(['a\nb', '', 'c'])
   })
 
-  it('files one after another, and standard input among them', async () => {
+  it('files and standard input are appended in the order of the arguments', async () => {
     const [one, two] = [write('one', 'a\nb'), write('two', 'd\n')]
     expect(await append('c\n', one, '-', two)).toMatchObject({ status: 0 })
     expect(await values()).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  it('with --offsets, the offset of each is written', async () => {
+  it('--offsets prints the offset of each record', async () => {
     await append('a\nb\n')
     expect(await append('c\nd\ne\n', '--offsets')).toEqual({ status: 0, stdout: '2\n3\n4\n', stderr: '' })
   })
 
-  it('all of it, also where nobody reads the offsets', async () => {
+  it('every record is appended even if the reader of the offsets exits', async () => {
     const file = write('many', numbered(0, 50_000))
     const script = `"$0" "$1" append orders/0 --offsets ${file} | head -n 1`
     expect(shell('sh', script)).toMatchObject({ status: 0, stdout: '0\n', stderr: '' })
@@ -140,39 +140,39 @@ describe('what is appended', () => {
   })
 })
 
-describe('one line says what is wrong; what was read before is durable', () => {
+describe('an error is one line on stderr, and the records before it are durable', () => {
   it.each([
     [
       '{"a":1}\nno\n',
       ['--format', 'json'],
       1,
-      /^standard input, line 2: it is not JSON: .*; 1 record is durable in orders\/0, offset 0$/,
+      /^standard input, line 2: not valid JSON: .*; 1 record is durable in orders\/0, offset 0$/,
     ],
-    ['{"a":1}\n\u007f\u0000\n', ['--format', 'json'], 1, /^standard input, line 2: it is not JSON: [ -~]*$/],
+    ['{"a":1}\n\u007f\u0000\n', ['--format', 'json'], 1, /^standard input, line 2: not valid JSON: [ -~]*$/],
     [
       '{"a":1}\n',
       ['--format', 'json', '--timestamp-field', 't'],
       1,
-      'standard input, line 1: field "t" must be a whole number of milliseconds since 1970 or an ISO 8601 time; it is not there; no record was appended to orders/0',
+      'standard input, line 1: field "t" is missing; expected a whole number of milliseconds since 1970 or an ISO 8601 time; no record was appended to orders/0',
     ],
-    ['{"a":"x"}\n', ['--format', 'json', '--timestamp-field', 'a'], 1, /; it is "x"; no record/],
+    ['{"a":"x"}\n', ['--format', 'json', '--timestamp-field', 'a'], 1, /: field "a" is "x"; expected /],
     [
       '\0\0\0\u0001a\0\0\0\u0009bc',
       ['--format', 'prefixed'],
       1,
-      'standard input, record 2: the input ends inside a record: 6 bytes are left, expected 13; 1 record is durable in orders/0, offset 0',
+      'standard input, record 2: the input ends in the middle of a record: expected 13 bytes, found 6; 1 record is durable in orders/0, offset 0',
     ],
     [
       'GET / HTTP/1.1',
       ['--format', 'prefixed'],
       1,
-      'standard input, record 1: the length before the record is 1195725856; the most is 16777216; no record was appended to orders/0',
+      'standard input, record 1: the length of the record is 1195725856 bytes; the maximum is 16777216; no record was appended to orders/0',
     ],
     [
       'x'.repeat(17_000_000),
       [],
       1,
-      /^standard input, line 1: it has more than 16777216 bytes, the most a record may have; no record/,
+      /^standard input, line 1: longer than 16777216 bytes, the maximum size of a record; no record/,
     ],
     ['', ['missing'], 1, "cannot read the input: ENOENT: no such file or directory, stat 'missing'"],
     ['', ['.'], 1, '. is a directory'],
@@ -182,7 +182,7 @@ describe('one line says what is wrong; what was read before is durable', () => {
       `{"t":${written}}\n`,
       ['--format', 'json', '--timestamp-field', 't'],
       1,
-      new RegExp(`line 1: field "t" may not be in milliseconds: it is ${written}; say its unit with --timestamp-unit`),
+      new RegExp(`line 1: field "t" is ${written}, which may not be milliseconds; give the unit with --timestamp-unit`),
     ]),
     [
       '{"t":"2026-02-30"}\n',
@@ -199,37 +199,42 @@ describe('one line says what is wrong; what was read before is durable', () => {
       '{"t":-1}\n',
       ['--format', 'json', '--timestamp-field', 't', '--timestamp-unit', unit],
       1,
-      new RegExp(`: field "t" must be a whole number of ${named} since 1970 or an ISO 8601 time; it is -1; no record`),
+      new RegExp(`: field "t" is -1; expected a whole number of ${named} since 1970 or an ISO 8601 time; no record`),
     ]),
     [
       '{"t":"1795672800"}\n',
       ['--format', 'json', '--timestamp-field', 't'],
       1,
-      /; it is "1795672800"; for digits in a string give --timestamp-unit s, ms, us or ns; no record/,
+      / is "1795672800"; expected .*; if it is a number in a string, give --timestamp-unit s, ms, us or ns; no record/,
     ],
-    ['{}\n\uFEFF{}\n', ['--format', 'json'], 1, /line 2: it is not JSON/],
+    ['{}\n\uFEFF{}\n', ['--format', 'json'], 1, /line 2: not valid JSON/],
     [
       Buffer.from('\uFEFF{}\n', 'utf16le'),
       ['--format', 'json'],
       1,
-      'standard input, line 1: it begins with a byte order mark of UTF-16 or UTF-32: convert it to UTF-8, as with iconv; no record was appended to orders/0',
+      'standard input, line 1: expected UTF-8, found a UTF-16 or UTF-32 byte order mark; convert the input, for example with iconv; no record was appended to orders/0',
     ],
-    [Buffer.from('\uFEFFa\n', 'utf16le'), [], 1, /it begins with a byte order mark of UTF-16/],
-    ['a\n', ['--resume-from', '-1'], 2, /It is an offset: a whole number from 0 on\.$/],
+    [Buffer.from('\uFEFFa\n', 'utf16le'), [], 1, /found a UTF-16 or UTF-32 byte order mark/],
+    ['a\n', ['--resume-from', '-1'], 2, /Expected an offset: a whole number, 0 or more\.$/],
     [
       'a\n',
       ['--resume-from', '3'],
       1,
-      'cannot resume from offset 3: the log ends before 0; no record was appended to orders/0',
+      'cannot resume from offset 3: the next offset of the log is 0; no record was appended to orders/0',
     ],
-    ['{"t":"order 5"}\n', ['--format', 'json', '--timestamp-field', 't'], 1, /; it is "order 5"; no record/],
+    [
+      '{"t":"order 5"}\n',
+      ['--format', 'json', '--timestamp-field', 't'],
+      1,
+      / is "order 5"; expected .* time; no record/,
+    ],
     [
       '{"k":12345678901234567890}\n',
       ['--format', 'json', '--key-field', 'k'],
       1,
-      /line 1: field "k" holds a number over 2\^53 - 1: write it as a string; no record/,
+      /line 1: field "k" has a number over 2\^53 - 1, which is not read exactly; write it as a string; no record/,
     ],
-    ['{"k":{"n":[9007199254740993]}}\n', ['--format', 'json', '--key-field', 'k'], 1, /holds a number over 2\^53 - 1/],
+    ['{"k":{"n":[9007199254740993]}}\n', ['--format', 'json', '--key-field', 'k'], 1, /has a number over 2\^53 - 1/],
   ])('%.20j %j', async (input, args, status, message) => {
     const ended = await append(input, ...args)
     expect(ended).toMatchObject({ status, stdout: '' })
@@ -239,7 +244,7 @@ describe('one line says what is wrong; what was read before is durable', () => {
     else expect(told).toMatch(message)
   })
 
-  it('a log that a writer has open is left alone', async () => {
+  it('append refuses a log that another writer has open', async () => {
     const writer = await openExample(place, 'orders', 0)
     const { status, stderr } = await append('a\n')
     await writer.close()
@@ -250,8 +255,8 @@ describe('one line says what is wrong; what was read before is durable', () => {
   })
 })
 
-describe('when told to resume', () => {
-  it('goes on behind what is stored', async () => {
+describe('--resume-from', () => {
+  it('--resume-from skips the stored records and appends the rest', async () => {
     await append('before\n')
     await append(numbered(0, 10))
     const file = write('all', numbered(0, 15))
@@ -269,19 +274,19 @@ describe('when told to resume', () => {
     [
       'another input',
       numbered(1, 15),
-      /^the log does not hold the beginning of this input: offset 0 is another record than number 1; no record was appended/,
+      /^cannot resume: the record at offset 0 differs from record 1 of the input; no record was appended/,
     ],
     [
-      'an input of which only the last record is there',
+      'an input of which the log has only the last record',
       `other\n${numbered(1, 15)}`,
-      /offset 0 is another record than number 1;/,
+      /offset 0 differs from record 1 of the input;/,
     ],
     [
       'a shorter input',
       numbered(0, 9),
       /^the log has 10 records from offset 0 on, the input no number 10; no record was appended/,
     ],
-  ])('refuses %s', async (_, input, message) => {
+  ])('--resume-from refuses %s', async (_, input, message) => {
     await append(numbered(0, 10))
     const { status, stderr } = await append(input, '--resume-from', '0')
     expect(status).toBe(1)
@@ -289,7 +294,7 @@ describe('when told to resume', () => {
     expect(await values()).toHaveLength(10)
   })
 
-  it('loses nothing and repeats nothing over a SIGKILL', async () => {
+  it('--resume-from after a SIGKILL neither loses nor repeats a record', async () => {
     const [count, file] = [200_000, write('many', numbered(0, 200_000))]
     const { child, ended } = start(['append', 'orders/0', '--offsets', file], { place })
     child.stdout.once('data', () => child.kill('SIGKILL'))
@@ -304,25 +309,25 @@ describe('when told to resume', () => {
   })
 })
 
-it('makes no log where there is nothing to append, or nothing good', async () => {
+it('no log is created without a record to append', async () => {
   await append('')
   await append('no', '--format', 'json')
   await append('a', '--resume-from', '7')
   expect(readdirSync(place)).toEqual([])
 })
 
-it('takes what a pipe brings', async () => {
+it('append reads a pipe', async () => {
   expect(shell('sh', '(echo a; echo b) | "$0" "$1" append orders/0')).toMatchObject({ status: 0, stderr: '' })
   expect(await values()).toEqual(['a', 'b'])
 })
 
-it('takes no directory for standard input', async () => {
+it('a directory as standard input is an error', async () => {
   const script = '"$0" "$1" append orders/0 < .'
   const { status, stderr } = shell('sh', script)
   expect([status, stderr]).toEqual([1, 'sq-wal: standard input is a directory\n'])
 })
 
-it('told of a write that fails, it says how much is durable', async () => {
+it('after a failed write, the message says how many records are durable', async () => {
   const file = write('many', numbered(0, 200_000))
   // No file may grow past 1 MB: as with a full disk, a write fails.
   const script = `trap '' XFSZ; ulimit -f 1000; exec "$0" "$1" append orders/0 ${file}`
@@ -337,7 +342,7 @@ it('told of a write that fails, it says how much is durable', async () => {
   expect((await values()).map((value) => `${value}\n`).join('')).toBe(numbered(0, 200_000))
 })
 
-it('on SIGINT while it leaves out what is stored, it ends like at any other time', async () => {
+it('SIGINT ends append while it skips stored records', async () => {
   await append(`${'x'.repeat(300_000)}\n`)
   const { child, ended } = start(['append', 'orders/0', '--resume-from', '0'], { place })
   // More than a pipe holds: when it is written, the command has begun to read.
@@ -352,7 +357,7 @@ it('on SIGINT while it leaves out what is stored, it ends like at any other time
 it.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
-] as const)('on %s it ends, with what came before durable and the log whole', async (signal, status) => {
+] as const)('on %s append ends, and the records read before are durable', async (signal, status) => {
   const { child, ended } = start(['append', 'orders/0', '--offsets'], { place })
   child.stdin.write('a\nb\n')
   let written = ''

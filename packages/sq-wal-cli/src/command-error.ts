@@ -1,4 +1,4 @@
-/** The command could not do, or found, what it was asked to: told in one line on stderr, with this exit status. */
+/** The command failed. The message becomes one line on stderr, and the process ends with this exit status. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code = 'SQ_WAL_CLI'

@@ -1,4 +1,4 @@
-/** Nothing that comes from outside gets control of a terminal, whichever way it comes and wherever it is shown. */
+/** No text from outside can control a terminal, wherever it comes from and wherever it is printed. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,11 +7,11 @@ import { run } from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 import { makeExampleLogs } from './testing/example-log.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
 const FIRST = '00000000000000000000.wal'
-/** C0, C1, what turns the direction of writing, and a line break, behind which a line could be forged. */
+/** C0 and C1 codes, a change of the text direction, and a line break, after which a line could be forged. */
 const EVIL = '\u001B[31m\u0007\u009B31m\u202Ecod\u2066\u2028\nsq-wal: all is well\r'
 
 let place: string
@@ -34,7 +34,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(place, { recursive: true }))
 
-/** A segment file in whose header another topic stands. */
+/** A segment file with another topic in its header. */
 function withTopic(topic: string): Buffer {
   const bytes = readFileSync(join(place, 'evil/orders/0', FIRST))
   bytes.fill(0, 8, 28)
@@ -86,7 +86,7 @@ it.each([
   ['an argument', ['cat', 'evil/orders/0', '--grep', `(${EVIL}`]],
   ['an argument', ['retain', 'evil/orders/0', '--age', EVIL]],
   ['an argument', ['append', 'x/0', '--format', 'json', '--timestamp-field', EVIL, `input ${EVIL}`]],
-])('%s, shown by %j', async (_, args) => {
+])('%s is escaped in the output of %j', async (_, args) => {
   expectHarmless(await run(args, { place }))
 })
 
@@ -97,7 +97,7 @@ function expectHarmless({ stdout, stderr, status }: Ended): void {
   if (stderr !== '' && !stderr.startsWith('Usage:')) expect(stderr).toMatch(/^(sq-wal: .*\n)+$/)
 }
 
-it('JSON stays JSON', async () => {
+it('escaped JSON stays valid JSON', async () => {
   const { stdout } = await run(['cat', 'evil/c1/0', '--format', 'json'], { place })
   const [first, second] = stdout
     .trimEnd()
@@ -110,7 +110,7 @@ it('JSON stays JSON', async () => {
   expect(JSON.parse((await run(['ls', `broken ${EVIL}`, '--json'], { place })).stdout)).toHaveLength(1)
 })
 
-it('only --format raw writes what is there', async () => {
+it('only --format raw prints bytes unchanged', async () => {
   const { stdout } = await run(['cat', 'evil/c1/0', '--format', 'raw', '--count', '1'], { place })
   expect(stdout).toBe(`${EVIL}\n`)
 })

@@ -1,9 +1,9 @@
-/** The help of every command, as a terminal shows it. */
+/** The help of every command, as shown on a terminal. */
 import { tmpdir } from 'node:os'
 import { expect, it, vi } from 'vitest'
 import { run } from './testing/command.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
 const COMMANDS = [

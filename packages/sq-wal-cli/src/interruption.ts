@@ -1,4 +1,4 @@
-/** Turns Ctrl-C, and the other polite requests to end, into an `AbortSignal`, so that a command can clean up first. */
+/** Turns SIGINT, SIGTERM and SIGHUP into an `AbortSignal`, so that a command can clean up before it exits. */
 import { constants } from 'node:os'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -6,7 +6,7 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** The reason of the signal once it is aborted. */
 export class Interruption extends Error {
   override readonly name = 'Interruption'
-  /** What the shell expects of a process that ended by this signal. */
+  /** The exit status that a shell expects of a process that was ended by this signal. */
   readonly exitStatus: number
 
   constructor(signal: (typeof signals)[number]) {
@@ -17,11 +17,11 @@ export class Interruption extends Error {
 
 export interface Interruptible extends Disposable {
   readonly signal: AbortSignal
-  /** 0 as long as there was no interruption. */
+  /** 0 unless a signal has arrived. */
   readonly exitStatus: number
 }
 
-/** Until disposed, these signals do not end the process. */
+/** Until it is disposed, these signals do not end the process. */
 export function catchInterruption(): Interruptible {
   const controller = new AbortController()
   const interrupt = (signal: (typeof signals)[number]): void => controller.abort(new Interruption(signal))

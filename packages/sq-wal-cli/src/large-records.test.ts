@@ -1,4 +1,4 @@
-/** Records larger than a string can be, and patterns that take for ever. */
+/** Records larger than a string can be, and patterns that never finish. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -11,11 +11,11 @@ import { WalWriter } from '@sq/storage'
 import { cleanEnvironment } from './testing/clean-environment.ts'
 import { COMMAND, run, start } from './testing/command.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 120_000 })
 
 const MIB = 2 ** 20
-/** Each becomes an escape of six letters: together more than the 512 MiB of the longest string. */
+/** Each is escaped with six letters: together more than the 512 MiB of the longest string. */
 const CONTROLS = 90 * MIB
 
 let place: string
@@ -30,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(place, { recursive: true }))
 
-test('a record whose text no string can hold is written whole', async () => {
+test('a record whose text is too long for a string is printed whole', async () => {
   const child = spawn('sh', ['-c', '"$0" "$1" cat large/0 | wc -c', process.execPath, COMMAND], {
     cwd: place,
     env: cleanEnvironment(),
@@ -41,10 +41,10 @@ test('a record whose text no string can hold is written whole', async () => {
   expect([Number(stdout), stderr]).toEqual([line.length + 6 * CONTROLS, ''])
 })
 
-/** How long the processor worked until now for a process, or for its children that ended, in hundredths of a second. */
+/** The processor time of a process, or of its children that have exited, in hundredths of a second. */
 function processorTicks(pid: number | undefined, whose: 'its own' | 'of its children' = 'its own'): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name, in brackets, may hold spaces.
+  // The name, in parentheses, can contain spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return Number(fields[whose === 'its own' ? 11 : 13])
 }
@@ -62,9 +62,9 @@ describe.skipIf(process.platform !== 'linux')('a --grep that never ends', () => 
     ['cat', 'slow/0'],
     ['tail', 'slow/0'],
     ['tail', '-f', 'slow/0'],
-  ])('is ended by Ctrl-C: %s %s %s', async (...args) => {
+  ])('Ctrl-C ends a --grep that never ends: %s %s %s', async (...args) => {
     const { child, ended } = start([...args.filter((arg) => arg !== undefined), '--grep', '^(a+)+$'], { place })
-    // Far more work than there is before the matching.
+    // Far more time than everything before the matching takes.
     const enough = 5 * wholeCommandTicks
     await vi.waitFor(() => expect(processorTicks(child.pid)).toBeGreaterThan(enough), {
       timeout: 100_000,

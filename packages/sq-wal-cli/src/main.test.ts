@@ -6,10 +6,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import * as command from './testing/command.ts'
 import type { Ended, Started } from './testing/command.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 30_000 })
 
-/** A directory of the test's own; the command makes its temporary directories in `temporary`. */
+/** The test's working directory. The command creates its temporary directories in `temporary`. */
 let place: string
 let temporary: string
 
@@ -47,7 +47,7 @@ async function firstEntry(directory: string): Promise<string> {
 }
 
 describe('sq-wal demo', () => {
-  it('finds every record intact after its kills, and leaves nothing behind', async () => {
+  it('the demo finds every record intact after its kills, and removes its files', async () => {
     const { status, stdout, stderr } = await run('demo', '--input', write('lines', lines(20_000)), '--kills', '3')
     expect(stderr).toBe('')
     expect(status).toBe(0)
@@ -58,28 +58,28 @@ describe('sq-wal demo', () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 
-  it('writes no escape codes where there is no terminal', async () => {
+  it('the demo prints no escape codes without a terminal', async () => {
     const { stdout, stderr } = await run('demo', '--input', write('lines', lines(10)), '--kills', '1')
     expect(stdout + stderr).not.toContain('\u001B')
   })
 
-  it('takes one JSON array, and goes without kills', async () => {
+  it('the demo accepts a JSON array, and runs without kills', async () => {
     const { status, stdout } = await run('demo', '--input', write('array.json', '[1, {"a": 2}]'), '--kills', '0')
     expect(status).toBe(0)
     expect(stdout).toMatch(/^2 values of the JSON array in array\.json/)
     expect(stdout).toMatch(/\n2 of 2 records intact\n$/)
   })
 
-  it('keeps the log with --keep, and tells where', async () => {
+  it('--keep keeps the log and prints its path', async () => {
     const { stdout } = await run('demo', '--input', write('lines', lines(10)), '--dir', 'log', '--keep', '--kills', '0')
-    expect(stdout).toContain(`\nkept in ${join(place, 'log')}\n`)
+    expect(stdout).toContain(`\nlog kept in ${join(place, 'log')}\n`)
     expect(existsSync(join(place, 'log/demo/0/00000000000000000000.wal'))).toBe(true)
   })
 
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('on %s ends its child and removes what it made', async (signal, status) => {
+  ] as const)('on %s the demo kills its child and removes its files', async (signal, status) => {
     const { child, ended } = start(['demo', '--input', write('lines', lines(200_000)), '--kills', '50'])
     // The log's directory in the temporary directory is made by the child.
     await firstEntry(await firstEntry(temporary))
@@ -88,14 +88,14 @@ describe('sq-wal demo', () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 
-  it('leaves no process behind when it is killed itself', async () => {
+  it('a demo that is killed leaves no process behind', async () => {
     const { child, ended } = start(['demo', '--input', write('lines', lines(200_000)), '--kills', '50'])
     await firstEntry(await firstEntry(temporary))
     child.kill('SIGKILL')
     expect(await ended).toMatchObject({ status: null, stderr: '' })
   })
 
-  it('goes on when nobody reads what it prints', async () => {
+  it('the demo continues if its output is closed', async () => {
     const { child, ended } = start(['demo', '--input', write('lines', lines(10)), '--kills', '1'])
     child.stdout.destroy()
     const exited = once(child, 'exit')
@@ -105,7 +105,7 @@ describe('sq-wal demo', () => {
   })
 })
 
-describe('misuse is told in one line, with status 2', () => {
+describe('a usage error is one line on stderr, with status 2', () => {
   it.each([
     ['an unknown subcommand', ['dmo-x'], /unknown command 'dmo-x'/],
     ['an unknown option', ['demo', '--bogus'], /unknown option '--bogus'/],
@@ -116,10 +116,14 @@ describe('misuse is told in one line, with status 2', () => {
     ['an option without its value', ['demo', '--input'], /argument missing/],
     ['an input that is not there', ['demo', '--input', 'none'], /cannot read the input: .*none/],
     ['an input that is a directory', ['demo', '--input', '.'], /is a directory/],
-    ['an empty input', ['demo', '--input', 'empty'], /holds no records/],
+    ['an empty input', ['demo', '--input', 'empty'], /contains no records/],
     ['an input of garbage', ['demo', '--input', 'garbage'], /garbage is not a text file: line 1/],
     ['a directory in use', ['demo', '--dir', '.', '--input', 'good'], /is not empty/],
-    ['a directory that is a file', ['demo', '--dir', 'good', '--input', 'good'], /no place for the log/],
+    [
+      'a directory that is a file',
+      ['demo', '--dir', 'good', '--input', 'good'],
+      /cannot create the directory of the log/,
+    ],
   ])('%s', async (_, args, message) => {
     write('empty', '')
     write('garbage', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0xff, 0x00]))
@@ -134,25 +138,25 @@ describe('misuse is told in one line, with status 2', () => {
 })
 
 describe('sq-wal', () => {
-  it('tells its version', async () => {
+  it('--version prints the version', async () => {
     const { status, stdout } = await run('--version')
     expect(status).toBe(0)
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 
-  it.each([['--help'], ['help']])('tells its subcommands with %s', async (arg) => {
+  it.each([['--help'], ['help']])('%s lists the subcommands', async (arg) => {
     const { status, stdout } = await run(arg)
     expect(status).toBe(0)
     expect(stdout).toContain('demo [options]')
   })
 
-  it('tells the options of a subcommand, with examples', async () => {
+  it('the help of a subcommand has its options and examples', async () => {
     const { status, stdout } = await run('demo', '--help')
     expect(status).toBe(0)
     for (const part of ['--input', '--dir', '--keep', '--kills', '--seed', 'Examples:']) expect(stdout).toContain(part)
   })
 
-  it('without a subcommand shows its help, as misuse', async () => {
+  it('without a subcommand, the help is printed as a usage error', async () => {
     expect(await run()).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('Usage: sq-wal') })
   })
 })

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command `sq-wal`: parses the command line and turns failures into one line and an exit status. What a subcommand
- * does is loaded only when it runs, so that `--help` and `--version` answer at once.
+ * The command `sq-wal`: parses the command line, and reports a failure as one line and an exit status. The code of a
+ * subcommand is loaded only when it runs, so that `--help` and `--version` start fast.
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
@@ -25,10 +25,10 @@ import { UsageError } from './usage-error.ts'
 const exitStatus = { failed: 1, misused: 2 }
 
 const ADVICE: ReadonlyMap<unknown, string> = new Map([
-  ['SQ_WAL_NOT_FOUND', '"sq-wal ls" lists the logs that are there; --data-dir or $SQ_WAL_DIR says where'],
-  ['SQ_WAL_CORRUPT', '"sq-wal verify" tells everything that is wrong with a log'],
-  ['SQ_WAL_CLOCK_SUSPECT', '--trust-clock goes by the clock all the same'],
-  ['SQ_WAL_LOCKED', 'a log has one writer: stop that one first, or only look'],
+  ['SQ_WAL_NOT_FOUND', '"sq-wal ls" lists the logs; set the data directory with --data-dir or $SQ_WAL_DIR'],
+  ['SQ_WAL_CORRUPT', '"sq-wal verify" reports every problem of a log'],
+  ['SQ_WAL_CLOCK_SUSPECT', '--trust-clock uses the clock anyway'],
+  ['SQ_WAL_LOCKED', 'a log has one writer: stop the other one first'],
 ])
 
 process.on('uncaughtException', (error) => {
@@ -37,9 +37,9 @@ process.on('uncaughtException', (error) => {
 })
 
 const program = new Command('sq-wal')
-  .description('Works with SQ write-ahead logs.')
+  .description('Inspects, appends to, verifies, repairs and trims SQ write-ahead logs.')
   .version(ownVersion())
-  .configureOutput({ outputError: tellMisuse })
+  .configureOutput({ outputError: printUsageError })
   .exitOverride()
 
 const commands = [
@@ -62,7 +62,7 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) {
-    // It has told what is wrong, or was asked for help.
+    // Commander has already printed the error or the help.
     process.exitCode = error.exitCode === 0 ? 0 : exitStatus.misused
   } else if (isExpected(error)) {
     printNotice(`${messageOf(error)}${adviceOn(error)}`)
@@ -84,8 +84,8 @@ function statusOf(error: Error): number {
   return error instanceof UsageError ? exitStatus.misused : exitStatus.failed
 }
 
-/** What the parser says of a mistake, with its suggestion, if it has one, in a line of its own. */
-function tellMisuse(text: string, write: (text: string) => void): void {
+/** Prints the parser's message in one line, including its suggestion. */
+function printUsageError(text: string, write: (text: string) => void): void {
   if (!text.startsWith('error: ')) write(text)
   else
     printNotice(
@@ -96,12 +96,12 @@ function tellMisuse(text: string, write: (text: string) => void): void {
     )
 }
 
-/** Failures of the log and of the system carry a code and explain themselves; anything else is a bug in here. */
+/** Errors of the log and of the system have a code. Anything else is a bug in this program. */
 function isExpected(error: unknown): error is Error {
   return error instanceof UsageError || (isError(error) && 'code' in error && typeof error.code === 'string')
 }
 
-/** What to do next, where that is not plain from the failure. */
+/** The next step, if the error does not already say it. */
 function adviceOn(error: Error): string {
   const told = isError(error.cause) ? error.cause : error
   const advice = 'code' in told ? ADVICE.get(told.code) : undefined

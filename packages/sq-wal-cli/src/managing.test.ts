@@ -1,4 +1,4 @@
-/** The commands that verify, repair and take away, run as processes; what they write is compared with kept files. */
+/** Runs the commands that verify, repair and delete, and compares their output with the files in `testing/expected`. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,13 +10,13 @@ import * as command from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 import { makeExampleLogs, openExample } from './testing/example-log.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 30_000 })
 
 const FIRST = 'data/orders/0/00000000000000000000.wal'
 const SECOND = 'data/orders/0/00000000000000000004.wal'
 
-const ADVICE = '("sq-wal ls" lists the logs that are there; --data-dir or $SQ_WAL_DIR says where)'
+const ADVICE = '("sq-wal ls" lists the logs; set the data directory with --data-dir or $SQ_WAL_DIR)'
 
 let place: string
 
@@ -34,7 +34,7 @@ function expected(name: string): string {
   return fileURLToPath(new URL(`testing/expected/${name}`, import.meta.url))
 }
 
-/** Changes a byte of a file: at a position, or the first of a text in it. */
+/** Changes a byte of a file: at a position, or at the first occurrence of a text. */
 function damage(path: string, at: number | string): void {
   const content = readFileSync(join(place, path))
   const position = typeof at === 'number' ? at : content.indexOf(at)
@@ -42,14 +42,14 @@ function damage(path: string, at: number | string): void {
   writeFileSync(join(place, path), content)
 }
 
-/** Every file below the data directory, as it stands there. */
+/** The content of every file in the data directory. */
 function contents(): Record<string, string> {
   const names = readdirSync(join(place, 'data'), { recursive: true }).map(String)
   const files = names.filter((name) => statSync(join(place, 'data', name)).isFile()).toSorted()
   return Object.fromEntries(files.map((name) => [name, readFileSync(join(place, 'data', name), 'base64')]))
 }
 
-/** The values of the log, one to a line. */
+/** The values in the log. */
 async function values(): Promise<string[]> {
   const { stdout } = await run('cat', 'data/orders/0', '--format', 'raw')
   return stdout.trimEnd().split('\n')
@@ -68,7 +68,7 @@ describe('verify', () => {
     expect(contents()).toEqual(before)
   })
 
-  it('tells of damage, with status 1', async () => {
+  it('verify reports damage, with status 1', async () => {
     damage(FIRST, 'order 2')
     damage(SECOND, 10)
     const before = contents()
@@ -83,7 +83,7 @@ describe('verify', () => {
 })
 
 describe('repair', () => {
-  it('shows what could be done, and does nothing', async () => {
+  it('repair without --yes lists the repairs and changes nothing', async () => {
     damage(FIRST, 'order 2')
     const before = contents()
     const { status, stdout, stderr } = await run('repair', 'orders/0', '-d', 'data')
@@ -92,23 +92,23 @@ describe('repair', () => {
     expect(contents()).toEqual(before)
   })
 
-  it('restores what costs nothing, with --yes alone', async () => {
+  it('repair --yes alone performs only a restore', async () => {
     const before = contents()
     damage(FIRST, 150)
     const { status, stdout, stderr } = await run('repair', 'data/orders/0', '--yes')
     expect([stderr, status]).toEqual(['', 0])
-    expect(stdout).toBe('orders/0: restore done; the log has 0-13\nno problem is left\n')
+    expect(stdout).toBe('orders/0: restore done; the log has offsets 0-13\nno problem left\n')
     expect(contents()).toEqual(before)
     const { stdout: json } = await run('repair', 'data/orders/0', '--yes', '--json')
     expect(JSON.parse(json)).toEqual({ repaired: null, repair: null, quarantined: [], problems: [] })
     expect(await run('repair', 'data/orders/0', '--yes')).toEqual({
       status: 0,
-      stdout: 'orders/0: no problem, so there is nothing to repair\n',
+      stdout: 'orders/0: no problem, nothing to repair\n',
       stderr: '',
     })
   })
 
-  it('gives up records only where the repair is named, and keeps them beside', async () => {
+  it('repair loses records only with --repair, and quarantines them', async () => {
     damage(FIRST, 'order 2')
     const before = contents()
     const refused = await run('repair', 'data/orders/0', '--yes')
@@ -127,7 +127,7 @@ describe('repair', () => {
     )
   })
 
-  it('does one repair, and tells that more problems are left', async () => {
+  it('repair performs one repair, and its status says whether problems are left', async () => {
     damage(FIRST, 150)
     damage(SECOND, 150)
     const { status, stdout } = await run('repair', 'data/orders/0', '--problem', '2', '--yes', '--json')
@@ -136,9 +136,12 @@ describe('repair', () => {
   })
 
   it.each([
-    [['--yes', '--problem', '3'], 'there is no problem 3: the log has 1'],
-    [['--yes', '--repair', 'restore'], 'problem 1 does not offer restore, but drop-through, drop-from'],
-  ])('misuse: %j', async (args, message) => {
+    [['--yes', '--problem', '3'], '--problem is 3; the log has 1 problem'],
+    [
+      ['--yes', '--repair', 'restore'],
+      'problem 1 does not offer the repair restore; it offers drop-through, drop-from',
+    ],
+  ])('repair %j is a usage error', async (args, message) => {
     damage(FIRST, 'order 2')
     expect(await run('repair', 'data/orders/0', ...args)).toEqual({
       status: 2,
@@ -153,7 +156,7 @@ describe('retain', () => {
     ['retain.txt', ['--before', '8']],
     ['retain-time.txt', ['--before', '2026-11-22T20:04Z']],
     ['retain-none.txt', ['--bytes', '1GB']],
-  ])('shows what it would delete: %s', async (file, args) => {
+  ])('retain without --yes shows what it would delete: %s', async (file, args) => {
     const before = contents()
     const { status, stdout, stderr } = await run('retain', 'orders/0', '-d', 'data', ...args)
     expect([stderr, status]).toEqual(['', 0])
@@ -166,7 +169,7 @@ describe('retain', () => {
     [['--age', '1s', '--trust-clock'], ''],
     [['--before', '7'], 'order 4'],
     [['--age', '99999w', '--bytes', '1', '--trust-clock'], 'order 8'],
-  ])('deletes it with --yes: %j', async (args, first) => {
+  ])('retain --yes deletes: %j', async (args, first) => {
     const { status, stdout } = await run('retain', 'data/orders/0', ...args, '--yes')
     const told =
       /\ndeleted \d segments? with \d+ records, [\d.]+ kB, timestamps 2026-11-22 20:00:00.000Z to 2026-11-22 20:\d\d:00.000Z\n(.* is kept: .*\n)?$/
@@ -174,11 +177,11 @@ describe('retain', () => {
     expect((await values())[0]).toBe(first)
   })
 
-  // The clock of a process is the machine's, so these logs are as old as they have to be.
+  // The process uses the system clock, so these logs have times relative to it.
   const NOW_MS = Date.now()
   const DAY_MS = 86_400_000
 
-  /** Makes the log `aged/0`: a segment for each, created so many days ago and with a record stamped so many days ago. */
+  /** Creates the log `aged/0`. `created` and `stamped` are the ages in days of each segment and of its record. */
   async function makeAgedLog(segments: readonly { created: number; stamped: number }[]): Promise<void> {
     for (const { created, stamped } of segments) {
       const clock = new ManualClock(NOW_MS - created * DAY_MS)
@@ -190,7 +193,7 @@ describe('retain', () => {
     }
   }
 
-  it('deletes by the age of records, also the last ones', async () => {
+  it('retain --age deletes by timestamp, including the last segment', async () => {
     await makeAgedLog([
       { created: 10, stamped: 10 },
       { created: 8, stamped: 8 },
@@ -204,18 +207,18 @@ describe('retain', () => {
     expect((await run('cat', 'aged/0', '-d', 'data')).stdout).toBe('')
   })
 
-  it('tells what holds a segment back, with --yes too', async () => {
+  it('retain says what holds back a segment, with and without --yes', async () => {
     await makeAgedLog([
       { created: 10, stamped: 10 },
       { created: 9, stamped: -3650.5 },
       { created: 8, stamped: 8 },
     ])
     const held =
-      /^0{19}1\.wal is kept: it has offsets 1-1, and its largest timestamp is \d{4}-\S+ \S+Z, 3,650 days ahead of the clock; it holds back 1 later segment that the limits let go; --before 2 lets it go$/m
+      /^0{19}1\.wal is kept: it has offsets 1-1, and its largest timestamp is \d{4}-\S+ \S+Z, 3,650 days ahead of the clock; it holds back 1 later segment that the limits would delete; --before 2 deletes it$/m
     for (const [args, what] of [
       [[], 'would delete'],
       [['--yes'], 'deleted'],
-      [[], 'no segment is let go'],
+      [[], 'these limits delete no segment'],
     ] as const) {
       const { status, stdout } = await run('retain', 'aged/0', '-d', 'data', '--age', '7d', ...args)
       expect([status, stdout]).toEqual([0, expect.stringMatching(held)])
@@ -237,8 +240,8 @@ describe('retain', () => {
     [['--bytes', '1GB'], false],
     [['--before', '4', '--bytes', '1GB'], false],
     [['--age', '99999w', '--trust-clock'], false],
-  ])('tells of the segment that is still written to where a limit would take it: %j', async (args, isTold) => {
-    const told = '\n00000000000000000008.wal is kept: it is still written to, and only --age ends it\n'
+  ])('retain says that the active segment is kept if it exceeds a limit: %j', async (args, isTold) => {
+    const told = '\n00000000000000000008.wal is kept: it is the active segment, which only --age deletes\n'
     for (const yes of [[], ['--yes']]) {
       const { status, stdout } = await run('retain', 'data/orders/0', ...args, ...yes)
       expect([status, `\n${stdout}`.includes(told), stdout.includes(' is kept')]).toEqual([0, isTold, isTold])
@@ -249,13 +252,13 @@ describe('retain', () => {
     })
   })
 
-  it('tells of a timestamp in the future in the segment that is still written to, and when --before takes it', async () => {
+  it('retain reports a future timestamp in the active segment, and when --before deletes it', async () => {
     const writer = await openExample(join(place, 'data'), 'ahead', 0)
     await writer.append(null, Buffer.from('x'), [], NOW_MS + 10.5 * DAY_MS)
     await writer.close()
     const { stdout } = await run('retain', 'ahead/0', '-d', 'data', '--age', '7d', '--before', '1', '--trust-clock')
     expect(stdout).toMatch(
-      /10 days ahead of the clock; it is still written to: once a later segment is begun, --before 1 lets it go\n$/,
+      /10 days ahead of the clock; it is the active segment: once there is a later one, --before 1 deletes it\n$/,
     )
   })
 
@@ -276,14 +279,14 @@ describe('retain', () => {
       ],
       'but the newest segment of the log was created at',
     ],
-  ])('refuses to go by a clock that is %s, unless told to', async (_, segments, message) => {
+  ])('retain --age refuses a clock that is %s without --trust-clock', async (_, segments, message) => {
     await makeAgedLog(segments)
     const before = contents()
     for (const args of [[], ['--yes'], ['--bytes', '1GB', '--yes']]) {
       const { status, stdout, stderr } = await run('retain', 'aged/0', '-d', 'data', '--age', '7d', ...args)
       expect([status, stdout]).toEqual([1, ''])
       expect(stderr).toContain(message)
-      expect(stderr).toMatch(/^sq-wal: .*\(--trust-clock goes by the clock all the same\)\n$/)
+      expect(stderr).toMatch(/^sq-wal: .*\(--trust-clock uses the clock anyway\)\n$/)
     }
     expect(contents()).toEqual(before)
     const told = await run('retain', 'aged/0', '-d', 'data', '--age', '7d', '--trust-clock', '--yes')
@@ -292,28 +295,28 @@ describe('retain', () => {
 })
 
 describe('truncate', () => {
-  it('shows how much it would drop, and drops it with --yes', async () => {
+  it('truncate shows how much it would drop, and drops it with --yes', async () => {
     const before = contents()
     const what = '4 records, offsets 10-13'
     const truncate = ['truncate', 'data/orders/0', '--from', '10']
     expect(await run(...truncate)).toEqual({
       status: 0,
-      stdout: `would drop ${what}; nothing was changed: --yes does it\n`,
+      stdout: `would drop ${what}; nothing was changed, add --yes to drop\n`,
       stderr: '',
     })
     expect(contents()).toEqual(before)
     expect(await run(...truncate, '--yes')).toEqual({ status: 0, stdout: `dropped ${what}\n`, stderr: '' })
     expect((await values()).at(-1)).toBe('order 9')
-    expect(await run(...truncate)).toMatchObject({ stdout: 'there is nothing to drop: the log ends there\n' })
+    expect(await run(...truncate)).toMatchObject({ stdout: 'nothing to drop: the log ends at this offset\n' })
   })
 
-  it('takes a time, and writes JSON', async () => {
+  it('truncate --json accepts a time', async () => {
     const { stdout } = await run('truncate', 'data/orders/0', '--from', '2026-11-22T20:11:30Z', '--json', '--yes')
     expect(JSON.parse(stdout)).toEqual({ done: true, records: 2, previousNextOffset: 14, nextOffset: 12 })
   })
 })
 
-describe('one line says what is wrong', () => {
+describe('an error is one line on stderr', () => {
   it.each([
     [['verify'], 2, 'verify takes a log, or --all'],
     [['verify', 'data/orders/0', '--all'], 2, 'verify takes a log, or --all'],
@@ -321,14 +324,14 @@ describe('one line says what is wrong', () => {
     [
       ['verify', '--all', '-d', 'missing'],
       1,
-      'there is no log in missing: --data-dir or $SQ_WAL_DIR says where the logs are',
+      'there is no log in missing; set the data directory with --data-dir or $SQ_WAL_DIR',
     ],
     [['repair', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
     [['repair', 'data/orders/0', '--repair', 'magic'], 2, /Allowed choices are restore, drop-from, drop-through\.$/],
     [['retain', 'data/orders/0'], 2, 'retain needs a limit: --bytes, --age or --before'],
-    [['retain', 'data/orders/0', '--bytes', '5 parsecs'], 2, /It is a size, such as 1000, 500MB or 2GiB\.$/],
-    [['retain', 'data/orders/0', '--age', '6M'], 2, /It is a duration, such as 45s/],
-    [['retain', 'data/orders/0', '--age', '7'], 2, /It is a duration, such as 45s, 90m, 36h, 7d or 2w\.$/],
+    [['retain', 'data/orders/0', '--bytes', '5 parsecs'], 2, /Expected a size, such as 1000, 500MB or 2GiB\.$/],
+    [['retain', 'data/orders/0', '--age', '6M'], 2, /Expected a duration, such as 45s/],
+    [['retain', 'data/orders/0', '--age', '7'], 2, /Expected a duration, such as 45s, 90m, 36h, 7d or 2w\.$/],
     [['truncate', 'data/orders/0'], 2, "required option '--from <place>' not specified"],
     [
       ['truncate', 'data/orders/0', '--from', '15', '--yes'],
@@ -338,11 +341,15 @@ describe('one line says what is wrong', () => {
     [
       ['truncate', 'data/orders/0', '--from', '2030-01-01', '--yes'],
       1,
-      'the log has no record of that time or a later one',
+      'the log has no record with this timestamp or a later one',
     ],
-    [['bench', 'missing'], 1, /^cannot make a directory to measure in: ENOENT: /],
-    [['bench', '--seconds', '0'], 2, /It is a whole number from 1 on\.$/],
-    [['bench', '--value-bytes', '99999999'], 2, 'a record has at most 16777216 bytes'],
+    [['bench', 'missing'], 1, /^cannot create a temporary directory for the measurement: ENOENT: /],
+    [['bench', '--seconds', '0'], 2, /Expected a whole number, 1 or more\.$/],
+    [
+      ['bench', '--value-bytes', '99999999'],
+      2,
+      '--value-bytes is 99999999; the maximum size of a record is 16777216 bytes',
+    ],
   ])('%j', async (args, status, message) => {
     const before = contents()
     const ended = await run(...args)
@@ -354,7 +361,7 @@ describe('one line says what is wrong', () => {
     expect(contents()).toEqual(before)
   })
 
-  it('a log that a writer has open is left alone', async () => {
+  it('truncate and retain refuse a log that another writer has open', async () => {
     const writer = await openExample(join(place, 'data'), 'orders', 0)
     const locked = { status: 1, stdout: '', stderr: expect.stringContaining('another writer has this partition open') }
     expect(await run('truncate', 'data/orders/0', '--from', '3', '--yes')).toEqual(locked)
@@ -364,12 +371,12 @@ describe('one line says what is wrong', () => {
   })
 })
 
-it('bench measures, and leaves nothing behind', async () => {
+it('bench measures the disk and the log, and removes its files', async () => {
   const before = readdirSync(place)
   const { status, stdout, stderr } = await run('bench', '--seconds', '1', '--value-bytes', '1000000', '--json')
   expect([stderr, status]).toEqual(['', 0])
   const measured: object[] = JSON.parse(stdout)
-  // More than 32 MB are not kept in flight.
+  // With values of 1 MB, more appends in flight would exceed 32 MB.
   expect(measured).toMatchObject([
     { what: 'write + fdatasync', inFlight: 1 },
     { what: 'log', inFlight: 1 },

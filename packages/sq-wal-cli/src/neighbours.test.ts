@@ -1,4 +1,4 @@
-/** One log that cannot be looked at does not hide the others. */
+/** A log that cannot be read does not hide the others. */
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
@@ -18,7 +18,7 @@ import { run } from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 import { makeExampleLogs } from './testing/example-log.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
 const NOBODY = 65_534
@@ -31,7 +31,7 @@ beforeEach(async () => {
 })
 afterEach(() => rmSync(place, { recursive: true }))
 
-/** Modes say nothing to root. Where the command itself is out of reach for anybody else, nothing is. */
+/** Root ignores file modes, so the command runs as another user if that user can reach it. */
 function asSomebody(...args: string[]): Promise<Ended> {
   return run(args, { place, ...(process.getuid?.() === 0 && { uid: NOBODY }) })
 }
@@ -74,12 +74,12 @@ const strange: readonly Bad[] = [
 ]
 
 describe.runIf(process.platform === 'linux').each([...unreadable, ...strange])('$name', ({ log, make, says }) => {
-  it('is one line of ls and of verify --all on stderr, and an entry of their JSON', async () => {
+  it('ls and verify --all report it in one line on stderr, or as an entry of their JSON', async () => {
     make(join(place, 'data', log))
-    // Nobody can run a command that only root can reach; to root a mode is nothing.
+    // Only root can reach the command, and root ignores file modes.
     const canRun = (await asSomebody('--version').catch(() => null))?.status === 0
     if (!canRun && unreadable.some((bad) => bad.make === make)) {
-      process.stderr.write('not as another user: the command is where only the superuser can run it\n')
+      process.stderr.write('running as root: no other user can reach the command\n')
       return
     }
     const command = canRun ? asSomebody : (...args: string[]) => run(args, { place })
@@ -109,7 +109,7 @@ describe.runIf(process.platform === 'linux').each([...unreadable, ...strange])('
 })
 
 it.runIf(process.platform === 'linux')(
-  'a segment that is a FIFO makes no command wait, and no other log go unseen',
+  'no command waits for a segment that is a FIFO, and the other logs are shown',
   async () => {
     const path = join(place, 'data/audit/7/00000000000000000000.wal')
     rmSync(path, { force: true })
@@ -153,15 +153,16 @@ it.runIf(process.platform === 'linux').each([
   }
 })
 
-it('dump says of a link what to give instead', async () => {
+it('dump refuses a link and says what to give instead', async () => {
   symlinkSync('data/orders/0/00000000000000000000.wal', join(place, 'link.wal'))
-  const told = 'cannot open link.wal: it is a symbolic link, which is not followed; give the path of the file itself'
+  const told =
+    'cannot open link.wal: it is a symbolic link, and links are not followed; give the path of the file itself'
   for (const path of ['link.wal', join(place, 'link.wal')]) {
     expect(await run(['dump', path], { place })).toEqual({ status: 1, stdout: '', stderr: `sq-wal: ${told}\n` })
   }
 })
 
-it('a link to a file, or to nothing, in a data directory is no trouble', async () => {
+it('a link to a file or to nothing in a data directory is ignored', async () => {
   writeFileSync(join(place, 'data/notes.txt'), '')
   symlinkSync('notes.txt', join(place, 'data/latest'))
   symlinkSync('nowhere', join(place, 'data/orders/9'))
@@ -173,7 +174,7 @@ it('a link to a file, or to nothing, in a data directory is no trouble', async (
   }
 })
 
-it('a data directory with the working directory inside its own path is shown whole', async () => {
+it('a path that contains the working directory further inside is shown whole', async () => {
   const outside = mkdtempSync(join(tmpdir(), 'sq-wal-outside-'))
   const dataDir = join(outside, place)
   try {

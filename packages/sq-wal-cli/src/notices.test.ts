@@ -1,4 +1,4 @@
-/** What a command says on stderr where its output alone would mislead. */
+/** Notices on stderr in cases where the output alone would mislead. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import * as command from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 import { makeExampleLogs, openExample } from './testing/example-log.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
 let place: string
@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(place, { recursive: true }))
 
-/** A log whose records are of these minutes, segment by segment. */
+/** Creates a log whose records have timestamps at these minutes, segment by segment. */
 async function makeUnordered(name: string, segments: readonly (readonly number[])[]): Promise<void> {
   const [topic = '', partition] = name.split('/')
   const writer = await openExample(join(place, 'data'), topic, Number(partition))
@@ -48,29 +48,29 @@ function at(minute: number): string {
   return `2026-01-01T00:0${minute}`
 }
 
-describe('where there is no log', () => {
-  test('verify --all fails', async () => {
-    const told = 'sq-wal: there is no log in empty, so nothing was verified\n'
+describe('without a log', () => {
+  test('verify --all fails if there is no log', async () => {
+    const told = 'sq-wal: there is no log in empty; nothing was verified\n'
     expect(await run('verify', '--all', '-d', 'empty')).toEqual({ status: 1, stdout: '', stderr: told })
     expect(await run('verify', '--all', '-d', 'empty', '--json')).toEqual({ status: 1, stdout: '[]\n', stderr: told })
   })
 
-  test('ls says so', async () => {
+  test('ls says that there is no log', async () => {
     const stderr = 'sq-wal: there is no log in empty\n'
     expect(await run('ls', 'empty')).toEqual({ status: 0, stdout: '', stderr })
     expect(await run('ls', 'empty', '--json')).toEqual({ status: 0, stdout: '[]\n', stderr })
   })
 })
 
-describe('where nothing is written, a line says why', () => {
+describe('if no record is printed, a line on stderr says why', () => {
   it.each([
-    [['cat', 'data/audit/7'], 'there is no record to show'],
-    [['tail', 'data/audit/7'], 'there is no record to show'],
-    [['cat', 'data/orders/0', '--from', '5', '--to', '5'], 'there is no record to show'],
-    [['cat', 'data/orders/0', '--key', 'nobody'], 'none of 14 records is what --key chooses'],
-    [['tail', '-n', '3', 'data/orders/0', '--grep', 'nothing'], 'none of 3 records is what --grep chooses'],
-    [['cat', 'data/orders/0', '--key', 'x', '--grep', 'y'], 'none of 14 records is what --key and --grep choose'],
-    [['cat', 'data/orders/0', '--from', '2030-01-01'], 'there is no record to show'],
+    [['cat', 'data/audit/7'], 'no records in this range'],
+    [['tail', 'data/audit/7'], 'no records in this range'],
+    [['cat', 'data/orders/0', '--from', '5', '--to', '5'], 'no records in this range'],
+    [['cat', 'data/orders/0', '--key', 'nobody'], 'none of 14 records matches --key'],
+    [['tail', '-n', '3', 'data/orders/0', '--grep', 'nothing'], 'none of 3 records matches --grep'],
+    [['cat', 'data/orders/0', '--key', 'x', '--grep', 'y'], 'none of 14 records matches --key and --grep'],
+    [['cat', 'data/orders/0', '--from', '2030-01-01'], 'no records in this range'],
   ])('%j', async (args, message) => {
     expect(await run(...args)).toEqual({ status: 0, stdout: '', stderr: `sq-wal: ${message}\n` })
   })
@@ -79,36 +79,36 @@ describe('where nothing is written, a line says why', () => {
     ['tail', '-n', '0', 'data/orders/0'],
     ['cat', 'data/orders/0'],
     ['tail', 'data/orders/0'],
-  ])('and none where something is, or nothing was asked for: %s %s %s %s', async (...args) => {
+  ])('no notice if a record is printed or none was requested: %s %s %s %s', async (...args) => {
     expect(await run(...args.filter((arg) => arg !== undefined))).toMatchObject({ status: 0, stderr: '' })
   })
 })
 
-describe('where timestamps are out of order', () => {
+describe('if timestamps are out of order', () => {
   it.each([
     [
       ['--from', at(5), '--to', at(8)],
       '',
       [
-        'there is no record to show',
-        '--to 2026-01-01 00:08:00.000Z is taken for the position of offset 2, and at least 1 record from there on is of an earlier time',
+        'no records in this range',
+        '--to 2026-01-01 00:08:00.000Z selects the position of offset 2, and at least 1 record from there on has an earlier timestamp',
       ],
     ],
     [
       ['--from', at(3)],
       '9 3 4 5 6 2 7 8',
-      ['--from 2026-01-01 00:03:00.000Z is taken for a position, and of those read, 1 record is of an earlier time'],
+      ['--from 2026-01-01 00:03:00.000Z selects a position, and 1 record of this output has an earlier timestamp'],
     ],
     [
       ['--to', at(5)],
       '1 2',
       [
-        '--to 2026-01-01 00:05:00.000Z is taken for the position of offset 2, and at least 2 records from there on are of an earlier time',
+        '--to 2026-01-01 00:05:00.000Z selects the position of offset 2, and at least 2 records from there on have earlier timestamps',
       ],
     ],
     [['--from', at(3), '--count', '3'], '9 3 4', []],
     [['--from', '3', '--to', '5'], '3 4', []],
-  ])('cat %j says what was left out or taken in', async (args, values, notices) => {
+  ])('cat %j says how many records have an earlier timestamp', async (args, values, notices) => {
     const { status, stdout, stderr } = await run('cat', 'data/late/0', '--format', 'raw', ...args)
     expect([status, stdout.trimEnd().replaceAll('\n', ' ')]).toEqual([0, values])
     const told = notices.map(
@@ -118,14 +118,14 @@ describe('where timestamps are out of order', () => {
   })
 
   test.each([
-    [[], 'would drop 8 records, offsets 2-9; nothing was changed: --yes does it\n'],
+    [[], 'would drop 8 records, offsets 2-9; nothing was changed, add --yes to drop\n'],
     [['--yes'], 'dropped 8 records, offsets 2-9\n'],
-  ])('truncate %j says what it drops besides', async (args, told) => {
+  ])('truncate %j says how many records have an earlier timestamp', async (args, told) => {
     cpSync(join(place, 'data/late'), join(place, 'cut/late'), { recursive: true })
     const { stdout, stderr } = await run('truncate', 'cut/late/0', '--from', at(5), ...args)
     expect(stdout).toBe(told)
     expect(stderr).toMatch(
-      /^sq-wal: timestamps are out of order: --from .* offset 2, and at least 2 records .* are of an earlier time\n$/,
+      /^sq-wal: timestamps are out of order: --from .* offset 2, and at least 2 records .* have earlier timestamps\n$/,
     )
   })
 
@@ -133,7 +133,7 @@ describe('where timestamps are out of order', () => {
     ['--from', at(2), '--to', at(4)],
     ['--to', at(4)],
     ['--from', at(2)],
-  ])('and nothing where they are in order: %s %s %s %s', async (...args) => {
+  ])('no notice if timestamps are in order: %s %s %s %s', async (...args) => {
     const { stdout, stderr } = await run(
       'cat',
       'data/ordered/0',
@@ -145,15 +145,15 @@ describe('where timestamps are out of order', () => {
   })
 })
 
-test('a number of seconds without @ is not taken for an offset in silence', async () => {
+test('an offset beyond the log, which may be meant as seconds, gives a notice or an error', async () => {
   expect(await run('cat', 'data/ordered/0', '--from', '3', '--to', '1795672800')).toMatchObject({
     status: 0,
-    stderr: 'sq-wal: --to 1795672800 is an offset, and the last record is 4; a time is written as @SECONDS\n',
+    stderr: 'sq-wal: --to 1795672800 is an offset, but the last record is 4; write a time as @SECONDS\n',
   })
   expect(await run('retain', 'data/ordered/0', '--before', '1795672800', '--yes')).toEqual({
     status: 1,
     stdout: '',
     stderr:
-      "sq-wal: --before 1795672800 is behind the log's end, which is before offset 5; a time is written @SECONDS\n",
+      'sq-wal: --before 1795672800 is after the end of the log, whose next offset is 5; write a time as @SECONDS\n',
   })
 })

@@ -1,6 +1,6 @@
 /**
- * What the commands write: tables for people, JSON for machines. Nothing else here writes to stdout or stderr, so that
- * nothing from outside gets control of a terminal.
+ * The output of the commands: tables for people, JSON for programs. Only this file writes to stdout and stderr, so that
+ * every text from outside is escaped before it reaches a terminal.
  */
 import pc from 'picocolors'
 import { isError } from './message-of.ts'
@@ -9,26 +9,26 @@ import { layOut } from './table.ts'
 import type { Column } from './table.ts'
 import { visible } from './visible.ts'
 
-/** Why nothing can be written any more; null as long as it can. */
+/** Why stdout can no longer be written. Null while it can. */
 let failure: NodeJS.ErrnoException | null = null
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   failure = error
 })
-// Where nobody hears what goes wrong, the exit status still tells it.
+// If stderr is closed, the exit status still reports the failure.
 process.stderr.on('error', () => {})
 
-/** Whether nobody takes what is written: there is nothing more to do for a command that only shows something. */
+/** Whether stdout is closed. A command that only prints something can stop then. */
 export function isOutputGone(): boolean {
   return failure !== null || process.stdout.destroyed
 }
 
-/** Why the output is not complete; null where it is, and where its reader has had enough (`sq-wal ... | head -1`). */
+/** Why the output is incomplete. Null if it is complete, or if its reader has closed it (`sq-wal ... | head -1`). */
 export function outputFailure(): Error | null {
   return failure?.code === 'EPIPE' ? null : failure
 }
 
-/** A stretch of a line, and how it is painted. */
+/** A part of a line, and how it is coloured. */
 export interface Painted {
   readonly text: string
   readonly paint: (text: string) => string
@@ -36,24 +36,24 @@ export interface Painted {
 
 export type Piece = string | Painted
 
-/** Writes a line to stdout. The pieces may hold anything: they are escaped here, so that none does a terminal harm. */
+/** Writes a line to stdout. The pieces can hold anything: they are escaped here, and cannot control a terminal. */
 export function printLine(...pieces: readonly Piece[]): Promise<void> {
   return printLines([pieces])
 }
 
-/** Writes several lines at once. Resolves once there is room for more, also where nobody takes them. */
+/** Writes several lines at once. Resolves when there is room for more, or if stdout is closed. */
 export function printLines(lines: readonly (readonly Piece[])[]): Promise<void> {
   return printBytes(Buffer.from(lines.map((line) => `${rendered(line)}\n`).join('')))
 }
 
-/** Pieces as they are written, escaped and painted; to be passed to `printBytes`. */
+/** Pieces as text, escaped and coloured, for `printBytes`. */
 export function rendered(pieces: readonly Piece[]): string {
   let text = ''
   for (const piece of pieces) text += typeof piece === 'string' ? visible(piece) : piece.paint(visible(piece.text))
   return text
 }
 
-/** Writes bytes to stdout as they are: values for `--format raw`, and what `rendered` has made. Resolves as the others. */
+/** Writes bytes to stdout as they are: values for `--format raw`, and text from `rendered`. Resolves like `printLines`. */
 export function printBytes(bytes: Uint8Array): Promise<void> {
   if (isOutputGone()) return Promise.resolve()
   return new Promise((resolve) => {
@@ -61,25 +61,25 @@ export function printBytes(bytes: Uint8Array): Promise<void> {
   })
 }
 
-/** Resolves when all that was written before is on its way, or has failed. */
+/** Resolves when everything before this call has been written, or has failed. */
 export function flushed(): Promise<void> {
   return printBytes(Buffer.alloc(0))
 }
 
-/** Writes a line to stderr, of a failure or of what should be known besides. */
+/** Writes a line to stderr: an error or a notice. */
 export function printNotice(message: string): void {
   process.stderr.write(`sq-wal: ${visible(message)}\n`)
 }
 
-/** Writes what is known of a fault of this program to stderr. */
+/** Writes an error that is a bug in this program to stderr, with its stack. */
 export function printCrash(error: unknown): void {
   const told = isError(error) ? (error.stack ?? error.message) : String(error)
-  process.stderr.write(`sq-wal: a bug, please report it: ${told.split('\n').map(visible).join('\n')}\n`)
+  process.stderr.write(`sq-wal: internal error, please report it: ${told.split('\n').map(visible).join('\n')}\n`)
 }
 
 const paints = pc.createColors(process.stdout.isTTY ? pc.isColorSupported : false)
 
-/** For stdout: they do nothing where it is no terminal, or NO_COLOR is set. */
+/** Colours for stdout. They do nothing if stdout is not a terminal or NO_COLOR is set. */
 export const colors: Readonly<Record<'cyan' | 'dim' | 'green' | 'red' | 'yellow', (text: string) => Painted>> = {
   cyan: (text) => ({ text, paint: paints.cyan }),
   dim: (text) => ({ text, paint: paints.dim }),
@@ -88,19 +88,19 @@ export const colors: Readonly<Record<'cyan' | 'dim' | 'green' | 'red' | 'yellow'
   yellow: (text) => ({ text, paint: paints.yellow }),
 }
 
-/** Writes a value as JSON, indented, with its paths as they are shown. */
+/** Writes a value as indented JSON. Paths are shortened like everywhere in the output. */
 export function writeJson(value: unknown): Promise<void> {
   const json = JSON.stringify(value, (key, each: unknown) => withNumbers(key, withPaths(each)), 2)
   return printLines(json.split('\n').map((line) => [line]))
 }
 
-/** A text that begins with a slash is a path as a whole, whatever else is in it. */
+/** A text that starts with a slash is one path, whatever characters follow. */
 function withPaths(value: unknown): unknown {
   if (typeof value !== 'string') return value
   return value.startsWith('/') ? shownPath(value) : withShownPaths(value)
 }
 
-/** A value as JSON in one line. Offsets become numbers: they are at most 2^53 - 1. */
+/** A value as JSON in one line. Offsets become numbers, since they are at most 2^53 - 1. */
 export function jsonOf(value: unknown): string {
   return JSON.stringify(value, withNumbers)
 }
@@ -109,7 +109,7 @@ function withNumbers(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? Number(value) : value
 }
 
-/** Writes rows under their titles, aligned; nothing else but spaces is drawn. */
+/** Writes a table: aligned rows under their titles, separated by spaces only. */
 export async function writeTable(columns: readonly Column[], rows: readonly (readonly Piece[])[]): Promise<void> {
   const titles = columns.map(({ title }) => colors.dim(title))
   const lines = layOut(
@@ -140,10 +140,10 @@ export function formatBytes(bytes: number): string {
   return unit === 0 ? `${value} B` : `${value.toPrecision(3)} ${units[unit]}`
 }
 
-/** `2026-11-22 20:57:52.123Z`; a dash for none. */
+/** `2026-11-22 20:57:52.123Z`, or a dash for null. */
 export function formatTime(timestampMs: number | null): string {
   if (timestampMs === null) return '-'
   const date = new Date(timestampMs)
-  // Timestamps may go up to 2^53 - 1, dates do not.
+  // Timestamps can be up to 2^53 - 1, dates cannot.
   return Number.isNaN(date.getTime()) ? String(timestampMs) : date.toISOString().replace('T', ' ')
 }

@@ -1,4 +1,4 @@
-/** What root does to a broker's logs leaves them the broker's. */
+/** After root has worked on a broker's logs, they still belong to the broker. */
 import {
   chmodSync,
   chownSync,
@@ -16,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { run } from './testing/command.ts'
 import type { Ended } from './testing/command.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
 const BROKER = 65_534
@@ -30,11 +30,11 @@ beforeEach(async () => {
   chownSync(join(place, 'data'), BROKER, BROKER)
   const tried = await run(['--version'], { place, uid: BROKER }).catch(() => null)
   canBeBroker = tried?.status === 0
-  if (!canBeBroker) process.stderr.write('not as another user: the command is where only the superuser can run it\n')
+  if (!canBeBroker) process.stderr.write('running as root: no other user can reach the command\n')
 })
 afterEach(() => rmSync(place, { recursive: true }))
 
-/** Appends as the broker, or as root where nobody else can run the command. */
+/** Appends as the broker, or as root if no other user can run the command. */
 async function broker(log: string, ...lines: string[]): Promise<void> {
   const surroundings = { place, ...(canBeBroker && { uid: BROKER }) }
   const ended = await run(['append', log, '-d', 'data'], surroundings, `${lines.join('\n')}\n`)
@@ -47,7 +47,7 @@ async function root(...args: string[]): Promise<Ended> {
   return ended
 }
 
-/** Whatever is in the data directory that is not the broker's, or that others may read. */
+/** The files in the data directory that do not belong to the broker, or that others may read. */
 function strays(): string[] {
   return readdirSync(join(place, 'data'), { recursive: true })
     .map(String)
@@ -87,7 +87,7 @@ describe.runIf(process.geteuid?.() === 0)(
       expect(await values('t/0')).toBe('one, four')
     })
 
-    it('repair, which keeps a copy', async () => {
+    it('repair, which quarantines a copy', async () => {
       await broker('t/0', 'one', 'two', 'three')
       const path = join(place, 'data/t/0/00000000000000000000.wal')
       chmodSync(path, 0o600)

@@ -1,18 +1,18 @@
-/** What people write on a command line: a place in a log, which is an offset or a time; a size; a duration. */
+/** Parses values of the command line: a place in a log (an offset or a time), a size, a duration. */
 import { InvalidArgumentError } from 'commander'
 import { InvalidTimeError, parseTime, parseUnixTime } from './time.ts'
 
 export type Place = { readonly offset: bigint } | { readonly timestampMs: number }
 
 export const PLACES: string =
-  'an offset, such as 1200; or a time, such as 2026-11-22T20:57:52Z (UTC also without Z) or @1795381072 (seconds since ' +
-  '1970, as "date +%s" writes them)'
+  'an offset, such as 1200; or a time, such as 2026-11-22T20:57:52Z (without a zone, UTC) or @1795381072 (seconds since ' +
+  '1970, as "date +%s" prints them)'
 
 /** Parses an offset, an ISO 8601 time, or `@` and seconds since 1970. */
 export function parsePlace(text: string): Place {
   if (isOffset(text)) return { offset: BigInt(text) }
   const timestampMs = timeOf(text)
-  if (timestampMs === null) throw new InvalidArgumentError(`It is ${PLACES}.`)
+  if (timestampMs === null) throw new InvalidArgumentError(`Expected ${PLACES}.`)
   return { timestampMs }
 }
 
@@ -26,7 +26,7 @@ function timeOf(text: string): number | null {
 
 /** Parses an offset. */
 export function parseOffset(text: string): bigint {
-  if (!isOffset(text)) throw new InvalidArgumentError('It is an offset: a whole number from 0 on.')
+  if (!isOffset(text)) throw new InvalidArgumentError('Expected an offset: a whole number, 0 or more.')
   return BigInt(text)
 }
 
@@ -39,7 +39,7 @@ export function parseCount(least: number): (text: string) => number {
   return (text) => {
     const count = Number(text)
     if (!/^\d+$/.test(text) || !Number.isSafeInteger(count) || count < least) {
-      throw new InvalidArgumentError(`It is a whole number from ${least} on.`)
+      throw new InvalidArgumentError(`Expected a whole number, ${least} or more.`)
     }
     return count
   }
@@ -68,14 +68,14 @@ const DURATIONS_MS: Readonly<Record<string, number>> = {
 /** Parses `1000`, `500MB`, `1.5 GiB`. */
 export function parseBytes(text: string): number {
   const bytes = inUnits(text.toLowerCase(), UNITS)
-  if (bytes === null) throw new InvalidArgumentError('It is a size, such as 1000, 500MB or 2GiB.')
+  if (bytes === null) throw new InvalidArgumentError('Expected a size, such as 1000, 500MB or 2GiB.')
   return bytes
 }
 
 /** Parses `45s`, `90m`, `36h`, `7d`, `2w`; in milliseconds. */
 export function parseAge(text: string): number {
   const ms = inUnits(text, DURATIONS_MS)
-  if (ms === null) throw new InvalidArgumentError('It is a duration, such as 45s, 90m, 36h, 7d or 2w.')
+  if (ms === null) throw new InvalidArgumentError('Expected a duration, such as 45s, 90m, 36h, 7d or 2w.')
   return ms
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { ManualClock } from '@sq/sim'
 import { progressBar } from './progress.ts'
 
-/** What a bar writes to a terminal, or to a pipe. */
+/** The output of a bar, to a terminal or to a pipe. */
 class Screen extends Writable {
   readonly isTTY: boolean
   #unseen = ''
@@ -22,7 +22,7 @@ class Screen extends Writable {
   cursorTo(): void {}
   clearLine(): void {}
 
-  /** All that was written since this was asked last, without the codes that move the cursor. */
+  /** Everything written since the last call, without the codes that move the cursor. */
   text(): string {
     const text = stripVTControlCharacters(this.#unseen)
     this.#unseen = ''
@@ -33,7 +33,7 @@ class Screen extends Writable {
 const bytes = (amount: number): string => `${amount} B`
 
 describe('a bar', () => {
-  it('is shown after a second, with rate and time left', async () => {
+  it('a bar is shown after a second, with rate and remaining time', async () => {
     const [screen, clock] = [new Screen(true), new ManualClock()]
     const bar = await progressBar('copying', { total: 400, format: bytes, clock, stream: screen })
     clock.advance(999)
@@ -45,7 +45,7 @@ describe('a bar', () => {
     bar.stop()
   })
 
-  it('never goes past the end', async () => {
+  it('a bar never exceeds its total', async () => {
     const [screen, clock] = [new Screen(true), new ManualClock()]
     const bar = await progressBar('copying', { total: 400, format: bytes, clock, stream: screen })
     clock.advance(2000)
@@ -54,7 +54,7 @@ describe('a bar', () => {
     bar.stop()
   })
 
-  it('shows no control character of what it is about', async () => {
+  it('a bar escapes control characters in its title', async () => {
     const [screen, clock] = [new Screen(true), new ManualClock()]
     const bar = await progressBar('copying \u0007\u202E', { total: 400, format: bytes, clock, stream: screen })
     clock.advance(2000)
@@ -63,7 +63,7 @@ describe('a bar', () => {
     bar.stop()
   })
 
-  it('tells only how much and how fast where the total is not known', async () => {
+  it('without a total, a bar shows only amount and rate', async () => {
     const [screen, clock] = [new Screen(true), new ManualClock()]
     const bar = await progressBar('copying', { total: null, format: bytes, clock, stream: screen })
     clock.advance(2000)
@@ -72,7 +72,7 @@ describe('a bar', () => {
     bar.stop()
   })
 
-  it('is never shown where there is no terminal', async () => {
+  it('a bar is never shown without a terminal', async () => {
     const [screen, clock] = [new Screen(false), new ManualClock()]
     const bar = await progressBar('copying', { total: 400, format: bytes, clock, stream: screen })
     clock.advance(2000)

@@ -1,4 +1,4 @@
-/** A bar on stderr with rate and time left, for what takes more than a second; only on a terminal. */
+/** A progress bar on stderr with rate and remaining time. Shown only on a terminal, after the first second. */
 import { SystemClock } from '@sq/sim'
 import type { Clock } from '@sq/sim'
 import type { SingleBar } from 'cli-progress'
@@ -7,18 +7,18 @@ import { visible } from './visible.ts'
 const SHOWN_AFTER_MS = 1000
 
 export interface ProgressBar extends Disposable {
-  /** How much is done by now, of the total it was made for. */
+  /** Sets how much of the total is done. */
   reached(done: number): void
-  /** Takes the bar away, before something else is written. */
+  /** Removes the bar, before other output is written. */
   stop(): void
 }
 
-/** Whether somebody at a terminal does not see what is written, which would show by itself how far it is. */
+/** Whether a person is at the terminal and does not see the output, which would itself show the progress. */
 export function isOutputUnseen(isFiltered = false): boolean {
   return process.stderr.isTTY && (!process.stdout.isTTY || isFiltered)
 }
 
-/** `total` is null where it is not known; `format` tells an amount, such as bytes, and is null where none matters. */
+/** `total` is null if it is unknown. `format` formats an amount, such as bytes; null shows no amount. */
 export async function progressBar(
   what: string,
   { total, format, clock = new SystemClock(), stream = process.stderr }: BarOptions,
@@ -38,11 +38,11 @@ export async function progressBar(
   const stop = (): void => bar?.stop()
   return {
     reached(amountDone) {
-      // What is read may have grown since it was measured, and may be read twice.
+      // A file can have grown since its size was taken, and can be read twice.
       const done = Math.min(amountDone, total ?? Infinity)
       if (clock.monotonic() - startedMs < SHOWN_AFTER_MS) return
       if (bar === null) {
-        // It leaves the terminal as it is, so that there is nothing to put right where Ctrl-C ends the process.
+        // The bar does not change the mode of the terminal, so nothing has to be restored after Ctrl-C.
         bar = new progress.SingleBar({ format: line, clearOnComplete: true, linewrap: true, stream })
         bar.start(total ?? 0, done, told(done))
       }

@@ -1,4 +1,4 @@
-/** The commands that read change nothing, and need no right to. */
+/** The commands that read change nothing and need no write permission. */
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { run } from './testing/command.ts'
 import { makeExampleLogs } from './testing/example-log.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 30_000 })
 
-/** A user that owns nothing, for a superuser to become: to that one no directory is read-only. */
+/** A user that owns nothing. Root runs the command as this user, since root can write everywhere. */
 const NOBODY = 65_534
 
 let place: string
@@ -21,10 +21,10 @@ beforeAll(async () => {
   await makeExampleLogs(join(place, 'data'))
   for (const path of everything()) chmodSync(path, statSync(path).isDirectory() ? 0o555 : 0o444)
   uid = process.getuid?.() === 0 ? NOBODY : undefined
-  // The command itself may be where nobody else may look.
+  // The command can be in a directory that only root may enter.
   const canRun = await run(['--version'], { place, ...(uid === undefined ? {} : { uid }) }).catch(() => null)
   if (canRun?.status !== 0) {
-    process.stderr.write('not as another user: the command is where only the superuser can run it\n')
+    process.stderr.write('running as root: no other user can reach the command\n')
     uid = undefined
     isReadOnly = false
   }
@@ -34,7 +34,7 @@ afterAll(() => {
   rmSync(place, { recursive: true })
 })
 
-/** The place and all that is below it, what holds something before what it holds. */
+/** A directory and everything in it, parents first. */
 function everything(): string[] {
   return [
     place,
@@ -70,7 +70,7 @@ it.each([
   expect(state()).toEqual(before)
 })
 
-it('who writes is refused there', async (context) => {
+it('append fails in a read-only directory', async (context) => {
   if (!isReadOnly) context.skip('the superuser may write anywhere')
   const { status, stderr } = await run(
     ['append', 'data/orders/0'],

@@ -1,4 +1,4 @@
-/** The commands that read, run as processes; what they write is compared with the files in `testing/expected`. */
+/** Runs the commands that read, and compares their output with the files in `testing/expected`. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,12 +13,12 @@ import type { Ended } from './testing/command.ts'
 import { makeExampleLogs, openExample } from './testing/example-log.ts'
 import { makePicturedLog } from './testing/pictured-log.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 30_000 })
 
 const FIRST = 'data/orders/0/00000000000000000000.wal'
 
-const ADVICE = '("sq-wal ls" lists the logs that are there; --data-dir or $SQ_WAL_DIR says where)'
+const ADVICE = '("sq-wal ls" lists the logs; set the data directory with --data-dir or $SQ_WAL_DIR)'
 
 let place: string
 
@@ -36,7 +36,7 @@ function expected(name: string): string {
   return fileURLToPath(new URL(`testing/expected/${name}`, import.meta.url))
 }
 
-describe('what is written', () => {
+describe('the output', () => {
   it.each([
     ['ls.txt', ['ls', 'data']],
     ['ls.json', ['ls', 'data', '--json']],
@@ -57,13 +57,13 @@ describe('what is written', () => {
     await expect(stdout).toMatchFileSnapshot(expected(file))
   })
 
-  it('as a figure', async () => {
+  it('segments --svg writes a figure', async () => {
     const { status } = await run('segments', 'data/orders/0', '--svg', 'orders.svg')
     expect(status).toBe(0)
     await expect(readFileSync(join(place, 'orders.svg'), 'utf8')).toMatchFileSnapshot(expected('segments.svg'))
   })
 
-  it('as the figure that the README shows', async () => {
+  it('segments --svg writes the figure of the README', async () => {
     await makePicturedLog(join(place, 'pictured'))
     const { status, stderr } = await run('segments', 'pictured/orders/0', '--svg', 'log.svg')
     expect([stderr, status]).toEqual(['', 0])
@@ -71,13 +71,13 @@ describe('what is written', () => {
     await expect(readFileSync(join(place, 'log.svg'), 'utf8')).toMatchFileSnapshot(shown)
   })
 
-  it('as a figure on standard output, and nothing else', async () => {
+  it('segments --svg - prints only the figure', async () => {
     const { status, stdout, stderr } = await run('segments', 'data/orders/0', '--svg', '-')
     expect([stderr, status]).toEqual(['', 0])
     expect(stdout).toBe(readFileSync(expected('segments.svg'), 'utf8'))
   })
 
-  it('of a damaged file, with what is bad in it', async () => {
+  it('dump of a damaged file shows the bytes that do not verify', async () => {
     const damaged = readFileSync(join(place, FIRST))
     damaged[300] = 0xff
     writeFileSync(join(place, 'damaged.wal'), damaged)
@@ -87,29 +87,29 @@ describe('what is written', () => {
   })
 })
 
-describe('one line says what is wrong', () => {
+describe('an error is one line on stderr', () => {
   it.each([
     [['cat', 'missing/0', '-d', 'data'], 1, `there is no log in data/missing/0 ${ADVICE}`],
-    [['ls', 'missing'], 1, 'there is no log in missing: --data-dir or $SQ_WAL_DIR says where the logs are'],
+    [['ls', 'missing'], 1, 'there is no log in missing; set the data directory with --data-dir or $SQ_WAL_DIR'],
     [['cat', 'data/orders/0', '--from', '99'], 1, 'offset 99 is not in orders/0: it begins at 0 and ends before 14'],
     [['dump', 'missing.wal'], 1, "cannot open missing.wal: ENOENT: no such file or directory, open 'missing.wal'"],
-    [['cat', 'orders'], 2, 'a log is named TOPIC/PARTITION, such as orders/0, not "orders"'],
-    [['cat', 'orders/-1'], 2, 'a log is named TOPIC/PARTITION, such as orders/0, not "orders/-1"'],
+    [['cat', 'orders'], 2, 'expected a log as TOPIC/PARTITION, such as orders/0; found "orders"'],
+    [['cat', 'orders/-1'], 2, 'expected a log as TOPIC/PARTITION, such as orders/0; found "orders/-1"'],
     [
       ['cat', 'x/orders/0', '-d', 'y'],
       2,
-      'with --data-dir a log is named TOPIC/PARTITION, not by the path "x/orders/0"',
+      'with --data-dir, expected a log as TOPIC/PARTITION; found the path "x/orders/0"',
     ],
-    [['cat', 'data/orders/0', '--grep', '('], 2, /^--grep takes a regular expression: .*$/],
+    [['cat', 'data/orders/0', '--grep', '('], 2, /^--grep expects a regular expression: .*$/],
     [
       ['cat', 'data/orders/0', '--from', 'noon'],
       2,
-      /^option '--from <place>' argument 'noon' is invalid\. It is an offset.*$/,
+      /^option '--from <place>' argument 'noon' is invalid\. Expected an offset.*$/,
     ],
-    [['cat', 'data/orders/0', '--count', '0'], 2, /It is a whole number from 1 on\.$/],
+    [['cat', 'data/orders/0', '--count', '0'], 2, /Expected a whole number, 1 or more\.$/],
     [['cat', 'data/orders/0', '--format', 'xml'], 2, /Allowed choices are text, json, raw, hex\.$/],
-    [['cat', 'data/orders/0', '--from', '9999999999999999'], 2, /It is an offset, such as 1200; or a time/],
-    [['ls', ''], 2, 'the data directory must have a name'],
+    [['cat', 'data/orders/0', '--from', '9999999999999999'], 2, /Expected an offset, such as 1200; or a time/],
+    [['ls', ''], 2, 'the data directory is an empty string; expected a path'],
     [['dump', 'data'], 1, "cannot open data: EISDIR: it is a directory, not a regular file, open 'data'"],
     ...['2026-02-30', '2026-11-22T25:00', '2026-11-22T20:57+25:00'].map((written): [string[], number, RegExp] => [
       ['cat', 'data/orders/0', '--from', written],
@@ -124,13 +124,13 @@ describe('one line says what is wrong', () => {
     ...['12.5', '12-5', '5/6/2026', '2026-02-30x', 'now'].map((written): [string[], number, RegExp] => [
       ['cat', 'data/orders/0', '--from', written],
       2,
-      /It is an offset, such as 1200; or a time/,
+      /Expected an offset, such as 1200; or a time/,
     ]),
-    [['ls', 'data', '-d', 'data'], 2, 'the data directory is given twice'],
+    [['ls', 'data', '-d', 'data'], 2, 'the data directory is given twice: as an argument and with --data-dir'],
     [
       ['segments', 'data/orders/0', '--json', '--svg', '-'],
       2,
-      '--json and --svg - both write to standard output: choose one',
+      '--json and --svg - both write to standard output; use only one of them',
     ],
     [['xyzzy'], 2, "unknown command 'xyzzy'"],
     [['cta'], 2, "unknown command 'cta' (Did you mean cat?)"],
@@ -145,7 +145,7 @@ describe('one line says what is wrong', () => {
     else expect(told).toMatch(message)
   })
 
-  it('a damaged log is written up to the damage', async () => {
+  it('cat prints the records before the damage', async () => {
     await makeExampleLogs(join(place, 'broken'))
     const path = join(place, 'broken/orders/0/00000000000000000004.wal')
     const content = readFileSync(path)
@@ -154,10 +154,12 @@ describe('one line says what is wrong', () => {
     const { status, stdout, stderr } = await run('cat', 'broken/orders/0', '--format', 'raw')
     expect(status).toBe(1)
     expect(stdout.split('\n').slice(0, 4)).toEqual(['order 0', 'order 1', 'order 2', 'order 3'])
-    expect(stderr).toMatch(/^sq-wal: .*00000000000000000004\.wal is damaged in bytes .* \("sq-wal verify" tells .*\n$/)
+    expect(stderr).toMatch(
+      /^sq-wal: .*00000000000000000004\.wal is damaged in bytes .* \("sq-wal verify" reports .*\n$/,
+    )
   })
 
-  it('a log that cannot be looked at stands below the others', async () => {
+  it('ls reports a log that it cannot read, and lists the others', async () => {
     await makeExampleLogs(join(place, 'half'))
     writeFileSync(join(place, 'half/audit/7/00000000000000000000.wal'), 'something else')
     const { status, stdout, stderr } = await run('ls', 'half')
@@ -169,9 +171,9 @@ describe('one line says what is wrong', () => {
   })
 
   it.each([
-    ['of something else', Buffer.from('\u007fELF, and more'), 'BAD      it does not begin with a segment header'],
-    ['cut short', 50, 'BAD      segment header and OPEN do not verify'],
-  ])('a file %s is dumped as what it is', async (_, content, message) => {
+    ['that is not a segment', Buffer.from('\u007fELF, and more'), 'BAD      it does not begin with a segment header'],
+    ['that is truncated', 50, 'BAD      segment header and OPEN do not verify'],
+  ])('dump of a file %s says why it does not verify', async (_, content, message) => {
     const bytes = typeof content === 'number' ? readFileSync(join(place, FIRST)).subarray(0, content) : content
     writeFileSync(join(place, 'strange.wal'), bytes)
     const { status, stdout, stderr } = await run('dump', 'strange.wal')
@@ -180,18 +182,18 @@ describe('one line says what is wrong', () => {
   })
 })
 
-it.each(['cat', 'tail'])('%s --durable-only leaves out what nothing proves durable yet', async (name) => {
+it.each(['cat', 'tail'])('%s --durable-only omits records that are not confirmed durable', async (name) => {
   const writer = await openExample(join(place, `${name}-beside`), 'orders', 0)
-  for (const value of ['proven', 'last']) await writer.append(null, Buffer.from(value), [], 1)
+  for (const value of ['confirmed', 'last']) await writer.append(null, Buffer.from(value), [], 1)
   const args = [name, `${name}-beside/orders/0`, '--format', 'raw']
-  expect((await run(...args)).stdout).toBe('proven\nlast\n')
-  expect((await run(...args, '--durable-only')).stdout).toBe('proven\n')
+  expect((await run(...args)).stdout).toBe('confirmed\nlast\n')
+  expect((await run(...args, '--durable-only')).stdout).toBe('confirmed\n')
   await writer.close()
-  expect((await run(...args, '--durable-only')).stdout).toBe('proven\nlast\n')
+  expect((await run(...args, '--durable-only')).stdout).toBe('confirmed\nlast\n')
 })
 
 describe('tail -f', () => {
-  it('shows what is appended, and ends well on Ctrl-C', async () => {
+  it('tail -f prints new records, and ends with status 0 on Ctrl-C', async () => {
     await makeExampleLogs(join(place, 'live'))
     const child = spawn(
       process.execPath,
@@ -222,11 +224,11 @@ describe('tail -f', () => {
   })
 })
 
-describe('a log of some megabytes', () => {
+describe('a log of several megabytes', () => {
   beforeAll(() => command.run(['append', 'data/large/0'], { place }, numbered(200_000)))
 
   it.each(['cat data/large/0', 'cat data/large/0 --format json', 'dump --hex data/large/0/00000000000000000000.wal'])(
-    'a reader of %s that goes away early is no failure',
+    '%s succeeds if its reader closes the pipe early',
     async (line) => {
       const script = `( "$0" "$1" ${line}; echo "status $?" >&2 ) | head -n 1 | cut -c 1-9`
       const child = spawn('sh', ['-c', script, process.execPath, command.COMMAND], {
@@ -239,7 +241,7 @@ describe('a log of some megabytes', () => {
     },
   )
 
-  it('is written whole, and nothing else is', async () => {
+  it('cat prints the whole log and nothing else', async () => {
     const { status, stdout, stderr } = await run('cat', 'data/large/0', '--format', 'raw')
     expect([status, stderr]).toEqual([0, ''])
     expect(stdout).toBe(numbered(200_000))
@@ -254,7 +256,7 @@ it.each([
   '--help',
   'cat --help',
   '--version',
-])('an output that cannot be written is told in one line: %s', async (line) => {
+])('a failed write of the output is one line on stderr: %s', async (line) => {
   const child = spawn('sh', ['-c', `"$0" "$1" ${line} > /dev/full`, process.execPath, command.COMMAND], {
     cwd: place,
     env: cleanEnvironment(),
@@ -270,21 +272,21 @@ it.each([
   ['data/orders', './0'],
   ['data/audit', '../orders//0'],
   ['data', './orders/0/'],
-])('in %s, the log can be called %s', async (directory, name) => {
+])('in the directory %s, the log can be named %s', async (directory, name) => {
   const { status, stdout } = await command.run(['cat', name, '--count', '1', '--format', 'raw'], {
     place: join(place, directory),
   })
   expect([status, stdout]).toEqual([0, 'order 0\n'])
 })
 
-it('times without a zone are UTC, wherever one is', async () => {
+it('a time without a zone is UTC, whatever the local time zone', async () => {
   for (const TZ of ['America/New_York', 'Asia/Tokyo']) {
     const args = ['cat', 'data/orders/0', '--from', '2026-11-22 20:05', '--count', '1', '--format', 'raw']
     expect(await command.run(args, { place, env: { TZ } })).toMatchObject({ stdout: 'order 5\n' })
   }
 })
 
-describe('what is damaged', () => {
+describe('damage', () => {
   beforeAll(async () => {
     await makeExampleLogs(join(place, 'damaged'))
     for (const [file, from] of [
@@ -296,14 +298,14 @@ describe('what is damaged', () => {
     }
   })
 
-  it('is drawn as such, in the active segment too', async () => {
+  it('segments draws damage, including in the active segment', async () => {
     const { status, stdout, stderr } = await run('segments', 'damaged/orders/0')
     expect([status, stderr]).toEqual([1, ''])
     await expect(stdout).toMatchFileSnapshot(expected('segments-damaged.txt'))
     expect((await run('segments', 'damaged/orders/0', '--json')).status).toBe(1)
   })
 
-  it('does not hide the other segments, where it is a head', async () => {
+  it('segments lists every file even if the head of one is damaged', async () => {
     writeFileSync(join(place, 'damaged/orders/0/00000000000000000004.wal'), '')
     const { status, stdout, stderr } = await run('segments', 'damaged/orders/0')
     expect([status, stderr]).toEqual([1, ''])
@@ -315,7 +317,7 @@ describe('what is damaged', () => {
   })
 })
 
-it('dump --json has every digit of a segment id', async () => {
+it('dump --json prints every digit of a segment id', async () => {
   const lines = (await run('dump', FIRST, '--json')).stdout.trimEnd().split('\n')
   expect(lines.map((line): unknown => JSON.parse(line))).toContainEqual(
     expect.objectContaining({ kind: 'open', open: expect.objectContaining({ segmentId: '77eef7246f99472c' }) }),

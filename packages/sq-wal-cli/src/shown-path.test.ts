@@ -33,12 +33,12 @@ test.each([
   expect(withShownPaths(text)).toBe(shown)
 })
 
-test('every character of the working directory stands for itself', () => {
+test('every character of the working directory is matched literally', () => {
   vi.spyOn(process, 'cwd').mockReturnValue('/a.b (c) [d] $e')
   expect(withShownPaths("open '/a.b (c) [d] $e/x', '/axb (c) [d] $e/x'")).toBe("open 'x', '/axb (c) [d] $e/x'")
 })
 
-test.each(['/', null])('where the working directory is %s, nothing changes', (here) => {
+test.each(['/', null])('nothing changes if the working directory is %s', (here) => {
   vi.spyOn(process, 'cwd').mockImplementation(() => {
     if (here === null) throw new Error('ENOENT: uv_cwd')
     return here

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { layOut } from './table.ts'
 
-/** How often a cell is asked for, for each row of a table. */
+/** How often the cells are read, per row of a table. */
 function askedForEach(rows: number): number {
   let count = 0
   const row = new Proxy(['a', 'b'], {
@@ -18,7 +18,7 @@ function askedForEach(rows: number): number {
 }
 
 describe('a table', () => {
-  it('aligns its cells, whatever colors they have', () => {
+  it('a table aligns its cells, with and without colours', () => {
     const columns = [{ title: 'A' }, { title: 'B', align: 'right' as const }, { title: 'C' }]
     const rows = [
       ['A', '\u001b[2mB\u001b[22m', 'C'],
@@ -32,7 +32,7 @@ describe('a table', () => {
     ])
   })
 
-  it('of very many rows looks at each cell a few times', () => {
+  it('a table of very many rows reads each cell a constant number of times', () => {
     expect(askedForEach(200_000)).toBe(askedForEach(1_000))
   })
 })

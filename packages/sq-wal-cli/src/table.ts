@@ -1,4 +1,4 @@
-/** Lays out a table as lines of text, in time linear in its cells: a log may have very many segments. */
+/** Lays out a table as lines of text, in time linear in its cells: a log can have very many segments. */
 import { stripVTControlCharacters } from 'node:util'
 
 /** A column of a table. */
@@ -7,7 +7,7 @@ export interface Column {
   readonly align?: 'left' | 'right'
 }
 
-/** The lines of a table: cells aligned in their columns, two spaces between them. Colors take no room. */
+/** The lines of a table: aligned columns, separated by two spaces. Colour codes have no width. */
 export function layOut(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
   const widths = columns.map(() => 0)
   for (const row of rows) {

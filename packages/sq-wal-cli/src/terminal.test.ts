@@ -1,4 +1,4 @@
-/** The command on a terminal, as `script` makes one; what it writes into a pipe is in the other tests. */
+/** The command on a terminal, which `script` provides. The other tests use pipes. */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { cleanEnvironment } from './testing/clean-environment.ts'
 import { COMMAND } from './testing/command.ts'
 import { makeExampleLogs } from './testing/example-log.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
 let place: string
@@ -40,25 +40,25 @@ describe.skipIf(!hasTerminal)('on a terminal', () => {
     'cat data/orders/0',
     'verify data/orders/0',
     'retain data/orders/0 --before 5',
-  ])('%s looks as it should', async (line) => {
+  ])('the output of %s on a terminal is the expected one', async (line) => {
     const file = fileURLToPath(new URL(`testing/expected/terminal-${line.split(' ')[0]}.txt`, import.meta.url))
     await expect((await onTerminal(line)).replaceAll('\r\n', '\n')).toMatchFileSnapshot(file)
   })
 
-  it('tables and records have colours, and none with NO_COLOR', async () => {
+  it('tables and records have colours unless NO_COLOR is set', async () => {
     for (const line of ['ls data', 'cat data/orders/0', 'verify data/orders/0']) {
       expect(await onTerminal(line)).toContain('\u001B[')
       expect(await onTerminal(line, { NO_COLOR: '1' })).not.toContain('\u001B')
     }
   })
 
-  it('what a record holds does nothing to the terminal', async () => {
+  it('control characters of a record are escaped', async () => {
     const shown = await onTerminal('cat data/orders/0', { NO_COLOR: '1' })
     expect(shown).toContain(String.raw`\u001b[31m`)
     expect(shown).not.toContain('\u001B')
   })
 
-  it('shows how far it is with what takes more than a second, and takes that away', async () => {
+  it('work of more than a second shows a progress bar and removes it at the end', async () => {
     const shown = await onTerminal('bench --seconds 1 --value-bytes 16000000')
     expect(shown).toMatch(/measuring \[=*-*\] \d+ % {2}\d+ s left/)
     const after = shown.slice(shown.lastIndexOf('measuring'))

@@ -59,7 +59,7 @@ describe('a time of ISO 8601', () => {
     expect(parseTime(text)).toBeNull()
   })
 
-  test('every day of some years is itself, and no other day exists', () => {
+  test('every day of some years is parsed, and no other day exists', () => {
     const years = [1970, 1999, 2000, 2023, 2024, 2100, 2400]
     const found: string[] = []
     const others: unknown[] = []
@@ -99,14 +99,14 @@ describe('seconds since 1970', () => {
     ['@1795672800000', 'write @1795672800000.000 for seconds, @1795672800.000 for milliseconds'],
     ['@1795672800123', 'write @1795672800123.000 for seconds, @1795672800.123 for milliseconds'],
     ['@5', 'write @5.000 for seconds, @0.005 for milliseconds'],
-  ])('%s is refused, for it may be milliseconds', (text, advice) => {
+  ])('%s is refused, because it may be milliseconds', (text, advice) => {
     expect(() => parseUnixTime(text)).toThrow(new InvalidTimeError(`${text} may be seconds or milliseconds: ${advice}`))
     expect(() => parsePlace(text)).toThrow(InvalidArgumentError)
   })
 
-  test.each(['@', '@-5', '@1e9', '@1.', '@ 5', '1795672800.5'])('%j is no time', (text) => {
+  test.each(['@', '@-5', '@1e9', '@1.', '@ 5', '1795672800.5'])('%j is not a time', (text) => {
     expect(parseUnixTime(text)).toBeNull()
-    expect(() => parsePlace(text)).toThrow(/^It is an offset, such as 1200; or a time/)
+    expect(() => parsePlace(text)).toThrow(/^Expected an offset, such as 1200; or a time/)
   })
 
   test('a number without @ is an offset', () => {

@@ -1,6 +1,6 @@
-/** Times as people and programs write them. */
+/** Parses times in the formats that people and programs write. */
 
-/** A text is no time, or one that does not exist. The message says what is wrong with it. */
+/** A text is not a time that exists. The message says why. */
 export class InvalidTimeError extends Error {
   override readonly name = 'InvalidTimeError'
 }
@@ -10,15 +10,15 @@ const ISO_8601 =
 const UNIX_SECONDS = /^@(\d+)(?:\.(\d{1,9}))?$/
 
 /**
- * Without a decimal point, seconds must be in this range, 1973 to 5138: a number of milliseconds of the same years is
- * then never taken for seconds.
+ * Without a decimal point, seconds must be in this range, 1973 to 5138, so that milliseconds of the same years are never
+ * mistaken for seconds.
  */
 const [MIN_PLAIN_SECONDS, MAX_PLAIN_SECONDS] = [1e8, 1e11]
 
 /**
- * Milliseconds since 1970 of an ISO 8601 date or time, in UTC where it names no zone. Null for a text of another form.
- * Throws an `InvalidTimeError` for a day, hour, minute, second or offset that does not exist, and for years before
- * 1970. Digits below the millisecond are dropped.
+ * Milliseconds since 1970 of an ISO 8601 date or time; UTC if it has no zone. Null for a text of another form. Throws an
+ * `InvalidTimeError` for a day, hour, minute, second or offset that does not exist, and for years before 1970. Digits
+ * below the millisecond are dropped.
  */
 export function parseTime(text: string): number | null {
   const match = ISO_8601.exec(text)
@@ -35,14 +35,14 @@ export function parseTime(text: string): number | null {
   check(text, "offset's minute", { found: field(11), min: 0, max: 59 })
   const offsetMinutes = (match[9] === '-' ? -1 : 1) * (60 * field(10) + field(11))
   const timestampMs = Date.UTC(year, month - 1, day, hour, minute - offsetMinutes, second, msOf(match[7]))
-  // `Date.UTC` takes the years 0 to 99 for those of the 20th century.
+  // `Date.UTC` maps the years 0 to 99 to 1900 to 1999.
   if (year < 100 || timestampMs < 0) throw new InvalidTimeError(`${text} is before 1970`)
   return timestampMs
 }
 
 /**
- * Milliseconds since 1970 of `@SECONDS` or `@SECONDS.FRACTION`, as `date +%s` writes them. Null for a text of another
- * form. Throws an `InvalidTimeError` for a number that may be one of milliseconds.
+ * Milliseconds since 1970 of `@SECONDS` or `@SECONDS.FRACTION`, as `date +%s` prints them. Null for a text of another
+ * form. Throws an `InvalidTimeError` for a number that may be milliseconds.
  */
 export function parseUnixTime(text: string): number | null {
   const [match, whole, fraction] = UNIX_SECONDS.exec(text) ?? []
@@ -60,14 +60,14 @@ export function parseUnixTime(text: string): number | null {
   return timestampMs
 }
 
-/** How programs write times as numbers: in these units, since 1970. */
+/** The units of a time that is a number, counted from 1970. */
 export type TimeUnit = 's' | 'ms' | 'us' | 'ns'
 
 const NANOSECONDS: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1000n, ns: 1n }
 
-/** Milliseconds since 1970 of a whole number in a unit; null where there is no such timestamp. */
+/** Milliseconds since 1970 of a whole number in a unit. Null if it is not a valid timestamp. */
 export function fromUnit(count: bigint, unit: TimeUnit): number | null {
-  // Division rounds toward zero: -1 us would become 0 ms.
+  // Division rounds towards zero: -1 us would become 0 ms.
   if (count < 0n) return null
   const timestampMs = Number((count * NANOSECONDS[unit]) / NANOSECONDS.ms)
   return Number.isSafeInteger(timestampMs) ? timestampMs : null

@@ -1,4 +1,4 @@
-/** The command was asked for something it cannot do: told in one line on stderr, with exit status 2. */
+/** The command line is wrong. The message becomes one line on stderr, and the exit status is 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }

@@ -16,7 +16,7 @@ test.each([
   expect(visible(text)).toBe(shown)
 })
 
-test('a JSON text means the same afterwards', () => {
+test('an escaped JSON text has the same value', () => {
   const all = Array.from({ length: 0x3000 }, (_, code) => String.fromCharCode(code)).join('')
   const value = { [all]: [all, '\uDC00'] }
   const shown = visible(JSON.stringify(value))

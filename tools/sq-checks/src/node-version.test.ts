@@ -8,11 +8,15 @@ test('tests run on the Node that their results are kept for', () => {
   expect(process.version).toBe(process.env['SQ_NODE_VERSION'] ?? process.version)
 })
 
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8')
+}
+
 test('CI tests the oldest Node that a package claims', () => {
-  const [, oldest] = /^for version in (\S+) /m.exec(readFileSync(join(ROOT, '.ci/run'), 'utf8')) ?? []
+  const [, oldest] = /^for version in (\S+) /m.exec(read('.ci/run')) ?? []
   const manifests = ['package.json', ...packageFolders().map((folder) => `${folder}/package.json`)]
   const claims = manifests.flatMap((path) => {
-    const manifest: { engines?: { node?: string } } = JSON.parse(readFileSync(join(ROOT, path), 'utf8'))
+    const manifest: { engines?: { node?: string } } = JSON.parse(read(path))
     return manifest.engines?.node ?? []
   })
   expect(claims).toHaveLength(4)
@@ -20,7 +24,6 @@ test('CI tests the oldest Node that a package claims', () => {
 })
 
 test('hosted CI and the devcontainer run the oldest line of Node that a package claims', () => {
-  const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
   const [, oldest] = /"node": ">=(\d+)\./.exec(read('package.json')) ?? []
   const [, hosted] = /^(\d+)\.\d+\.\d+\n$/.exec(read('.node-version')) ?? []
   const [, container] = /^FROM node:(\d+)-/.exec(read('.devcontainer/Dockerfile')) ?? []

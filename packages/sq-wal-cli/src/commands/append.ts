@@ -12,29 +12,33 @@ export function addAppendCommand(program: Command): void {
   addLogArgument(program.command('append'))
     .summary('append records from standard input or files')
     .description(
-      'Appends records, many in flight, as fast as the disk takes them. The log is made if it is not there. When ' +
-        'this ends with status 0, every record is durable.',
+      'Appends records, with many appends in flight. The log is created if it does not exist. Exit status 0 means ' +
+        'that every record is durable.',
     )
-    .argument('[file...]', 'what to read; "-" is standard input (default: standard input)')
-    .addOption(new Option('--format <format>', 'how records are told apart').choices(FORMATS).default('lines'))
-    .option('--key-field <name>', 'json: the field that becomes the key')
-    .option('--timestamp-field <name>', 'json: the field that becomes the time: milliseconds, or as ISO 8601 writes it')
+    .argument('[file...]', 'input files; "-" is standard input (default: standard input)')
+    .addOption(new Option('--format <format>', 'how the input is split into records').choices(FORMATS).default('lines'))
+    .option('--key-field <name>', 'json: the field to use as the key')
+    .option('--timestamp-field <name>', 'json: the field to use as the timestamp: milliseconds or an ISO 8601 time')
     .addOption(
-      new Option('--timestamp-unit <unit>', 'json: what a number in that field counts since 1970').choices(UNITS),
+      new Option(
+        '--timestamp-unit <unit>',
+        'json: the unit of a number in the timestamp field, counted from 1970',
+      ).choices(UNITS),
     )
-    .option('--header-field <name>', 'json: a field that becomes a header with this key; may be given again', another)
-    .option('--offsets', 'write the offset of each record in a line, once it is durable')
-    .option('--resume-from <offset>', 'go on with an input whose first record got this offset', parseOffset)
+    .option('--header-field <name>', 'json: a field to store as a header with this key; repeatable', another)
+    .option('--offsets', 'print the offset of each record once it is durable, one per line')
+    .option('--resume-from <offset>', 'continue an interrupted append whose first record got this offset', parseOffset)
     .addHelpText(
       'after',
       `
 Formats:
-  lines      a record is the bytes of a line, without the newline; an empty line is an empty record
-  json       a record is a line that is JSON, as it stands; empty lines are left out
-  prefixed   a record has its length before it: 4 bytes, the most significant first
+  lines      one record per line, without the newline; an empty line is an empty record
+  json       one record per line; the line must be JSON and is stored as it is; blank lines are skipped
+  prefixed   each record is preceded by its length: 4 bytes, big-endian
 
-Lines and JSON are UTF-8: a byte order mark at the beginning of an input is left out, one of UTF-16 is refused. Without
---timestamp-unit, a number must be milliseconds of the years 1973 to 5138, so that no seconds are taken for them.
+Lines and JSON are UTF-8: a UTF-8 byte order mark at the start of an input is skipped, a UTF-16 one is an error. Without
+--timestamp-unit, a number must be milliseconds within the years 1973 to 5138, so that seconds are never mistaken for
+milliseconds. Without --timestamp-field, a record gets the time at which it is read.
 
 Examples:
   journalctl -o json -f | sq-wal append journal/0 --format json --key-field _SYSTEMD_UNIT
@@ -42,11 +46,12 @@ Examples:
   sq-wal append orders/0 -d /var/lib/broker orders-2025.txt orders-2026.txt
   sq-wal append orders/0 --resume-from 0 orders-2025.txt orders-2026.txt    after it was killed
 
-Records get the time at which they are read, where no field says another. To resume, the records that the log has from
---resume-from on are left out of the input; they must be the same.
+--resume-from skips the records of the input that the log already has from that offset on. They are compared with the
+log and must be identical.
 
-Exit status: 0 if all is durable; 1 if something failed, 128 and the signal's number if it was interrupted: the message
-says how many records are durable, which are the first so many of the input, and the log is whole; 2 on misuse.`,
+Exit status: 0 if every record is durable; 1 on failure; 128 plus the signal number after a signal; 2 for a usage error.
+After a failure or a signal the log is intact, and the message says how many records of the input, counted from its
+start, are durable.`,
     )
     .action(async (log: string, files: string[], options: AppendOptions) => {
       const { append } = await import('../run/append.ts')

@@ -9,11 +9,13 @@ const FORMATS = ['text', 'json', 'raw', 'hex'] as const
 
 export function addCatCommand(program: Command): void {
   addRecordOptions(addLogArgument(program.command('cat')))
-    .summary('write the records of a log')
-    .description('Writes records, every checksum on the way checked. Stops at the first damage, with exit status 1.')
+    .summary('print the records of a log')
+    .description(
+      'Prints records and verifies every checksum on the way. Stops at the first damage, with exit status 1.',
+    )
     .option('--from <place>', `the first record: ${PLACES}`, parsePlace)
-    .option('--to <place>', 'the record to end before, written like --from', parsePlace)
-    .option('--count <n>', 'end after so many records', parseCount(1))
+    .option('--to <place>', 'stop before this record; takes the same forms as --from', parsePlace)
+    .option('--count <n>', 'stop after this many records', parseCount(1))
     .addHelpText(
       'after',
       `
@@ -22,9 +24,9 @@ Examples:
   sq-wal cat orders/0 --from 2026-11-22T20:00Z --to 2026-11-22T21:00Z --format json
   sq-wal cat orders/0 --grep 'customer-17' | less
 
-A time is taken for a position: the first record of that time or a later one. Where timestamps are out of order, the
-range has records of other times, or leaves some out; a line on stderr says so, and how many. A line on stderr also says
-why, where nothing is written.
+A time selects a position: that of the first record with this timestamp or a later one. If timestamps are out of order,
+the range can contain records with other timestamps or miss some; a line on stderr says how many. If no record is
+printed, a line on stderr says why.
 ${FORMAT_HELP}`,
     )
     .action(async (log: string, options: CatOptions) => {
@@ -33,18 +35,18 @@ ${FORMAT_HELP}`,
     })
 }
 
-/** What records are written, and how. */
+/** The options that select records and their output format. */
 export function addRecordOptions(command: Command): Command {
   return command
-    .addOption(new Option('--format <format>', 'how a record is written').choices(FORMATS).default('text'))
+    .addOption(new Option('--format <format>', 'output format').choices(FORMATS).default('text'))
     .option('--key <key>', 'only records with this key')
-    .option('--grep <pattern>', 'only records whose value, as UTF-8, this regular expression finds something in')
-    .option('--durable-only', 'leave out the last commit of a running broker until the files prove it durable')
+    .option('--grep <pattern>', 'only records whose value, decoded as UTF-8, matches this regular expression')
+    .option('--durable-only', 'omit the last commit of a running broker until the files show that it is durable')
 }
 
 export const FORMAT_HELP = `
 Formats:
-  text   offset, time, key and value in a line; control characters as \\n, \\u0000, a backslash as \\\\
-  json   an object in a line; bytes that are not UTF-8 as {"base64": "..."}
-  raw    the bytes of the values, a newline after each
-  hex    offset, time and key, then the value as a hex dump`
+  text   one line per record: offset, time, key, value; control characters as \\n or \\u0000, a backslash as \\\\
+  json   one object per line; bytes that are not UTF-8 are {"base64": "..."}
+  raw    the bytes of each value and a newline
+  hex    offset, time and key, then a hex dump of the value`

@@ -7,17 +7,16 @@ const maxKills = 1000
 export function addDemoCommand(program: Command): void {
   program
     .command('demo')
-    .summary('kill a writer again and again, then prove that no record was lost')
+    .summary('kill a writer repeatedly, then check that no record was lost')
     .description(
-      'Appends 231,083 flights to a log from a child process, kills that process with SIGKILL several times on ' +
-        'the way, and goes on each time from where the log ends. Then reads everything back and compares it with the ' +
-        'input, record for record.',
+      'A child process appends 231,083 flights to a log and is killed with SIGKILL several times; each time, a new ' +
+        'child continues where the log ends. Then every record is read back and compared with the input.',
     )
-    .option('--input <file>', 'take the records from this file instead: JSON lines, text lines, or one JSON array')
-    .option('--dir <dir>', 'where the log goes: a directory that is empty or not there (default: a temporary one)')
-    .option('--keep', 'do not remove the log afterwards, and print where it is')
-    .option('--kills <n>', `how often to kill the writer, 0 to ${maxKills}`, upTo(maxKills), 5)
-    .option('--seed <n>', 'draw the moments of the kills from this seed', upTo(Number.MAX_SAFE_INTEGER), 1)
+    .option('--input <file>', 'read the records from this file instead: JSON lines, text lines, or one JSON array')
+    .option('--dir <dir>', 'directory of the log: empty, or not there yet (default: a temporary one)')
+    .option('--keep', 'keep the log and print its path')
+    .option('--kills <n>', `how many times to kill the writer, 0 to ${maxKills}`, upTo(maxKills), 5)
+    .option('--seed <n>', 'the seed from which the moments of the kills are drawn', upTo(Number.MAX_SAFE_INTEGER), 1)
     .addHelpText(
       'after',
       `
@@ -25,11 +24,11 @@ Examples:
   sq-wal demo                              231,083 flights, five kills
   sq-wal demo --kills 20 --seed 7          more kills, at other moments
   sq-wal demo --input events.jsonl         every line of a file of your own
-  sq-wal demo --dir ./log --keep           leave the log there to look at
+  sq-wal demo --dir ./log --keep           keep the log for inspection
 
-The flights are those of the npm package vega-datasets 2.8.1, where it is installed beside sq-wal, else made-up ones.
+The flights come from the npm package vega-datasets 2.8.1 if it is installed next to sq-wal. Otherwise they are made up.
 
-Exit status: 0 if every record is intact, 1 if one is not, 2 on misuse.`,
+Exit status: 0 if every record is intact; 1 if one is not; 2 for a usage error.`,
     )
     .action(async (options: DemoOptions) => {
       const { runDemo } = await import('../demo/run.ts')
@@ -40,7 +39,7 @@ Exit status: 0 if every record is intact, 1 if one is not, 2 on misuse.`,
 function upTo(max: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (!/^\d+$/.test(text) || value > max) throw new InvalidArgumentError(`It is a whole number from 0 to ${max}.`)
+    if (!/^\d+$/.test(text) || value > max) throw new InvalidArgumentError(`Expected a whole number from 0 to ${max}.`)
     return value
   }
 }

@@ -5,14 +5,14 @@ import type { DumpOptions } from '../run/dump.ts'
 export function addDumpCommand(program: Command): void {
   program
     .command('dump')
-    .summary('show what stands in a segment file, frame by frame')
+    .summary('show the contents of a segment file, frame by frame')
     .description(
-      'Shows every frame of a segment file with its position and its fields, and what does not verify, with the ' +
-        'reason. The file may be a copy, or one that a repair quarantined. A symbolic link is not followed.',
+      'Prints every frame of a segment file with its position and its fields. Bytes that do not verify are printed ' +
+        'with the reason. The file can be a copy or a quarantined file. Symbolic links are not followed.',
     )
     .argument('<segment>', 'the path of a segment file')
-    .option('--hex', 'show the bytes, too')
-    .option('--json', 'write JSON, one object for each part of the file')
+    .option('--hex', 'also print the bytes')
+    .option('--json', 'print JSON, one object for each part of the file')
     .addHelpText(
       'after',
       `
@@ -20,8 +20,8 @@ Examples:
   sq-wal dump /var/lib/broker/orders/0/00000000000000000000.wal
   sq-wal dump copy.wal --hex | less
 
-Exit status: 0 if all verifies, 1 if something does not, 2 on misuse. A torn end, which the next writer cuts off, does
-not verify either; "sq-wal verify" tells such from damage.`,
+Exit status: 0 if the whole file verifies; 1 if a part of it does not; 2 for a usage error. A torn tail, which the next
+writer truncates, does not verify either; "sq-wal verify" tells torn tails and damage apart.`,
     )
     .action(async (segment: string, options: DumpOptions) => {
       const { dump } = await import('../run/dump.ts')

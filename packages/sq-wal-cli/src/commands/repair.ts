@@ -9,30 +9,33 @@ const KINDS = ['restore', 'drop-from', 'drop-through'] as const
 
 export function addRepairCommand(program: Command): void {
   addLogArgument(program.command('repair'))
-    .summary('mend a damaged log: shows how, and does it with --yes')
+    .summary('list the possible repairs of a damaged log; --yes performs one')
     .description(
-      'Verifies a log and shows, for each problem, what could be done and what that costs. With --yes it does one ' +
-        'repair. What it takes out of the log stays in quarantined files.',
+      'Verifies a log and lists the possible repairs of each problem, with the records that each would lose. With ' +
+        '--yes it performs one repair. What a repair removes is quarantined: moved to files next to the segments.',
     )
-    .option('--problem <n>', 'which problem, by its number', parseCount(1), 1)
-    .addOption(new Option('--repair <kind>', 'which repair (default: one that costs nothing)').choices(KINDS))
-    .option('-y, --yes', 'do it')
-    .option('--json', 'write JSON')
+    .option('--problem <n>', 'the number of the problem to repair', parseCount(1), 1)
+    .addOption(
+      new Option('--repair <kind>', 'the repair to perform (default: restore, which loses nothing)').choices(KINDS),
+    )
+    .option('-y, --yes', 'perform the repair')
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
 Repairs:
-  restore        writes damaged bytes again that a checksum confirms; costs nothing
-  drop-from      ends the log before the first damaged offset: all later records are given up
-  drop-through   lets the log begin behind the damaged segment: all earlier records are given up
+  restore        rewrites damaged bytes whose correct values a checksum confirms; no record is lost
+  drop-from      ends the log before the first damaged offset; all later records are lost
+  drop-through   starts the log after the damaged segment; all earlier records are lost
 
 Examples:
-  sq-wal repair orders/0                                   shows what could be done
-  sq-wal repair orders/0 --yes                             does it, if it costs nothing
+  sq-wal repair orders/0                                   lists the possible repairs
+  sq-wal repair orders/0 --yes                             restores the first problem
   sq-wal repair orders/0 --problem 2 --repair drop-from --yes
 
-The broker must be stopped for --yes, not to look. Exit status: 0 if the log has no problem (any more), 1 if it has one,
-2 on misuse.`,
+Stop the broker before you use --yes; without --yes it can keep running.
+
+Exit status: 0 if the log has no problem (left); 1 if it has one; 2 for a usage error.`,
     )
     .action(async (log: string, options: RepairCommandOptions) => {
       const { repairLog } = await import('../run/repair.ts')

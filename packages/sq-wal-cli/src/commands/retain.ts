@@ -7,17 +7,17 @@ import { UsageError } from '../usage-error.ts'
 
 export function addRetainCommand(program: Command): void {
   addLogArgument(program.command('retain'))
-    .summary('delete old segments: shows which, and does it with --yes')
+    .summary('list the old segments that limits would delete; --yes deletes them')
     .description(
-      'Deletes the oldest segments, those that one of the limits lets go: only whole ones, and the one that is written ' +
-        'to only by its age. Without --yes it only shows which, and what holds those that stay.',
+      'Deletes the oldest segments that exceed any of the limits. Segments are deleted whole, and the active segment ' +
+        'only by --age. Without --yes, the command only lists them and says why others are kept.',
     )
-    .option('--bytes <size>', 'keep no more than this, such as 500MB or 2GiB', parseBytes)
-    .option('--age <duration>', 'keep nothing older than this by its timestamps, such as 90m, 36h or 7d', parseAge)
-    .option('--before <place>', `keep nothing that is before: ${PLACES}`, parsePlace)
-    .option('--trust-clock', "go by this machine's clock for --age, also where the log contradicts it")
-    .option('-y, --yes', 'do it')
-    .option('--json', 'write the segments as JSON')
+    .option('--bytes <size>', 'keep at most this size, such as 500MB or 2GiB', parseBytes)
+    .option('--age <duration>', 'keep records no older than this, by timestamp, such as 90m, 36h or 7d', parseAge)
+    .option('--before <place>', `keep records from this place on: ${PLACES}`, parsePlace)
+    .option('--trust-clock', "trust this machine's clock for --age, even if the log contradicts it")
+    .option('-y, --yes', 'delete the segments')
+    .option('--json', 'print the segments as JSON')
     .addHelpText(
       'after',
       `
@@ -25,8 +25,10 @@ Examples:
   sq-wal retain orders/0 --age 7d --bytes 10GB
   sq-wal retain orders/0 --before 2026-11-01T00:00Z --yes
 
---age needs a clock that is right. Where it is behind the log or far ahead of all that the log says, nothing is deleted.
-The broker must be stopped for --yes, not to look. Exit status: 0, 1 where something failed, 2 on misuse.`,
+--age needs a correct clock. If the clock is behind the log, or far ahead of every time in it, nothing is deleted. Stop
+the broker before you use --yes; without --yes it can keep running.
+
+Exit status: 0 on success; 1 on failure; 2 for a usage error.`,
     )
     .action(async (log: string, options: RetainOptions) => {
       const { bytes, age, before } = options

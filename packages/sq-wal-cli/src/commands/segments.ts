@@ -5,13 +5,13 @@ import type { SegmentsOptions } from '../run/segments.ts'
 
 export function addSegmentsCommand(program: Command): void {
   addLogArgument(program.command('segments'))
-    .summary('list the segments of a log, and draw them')
+    .summary('list the segments of a log and draw them')
     .description(
-      'Lists the segments of a log, and draws each as a bar to scale. In logs of up to 256 MB every commit is drawn, ' +
-        'and what stands in a file behind its last valid byte.',
+      'Lists the segments of a log and draws each as a bar to scale. In logs of up to 256 MB, the drawing shows every ' +
+        'commit and the bytes after the last valid one.',
     )
-    .option('--json', 'write JSON')
-    .option('--svg <file>', 'write the drawing to this file, too; "-" writes it to standard output, and nothing else')
+    .option('--json', 'print JSON')
+    .option('--svg <file>', 'also write the drawing to this file as SVG; "-" prints only the SVG')
     .addHelpText(
       'after',
       `
@@ -19,11 +19,10 @@ Examples:
   sq-wal segments orders/0 -d /var/lib/broker
   sq-wal segments /var/lib/broker/orders/0 --svg orders.svg
 
-States: active (still written to), sealed (ended), abandoned (its successor states its end, after a
-failed write). Where damage keeps
-the log from being listed, damaged and unknown, and what can be told of each file.
+States: active (still written to), sealed (complete), abandoned (the writer rolled over to a new segment after a
+failed write). If damage prevents a listing, each file is shown with what is known of it, as damaged or unknown.
 
-Exit status: 0, 1 where the log has a problem, which logs over 256 MB are not looked through for, 2 on misuse.`,
+Exit status: 0 on success; 1 if the log has a problem (logs over 256 MB are not checked); 2 for a usage error.`,
     )
     .action(async (log: string, options: SegmentsOptions) => {
       const { segments } = await import('../run/segments.ts')

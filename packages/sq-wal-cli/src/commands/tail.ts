@@ -7,10 +7,10 @@ import { addRecordOptions, FORMAT_HELP } from './cat.ts'
 
 export function addTailCommand(program: Command): void {
   addRecordOptions(addLogArgument(program.command('tail')))
-    .summary('write the last records of a log, and those that come')
-    .description('Writes the last records of a log; with --follow also every one that comes, until Ctrl-C.')
-    .option('-n, --count <n>', 'how many of the last records, of which --key and --grep then choose', parseCount(0), 10)
-    .option('-f, --follow', 'go on with what is appended')
+    .summary('print the last records of a log; --follow prints new ones too')
+    .description('Prints the last records of a log. With --follow, also prints new records until Ctrl-C.')
+    .option('-n, --count <n>', 'how many of the last records to read; --key and --grep filter these', parseCount(0), 10)
+    .option('-f, --follow', 'print new records as they are appended')
     .addHelpText(
       'after',
       `
@@ -18,9 +18,10 @@ Examples:
   sq-wal tail orders/0
   sq-wal tail -f -n 0 orders/0 --format json
 
-Beside a running broker the last record shown may be one that it is just about to acknowledge, but not with
---durable-only. Exit status: 0, also after Ctrl-C, except with --grep: then it ends by that signal, as the shell's 130;
-1 where something failed, 2 on misuse.
+While a broker is running, the last record printed may not be acknowledged yet; --durable-only omits it.
+
+Exit status: 0 on success and after Ctrl-C; 1 on failure; 2 for a usage error. With --grep, Ctrl-C ends the process by
+its signal, which a shell shows as 130.
 ${FORMAT_HELP}`,
     )
     .action(async (log: string, options: TailOptions) => {

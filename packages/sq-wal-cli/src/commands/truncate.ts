@@ -6,14 +6,14 @@ import type { TruncateOptions } from '../run/truncate.ts'
 
 export function addTruncateCommand(program: Command): void {
   addLogArgument(program.command('truncate'))
-    .summary('drop the newest records: shows which, and does it with --yes')
+    .summary('show how many of the newest records would be dropped; --yes drops them')
     .description(
-      'Drops every record from a place on, for good: the next record gets the first dropped offset. Without --yes it ' +
-        'only shows how many.',
+      'Permanently drops every record from a place on. The next record gets the first dropped offset. Without --yes, ' +
+        'the command only shows how many records it would drop.',
     )
     .requiredOption('--from <place>', `the first record to drop: ${PLACES}`, parsePlace)
-    .option('-y, --yes', 'do it')
-    .option('--json', 'write JSON')
+    .option('-y, --yes', 'drop the records')
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
@@ -21,11 +21,11 @@ Examples:
   sq-wal truncate orders/0 --from 1200
   sq-wal truncate orders/0 --from 1200 --yes
 
-A time is taken for the position of the first record of that time or a later one; where records behind it are of
-earlier times, a line on stderr says how many. Whoever has read the dropped records must be told: their offsets are
-given to others. The broker must be stopped for --yes, not to look.
+A time selects the position of the first record with this timestamp or a later one. If records after it have earlier
+timestamps, a line on stderr says how many. Tell every consumer that has read the dropped records: new records get their
+offsets. Stop the broker before you use --yes; without --yes it can keep running.
 
-Exit status: 0, 1 where something failed, 2 on misuse.`,
+Exit status: 0 on success; 1 on failure; 2 for a usage error.`,
     )
     .action(async (log: string, options: TruncateOptions) => {
       const { truncate } = await import('../run/truncate.ts')

@@ -6,13 +6,12 @@ import { UsageError } from '../usage-error.ts'
 
 export function addVerifyCommand(program: Command): void {
   addOptionalLogArgument(program.command('verify'))
-    .summary('check every byte of a log, or of all')
+    .summary('check every byte of a log or of all logs')
     .description(
-      'Reads every byte of a log and reports all that should not be so, with what could be done about it. Changes ' +
-        'nothing, and may run beside a broker.',
+      'Reads every byte of a log and reports every problem. Changes nothing, and can run while a broker is writing.',
     )
     .option('--all', 'verify every log in the data directory')
-    .option('--json', 'write the reports as JSON: of --all a list')
+    .option('--json', 'print the report as JSON; with --all, a list of reports')
     .addHelpText(
       'after',
       `
@@ -20,13 +19,13 @@ Examples:
   sq-wal verify orders/0 -d /var/lib/broker
   sq-wal verify --all --json | jq '.[].problems'
 
-Notes are no problems: a torn end, which the next writer cuts off; ignored bytes behind a stated end; files that a
-repair quarantined.
+Notes are not problems: a torn tail, which the next writer truncates; an ignored tail; quarantined files.
 
-With --all a log that cannot be looked at is one line on stderr, with --json an entry of the list, and the others are
-verified.
+With --all, if a log cannot be read, the others are still verified. Its error is a line on stderr (with --json, an entry
+of the list).
 
-Exit status: 0 if no log has a problem; 1 if one has, or cannot be looked at, or --all finds no log; 2 on misuse.`,
+Exit status: 0 if no log has a problem; 1 if a log has one or cannot be read, or if --all finds no log; 2 for a usage
+error.`,
     )
     .action(async (log: string | undefined, options: VerifyOptions) => {
       if ((log === undefined) !== (options.all === true)) throw new UsageError('verify takes a log, or --all')

@@ -1,4 +1,4 @@
-/** Keeps many appends to one writer in flight, but never more than a bound, in number and in bytes. */
+/** Keeps many appends to one writer in flight, up to a limit on their number and their bytes. */
 import type { RecordInput, WalWriter } from '@sq/storage'
 
 const maxAppends = 1024
@@ -12,13 +12,13 @@ export class AppendWindow {
   #failure: { readonly cause: unknown } | null = null
   #wake = (): void => {}
 
-  /** `onAcknowledged` is called for each record once it is durable, in order. */
+  /** Calls `onAcknowledged` for each record, in order, once it is durable. */
   constructor(writer: Pick<WalWriter, 'append'>, onAcknowledged: () => void) {
     this.#writer = writer
     this.#onAcknowledged = onAcknowledged
   }
 
-  /** Begins an append and does not wait for it; `room` and `drained` tell how it went. */
+  /** Starts an append without waiting for it. `room` and `drained` report a failure. */
   append({ key, value, headers, timestampMs }: RecordInput): void {
     this.#appends++
     this.#bytes += value.length
@@ -29,12 +29,12 @@ export class AppendWindow {
     return this.#appends >= maxAppends || this.#bytes >= maxBytes
   }
 
-  /** Resolves when another append may begin; rejects with the cause once one has failed. */
+  /** Resolves when another append may start. Rejects with the cause once an append has failed. */
   async room(): Promise<void> {
     await this.#until(() => !this.isFull)
   }
 
-  /** Resolves when every append is acknowledged; rejects with the cause once one has failed. */
+  /** Resolves when every append is acknowledged. Rejects with the cause once an append has failed. */
   async drained(): Promise<void> {
     await this.#until(() => this.#appends === 0)
   }

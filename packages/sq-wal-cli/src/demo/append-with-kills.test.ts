@@ -3,17 +3,17 @@ import { describe, expect, it } from 'vitest'
 import { checkNothingLost, drawKillMoments } from './append-with-kills.ts'
 
 describe('the moments of the kills', () => {
-  it('are spread over the records, one in each part', () => {
+  it('the moments of the kills are spread over the records, one in each part', () => {
     const moments = drawKillMoments(5, 1000, new Random(1))
     expect(moments.map((moment) => Math.floor(moment / 200))).toEqual([0, 1, 2, 3, 4])
   })
 
-  it('are the same for the same seed, and others for another', () => {
+  it('the same seed gives the same moments, another seed gives others', () => {
     expect(drawKillMoments(5, 231_083, new Random(7))).toEqual(drawKillMoments(5, 231_083, new Random(7)))
     expect(drawKillMoments(5, 231_083, new Random(7))).not.toEqual(drawKillMoments(5, 231_083, new Random(8)))
   })
 
-  it('never lie past the last record, however many they are', () => {
+  it('no moment is after the last record, even with more kills than records', () => {
     const moments = drawKillMoments(100, 3, new Random(1))
     expect(moments).toHaveLength(100)
     expect(moments).toEqual(moments.toSorted((a, b) => a - b))
@@ -24,11 +24,11 @@ describe('the moments of the kills', () => {
 describe('a new child', () => {
   const life = { from: 0, acknowledged: 100, discardedBytes: 0, elapsedMs: 1 }
 
-  it.each([100, 101])('may find %i records where 100 were acknowledged', (from) => {
+  it.each([100, 101])('a child may find %i records after 100 were acknowledged', (from) => {
     expect(() => checkNothingLost(life, { ...life, from })).not.toThrow()
   })
 
-  it('must not find fewer', () => {
+  it('a child that finds fewer records than were acknowledged is an error', () => {
     expect(() => checkNothingLost(life, { ...life, from: 99 })).toThrow(/100 were acknowledged .* 99 are in/)
   })
 })

@@ -1,4 +1,4 @@
-/** Has the whole input appended by one child after another, each but the last killed on its way. */
+/** Appends the whole input in a sequence of child processes. Every child but the last is killed. */
 import { Random } from '@sq/sim'
 import { CommandError } from '../command-error.ts'
 import type { Input } from './input.ts'
@@ -7,11 +7,11 @@ import { runAppender, type AppenderLife } from './run-appender.ts'
 export interface AppendPlan {
   readonly input: Input
   readonly dataDir: string
-  /** In ascending order: a child is killed once so many records are acknowledged. */
+  /** Numbers of acknowledged records at which a child is killed, in ascending order. */
   readonly killMoments: readonly number[]
 }
 
-/** The records are cut into as many equal parts as there are kills, and a moment drawn in each. */
+/** Splits the records into one equal part per kill and draws a moment in each part. */
 export function drawKillMoments(kills: number, records: number, random: Random): number[] {
   return Array.from({ length: kills }, (_, kill) => {
     const begin = Math.floor((records * kill) / kills)
@@ -21,8 +21,8 @@ export function drawKillMoments(kills: number, records: number, random: Random):
 }
 
 /**
- * Resolves with the children's lives, one more than there are kills. Rejects with a `CommandError` as soon as a child
- * finds fewer records than were acknowledged to the one before.
+ * Resolves with the lives of the children: one more than there are kills. Rejects with a `CommandError` as soon as a
+ * child finds fewer records than were acknowledged to its predecessor.
  */
 export async function appendWithKills(
   plan: AppendPlan,
@@ -31,7 +31,7 @@ export async function appendWithKills(
   const { input, dataDir, killMoments } = plan
   const lives: AppenderLife[] = []
   for (const [kills, killAt] of [...killMoments, null].entries()) {
-    // A child that waits to be killed stops short of the next one's moment, so that a small input lasts for all kills.
+    // A child that is about to be killed stops before the moment of the next kill, so that a small input suffices.
     const until = killMoments[kills + 1] ?? input.records
     const life = await runAppender(
       { source: input, dataDir, until, close: killAt === null },
@@ -43,11 +43,11 @@ export async function appendWithKills(
   return lives
 }
 
-/** A child must find every record that was acknowledged to the one before it, whatever the kill has cut off. */
+/** A child must find every record that was acknowledged to its predecessor. */
 export function checkNothingLost(killed: AppenderLife | undefined, next: AppenderLife): void {
   const expected = killed?.acknowledged ?? 0
   if (next.from >= expected) return
   throw new CommandError(
-    `acknowledged records are lost: ${expected} were acknowledged before the kill, ${next.from} are in the log now`,
+    `acknowledged records are lost: ${expected} were acknowledged before the kill, but ${next.from} are in the log`,
   )
 }

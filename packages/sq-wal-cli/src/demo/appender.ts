@@ -1,6 +1,6 @@
 /**
- * The child process of the demo: opens the log, goes on from where it ends with many appends in flight, and reports
- * what is acknowledged. Made to be killed at any moment; ends by itself when its parent does.
+ * The child process of the demo. It opens the log, continues after its last record with many appends in flight, and
+ * reports acknowledgements. It can be killed at any moment, and exits when its parent does.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { WalWriter } from '@sq/storage'
@@ -10,7 +10,7 @@ import { readRecords } from './input.ts'
 import { fs, logConfig, partition, topic } from './log.ts'
 import type { AppendReport, AppendTask } from './protocol.ts'
 
-/** Between two bursts of appends the log gets to write: records gather while others are under way to the disk. */
+/** Appends per turn of the event loop. Between two turns the log writes, and the next commit collects records. */
 const burst = 256
 
 process.on('disconnect', () => process.exit())
@@ -42,7 +42,7 @@ async function appendRecords(task: AppendTask): Promise<void> {
   report({ kind: 'closed' }, () => process.exit())
 }
 
-/** Counts what is acknowledged, and reports it once for all that is acknowledged together. */
+/** Counts acknowledgements, and sends one report for all that arrive together. */
 function acknowledgedReporter(from: number): () => void {
   let nextOffset = from
   let reported = from
@@ -57,7 +57,7 @@ function acknowledgedReporter(from: number): () => void {
   }
 }
 
-/** A parent that is gone hears nothing more: then `disconnect` ends this process. */
+/** If the parent is gone, the report is lost, and `disconnect` ends this process. */
 function report(message: AppendReport, done = (): void => {}): void {
   process.send?.(message, undefined, undefined, done)
 }

@@ -1,14 +1,14 @@
-/** Cuts a stream of bytes into the elements of one JSON array, each with its bytes as they stand in the file. */
+/** Splits a stream of bytes into the elements of one JSON array. An element keeps its bytes as they are in the file. */
 import type { Splitter } from '../input/splitter.ts'
 
 const [quote, backslash, comma, openBracket, closeBracket, openBrace, closeBrace] = Buffer.from('"\\,[]{}')
 
-/** The input as a whole is not one JSON array. */
+/** The input is not a single JSON array. */
 export class NotAnArrayError extends Error {
   override readonly name = 'NotAnArrayError'
 }
 
-/** Finds where elements begin and end, and no more: whether one is JSON is for a parser to say. */
+/** Finds only where elements begin and end. It does not check that an element is JSON. */
 export class ArraySplitter implements Splitter {
   #place: 'before' | 'inside' | 'after' = 'before'
   #elements = 0
@@ -49,7 +49,7 @@ export class ArraySplitter implements Splitter {
     return []
   }
 
-  /** Follows strings and nesting; false for the comma or bracket that ends an element of the outermost array. */
+  /** Tracks strings and nesting. False for the comma or bracket that ends an element of the outermost array. */
   #isPartOfElement(byte: number): boolean {
     if (this.#inString) {
       if (this.#escaped) this.#escaped = false

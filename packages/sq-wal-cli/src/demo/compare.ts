@@ -1,21 +1,21 @@
-/** Compares what is read back from the log with the input it was written from, record for record. */
+/** Compares the records that are read back from the log with the input, one by one. */
 import type { LogRecord, RecordHeader, RecordInput } from '@sq/storage'
 import { messageOf } from '../message-of.ts'
 
 export interface Comparison {
-  /** Records of the input. */
+  /** The number of records in the input. */
   readonly expected: number
-  /** Those that the log holds unchanged, at their offset. */
+  /** The number of records that are unchanged in the log, at their offset. */
   readonly intact: number
-  /** What is wrong, a line for each of the first few cases; empty exactly when all is well. */
+  /** One line for each of the first few differences. Empty if and only if every record is intact. */
   readonly differences: readonly string[]
 }
 
 const maxDifferences = 10
 
 /**
- * Record `i` of the input is expected at offset `i`. Where the log cannot be read on, what lies behind is not intact.
- * Rejects only if the input cannot be read.
+ * Expects record `i` of the input at offset `i`. If reading the log fails, the records after that point count as not
+ * intact. Rejects only if the input cannot be read.
  */
 export async function compareRecords(
   input: AsyncIterable<RecordInput>,
@@ -29,7 +29,7 @@ export async function compareRecords(
   let isReadable = true
   const found = untilFailure(log, (error) => {
     isReadable = false
-    differs(`the log cannot be read on: ${messageOf(error)}`)
+    differs(`reading the log failed: ${messageOf(error)}`)
   })
   const next = async (): Promise<LogRecord | undefined> => (await found.next()).value
 
@@ -53,21 +53,21 @@ export async function compareRecords(
       expected++
       onProgress(expected)
     }
-    if (actual !== undefined) differs(`the log goes on after the last record: offset ${actual.offset}`)
+    if (actual !== undefined) differs(`the log has more records than the input, from offset ${actual.offset} on`)
   } finally {
     await found.return(undefined)
   }
   return { expected, intact, differences }
 }
 
-/** The first part of a record that is not what was written, told in words; null if all are the same. */
+/** Describes the first part of a record that differs. Null if the records are equal. */
 function findDifference(expected: RecordInput, actual: RecordInput): string | null {
   if (!sameBytes(expected.key, actual.key)) return `key ${show(actual.key)} instead of ${show(expected.key)}`
   if (!sameBytes(expected.value, actual.value)) return `value ${show(actual.value)} instead of ${show(expected.value)}`
   if (expected.timestampMs !== actual.timestampMs) {
     return `timestamp ${actual.timestampMs} instead of ${expected.timestampMs}`
   }
-  return sameHeaders(expected.headers, actual.headers) ? null : 'other headers'
+  return sameHeaders(expected.headers, actual.headers) ? null : 'the headers differ'
 }
 
 function sameHeaders(expected: readonly RecordHeader[], actual: readonly RecordHeader[]): boolean {

@@ -11,21 +11,21 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(place, { recursive: true }))
 
-/** Leaves in a directory what a log would. */
+/** Creates the files that a log would leave in a directory. */
 function writeLogInto(directory: string): void {
   mkdirSync(join(directory, 'demo/0'), { recursive: true })
   writeFileSync(join(directory, 'demo/0/00000000000000000000.wal'), 'SQ')
 }
 
 describe('a directory for the log', () => {
-  it('is a temporary one that is gone afterwards, if none is given', async () => {
+  it('without a given directory, a temporary one is created and removed at the end', async () => {
     const { path, remove } = await makeDataDirectory(undefined)
     writeLogInto(path)
     await remove()
     expect(existsSync(path)).toBe(false)
   })
 
-  it('is made with those above it, and removed with them', async () => {
+  it('a missing directory is created with its missing parents, and removed with them', async () => {
     const { path, remove } = await makeDataDirectory(join(place, 'a/b/c'))
     expect(path).toBe(join(place, 'a/b/c'))
     writeLogInto(path)
@@ -33,14 +33,14 @@ describe('a directory for the log', () => {
     expect(readdirSync(place)).toEqual([])
   })
 
-  it('stays if it was there before', async () => {
+  it('a directory that existed before stays', async () => {
     const { path, remove } = await makeDataDirectory(place)
     writeLogInto(path)
     await remove()
     expect(readdirSync(place)).toEqual([])
   })
 
-  it('stays, with what is in it, if somebody else has put something there', async () => {
+  it('a directory stays if another process has put a file into it', async () => {
     const { path, remove } = await makeDataDirectory(join(place, 'a'))
     writeLogInto(path)
     writeFileSync(join(path, 'mine'), '')
@@ -48,15 +48,19 @@ describe('a directory for the log', () => {
     expect(readdirSync(path)).toEqual(['mine'])
   })
 
-  it('is refused if it holds anything, and left alone', async () => {
+  it('a directory that is not empty is refused and left unchanged', async () => {
     writeLogInto(place)
     await expect(makeDataDirectory(place)).rejects.toThrow('is not empty')
     expect(existsSync(join(place, 'demo/0/00000000000000000000.wal'))).toBe(true)
   })
 
-  it('is refused if it is a file', async () => {
+  it('a file is refused', async () => {
     writeFileSync(join(place, 'file'), '')
-    await expect(makeDataDirectory(join(place, 'file'))).rejects.toThrow(/no place for the log: .*file/)
-    await expect(makeDataDirectory(join(place, 'file/below'))).rejects.toThrow(/no place for the log: .*file/)
+    await expect(makeDataDirectory(join(place, 'file'))).rejects.toThrow(
+      /cannot create the directory of the log: .*file/,
+    )
+    await expect(makeDataDirectory(join(place, 'file/below'))).rejects.toThrow(
+      /cannot create the directory of the log: .*file/,
+    )
   })
 })

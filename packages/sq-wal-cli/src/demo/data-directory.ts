@@ -1,4 +1,4 @@
-/** Where the demo's log goes. The demo writes only into an empty place, and removes only what it made itself. */
+/** The directory of the demo's log. The demo writes only into an empty directory and removes only what it created. */
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,21 +9,23 @@ import { topic } from './log.ts'
 
 export interface DataDirectory {
   readonly path: string
-  /** Removes the log, and the directories made for it. One that was there before stays. */
+  /** Removes the log and the directories that were created for it. A directory that existed before stays. */
   readonly remove: () => Promise<void>
 }
 
-/** Makes a fresh temporary directory, or takes the one given: made if missing, refused unless empty. */
+/** Creates a temporary directory, or takes the one given: it is created if missing, and must be empty. */
 export async function makeDataDirectory(given: string | undefined): Promise<DataDirectory> {
   try {
     const [path, made] = given === undefined ? await makeTemporary() : await makeGiven(resolve(given))
     return { path, remove: () => removeLog(path, made) }
   } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError(`no place for the log: ${messageOf(error)}`)
+    throw error instanceof UsageError
+      ? error
+      : new UsageError(`cannot create the directory of the log: ${messageOf(error)}`)
   }
 }
 
-/** A directory, and those that had to be made for it, outermost first. */
+/** A directory, and the directories that were created for it, outermost first. */
 type Made = readonly [path: string, made: readonly string[]]
 
 async function makeTemporary(): Promise<Made> {
@@ -35,14 +37,15 @@ async function makeGiven(path: string): Promise<Made> {
   const made: string[] = []
   for (let missing = path; !existsSync(missing); missing = dirname(missing)) made.unshift(missing)
   for (const directory of made) await mkdir(directory)
-  if ((await readdir(path)).length > 0) throw new UsageError(`${path} is not empty: the log needs a place of its own`)
+  if ((await readdir(path)).length > 0)
+    throw new UsageError(`${path} is not empty; --dir takes an empty directory or one that does not exist`)
   return [path, made]
 }
 
 async function removeLog(path: string, made: readonly string[]): Promise<void> {
   await rm(join(path, topic), { recursive: true, force: true })
   for (const directory of made.toReversed()) {
-    // What somebody else has put there meanwhile is not ours to remove.
+    // Another process has put something there: leave it.
     if ((await readdir(directory)).length > 0) return
     await rmdir(directory)
   }

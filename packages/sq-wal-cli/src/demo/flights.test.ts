@@ -3,13 +3,13 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findFlights, parseFlight } from './flights.ts'
 
-/** The workspace has the package. */
+/** The package is installed in the workspace. */
 const FLIGHTS = findFlights() ?? ''
 
 const flightLines = readFileSync(FLIGHTS, 'utf8').trimEnd().split('\n').slice(1)
 
 describe('a flight', () => {
-  it('has its route as key, its date as timestamp, and all of it as JSON value', () => {
+  it('a flight has its route as key, its date as timestamp and all its fields as a JSON value', () => {
     const { key, value, timestampMs } = parseFlight('03312257,-29,303,MSY,HOU')
     expect(Buffer.from(key).toString()).toBe('MSY-HOU')
     expect(timestampMs).toBe(Date.UTC(2001, 2, 31, 22, 57))
@@ -19,13 +19,13 @@ describe('a flight', () => {
   })
 
   it.each(['', 'date,delay,distance,origin,destination', '03312257,29,303,MSY', '3312257,29,303,MSY,HOU'])(
-    'is not what the line %j holds',
+    'the line %j is not a flight',
     (line) => expect(() => parseFlight(line)).toThrow('not a flight'),
   )
 })
 
 describe('the flights', () => {
-  it('are those of flights-200k.json, in its order, which clips delays to 180 minutes', () => {
+  it('the flights are those of flights-200k.json in its order, but with delays over 180 minutes', () => {
     const json: { delay: number; distance: number; time: number }[] = JSON.parse(
       readFileSync(join(dirname(FLIGHTS), 'flights-200k.json'), 'utf8'),
     )

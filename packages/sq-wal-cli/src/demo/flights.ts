@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 
 const require = createRequire(import.meta.url)
 
-/** The file of flights; null where the package is not installed. */
+/** The path of the file of flights. Null if the package is not installed. */
 export function findFlights(): string | null {
   try {
     return require.resolve('vega-datasets/data/flights-3m.csv')

@@ -25,7 +25,7 @@ async function read(content: string, from = 0): Promise<[key: string | null, val
 }
 
 describe('the records of a file', () => {
-  it('are its lines, byte for byte', async () => {
+  it('each line is a record, byte for byte', async () => {
     expect(await read('a\n\n b\r\n{')).toEqual([
       [null, 'a'],
       [null, ''],
@@ -34,7 +34,7 @@ describe('the records of a file', () => {
     ])
   })
 
-  it('are the elements of one JSON array, byte for byte', async () => {
+  it('each element of a JSON array is a record, byte for byte', async () => {
     expect(await read('[1, {"b":  2},\n"c"]\n')).toEqual([
       [null, '1'],
       [null, '{"b":  2}'],
@@ -43,20 +43,20 @@ describe('the records of a file', () => {
   })
 
   it.each(['[1]\n[2]\n', '[2024-01-01] started\n[2024-01-02] stopped\n', '[1,]\n', '[1, 2\n'])(
-    'are the lines of %j, which only looks like an array',
+    'the records of %j, which only looks like an array, are its lines',
     async (text) => {
       expect((await read(text)).map(([, value]) => `${value}\n`).join('')).toBe(text)
     },
   )
 
-  it('have a key where they are objects with origin and destination', async () => {
+  it('a record that is an object with origin and destination has a key', async () => {
     const route = '{"origin":"SFO","destination":"JFK"}'
     const lines = [route, '{"origin":"SFO"}', '{"origin":1,"destination":2}', '"origin"']
     expect((await read(lines.join('\n'))).map(([key]) => key)).toEqual(['SFO-JFK', null, null, null])
     expect((await read(`[${lines.join()}]`)).map(([key]) => key)).toEqual(['SFO-JFK', null, null, null])
   })
 
-  it('can be read from any one on', async () => {
+  it('records can be read from any index on', async () => {
     expect(await read('a\nb\nc', 1)).toEqual([
       [null, 'b'],
       [null, 'c'],
@@ -64,21 +64,21 @@ describe('the records of a file', () => {
     expect(await read('a\nb\nc', 3)).toEqual([])
   })
 
-  it('carry their index as timestamp and header', async () => {
+  it('a record has its index as timestamp and header', async () => {
     const records = []
     for await (const record of readRecords(await inspectInput(fileWith('a\nb')))) records.push(record)
     expect(records.map(({ timestampMs }) => timestampMs)).toEqual([0, 1])
     expect(records[1]?.headers).toEqual([{ key: 'index', value: Buffer.from('1') }])
   })
 
-  it('are not read on once the signal is aborted', async () => {
+  it('reading stops once the signal is aborted', async () => {
     const input = await inspectInput(fileWith('a\nb'))
     await expect(readRecords(input, { signal: AbortSignal.abort() }).next()).rejects.toThrow('aborted')
   })
 })
 
 describe('the flights', () => {
-  it('are 231,083, the line of column names not counted', async () => {
+  it('there are 231,083 flights, without the line of column names', async () => {
     const input = await inspectInput(undefined)
     expect(input.records).toBe(231_083)
     const first = (await readRecords(input).next()).value
@@ -92,11 +92,11 @@ describe('an input is refused', () => {
     ['that is not there', () => join(directory, 'none'), /cannot read the input: ENOENT/],
     ['that is a directory', () => directory, /is a directory/],
     ['that is a device', () => '/dev/null', /is not a regular file/],
-    ['that is empty', () => fileWith(''), /holds no records/],
-    ['that is an empty array', () => fileWith('[]'), /holds no records/],
+    ['that is empty', () => fileWith(''), /contains no records/],
+    ['that is an empty array', () => fileWith('[]'), /contains no records/],
     ['with a NUL', () => fileWith('a\nb\0c'), /is not a text file: line 2/],
     ['that is not UTF-8', () => fileWith(Buffer.from([0x41, 0x0a, 0xc3, 0x28])), /is not a text file: line 2/],
-    ['with an endless line', () => fileWith(Buffer.alloc(5_000_000, 'x')), /has a line of more than 4194304 bytes/],
+    ['with an endless line', () => fileWith(Buffer.alloc(5_000_000, 'x')), /has a line longer than 4194304 bytes/],
   ])('%s', async (_, path, message) => {
     const inspected = inspectInput(path())
     await expect(inspected).rejects.toThrow(UsageError)

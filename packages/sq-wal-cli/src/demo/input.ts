@@ -1,6 +1,6 @@
 /**
- * The records the demo writes, made from a file anew whenever they are asked for: by the parent that counts and later
- * compares them, and by each child that appends them. Only one chunk of the file is in memory at a time.
+ * The records of the demo. They are read from the file each time they are needed: by the parent, which counts and later
+ * compares them, and by each child, which appends them. Only one chunk of the file is in memory at a time.
  */
 import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
@@ -13,7 +13,7 @@ import { findFlights, parseFlight } from './flights.ts'
 import { MADE_FLIGHTS, madeFlights } from './made-flights.ts'
 import { LineSplitter } from '../input/line-splitter.ts'
 
-/** A file and how it is to be read. Plain data: it travels to the child as JSON. */
+/** A file and its format. Plain data: it is sent to the child as JSON. */
 export interface Source {
   readonly path: string
   readonly format: 'flights' | 'made-flights' | 'lines' | 'array'
@@ -23,13 +23,13 @@ export interface Input extends Source {
   readonly records: number
 }
 
-/** The longest line or array element taken: keeps a file without newlines out of memory. */
+/** The longest line or array element. The limit keeps a file without newlines out of memory. */
 const maxItemBytes = 4 * 1024 * 1024
 const chunkBytes = 256 * 1024
 
 /**
- * Reads a file through, to know how to read it and how many records it holds; without a path, the flights, or made ones
- * where they are not installed. Throws a `UsageError` for whatever is not a file of UTF-8 text with at least one record.
+ * Reads a whole file to find its format and its number of records. Without a path, takes the flights, or made-up ones if
+ * they are not installed. Throws a `UsageError` for anything but a file of UTF-8 text with at least one record.
  */
 export async function inspectInput(path: string | undefined, signal?: AbortSignal): Promise<Input> {
   if (path === undefined) {
@@ -42,11 +42,11 @@ export async function inspectInput(path: string | undefined, signal?: AbortSigna
     if (error instanceof NotAnArrayError) return count({ path, format: 'lines' }, signal)
     throw error
   })
-  if (input.records === 0) throw new UsageError(`${path} holds no records`)
+  if (input.records === 0) throw new UsageError(`${path} contains no records`)
   return input
 }
 
-/** The records from one on, in order. Rejects with an `AbortError` once the signal is aborted. */
+/** The records from index `from` on, in order. Rejects with an `AbortError` once the signal is aborted. */
 export async function* readRecords(
   source: Source,
   options: { readonly from?: number; readonly signal?: AbortSignal | undefined } = {},
@@ -61,12 +61,12 @@ export async function* readRecords(
   }
 }
 
-/** The flights begin with a line of column names, which comes before record 0. */
+/** The file of flights starts with a line of column names, before record 0. */
 function firstIndex(source: Source): number {
   return source.format === 'flights' ? -1 : 0
 }
 
-/** The items of each chunk in turn, to be iterated before the next is asked for. */
+/** The items of one chunk after the other. Iterate each to its end before you ask for the next. */
 async function* readItems(source: Source, signal: AbortSignal | undefined): AsyncGenerator<Iterable<Buffer>> {
   if (source.format === 'made-flights') {
     yield* madeFlights()
@@ -120,10 +120,10 @@ function checkItem(source: Source, item: Buffer, index: number): void {
 function checkLength(source: Source, itemBytes: number): void {
   if (itemBytes <= maxItemBytes) return
   if (source.format === 'array') throw new NotAnArrayError()
-  throw new UsageError(`${source.path} has a line of more than ${maxItemBytes} bytes`)
+  throw new UsageError(`${source.path} has a line longer than ${maxItemBytes} bytes`)
 }
 
-/** The value of a JSON text; undefined if it is none. */
+/** The value of a JSON text. Undefined if the text is not JSON. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseFlight } from './flights.ts'
 import { MADE_FLIGHTS, madeFlights } from './made-flights.ts'
 
-test('made-up flights are flights, in the order of their times, and the same again', () => {
+test('made-up flights parse as flights, are in the order of their times, and are the same every time', () => {
   const lines = [...madeFlights()].flat().map(String)
   expect(lines).toHaveLength(MADE_FLIGHTS)
   const flights = lines.map(parseFlight)

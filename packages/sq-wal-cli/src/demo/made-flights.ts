@@ -1,7 +1,7 @@
-/** Flights that are made up, as lines like those of the real ones, for where these are not installed. */
+/** Made-up flights, as lines in the format of the real ones, for when those are not installed. */
 import { Random } from '@sq/sim'
 
-/** As many as there are real ones. */
+/** The same number as the real flights. */
 export const MADE_FLIGHTS = 231_083
 
 const AIRPORTS = [
@@ -26,7 +26,7 @@ const START_MS = Date.UTC(2001, 0, 1)
 const DURATION_MS = 90 * 24 * 3_600_000
 const LINES_AT_ONCE = 1000
 
-/** Lines as `parseFlight` takes them, many at once, in the order of their times; the same whenever they are asked for. */
+/** Lines for `parseFlight`, many at once, in the order of their times. Every call gives the same lines. */
 export function* madeFlights(): Generator<Buffer[]> {
   const random = new Random(1)
   let lines: Buffer[] = []

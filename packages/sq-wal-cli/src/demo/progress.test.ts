@@ -13,7 +13,7 @@ function progressOn(terminal: { isTTY?: boolean; columns?: number }): [Progress,
   return [startProgress({ isTTY: true, columns: 20, ...terminal, write }, clock), clock, written]
 }
 
-it('rewrites one line, not more often than can be read', () => {
+it('the progress line is rewritten no more often than it can be read', () => {
   vi.stubEnv('TERM', 'xterm')
   const [progress, clock, written] = progressOn({})
   progress.show(() => 'a')
@@ -25,7 +25,7 @@ it('rewrites one line, not more often than can be read', () => {
   expect(written).toEqual([`${erased}a`, `${erased}c`, erased])
 })
 
-it('never fills the whole width, lest the terminal go to the next line', () => {
+it('the progress line is shorter than the terminal, so that it does not wrap', () => {
   vi.stubEnv('TERM', 'xterm')
   const [progress, , written] = progressOn({ columns: 5 })
   progress.show(() => 'abcdef')

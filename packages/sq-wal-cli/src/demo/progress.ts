@@ -1,14 +1,14 @@
-/** One line on stderr that says how far the work is; written only to a terminal that can rewrite a line. */
+/** A progress line on stderr, written only to a terminal that can rewrite a line. */
 import { SystemClock, type Clock } from '@sq/sim'
 
 export interface Progress {
-  /** Replaces the line; asks for the text only if the last one has stood long enough to be read. */
+  /** Replaces the line. Calls `text` only if the last line was visible long enough to be read. */
   show(text: () => string): void
-  /** Removes the line, before something else is written. */
+  /** Removes the line, before other output is written. */
   clear(): void
 }
 
-/** As much of a terminal as is needed. */
+/** The parts of a terminal that are used here. */
 export interface Terminal {
   readonly isTTY: boolean
   readonly columns: number

@@ -1,18 +1,18 @@
-/** What the demo and its child say to each other: the task on the child's command line, the reports over IPC. */
+/** The messages between the demo and its child: the task on the child's command line, the reports over IPC. */
 import type { Source } from './input.ts'
 
 export interface AppendTask {
   readonly source: Source
   readonly dataDir: string
-  /** Append the records below this one. */
+  /** Append the records before this one. */
   readonly until: number
-  /** Close the log then and end; else stay with the log open, to be killed. */
+  /** True: close the log at the end and exit. False: keep the log open and wait to be killed. */
   readonly close: boolean
 }
 
 export type AppendReport =
   | { readonly kind: 'opened'; readonly nextOffset: number; readonly discardedBytes: number }
-  /** Every record below `nextOffset` is acknowledged. */
+  /** Every record before `nextOffset` is acknowledged. */
   | { readonly kind: 'acknowledged'; readonly nextOffset: number }
   | { readonly kind: 'closed' }
   | { readonly kind: 'failed'; readonly message: string }

@@ -1,11 +1,11 @@
-/** What the demo prints when it is done: plain lines and tables, the same on a terminal and in a file. */
+/** The result that the demo prints: plain lines and tables, the same on a terminal and in a file. */
 import { basename } from 'node:path'
 import type { SegmentInfo } from '@sq/storage'
 import type { AppenderLife } from './run-appender.ts'
 
 const maxSegmentRows = 20
 
-/** Lines up columns: the first to the left, the others to the right. */
+/** Aligns columns: the first to the left, the others to the right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []
   for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)))
@@ -21,12 +21,12 @@ export function formatKills(lives: readonly AppenderLife[]): string {
       `${i + 1}`,
       formatNumber(lives[i]?.acknowledged ?? 0),
       formatNumber(life.from),
-      life.discardedBytes === 0 ? 'clean' : `${formatNumber(life.discardedBytes)} bytes`,
+      life.discardedBytes === 0 ? 'none' : `${formatNumber(life.discardedBytes)} bytes`,
     ])
-  return rows.length === 0 ? '' : formatTable([['kill', 'acknowledged', 'found again', 'cut off'], ...rows])
+  return rows.length === 0 ? '' : formatTable([['kill', 'acknowledged', 'recovered', 'torn tail'], ...rows])
 }
 
-/** A row for each segment; of very many, the first and the last ones. */
+/** One row per segment. Of very many segments, only the first and the last ones. */
 export function formatSegments(segments: readonly SegmentInfo[]): string {
   const rows = segments.map(({ path, records, bytes, state }) => [
     basename(path),
@@ -39,7 +39,7 @@ export function formatSegments(segments: readonly SegmentInfo[]): string {
   return formatTable([['segment', 'records', 'bytes', 'state'], ...rows])
 }
 
-/** `n` records and so many bytes in a time, as rates. */
+/** Numbers of records and bytes over a time, as rates. */
 export function formatRate(records: number, bytes: number, elapsedMs: number): string {
   const seconds = elapsedMs / 1000
   const perSecond = `${formatNumber(Math.round(records / seconds))} records/s`

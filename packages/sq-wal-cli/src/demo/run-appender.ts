@@ -1,4 +1,4 @@
-/** Starts one child that appends (`appender.ts`), follows its reports, and kills it when its moment has come. */
+/** Starts one child that appends (`appender.ts`), reads its reports, and kills it at a given record. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -6,20 +6,20 @@ import { SystemClock } from '@sq/sim'
 import { CommandError } from '../command-error.ts'
 import type { AppendReport, AppendTask } from './protocol.ts'
 
-/** What became of one child, by what it reported. */
+/** The life of one child, from its reports. */
 export interface AppenderLife {
-  /** Where it found the end of the log. */
+  /** The next offset of the log when the child opened it. */
   readonly from: number
-  /** What recovery cut off the log when it opened it. */
+  /** The bytes of the torn tail that recovery discarded. */
   readonly discardedBytes: number
-  /** Every record below this one was acknowledged to it. */
+  /** Every record before this one was acknowledged to the child. */
   readonly acknowledged: number
   /** From the opening of the log to the end of the process. */
   readonly elapsedMs: number
 }
 
 export interface AppenderOptions {
-  /** The child is killed once every record below this one is acknowledged; null lets it finish. */
+  /** The child is killed once every record before this one is acknowledged. Null: it may finish. */
   readonly killAt: number | null
   readonly onProgress: (acknowledged: number) => void
   /** Kills the child when aborted. */
@@ -27,8 +27,8 @@ export interface AppenderOptions {
 }
 
 /**
- * Resolves when the child is gone and its last report read. Rejects with the signal's reason when aborted, and with a
- * `CommandError` when the child ended otherwise than it was meant to; the child is gone then, too.
+ * Resolves when the child has exited and its last report is read. Rejects with the signal's reason when aborted, and
+ * with a `CommandError` when the child exited unexpectedly. The child has exited in every case.
  */
 export async function runAppender(task: AppendTask, options: AppenderOptions): Promise<AppenderLife> {
   const { killAt, onProgress, signal } = options
@@ -56,7 +56,7 @@ export async function runAppender(task: AppendTask, options: AppenderOptions): P
       if (killAt !== null && acknowledged >= killAt) kill()
     }
   })
-  // A report may still be in the pipe when the process is gone; `disconnect` comes after the last one.
+  // After the process has exited, a report may still be in the pipe; `disconnect` comes after the last one.
   const [[status, killedBy]] = await Promise.all([once(child, 'exit'), once(child, 'disconnect')])
   const endedMs = clock.monotonic()
   signal.removeEventListener('abort', kill)

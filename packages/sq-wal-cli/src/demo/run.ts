@@ -14,11 +14,11 @@ import { formatKills, formatNumber, formatRate, formatSegments } from './report.
 import type { AppenderLife } from './run-appender.ts'
 
 export interface DemoOptions {
-  /** A file to take the records from; the flights if not given. */
+  /** The file to read the records from. Default: the flights. */
   readonly input?: string
-  /** Where the log goes; a temporary directory if not given. */
+  /** The directory of the log. Default: a temporary directory. */
   readonly dir?: string
-  /** Leaves the log where it is. */
+  /** Keeps the log. */
   readonly keep?: boolean
   readonly kills: number
   readonly seed: number
@@ -40,7 +40,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     print(`${intact} of ${expected} records intact\n`)
     return differences.length === 0 ? 0 : 1
   } catch (error) {
-    // What was under way fails in its own manner when interrupted.
+    // An interruption makes the current step fail with an error of its own.
     if (!(signal.reason instanceof Interruption)) throw error
     return signal.reason.exitStatus
   }
@@ -62,7 +62,7 @@ async function runInDirectory(options: DemoOptions, signal: AbortSignal): Promis
     return comparison
   } finally {
     progress.clear()
-    if (options.keep) print(`kept in ${visible(directory.path)}\n`)
+    if (options.keep) print(`log kept in ${visible(directory.path)}\n`)
     else await directory.remove()
   }
 }
@@ -108,7 +108,8 @@ function printResult(result: {
 function describe({ path, format, records }: Input): string {
   const what = {
     flights: 'flights',
-    'made-flights': 'made-up flights (the real ones are in the npm package vega-datasets 2.8.1, not installed here)',
+    'made-flights':
+      'made-up flights (the real ones are in the npm package vega-datasets 2.8.1, which is not installed)',
     lines: `lines of ${visible(path)}`,
     array: `values of the JSON array in ${visible(path)}`,
   }[format]
@@ -119,7 +120,7 @@ function share(done: number, all: number): string {
   return `${Math.floor((100 * done) / all)}%  ${formatNumber(done)} of ${formatNumber(all)}`
 }
 
-/** Whole lines. */
+/** Prints whole lines. */
 function print(text: string): void {
   void printLines(
     text

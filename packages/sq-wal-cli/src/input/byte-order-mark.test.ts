@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { withoutByteOrderMark } from './byte-order-mark.ts'
 
-/** What is left of a text that comes in chunks of a size. */
+/** A text without its mark, read in chunks of a size. */
 function read(bytes: Buffer, chunkBytes: number): Promise<Buffer> {
   const chunks = Array.from({ length: Math.ceil(bytes.length / chunkBytes) }, (_, at) => {
     return bytes.subarray(at * chunkBytes, (at + 1) * chunkBytes)
@@ -41,7 +41,7 @@ test.each([
   expect(taken).toBe(needed)
 })
 
-test('the beginning of a mark alone is no mark', async () => {
+test('a part of a mark is not a mark', async () => {
   for (const bytes of [[0xef], [0xef, 0xbb], [0xef, 0xbb, 0x41], [0xff], [0xff, 0x41, 0x42]]) {
     expect([...(await read(Buffer.from(bytes), 1))]).toEqual(bytes)
   }
@@ -52,6 +52,6 @@ test.each([
   ['big', [0xfe, 0xff, 0x00, 0x41]],
 ])('UTF-16 with the %s end first is refused', async (_, bytes) => {
   for (const chunkBytes of [1, 100]) {
-    await expect(read(Buffer.from(bytes), chunkBytes)).rejects.toThrow(/^it begins with a byte order mark of UTF-16 /)
+    await expect(read(Buffer.from(bytes), chunkBytes)).rejects.toThrow(/^expected UTF-8, found a UTF-16 /)
   }
 })

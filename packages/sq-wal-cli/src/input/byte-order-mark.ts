@@ -1,4 +1,4 @@
-/** Takes the byte order mark off a text, which some programs write before it. */
+/** Removes the byte order mark that some programs write at the start of a text. */
 import { CommandError } from '../command-error.ts'
 
 const UTF_8 = Buffer.from('\uFEFF')
@@ -6,8 +6,8 @@ const UTF_16 = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
 const MARKS = [UTF_8, ...UTF_16]
 
 /**
- * The chunks of a text without the mark of UTF-8 at its beginning. Throws a `CommandError` where the text begins with a
- * mark of UTF-16 or UTF-32. Only what may become a mark waits for the bytes behind it.
+ * The chunks of a text without a UTF-8 byte order mark at the start. Throws a `CommandError` if the text starts with a
+ * UTF-16 or UTF-32 mark. Bytes are held back only while they can be the start of a mark.
  */
 export async function* withoutByteOrderMark(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let start: Buffer | null = Buffer.alloc(0)
@@ -30,7 +30,9 @@ function mayBecomeMark(start: Buffer): boolean {
 
 function textOf(start: Buffer): Buffer {
   if (UTF_16.some((mark) => start.subarray(0, mark.length).equals(mark))) {
-    throw new CommandError('it begins with a byte order mark of UTF-16 or UTF-32: convert it to UTF-8, as with iconv')
+    throw new CommandError(
+      'expected UTF-8, found a UTF-16 or UTF-32 byte order mark; convert the input, for example with iconv',
+    )
   }
   return start.subarray(0, UTF_8.length).equals(UTF_8) ? start.subarray(UTF_8.length) : start
 }

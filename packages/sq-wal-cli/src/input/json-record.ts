@@ -1,4 +1,4 @@
-/** Makes a record of a JSON text: the text is the value, and key, timestamp and headers are fields of it. */
+/** Makes a record from a JSON text: the text is the value; key, timestamp and headers are taken from its fields. */
 import type { RecordHeader, RecordInput } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import { messageOf } from '../message-of.ts'
@@ -8,14 +8,14 @@ import type { TimeUnit } from '../time.ts'
 export interface JsonFields {
   readonly keyField?: string
   readonly timestampField?: string
-  /** Of a number; where it is not given, numbers are milliseconds, and those that may be anything else are refused. */
+  /** The unit of a number. Without it, numbers are milliseconds, and a number that may have another unit is an error. */
   readonly timestampUnit?: TimeUnit
   readonly headerField?: readonly string[]
 }
 
 /**
- * The record of a line. A field that is not there, or null, makes no key and no header; strings are taken as they are,
- * everything else as JSON, but for numbers that are not read exactly. Without a timestamp field the time is `nowMs`.
+ * The record of a line. A field that is missing or null gives no key and no header. A string is used as it is, any other
+ * value as JSON; a number that cannot be read exactly is an error. Without a timestamp field, the timestamp is `nowMs`.
  * Throws a `CommandError`.
  */
 export function jsonRecord(line: Buffer, fields: JsonFields, nowMs: number): RecordInput {
@@ -35,7 +35,7 @@ function parse(line: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line))
   } catch (error) {
-    throw new CommandError(`it is not JSON: ${messageOf(error).replaceAll(/[^ -~]/g, '.')}`)
+    throw new CommandError(`not valid JSON: ${messageOf(error).replaceAll(/[^ -~]/g, '.')}`)
   }
 }
 
@@ -48,9 +48,11 @@ function bytesOf(value: unknown, name: string): Buffer | null {
   if (value === undefined || value === null) return null
   if (typeof value === 'string') return Buffer.from(value)
   const text = JSON.stringify(value, (_key, found: unknown) => {
-    // Above this, what was written may have been another number: two keys must not become one.
+    // Above this limit two different numbers can parse as one, and two keys would become one.
     if (typeof found !== 'number' || Math.abs(found) <= Number.MAX_SAFE_INTEGER) return found
-    throw new CommandError(`field ${JSON.stringify(name)} holds a number over 2^53 - 1: write it as a string`)
+    throw new CommandError(
+      `field ${JSON.stringify(name)} has a number over 2^53 - 1, which is not read exactly; write it as a string`,
+    )
   })
   return Buffer.from(text)
 }
@@ -64,19 +66,19 @@ const UNIT_NAMES: Readonly<Record<TimeUnit, string>> = {
 
 const DIGITS = /^\d{1,20}$/
 
-/** Without a unit, numbers of milliseconds are in this range: 1973 to 5138. Seconds and microseconds are not. */
+/** Without a unit, milliseconds must be in this range: 1973 to 5138. Seconds and microseconds are outside of it. */
 const [MIN_PLAIN_MS, MAX_PLAIN_MS] = [1e11, 1e14]
 
-/** A number in a unit since 1970, or a time as ISO 8601 writes it. */
+/** Parses a number in a unit since 1970, or an ISO 8601 time. */
 function timeOf(value: unknown, name: string, unit: TimeUnit | undefined): number {
   const field = `field ${JSON.stringify(name)}`
-  const found = value === undefined ? 'it is not there' : `it is ${JSON.stringify(value).slice(0, 80)}`
+  const found = value === undefined ? 'missing' : JSON.stringify(value).slice(0, 80)
   const count = countOf(value, unit)
   if (count !== null) {
     const isPlain = count >= MIN_PLAIN_MS && count < MAX_PLAIN_MS
     if (unit === undefined && !isPlain) {
       throw new CommandError(
-        `${field} may not be in milliseconds: ${found}; say its unit with --timestamp-unit s, ms, us or ns`,
+        `${field} is ${found}, which may not be milliseconds; give the unit with --timestamp-unit s, ms, us or ns`,
       )
     }
     const timestampMs = fromUnit(count, unit ?? 'ms')
@@ -89,12 +91,12 @@ function timeOf(value: unknown, name: string, unit: TimeUnit | undefined): numbe
     throw error instanceof InvalidTimeError ? new CommandError(`${field}: ${error.message}`) : error
   }
   const isBare = unit === undefined && typeof value === 'string' && DIGITS.test(value)
-  const advice = isBare ? '; for digits in a string give --timestamp-unit s, ms, us or ns' : ''
+  const advice = isBare ? '; if it is a number in a string, give --timestamp-unit s, ms, us or ns' : ''
   const what = `a whole number of ${UNIT_NAMES[unit ?? 'ms']} since 1970 or an ISO 8601 time`
-  throw new CommandError(`${field} must be ${what}; ${found}${advice}`)
+  throw new CommandError(`${field} is ${found}; expected ${what}${advice}`)
 }
 
-/** With a unit, digits may also stand in a string, as numbers too large for JSON do. */
+/** With a unit, the number can also be a string, as numbers too large for JSON are. */
 function countOf(value: unknown, unit: TimeUnit | undefined): bigint | null {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
   return typeof value === 'string' && unit !== undefined && DIGITS.test(value) ? BigInt(value) : null

@@ -1,9 +1,9 @@
-/** Cuts a stream of bytes into the lines of a text, whatever the chunks it comes in. */
+/** Splits a stream of bytes into lines, independent of its chunks. */
 import type { Splitter } from './splitter.ts'
 
 const newline = 0x0a
 
-/** A line is what stands before a newline, every byte of it; what follows the last newline is a line if not empty. */
+/** A line is every byte before a newline. Bytes after the last newline are a line unless there are none. */
 export class LineSplitter implements Splitter {
   #rest: Buffer = Buffer.alloc(0)
 

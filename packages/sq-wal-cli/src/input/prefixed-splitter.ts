@@ -1,4 +1,4 @@
-/** Cuts a stream of bytes into items that each have their length before them: four bytes, the most significant first. */
+/** Splits a stream of bytes into items that are each preceded by their length: four bytes, big-endian. */
 import { CommandError } from '../command-error.ts'
 import type { Splitter } from './splitter.ts'
 
@@ -6,11 +6,11 @@ const PREFIX_BYTES = 4
 
 export class PrefixedSplitter implements Splitter {
   readonly #maxBytes: number
-  /** What came and is not part of a whole item, in the chunks that it came in. */
+  /** The bytes of the item that is not complete yet, in the chunks in which they arrived. */
   #chunks: Buffer[] = []
   #bytes = 0
 
-  /** A prefix that says more than `maxBytes` is refused before so much is gathered. */
+  /** A length over `maxBytes` is an error as soon as the prefix is read, before the item is buffered. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
@@ -32,17 +32,17 @@ export class PrefixedSplitter implements Splitter {
 
   end(): Buffer[] {
     if (this.#bytes === 0) return []
-    const expected = this.#bytes < PREFIX_BYTES ? `the ${PREFIX_BYTES} of a length` : `${this.#needed()}`
-    throw new CommandError(`the input ends inside a record: ${this.#bytes} bytes are left, expected ${expected}`)
+    const expected = this.#bytes < PREFIX_BYTES ? `a length of ${PREFIX_BYTES} bytes` : `${this.#needed()} bytes`
+    throw new CommandError(`the input ends in the middle of a record: expected ${expected}, found ${this.#bytes}`)
   }
 
-  /** How many bytes the next item takes, with its prefix; of the prefix alone, as long as that is not there. */
+  /** The size of the next item with its prefix, or of the prefix alone while that is incomplete. */
   #needed(): number {
     if (this.#bytes < PREFIX_BYTES) return PREFIX_BYTES
     if ((this.#chunks[0]?.length ?? 0) < PREFIX_BYTES) this.#joined()
     const length = this.#chunks[0]?.readUInt32BE(0) ?? 0
     if (length > this.#maxBytes) {
-      throw new CommandError(`the length before the record is ${length}; the most is ${this.#maxBytes}`)
+      throw new CommandError(`the length of the record is ${length} bytes; the maximum is ${this.#maxBytes}`)
     }
     return PREFIX_BYTES + length
   }

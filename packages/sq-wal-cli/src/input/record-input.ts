@@ -1,4 +1,4 @@
-/** The records of some files, or of standard input, one after another, as `sq-wal append` takes them. */
+/** Reads the records of files and of standard input, one after another, for `sq-wal append`. */
 import { createReadStream, fstat } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
@@ -19,7 +19,7 @@ import type { Splitter } from './splitter.ts'
 
 export type InputFormat = 'lines' | 'json' | 'prefixed'
 
-/** What stands for standard input among the files. */
+/** The file name that means standard input. */
 export const STANDARD_INPUT = '-'
 
 const CHUNK_BYTES = 256 * 1024
@@ -27,11 +27,11 @@ const CHUNK_BYTES = 256 * 1024
 export interface InputOptions extends JsonFields {
   readonly format: InputFormat
   readonly signal: AbortSignal
-  /** Called with every chunk that is read. */
+  /** Called for every chunk that is read. */
   readonly onRead: (bytes: number) => void
 }
 
-/** The size of all inputs together; null where that is not known. Rejects with a `CommandError` for what is no file. */
+/** The total size of the inputs, or null if it is unknown. Rejects with a `CommandError` if an input is not a file. */
 export async function inputBytes(inputs: readonly string[]): Promise<number | null> {
   let total: number | null = 0
   for (const path of inputs) {
@@ -50,7 +50,7 @@ async function statInput(path: string): Promise<Stats> {
   }
 }
 
-/** Rejects with a `CommandError` that names the input and the record in it, or with the signal's reason. */
+/** Rejects with a `CommandError` that names the input and the record, or with the signal's reason. */
 export async function* readInputs(inputs: readonly string[], options: InputOptions): AsyncGenerator<RecordInput> {
   for (const path of inputs) yield* readInput(path, options)
 }
@@ -60,7 +60,7 @@ async function* readInput(path: string, options: InputOptions): AsyncGenerator<R
   const clock = new SystemClock()
   const splitter = format === 'prefixed' ? new PrefixedSplitter(MAX_RECORD_BYTES) : new LineSplitter()
   const [what, unit] = [nameOf(path), format === 'prefixed' ? 'record' : 'line']
-  /** Of the record that is looked at. */
+  /** The number of the current record. */
   let number = 1
   try {
     const stream = open(path, signal)
@@ -88,7 +88,7 @@ function open(path: string, signal: AbortSignal): Readable {
   return addAbortSignal(signal, stream)
 }
 
-/** The items of each chunk in turn, to be iterated before the next is asked for. */
+/** The items of one chunk after the other. Iterate each to its end before you ask for the next. */
 async function* itemsOf(
   stream: AsyncIterable<Buffer>,
   { splitter, onRead }: { splitter: Splitter; onRead: (bytes: number) => void },
@@ -96,7 +96,7 @@ async function* itemsOf(
   for await (const chunk of stream) {
     yield splitter.split(chunk)
     if (splitter.pendingBytes > MAX_RECORD_BYTES) {
-      throw new CommandError(`it has more than ${MAX_RECORD_BYTES} bytes, the most a record may have`)
+      throw new CommandError(`longer than ${MAX_RECORD_BYTES} bytes, the maximum size of a record`)
     }
     onRead(chunk.length)
   }

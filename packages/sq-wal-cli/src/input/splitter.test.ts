@@ -5,7 +5,7 @@ import type { Splitter } from './splitter.ts'
 
 const chunkSizes = [1, 2, 3, 5, 1000]
 
-/** The items of a text that arrives in chunks of so many bytes. */
+/** The items of a text that arrives in chunks of `chunkBytes`. */
 function itemsOf(splitter: Splitter, text: string, chunkBytes: number): string[] {
   const bytes = Buffer.from(text)
   const items: string[] = []
@@ -46,7 +46,7 @@ describe('in chunks of any size', () => {
   })
 })
 
-it('a splitter keeps no more than the item that has not ended', () => {
+it('a splitter buffers only the incomplete item', () => {
   const splitter = new LineSplitter()
   expect(Array.from(splitter.split(Buffer.from('one\ntwo\nthr')), String)).toEqual(['one', 'two'])
   expect(splitter.pendingBytes).toBe(3)

@@ -1,9 +1,9 @@
-/** What cuts a stream of bytes into items: `split` for each chunk in turn, then `end` once. */
+/** Splits a stream of bytes into items: call `split` for each chunk in order, then `end` once. */
 export interface Splitter {
-  /** The items that end in this chunk. They share its memory. To be iterated to the end before the next call. */
+  /** The items that end in this chunk. They share its memory. Iterate to the end before the next call. */
   split(chunk: Buffer): Iterable<Buffer>
-  /** The last item, if the input's end is what ends it. Throws if the input cannot end here. */
+  /** The last item, if the end of the input completes it. Throws if the input cannot end here. */
   end(): Buffer[]
-  /** Bytes kept of an item that has not ended yet. */
+  /** The buffered bytes of an incomplete item. */
   readonly pendingBytes: number
 }

@@ -1,4 +1,4 @@
-/** Appends the records of an input to a log. */
+/** Appends the records of its inputs to a log. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { isDeepStrictEqual } from 'node:util'
 import { NodeFileSystem } from '@sq/sim'
@@ -21,10 +21,10 @@ export interface AppendOptions extends JsonFields, DataDirOption {
   readonly resumeFrom?: bigint
 }
 
-/** So many bytes of offsets may wait for whoever reads them, before the input waits too. */
+/** The limit on printed offsets that the reader of stdout has not taken yet. At the limit, reading the input waits. */
 const MAX_OUTPUT_BYTES = 1024 * 1024
 
-/** Rejects with the signal's reason where it was interrupted. */
+/** Rejects with a `CommandError` that says how many records are durable. */
 export async function append(log: LogName, files: readonly string[], options: AppendOptions): Promise<void> {
   const { format, keyField, timestampField, timestampUnit, headerField } = options
   if (format !== 'json' && (keyField ?? timestampField ?? timestampUnit ?? headerField) !== undefined) {
@@ -43,7 +43,7 @@ export async function append(log: LogName, files: readonly string[], options: Ap
   const appending = new Appending(log, options)
   try {
     await appending.run(readInputs(inputs, { ...options, signal, onRead }))
-    // Whoever was to write the rest of the input may have been interrupted first.
+    // Ctrl-C may have ended the program that writes the input, before this one noticed its signal.
     signal.throwIfAborted()
   } catch (error) {
     bar.stop()
@@ -57,14 +57,14 @@ export async function append(log: LogName, files: readonly string[], options: Ap
   if (options.offsets !== true) await printLine(appending.describe())
 }
 
-/** The work of one call, and how far it has come. */
+/** One call of the command, and its progress. */
 class Appending {
   readonly #log: LogName
   readonly #options: AppendOptions
-  /** How many records are durable, and the first one's offset. */
+  /** The number of durable records, and the offset of the first one. */
   #records = 0
   #firstOffset: bigint | null = null
-  /** Resolves when the offsets that were written last have been taken. */
+  /** Resolves when the last printed offsets have been taken. */
   #printed: Promise<void> = Promise.resolve()
 
   constructor(log: LogName, options: AppendOptions) {
@@ -76,7 +76,7 @@ class Appending {
     const { config, topic, partition } = this.#log
     const { resumeFrom } = this.#options
     const stored = resumeFrom === undefined ? null : await this.#skipStored(records, resumeFrom)
-    // Where there is nothing to append, no log is made.
+    // Without a record to append, no log is created.
     const first = await records.next()
     if (first.done === true) return
     const writer = await WalWriter.open(new NodeFileSystem(), config, topic, partition)
@@ -84,11 +84,13 @@ class Appending {
     subscribe('sq:wal:commit', onCommit)
     try {
       if (stored !== null && stored !== writer.nextOffset) {
-        throw new CommandError(`somebody else appends: the log ended before ${stored}, now before ${writer.nextOffset}`)
+        throw new CommandError(
+          `another process appends to the log: its next offset was ${stored}, and is now ${writer.nextOffset}`,
+        )
       }
       await writer.appendAll(this.#paced(first.value, records))
     } catch (error) {
-      // What went wrong first is what is told.
+      // Report the first error, not one that follows from it.
       await writer.close().catch(() => {})
       throw error
     } finally {
@@ -107,7 +109,7 @@ class Appending {
     return `${formatCount(this.#records)} records are durable in ${log}, offsets ${this.#firstOffset}-${last}`
   }
 
-  /** No faster than whoever reads the offsets takes them. */
+  /** Applies the backpressure of the printed offsets to the input. */
   async *#paced(first: RecordInput, others: AsyncIterable<RecordInput>): AsyncGenerator<RecordInput> {
     yield first
     for await (const record of others) {
@@ -126,13 +128,13 @@ class Appending {
   }
 
   /**
-   * Leaves out what the log has already, and resolves with where it ends. Rejects with a `CommandError` where that is
-   * not the beginning of the input. What retention has deleted cannot be compared.
+   * Skips the records that the log already has, and resolves with its next offset. Rejects with a `CommandError` if they
+   * are not the first records of the input. Records that retention has deleted cannot be compared.
    */
   async #skipStored(records: AsyncGenerator<RecordInput>, resumeFrom: bigint): Promise<bigint> {
     const { firstOffset, nextOffset } = await this.#range()
     if (resumeFrom > nextOffset) {
-      throw new CommandError(`cannot resume from offset ${resumeFrom}: the log ends before ${nextOffset}`)
+      throw new CommandError(`cannot resume from offset ${resumeFrom}: the next offset of the log is ${nextOffset}`)
     }
     if (resumeFrom === nextOffset) return nextOffset
     const { config, topic, partition } = this.#log
@@ -152,14 +154,14 @@ class Appending {
       const { value: found } = await stored.next()
       if (found === undefined || !isDeepStrictEqual(contentOf(found), contentOf(read))) {
         throw new CommandError(
-          `the log does not hold the beginning of this input: offset ${offset} is another record than number ${number}`,
+          `cannot resume: the record at offset ${offset} differs from record ${number} of the input`,
         )
       }
     }
     return nextOffset
   }
 
-  /** Where the log begins and ends; empty where there is none yet. */
+  /** The offsets of the log. Both are 0 if there is no log yet. */
   async #range(): Promise<{ firstOffset: bigint; nextOffset: bigint }> {
     const { config, topic, partition } = this.#log
     try {
@@ -172,12 +174,12 @@ class Appending {
   }
 }
 
-/** What comes on the channel of commits is what the storage says it is. */
+/** Narrows a message of the channel `sq:wal:commit`. */
 function isCommit(event: unknown): event is CommitEvent {
   return typeof event === 'object' && event !== null && 'baseOffset' in event
 }
 
-/** What a record was made of; its time may be that of its reading. */
+/** The parts of a record to compare. The timestamp is left out: it may be the time of reading. */
 function contentOf({ key, value, headers }: RecordInput): unknown[] {
   const named = headers.map((header) => [header.key, Buffer.from(header.value)])
   return [key && Buffer.from(key), Buffer.from(value), named]

@@ -23,12 +23,12 @@ export interface BenchOptions {
 }
 
 const IN_FLIGHT = [1, 8, 64, 1024]
-/** No more is in flight than this, well below the default of `maxPendingBytes`. */
+/** The limit on bytes in flight, well below the default of `maxPendingBytes`. */
 const MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024
-/** Each measurement ends when it has written this, or this share of the space that is free. */
+/** A measurement ends when it has written this many bytes, or this share of the free space. */
 const MAX_BYTES_WRITTEN = 4_000_000_000
 const SHARE_OF_FREE = 0.25
-/** What a record takes on disk beside its value, at most. */
+/** The most bytes that a record takes on disk in addition to its value. */
 const OVERHEAD_BYTES = 128
 const PERCENTILES = [50, 99, 99.9, 100]
 
@@ -37,19 +37,19 @@ interface Measured {
   readonly inFlight: number
   readonly records: number
   readonly elapsedMs: number
-  /** Of each record, from the smallest. */
+  /** The latency of each record, sorted. */
   readonly latenciesMs: Float64Array
 }
 
-/** What a measurement is made with. */
+/** The parameters of a measurement. */
 interface Surroundings {
   readonly directory: string
   readonly value: Buffer
-  /** How long it takes, unless it has written so many bytes before. */
+  /** The measurement ends after this time, or after this many bytes. */
   readonly durationMs: number
   readonly maxBytes: number
   readonly signal: AbortSignal
-  /** Called from time to time with how long it has taken. */
+  /** Called repeatedly with the elapsed time. */
   readonly onElapsed: (elapsedMs: number) => void
 }
 
@@ -57,12 +57,13 @@ const clock = new SystemClock()
 
 /** Resolves with the exit status. */
 export async function bench(parent: string, { seconds, valueBytes, json = false }: BenchOptions): Promise<number> {
-  if (valueBytes > MAX_RECORD_BYTES) throw new UsageError(`a record has at most ${MAX_RECORD_BYTES} bytes`)
+  if (valueBytes > MAX_RECORD_BYTES)
+    throw new UsageError(`--value-bytes is ${valueBytes}; the maximum size of a record is ${MAX_RECORD_BYTES} bytes`)
   const inFlight = IN_FLIGHT.filter((appends) => appends === 1 || appends * valueBytes <= MAX_BYTES_IN_FLIGHT)
   using interruption = catchInterruption()
   const { signal } = interruption
   const directory = await mkdtemp(join(parent, 'sq-wal-bench-')).catch((error: unknown) => {
-    throw new CommandError(`cannot make a directory to measure in: ${messageOf(error)}`)
+    throw new CommandError(`cannot create a temporary directory for the measurement: ${messageOf(error)}`)
   })
   const durationMs = 1000 * seconds
   const maxBytes = await spaceIn(directory)
@@ -76,14 +77,14 @@ export async function bench(parent: string, { seconds, valueBytes, json = false 
     return 0
   } catch (error) {
     if (signal.reason instanceof Interruption) return signal.reason.exitStatus
-    throw new CommandError(`cannot measure in ${parent}: ${messageOf(error)}`)
+    throw new CommandError(`the measurement in ${parent} failed: ${messageOf(error)}`)
   } finally {
     bar.stop()
     await rm(directory, { recursive: true })
   }
 }
 
-/** How much a measurement may write there. */
+/** How many bytes a measurement may write there. */
 async function spaceIn(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory)
   return Math.min(SHARE_OF_FREE * bavail * bsize, MAX_BYTES_WRITTEN)
@@ -105,7 +106,7 @@ async function measureAll(
   return [raw, ...logs]
 }
 
-/** Writes at the end of a file and makes it durable, one value after another. */
+/** Appends to a file and calls fdatasync, one value after another. */
 async function measureDisk(surroundings: Surroundings): Promise<Measured> {
   const { directory, value, durationMs, maxBytes, signal, onElapsed } = surroundings
   const path = join(directory, 'raw')
@@ -116,7 +117,7 @@ async function measureDisk(surroundings: Surroundings): Promise<Measured> {
   try {
     while (nowMs - startMs < durationMs && latencies.length * (value.length + OVERHEAD_BYTES) < maxBytes) {
       const begunMs = nowMs
-      // Something must be written for there to be something to make durable.
+      // Without a write, fdatasync would have nothing to do.
       writeSync(file, value.length > 0 ? value : Buffer.from('\n'))
       fdatasyncSync(file)
       nowMs = clock.monotonic()
@@ -132,14 +133,14 @@ async function measureDisk(surroundings: Surroundings): Promise<Measured> {
   return resultOf('write + fdatasync', { inFlight: 1, latencies, elapsedMs: nowMs - startMs })
 }
 
-/** So many producers, each waiting for its own acknowledgement. */
+/** Runs `inFlight` producers, each of which waits for its acknowledgement before its next append. */
 async function measureLog(
   inFlight: number,
   { directory, value, durationMs, maxBytes, signal, onElapsed }: Surroundings,
 ): Promise<Measured> {
   const latencies: number[] = []
   const writer = await WalWriter.open(new NodeFileSystem(), { dataDir: directory }, 'bench', 0)
-  // The first append makes the first segment.
+  // The first append creates the first segment.
   await writer.append(null, value, [], clock.now())
   const startMs = clock.monotonic()
   const produce = async (): Promise<void> => {
@@ -195,7 +196,7 @@ async function write(
   )
   for (const { what, inFlight, latenciesMs } of measured) {
     if (inFlight > 1) continue
-    await printLines([[], [`${what}, 1 in flight: how long a record takes`]])
+    await printLines([[], [`${what}, 1 in flight: latency of a record`]])
     await printLines(drawHistogram(latenciesMs, process.stdout.columns || 80).map((line) => [line]))
   }
 }

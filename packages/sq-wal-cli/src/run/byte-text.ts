@@ -1,9 +1,9 @@
-/** Bytes as text, as JSON and as a hex dump, in pieces: a value may be longer than a string can be. */
+/** Bytes as text, as JSON and as a hex dump, in pieces: a value can be longer than a string can be. */
 import { isUtf8 } from 'node:buffer'
 import { StringDecoder } from 'node:string_decoder'
 import { colors, rendered } from '../output.ts'
 
-/** So many bytes become one piece; a multiple of the 3 bytes of a base64 group and of the 16 of a dumped line. */
+/** The bytes of one piece: a multiple of the 3 bytes of a base64 group and of the 16 bytes of a dumped line. */
 export const PIECE_BYTES: number = 48 * 1024
 
 /** Bytes as UTF-8. No piece ends inside a character. */
@@ -17,7 +17,7 @@ function* decoded(bytes: Uint8Array): Generator<string> {
   yield decoder.end()
 }
 
-/** The same with backslashes and control characters as JSON has them, so that it can be told what stood there. */
+/** Bytes as UTF-8 with backslashes and control characters escaped as in JSON, so that the output is unambiguous. */
 export function escapedPieces(bytes: Uint8Array): Iterable<string> {
   return bytes.length <= PIECE_BYTES ? [escaped(bufferOf(bytes).toString('utf8'))] : escapedEach(decoded(bytes))
 }
@@ -26,14 +26,14 @@ function* escapedEach(pieces: Iterable<string>): Generator<string> {
   for (const piece of pieces) yield escaped(piece)
 }
 
-/** A text with backslashes and control characters as JSON has them. */
+/** A text with backslashes and control characters escaped as in JSON. */
 export function escaped(text: string): string {
   return JSON.stringify(text)
     .slice(1, -1)
     .replaceAll(String.raw`\"`, '"')
 }
 
-/** A JSON string; of bytes that are not UTF-8, an object with their base64. */
+/** A JSON string, or for bytes that are not UTF-8 an object with their base64. */
 export function* jsonPieces(bytes: Uint8Array): Generator<string> {
   if (isUtf8(bytes)) {
     yield '"'
@@ -51,7 +51,7 @@ export function* hexPieces(bytes: Uint8Array): Generator<string> {
   for (const piece of cut(bytes)) yield piece.toString('hex')
 }
 
-/** Sixteen bytes to a line, as `hexdump -C` has them, rendered; positions counted from `from`. */
+/** A hex dump as by `hexdump -C`, rendered: sixteen bytes per line, with positions counted from `from`. */
 export function* hexDump(bytes: Uint8Array, from: number): Generator<string> {
   let start = from
   for (const piece of cut(bytes)) {

@@ -1,4 +1,4 @@
-/** Writes the records of a range. */
+/** Prints the records of a range. */
 import { NodeFileSystem } from '@sq/sim'
 import { listSegments, OffsetOutOfRangeError, WalReader } from '@sq/storage'
 import type { ReadOptions } from '@sq/storage'
@@ -36,7 +36,7 @@ export async function cat(log: LogName, options: CatOptions): Promise<void> {
       lastOffset = record.offset
       earlier?.saw(record)
       if (!writer.wants(record)) continue
-      // What is written shows how far it is, and must not be written over a bar.
+      // Records on the terminal show the progress themselves, and must not overwrite the bar.
       if (process.stdout.isTTY) bar?.stop()
       await writer.write(record)
       if (writer.written === options.count || isOutputGone()) break
@@ -53,7 +53,7 @@ export async function cat(log: LogName, options: CatOptions): Promise<void> {
   for (const notice of notices) if (notice !== null) printNotice(notice)
 }
 
-/** What is not as it seems where a range ends; null where nothing is. */
+/** A notice about the end of the range if it may not be what was meant, else null. */
 async function describeEnd(
   reader: WalReader,
   log: LogName,
@@ -69,12 +69,12 @@ async function describeEnd(
       sinceMs,
     })
   }
-  // The number may be one of seconds.
+  // The number may be meant as seconds.
   if (lastOffset < 0n || to.offset <= lastOffset + 1n) return null
-  return `--to ${to.offset} is an offset, and the last record is ${lastOffset}; a time is written as @SECONDS`
+  return `--to ${to.offset} is an offset, but the last record is ${lastOffset}; write a time as @SECONDS`
 }
 
-/** With the log's end as it is listed: a reader without a writer beside it does not look for it. */
+/** The same error with the next offset as listed: a reader in another process than the writer does not know it. */
 async function outOfRange(error: OffsetOutOfRangeError, log: LogName): Promise<OffsetOutOfRangeError> {
   const segments = await listSegments(new NodeFileSystem(), log.config, log.topic, log.partition)
   const nextOffset = segments.at(-1)?.nextOffset ?? error.nextOffset
@@ -82,7 +82,7 @@ async function outOfRange(error: OffsetOutOfRangeError, log: LogName): Promise<O
   return new OffsetOutOfRangeError({ path: `${log.topic}/${log.partition}`, offset, firstOffset, nextOffset })
 }
 
-/** The size of the segments that hold a range; null where they cannot be listed. */
+/** The size of the segments that contain a range. Null if they cannot be listed. */
 async function bytesIn(
   { config, topic, partition }: LogName,
   { from = 0n, fromTimestampMs, to }: ReadOptions,

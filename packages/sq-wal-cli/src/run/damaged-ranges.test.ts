@@ -7,7 +7,7 @@ function problem(path: string, from: number, to: number): LogProblem {
   return { kind: 'frame', path, from, to, firstOffset: 0n, lastOffset: 0n, reason: 'damaged', repairs: [] }
 }
 
-it('a part is damaged exactly where a problem of its file reaches into it', () => {
+it('a part is damaged if and only if a problem of its file overlaps it', () => {
   for (let seed = 0; seed < 200; seed++) {
     const random = new Random(seed)
     const problems = Array.from({ length: random.int(6) }, () => {

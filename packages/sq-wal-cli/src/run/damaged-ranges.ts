@@ -1,4 +1,4 @@
-/** Where the files of a log are damaged, by its report. */
+/** The damaged byte ranges of the files of a log, from its report. */
 import type { LogProblem } from '@sq/storage'
 
 /** `[from, to)` are byte positions in a file. */
@@ -23,7 +23,7 @@ export class DamagedRanges {
     return this.#byPath.has(path)
   }
 
-  /** Tells of parts of one file, in the order in which they stand there, whether a damaged range reaches into them. */
+  /** A function that says whether a part of a file overlaps a damaged range. Call it for the parts in file order. */
   parts(path: string): (part: Range) => boolean {
     const ranges = united(this.#byPath.get(path) ?? [])
     let at = 0
@@ -35,7 +35,7 @@ export class DamagedRanges {
   }
 }
 
-/** Ranges in order, none of which reaches into another. */
+/** The ranges in order, with overlapping ones merged. */
 function united(ranges: readonly Range[]): Range[] {
   const found: Range[] = []
   for (const { from, to } of ranges.toSorted((left, right) => left.from - right.from)) {

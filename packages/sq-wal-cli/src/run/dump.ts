@@ -1,4 +1,4 @@
-/** Shows a segment file, part by part. */
+/** Prints a segment file, part by part. */
 import { NodeFileSystem } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import { dumpSegment } from '@sq/storage'
@@ -31,7 +31,7 @@ export async function dump(path: string, { hex = false, json = false }: DumpOpti
   const fs = new NodeFileSystem()
   const stat = await fs.stat(path).catch(() => null)
   if (stat?.kind === 'link') {
-    const reason = 'it is a symbolic link, which is not followed; give the path of the file itself'
+    const reason = 'it is a symbolic link, and links are not followed; give the path of the file itself'
     throw new CommandError(`cannot open ${path}: ${reason}`)
   }
   const total = stat?.sizeBytes ?? null
@@ -51,7 +51,7 @@ export async function dump(path: string, { hex = false, json = false }: DumpOpti
   return isGood ? 0 : 1
 }
 
-/** What stands in a file; of one without a byte, that this is no segment. */
+/** The parts of a file. An empty file has one bad part. */
 async function* partsOf(fs: FileSystem, path: string): AsyncGenerator<SegmentPart> {
   let isEmpty = true
   for await (const part of dumpSegment(fs, path)) {
@@ -61,7 +61,7 @@ async function* partsOf(fs: FileSystem, path: string): AsyncGenerator<SegmentPar
   if (isEmpty) yield { kind: 'bad', from: 0, to: 0, bytes: Buffer.alloc(0), reason: 'the file is empty' }
 }
 
-/** A frame that verifies around a body that means nothing is as bad. */
+/** A frame whose checksums match but whose body cannot be decoded is bad, too. */
 function isBad(part: SegmentPart): boolean {
   if (part.kind === 'records') return part.records === null
   if (part.kind === 'seal') return part.summary === null
@@ -113,7 +113,7 @@ async function writeJsonLine(part: SegmentPart, withBytes: boolean): Promise<voi
   const { bytes, ...plain } = part
   const json = jsonOf(plainOf(plain))
   if (!withBytes) return printLine(json)
-  // In pieces: a frame may have more digits than a string can hold.
+  // In pieces: a frame can have more digits than a string can hold.
   await printBytes(Buffer.from(rendered([json.slice(0, -1), ',"hex":"'])))
   for (const piece of hexPieces(bytes)) await printBytes(Buffer.from(piece))
   await printLine('"}')

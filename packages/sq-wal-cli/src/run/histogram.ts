@@ -1,11 +1,11 @@
-/** Latencies as people look at them: percentiles, and a histogram whose classes double in width. */
+/** Percentiles of latencies, and a histogram whose classes double in width. */
 
-/** The value that so many percent of the sorted values do not exceed (nearest rank); 0 of none. */
+/** The nearest-rank percentile of sorted values. 0 without values. */
 export function percentile(sorted: ArrayLike<number>, percent: number): number {
   return sorted[Math.max(Math.ceil((percent / 100) * sorted.length), 1) - 1] ?? 0
 }
 
-/** How many values there are in each class: from a power of two of microseconds to the next. None is left out between. */
+/** The number of values per class, from one power of two microseconds to the next, including empty classes in between. */
 export function classesOf(sortedMs: ArrayLike<number>): readonly { readonly fromUs: number; readonly count: number }[] {
   const counts = new Map<number, number>()
   for (const ms of Array.from(sortedMs)) {
@@ -19,7 +19,7 @@ export function classesOf(sortedMs: ArrayLike<number>): readonly { readonly from
   })
 }
 
-/** The lines of a histogram: for each class a bar to scale, and its share. */
+/** The lines of a histogram: for each class its share and a bar to scale. */
 export function drawHistogram(sortedMs: ArrayLike<number>, columns: number): readonly string[] {
   const classes = classesOf(sortedMs)
   const most = Math.max(...classes.map(({ count }) => count))

@@ -1,10 +1,10 @@
-/** A log that could not be looked at, among others that could. */
+/** A log that could not be read, in a list with others. */
 import { messageOf } from '../message-of.ts'
 import { printNotice } from '../output.ts'
 
 export interface LogFailure {
   readonly topic: string
-  /** Null where that is all of a topic's. */
+  /** Null if the whole topic could not be read. */
   readonly partition: number | null
   readonly error: string
 }
@@ -13,8 +13,8 @@ export function failureOf(log: Omit<LogFailure, 'error'>, error: unknown): LogFa
   return { topic: log.topic, partition: log.partition, error: messageOf(error) }
 }
 
-/** Tells it in one line on stderr. */
-export function tellFailure({ topic, partition, error }: LogFailure): void {
+/** Prints the failure in one line on stderr. */
+export function printFailure({ topic, partition, error }: LogFailure): void {
   const name = partition === null ? topic : `${topic}/${partition}`
   printNotice(`${name}: ${error}`)
 }

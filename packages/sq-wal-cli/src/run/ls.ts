@@ -8,14 +8,14 @@ import { counted, formatBytes, formatCount, formatTime, printNotice, writeJson, 
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
 import { listLogs } from './list-logs.ts'
-import { failureOf, tellFailure } from './log-failure.ts'
+import { failureOf, printFailure } from './log-failure.ts'
 import type { LogFailure } from './log-failure.ts'
 
 export interface LsOptions extends DataDirOption {
   readonly json?: boolean
 }
 
-/** What is told of a log. */
+/** The description of a log. */
 interface LogLine {
   readonly topic: string
   readonly partition: number
@@ -30,7 +30,8 @@ interface LogLine {
 
 /** Resolves with the exit status. */
 export async function ls(directory: string | undefined, { json = false, ...option }: LsOptions): Promise<number> {
-  if (directory !== undefined && option.dataDir !== undefined) throw new UsageError('the data directory is given twice')
+  if (directory !== undefined && option.dataDir !== undefined)
+    throw new UsageError('the data directory is given twice: as an argument and with --data-dir')
   const dataDir = dataDirOf(directory === undefined ? option : { dataDir: directory })
   const fs = new NodeFileSystem()
   const logs: (LogLine | LogFailure)[] = []
@@ -48,7 +49,7 @@ export async function ls(directory: string | undefined, { json = false, ...optio
   bar.stop()
   if (json) await writeJson(logs)
   else await writeLogs(logs)
-  // An empty answer may be one to a question about the wrong place.
+  // An empty list can mean that the data directory is wrong.
   if (logs.length === 0) printNotice(`there is no log in ${dataDir}`)
   return logs.some((log) => 'error' in log) ? 1 : 0
 }
@@ -86,7 +87,7 @@ async function writeLogs(logs: readonly (LogLine | LogFailure)[]): Promise<void>
   ]
   const lines = logs.filter((log): log is LogLine => !('error' in log))
   if (lines.length > 0) await writeTable(columns, lines.map(rowOf))
-  for (const log of logs) if ('error' in log) tellFailure(log)
+  for (const log of logs) if ('error' in log) printFailure(log)
 }
 
 function rowOf(log: LogLine): string[] {

@@ -1,4 +1,4 @@
-/** The real file system, which also tells how many bytes were read: for the progress of work that tells nothing. */
+/** The real file system with a count of the bytes that are read, for progress bars of work that reports no progress. */
 import { NodeFileSystem } from '@sq/sim'
 import type { FileHandle, OpenMode, OpenOptions } from '@sq/sim'
 

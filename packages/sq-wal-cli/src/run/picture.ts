@@ -1,9 +1,9 @@
-/** Draws the segments of a log: in letters for a terminal, or as SVG. Both show the same. */
+/** Draws the segments of a log, as text for a terminal or as SVG. Both show the same. */
 import type { SegmentPart } from '@sq/storage'
 import { colors, counted, formatBytes } from '../output.ts'
 import type { Painted, Piece } from '../output.ts'
 
-/** A part of a segment's file: a commit, something else, or what means nothing, behind the segment's end. */
+/** A part of a segment's file: a commit, another frame, or bytes after the end of the segment. */
 export interface Stretch {
   readonly kind: Exclude<SegmentPart['kind'], 'preallocated'> | 'ignored-tail'
   readonly bytes: number
@@ -11,14 +11,14 @@ export interface Stretch {
 
 /** A segment. */
 export interface Bar {
-  /** Its base offset. */
+  /** The base offset of the segment. */
   readonly name: string
   readonly state: string
   readonly records: number
   readonly stretches: readonly Stretch[]
 }
 
-/** In the order in which one hides another where they share a cell. */
+/** Where several kinds share a cell, the first in this order is drawn. */
 const LETTERS = {
   bad: 'x',
   'ignored-tail': '.',
@@ -59,7 +59,7 @@ const LEGEND: readonly (readonly [Stretch['kind'], string])[] = [
   ['bad', 'damaged'],
 ]
 
-/** One line for each segment, to scale, and a legend. */
+/** One line per segment, to scale, and a legend. */
 export function drawBars(bars: readonly Bar[], columns: number): readonly (readonly Piece[])[] {
   const most = largest(bars.map(bytesOf))
   const names = largest(bars.map(({ name }) => name.length))
@@ -104,7 +104,7 @@ const WIDTH = 900
 const ROW = 26
 const LEFT = 150
 
-/** The lines of the same as a figure of its own. */
+/** The lines of an SVG file that shows the same. */
 export function drawSvg(bars: readonly Bar[], title: string): readonly string[] {
   const most = Math.max(largest(bars.map(bytesOf)), 1)
   const scale = (WIDTH - LEFT - 230) / most
@@ -139,7 +139,7 @@ export function drawSvg(bars: readonly Bar[], title: string): readonly string[] 
   ]
 }
 
-/** Neighbours of a kind become one where they are too narrow to be told apart. */
+/** Merges neighbours of the same kind that are too narrow to be distinguished. */
 function drawable(stretches: readonly Stretch[], scale: number): Stretch[] {
   const drawn: Stretch[] = []
   for (const stretch of stretches) {
@@ -151,12 +151,12 @@ function drawable(stretches: readonly Stretch[], scale: number): Stretch[] {
   return drawn
 }
 
-/** What stands beside a bar. */
+/** The text next to a bar. */
 function noteOn(bar: Bar): string {
   return `${bar.state}, ${counted(bar.records, 'record')}, ${formatBytes(bytesOf(bar))}`
 }
 
-/** Of so many numbers that they are too many to be passed as arguments. */
+/** The largest of the numbers. `Math.max` cannot take that many arguments. */
 function largest(numbers: readonly number[]): number {
   return numbers.reduce((most, number) => Math.max(most, number), 0)
 }

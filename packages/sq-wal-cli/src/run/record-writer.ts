@@ -1,4 +1,4 @@
-/** Writes records to stdout, those that are wanted, in one of the formats, as fast as the other side reads. */
+/** Filters records and writes them to stdout in one of the formats, with backpressure. */
 import { constants } from 'node:buffer'
 import type { LogRecord } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
@@ -17,7 +17,7 @@ export interface RecordOptions {
   readonly durableOnly?: boolean
 }
 
-/** About so many bytes are gathered before they are written. */
+/** Output is buffered up to about this size. */
 const BUFFER_BYTES = 64 * 1024
 
 export class RecordWriter {
@@ -26,7 +26,7 @@ export class RecordWriter {
   readonly #pattern: RegExp | null
   #asked = 0
   #written = 0
-  /** Text behind what is gathered. */
+  /** The text after the buffered bytes. */
   #text = ''
   #gathered: Uint8Array[] = []
   #size = 0
@@ -37,7 +37,7 @@ export class RecordWriter {
     this.#pattern = grep === undefined ? null : compile(grep)
   }
 
-  /** Throws a `CommandError` for a value that no regular expression can be used on. */
+  /** Whether a record passes the filters. Throws a `CommandError` for a value too large for a regular expression. */
   wants({ offset, key, value }: LogRecord): boolean {
     this.#asked++
     if (this.#key !== null && (key === null || !this.#key.equals(key))) return false
@@ -58,33 +58,32 @@ export class RecordWriter {
     }
   }
 
-  /** How many records were written. */
+  /** The number of records written. */
   get written(): number {
     return this.#written
   }
 
-  /** Why nothing was written; null where something was. */
+  /** Why no record was written. Null if one was. */
   describeNone(): string | null {
     if (this.#written > 0) return null
-    if (this.#asked === 0) return 'there is no record to show'
-    const choosing = [...(this.#key === null ? [] : ['--key']), ...(this.#pattern === null ? [] : ['--grep'])]
-    const choice = `${choosing.join(' and ')} ${choosing.length === 1 ? 'chooses' : 'choose'}`
-    return `none of ${counted(this.#asked, 'record')} is what ${choice}`
+    if (this.#asked === 0) return 'no records in this range'
+    const filters = [...(this.#key === null ? [] : ['--key']), ...(this.#pattern === null ? [] : ['--grep'])]
+    return `none of ${counted(this.#asked, 'record')} matches ${filters.join(' and ')}`
   }
 
-  /** Writes what is gathered; resolves when there is room for more, or nobody reads. */
+  /** Writes the buffered output. Resolves when there is room for more, or if stdout is closed. */
   async flush(): Promise<void> {
     this.#endText()
     const gathered = this.#gathered
     this.#gathered = []
     this.#size = 0
-    // What is large by itself is not copied.
+    // A large piece is not copied.
     const last = (gathered.at(-1)?.length ?? 0) >= BUFFER_BYTES ? gathered.pop() : undefined
     if (gathered.length > 0) await printBytes(Buffer.concat(gathered))
     if (last !== undefined) await printBytes(last)
   }
 
-  /** Short pieces of text become bytes together. */
+  /** Encodes short pieces of text together. */
   #endText(): void {
     if (this.#text !== '') this.#gathered.push(Buffer.from(this.#text))
     this.#text = ''
@@ -138,7 +137,7 @@ const FORMATS: Readonly<Record<Format, (record: LogRecord) => Iterable<string | 
   },
 }
 
-/** Pieces in one paint, together where they are short. */
+/** Colours pieces, and joins short ones. */
 function* painted(pieces: Iterable<string>, paint: (text: string) => Painted): Generator<string> {
   let text = ''
   for (const piece of pieces) {
@@ -159,13 +158,13 @@ function* headerPieces(headers: LogRecord['headers']): Generator<string> {
   yield '}'
 }
 
-/** A value as text, all of it. */
+/** The whole value as text. */
 function searchable(offset: bigint, value: Uint8Array): string {
   if (value.length > constants.MAX_STRING_LENGTH) {
     const most = formatBytes(constants.MAX_STRING_LENGTH)
     throw new CommandError(
-      `cannot look for --grep in the record at offset ${offset}: its value has ${formatBytes(value.length)}, the most is ` +
-        `${most}; pass it by with --from ${offset + 1n}, or search it elsewhere: --from ${offset} --count 1 --format raw`,
+      `cannot apply --grep to the record at offset ${offset}: its value has ${formatBytes(value.length)}, more than ` +
+        `${most}; skip it with --from ${offset + 1n}, or export it with --from ${offset} --count 1 --format raw`,
     )
   }
   return Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8')
@@ -175,6 +174,6 @@ function compile(pattern: string): RegExp {
   try {
     return new RegExp(pattern)
   } catch (error) {
-    throw new UsageError(`--grep takes a regular expression: ${messageOf(error)}`)
+    throw new UsageError(`--grep expects a regular expression: ${messageOf(error)}`)
   }
 }

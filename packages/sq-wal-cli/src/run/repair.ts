@@ -1,4 +1,4 @@
-/** Shows how a damaged log can be mended and, told to, does one repair. */
+/** Lists the possible repairs of a damaged log and, with --yes, performs one. */
 import { NodeFileSystem } from '@sq/sim'
 import { repair } from '@sq/storage'
 import type { LogProblem, LogReport, PossibleRepair, RepairKind } from '@sq/storage'
@@ -19,7 +19,7 @@ export interface RepairCommandOptions extends DataDirOption {
 /** Resolves with the exit status. */
 export async function repairLog(log: LogName, options: RepairCommandOptions): Promise<number> {
   const report = await verifyWithProgress(log)
-  if (options.yes === true) return mend(log, report, options)
+  if (options.yes === true) return perform(log, report, options)
   if (options.json === true) await writeJson(report.problems)
   else await showRepairs(log, report)
   return report.problems.length === 0 ? 0 : 1
@@ -28,14 +28,14 @@ export async function repairLog(log: LogName, options: RepairCommandOptions): Pr
 async function showRepairs({ topic, partition }: LogName, report: LogReport): Promise<void> {
   const { problems, firstOffset, nextOffset } = report
   if (problems.length === 0) {
-    await printLine(`${topic}/${partition}: no problem, so there is nothing to repair`)
+    await printLine(`${topic}/${partition}: no problem, nothing to repair`)
     return
   }
   await writeProblems(problems)
   await printLine()
   const rows = problems.flatMap(({ repairs }, index) => repairs.map((offered) => rowOf(index + 1, offered)))
   if (rows.length === 0) {
-    await printLine('Nothing can be done about it here: use a copy of the log.')
+    await printLine('No repair is possible: restore the log from a copy.')
     return
   }
   const right = { align: 'right' } as const
@@ -43,24 +43,26 @@ async function showRepairs({ topic, partition }: LogName, report: LogReport): Pr
     [
       { title: 'PROBLEM', ...right },
       { title: 'REPAIR' },
-      { title: 'OFFSETS AFTERWARDS' },
+      { title: 'OFFSETS AFTER REPAIR' },
       { title: 'READABLE RECORDS LOST', ...right },
     ],
     rows,
   )
-  const advice = 'Nothing was changed; to repair: --problem N --repair KIND --yes'
-  await printLines([[], [`Now the log has ${span(firstOffset, nextOffset)}. ${advice}`]])
+  const advice = 'Nothing was changed. To repair: --problem N --repair REPAIR --yes'
+  await printLines([[], [`The log has ${rangeOf(firstOffset, nextOffset)}. ${advice}`]])
 }
 
 function rowOf(problem: number, { kind, firstOffset, nextOffset, readableRecordsLost }: PossibleRepair): string[] {
-  return [String(problem), kind, span(firstOffset, nextOffset), formatCount(readableRecordsLost)]
+  const offsets = firstOffset === nextOffset ? `none, next is ${nextOffset}` : `${firstOffset}-${nextOffset - 1n}`
+  return [String(problem), kind, offsets, formatCount(readableRecordsLost)]
 }
 
-function span(firstOffset: bigint, nextOffset: bigint): string {
-  return firstOffset === nextOffset ? `none, the next is ${nextOffset}` : `${firstOffset}-${nextOffset - 1n}`
+function rangeOf(firstOffset: bigint, nextOffset: bigint): string {
+  if (firstOffset === nextOffset) return `no records, next offset ${nextOffset}`
+  return `offsets ${firstOffset}-${nextOffset - 1n}`
 }
 
-async function mend(log: LogName, report: LogReport, options: RepairCommandOptions): Promise<number> {
+async function perform(log: LogName, report: LogReport, options: RepairCommandOptions): Promise<number> {
   const { config, topic, partition } = log
   if (report.problems.length === 0) {
     if (options.json === true) await writeJson({ repaired: null, repair: null, quarantined: [], problems: [] })
@@ -69,7 +71,7 @@ async function mend(log: LogName, report: LogReport, options: RepairCommandOptio
   }
   const problem = report.problems[options.problem - 1]
   if (problem === undefined) {
-    throw new UsageError(`there is no problem ${options.problem}: the log has ${report.problems.length}`)
+    throw new UsageError(`--problem is ${options.problem}; the log has ${counted(report.problems.length, 'problem')}`)
   }
   const chosen = choose(problem, options)
   const { quarantined } = await repair(new NodeFileSystem(), config, topic, partition, { problem, repair: chosen })
@@ -78,23 +80,29 @@ async function mend(log: LogName, report: LogReport, options: RepairCommandOptio
     await writeJson({ repaired: problem, repair: chosen, quarantined, problems })
     return problems.length === 0 ? 0 : 1
   }
-  await printLine(`${topic}/${partition}: ${chosen} done; the log has ${span(firstOffset, nextOffset)}`)
+  await printLine(`${topic}/${partition}: ${chosen} done; the log has ${rangeOf(firstOffset, nextOffset)}`)
   for (const path of quarantined) await printLine(`  quarantined: ${shownPath(path)}`)
-  if (problems.length === 0) await printLine(colors.green('no problem'), ' is left')
-  else await printLine(colors.red(counted(problems.length, 'problem')), ' left: run this again without --yes to see')
+  if (problems.length === 0) await printLine(colors.green('no problem'), ' left')
+  else
+    await printLine(
+      colors.red(counted(problems.length, 'problem')),
+      ' left: run the command without --yes to list them',
+    )
   return problems.length === 0 ? 0 : 1
 }
 
-/** What was chosen, or what costs nothing. Throws where that is not offered. */
+/** The repair named on the command line, or `restore`. Throws if the problem does not offer it. */
 function choose({ repairs, kind, path }: LogProblem, { repair: chosen, problem }: RepairCommandOptions): RepairKind {
   const offered = repairs.map((each) => each.kind).join(', ')
   if (offered === '') {
-    throw new CommandError(`nothing can be done about problem ${problem} (${kind} in ${path}): use a copy of the log`)
+    throw new CommandError(
+      `no repair is possible for problem ${problem} (${kind} in ${path}); restore the log from a copy`,
+    )
   }
   const wanted = chosen ?? 'restore'
   if (repairs.some((each) => each.kind === wanted)) return wanted
   if (chosen === undefined) {
-    throw new UsageError(`every repair of problem ${problem} gives up records: choose one with --repair: ${offered}`)
+    throw new UsageError(`every repair of problem ${problem} loses records; choose one with --repair: ${offered}`)
   }
-  throw new UsageError(`problem ${problem} does not offer ${chosen}, but ${offered}`)
+  throw new UsageError(`problem ${problem} does not offer the repair ${chosen}; it offers ${offered}`)
 }

@@ -1,4 +1,4 @@
-/** Shows which segments some limits let go and what holds the others and, told to, deletes them. */
+/** Lists the segments that limits would delete and why others are kept. With --yes, deletes them. */
 import { basename } from 'node:path'
 import { NodeFileSystem, SystemClock } from '@sq/sim'
 import { explainRetention, listSegments, WalReader, WalWriter } from '@sq/storage'
@@ -18,11 +18,11 @@ export interface RetainOptions extends DataDirOption {
   readonly json?: boolean
 }
 
-/** The segment that holds back others, or stays where somebody may not expect it. */
+/** A segment that is kept and keeps later ones, or that a user may expect to be deleted. */
 interface Held {
   readonly segment: SegmentInfo
   readonly reason: RetentionVerdict['keptBecause']
-  /** How many later ones the limits would let go. */
+  /** The number of later segments that the limits would otherwise delete. */
   readonly laterSegments: number
 }
 
@@ -51,7 +51,7 @@ export async function retain(log: LogName, options: RetainOptions): Promise<void
 
 async function write(segments: readonly SegmentInfo[], isDone: boolean): Promise<void> {
   if (segments.length === 0) {
-    await printLine('no segment is let go by these limits')
+    await printLine('these limits delete no segment')
     return
   }
   await writeSegmentTable(segments)
@@ -59,10 +59,13 @@ async function write(segments: readonly SegmentInfo[], isDone: boolean): Promise
   const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
   const amount = `${counted(segments.length, 'segment')} with ${counted(records, 'record')}, ${formatBytes(bytes)}`
   const what = `${amount}, timestamps ${timesOf(segments)}`
-  await printLines([[], [isDone ? `deleted ${what}` : `would delete ${what}; nothing was changed: --yes does it`]])
+  await printLines([
+    [],
+    [isDone ? `deleted ${what}` : `would delete ${what}; nothing was changed, add --yes to delete`],
+  ])
 }
 
-/** From the least timestamp to the greatest. */
+/** The smallest and the largest timestamp. */
 function timesOf(segments: readonly SegmentInfo[]): string {
   let least: number | null = null
   let greatest: number | null = null
@@ -74,7 +77,7 @@ function timesOf(segments: readonly SegmentInfo[]): string {
   return `${formatTime(least)} to ${formatTime(greatest)}`
 }
 
-/** Null where each segment that stays does so by itself, as the limits say. */
+/** Null if every kept segment is within the limits. */
 async function heldBack(
   fs: NodeFileSystem,
   verdicts: readonly RetentionVerdict[],
@@ -89,7 +92,7 @@ async function heldBack(
   return laterSegments > 0 || isStrange ? { segment, reason, laterSegments } : null
 }
 
-/** Whether a limit of bytes or offsets would take a segment, if it were not active and all older ones were gone. */
+/** Whether a limit of bytes or offsets would delete a segment if it were not active and were the oldest. */
 async function isBeyondLimits(
   fs: NodeFileSystem,
   { path, baseOffset, nextOffset }: SegmentInfo,
@@ -101,19 +104,19 @@ async function isBeyondLimits(
 
 function describeHeld({ segment, reason, laterSegments }: Held, nowMs: number): string {
   const { path, state, baseOffset, nextOffset, maxTimestampMs } = segment
-  if (reason === 'active') return `${basename(path)} is kept: it is still written to, and only --age ends it`
+  if (reason === 'active') return `${basename(path)} is kept: it is the active segment, which only --age deletes`
   const isAhead = reason === 'future-timestamp' && maxTimestampMs !== null
   const ahead = isAhead ? `, ${formatDuration(maxTimestampMs - nowMs)} ahead of the clock` : ''
   const what = `${basename(path)} is kept: it has offsets ${baseOffset}-${nextOffset - 1n}`
   const time = `its largest timestamp is ${formatTime(maxTimestampMs)}${ahead}`
   const held =
-    laterSegments > 0 ? `; it holds back ${counted(laterSegments, 'later segment')} that the limits let go` : ''
-  const wait = state === 'active' ? ' it is still written to: once a later segment is begun,' : ''
-  const advice = `;${wait} --before ${nextOffset} lets it go`
+    laterSegments > 0 ? `; it holds back ${counted(laterSegments, 'later segment')} that the limits would delete` : ''
+  const wait = state === 'active' ? ' it is the active segment: once there is a later one,' : ''
+  const advice = `;${wait} --before ${nextOffset} deletes it`
   return `${what}, and ${time}${held}${advice}`
 }
 
-/** In the largest unit that there is at least one of. */
+/** A duration in its largest whole unit. */
 function formatDuration(ms: number): string {
   const minutes = Math.floor(ms / 60_000)
   if (minutes < 60) return counted(minutes, 'minute')
@@ -130,10 +133,10 @@ async function policyOf(
     const segments = await listSegments(new NodeFileSystem(), config, topic, partition)
     const nextOffset = segments.at(-1)?.nextOffset ?? 0n
     if (before.offset <= nextOffset) return { ...limits, belowOffset: before.offset }
-    // Somebody may have meant a time, and lose all.
+    // The number may be meant as a time. As an offset, it would delete everything.
     const place = `--before ${before.offset}`
     throw new CommandError(
-      `${place} is behind the log's end, which is before offset ${nextOffset}; a time is written @SECONDS`,
+      `${place} is after the end of the log, whose next offset is ${nextOffset}; write a time as @SECONDS`,
     )
   }
   const reader = await WalReader.open(new NodeFileSystem(), config, topic, partition)

@@ -1,18 +1,18 @@
-/** The segment files of a log by their names and sizes; what else is in its directory is left alone. */
+/** The names and sizes of the segment files of a log. Other files in its directory are ignored. */
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 
-/** How many files are asked for their sizes at a time. */
+/** How many files are examined at a time. */
 const MAX_TOGETHER = 32
 
-/** The paths of the segments in a directory, by base offset. */
+/** The paths of the segments in a directory, in the order of their base offsets. */
 export async function segmentFiles(fs: FileSystem, directory: string): Promise<string[]> {
   const names = await fs.readdir(directory)
   const segments = names.filter((name) => /^\d{20}\.wal$/.test(name)).toSorted()
   return segments.map((name) => join(directory, name))
 }
 
-/** The size of all segments in a directory; what goes away meanwhile does not count. */
+/** The total size of the segments in a directory. Segments that are deleted meanwhile do not count. */
 export async function sizeOfSegments(fs: FileSystem, directory: string): Promise<number> {
   const paths = await segmentFiles(fs, directory).catch(() => [])
   let sizeBytes = 0

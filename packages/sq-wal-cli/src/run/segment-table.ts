@@ -3,12 +3,12 @@ import { basename } from 'node:path'
 import type { SegmentInfo } from '@sq/storage'
 import { formatBytes, formatCount, formatTime, writeTable } from '../output.ts'
 
-/** What is shown of a segment: what a listing says, or what can be told of one that cannot be listed. */
+/** A row of the table: a listed segment, or what is known of a file that cannot be listed. */
 export interface SegmentRow extends Omit<SegmentInfo, 'state' | 'createdMs'> {
   readonly state: string
 }
 
-/** A row for each segment. */
+/** Writes one row per segment. */
 export async function writeSegmentTable(listed: readonly SegmentRow[]): Promise<void> {
   const right = { align: 'right' } as const
   const columns = [

@@ -1,4 +1,4 @@
-/** Lists the segments of a log, and draws them. */
+/** Lists the segments of a log and draws them. */
 import { writeFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
@@ -18,10 +18,10 @@ import { writeSegmentTable } from './segment-table.ts'
 import type { SegmentRow } from './segment-table.ts'
 import { verifyWithProgress } from './verify.ts'
 
-/** Up to so many bytes a log is read: to draw its commits, and to tell damage from a torn end. */
+/** A log up to this size is read, to draw its commits and to tell damage from a torn tail. */
 const MAX_BYTES_READ = 256_000_000
 
-/** What stands for standard output among the files. */
+/** The file name that means standard output. */
 const STANDARD_OUTPUT = '-'
 
 export interface SegmentsOptions extends DataDirOption {
@@ -32,7 +32,7 @@ export interface SegmentsOptions extends DataDirOption {
 /** Resolves with the exit status. */
 export async function segments(log: LogName, { json = false, svg }: SegmentsOptions): Promise<number> {
   if (json && svg === STANDARD_OUTPUT)
-    throw new UsageError('--json and --svg - both write to standard output: choose one')
+    throw new UsageError('--json and --svg - both write to standard output; use only one of them')
   const fs = new NodeFileSystem()
   const directory = resolve(log.config.dataDir, log.topic, String(log.partition))
   const isRead = (await sizeOfSegments(fs, directory)) <= MAX_BYTES_READ
@@ -43,14 +43,14 @@ export async function segments(log: LogName, { json = false, svg }: SegmentsOpti
     return statusOf(report)
   }
   if (json) await writeJson(rows)
-  else if (rows.length === 0) await printLine('the log is empty: it has no segment')
+  else if (rows.length === 0) await printLine('the log is empty: it has no segments')
   else await writeSegmentTable(rows)
   if (!json || svg !== undefined) {
     const bars = await barsOf(fs, rows, report)
     if (!json && bars.length > 0) await printLines([[], ...drawBars(bars, process.stdout.columns || 80)])
     if (svg !== undefined) await draw(svg, drawSvg(bars, `${log.topic}/${log.partition}`))
   }
-  if (!json) await tellProblems(report)
+  if (!json) await printProblems(report)
   return statusOf(report)
 }
 
@@ -58,20 +58,20 @@ function statusOf(report: LogReport | null): number {
   return report === null || report.problems.length === 0 ? 0 : 1
 }
 
-/** What the table and the picture do not say. */
-async function tellProblems(report: LogReport | null): Promise<void> {
+/** Prints the number of problems, which the table and the drawing do not show. */
+async function printProblems(report: LogReport | null): Promise<void> {
   if (report === null) {
     const size = formatBytes(MAX_BYTES_READ)
-    const what = 'commits and damage were not looked for; "sq-wal verify" looks for damage'
-    await printLines([[], [`more than ${size}: ${what}`]])
+    const what = 'commits are not drawn and damage is not detected; "sq-wal verify" detects damage'
+    await printLines([[], [`the log is larger than ${size}: ${what}`]])
     return
   }
   if (report.problems.length === 0) return
   const count = colors.red(counted(report.problems.length, 'problem'))
-  await printLines([[], [count, ': "sq-wal verify" tells what is wrong']])
+  await printLines([[], [count, ': "sq-wal verify" reports them']])
 }
 
-/** The segments as they are listed; where damage forbids that, as their files look. */
+/** The listed segments. If damage prevents a listing, what is known of each file. */
 async function listed(
   fs: NodeFileSystem,
   log: LogName,
@@ -118,7 +118,7 @@ async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: L
       const isDamaged = damaged.parts(row.path)
       for await (const part of dumpSegment(fs, row.path)) {
         const kind = kindOf(part, { row, isLast: row === rows.at(-1), isDamaged: isDamaged(part) })
-        // What was written ahead belongs to commits to come.
+        // Preallocated bytes belong to later commits.
         if (kind !== 'preallocated') stretches.push({ kind, bytes: part.to - part.from })
         bar.reached(done + part.to)
       }
@@ -129,14 +129,14 @@ async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: L
   return bars
 }
 
-/** Whether a part means something, and if not, whether it should. */
+/** How a part is drawn: as its own kind, as ignored bytes after the end of a segment, or as damage. */
 function kindOf(
   part: SegmentPart,
   { row, isLast, isDamaged }: { row: SegmentRow; isLast: boolean; isDamaged: boolean },
 ): Stretch['kind'] | 'preallocated' {
   if (part.kind === 'bad') return isDamaged ? 'bad' : 'ignored-tail'
   if (part.kind === 'preallocated') return isDamaged ? 'bad' : 'preallocated'
-  // The last segment goes on beside a writer; what stands behind the end of another one means nothing.
+  // The last segment can grow while a writer runs. Bytes after the end of any other segment are ignored.
   return !isLast && part.from >= row.bytes && !isDamaged ? 'ignored-tail' : part.kind
 }
 

@@ -1,4 +1,4 @@
-/** Writes the last records of a log, and goes on with what comes. */
+/** Prints the last records of a log and, with --follow, new ones. */
 import { NodeFileSystem } from '@sq/sim'
 import { listSegments, WalReader } from '@sq/storage'
 import { catchInterruption, Interruption } from '../interruption.ts'
@@ -12,7 +12,7 @@ export interface TailOptions extends RecordOptions, DataDirOption {
   readonly follow?: boolean
 }
 
-/** Resolves with the exit status: 0 also where it was told to end. */
+/** Resolves with the exit status: 0, also after a signal. */
 export async function tail(log: LogName, options: TailOptions): Promise<number> {
   const { count, follow = false, durableOnly, grep } = options
   const fs = new NodeFileSystem()
@@ -21,7 +21,7 @@ export async function tail(log: LogName, options: TailOptions): Promise<number> 
   const segments = await listSegments(fs, log.config, log.topic, log.partition)
   const [first = 0n, next = 0n] = [segments[0]?.baseOffset, segments.at(-1)?.nextOffset]
   const from = next - BigInt(count) > first ? next - BigInt(count) : first
-  // While a pattern is matched nothing else here runs: then the signal must end the process by itself.
+  // A slow pattern blocks the event loop, and a signal handler would not run. So the signal must end the process itself.
   using interruption = grep === undefined ? catchInterruption() : null
   const signal = interruption?.signal
   process.stdout.once('close', () => void reader.close())

@@ -1,6 +1,6 @@
 /**
- * Tells where a place given as a time is not what it seems. A time stands for a position, that of the first record of
- * that time or a later one; but timestamps are the producers' and may be out of order.
+ * Warns when a place given as a time is ambiguous. A time selects the position of the first record with that timestamp
+ * or a later one, but timestamps come from the producers and can be out of order.
  */
 import { NodeFileSystem } from '@sq/sim'
 import { listSegments } from '@sq/storage'
@@ -8,10 +8,10 @@ import type { LogRecord, WalReader } from '@sq/storage'
 import type { LogName } from '../log-name.ts'
 import { counted, formatTime } from '../output.ts'
 
-/** So many are enough to know. */
+/** Counting stops here; the message then says "at least". */
 const MAX_COUNTED = 1000
 
-/** Counts records that are read behind the place of a time, and are of an earlier one. */
+/** Counts records that are read after the position of a time but have an earlier timestamp. */
 export class EarlierRecords {
   readonly #fromMs: number
   #count = 0
@@ -24,15 +24,15 @@ export class EarlierRecords {
     if (timestampMs < this.#fromMs) this.#count++
   }
 
-  /** Null where there was none. */
+  /** Null if there was none. */
   describe(): string | null {
     if (this.#count === 0) return null
-    const what = `of those read, ${counted(this.#count, 'record')} ${this.#count === 1 ? 'is' : 'are'} of an earlier time`
-    return `timestamps are out of order: --from ${formatTime(this.#fromMs)} is taken for a position, and ${what}`
+    const what = `${counted(this.#count, 'record')} of this output ${this.#count === 1 ? 'has an earlier timestamp' : 'have earlier timestamps'}`
+    return `timestamps are out of order: --from ${formatTime(this.#fromMs)} selects a position, and ${what}`
   }
 }
 
-/** A time that ends a range or begins one, and the offset it was taken for. */
+/** A time that starts or ends a range, and the offset that it selects. */
 export interface TimePlace {
   readonly option: '--from' | '--to'
   readonly timestampMs: number
@@ -40,8 +40,8 @@ export interface TimePlace {
 }
 
 /**
- * What to know of records behind a place that are of an earlier time than it, though not of one before `sinceMs`; null
- * where there are none. Reads the rest of the segment that the place is in, and only lists the others.
+ * A notice about records after a place whose timestamps are earlier than its time, but not before `sinceMs`. Null if
+ * there are none. Reads the rest of the segment of the place; the later segments are only listed.
  */
 export async function describeEarlierBehind(
   reader: WalReader,
@@ -66,6 +66,6 @@ export async function describeEarlierBehind(
   if (count === 0 && !isMore) return null
   const least = Math.max(count, 1)
   const amount = `${isMore ? 'at least ' : ''}${counted(least, 'record')}`
-  const place = `${option} ${formatTime(timestampMs)} is taken for the position of offset ${offset}`
-  return `timestamps are out of order: ${place}, and ${amount} from there on ${least === 1 ? 'is' : 'are'} of an earlier time`
+  const place = `${option} ${formatTime(timestampMs)} selects the position of offset ${offset}`
+  return `timestamps are out of order: ${place}, and ${amount} from there on ${least === 1 ? 'has an earlier timestamp' : 'have earlier timestamps'}`
 }

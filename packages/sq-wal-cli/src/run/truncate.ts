@@ -1,4 +1,4 @@
-/** Shows what a truncation would drop and, told to, does it. */
+/** Shows what a truncation would drop and, with --yes, truncates. */
 import { NodeFileSystem } from '@sq/sim'
 import { listSegments, OffsetOutOfRangeError, WalReader, WalWriter } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
@@ -18,7 +18,7 @@ export async function truncate(log: LogName, { from, yes = false, json = false }
   const fs = new NodeFileSystem()
   const reader = await WalReader.open(fs, config, topic, partition)
   const offset = 'offset' in from ? from.offset : await reader.offsetAt(from.timestampMs)
-  if (offset === null) throw new CommandError('the log has no record of that time or a later one')
+  if (offset === null) throw new CommandError('the log has no record with this timestamp or a later one')
   const segments = await listSegments(fs, config, topic, partition)
   const firstOffset = segments[0]?.baseOffset ?? 0n
   let previousNextOffset = segments.at(-1)?.nextOffset ?? 0n
@@ -26,23 +26,23 @@ export async function truncate(log: LogName, { from, yes = false, json = false }
     const path = `${topic}/${partition}`
     throw new OffsetOutOfRangeError({ path, offset, firstOffset, nextOffset: previousNextOffset })
   }
-  // What is told of the dropped records is found while they are there.
+  // The notice needs the records, so it is made before they are dropped.
   const notice =
     'timestampMs' in from
       ? await describeEarlierBehind(reader, log, { option: '--from', timestampMs: from.timestampMs, offset })
       : null
   if (yes) {
     await using writer = await WalWriter.open(fs, config, topic, partition)
-    // What is there now: somebody may have appended since it was listed.
+    // The log may have grown since it was listed.
     previousNextOffset = writer.nextOffset
     await writer.truncate(offset)
   }
   if (notice !== null) printNotice(notice)
   const records = Number(previousNextOffset - offset)
   if (json) await writeJson({ done: yes, records, previousNextOffset, nextOffset: offset })
-  else if (records === 0) await printLine('there is nothing to drop: the log ends there')
+  else if (records === 0) await printLine('nothing to drop: the log ends at this offset')
   else {
     const what = `${counted(records, 'record')}, offsets ${offset}-${previousNextOffset - 1n}`
-    await printLine(yes ? `dropped ${what}` : `would drop ${what}; nothing was changed: --yes does it`)
+    await printLine(yes ? `dropped ${what}` : `would drop ${what}; nothing was changed, add --yes to drop`)
   }
 }

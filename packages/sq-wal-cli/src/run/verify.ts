@@ -1,4 +1,4 @@
-/** Checks one log or all, and writes what was found. */
+/** Verifies one log or all, and prints the reports. */
 import { basename, join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
 import { verify } from '@sq/storage'
@@ -8,7 +8,7 @@ import type { DataDirOption, LogName } from '../log-name.ts'
 import { colors, counted, formatBytes, printLine, printLines, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { listLogs } from './list-logs.ts'
-import { failureOf, tellFailure } from './log-failure.ts'
+import { failureOf, printFailure } from './log-failure.ts'
 import type { LogFailure } from './log-failure.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
 import { sizeOfSegments } from './segment-files.ts'
@@ -40,15 +40,15 @@ export async function verifyAll(dataDir: string, { json = false }: VerifyOptions
     } catch (error) {
       const failure = failureOf(listed, error)
       found.push(failure)
-      if (!json) tellFailure(failure)
+      if (!json) printFailure(failure)
     }
   }
   if (json) await writeJson(found)
-  if (logs.length === 0) throw new CommandError(`there is no log in ${dataDir}, so nothing was verified`)
+  if (logs.length === 0) throw new CommandError(`there is no log in ${dataDir}; nothing was verified`)
   return found.every((log) => 'problems' in log && log.problems.length === 0) ? 0 : 1
 }
 
-/** The report of a log; a bar shows how far it is. */
+/** Verifies a log with a progress bar. */
 export async function verifyWithProgress({ config, topic, partition }: LogName): Promise<LogReport> {
   const total = await sizeOfSegments(new NodeFileSystem(), join(config.dataDir, topic, String(partition)))
   const bar = await progressBar(`verifying ${topic}/${partition}`, { total, format: formatBytes })
@@ -72,15 +72,18 @@ async function writeReport({ config, topic, partition }: LogName, report: LogRep
   await printLine()
   await writeProblems(problems)
   const command = `sq-wal repair ${topic}/${partition}${config.dataDir === '.' ? '' : ` -d ${quoted(config.dataDir)}`}`
-  await printLines([[], [`Where there is a good copy of this log, use it. "${command}" shows what else can be done.`]])
+  await printLines([
+    [],
+    [`If you have a good copy of this log, restore it. Otherwise, "${command}" lists the possible repairs.`],
+  ])
 }
 
-/** As a shell takes it for one word. */
+/** Quotes a path for a shell. */
 function quoted(path: string): string {
   return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
 }
 
-/** A row for each problem, numbered from 1, with the reasons below. */
+/** Writes one row per problem, numbered from 1. */
 export async function writeProblems(problems: readonly LogProblem[]): Promise<void> {
   await writeTable(
     [
@@ -98,7 +101,7 @@ export async function writeProblems(problems: readonly LogProblem[]): Promise<vo
   )
 }
 
-/** What the system says of something that is no file has its path in it, which the row has already. */
+/** The reason without the path, which the row already has. */
 function describeReason({ kind, path, reason }: LogProblem): string {
   if (kind !== 'not-a-file') return reason
   if (reason.includes(': EISDIR: ')) return 'it is a directory, not a regular file'

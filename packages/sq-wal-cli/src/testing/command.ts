@@ -1,4 +1,4 @@
-/** Runs the built command as a process, as its users do. */
+/** Runs the built command as a process, as users do. */
 import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,11 +18,11 @@ export interface Surroundings {
   /** The working directory. */
   readonly place: string
   readonly env?: NodeJS.ProcessEnv
-  /** The user it runs as. */
+  /** The user to run as. */
   readonly uid?: number
 }
 
-/** A command under way, and how it ends. */
+/** A running command, and its end. */
 export interface Started {
   readonly child: ChildProcessWithoutNullStreams
   readonly ended: Promise<Ended>
@@ -35,9 +35,9 @@ export function start(args: readonly string[], { place, env = {}, uid }: Surroun
     stdio: 'pipe',
     ...(uid === undefined ? {} : { uid, gid: uid }),
   })
-  // Whoever ends early does not read all that it is given.
+  // A command that ends early does not read all of its input.
   child.stdin.on('error', () => {})
-  // `close` comes only when nobody holds the other end of these pipes: a child left behind would be noticed.
+  // `close` comes only when every process has closed these pipes, so a child that is left behind is noticed.
   const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]).then(
     ([stdout, stderr]) => ({ status: child.exitCode, stdout, stderr }),
   )

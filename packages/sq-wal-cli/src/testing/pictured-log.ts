@@ -7,7 +7,7 @@ import { WalWriter } from '@sq/storage'
 
 const PARTITION = '/data/orders/0'
 
-/** Makes `orders/0` in a data directory, the same bytes every time. */
+/** Creates `orders/0` in a data directory, with the same bytes every time. */
 export async function makePicturedLog(dataDir: string): Promise<void> {
   const fs = await afterFailures()
   mkdirSync(join(dataDir, 'orders/0'), { recursive: true })
@@ -20,7 +20,7 @@ export async function makePicturedLog(dataDir: string): Promise<void> {
   }
 }
 
-/** A disk after a life in which a sync failed, and of which the last write came through only in part. */
+/** A disk on which a sync has failed, and the last write was written only in part. */
 async function afterFailures(): Promise<InMemoryFileSystem> {
   const fs = new InMemoryFileSystem()
   const random = new Random(7)
