@@ -97,8 +97,8 @@ describe('resolveConfig', () => {
   it.each([
     [{ dataDir: undefined }, TypeError, 'dataDir must be a string, not undefined'],
     [{ dataDir: 7 }, TypeError, 'dataDir must be a string, not 7'],
-    [{ dataDir: '' }, RangeError, 'dataDir must be a path, not empty and without NUL: ""'],
-    [{ dataDir: 'a\0b' }, RangeError, String.raw`dataDir must be a path, not empty and without NUL: "a\u0000b"`],
+    [{ dataDir: '' }, RangeError, 'dataDir must be a non-empty path without NUL characters: ""'],
+    [{ dataDir: 'a\0b' }, RangeError, String.raw`dataDir must be a non-empty path without NUL characters: "a\u0000b"`],
   ])('refuses %o', (options, kind, message) => {
     expect(() => resolveConfig(given(options))).toThrow(new kind(message))
   })

@@ -1,4 +1,4 @@
-/** What a log can be told, its defaults and limits; checked once, before anything is touched on disk. */
+/** The options of a log: defaults and limits. They are checked once, before anything on disk is touched. */
 import { resolve } from 'node:path'
 import { WalIoError } from './errors.ts'
 
@@ -6,48 +6,52 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
-/** How a partition's log is kept. Only `dataDir` must be given. */
+/** Options of a partition's log. Only `dataDir` is required. */
 export interface WalConfig {
   /**
-   * The directory that holds `{topic}/{partition}/` for every partition. Made if missing. A relative path is resolved
-   * when the log is opened: that the working directory changes later is of no matter.
+   * The directory that holds `{topic}/{partition}/` for every partition. It is created if missing. A relative path is
+   * resolved when the log is opened, so a later change of the working directory does not matter.
    */
   readonly dataDir: string
   /**
-   * The size past which a segment is not written: a commit that would go past it opens a new one. Only a record (or
-   * batch) that is larger by itself makes a larger segment. The few KiB that end a segment are not counted.
-   * Default 64 MiB: small enough to scan in well under a second after a crash, large enough that a segment's own
-   * syncs do not show. 1 byte to 2 GiB.
+   * The size limit of a segment. A commit that would exceed it opens a new segment; only a single record or batch that
+   * is larger than the limit makes a larger segment. The few KiB that end a segment are not counted.
+   *
+   * Default 64 MiB: a scan after a crash takes well under a second, and the extra syncs of a new segment do not show in
+   * the throughput. From 1 byte to 2 GiB.
    */
   readonly maxSegmentBytes?: number | undefined
   /**
-   * The age from which on a segment that holds a record is not written any more, in milliseconds since its creation.
-   * Opening a log takes the age from the wall clock (0 if the creation lies ahead of it); from then on the monotonic
-   * clock counts. Checked when something is written: to have a quiet partition's segments closed in time, call
-   * `closeActiveSegment` by a timer of your own. Default 24 hours: a partition that is written all the time has a
-   * segment for each day, at least. 1 to 2^53 - 1, or Infinity.
+   * The age limit of a segment that holds a record, in milliseconds since its creation. An older segment is sealed, and
+   * the next record goes into a new one. Opening a log takes the age from the wall clock (0 if the creation lies in the
+   * future); after that the monotonic clock counts.
+   *
+   * The age is checked when something is written. To have the segments of a quiet partition closed in time, call
+   * `closeActiveSegment` from a timer of your own. Default 24 hours, so that a busy partition has at least one segment
+   * per day. From 1 to 2^53 - 1, or Infinity.
    */
   readonly maxSegmentAgeMs?: number | undefined
   /**
-   * The most a record may hold, in bytes: key, value, and for each header its name, its value and 8 more. Default
-   * 16 MiB (or `maxBatchBytes`, if that is less): a message, not a file. 1 byte to 1 GiB.
+   * The size limit of a record, in bytes: its key, its value, and for each header its key, its value and 8 more.
+   * Default 16 MiB, or `maxBatchBytes` if that is less: a record is a message, not a file. From 1 byte to 1 GiB.
    */
   readonly maxRecordBytes?: number | undefined
   /**
-   * The most a batch of two records or more may take, in bytes: its records, and 24 more for each. Default 32 MiB (or
-   * `maxRecordBytes`, if that is more). 1 byte to 1 GiB.
+   * The size limit of a batch of two or more records, in bytes: its records, and 24 more for each. Default 32 MiB, or
+   * `maxRecordBytes` if that is more. From 1 byte to 1 GiB.
    */
   readonly maxBatchBytes?: number | undefined
   /**
-   * The most that may wait to be durable, in bytes as encoded and with an allowance for each append; past it an
-   * append rejects at once. What comes when nothing waits is always taken. Default 64 MiB. 1 byte to 4 GiB.
+   * The limit of the backlog: appends that wait to become durable, in encoded bytes plus an allowance for each append.
+   * An append that would exceed it rejects at once. An append is always accepted when the backlog is empty, whatever
+   * its size. Default 64 MiB. From 1 byte to 4 GiB.
    */
   readonly maxPendingBytes?: number | undefined
   /**
-   * How far a record's `timestampMs` may lie ahead of the wall clock when it is appended, in milliseconds. A record past
-   * it is refused: a timestamp in the future keeps its segment, and all later ones, from expiring by `maxAgeMs` before
-   * that time. A clock that is behind refuses good records, too. Default Infinity: timestamps are by the caller's
-   * reckoning. 0 to 2^53 - 1, or Infinity.
+   * How far the `timestampMs` of a record may lie ahead of the wall clock when it is appended, in milliseconds. A
+   * record beyond it is refused, because a timestamp in the future keeps its segment, and all later ones, from expiring
+   * by `maxAgeMs` until that time. A clock that is slow makes the log refuse good records too. Default Infinity:
+   * timestamps are not checked. From 0 to 2^53 - 1, or Infinity.
    */
   readonly maxTimestampAheadMs?: number | undefined
 }
@@ -65,8 +69,8 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof WalConfig>([
 ])
 
 /**
- * Fills in the defaults, and makes the path absolute. Throws a `TypeError` or `RangeError` that names the option, the
- * value and the limit, and a `WalIoError` where the path is relative and there is no working directory.
+ * Fills in the defaults and makes the path absolute. Throws a `TypeError` or `RangeError` that names the option, the
+ * value and the limit, and a `WalIoError` if the path is relative and the working directory no longer exists.
  */
 export function resolveConfig(config: WalConfig): ResolvedWalConfig {
   if (typeof config !== 'object' || config === null)
@@ -76,7 +80,7 @@ export function resolveConfig(config: WalConfig): ResolvedWalConfig {
   const { dataDir } = config
   if (typeof dataDir !== 'string') throw new TypeError(`dataDir must be a string, not ${show(dataDir)}`)
   if (dataDir === '' || dataDir.includes('\0')) {
-    throw new RangeError(`dataDir must be a path, not empty and without NUL: ${show(dataDir)}`)
+    throw new RangeError(`dataDir must be a non-empty path without NUL characters: ${show(dataDir)}`)
   }
   const maxSegmentBytes = size(config, 'maxSegmentBytes', 2 * GIB) ?? 64 * MIB
   const maxSegmentAgeMs = duration(config, 'maxSegmentAgeMs', 1) ?? 86_400_000
@@ -117,8 +121,8 @@ function whole(
 }
 
 /**
- * A path as it is from any working directory. That one is asked for only where the path is relative, for it may be gone.
- * Throws a `WalIoError` then.
+ * Makes a path absolute. The working directory is read only for a relative path, because it may have been deleted: then
+ * this throws a `WalIoError`.
  */
 export function resolvePath(path: string): string {
   try {
@@ -128,7 +132,7 @@ export function resolvePath(path: string): string {
   }
 }
 
-/** Throws a `TypeError` unless these are options, as an object, of known names. `what` begins the message. */
+/** Throws a `TypeError` unless `options` is an object with known names only. `what` begins the message. */
 export function checkOptions(what: string, options: object, known: ReadonlySet<string>): void {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`the options of ${what} must be an object, not ${show(options)}`)
@@ -137,7 +141,7 @@ export function checkOptions(what: string, options: object, known: ReadonlySet<s
   if (unknown !== undefined) throw new TypeError(`${what} has no option ${show(unknown)}`)
 }
 
-/** An offset that a caller gives, as a plain number. Throws a `TypeError` or `RangeError` that names it. */
+/** Converts an offset from the caller to a plain number. Throws a `TypeError` or `RangeError` that names it. */
 export function checkOffset(offset: bigint, name: string): number {
   if (typeof offset !== 'bigint') throw new TypeError(`${name} must be a bigint, not ${show(offset)}`)
   if (offset < 0n || offset > Number.MAX_SAFE_INTEGER) {
@@ -146,7 +150,7 @@ export function checkOffset(offset: bigint, name: string): number {
   return Number(offset)
 }
 
-/** A value as an error message shows it: short, and on one line. */
+/** A value as error messages show it: short and on one line. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 61)}...` : value)
   if (typeof value === 'object' && value !== null) return `an object (${classOf(value)})`
@@ -154,7 +158,7 @@ export function show(value: unknown): string {
   return typeof value === 'bigint' ? `${value}n` : String(value)
 }
 
-/** To ask an object for its class may run its own code, and that may throw. */
+/** Reading an object's class may run the object's own code, which may throw. */
 function classOf(value: object): string {
   try {
     const { name } = value.constructor ?? {}

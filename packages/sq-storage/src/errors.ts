@@ -1,9 +1,9 @@
 /**
- * What the log says when something is wrong: one base class with a stable `code`, one class for each case that carries
- * fields of its own. Misuse (a bad topic, a value that is no bytes) is a `TypeError` or `RangeError` instead.
+ * Errors of the log: one base class with a stable `code`, and a class for each case that has fields of its own. Misuse
+ * (a bad topic, a value that is not bytes) is a `TypeError` or `RangeError` instead.
  */
 
-/** The codes are part of the interface; the messages are for people and may change. */
+/** The codes are part of the interface. The messages are for people and may change. */
 export type WalErrorCode =
   | 'SQ_WAL_IO'
   | 'SQ_WAL_APPEND_FAILED'
@@ -21,7 +21,7 @@ export type WalErrorCode =
   | 'SQ_WAL_CLOCK_SUSPECT'
   | 'SQ_WAL_INVARIANT'
 
-/** Every error of the log that is not plain misuse. `cause` is kept where there is one. */
+/** Every error of the log that is not misuse. `cause` holds the underlying error, if there is one. */
 export class WalError extends Error {
   readonly code: WalErrorCode
 
@@ -33,8 +33,8 @@ export class WalError extends Error {
 }
 
 /**
- * Two things that the log knows contradict each other (`SQ_WAL_INVARIANT`): a bug, or broken memory. What was being done
- * has failed, and nothing of it is acknowledged. The message says what was expected. Please report it.
+ * Two facts inside the log contradict each other (`SQ_WAL_INVARIANT`): a bug, or faulty memory. The operation has
+ * failed, and nothing of it is acknowledged. The message says what was expected. Please report it.
  */
 export class InvariantError extends WalError {
   constructor(expected: string) {
@@ -47,7 +47,7 @@ export function invariant(holds: boolean, expected: string): asserts holds {
   if (!holds) throw new InvariantError(expected)
 }
 
-/** The file system refused something (`SQ_WAL_IO`); `cause` is its own error, with the system's code. */
+/** A file system operation failed (`SQ_WAL_IO`). `cause` is the file system's error, with the system's code. */
 export class WalIoError extends WalError {
   readonly path: string
 
@@ -58,15 +58,15 @@ export class WalIoError extends WalError {
 }
 
 /**
- * A commit was not made durable (`SQ_WAL_APPEND_FAILED`): none of its records is acknowledged, nor any queued behind
- * it. The next append may simply be made. `cause` is the file system's error.
+ * A commit was not made durable (`SQ_WAL_APPEND_FAILED`). None of its records is acknowledged, and none that was queued
+ * behind it. The append can be made again at once. `cause` is the file system's error.
  */
 export class AppendFailedError extends WalError {
-  /** The offset the first record of the failed commit would have had, and the next one acknowledged will have. */
+  /** The offset that the first record of the failed commit would have had. The next acknowledged record gets it. */
   readonly nextOffset: bigint
 
   constructor(nextOffset: bigint, cause: unknown) {
-    const message = `the commit at offset ${nextOffset} is not durable, none of it is acknowledged`
+    const message = `the commit at offset ${nextOffset} is not durable and none of it is acknowledged`
     const root = cause instanceof WalIoError ? cause.cause : cause
     super('SQ_WAL_APPEND_FAILED', `${message}: ${messageOf(cause)}`, { cause: root })
     this.nextOffset = nextOffset
@@ -74,56 +74,68 @@ export class AppendFailedError extends WalError {
 }
 
 /**
- * A source was not appended to its end (`SQ_WAL_APPEND_ALL_FAILED`): its first so many records are durable, and none
- * after them. `cause` is what went wrong: a `AppendFailedError`, what `append` rejects with, or what the source threw.
+ * A source was not appended to its end (`SQ_WAL_APPEND_ALL_FAILED`). Its first `records` records are durable, and no
+ * record after them. `cause` is what went wrong: an `AppendFailedError`, another error that `append` rejects with, or
+ * what the source threw.
  */
 export class AppendAllError extends WalError {
-  /** How many records are durable, and the offset of the last one; null where there is none. */
+  /** The number of durable records, and the offset of the last one; null if there is none. */
   readonly records: number
   readonly lastOffset: bigint | null
 
   constructor(durable: { records: number; lastOffset: bigint | null }, cause: unknown) {
     const { records, lastOffset } = durable
-    super('SQ_WAL_APPEND_ALL_FAILED', `after ${records} durable records of the source: ${messageOf(cause)}`, { cause })
+    super(
+      'SQ_WAL_APPEND_ALL_FAILED',
+      `appendAll stopped after ${records} durable records of the source: ${messageOf(cause)}`,
+      { cause },
+    )
     this.records = records
     this.lastOffset = lastOffset
   }
 }
 
-/** More is waiting to be durable than `maxPendingBytes` allows (`SQ_WAL_BACKLOG_FULL`): wait for some of it. */
+/**
+ * The backlog is full (`SQ_WAL_BACKLOG_FULL`): appends of `pendingBytes` wait to become durable, and this one would
+ * exceed `maxPendingBytes`. Wait for some of them, then append again.
+ */
 export class BacklogFullError extends WalError {
   readonly pendingBytes: number
   readonly maxPendingBytes: number
 
   constructor(state: { pendingBytes: number; maxPendingBytes: number }) {
     const { pendingBytes, maxPendingBytes } = state
-    super('SQ_WAL_BACKLOG_FULL', `${pendingBytes} bytes wait to be durable, maxPendingBytes is ${maxPendingBytes}`)
+    super(
+      'SQ_WAL_BACKLOG_FULL',
+      `the backlog is full: ${pendingBytes} bytes wait to become durable, and maxPendingBytes is ${maxPendingBytes}`,
+    )
     this.pendingBytes = pendingBytes
     this.maxPendingBytes = maxPendingBytes
   }
 }
 
-/** The writer or reader was closed (`SQ_WAL_CLOSED`). */
+/** The writer or reader is closed (`SQ_WAL_CLOSED`). */
 export class ClosedError extends WalError {
   constructor(what: 'writer' | 'reader', path: string) {
     super('SQ_WAL_CLOSED', `the ${what} of ${path} is closed`)
   }
 }
 
-/** Another writer has this partition open, here or in another process (`SQ_WAL_LOCKED`). */
+/** Another writer, in this process or another, has this partition open (`SQ_WAL_LOCKED`). */
 export class LockedError extends WalError {
   readonly path: string
 
   constructor(path: string, cause: unknown) {
-    super('SQ_WAL_LOCKED', `another writer has this partition open: it holds the lock on ${path}`, { cause })
+    super('SQ_WAL_LOCKED', `cannot open the log for writing: another writer holds the lock on ${path}`, { cause })
     this.path = path
   }
 }
 
 /**
- * The lock file of a writer, or a directory above it, was removed or replaced (`SQ_WAL_LOCK_LOST`). The writer touches
- * no name there any more. What it acknowledged since may be gone with the directory. Where `WalWriter.open` rejects with
- * this, the file was replaced while it was being locked, and nothing was changed.
+ * The lock file of a writer, or a directory above it, was removed or replaced (`SQ_WAL_LOCK_LOST`). The writer no
+ * longer changes anything in that directory. What it acknowledged since the removal may be gone with the directory. If
+ * `WalWriter.open` rejects with this error, the lock file was replaced while it was being locked, and nothing was
+ * changed.
  */
 export class LockLostError extends WalError {
   readonly path: string
@@ -131,28 +143,28 @@ export class LockLostError extends WalError {
   constructor(path: string) {
     super(
       'SQ_WAL_LOCK_LOST',
-      `${path} was removed or replaced while its writer had the lock; what it wrote since may be lost`,
+      `the lock file ${path} was removed or replaced while its writer held it; what was written since may be lost`,
     )
     this.path = path
   }
 }
 
-/** What is damaged: `[from, to)` are byte positions in the file. */
+/** A damaged range. `[from, to)` are byte positions in the file. */
 export interface Damage {
   readonly path: string
   readonly from: number
   readonly to: number
   /**
-   * First and last offset that may be lost. `lastOffset` is null where nothing tells where the damage ends, and
-   * `firstOffset - 1` where it holds no record.
+   * The first and the last offset that may be lost. `lastOffset` is null if nothing tells where the damage ends, and
+   * `firstOffset - 1` if the damage holds no record.
    */
   readonly firstOffset: bigint
   readonly lastOffset: bigint | null
-  /** What was expected there, and what was found. */
+  /** What was expected there and what was found. */
   readonly reason: string
 }
 
-/** Bytes that were durable are no longer what they were (`SQ_WAL_CORRUPT`). Nothing was changed. */
+/** Durable bytes have changed or are missing (`SQ_WAL_CORRUPT`). Nothing was modified. */
 export class CorruptLogError extends WalError implements Damage {
   readonly path: string
   readonly from: number
@@ -173,7 +185,7 @@ export class CorruptLogError extends WalError implements Damage {
   }
 }
 
-/** A whole, undamaged file or frame that this version does not know how to read (`SQ_WAL_UNSUPPORTED`). */
+/** An undamaged file or frame that this version cannot read (`SQ_WAL_UNSUPPORTED`). */
 export class UnsupportedFormatError extends WalError {
   readonly path: string
   readonly position: number
@@ -195,18 +207,21 @@ export class LogNotFoundError extends WalError {
   }
 }
 
-/** The log holds no such offset (`SQ_WAL_OFFSET_OUT_OF_RANGE`): it begins at `firstOffset` and ends before `nextOffset`. */
+/**
+ * The log does not hold this offset (`SQ_WAL_OFFSET_OUT_OF_RANGE`). It holds `firstOffset` up to, and not including,
+ * `nextOffset`.
+ */
 export class OffsetOutOfRangeError extends WalError {
   readonly offset: bigint
   readonly firstOffset: bigint
-  /** Where `offset` is before `firstOffset` and no writer in this process can tell, the log may go on after this one. */
+  /** If `offset` is before `firstOffset` and the writer is in another process, the log may go on after this offset. */
   readonly nextOffset: bigint
 
   constructor(state: { path: string; offset: bigint; firstOffset: bigint; nextOffset: bigint }) {
     const { path, offset, firstOffset, nextOffset } = state
     super(
       'SQ_WAL_OFFSET_OUT_OF_RANGE',
-      `offset ${offset} is not in ${path}: it begins at ${firstOffset} and ends before ${nextOffset}`,
+      `offset ${offset} is not in ${path}: the log begins at ${firstOffset} and ends before ${nextOffset}`,
     )
     this.offset = offset
     this.firstOffset = firstOffset
@@ -215,18 +230,24 @@ export class OffsetOutOfRangeError extends WalError {
 }
 
 /**
- * Records that a reader already returned are no longer in the log (`SQ_WAL_DIVERGED`): it was truncated, or, for a reader
- * in another process, their commit failed after its bytes could be seen. Beside the writer everything from `offset` on
- * is void, and nothing before it. Of records that were read at once, up to 256 of a commit, the rest is returned before
- * this error: they were in the log when they were read.
+ * Records that a reader has returned are no longer in the log (`SQ_WAL_DIVERGED`). The log was truncated or, for a
+ * reader in another process than the writer, their commit failed after the reader had seen its bytes. In the writer's
+ * thread, exactly the records from `offset` on are gone. If the reader had already read more records of the same
+ * commit, up to 256, it returns them before this error: they were in the log when they were read.
  *
- * A reader in another process knows only what it finds there: a last segment that has become shorter than what it read,
- * say. All records before `offset` are in the log as they were; of those behind it some may be, too, where many commits
- * of one segment are gone. If it comes while the truncation is half-way, it is told a later offset than the one that the log will end at.
- * If the truncation is inside a commit, it is told the offset that the commit begins with, though the records before
- * the cut are in the log as they were. Where the segment in which the log was cut is deleted by then, nothing is left
- * to compare with: it is told what was deleted instead (`SQ_WAL_OFFSET_OUT_OF_RANGE`). Who must hold what the log holds
- * reads it anew from where it is certain.
+ * A reader in another process knows only what it finds in the files, for example a last segment that is shorter than
+ * what it has read. Then:
+ *
+ * - All records before `offset` are in the log, unchanged. Some records after it may be too, if many commits of one
+ *   segment are gone.
+ * - If the reader looks while a truncation is half done, `offset` may be later than the offset that the log finally
+ *   ends at.
+ * - If the truncation cuts a commit in two, `offset` is the first offset of that commit, although its records before
+ *   the cut are still in the log.
+ * - If the segment that was cut has been deleted in the meantime, there is nothing left to compare with, and the reader
+ *   gets `SQ_WAL_OFFSET_OUT_OF_RANGE` instead.
+ *
+ * A program that must hold exactly what the log holds reads again from an offset that it is sure of.
  */
 export class DivergedError extends WalError {
   readonly offset: bigint
@@ -234,40 +255,40 @@ export class DivergedError extends WalError {
   constructor(state: { path: string; offset: bigint }) {
     super(
       'SQ_WAL_DIVERGED',
-      `${state.path}: records from offset ${state.offset} on were read, and are no longer in the log`,
+      `${state.path}: records from offset ${state.offset} on were read but are no longer in the log`,
     )
     this.offset = state.offset
   }
 }
 
 /**
- * A repair was chosen for a problem that is not there any more as it was reported, or would now cost something else
- * (`SQ_WAL_PROBLEM_CHANGED`). Nothing was changed. To be chosen again from a new report.
+ * The problem is no longer as it was reported, or the repair would now cost something else (`SQ_WAL_PROBLEM_CHANGED`).
+ * Nothing was changed. Verify again and choose from the new report.
  */
 export class ProblemChangedError extends WalError {
-  /** The path of the problem that was reported. */
+  /** The path in the reported problem. */
   readonly path: string
 
   constructor(problem: { path: string; kind: string; repair: string }) {
     const { path, kind, repair } = problem
     super(
       'SQ_WAL_PROBLEM_CHANGED',
-      `${repair} was chosen for a ${kind} problem of ${path} that is no longer as reported`,
+      `cannot do the repair ${repair}: the ${kind} problem of ${path} is no longer as reported; verify the log again`,
     )
     this.path = path
   }
 }
 
 /**
- * Segments were to be deleted by age, and the wall clock contradicts the log (`SQ_WAL_CLOCK_SUSPECT`). Nothing was
- * deleted. Set the clock or, where it is right, delete with `trustClock`; limits other than `maxAgeMs` need no clock.
+ * Deletion by age was refused because the wall clock contradicts the log (`SQ_WAL_CLOCK_SUSPECT`). Nothing was deleted.
+ * Set the clock or, if the clock is right, delete with `trustClock`. Limits other than `maxAgeMs` need no clock.
  */
 export class ClockSuspectError extends WalError {
   /** The directory of the log. */
   readonly path: string
-  /** What the clock said, in milliseconds since 1970. */
+  /** The time of the wall clock, in milliseconds since 1970. */
   readonly nowMs: number
-  /** The time that it contradicts: of the log, or by the monotonic clock. */
+  /** The time that the clock contradicts, from the log or from the monotonic clock. */
   readonly referenceMs: number
 
   constructor(
@@ -285,23 +306,23 @@ export class ClockSuspectError extends WalError {
   }
 }
 
-/** The system's code of a file system error, such as `ENOENT`. */
+/** The system's code of a file system error, for example `ENOENT`. */
 export function systemCode(error: unknown): string | undefined {
   const code = fieldOf(error, 'code')
   return isError(error) && typeof code === 'string' ? code : undefined
 }
 
 /**
- * Whether something is an error, by what it has. Node's own errors are no `instanceof Error` where this code runs in
- * another realm than Node's, as tests do in Jest and in vitest's pools of VMs.
+ * Whether a value is an error, judged by its fields. `instanceof Error` is false for Node's own errors in another
+ * realm, as in Jest and in vitest's pools of VMs.
  */
 export function isError(error: unknown): error is { message: string } {
   return typeof fieldOf(error, 'message') === 'string'
 }
 
 /**
- * What something that was thrown says in a field; undefined where it is no object, or where the field cannot be read:
- * anything may be thrown, and whoever waits must be told of it.
+ * A field of a thrown value. Undefined if the value is not an object or if the field cannot be read: anything can be
+ * thrown, and the caller must still get an error.
  */
 export function fieldOf(thrown: unknown, field: 'code' | 'errno' | 'message'): unknown {
   if (typeof thrown !== 'object' || thrown === null) return undefined
@@ -317,22 +338,22 @@ function showOffsets({ firstOffset, lastOffset }: Damage): string {
   return lastOffset < firstOffset ? 'no record' : `offsets ${firstOffset} to ${lastOffset}`
 }
 
-/** Anything that was thrown, as an error. */
+/** Converts a thrown value to an error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
 }
 
-/** What is told of anything that was thrown. Never throws itself: somebody waits to be told. */
-/** A time as ISO 8601 writes it; those that no date reaches as a number. */
+/** A time in ISO 8601, or as a number if it is outside the range of dates. */
 function showTime(ms: number): string {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? `${ms} ms after 1970` : date.toISOString()
 }
 
+/** The message of a thrown value. Never throws: a caller waits for the error that it goes into. */
 function messageOf(cause: unknown): string {
   try {
     return isError(cause) ? cause.message : String(cause)
   } catch {
-    return 'something was thrown that cannot be shown'
+    return 'a value was thrown that cannot be converted to text'
   }
 }

@@ -250,7 +250,7 @@ describe('an error is one line on stderr, and the records before it are durable'
     await writer.close()
     expect(status).toBe(1)
     expect(stderr).toMatch(
-      /^sq-wal: another writer has this partition open: .*; no record .* \(a log has one writer: .*\)\n$/,
+      /^sq-wal: cannot open the log for writing: another writer holds the lock on .*; no record .* \(a log has one writer: .*\)\n$/,
     )
   })
 })

@@ -336,7 +336,7 @@ describe('an error is one line on stderr', () => {
     [
       ['truncate', 'data/orders/0', '--from', '15', '--yes'],
       1,
-      'offset 15 is not in orders/0: it begins at 0 and ends before 14',
+      'offset 15 is not in orders/0: the log begins at 0 and ends before 14',
     ],
     [
       ['truncate', 'data/orders/0', '--from', '2030-01-01', '--yes'],
@@ -363,7 +363,7 @@ describe('an error is one line on stderr', () => {
 
   it('truncate and retain refuse a log that another writer has open', async () => {
     const writer = await openExample(join(place, 'data'), 'orders', 0)
-    const locked = { status: 1, stdout: '', stderr: expect.stringContaining('another writer has this partition open') }
+    const locked = { status: 1, stdout: '', stderr: expect.stringContaining('another writer holds the lock') }
     expect(await run('truncate', 'data/orders/0', '--from', '3', '--yes')).toEqual(locked)
     expect(await run('retain', 'data/orders/0', '--bytes', '1', '--yes')).toEqual(locked)
     await writer.close()

@@ -1,6 +1,6 @@
 /**
- * Shows what stands in a segment file, frame by frame, for people who look at one: also what does not verify, and what
- * comes behind it. It believes nothing but the file, so it judges less than `verify.ts`.
+ * Shows the contents of a segment file, frame by frame, for people: including bytes that do not verify and what follows
+ * them. It relies on the file alone, so it decides less than `verify.ts`.
  */
 import type { FileSystem } from '@sq/sim'
 import { resolvePath } from '../config.ts'
@@ -24,34 +24,34 @@ interface DumpedPart {
   readonly bytes: Buffer
 }
 
-/** A frame that verifies, and what its body says. */
+/** A frame that verifies. */
 interface DumpedFrame extends DumpedPart {
   readonly header: FrameHeader
 }
 
 /**
- * What stands at `[from, to)` of a segment file, with its bytes: the segment header, a frame that verifies and what its
- * body says, or bytes that do not verify.
+ * One part of a segment file with its bytes: the segment header, a frame that verifies, with its decoded body, or bytes
+ * that do not verify.
  */
 export type SegmentPart =
   | (DumpedPart & { readonly kind: 'segment-header'; readonly segment: SegmentHeader })
   | (DumpedFrame & { readonly kind: 'open'; readonly open: OpenBody })
-  /** `records` decodes one record at a time, anew for each iteration; null where the body is not made of them. */
+  /** `records` decodes one record at a time, again for each iteration; null if the body is not made of records. */
   | (DumpedFrame & { readonly kind: 'records'; readonly records: Iterable<LogRecord> | null })
   | (DumpedFrame & { readonly kind: 'mark' })
-  /** `summary` is null where the body is none. */
+  /** `summary` is null if the body is not a summary. */
   | (DumpedFrame & { readonly kind: 'seal'; readonly summary: SegmentSummary | null })
-  /** Zeros up to the file's end: written ahead, for commits to come; or what was left of them. `bytes` is empty. */
+  /** Zeros up to the end of the file: preallocation, or what is left of it. `bytes` is empty. */
   | (DumpedPart & { readonly kind: 'preallocated' })
-  /** What does not verify, or does not belong here, and why; `bytes` are the first of it, up to 64 KiB. */
+  /** Bytes that do not verify or do not belong here, and why. `bytes` holds the first 64 KiB of them. */
   | (DumpedPart & { readonly kind: 'bad'; readonly reason: string })
 
 const MAX_BAD_BYTES = 64 * 1024
 
 /**
- * The parts of a segment file from its first byte to its last, in order and without a gap. Opens nothing for writing. The
- * file may be a segment that a repair kept, or a copy of one. What stands behind the last position that a segment can
- * have, 2^32 - 1, is one bad part, and not looked at. Holds one frame at a time, and 1 MiB. Throws `WalIoError`.
+ * The parts of a segment file, from its first byte to its last, in order and without gaps. The file may be a
+ * quarantined segment or a copy. Bytes after the last position that a segment can have, 2^32 - 1, are one bad part and
+ * are not read. It opens nothing for writing, and holds one frame at a time, and 1 MiB. Throws `WalIoError`.
  */
 export function dumpSegment(fs: FileSystem, path: string): AsyncGenerator<SegmentPart, void, undefined> {
   return dump(fs, resolvePath(path))
@@ -69,9 +69,11 @@ async function* dump(fs: FileSystem, path: string): AsyncGenerator<SegmentPart, 
 class SegmentDump {
   readonly #handle: LogFile
   readonly #size: number
-  /** Where a segment ends at the latest. */
+  /** The last position at which a segment can end. */
   readonly #limit: number
-  /** What stands before this was read when a writer had written something behind it: it can change no more. */
+  /**
+   * Bytes before this position were read after a writer had written something behind them, so they no longer change.
+   */
   #settledTo = 0
 
   constructor(handle: LogFile, size: number) {
@@ -92,7 +94,7 @@ class SegmentDump {
     const head = decodeSegmentHead(start)
     if ('kind' in head) {
       const reason = head.kind === 'unsupported' ? `unsupported: ${head.reason}` : head.reason
-      yield* this.#bad(at, this.#size, `${reason}; without OPEN no frame can be told`)
+      yield* this.#bad(at, this.#size, `${reason}; without OPEN no frame can be verified`)
       return
     }
     const { frame, open } = head
@@ -100,10 +102,10 @@ class SegmentDump {
     yield { kind: 'open', from: at, to, bytes: start.subarray(at, to), header: frame, open }
     const salt = frame.headerCrc
     yield* this.#frames({ position: to, nextOffset: frame.baseOffset, previousCrc: salt, salt })
-    yield* this.#bad(this.#limit, this.#size, 'this is past every position that a segment can have')
+    yield* this.#bad(this.#limit, this.#size, 'these bytes are after the last position that a segment can have')
   }
 
-  /** Frames, and what stands between and behind them. */
+  /** Frames, and what lies between and after them. */
   async *#frames(from: FramePlace): AsyncGenerator<SegmentPart, void, undefined> {
     const scanner = new SegmentScanner(this.#handle, { ...from, limit: this.#limit })
     const search = FrameSearch.forFrames(this.#handle, { to: this.#limit, salt: from.salt })
@@ -117,7 +119,7 @@ class SegmentDump {
         yield* this.#end(position, reason)
         return
       }
-      // It may have been written since it was read, as what comes behind it was.
+      // The frame here may have been written after it was read, like the one that follows it. Read again.
       if (position >= this.#settledTo && !isSealed) {
         this.#settledTo = search.seenTo
         scanner.continueAt(place, { reread: true })
@@ -129,7 +131,7 @@ class SegmentDump {
     }
   }
 
-  /** Whole frames, up to what stops them: null at the end. */
+  /** Whole frames, up to what stops the scan; `reason` is null at the end of the file. */
   async *#walk(scanner: SegmentScanner): AsyncGenerator<SegmentPart, { reason: string | null; isSealed: boolean }> {
     let isSealed = false
     try {
@@ -146,7 +148,7 @@ class SegmentDump {
     }
   }
 
-  /** What stands behind the last frame. */
+  /** What follows the last frame. */
   async *#end(from: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {
     const to = await endOfContent(this.#handle, { from, to: this.#limit })
     yield* this.#bad(from, to, reason)

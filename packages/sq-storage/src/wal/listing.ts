@@ -1,6 +1,6 @@
 /**
- * Lists the logs in a data directory, the segments of a log, and those that a retention policy would delete. It opens
- * nothing for writing and may run beside a writer.
+ * Lists the logs in a data directory, the segments of a log, and the segments that a retention policy would delete. It
+ * opens nothing for writing and can run while a writer does.
  */
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
@@ -20,9 +20,11 @@ import { listNames, listSegmentFiles, whileListed } from './segments/segment-lis
 import { sharedLog } from './shared/shared-log.ts'
 
 /**
- * The segments of a partition's log, oldest first. Of those that have a SEAL and a successor it reads the ends; it scans
- * the others: the last one, and those that a failure ended. Rejects as `WalReader.open` and `read` do; an empty log has no segments.
- * Damage inside a segment is not looked for. While a truncation is under way it shows what stands on disk then.
+ * The segments of a partition's log, oldest first. Of a sealed segment with a successor it reads only the ends; it
+ * scans the others, which are the last segment and abandoned ones. It does not look for damage inside segments. During
+ * a truncation it shows what is on disk at that moment.
+ *
+ * Rejects as `WalReader.open` and `read` do. An empty log has no segments.
  */
 export async function listSegments(
   fs: FileSystem,
@@ -44,10 +46,12 @@ export async function listSegments(
 }
 
 /**
- * The segments that `WalWriter.deleteSegments` would delete at a time, in milliseconds since 1970, oldest first, if
- * nothing is appended before. Opens nothing for writing and takes no lock. Rejects as `deleteSegments` does for a bad
- * policy, a clock that contradicts the log, and damage; and with `LogNotFoundError`. What the wall clock did since a
- * writer opened the log it cannot know.
+ * The segments that `WalWriter.deleteSegments` would delete at the time `nowMs`, in milliseconds since 1970, oldest
+ * first, if nothing is appended before. It opens nothing for writing and takes no lock. It cannot know what the wall
+ * clock did since a writer opened the log.
+ *
+ * Rejects as `deleteSegments` does for a bad policy, for a clock that contradicts the log and for damage, and with
+ * `LogNotFoundError`.
  */
 export function listExpired(
   fs: FileSystem,
@@ -60,8 +64,8 @@ export function listExpired(
 }
 
 /**
- * What the policy says of every segment, oldest first: whether `listExpired` has it, and if not, why. The first that
- * stays holds all later ones. Rejects as `listExpired` does.
+ * The verdict of a policy on every segment, oldest first: whether `listExpired` includes it, and if not, why. The first
+ * segment that stays holds back all later ones. Rejects as `listExpired` does.
  */
 export function explainRetention(
   fs: FileSystem,
@@ -111,22 +115,23 @@ export interface ListedPartition {
   readonly error?: undefined
 }
 
-/** What may be a log, or hold some, and could not be looked into. */
+/** A directory that may be a log or contain logs, and that could not be read. */
 export interface UnreadablePartition {
   readonly topic: string
-  /** Null where the directory of the topic could not be looked into. */
+  /** Null if the directory of the topic could not be read. */
   readonly partition: number | null
-  /** Why: what the file system says, or that it is a symbolic link that may lead to a log. */
+  /** Why: the error of the file system, or that it is a symbolic link that may lead to a log. */
   readonly error: WalIoError
 }
 
 /**
- * The partitions with a log in a data directory, by topic and number: those that a writer once had open. What else is
- * in it is left alone, also a symbolic link to a file or to nothing. What cannot be looked into does not hide the
- * others: it stands among them with its `error`. Who opens all logs must look for those: they may hold logs too.
+ * The partitions that have a log in a data directory, by topic and number: those that a writer has opened at least
+ * once. Other files and directories are left out, and so are symbolic links to a file or to nothing. A directory that
+ * cannot be read does not hide the others: it is listed with its `error`. A program that opens all logs must check for
+ * these, because they may contain logs too.
  *
- * Rejects with a `TypeError` for a bad config, with `LogNotFoundError` where there is no such directory, with
- * `WalIoError` where its own names cannot be read.
+ * Rejects with a `TypeError` for a bad config, with `LogNotFoundError` if the data directory does not exist, and with
+ * `WalIoError` if its names cannot be read.
  */
 export async function listPartitions(
   fs: FileSystem,
@@ -135,13 +140,13 @@ export async function listPartitions(
   const { dataDir } = resolveConfig(config)
   const found: (ListedPartition | UnreadablePartition)[] = []
   for (const topic of await listNames(fs, dataDir)) {
-    // What can be no topic is somebody else's, and perhaps not ours to look into.
+    // A name that cannot be a topic does not belong to the log, and may not be readable.
     if (partitionOf(dataDir, topic, '0') === null) continue
     const names = await namesIn(fs, join(dataDir, topic))
     if (names instanceof WalIoError) found.push({ topic, partition: null, error: names })
     else for (const name of names) found.push(...(await lookInto(fs, partitionOf(dataDir, topic, name))))
   }
-  // A topic that could not be looked into stands alone.
+  // A topic that could not be read has no partitions to compare.
   return found.toSorted(
     (left, right) => compare(left.topic, right.topic) || Number(left.partition) - Number(right.partition),
   )
@@ -157,7 +162,7 @@ async function lookInto(fs: FileSystem, located: Partition | null): Promise<(Lis
   return isLog ? [{ topic, partition }] : []
 }
 
-/** The partition that a directory would be, or null if no partition has this name. */
+/** The partition of a directory, or null if its name is not a partition. */
 function partitionOf(dataDir: string, topic: string, name: string): Partition | null {
   if (!/^(0|[1-9]\d*)$/.test(name)) return null
   try {
@@ -167,7 +172,7 @@ function partitionOf(dataDir: string, topic: string, name: string): Partition | 
   }
 }
 
-/** What is in a directory, or why that cannot be told; nothing in what is none, or in a link that leads to none. */
+/** The names in a directory, or the error; none if it is not a directory, or is a link that leads to none. */
 async function namesIn(fs: FileSystem, path: string): Promise<string[] | WalIoError> {
   try {
     const { kind } = await fs.stat(path)
@@ -178,7 +183,7 @@ async function namesIn(fs: FileSystem, path: string): Promise<string[] | WalIoEr
   }
 }
 
-/** Whether there is surely no directory, and so no log, behind a link. Where that cannot be told, there may be one. */
+/** Whether a link certainly leads to no directory, and so to no log. If that is unknown, there may be one. */
 async function leadsToNoDirectory(fs: FileSystem, link: string): Promise<boolean> {
   try {
     await fs.readdir(link)

@@ -1,6 +1,6 @@
 /**
- * Reads a partition's log, record by record or commit by commit, with every checksum on the way checked. It opens
- * nothing for writing and takes no lock, so it may run beside a writer, in its process or in another.
+ * Reads a partition's log by record or by commit, and verifies every checksum. It opens nothing for writing and takes
+ * no lock, so it can run while a writer does, in the same process or in another.
  */
 import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
@@ -24,23 +24,23 @@ import { Waker, Notifier } from './shared/waker.ts'
 import type { Ending } from './shared/waker.ts'
 import type { SharedLog } from './shared/shared-log.ts'
 
-/** What a reader has returned since it was opened. A picture of one moment: it does not change later. */
+/** Counters of a reader since it was opened. A snapshot: it does not change later. */
 export interface ReaderStats {
-  /** Records returned, and those about to be: up to 256 of a commit are taken at a time. */
+  /** Records returned, including those about to be returned: up to 256 records of a commit are taken at a time. */
   readonly records: number
-  /** The commits they were in, and the bytes of those commits' frames. */
+  /** The commits that these records were in, and the bytes of the frames of those commits. */
   readonly commits: number
   readonly bytes: number
 }
 
 /**
- * Reads one partition's log. Any number of readers may have it open, beside a writer or without one, here or in other
- * processes; each may have any number of iterations under way.
+ * Reads one partition's log. Any number of readers can have it open, in this process or others, with or without a
+ * writer. Each reader can have any number of iterations in progress.
  */
 export class WalReader implements AsyncDisposable {
   readonly #fs: FileSystem
   readonly #partition: Partition
-  /** The log that was read last, held so that what is known of it is there for the next iteration. */
+  /** The log that was read last, held so that its indexes are there for the next iteration. */
   readonly #lastRead = new Set<SharedLog>()
   readonly #closing: Closing
   readonly #counters = { records: 0, commits: 0, bytes: 0 }
@@ -53,7 +53,7 @@ export class WalReader implements AsyncDisposable {
 
   /**
    * Opens a partition's log for reading. Rejects with a `TypeError` or `RangeError` for a bad config, topic or
-   * partition, with `LogNotFoundError` where no log was ever opened for writing, with `WalIoError`.
+   * partition, with `LogNotFoundError` if no writer ever opened this log, and with `WalIoError`.
    */
   static async open(fs: FileSystem, config: WalConfig, topic: string, partition: number): Promise<WalReader> {
     const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
@@ -62,68 +62,70 @@ export class WalReader implements AsyncDisposable {
   }
 
   /**
-   * The records from an offset or a time on, in order, up to the end of the log. In the writer's thread that is what
-   * was durable when the iteration began, or first met a writer that was opened later. In another thread or process it is
-   * the last whole commit in the file, which may be there a moment before its writer acknowledges it; `durableOnly`
-   * leaves it out then.
+   * Iterates over the records from an offset or a time on, in order, up to the end of the log.
    *
-   * With `follow` the iteration does not end there, but waits for more, across everything the writer does: rotation,
-   * healing, deletion of old segments, closing and opening again. A writer in this thread wakes it, nothing is shown
-   * before it is durable, and the commits just made need no file; where there is none, the directory is watched.
+   * Where the end is: in the writer's thread, at the high watermark when the iteration began. If a writer is opened in
+   * this thread later, at the high watermark when the iteration first meets it. In another thread or process, after the
+   * last whole commit in the file. The writer may not have acknowledged that commit yet; `durableOnly` leaves it out.
    *
-   * The log is looked for at its path when the iteration begins, and whenever the path may lead elsewhere by then. Where
-   * it leads to another directory, the iteration goes on if the same log is there as far as it was read; it throws
-   * `DivergedError` if another one is, or begins in that one where it had returned nothing; and `LogNotFoundError` where
-   * nothing is there.
+   * With `follow` the iteration does not end there but waits for more. It goes on across everything that the writer
+   * does: rotation, a segment abandoned after a failed write, deletion of old segments, closing and opening again. A
+   * writer in this thread wakes the iteration, shows it nothing that is not durable, and hands over recent commits from
+   * memory. Without a writer in this thread the directory is watched.
    *
-   * An iteration that is dropped holds nothing, but for the file it is in: that is closed when the iteration is
-   * collected. Leave the loop or call `return` to have it closed at once.
+   * The path is looked up when the iteration begins, and again when it may lead to another directory. If it does, the
+   * iteration goes on if the same log is there, as far as it was read. It throws `DivergedError` if another log is
+   * there, or begins in that log if it had returned nothing yet. It throws `LogNotFoundError` if nothing is there.
    *
-   * Keys and values are views on buffers that are not used again, and that other readers may see: they stay valid as
-   * long as you hold them, and hold their whole commit in memory, or the 512 KiB it was read with. Do not change them.
+   * A dropped iteration holds only the file that it reads, until it is garbage-collected. Leave the loop or call
+   * `return` to have the file closed at once.
    *
-   * The iteration throws a `RangeError` or `TypeError` for a bad option, `OffsetOutOfRangeError` for an offset the log
-   * does not have, or has no more, `CorruptLogError` at the first damaged bytes, `DivergedError` where records that it
-   * returned are no longer in the log, `UnsupportedFormatError`, `WalIoError`, the reason of an aborted `signal`, and
-   * `ClosedError` once the reader is closed. The records before the damage were returned then; but where it leaves open
-   * how far a segment is valid (the head of its successor, its last frame), none of that segment. Leaving the loop
-   * early gives up the files.
+   * Keys and values are views on buffers that are never written again and that other readers may share: they stay valid
+   * as long as you hold them, and keep their whole commit, or the 512 KiB it was read with, in memory. Do not change
+   * them.
+   *
+   * The iteration throws a `RangeError` or `TypeError` for a bad option, `OffsetOutOfRangeError` for an offset that the
+   * log does not have or no longer has, `CorruptLogError` at the first damaged bytes, `DivergedError` if records that
+   * it returned are no longer in the log, `UnsupportedFormatError`, `WalIoError`, the reason of an aborted `signal`,
+   * and `ClosedError` once the reader is closed. At damage, the records before it have been returned. The exception is
+   * damage that hides where a segment ends, in the head of its successor or in its last frame: then no record of that
+   * segment is returned.
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
     return this.#iterate(options, (context) => new RecordPages(context))
   }
 
   /**
-   * The same in whole commits, undecoded, for whoever passes them on: the first may begin before the offset or time
-   * that is wanted, the last end behind `to`. `maxRecords` and `maxBytes` end before the commit that would go past them,
-   * but for the first.
+   * Iterates over whole commits, undecoded, for programs that pass them on. The first commit may begin before the
+   * offset or time that was asked for, and the last may end after `to`. `maxRecords` and `maxBytes` end the iteration
+   * before the commit that would exceed them, except for the first commit.
    */
   readBatches(options: ReadOptions = {}): AsyncIterableIterator<RecordBatch> {
     return this.#iterate(options, (context) => new BatchPages(context))
   }
 
   /**
-   * The offset of the first record whose timestamp is this or later, in milliseconds since 1970; null where there is
-   * none. In another thread or process than the writer's it may be in a commit that is not durable yet. Rejects as
-   * `read` does.
+   * Resolves with the offset of the first record whose timestamp is `timestampMs` or later, in milliseconds since 1970,
+   * or with null if there is none. If the writer is in another thread or process, that record may be in a commit that
+   * is not durable yet. Rejects as `read` does.
    */
   async offsetAt(timestampMs: number): Promise<bigint | null> {
     for await (const { offset } of this.read({ fromTimestampMs: timestampMs, maxRecords: 1 })) return offset
     return null
   }
 
-  /** What this reader has returned so far, in all its iterations. */
+  /** The counters of this reader, over all its iterations. */
   stats(): ReaderStats {
     return { ...this.#counters }
   }
 
-  /** Ends all iterations at their next record, also those that wait for one. Their files are closed when they end. */
+  /** Ends all iterations at their next record, including those that wait. Each closes its file when it ends. */
   close(): Promise<void> {
     this.#closing.close()
     return Promise.resolve()
   }
 
-  /** As `close`. */
+  /** Does the same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -1,6 +1,6 @@
 /**
- * Mends a log that `verify` found a problem in: does one repair, which the caller chose from the report, and no more.
- * What it takes out of the log it keeps in files beside. Stopped anywhere, it leaves the problem, or a log without it.
+ * Does one repair that the caller chose from a report of `verify`, and nothing else. What it removes from the log is
+ * kept in quarantined files. If it is interrupted, the log still has the problem, or no longer has it.
  */
 import { join } from 'node:path'
 import { Random, SystemClock } from '@sq/sim'
@@ -21,37 +21,40 @@ import type { SegmentMaker } from './writing/active-segment.ts'
 import { PartitionLock, SegmentDirectory } from './writing/partition-directory.ts'
 import { truncateLog } from './writing/truncation.ts'
 
-/** A problem of a report, and which of its repairs is to be done. */
+/** A problem from a report, and the repair to do. */
 export interface ChosenRepair {
   readonly problem: LogProblem
   readonly repair: RepairKind
 }
 
-/** What a repair takes time and numbers from, for tests. */
+/** The clock and random numbers of a repair, for tests. */
 export interface RepairOptions {
-  /** The machine's clocks, if not given. */
+  /** The clocks; the machine's clocks if not given. */
   readonly clock?: Clock
-  /** Where segment ids come from; unpredictable if not given. */
+  /** The source of segment ids; unpredictable if not given. */
   readonly random?: Random
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof RepairOptions>(['clock', 'random'])
 
-/** What a repair did. */
+/** The result of a repair. */
 export interface Repaired {
-  /** The files that hold what was taken out of the log, whole segments as they were. Nothing uses them; they may go. */
+  /**
+   * The paths of the files that hold what was removed from the log: whole segments, unchanged. Readers and writers
+   * ignore them. You may delete them.
+   */
   readonly quarantined: readonly string[]
 }
 
 /**
- * Does one repair that a report of `verify` offers. Takes the partition's lock, verifies the log again, and goes on
- * only where the problem is there as it was reported and the repair costs what was said. Every segment that it removes
- * or cuts is kept as `{baseOffset}.wal.quarantined-{n}` in the same directory, durably, before that.
+ * Does one repair that a report of `verify` offers. It takes the partition's lock, verifies the log again, and goes on
+ * only if the problem is still as it was reported and the repair costs what the report said. Before it removes or cuts
+ * a segment, it keeps the segment as `{baseOffset}.wal.quarantined-{n}` in the same directory, durably.
  *
- * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option, or a repair that the
- * problem does not offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition; with `ProblemChangedError`;
- * each with the log unchanged. With `WalIoError` and `LockLostError` at any time: the problem is then still there, or
- * gone, and a new report says which.
+ * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option, or for a repair that the
+ * problem does not offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition open; with
+ * `ProblemChangedError`. The log is unchanged in all these cases. `WalIoError` and `LockLostError` are possible at any
+ * point: the problem is then still there or gone, and a new report says which.
  */
 export async function repair(
   fs: FileSystem,
@@ -65,7 +68,8 @@ export async function repair(
   const { dataDir } = resolveConfig(config)
   const located = locatePartition(dataDir, topic, partition)
   const promised = offerOf(chosen.problem, chosen.repair)
-  if (promised === undefined) throw new RangeError(`the problem does not offer the repair ${show(chosen.repair)}`)
+  if (promised === undefined)
+    throw new RangeError(`cannot do the repair ${show(chosen.repair)}: the problem does not offer it`)
   await statDirectory(fs, located.directory)
   const { clock = new SystemClock(), random = Random.fromEntropy() } = options
   const lock = await PartitionLock.take(fs, dataDir, located)
@@ -81,7 +85,7 @@ export async function repair(
   }
 }
 
-/** Throws unless the problem is there as it was reported, and the repair costs what was said. */
+/** Throws unless the problem is still as it was reported and the repair costs what the report said. */
 function confirmed(
   findings: LogFindings,
   { problem, repair: kind }: ChosenRepair,
@@ -100,21 +104,21 @@ function offerOf({ repairs }: Pick<LogProblem, 'repairs'>, repairKind: RepairKin
   return repairs.find(({ kind }) => kind === repairKind)
 }
 
-/** A confirmed repair: in which log, of what, and the log's next offset afterwards. */
+/** A confirmed repair: the log, the problem, and the log end offset afterwards. */
 interface Order {
   readonly findings: LogFindings
   readonly problem: ConfirmedProblem
   readonly offset: number
 }
 
-/** How each repair is done; each returns the paths of what it kept. */
+/** How each repair is done. Each returns the paths of the files that it quarantined. */
 const REPAIRS: Record<RepairKind, (maker: SegmentMaker, order: Order) => Promise<string[]>> = {
   restore,
   'drop-from': dropFrom,
   'drop-through': dropThrough,
 }
 
-/** Writes bytes that a checksum confirmed over those that are damaged. */
+/** Overwrites damaged bytes with bytes that a checksum has confirmed. */
 async function restore({ directory }: SegmentMaker, { problem: { segment, restoration } }: Order): Promise<string[]> {
   if (restoration === null) return []
   const { path } = segment
@@ -128,7 +132,7 @@ async function restore({ directory }: SegmentMaker, { problem: { segment, restor
   return []
 }
 
-/** Oldest first, so that what is left is always the end of the log. */
+/** Oldest first, so that what remains is always the end of the log. */
 async function dropThrough({ directory }: SegmentMaker, { findings, problem }: Order): Promise<string[]> {
   const quarantined: string[] = []
   const quarantine = await Quarantine.open(directory)
@@ -138,7 +142,9 @@ async function dropThrough({ directory }: SegmentMaker, { findings, problem }: O
   return quarantined
 }
 
-/** All segments that hold something behind the offset are copied first: truncation cuts some and removes the others. */
+/**
+ * First copies all segments that hold records after the offset: truncation cuts some of them and removes the others.
+ */
 async function dropFrom(maker: SegmentMaker, { findings, offset }: Order): Promise<string[]> {
   const quarantined: string[] = []
   const begin = async () => {
@@ -157,13 +163,13 @@ async function dropFrom(maker: SegmentMaker, { findings, offset }: Order): Promi
 const CHUNK_BYTES = 256 * 1024
 
 /**
- * Keeps segments that are taken out of a log, as files beside it that no reader or writer looks at. Each step is
- * durable before the next, and no file that was kept before is replaced. The caller holds the log's lock, so nobody else
- * makes names of these files meanwhile.
+ * Keeps segments that a repair removes from a log, as files in the same directory that no reader or writer looks at.
+ * Each step is durable before the next, and no earlier quarantined file is replaced. The caller holds the lock of the
+ * log, so nobody else creates names for these files in the meantime.
  */
 class Quarantine {
   readonly #directory: SegmentDirectory
-  /** The names of kept segments, those that were there before and those made since. */
+  /** The names of quarantined segments, old and new. */
   readonly #names: Set<string>
 
   private constructor(directory: SegmentDirectory, names: Set<string>) {
@@ -178,14 +184,16 @@ class Quarantine {
     return new Quarantine(directory, new Set(names.filter(isQuarantinedName)))
   }
 
-  /** Takes a segment out of the log, whatever it holds, in one step. Returns the path that it has now. */
+  /** Renames a segment out of the log, whatever it holds, in one step. Returns its new path. */
   async move(segment: ListedSegment): Promise<string> {
     const path = this.#freePath(segment)
     await this.#directory.quarantine(segment.path, path)
     return path
   }
 
-  /** Copies a segment, with owner and mode. Returns the path of the copy, which has this name only when it is whole. */
+  /**
+   * Copies a segment, with owner and mode. Returns the path of the copy, which gets this name only when it is complete.
+   */
   async copy(segment: ListedSegment): Promise<string> {
     const path = this.#freePath(segment)
     await this.#directory.removeUnfinished()
@@ -194,7 +202,7 @@ class Quarantine {
     return path
   }
 
-  /** A path that no file has. */
+  /** A path that is not in use. */
   #freePath({ baseOffset }: ListedSegment): string {
     let nth = 1
     while (this.#names.has(quarantinedName(baseOffset, nth))) nth++

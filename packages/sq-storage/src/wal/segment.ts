@@ -1,6 +1,6 @@
 /**
- * What a segment file is: its name, and the head it begins with. The head is the segment header, 32 bytes, and the frame
- * OPEN. All other frames follow (`format/frame.ts`).
+ * The name of a segment file and its head: the segment header, 32 bytes, and the frame OPEN. All other frames follow
+ * (`format/frame.ts`).
  */
 import {
   checksum,
@@ -17,9 +17,9 @@ import { readUint64, writeUint64 } from './format/integers.ts'
 
 export const SEGMENT_HEADER_BYTES = 32
 export const FORMAT_VERSION = 1
-/** The name a segment has while it is being made. */
+/** The temporary name of a segment while it is created. */
 export const UNFINISHED_NAME = 'next.tmp'
-/** The file whose lock a writer holds. */
+/** The file that a writer locks. */
 export const LOCK_NAME = 'lock'
 
 const MAGIC = 'SQWL'
@@ -43,27 +43,27 @@ export interface SegmentHeader {
   readonly version: number
   /** Length of the whole topic in bytes. */
   readonly topicLength: number
-  /** The topic's first 20 bytes. */
+  /** The first 20 bytes of the topic. */
   readonly topicStart: string
   readonly partition: number
 }
 
-/** The file name of a segment: its base offset as 20 decimal digits, so that a listing sorts. */
+/** The file name of a segment: its base offset as 20 decimal digits, so that names sort by offset. */
 export function segmentName(baseOffset: number): string {
   return `${String(baseOffset).padStart(20, '0')}.wal`
 }
 
-/** The base offset in a segment's file name, or null for the name of anything else. */
+/** The base offset in the name of a segment file, or null for any other name. */
 export function parseSegmentName(name: string): number | null {
   return /^\d{20}\.wal$/.test(name) ? Number(name.slice(0, 20)) : null
 }
 
-/** The name of a segment file that the n-th repair of its segment took out of the log. */
+/** The name of a segment that a repair quarantined, the n-th of this base offset. */
 export function quarantinedName(baseOffset: number, nth: number): string {
   return `${segmentName(baseOffset)}.quarantined-${nth}`
 }
 
-/** Whether `quarantinedName` made a name. */
+/** Whether a name is one of `quarantinedName`. */
 export function isQuarantinedName(name: string): boolean {
   return /^\d{20}\.wal\.quarantined-\d+$/.test(name)
 }
@@ -78,7 +78,7 @@ export function encodeSegmentHeader({ topic, partition }: { topic: string; parti
   return header
 }
 
-/** Reads a segment header, or null if the bytes do not begin with one. The version is not judged here. */
+/** Decodes a segment header; null if the bytes do not begin with one. The version is not checked here. */
 export function decodeSegmentHeader(source: Buffer): SegmentHeader | null {
   if (source.length < SEGMENT_HEADER_BYTES || source.toString('latin1', 0, HEADER_AT.version) !== MAGIC) return null
   const topicLength = source.readUInt16LE(HEADER_AT.topicLength)
@@ -90,7 +90,7 @@ export function decodeSegmentHeader(source: Buffer): SegmentHeader | null {
   }
 }
 
-/** Header and OPEN together are shorter than this, whatever the topic. */
+/** Segment header and OPEN together are shorter than this, for every topic. */
 export const MAX_HEAD_BYTES = 512
 
 const OPEN_AT = {
@@ -106,7 +106,7 @@ const OPEN_AT = {
 
 const NONE = 0xffff_ffff
 
-/** Where a segment validly ends, as its successor states it. What stands after that end in the file is void. */
+/** The end of a segment as its successor states it. Bytes after that end in the file are an ignored tail. */
 export interface SegmentLink {
   readonly baseOffset: number
   /** Position after its last valid frame. */
@@ -136,9 +136,9 @@ export interface SegmentLink {
  * that ends at `previous.end`.
  */
 export interface OpenBody {
-  /** Random; tells two segments of the same name apart. */
+  /** Random. Distinguishes two segments of the same name. */
   readonly segmentId: bigint
-  /** When the segment was made, in milliseconds since 1970, by a clock that may be wrong. */
+  /** When the segment was created, in milliseconds since 1970, by a clock that may be wrong. */
   readonly createdMs: number
   readonly previous: SegmentLink | null
   readonly topic: string
@@ -161,7 +161,7 @@ function encodeOpenBody(open: OpenBody): Buffer {
   return body
 }
 
-/** Reads the body of an OPEN frame whose checksum verified, or null if it is not one. */
+/** Decodes the body of an OPEN frame whose checksum verified; null if it is not one. */
 export function decodeOpenBody(body: Buffer): OpenBody | null {
   if (body.length < OPEN_AT.topic || body.length !== OPEN_AT.topic + body.readUInt16LE(OPEN_AT.topicLength)) return null
   const isFirst =
@@ -181,7 +181,7 @@ export function decodeOpenBody(body: Buffer): OpenBody | null {
   }
 }
 
-/** The bytes every segment begins with, and the salt of its later frames. */
+/** The first bytes of a segment, and the salt of its later frames. */
 export function encodeSegmentHead(
   open: OpenBody,
   { partition, baseOffset }: { partition: number; baseOffset: number },
@@ -212,7 +212,9 @@ export interface DecodedHead {
   readonly open: OpenBody
 }
 
-/** Why bytes are not the head of a segment, and where: they are damaged, or of a kind this version does not know. */
+/**
+ * Why bytes are not the head of a segment, and where: they are damaged, or of a kind that this version does not know.
+ */
 export interface HeadFault {
   readonly kind: 'damaged' | 'unsupported'
   readonly from: number
@@ -224,7 +226,9 @@ function damaged(reason: string, to: number): HeadFault {
   return { kind: 'damaged', from: 0, to, reason }
 }
 
-/** Reads the head of a segment from the first `MAX_HEAD_BYTES` of its file, or from all where that is shorter. */
+/**
+ * Decodes the head of a segment from the first `MAX_HEAD_BYTES` of its file, or from the whole file if it is shorter.
+ */
 export function decodeSegmentHead(start: Buffer): DecodedHead | HeadFault {
   const at = SEGMENT_HEADER_BYTES
   const unsupported = (reason: string, from: number): HeadFault => ({

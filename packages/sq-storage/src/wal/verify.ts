@@ -1,6 +1,6 @@
 /**
- * Checks every byte of a log, and changes nothing. A reader stops at the first damage; this goes on behind it, and says
- * what could be done (`repair.ts` does it). `segment-check.ts` looks at each segment.
+ * Checks every byte of a log and changes nothing. A reader stops at the first damage; this goes on after it and says
+ * what can be done (`repair.ts` does it). `checking/segment-check.ts` checks each segment.
  */
 import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
@@ -26,14 +26,14 @@ import type { ListedSegment } from './segments/segment-listing.ts'
 import { sharedLog } from './shared/shared-log.ts'
 
 /**
- * Reads every byte of a partition's log, checks all that can be checked, and reports everything that is wrong, with
- * what could be done about it. Opens nothing for writing and takes no lock. A writer may be at work: what it is just
- * writing is no problem, and what it changes meanwhile is looked at again. The report is about the segments that were
- * there when it began and are not deleted since; in the writer's thread about what was durable when it began.
+ * Reads every byte of a partition's log, checks everything that can be checked, and reports every problem with the
+ * possible repairs. It opens nothing for writing and takes no lock. A writer may be at work: a write in progress is not
+ * a problem, and segments that change in the meantime are checked again. The report covers the segments that existed at
+ * the beginning and have not been deleted since; in the writer's thread, up to the high watermark at the beginning.
  *
- * Holds one frame at a time in memory, or a MiB, and the report. Rejects with a `TypeError` or `RangeError` for a bad
- * config, topic or partition, with `LogNotFoundError` where no log was ever opened for writing, and with `WalIoError`.
- * Damage is in the report, never a rejection, and so is a read that fails with `EIO`.
+ * Memory: one frame at a time, or 1 MiB, and the report. Rejects with a `TypeError` or `RangeError` for a bad config,
+ * topic or partition, with `LogNotFoundError` if no writer ever opened this log, and with `WalIoError`. Damage is in
+ * the report and never a rejection, and so is a read that fails with `EIO`.
  */
 export async function verify(fs: FileSystem, config: WalConfig, topic: string, partition: number): Promise<LogReport> {
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
@@ -46,44 +46,45 @@ export function checkLog(fs: FileSystem, partition: Partition, askBound: () => n
   return new LogCheck(fs, partition, askBound).run()
 }
 
-/** How often a log is listed, at most, to look again at what changed or looked suspicious. */
+/** The most listings of a log, to check changed or suspicious segments again. */
 const MAX_LOOKS = 16
 
 /** One listing of a log. */
 interface Look {
   readonly names: readonly string[]
-  /** The offset before which everything is durable, by a writer in this process; Infinity where there is none. */
+  /** The high watermark of a writer in this process; Infinity without one. */
   readonly bound: number
-  /** Where the log begins; null where it has no segment. */
+  /** The log start offset; null if there is no segment. */
   readonly firstOffset: number | null
-  /** The segments to be checked. */
+  /** The segments to check. */
   readonly listed: readonly ListedSegment[]
 }
 
 /**
- * Checks the segments of one listing, until they are listed again as they were checked. Segments that are made later are
- * left out: a writer that appends as fast as this reads would keep it busy for ever. A segment that is no longer listed
- * is dropped: it was deleted, and is no part of the log.
+ * Checks the segments of one listing until another listing shows the same segments. Segments that are created later are
+ * left out, because a writer that appends as fast as this reads would keep it busy forever. A segment that is no longer
+ * listed is dropped: it was deleted and is not part of the log.
  *
- * It ends for certain. A look checks each segment at most once, and there are at most `MAX_LOOKS`: then the findings are
- * accepted as they are, and a file that is listed once more and was not there is an error. Where every segment of a
- * listing was deleted meanwhile, it begins with a new listing, up to `MAX_OVERTAKEN` times; then it finds no segment.
+ * This always ends. Each listing checks each segment at most once, and there are at most `MAX_LOOKS` listings. After
+ * that the findings are accepted as they are, and a listed file that could not be opened is an error. If all segments
+ * of a listing are deleted in the meantime, it starts over with a new listing, up to `MAX_OVERTAKEN` times; then it
+ * finds no segment.
  */
 class LogCheck {
   readonly #fs: FileSystem
   readonly #partition: Partition
   readonly #askBound: () => number
   #bound = Infinity
-  /** A bound at which no segment was listed. */
+  /** A high watermark at which no segment was listed. */
   #emptyAt = 0
-  /** The base offset of the last segment to be checked. */
+  /** The base offset of the last segment to check. */
   #lastBase = -1
   #overtaken = 0
   #looks = 0
-  /** By base offset, as what follows. */
+  /** By base offset, like the maps below. */
   readonly #found = new Map<number, SegmentFindings>()
   readonly #absent = new Map<number, WalIoError>()
-  /** A writer at work may look like damage: what is suspicious gets a second look. */
+  /** A write in progress may look like damage, so suspicious segments are checked twice. */
   readonly #suspicions = new Map<number, string>()
 
   constructor(fs: FileSystem, partition: Partition, askBound: () => number) {
@@ -104,11 +105,11 @@ class LogCheck {
   async #look(): Promise<Look> {
     for (;;) {
       this.#looks++
-      // Asked before the directory is listed: what is durable by now is in the segments that are listed.
+      // Read before the directory is listed: everything durable at that point is in the listed segments.
       if (this.#bound === Infinity) this.#bound = this.#askBound()
       const bound = this.#bound
       const names = await listNames(this.#fs, this.#partition.directory)
-      // A segment that begins behind what is durable is left for later, as what stands in it is.
+      // A segment that begins after the high watermark is not checked, like records after it.
       const durable = segmentsAmong(names, this.#partition.directory, Math.min(bound, Number.MAX_SAFE_INTEGER))
       const firstOffset = durable[0]?.baseOffset ?? null
       if (firstOffset !== null && firstOffset > this.#lastBase && this.#overtaken < MAX_OVERTAKEN) {
@@ -118,7 +119,8 @@ class LogCheck {
       }
       const listed = durable.slice(0, indexOfSegment(durable, this.#lastBase) + 1)
       this.#forgetAllBut(listed)
-      // All may have been deleted since the bound was asked for: it is suspicious as long as that has moved.
+      // All segments may have been deleted since the high watermark was read. This is suspicious as long as the
+      // watermark moves.
       const isNewlyEmpty = firstOffset === null && bound !== Infinity && bound !== this.#emptyAt
       if (!isNewlyEmpty || this.#looks > MAX_LOOKS) return { names, bound, firstOffset, listed }
       this.#emptyAt = bound
@@ -126,7 +128,7 @@ class LogCheck {
     }
   }
 
-  /** What is listed again some time after it was gone is another file. */
+  /** A file that is listed again after it was gone is another file. */
   #forgetAllBut(listed: readonly ListedSegment[]): void {
     for (const baseOffset of this.#found.keys()) {
       if (segmentFrom(listed, baseOffset) === undefined) this.#found.delete(baseOffset)
@@ -153,7 +155,7 @@ class LogCheck {
     this.#found.set(baseOffset, found)
   }
 
-  /** What was found of the segments that are listed by now. */
+  /** The findings of the segments that are still listed. */
   #findings({ names, bound, firstOffset, listed }: Look): LogFindings {
     const segments: SegmentFindings[] = []
     for (const { baseOffset } of listed) {
@@ -166,7 +168,7 @@ class LogCheck {
   }
 }
 
-/** Whether a segment has the same name and the same successor as one that was checked. */
+/** Whether a segment has the same name and the same successor as a checked one. */
 function isSame(segment: ListedSegment, checked: ListedSegment | undefined): boolean {
   return segment.baseOffset === checked?.baseOffset && segment.successor?.baseOffset === checked.successor?.baseOffset
 }
@@ -176,7 +178,7 @@ function unlessGone(error: unknown): WalIoError {
   throw error
 }
 
-/** What a second look must find again; empty where nothing is suspicious. */
+/** What a second check must find again; empty if nothing is suspicious. */
 function suspectsOf({ problems, notes }: SegmentFindings): string {
   const problemsFound = problems.map(({ kind, damage }) => `${kind} ${damage.path} ${damage.from}`)
   const torn = notes.filter(({ kind }) => kind === 'torn').map(({ path, from }) => `torn ${path} ${from}`)

@@ -33,26 +33,26 @@ import type { WriterStats } from './writing/writer-meter.ts'
 const ALONE: RecordOrigin = { of: null, firstIndex: 0 }
 const BATCH: RecordOrigin = { of: 'batch', firstIndex: 0 }
 
-/** What a writer is given besides its config; none of it need be. */
+/** Options of `WalWriter.open` in addition to the config. All are optional. */
 export interface WalWriterOptions {
-  /** The machine's clocks, if not given. */
+  /** The clocks; the machine's clocks if not given. */
   readonly clock?: Clock
-  /** Where segment ids come from; unpredictable if not given. */
+  /** The source of segment ids; unpredictable if not given. */
   readonly random?: Random
   /**
-   * Called with every segment that this writer ended, by size, age, request or failure, once that is durable. A process
-   * that dies in between makes no call, so list the segments when you start. It must not throw: that ends the process,
-   * as from any callback.
+   * Called with every segment that this writer ended, by size, age, request or failure, once the end is durable. If the
+   * process dies before the call, the call is never made, so list the segments when you start. The callback must not
+   * throw: an exception ends the process, as from any callback.
    */
   readonly onSegmentClosed?: (segment: ClosedSegment) => void
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>(['clock', 'random', 'onSegmentClosed'])
 
-/** What a writer holds from its opening to its closing. */
+/** What a writer holds while it is open. */
 interface Held {
   readonly config: ResolvedWalConfig
-  /** The partition's directory, as a path and as the file system knows it. */
+  /** The partition's directory as a path, and its identity in the file system. */
   readonly directory: string
   readonly directoryIdentity: string
   readonly lock: PartitionLock
@@ -85,13 +85,13 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Opens a partition's log for writing, made if missing: takes its lock, recovers what an earlier writer left, and
-   * resolves once everything it exposes is durable. The process that dies gives the lock up.
+   * Opens a partition's log for writing, and creates it if missing. Takes the lock, recovers what an earlier writer
+   * left, and resolves once everything that it exposes is durable. If the process dies, the lock is released.
    *
-   * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option; with `LockedError` at once while
-   * another writer has the partition, and with `LockLostError` where its lock file is replaced meanwhile; with
-   * `CorruptLogError` or `UnsupportedFormatError` where going on would lose something, with nothing changed; with
-   * `WalIoError` for what the file system refuses.
+   * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option; at once with `LockedError`
+   * while another writer has the partition; with `LockLostError` if the lock file is replaced in the meantime; with
+   * `CorruptLogError` or `UnsupportedFormatError` if going on would lose something, and then nothing is changed; with
+   * `WalIoError` if the file system fails.
    */
   static async open(
     fs: FileSystem,
@@ -124,25 +124,28 @@ export class WalWriter implements AsyncDisposable {
     }
   }
 
-  /** The offset after the last durable record: moves when a commit succeeded, and back when the log is truncated. */
+  /**
+   * The log end offset: the offset after the last durable record. It moves forward when a commit succeeds, and back
+   * when the log is truncated.
+   */
   get nextOffset(): bigint {
     return BigInt(this.#tail.nextOffset)
   }
 
   /**
-   * Appends one record. Its bytes are copied before this returns; it resolves with the record's offset once the record
-   * is durable, in offset order. Concurrent calls share a write. Never throws: every error is a rejection.
+   * Appends one record. Its bytes are copied before this returns. Resolves with the record's offset once the record is
+   * durable; appends resolve in offset order. Concurrent calls share a write. Never throws: every error is a rejection.
    *
-   * Rejects with a `BadRecordError`, a `TypeError` or `RangeError`, for a bad argument or a record over
-   * `maxRecordBytes`; with a `RangeError` where the offsets are used up; with `BacklogFullError` when too much is
-   * waiting; with `ClosedError` after `close`; with `AppendFailedError` when its commit, or one before it in the queue,
-   * was not made durable: the record is then not in the log, `nextOffset` has not moved, and the append may simply be
-   * made again. If the process dies before a later append succeeded, a rejected record may still be found in the log.
+   * Rejects with a `BadRecordError`, which is a `TypeError` or `RangeError`, for a bad argument or a record over
+   * `maxRecordBytes`; with a `RangeError` if no offsets are left; with `BacklogFullError` if the backlog is full; with
+   * `ClosedError` after `close`. Rejects with `AppendFailedError` if its commit, or an earlier one in the queue, was
+   * not made durable: the record is not in the log, `nextOffset` has not moved, and the append can be made again. If
+   * the process dies before a later append succeeds, a rejected record may still appear in the log.
    *
    * @param key any bytes, or null for none
    * @param value any bytes
-   * @param headers names and values, in order; `[]` for none
-   * @param timestampMs whole milliseconds since 1970, by the caller's reckoning; at most `maxTimestampAheadMs` after the
+   * @param headers keys and values, in order; `[]` for none
+   * @param timestampMs whole milliseconds since 1970, chosen by the caller; at most `maxTimestampAheadMs` after the
    * wall clock
    */
   append(
@@ -155,23 +158,23 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Appends some records as one: after a crash either all of them are there or none. Resolves with the first one's
-   * offset; the others follow it. At least one record, and at most `maxBatchBytes`. Rejects as `append` does.
+   * Appends one or more records atomically: after a crash all of them are there or none. Resolves with the offset of
+   * the first; the others follow it. Two or more records may take at most `maxBatchBytes`. Rejects as `append` does.
    */
   appendBatch(records: readonly RecordInput[]): Promise<bigint> {
     return this.#add(BATCH, () => checkRecords(records))
   }
 
   /**
-   * Appends every record of a source, in order, as `append` does, and resolves once all are durable. It pulls no faster
-   * than the disk takes them: it stops while a quarter of `maxPendingBytes` of them waits, and also, where `append`
-   * would reject, while other callers fill the rest. Each record is copied before the next is pulled. Records of other
-   * callers may lie between. A `ReadableStream`, and any Node stream of records, is a source; so is the readable end of
-   * a `TransformStream`, whose writable end then takes what other streams are piped into.
+   * Appends every record of a source, in order, and resolves once all are durable. It applies backpressure: it stops
+   * pulling while a quarter of `maxPendingBytes` of its records waits, and while other callers fill the rest so that
+   * `append` would reject. Each record is copied before the next is pulled. Records of other callers may lie between
+   * them. A source is an iterable or async iterable, for example a `ReadableStream`, a Node stream of records, or the
+   * readable side of a `TransformStream` into which other streams are piped.
    *
-   * Rejects with a `TypeError` where the source is none. At the first failure of an append or of the source it pulls no
-   * more, closes the source, and rejects with an `AppendAllError`, whose `cause` is that failure and which tells how
-   * many records are durable: the first so many, and none after them.
+   * Rejects with a `TypeError` if the source is not iterable. At the first failure of an append or of the source it
+   * stops pulling, closes the source, and rejects with an `AppendAllError`: `cause` is that failure, and `records` is
+   * the number of durable records. They are the first ones of the source, and no record after them is durable.
    */
   appendAll(source: RecordSource): Promise<AppendedRecords> {
     return appendAll(source, {
@@ -182,17 +185,18 @@ export class WalWriter implements AsyncDisposable {
     })
   }
 
-  /** What this writer has done since it was opened, and what waits. Costs little: it may be asked every second. */
+  /** Counters of this writer since it was opened, and its backlog. Cheap: call it every second if you like. */
   stats(): WriterStats {
     const { pendingRecords, pendingBytes } = this.#group
     return this.#held.meter.stats({ nextOffset: this.nextOffset, pendingRecords, pendingBytes })
   }
 
   /**
-   * Ends the segment being written, after everything appended before this call, and resolves with its description;
-   * with null where it holds no record. The next append opens a new segment. After a failed commit this heals first.
+   * Seals the active segment, after everything appended before this call, and resolves with its description, or with
+   * null if it holds no record. The next append opens a new segment. After a failed commit this rolls over to a new
+   * segment first.
    *
-   * Rejects with `ClosedError` after `close`, and with `WalIoError` where it fails; no record is lost then.
+   * Rejects with `ClosedError` after `close`, and with `WalIoError` if it fails; no record is lost then.
    */
   closeActiveSegment(): Promise<ClosedSegment | null> {
     if (this.#closing !== null) return Promise.reject(this.#closedError())
@@ -200,15 +204,16 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Deletes the oldest segments, those that the policy lets go, after everything appended before this call, and
-   * resolves with what they were when it looked. The active segment goes only by its age: it is then ended, as by
-   * `maxSegmentAgeMs`, and the log goes on in an empty segment. To drop everything by another limit, call
-   * `closeActiveSegment` first. Readers inside a segment that is deleted go on in it.
+   * Deletes the oldest segments that the policy releases, after everything appended before this call, and resolves with
+   * their descriptions. The active segment is deleted only by its age: it is sealed first, and the log goes on in an
+   * empty segment. To drop everything by another limit, call `closeActiveSegment` first. Readers inside a deleted
+   * segment go on in it.
    *
    * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, and with
-   * `ClockSuspectError` where the policy goes by age and the clock contradicts the log, with nothing deleted. With
-   * `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` where it fails: some of the segments may be gone then,
-   * oldest first, and it may be called again. With `LockLostError` where the log's directory is gone or was replaced.
+   * `ClockSuspectError` if the policy has an age limit and the clock contradicts the log: nothing is deleted then.
+   * Rejects with `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` if it fails: some segments, the oldest
+   * ones, may be gone, and it can be called again. Rejects with `LockLostError` if the directory of the log is gone or
+   * was replaced.
    */
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
@@ -217,15 +222,16 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Drops every record from an offset on, after everything appended before this call, also in the middle of a batch:
-   * the next append gets that offset. The log's first offset drops everything, its next offset nothing. No segment that
-   * this shortens or deletes is reported closed.
+   * Drops every record from an offset on, after everything appended before this call, even in the middle of a batch.
+   * The next append gets that offset. The log start offset drops everything, the log end offset nothing. Segments that
+   * this shortens or deletes are not reported to `onSegmentClosed`.
    *
-   * Rejects with a `TypeError` or `RangeError` for a bad offset, with `OffsetOutOfRangeError` for one that the log does
-   * not have, with `ClosedError` after `close`, and with `CorruptLogError` or `UnsupportedFormatError`: nothing has
-   * changed then. With `WalIoError` or `LockLostError` either nothing has changed, or `nextOffset` is the offset: the
-   * records are gone for this writer, the next call of this or any other method completes it on disk first and fails
-   * if that fails, and if the process dies before that, a beginning of the records may be there again.
+   * Rejects with a `TypeError` or `RangeError` for a bad offset, with `OffsetOutOfRangeError` for an offset that the
+   * log does not have, with `ClosedError` after `close`, and with `CorruptLogError` or `UnsupportedFormatError`:
+   * nothing has changed then. After `WalIoError` or `LockLostError`, either nothing has changed, or `nextOffset` is the
+   * offset: the records are gone for this writer. The next call of any method then first completes the truncation on
+   * disk, and fails if that fails. If the process dies before that, a beginning of the dropped records may be there
+   * again.
    */
   async truncate(offset: bigint): Promise<void> {
     const checked = checkOffset(offset, 'offset')
@@ -234,17 +240,19 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Waits for everything appended so far, proves it on disk, and gives up the lock. Later calls of `append` reject; a
-   * second `close` resolves with the first. The lock is given up and the files are closed even where this rejects. With
-   * `WalIoError` the proof could not be written, and a commit that was rejected last may come back; what was
-   * acknowledged is durable all the same. With `LockLostError` that is not so.
+   * Waits for everything appended so far, writes durability markers at the end of the log, and releases the lock. Later
+   * appends reject; a second `close` resolves with the first. The lock is released and the files are closed even if
+   * this rejects.
+   *
+   * `WalIoError` means that the markers could not be written: a commit that was rejected last may reappear;
+   * acknowledged records are durable. After `LockLostError` they may not be.
    */
   close(): Promise<void> {
     this.#closing ??= this.#group.inTurn(() => this.#shutDown())
     return this.#closing
   }
 
-  /** As `close`. */
+  /** Does the same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

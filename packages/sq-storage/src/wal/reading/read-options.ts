@@ -1,38 +1,40 @@
-/** What of a log is to be read, as the caller says it and as the reader uses it. */
+/** Which part of a log to read: the options of the caller, and the checked form that the reader uses. */
 import { checkOffset, show } from '../../config.ts'
 import { isSignal } from './signal-ending.ts'
 
-/** What of a log to read. An option that is not known is refused with a `TypeError`. */
+/** Which part of a log to read. An unknown option is refused with a `TypeError`. */
 export interface ReadOptions {
-  /** The first offset to read; the log's first one if not given. The log's next offset is allowed. */
+  /** The first offset to read; the log start offset if not given. The log end offset is allowed. */
   readonly from?: bigint | undefined
   /**
-   * Instead of `from`: begins with the first record whose timestamp is this or later, in milliseconds since 1970. Those
-   * after it are read whatever their timestamps.
+   * Instead of `from`: begins with the first record whose timestamp is this or later, in milliseconds since 1970. The
+   * records after it are read whatever their timestamps.
    */
   readonly fromTimestampMs?: number | undefined
-  /** The offset to end before, should the log reach it. */
+  /** Ends before this offset, if the log reaches it. */
   readonly to?: bigint | undefined
-  /** Ends after so many records. */
+  /** Ends after this number of records. */
   readonly maxRecords?: number | undefined
-  /** Ends before the record that would make it more bytes than this, as encoded; one record is read in any case. */
+  /** Ends before the record that would make the sum of encoded bytes larger than this. One record is always read. */
   readonly maxBytes?: number | undefined
-  /** At the end of the log, waits for more instead of ending. Leave the loop, or use `signal`, to end it. */
+  /** At the end of the log, waits for more records instead of ending. Leave the loop or use `signal` to end it. */
   readonly follow?: boolean | undefined
   /**
-   * Leaves out a commit as long as a power cut might take it back, for all that the reader knows. Beside the writer, in
-   * its thread, there is none. Elsewhere the last commit is one, until the files prove that it is durable: by the
-   * writer's next commit, by the end of the segment, or by `close`. With `follow` it comes then.
+   * Leaves out a commit while a power cut might still take it back, as far as the reader can know. In the writer's
+   * thread there is no such commit. In another thread or process it is the last commit, until the files confirm that it
+   * is durable: by the next commit of the writer, the end of the segment, or `close`. With `follow` the commit is
+   * returned then.
    */
   readonly durableOnly?: boolean | undefined
   /**
-   * Ends the iteration, with the signal's reason as its error. Any number of iterations may share one signal: it has one
-   * listener for all that wait at a time, and none for those that do not. It may be of another realm (jsdom, `vm`).
+   * Ends the iteration with the reason of the signal as its error. Any number of iterations can share a signal: all
+   * that wait have one listener together, and those that do not wait have none. The signal may be of another realm
+   * (jsdom, `vm`).
    */
   readonly signal?: AbortSignal | undefined
 }
 
-/** The same, checked, with numbers for offsets, and null or Infinity for numbers that are not given. */
+/** The checked options: offsets are numbers, and what is not given is null or Infinity. */
 export interface ReadRange {
   readonly from: number | null
   readonly fromTimestampMs: number | null

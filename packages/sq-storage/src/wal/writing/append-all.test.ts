@@ -211,7 +211,7 @@ test('a source that throws ends it, once all before is durable', async () => {
   }
   const error: unknown = await writer.appendAll(source()).catch((failure: unknown) => failure)
   expect(error).toMatchObject({ name: 'AppendAllError', records: 3, lastOffset: 2n, cause })
-  expect(error).toHaveProperty('message', 'after 3 durable records of the source: no more')
+  expect(error).toHaveProperty('message', 'appendAll stopped after 3 durable records of the source: no more')
   expect(await log.values()).toHaveLength(3)
 })
 

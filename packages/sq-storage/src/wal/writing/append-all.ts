@@ -1,6 +1,6 @@
 /**
- * Appends the records of a whole source, as fast as the disk takes them and no faster: the work of
- * `WalWriter.appendAll`. It sees the writer as an `Inlet`.
+ * Appends the records of a source, with backpressure: the work of `WalWriter.appendAll`. It sees the writer as an
+ * `Inlet`.
  */
 import { setImmediate } from 'node:timers'
 import { show } from '../../config.ts'
@@ -9,36 +9,41 @@ import type { CheckedRecord, RecordInput } from '../format/record.ts'
 import { placed } from './bad-record.ts'
 import type { Waiter } from './commit.ts'
 
-/** Whoever has much at hand lets the event loop turn after so much of it: there commits begin, and others live. */
+/** After this number of bytes the source lets the event loop turn: commits begin there, and other code runs. */
 const TURN_BYTES = 256 * 1024
 
-/** Where records come from. */
+/** A source of records. */
 export type RecordSource = AsyncIterable<RecordInput> | Iterable<RecordInput>
 
-/** What became of a source that was appended to its end. */
+/** The result of `appendAll`. */
 export interface AppendedRecords {
   readonly records: number
-  /** The offsets of its first and its last record; null where it had none. Records of other callers may lie between. */
+  /**
+   * The offsets of its first and last record; null if the source was empty. Records of other callers may lie between.
+   */
   readonly firstOffset: bigint | null
   readonly lastOffset: bigint | null
 }
 
-/** A writer, as a source sees it. */
+/** The writer as a source sees it. */
 export interface Inlet {
-  /** When a source has so many bytes waiting, it waits itself. */
+  /** The source stops pulling while more than this number of its bytes wait. */
   readonly windowBytes: number
-  /** Reads a record's parts. Throws a `BadPart`. */
+  /** Reads the parts of a record. Throws a `BadPart`. */
   check(record: RecordInput): CheckedRecord
   /**
-   * Takes a record, and returns what it counts for in `windowBytes`. Throws, with nothing taken, what `append` would,
-   * and a `BadPart`.
+   * Takes a record and returns what it counts for in `windowBytes`. Throws what `append` would reject with, or a
+   * `BadPart`, and takes nothing then.
    */
   append(record: CheckedRecord, waiter: Waiter): number
-  /** Resolves when the next commit has succeeded or failed. Only to be called while something waits. */
+  /** Resolves when the next commit has succeeded or failed. Call it only while something waits. */
   settled(): Promise<void>
 }
 
-/** Appends all records of a source. Rejects with a `TypeError` where it is none, else with an `AppendAllError`. */
+/**
+ * Appends all records of a source. Rejects with a `TypeError` if it is not iterable, and with an `AppendAllError`
+ * otherwise.
+ */
 export async function appendAll(source: RecordSource, inlet: Inlet): Promise<AppendedRecords> {
   return new Intake(iteratorOf(source), inlet).run()
 }
@@ -58,15 +63,15 @@ class Intake {
   readonly #inlet: Inlet
   #source: 'idle' | 'pulling' | 'ended' = 'idle'
   #pendingBytes = 0
-  /** What was appended since the event loop turned. */
+  /** Bytes appended since the event loop turned. */
   #turnBytes = 0
   #taken = 0
   #acknowledged = 0
   #firstOffset: bigint | null = null
   #lastOffset: bigint | null = null
-  /** The first thing that went wrong. From then on nothing is pulled or appended. */
+  /** The first failure. After it nothing is pulled or appended. */
   #failure: { readonly cause: unknown } | null = null
-  /** Ends the wait for the source. */
+  /** Stops waiting for the source. */
   #interrupt = (): void => {}
 
   constructor(iterator: RecordIterator, inlet: Inlet) {
@@ -87,7 +92,9 @@ class Intake {
     return { records, firstOffset: this.#firstOffset, lastOffset }
   }
 
-  /** The next record; null at the source's end, and as soon as something failed, however long the source takes. */
+  /**
+   * The next record; null at the end of the source, or as soon as something failed, even if the source does not answer.
+   */
   #pull(): Promise<{ readonly record: RecordInput } | null> {
     return new Promise((resolve) => {
       this.#interrupt = () => resolve(null)
@@ -109,7 +116,7 @@ class Intake {
     }
   }
 
-  /** Appends a record as soon as there is room for it, whoever else fills the backlog. */
+  /** Appends a record as soon as the backlog has room for it. */
   async #append(record: RecordInput): Promise<void> {
     let checked: CheckedRecord | null = null
     while (this.#failure === null) {
@@ -124,7 +131,7 @@ class Intake {
     }
   }
 
-  // The writer calls back in the turn in which a commit ends. So nothing is appended behind a record that failed.
+  // The writer calls back in the same turn in which a commit ends, so nothing is appended behind a record that failed.
 
   #take(record: CheckedRecord): void {
     const bytes = this.#inlet.append(record, {
@@ -158,11 +165,11 @@ class Intake {
     this.#interrupt()
   }
 
-  /** Tells the source that no more is wanted of it, and waits for that, unless it is at work on a record still. */
+  /** Closes the source, and waits for that unless the source is still producing a record. */
   async #closeSource(): Promise<void> {
     if (this.#source === 'ended') return
     const close = async (): Promise<unknown> => this.#iterator.return?.()
-    // The first failure is the one that is told.
+    // The first failure is the one that is reported.
     const closed = close().catch(() => {})
     if (this.#source === 'idle') await closed
   }

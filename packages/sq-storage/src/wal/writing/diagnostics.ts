@@ -1,6 +1,6 @@
 /**
- * What the log tells whoever listens: its channels of `node:diagnostics_channel`, and what each carries. Where nobody
- * listens nothing is built. What a listener throws, Node makes an uncaught exception of; it never reaches the log.
+ * The channels of `node:diagnostics_channel` that the log publishes to, and their messages. Without a subscriber no
+ * message is built. Node turns an exception of a subscriber into an uncaught exception; it never reaches the log.
  */
 import { channel } from 'node:diagnostics_channel'
 import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
@@ -8,8 +8,8 @@ import type { Partition } from '../segments/partition.ts'
 import type { Recovery } from './recovery.ts'
 
 /**
- * The type of the message on each channel. Durations are in milliseconds of the writer's monotonic clock. Messages come
- * in the turn in which the thing happened; a listener delays the log by what it takes.
+ * The type of the message on each channel. Durations are in milliseconds of the writer's monotonic clock. A message is
+ * published in the same turn in which the thing happened, so a subscriber delays the log by as long as it takes.
  */
 export interface WalEvents {
   'sq:wal:append': AppendEvent
@@ -21,7 +21,7 @@ export interface WalEvents {
   'sq:wal:truncate': TruncateEvent
 }
 
-/** Which log it is about. */
+/** The log that an event is about. */
 interface LogEvent {
   readonly topic: string
   readonly partition: number
@@ -32,16 +32,19 @@ export interface AppendEvent extends LogEvent {
   /** Of its first record. */
   readonly offset: bigint
   readonly records: number
-  /** As encoded, without the frame's header. */
+  /** Encoded bytes, without the header of the frame. */
   readonly bytes: number
   /** From the call to the acknowledgement. */
   readonly durationMs: number
 }
 
 /**
- * What ended the gathering of a commit: the turn of the event loop, when no commit was being written as its first
- * record came (`idle`); the end of the commit that was (`grouped`); or its size, so that later records went into the
- * next (`full`).
+ * Why a commit took no more records.
+ *
+ * - `idle`: no commit was being written when its first record came; it was formed at the end of that turn of the event
+ *   loop.
+ * - `grouped`: another commit was being written when its first record came; it was formed when that commit ended.
+ * - `full`: its size; later records went into the next commit.
  */
 export type CommitReason = 'idle' | 'grouped' | 'full'
 
@@ -53,13 +56,13 @@ export interface CommitEvent extends LogEvent {
   /** Of its frame. */
   readonly bytes: number
   readonly reason: CommitReason
-  /** From when the disk's turn came, with the making of a new segment where it needed one. */
+  /** From the turn of the commit to its end, including the creation of a new segment if it needed one. */
   readonly durationMs: number
-  /** What its appends, and all that waited behind them, were rejected with; null where it is durable. */
+  /** The error that its appends, and all that waited behind them, were rejected with; null if the commit is durable. */
   readonly error: Error | null
 }
 
-/** Why a segment was sealed: it was full, or too old, or somebody asked for it. */
+/** Why a segment was sealed: its size, its age, or a call of `closeActiveSegment`. */
 export type RotateReason = 'size' | 'age' | 'request'
 
 /** A segment was ended by its SEAL. */
@@ -68,14 +71,17 @@ export interface RotateEvent extends LogEvent {
   readonly reason: RotateReason
 }
 
-/** After a failed write the log goes on in a new file. */
+/** After a failed write the log rolled over to a new segment. */
 export interface AbandonEvent extends LogEvent {
-  /** The file that is given up, and how many of its bytes are valid: 0 where the new one has replaced it. */
+  /** The abandoned file, and the number of its bytes that are valid: 0 if the new file replaced it. */
   readonly path: string
   readonly bytes: number
-  /** Where the log goes on. */
+  /** The offset at which the log goes on. */
   readonly nextOffset: bigint
-  /** The failed write: of a commit, of the SEAL that was to end the file, or of MARKs, by recovery say. */
+  /**
+   * The error of the write that failed: of a commit, of the SEAL that should have ended the file, or of durability
+   * markers, for example during recovery.
+   */
   readonly error: Error | null
 }
 
@@ -92,14 +98,14 @@ export interface DeleteEvent extends LogEvent {
 
 /** Records were dropped from the end of a log, durably. */
 export interface TruncateEvent extends LogEvent {
-  /** Where the log ended before, and where it goes on. */
+  /** The log end offset before and after. */
   readonly previousNextOffset: bigint
   readonly nextOffset: bigint
 }
 
 type Channel = ReturnType<typeof channel>
 
-// Held here, for Node forgets a channel that nobody holds.
+// Held here because Node forgets a channel that nobody holds.
 const channels: { readonly [Name in keyof WalEvents]: Channel } = {
   'sq:wal:append': channel('sq:wal:append'),
   'sq:wal:commit': channel('sq:wal:commit'),
@@ -110,12 +116,12 @@ const channels: { readonly [Name in keyof WalEvents]: Channel } = {
   'sq:wal:truncate': channel('sq:wal:truncate'),
 }
 
-/** Whether anybody listens: for what must be begun before there is something to tell. */
+/** Whether a channel has subscribers: for measurements that must begin before there is something to publish. */
 export function hasListeners(name: keyof WalEvents): boolean {
   return channels[name].hasSubscribers
 }
 
-/** Tells whoever listens. `details` is called only then. */
+/** Publishes an event. `details` is called only if there is a subscriber. */
 export function publish<Name extends keyof WalEvents>(
   name: Name,
   { topic, partition }: Partition,

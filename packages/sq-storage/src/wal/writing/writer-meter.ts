@@ -1,4 +1,4 @@
-/** Counts and times what a writer does, for `WalWriter.stats`, and tells it to whoever listens (`diagnostics.ts`). */
+/** Counts and times what a writer does, for `WalWriter.stats`, and publishes it (`diagnostics.ts`). */
 import type { Clock } from '@sq/sim'
 import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import type { Partition } from '../segments/partition.ts'
@@ -7,37 +7,39 @@ import { hasListeners, publish } from './diagnostics.ts'
 import type { AbandonEvent, CommitReason, RotateReason, TruncateEvent } from './diagnostics.ts'
 import type { Recovery } from './recovery.ts'
 
-/** What a writer has done since it was opened, and what waits. A picture of one moment: it does not change later. */
+/** Counters of a writer since it was opened, and its backlog. A snapshot: it does not change later. */
 export interface WriterStats {
-  /** The offset after the last durable record. */
+  /** The log end offset: the offset after the last durable record. */
   readonly nextOffset: bigint
-  /** Records acknowledged, the commits they were in, and the bytes of those commits' frames. */
+  /** Acknowledged records, the commits that they were in, and the bytes of the frames of those commits. */
   readonly records: number
   readonly commits: number
   readonly bytes: number
-  /** Commits that were not made durable; what waited behind them and was rejected with them is not counted. */
+  /**
+   * Commits that were not made durable. Appends that waited behind them and were rejected with them are not counted.
+   */
   readonly failedCommits: number
-  /** How long commits took in all, in milliseconds, those that failed too; and the longest one. */
+  /** The total time of commits in milliseconds, including failed ones, and the time of the longest one. */
   readonly commitMs: number
   readonly longestCommitMs: number
-  /** Segments sealed, new ones begun because a write to the one before had failed, and old ones deleted. */
+  /** Sealed segments, segments abandoned after a failed write, and deleted segments. */
   readonly rotations: number
   readonly abandonedSegments: number
   readonly deletions: number
   /**
-   * How often MARKs or a SEAL could not be written: when the log was opened (`Recovery.markError`), when a segment was
-   * to be ended, on closing. No record is lost then, but damage to the last commit may be taken for a torn one.
+   * How often MARKs or a SEAL could not be written: when the log was opened (`Recovery.markError`), at the end of a
+   * segment, or on closing. No record is lost then, but damage to the last commit may be taken for a torn commit.
    */
   readonly failedMarks: number
-  /** Records that wait to be durable, and what they count for in `maxPendingBytes`. */
+  /** Records that wait to become durable, and what they count for in `maxPendingBytes`. */
   readonly pendingRecords: number
   readonly pendingBytes: number
 }
 
-/** What only the writer itself knows. */
+/** The fields that only the writer knows. */
 type Level = 'nextOffset' | 'pendingRecords' | 'pendingBytes'
 
-/** A commit whose turn has come. */
+/** A commit that is about to be written. */
 export interface CommitAttempt {
   readonly baseOffset: number
   readonly records: number
@@ -63,7 +65,7 @@ export class WriterMeter {
     failedMarks: 0,
   }
 
-  /** To be made when recovery begins. */
+  /** Create it when recovery begins: it measures the time from then on. */
   constructor(partition: Partition, clock: Clock) {
     this.#partition = partition
     this.#clock = clock
@@ -80,7 +82,7 @@ export class WriterMeter {
     publish('sq:wal:recover', this.#partition, () => ({ recovery, durationMs: this.#since(this.#startedMs) }))
   }
 
-  /** The waiter of an append, who tells of it when it is acknowledged. */
+  /** A waiter that publishes the append when it is acknowledged. */
   appending(waiter: Waiter, append: { readonly records: number; readonly bytes: number }): Waiter {
     if (!hasListeners('sq:wal:append')) return waiter
     const startedMs = this.#clock.monotonic()
@@ -94,8 +96,8 @@ export class WriterMeter {
   }
 
   /**
-   * Starts the time of a commit. The function returned is to be told how it ended: null where it is durable. That one
-   * never throws.
+   * Starts the time of a commit. Call the returned function with the result: null if it is durable. That function never
+   * throws.
    */
   committing(attempt: CommitAttempt): (error: Error | null) => void {
     const startedMs = this.#clock.monotonic()
@@ -142,12 +144,12 @@ export class WriterMeter {
     publish('sq:wal:truncate', this.#partition, () => cut)
   }
 
-  /** The counters as they are now, with what the writer knows itself. */
+  /** The current counters, with the fields that the writer passes. */
   stats(now: Pick<WriterStats, Level>): WriterStats {
     return { ...now, ...this.#counters }
   }
 
-  /** 0 where the clock throws: what it measures has happened, and somebody waits to be told of it. */
+  /** 0 if the clock throws: the measured thing has happened, and a caller waits to be told. */
   #since(startedMs: number): number {
     try {
       return this.#clock.monotonic() - startedMs
