@@ -89,6 +89,22 @@ describe('truncateLog, of a log that cannot be opened', () => {
     }
   })
 
+  it('does not bring back a rejected commit where nothing states the end of its segment', async () => {
+    log = new LogFixture()
+    const first = new SegmentBytes().records('a'.repeat(2000)).records('b').seal()
+    const healed = new SegmentBytes({ baseOffset: 2, previous: first.link, segmentId: 2n }).records('c')
+    const last = new SegmentBytes({ baseOffset: 3, previous: healed.link, segmentId: 3n }).records('d')
+    await log.makeSegments(first, healed.records('rejected'), last)
+    await damage(log, 3, 50)
+    const images = new CrashImages()
+    images.collect(log.fs)
+    await repair(log, 1)
+    for (const fixture of images.logs()) {
+      const values = await valuesOf(fixture).catch(() => [])
+      expect(values).not.toContain('rejected')
+    }
+  })
+
   it('refuses what is damaged before the offset, and what is of an unknown version anywhere', async () => {
     await damage(log, 6, 50)
     await expect(repair(log, 7)).rejects.toThrow(CorruptLogError)

@@ -1,7 +1,8 @@
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it, test } from 'vitest'
 import { CorruptLogError, listSegments, OffsetOutOfRangeError, WalReader } from '../../index.ts'
-import { append, appendBatch, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+import { inAnotherProcess } from '../../testing/another-process.ts'
+import { append, appendBatch, appendEach, bytes, LogFixture } from '../../testing/log-fixture.ts'
 import { MIXED_VALUES, mixedLog } from '../../testing/mixed-log.ts'
 
 const OFFSETS = MIXED_VALUES.map((_, offset) => offset)
@@ -76,6 +77,11 @@ describe('truncate', () => {
       { baseOffset: 0n, nextOffset: 2n, state: 'sealed' },
       { baseOffset: 2n, nextOffset: 6n, state: 'healed' },
       { baseOffset: 6n, nextOffset: 6n, state: 'active' },
+    ])
+    await writer.truncate(2n)
+    expect(await listSegments(log.fs, log.config, 'orders', 0)).toMatchObject([
+      { baseOffset: 0n, nextOffset: 2n, state: 'sealed' },
+      { baseOffset: 2n, nextOffset: 2n, state: 'active' },
     ])
     await writer.truncate(0n)
     expect(await log.segmentNames()).toEqual(['00000000000000000000.wal'])
@@ -165,6 +171,17 @@ describe('truncate', () => {
     expect((await log.open()).nextOffset).toBe(7n)
   })
 
+  it('at the first offset left keeps what the log says of the segment deleted before it', async () => {
+    const writer = await log.open()
+    const reader = await WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)
+    const iteration = reader.read()
+    for (let offset = 0; offset < 6; offset++) await iteration.next()
+    await writer.deleteSegments({ belowOffset: 6n })
+    await writer.truncate(6n)
+    await append(writer, 'next')
+    expect(await iteration.next()).toMatchObject({ value: { offset: 6n, value: bytes('next') } })
+  })
+
   it('refuses an offset that the log does not have, and changes nothing', async () => {
     const writer = await log.open()
     const files = await log.files()
@@ -186,7 +203,10 @@ describe('truncate', () => {
     content.writeUInt8(content.readUInt8(165) ^ 1, 165)
     await log.overwrite(log.path(2), content)
     const files = await log.files()
-    await expect(writer.truncate(4n)).rejects.toThrow(CorruptLogError)
+    const error: unknown = await writer.truncate(4n).catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(CorruptLogError)
+    const damage = { path: log.path(2), from: 120, to: content.length, firstOffset: 2n, lastOffset: 3n }
+    expect(error).toMatchObject({ ...damage, reason: expect.stringContaining('checksum') })
     expect(await log.files()).toEqual(files)
     expect(await append(writer, 'next')).toBe(11n)
   })
