@@ -3,7 +3,7 @@ import type { Mutant } from './stryker.ts'
 
 /** A mutant that no test can notice, and why; or that none should. */
 export interface Equivalent {
-  /** The file's name, without its folder. */
+  /** The file's path in the log's sources. */
   readonly file: string
   /** What the source says, and what it says instead, word for word. */
   readonly original: string
@@ -29,7 +29,7 @@ export function judge(mutants: readonly Mutant[], equivalent: readonly Equivalen
   const isExplained = (mutant: Mutant): boolean =>
     equivalent.some(
       ({ file, original, replacement }) =>
-        mutant.file.endsWith(`/${file}`) && mutant.original === original && mutant.replacement === replacement,
+        mutant.file.endsWith(`/wal/${file}`) && mutant.original === original && mutant.replacement === replacement,
     )
   const survivors = mutants.filter(({ survived }) => survived)
   const files = [...new Set(mutants.map(({ file }) => file))].map((file) => {

@@ -1,4 +1,8 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { ROOT } from '../defects/workspace.ts'
+import { EQUIVALENT } from './equivalent.ts'
 import { judge, tableOf } from './judgement.ts'
 import { readReport } from './stryker.ts'
 
@@ -82,4 +86,12 @@ test.each([
   { file: 'a.ts', original: 'x < 1', replacement: 'true', why: '' },
 ])('an entry for $file, $original, $replacement explains no other mutant', (entry) => {
   expect(judge(readReport(REPORT), [entry]).unexplained).toHaveLength(2)
+})
+
+test('what is listed as equivalent is a change of what its file says', async () => {
+  for (const { file, original, replacement } of EQUIVALENT) {
+    const source = await readFile(join(ROOT, 'packages/sq-storage/src/wal', file), 'utf8')
+    expect(source, file).toContain(original)
+    expect(replacement).not.toBe(original)
+  }
 })
