@@ -77,6 +77,18 @@ describe('a program', () => {
   })
 })
 
+test.each([
+  ['node -e', ['-e']],
+  ['node --input-type=module -e', ['--input-type=module', '-e']],
+])('a program that is given to %s takes a lock', async (_, args) => {
+  const program = `import('${pathToFileURL(join(DIST, 'index.js')).href}')
+    .then(({ NodeFileSystem }) => new NodeFileSystem().lock('lock'))
+    .then((lock) => lock.release().then(() => console.log('locked')))`
+  const child = spawn(process.execPath, [...args, program], { cwd: directory, env: {}, stdio: 'pipe' })
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  expect(output + errors).toBe('locked\n')
+})
+
 describe('ENOLOCK', () => {
   test('where there is no binding says what to install beside a bundle', async () => {
     const told = await lockIn('any', { dist: alone })

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 // webpack would put something of its own in the place of `createRequire`, were it imported by its name.
 import * as modules from 'node:module'
-import { sep } from 'node:path'
+import { isAbsolute, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf } from './system-error.ts'
 
@@ -36,14 +36,17 @@ export function findPackage(name: string): FoundPackage {
 }
 
 /**
- * Bundled to CommonJS, this code has a `__filename` and an empty `import.meta.url`. webpack may put the path of the
- * build there, which need not exist where the bundle runs; the main script does. The working directory is no place to
- * load code from: it may be somebody else's.
+ * Paths from which packages may be found. Bundled to CommonJS, this code has a `__filename` and an empty
+ * `import.meta.url`. webpack may write the path of the build into both, which need not exist where the bundle runs; the
+ * main script does. Under `node -e` every module sees a `__filename` of `[eval]`. The working directory is no place to
+ * load code from, since it may belong to somebody else: so only absolute paths are taken.
  */
 function ownPlaces(): string[] {
-  const url: string | undefined = typeof __filename === 'string' ? __filename : import.meta.url
-  const places = [url, process.argv[1]].filter((place) => typeof place === 'string')
-  return [...new Set(places.map((place) => (place.startsWith('file:') ? fileURLToPath(place) : place)))]
+  const filename = typeof __filename === 'string' ? __filename : undefined
+  const url: string | undefined = import.meta.url
+  const places = [filename, url, process.argv[1]].filter((place) => typeof place === 'string')
+  const paths = places.map((place) => (place.startsWith('file:') ? fileURLToPath(place) : place))
+  return [...new Set(paths)].filter((path) => isAbsolute(path))
 }
 
 /**

@@ -16,7 +16,7 @@ import type { FrameHeader } from './format/frame.ts'
 import { readUint64, writeUint64 } from './format/integers.ts'
 
 export const SEGMENT_HEADER_BYTES = 32
-export const FORMAT_VERSION = 1
+const FORMAT_VERSION = 1
 /** The temporary name of a segment while it is created. */
 export const UNFINISHED_NAME = 'next.tmp'
 /** The file that a writer locks. */
