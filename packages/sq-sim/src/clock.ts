@@ -7,7 +7,16 @@ export interface Clock {
   monotonic(): number
 }
 
-/** The machine's own clocks. */
+/**
+ * The machine's own clocks.
+ *
+ * @example
+ * ```ts
+ * const clock = new SystemClock()
+ * const startedMs = clock.monotonic()
+ * const elapsedMs = clock.monotonic() - startedMs
+ * ```
+ */
 export class SystemClock implements Clock {
   now(): number {
     return Date.now()
@@ -18,7 +27,16 @@ export class SystemClock implements Clock {
   }
 }
 
-/** A clock that stands still until it is told to move. */
+/**
+ * A clock that stands still until it is told to move.
+ *
+ * @example
+ * ```ts
+ * const clock = new ManualClock(Date.UTC(2026, 0, 1))
+ * clock.advance(60_000)
+ * console.log(new Date(clock.now()).toISOString(), clock.monotonic()) // 2026-01-01T00:01:00.000Z 60000
+ * ```
+ */
 export class ManualClock implements Clock {
   #nowMs: number
   #monotonicMs = 0

@@ -49,7 +49,18 @@ const O_DSYNC = process.platform === 'darwin' ? 0 : (optional.O_DSYNC ?? 0)
 /** Enough for an interrupted call to get through, and an end for one that never does. */
 const MAX_READ_ATTEMPTS = 16
 
-/** The file system of the machine. One object serves a whole process, and need not be closed. */
+/**
+ * The file system of the machine. One object serves a whole process, and need not be closed.
+ *
+ * @example
+ * ```ts
+ * const fs = new NodeFileSystem()
+ * const file = await fs.open('./notes.txt', 'create')
+ * await file.writeDurable([Buffer.from('hello')], 0)
+ * await fs.syncDirectory('.') // the name is durable, too
+ * await file.close()
+ * ```
+ */
 export class NodeFileSystem implements FileSystem {
   readonly #blocking: boolean
   readonly #unlocked: boolean

@@ -9,6 +9,11 @@ import { randomBytes } from 'node:crypto'
  *
  * The algorithm is sfc32 of Chris Doty-Humphrey's PractRand (128 bits of state, one of them a counter, so no cycle is
  * shorter than 2^32), seeded there as here with 64 bits and twelve rounds to mix them.
+ *
+ * @example
+ * ```ts
+ * console.log(new Random(7).int(100) === new Random(7).int(100)) // true
+ * ```
  */
 export class Random {
   #a: number

@@ -91,7 +91,11 @@ describe('an error is one line on stderr', () => {
   it.each([
     [['cat', 'missing/0', '-d', 'data'], 1, `there is no log in data/missing/0 ${ADVICE}`],
     [['ls', 'missing'], 1, 'there is no log in missing; set the data directory with --data-dir or $SQ_WAL_DIR'],
-    [['cat', 'data/orders/0', '--from', '99'], 1, 'offset 99 is not in orders/0: the log begins at 0 and ends before 14'],
+    [
+      ['cat', 'data/orders/0', '--from', '99'],
+      1,
+      'offset 99 is not in orders/0: the log begins at 0 and ends before 14',
+    ],
     [['dump', 'missing.wal'], 1, "cannot open missing.wal: ENOENT: no such file or directory, open 'missing.wal'"],
     [['cat', 'orders'], 2, 'expected a log as TOPIC/PARTITION, such as orders/0; found "orders"'],
     [['cat', 'orders/-1'], 2, 'expected a log as TOPIC/PARTITION, such as orders/0; found "orders/-1"'],

@@ -46,7 +46,16 @@ export interface TornSector {
   readonly garbage?: boolean
 }
 
-/** The content of a disk. Two that hold the same have the same digest. */
+/**
+ * The content of a disk. Two that hold the same have the same digest.
+ *
+ * @example
+ * ```ts
+ * const image = new CrashImage(new Map([['/log', Buffer.from('hello')]]))
+ * const fs = new InMemoryFileSystem({ image })
+ * console.log((await fs.stat('/log')).sizeBytes) // 5
+ * ```
+ */
 export class CrashImage {
   /** By path, parents first: a file's bytes, null for a directory. */
   readonly entries: ReadonlyMap<string, Uint8Array | null>
@@ -74,7 +83,17 @@ interface UndecidedFile {
   readonly sectorPoints: Map<number, number>
 }
 
-/** The alternatives of one moment. Holds until the next operation on the file system. */
+/**
+ * The alternatives of one moment. Holds until the next operation on the file system.
+ *
+ * @example
+ * ```ts
+ * const fs = new InMemoryFileSystem()
+ * await fs.open('/log', 'create') // without `syncDirectory`, the name may be there or not
+ * const state = fs.crashState()
+ * for (const choice of state.everyChoice()) console.log(state.image(choice).entries.has('/log')) // false, true
+ * ```
+ */
 export class CrashState {
   readonly points: readonly CrashPoint[]
   readonly #disk: DiskState

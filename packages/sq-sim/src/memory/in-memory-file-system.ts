@@ -31,6 +31,16 @@ export interface InMemoryFileSystemOptions {
 /**
  * Paths are absolute, with `/` on every platform; there are no links. Operations take effect in the turn they are
  * called in, unless a fault delays them.
+ *
+ * @example
+ * ```ts
+ * const fs = new InMemoryFileSystem()
+ * const file = await fs.open('/log', 'create')
+ * await file.write([Buffer.from('hello')], 0)
+ * await fs.syncDirectory('/')
+ * fs.crash() // the power fails: the name was synced, the bytes were not
+ * console.log((await fs.stat('/log')).sizeBytes) // 0
+ * ```
  */
 export class InMemoryFileSystem implements FileSystem {
   readonly #machine: Machine
@@ -42,7 +52,18 @@ export class InMemoryFileSystem implements FileSystem {
     if (options.image) this.#machine.boot(options.image)
   }
 
-  /** What goes wrong, and when. */
+  /**
+   * What goes wrong, and when.
+   *
+   * @example
+   * ```ts
+   * const fs = new InMemoryFileSystem()
+   * const file = await fs.open('/log', 'create')
+   * fs.faults.failNext('sync', 'EIO')
+   * const failure = await file.sync().catch((error) => error.code)
+   * console.log(failure) // EIO
+   * ```
+   */
   get faults(): Faults {
     return this.#machine.faults
   }

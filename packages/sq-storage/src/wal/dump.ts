@@ -52,6 +52,13 @@ const MAX_BAD_BYTES = 64 * 1024
  * The parts of a segment file, from its first byte to its last, in order and without gaps. The file may be a
  * quarantined segment or a copy. Bytes after the last position that a segment can have, 2^32 - 1, are one bad part and
  * are not read. It opens nothing for writing, and holds one frame at a time, and 1 MiB. Throws `WalIoError`.
+ *
+ * @example
+ * ```ts
+ * for await (const { kind } of dumpSegment(fs, './data/orders/0/00000000000000000000.wal')) {
+ *   console.log(kind) // segment-header, open, records, mark, mark
+ * }
+ * ```
  */
 export function dumpSegment(fs: FileSystem, path: string): AsyncGenerator<SegmentPart, void, undefined> {
   return dump(fs, resolvePath(path))

@@ -25,6 +25,13 @@ import { sharedLog } from './shared/shared-log.ts'
  * a truncation it shows what is on disk at that moment.
  *
  * Rejects as `WalReader.open` and `read` do. An empty log has no segments.
+ *
+ * @example
+ * ```ts
+ * for (const { baseOffset, state, records } of await listSegments(fs, config, 'orders', 0)) {
+ *   console.log(baseOffset, state, records) // 0n active 3
+ * }
+ * ```
  */
 export async function listSegments(
   fs: FileSystem,
@@ -52,6 +59,13 @@ export async function listSegments(
  *
  * Rejects as `deleteSegments` does for a bad policy, for a clock that contradicts the log and for damage, and with
  * `LogNotFoundError`.
+ *
+ * @example
+ * ```ts
+ * const question = { policy: { maxTotalBytes: 1_000_000 }, nowMs: Date.now() }
+ * const expired = await listExpired(fs, config, 'orders', 0, question)
+ * console.log(expired.length) // 0
+ * ```
  */
 export function listExpired(
   fs: FileSystem,
@@ -66,6 +80,14 @@ export function listExpired(
 /**
  * The verdict of a policy on every segment, oldest first: whether `listExpired` includes it, and if not, why. The first
  * segment that stays holds back all later ones. Rejects as `listExpired` does.
+ *
+ * @example
+ * ```ts
+ * const question = { policy: { belowOffset: 3n }, nowMs: Date.now() }
+ * for (const { segment, keptBecause } of await explainRetention(fs, config, 'orders', 0, question)) {
+ *   console.log(segment.baseOffset, keptBecause) // 0n active
+ * }
+ * ```
  */
 export function explainRetention(
   fs: FileSystem,
@@ -132,6 +154,11 @@ export interface UnreadablePartition {
  *
  * Rejects with a `TypeError` for a bad config, with `LogNotFoundError` if the data directory does not exist, and with
  * `WalIoError` if its names cannot be read.
+ *
+ * @example
+ * ```ts
+ * for (const { topic, partition } of await listPartitions(fs, config)) console.log(topic, partition) // orders 0
+ * ```
  */
 export async function listPartitions(
   fs: FileSystem,

@@ -36,6 +36,15 @@ export interface ReaderStats {
 /**
  * Reads one partition's log. Any number of readers can have it open, in this process or others, with or without a
  * writer. Each reader can have any number of iterations in progress.
+ *
+ * @example
+ * ```ts
+ * const reader = await WalReader.open(new NodeFileSystem(), { dataDir: './data' }, 'orders', 0)
+ * for await (const { offset, value } of reader.read({ from: 1n })) {
+ *   console.log(offset, Buffer.from(value).toString()) // 1n packed, 2n sent
+ * }
+ * await reader.close()
+ * ```
  */
 export class WalReader implements AsyncDisposable {
   readonly #fs: FileSystem
@@ -90,6 +99,16 @@ export class WalReader implements AsyncDisposable {
    * and `ClosedError` once the reader is closed. At damage, the records before it have been returned. The exception is
    * damage that hides where a segment ends, in the head of its successor or in its last frame: then no record of that
    * segment is returned.
+   *
+   * @example
+   * ```ts
+   * for await (const { offset } of reader.read({ from: 0n, maxRecords: 2 })) console.log(offset) // 0n, 1n
+   *
+   * // With `follow`, the iteration waits for new records instead of ending.
+   * for await (const { offset } of reader.read({ from: 2n, follow: true })) {
+   *   if (offset === 2n) break
+   * }
+   * ```
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
     return this.#iterate(options, (context) => new RecordPages(context))
@@ -99,6 +118,13 @@ export class WalReader implements AsyncDisposable {
    * Iterates over whole commits, undecoded, for programs that pass them on. The first commit may begin before the
    * offset or time that was asked for, and the last may end after `to`. `maxRecords` and `maxBytes` end the iteration
    * before the commit that would exceed them, except for the first commit.
+   *
+   * @example
+   * ```ts
+   * for await (const batch of reader.readBatches()) {
+   *   console.log(batch.baseOffset, batch.recordCount) // 0n 3
+   * }
+   * ```
    */
   readBatches(options: ReadOptions = {}): AsyncIterableIterator<RecordBatch> {
     return this.#iterate(options, (context) => new BatchPages(context))
@@ -108,6 +134,11 @@ export class WalReader implements AsyncDisposable {
    * Resolves with the offset of the first record whose timestamp is `timestampMs` or later, in milliseconds since 1970,
    * or with null if there is none. If the writer is in another thread or process, that record may be in a commit that
    * is not durable yet. Rejects as `read` does.
+   *
+   * @example
+   * ```ts
+   * console.log(await reader.offsetAt(Date.parse('2026-01-01T12:01Z'))) // 1n
+   * ```
    */
   async offsetAt(timestampMs: number): Promise<bigint | null> {
     for await (const { offset } of this.read({ fromTimestampMs: timestampMs, maxRecords: 1 })) return offset

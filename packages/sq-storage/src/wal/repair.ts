@@ -55,6 +55,13 @@ export interface Repaired {
  * problem does not offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition open; with
  * `ProblemChangedError`. The log is unchanged in all these cases. `WalIoError` and `LockLostError` are possible at any
  * point: the problem is then still there or gone, and a new report says which.
+ *
+ * @example
+ * ```ts
+ * const { problems } = await verify(fs, config, 'orders', 0)
+ * const problem = problems.find(({ repairs }) => repairs.some(({ kind }) => kind === 'restore'))
+ * if (problem !== undefined) await repair(fs, config, 'orders', 0, { problem, repair: 'restore' })
+ * ```
  */
 export async function repair(
   fs: FileSystem,

@@ -34,6 +34,12 @@ import { sharedLog } from './shared/shared-log.ts'
  * Memory: one frame at a time, or 1 MiB, and the report. Rejects with a `TypeError` or `RangeError` for a bad config,
  * topic or partition, with `LogNotFoundError` if no writer ever opened this log, and with `WalIoError`. Damage is in
  * the report and never a rejection, and so is a read that fails with `EIO`.
+ *
+ * @example
+ * ```ts
+ * const report = await verify(fs, config, 'orders', 0)
+ * console.log(report.records, report.problems.length) // 3 0
+ * ```
  */
 export async function verify(fs: FileSystem, config: WalConfig, topic: string, partition: number): Promise<LogReport> {
   const located = locatePartition(resolveConfig(config).dataDir, topic, partition)

@@ -63,6 +63,13 @@ interface Held {
 /**
  * Writes one partition's log, and is the only one that does as long as it is open. Many calls may
  * be under way at once: they take effect in the order in which they were made, and concurrent appends share commits.
+ *
+ * @example
+ * ```ts
+ * const writer = await WalWriter.open(new NodeFileSystem(), { dataDir: './data' }, 'orders', 0)
+ * await writer.append(Buffer.from('customer-7'), Buffer.from('delivered'), [], Date.now()) // durable
+ * await writer.close()
+ * ```
  */
 export class WalWriter implements AsyncDisposable {
   /** What opening the log found and did. */
@@ -92,6 +99,12 @@ export class WalWriter implements AsyncDisposable {
    * while another writer has the partition; with `LockLostError` if the lock file is replaced in the meantime; with
    * `CorruptLogError` or `UnsupportedFormatError` if going on would lose something, and then nothing is changed; with
    * `WalIoError` if the file system fails.
+   *
+   * @example
+   * ```ts
+   * const writer = await WalWriter.open(fs, config, 'orders', 0)
+   * console.log(writer.nextOffset) // 3n
+   * ```
    */
   static async open(
     fs: FileSystem,
@@ -147,6 +160,13 @@ export class WalWriter implements AsyncDisposable {
    * @param headers keys and values, in order; `[]` for none
    * @param timestampMs whole milliseconds since 1970, chosen by the caller; at most `maxTimestampAheadMs` after the
    * wall clock
+   *
+   * @example
+   * ```ts
+   * const headers = [{ key: 'trace', value: Buffer.from('4f2a') }]
+   * const offset = await writer.append(Buffer.from('customer-7'), Buffer.from('delivered'), headers, Date.now())
+   * console.log(offset) // 3n
+   * ```
    */
   append(
     key: Uint8Array | null,
@@ -160,6 +180,15 @@ export class WalWriter implements AsyncDisposable {
   /**
    * Appends one or more records atomically: after a crash all of them are there or none. Resolves with the offset of
    * the first; the others follow it. Two or more records may take at most `maxBatchBytes`. Rejects as `append` does.
+   *
+   * @example
+   * ```ts
+   * const first = await writer.appendBatch([
+   *   { key: null, value: Buffer.from('returned'), headers: [], timestampMs: Date.now() },
+   *   { key: null, value: Buffer.from('refunded'), headers: [], timestampMs: Date.now() },
+   * ])
+   * console.log(first, writer.nextOffset) // 3n 5n
+   * ```
    */
   appendBatch(records: readonly RecordInput[]): Promise<bigint> {
     return this.#add(BATCH, () => checkRecords(records))
@@ -175,6 +204,17 @@ export class WalWriter implements AsyncDisposable {
    * Rejects with a `TypeError` if the source is not iterable. At the first failure of an append or of the source it
    * stops pulling, closes the source, and rejects with an `AppendAllError`: `cause` is that failure, and `records` is
    * the number of durable records. They are the first ones of the source, and no record after them is durable.
+   *
+   * @example
+   * ```ts
+   * async function* records() {
+   *   for (const text of ['returned', 'refunded']) {
+   *     yield { key: null, value: Buffer.from(text), headers: [], timestampMs: Date.now() }
+   *   }
+   * }
+   * const { firstOffset, lastOffset } = await writer.appendAll(records())
+   * console.log(firstOffset, lastOffset) // 3n 4n
+   * ```
    */
   appendAll(source: RecordSource): Promise<AppendedRecords> {
     return appendAll(source, {
@@ -185,7 +225,15 @@ export class WalWriter implements AsyncDisposable {
     })
   }
 
-  /** Counters of this writer since it was opened, and its backlog. Cheap: call it every second if you like. */
+  /**
+   * Counters of this writer since it was opened, and its backlog. Cheap: call it every second if you like.
+   *
+   * @example
+   * ```ts
+   * const { commits, records, pendingBytes } = writer.stats()
+   * console.log(commits, records, pendingBytes) // 0 0 0
+   * ```
+   */
   stats(): WriterStats {
     const { pendingRecords, pendingBytes } = this.#group
     return this.#held.meter.stats({ nextOffset: this.nextOffset, pendingRecords, pendingBytes })
@@ -197,6 +245,12 @@ export class WalWriter implements AsyncDisposable {
    * segment first.
    *
    * Rejects with `ClosedError` after `close`, and with `WalIoError` if it fails; no record is lost then.
+   *
+   * @example
+   * ```ts
+   * const segment = await writer.closeActiveSegment()
+   * console.log(segment?.state, segment?.baseOffset, segment?.lastOffset) // sealed 0n 2n
+   * ```
    */
   closeActiveSegment(): Promise<ClosedSegment | null> {
     if (this.#closing !== null) return Promise.reject(this.#closedError())
@@ -214,6 +268,13 @@ export class WalWriter implements AsyncDisposable {
    * Rejects with `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` if it fails: some segments, the oldest
    * ones, may be gone, and it can be called again. Rejects with `LockLostError` if the directory of the log is gone or
    * was replaced.
+   *
+   * @example
+   * ```ts
+   * await writer.closeActiveSegment()
+   * const deleted = await writer.deleteSegments({ belowOffset: 3n })
+   * console.log(deleted.length, writer.nextOffset) // 1 3n
+   * ```
    */
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
@@ -232,6 +293,12 @@ export class WalWriter implements AsyncDisposable {
    * offset: the records are gone for this writer. The next call of any method then first completes the truncation on
    * disk, and fails if that fails. If the process dies before that, a beginning of the dropped records may be there
    * again.
+   *
+   * @example
+   * ```ts
+   * await writer.truncate(1n)
+   * console.log(writer.nextOffset) // 1n
+   * ```
    */
   async truncate(offset: bigint): Promise<void> {
     const checked = checkOffset(offset, 'offset')

@@ -38,6 +38,15 @@ export class RecordBatch implements EncodedBatch {
    *
    * Throws a `TypeError` for a field of another type, and a `RangeError` that names the field where one is out of its
    * range, where the checksum is another one, and where the bytes are not made of so many records.
+   *
+   * @example
+   * ```ts
+   * for await (const { baseOffset, recordCount, bytes, checksum } of reader.readBatches()) {
+   *   // Another process that receives these four fields makes a verified batch of them:
+   *   const batch = RecordBatch.from({ baseOffset, recordCount, bytes, checksum })
+   *   console.log(batch.records().length) // 3
+   * }
+   * ```
    */
   static from(encoded: EncodedBatch): RecordBatch {
     if (typeof encoded !== 'object' || encoded === null) {
