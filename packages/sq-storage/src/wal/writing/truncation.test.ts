@@ -75,7 +75,7 @@ describe('truncate', () => {
     await writer.truncate(6n)
     expect(await listSegments(log.fs, log.config, 'orders', 0)).toMatchObject([
       { baseOffset: 0n, nextOffset: 2n, state: 'sealed' },
-      { baseOffset: 2n, nextOffset: 6n, state: 'healed' },
+      { baseOffset: 2n, nextOffset: 6n, state: 'abandoned' },
       { baseOffset: 6n, nextOffset: 6n, state: 'active' },
     ])
     await writer.truncate(2n)
