@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 // webpack would put something of its own in the place of `createRequire`, were it imported by its name.
 import * as modules from 'node:module'
-import { isAbsolute, sep } from 'node:path'
+import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf } from './system-error.ts'
 
@@ -37,16 +37,15 @@ export function findPackage(name: string): FoundPackage {
 
 /**
  * Paths from which packages may be found. Bundled to CommonJS, this code has a `__filename` and an empty
- * `import.meta.url`. webpack may write the path of the build into both, which need not exist where the bundle runs; the
- * main script does. Under `node -e` every module sees a `__filename` of `[eval]`. The working directory is no place to
- * load code from, since it may belong to somebody else: so only absolute paths are taken.
+ * `import.meta.url`. webpack may write the path of the build into either, which need not exist where the bundle runs;
+ * the main script does. Under `node -e`, also for modules, `__filename` is `[eval]`, and says nothing. The working
+ * directory is no place to load code from: it may belong to somebody else.
  */
 function ownPlaces(): string[] {
-  const filename = typeof __filename === 'string' ? __filename : undefined
-  const url: string | undefined = import.meta.url
-  const places = [filename, url, process.argv[1]].filter((place) => typeof place === 'string')
-  const paths = places.map((place) => (place.startsWith('file:') ? fileURLToPath(place) : place))
-  return [...new Set(paths)].filter((path) => isAbsolute(path))
+  const filename = typeof __filename === 'string' && __filename !== '[eval]' ? __filename : undefined
+  const url: string | undefined = filename ?? import.meta.url
+  const places = [url, process.argv[1]].filter((place) => typeof place === 'string')
+  return [...new Set(places.map((place) => (place.startsWith('file:') ? fileURLToPath(place) : place)))]
 }
 
 /**
