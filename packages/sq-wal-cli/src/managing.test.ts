@@ -269,7 +269,7 @@ describe('retain', () => {
         { created: 4000, stamped: 4000 },
         { created: 3990, stamped: 3990 },
       ],
-      'after a stretch of which the log says nothing',
+      'after a silence of the log',
     ],
     [
       'behind the log',

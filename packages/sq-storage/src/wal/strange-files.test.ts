@@ -144,7 +144,7 @@ describe('a link', () => {
     for (const [, use] of uses) {
       await expect(use()).rejects.toMatchObject({ code: 'SQ_WAL_IO', path, cause: { code: 'ELOOP' } })
       await expect(use()).rejects.toThrow(
-        /ELOOP: it is a symbolic link, .* move what it leads to here, or make the data/,
+        /ELOOP: it is a symbolic link, .* move the directory that it leads to here, or make the data/,
       )
     }
     expect(nodeFs.readdirSync(away)).toEqual(before)

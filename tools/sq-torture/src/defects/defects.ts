@@ -887,7 +887,7 @@ const READING: readonly Defect[] = [
     replace: 'return true',
   },
   {
-    name: 'an index that was gathered is believed when its frames are gone',
+    name: 'an index that was built is believed when its frames are gone',
     file: `${WAL}/shared/segment-index.ts`,
     find: 'if (this.#last !== null && !(await isThere(segment, this.#last))) {',
     replace: 'if (this.#last !== null && this.#place === null) {',

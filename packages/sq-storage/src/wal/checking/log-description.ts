@@ -151,7 +151,7 @@ function beyondOffsets(path: string): LogProblem {
 }
 
 function allMissing(directory: string, bound: number): LogProblem {
-  const reason = 'it holds no segment, but its writer wrote some'
+  const reason = 'the directory holds no segment, but its writer has written records'
   const offsets = { firstOffset: 0n, lastOffset: BigInt(bound - 1) }
   return { kind: 'missing', path: directory, from: 0, to: 0, ...offsets, reason, repairs: [] }
 }

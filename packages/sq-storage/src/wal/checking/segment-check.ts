@@ -158,7 +158,7 @@ class SegmentCheck {
     const { header, body } = frame
     if (!holdsRecords(body, header.recordCount)) {
       const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
-      const reason = `the frame verifies, but is not made of ${header.recordCount} records`
+      const reason = `the frame verifies, but its body does not hold exactly ${header.recordCount} records`
       this.#report('records', { ...range, reason })
       return
     }

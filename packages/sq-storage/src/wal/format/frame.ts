@@ -1,6 +1,6 @@
 /**
- * Frames, the units of a segment after its header: one frame is one commit, or one statement about the segment. The
- * bodies have their own files: OPEN in `segment.ts`, the others in `record.ts` and `seal.ts`.
+ * Frames. A segment consists of its header and of frames; a frame holds one commit, or one statement about the segment.
+ * The bodies are in other files: OPEN in `segment.ts`, the others in `record.ts` and `seal.ts`.
  *
  * ```
  *  0      2    3     4            8                16            20
@@ -13,8 +13,8 @@
  *  +-----------------+-------------+---------+-----------+------+---------------------------+
  * ```
  *
- * All little-endian, u32 where nothing else is said. `headerCrc` covers bytes 0 to 35 and is seeded with the segment's
- * salt, so that a frame of another segment, or one that somebody stored as a value, does not verify in this one.
+ * All fields are little-endian, and u32 unless the table says otherwise. `headerCrc` covers bytes 0 to 35 and is seeded
+ * with the salt of the segment, so a frame of another segment, or a frame stored as a value, does not verify in this one.
  */
 import { crc32 } from 'node:zlib'
 import { readUint64, writeUint64 } from './integers.ts'
@@ -22,21 +22,21 @@ import { readUint64, writeUint64 } from './integers.ts'
 export const FRAME_HEADER_BYTES = 40
 /** Frames begin at multiples of this. */
 export const FRAME_ALIGNMENT = 8
-/** Every position is below 2^32, also the one where a segment ends. */
+/** Every position is below 2^32, including the end of a segment. */
 export const MAX_POSITION = 0xffff_ffff
-/** One record of 1 GiB: the longest body that version 1 writes. */
+/** The longest RECORDS body that version 1 writes: one record of 1 GiB. */
 const MAX_RECORDS_BYTES = 2 ** 30 + 24
-/** Of every other type: a SEAL with an index entry for every 64 KiB of the longest segment. */
+/** The longest body of any other type: a SEAL with an index entry for every 64 KiB of the longest segment. */
 const MAX_BODY_BYTES = 2 ** 20 + 8
 /** `FR`, so that frames can be seen in a hex dump. */
 export const MARKER = 0x5246
 
 export const FrameType = {
-  /** First in a segment: who it is and what came before. */
+  /** The first frame of a segment: its identity, and the end of the segment before it. */
   OPEN: 1,
   /** One or more records. */
   RECORDS: 2,
-  /** Proves that all before its `durablePosition` was durable. Its body is zeros. */
+  /** A durability marker: everything before its `durablePosition` was durable. Its body is zeros. */
   MARK: 3,
   /** Ends a segment for good. */
   SEAL: 4,
@@ -57,7 +57,7 @@ const AT = {
 } as const
 
 export interface FrameHeader {
-  /** One of `FrameType`, or a type this version does not know. */
+  /** One of `FrameType`, or a type that this version does not know. */
   readonly type: number
   /** Zero in version 1. */
   readonly attributes: number
@@ -65,9 +65,9 @@ export interface FrameHeader {
   readonly bodyLength: number
   /** Offset of the first record; in a frame without records, the next offset. */
   readonly baseOffset: number
-  /** Number of records; never 0 in RECORDS, always 0 elsewhere. */
+  /** Number of records: at least 1 in RECORDS, 0 in every other type. */
   readonly recordCount: number
-  /** Where this frame begins in its file, in bytes. */
+  /** The position of this frame in its file, in bytes. */
   readonly position: number
   /** Everything before this position was known to be durable when the frame was built. */
   readonly durablePosition: number
@@ -78,15 +78,15 @@ export interface FrameHeader {
   readonly headerCrc: number
 }
 
-/** A whole frame. Its bytes are views on a buffer that nobody writes to again. */
+/** A complete frame. Its bytes are views on a buffer that is not written again. */
 export interface Frame {
   readonly header: FrameHeader
   readonly body: Buffer
-  /** The frame as it stands in the file: header, body and padding. */
+  /** The frame as it is in the file: header, body and padding. */
   readonly bytes: Buffer
 }
 
-/** Where a segment stands: the end of its last frame, and what the next frame must refer to. */
+/** The end of the last frame of a segment, and what the next frame must refer to. */
 export interface FramePlace {
   readonly position: number
   readonly nextOffset: number
@@ -94,7 +94,7 @@ export interface FramePlace {
   readonly salt: number
 }
 
-/** CRC-32 (IEEE, as in zlib and gzip) of some bytes, carried on from `seed`. */
+/** CRC-32 (IEEE, as in zlib and gzip) of some bytes, continued from `seed`. */
 export function checksum(bytes: Uint8Array, seed = 0): number {
   return crc32(bytes, seed)
 }
@@ -126,14 +126,14 @@ export function encodeFrameHeader(
 }
 
 /**
- * Reads the header at a place in `source`, or null unless it is a header of the segment with this salt, written for
- * this position in its file. Type and attributes are not judged here.
+ * Decodes the header at an index of `source`. Null unless it is a header of the segment with this salt, written for
+ * this position in its file. Type and attributes are not checked here.
  */
 export function decodeFrameHeader(
   source: Buffer,
   { at, position, salt }: { at: number; position: number; salt: number },
 ): FrameHeader | null {
-  // The two cheap comparisons come first: a search tries this at every eighth byte of a file.
+  // The two cheap comparisons come first, because a search tries every eighth byte of a file.
   if (at + FRAME_HEADER_BYTES > source.length) return null
   if (source.readUInt16LE(at + AT.marker) !== MARKER || source.readUInt32LE(at + AT.position) !== position) return null
   const headerCrc = source.readUInt32LE(at + AT.headerCrc)
@@ -158,7 +158,7 @@ export function copyFrame(encoded: Uint8Array, header: FrameHeader): Frame {
   return { header, body: bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.bodyLength), bytes }
 }
 
-/** What this version does not know about a frame whose header verified, or null if it knows all of it. */
+/** What this version does not know about a frame whose header verified; null if it knows everything. */
 export function unknownInFrame(header: FrameHeader): string | null {
   if (header.type < FrameType.OPEN || header.type > FrameType.SEAL) {
     return `a frame of type ${header.type}; this version knows types 1 to 4`
@@ -175,7 +175,9 @@ export function unknownInFrame(header: FrameHeader): string | null {
   return end > MAX_POSITION ? `a frame that ends at ${end}; this version knows no position over 2^32 - 1` : null
 }
 
-/** How long the frame at a place in `source` is, if a frame is there: nothing is verified, so nothing may rest on it. */
+/**
+ * The length of the frame at an index of `source`, if there is a frame. Nothing is verified, so this is only a hint.
+ */
 export function frameLengthHint(source: Buffer, at: number): number {
   return frameBytes(source.readUInt32LE(at + AT.bodyLength))
 }
@@ -191,8 +193,8 @@ export function nextOffsetAfter(header: FrameHeader): number {
 }
 
 /**
- * Whether a frame proves everything before it, itself in a sector of its own: damage to one sector then cannot take
- * both the last commit and the proof that it was one. A SEAL, and the second MARK of a pair, do.
+ * Whether a frame vouches for everything before it, from a sector of its own. Damage to one sector then cannot destroy
+ * both the last commit and the evidence that it was durable. True for a SEAL and for the second MARK of a pair.
  */
 export function vouchesForAllBefore(header: FrameHeader): boolean {
   return header.type === FrameType.SEAL || (header.type === FrameType.MARK && header.durablePosition < header.position)

@@ -1,15 +1,15 @@
 /**
- * Arrays of bytes that callers give. They are asked by the getters of all typed arrays, and not by properties of their
- * own, which may be the caller's code.
+ * Byte arrays from callers. Their length and memory are read through the getters that all typed arrays inherit, not
+ * through properties of the array, which may run code of the caller.
  */
 import { isSharedArrayBuffer } from 'node:util/types'
 
-/** How many bytes an array has now. Never runs code of the caller; 0 where its memory was taken away from it. */
+/** The current length of an array in bytes; 0 if its memory was transferred. Never runs code of the caller. */
 export function bytesIn(array: Uint8Array): number {
   return byteLength.call(array)
 }
 
-/** Whether the memory that an array was made on is there no longer, or not as far as the array begins. */
+/** Whether the memory of an array is gone, or has shrunk to before the beginning of the array. */
 export function isDetached(array: Uint8Array): boolean {
   if (bytesIn(array) > 0) return false
   try {
@@ -21,8 +21,8 @@ export function isDetached(array: Uint8Array): boolean {
 }
 
 /**
- * The bytes that an array has now, as a view on the same memory; as a copy, where that memory may be shared with
- * another thread or be given another length.
+ * The current bytes of an array as a view on the same memory. If that memory may be shared with another thread or
+ * resized, a copy.
  */
 export function heldBytes(array: Uint8Array): Buffer {
   const memory = buffer.call(array)

@@ -1,6 +1,6 @@
 /**
- * Fields of 32 and 64 bits as plain numbers. The log's 64-bit values are below 2^53, and two 32-bit accesses cost a tenth
- * of one `BigInt` access.
+ * Fields of 32 and 64 bits as plain numbers. The 64-bit values of the log are below 2^53, and two 32-bit accesses cost
+ * a tenth of one `BigInt` access.
  */
 
 const TWO_TO_32 = 0x1_0000_0000
@@ -12,14 +12,14 @@ export function writeUint64(target: Buffer, value: number, at: number): void {
   target.writeUInt32LE(high, at + 4)
 }
 
-/** The same through a view, as a record does it: at a third of the cost. */
+/** The same through a `DataView`, as `RecordBuffer` uses it: at a third of the cost. */
 export function setUint64(target: DataView, value: number, at: number): void {
   const high = highHalf(value)
   target.setUint32(at, value - high * TWO_TO_32, true)
   target.setUint32(at + 4, high, true)
 }
 
-/** Not with `%`, which costs as much as all else about a record's fields. */
+/** Not with `%`: it costs as much as everything else in encoding the fields of a record. */
 function highHalf(value: number): number {
   return Math.floor(value / TWO_TO_32)
 }

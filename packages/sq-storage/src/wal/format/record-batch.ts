@@ -1,4 +1,4 @@
-/** A commit as it stands in the log: to be passed on whole, or to be taken apart into its records. */
+/** A commit as it is in the log: pass it on whole, or decode its records. */
 import { isUint8Array } from 'node:util/types'
 import { checkOffset, show } from '../../config.ts'
 import { checksum } from './frame.ts'
@@ -7,12 +7,12 @@ import { heldBytes } from './given-bytes.ts'
 import { decodeRecords, holdsRecords } from './record.ts'
 import type { LogRecord } from './record.ts'
 
-/** What a batch is made of, for one that came from elsewhere. */
+/** The parts of a batch that comes from another process or file. */
 export interface EncodedBatch {
   /** The offset of its first record. */
   readonly baseOffset: bigint
   readonly recordCount: number
-  /** The records, one after another, as the format has them. */
+  /** The encoded records, one after another. */
   readonly bytes: Uint8Array
   /** CRC-32 of `bytes`. */
   readonly checksum: number
@@ -33,11 +33,11 @@ export class RecordBatch implements EncodedBatch {
   }
 
   /**
-   * A batch that came from elsewhere, over a network say. Its `bytes` are a view on those given; a copy, where they lie
-   * in memory that another thread may write or that may be resized. Do not change them afterwards.
+   * Makes a batch from parts that come, for example, over a network. Its `bytes` are a view on the given array, or a
+   * copy if that memory may be written by another thread or resized. Do not change them afterwards.
    *
-   * Throws a `TypeError` for a field of another type, and a `RangeError` that names the field where one is out of its
-   * range, where the checksum is another one, and where the bytes are not made of so many records.
+   * Throws a `TypeError` for a field of another type. Throws a `RangeError` that names the field if a value is out of
+   * range, if the checksum differs, or if the bytes do not hold exactly `recordCount` records.
    *
    * @example
    * ```ts
@@ -66,7 +66,7 @@ export class RecordBatch implements EncodedBatch {
     if (found !== expected) {
       throw new RangeError(`the batch at offset ${baseOffset} has the checksum ${found}, expected ${expected}`)
     }
-    if (!holdsRecords(body, recordCount)) throw notSoMany(baseOffset, recordCount)
+    if (!holdsRecords(body, recordCount)) throw wrongCount(baseOffset, recordCount)
     return new RecordBatch({ baseOffset, recordCount, bytes: body, checksum: found })
   }
 
@@ -82,8 +82,8 @@ export class RecordBatch implements EncodedBatch {
   }
 
   /**
-   * Its records, decoded at the first call. Keys and values are views on `bytes`; change neither, for others may read
-   * them. Throws a `RangeError` where the bytes are not so many records.
+   * Its records, decoded at the first call. Keys and values are views on `bytes`; change neither, because others may
+   * read them. Throws a `RangeError` if the bytes do not hold exactly `recordCount` records.
    */
   records(): readonly LogRecord[] {
     this.#records ??= this.#decode()
@@ -94,13 +94,13 @@ export class RecordBatch implements EncodedBatch {
     const { baseOffset, recordCount, bytes } = this
     const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const records = decodeRecords(body, { baseOffset: Number(baseOffset), recordCount })
-    if (records === null) throw notSoMany(baseOffset, recordCount)
+    if (records === null) throw wrongCount(baseOffset, recordCount)
     return records
   }
 }
 
-function notSoMany(baseOffset: bigint, recordCount: number): RangeError {
-  return new RangeError(`the batch at offset ${baseOffset} is not made of ${recordCount} records`)
+function wrongCount(baseOffset: bigint, recordCount: number): RangeError {
+  return new RangeError(`the bytes of the batch at offset ${baseOffset} do not hold exactly ${recordCount} records`)
 }
 
 function checkWhole(field: 'recordCount' | 'checksum', value: unknown, least: number): void {

@@ -1,6 +1,6 @@
 /**
- * Records, and how a RECORDS frame's body holds them: one after another, without padding. A record's offset is the
- * frame's base offset plus its place in the frame.
+ * Records, and their encoding in the body of a RECORDS frame: one after another, without padding. The offset of a record
+ * is the base offset of the frame plus its index in the frame.
  *
  * ```
  *  0        4                 12                16            20            24
@@ -23,44 +23,44 @@ export interface RecordHeader {
   readonly value: Uint8Array
 }
 
-/** A record as it is given to the log. */
+/** A record to append. */
 export interface RecordInput {
-  /** Any bytes, or null for none; an empty key is a key. */
+  /** Any bytes, or null for none. An empty key is a key. */
   readonly key: Uint8Array | null
   readonly value: Uint8Array
   readonly headers: readonly RecordHeader[]
-  /** Milliseconds since 1970 by the caller's reckoning: a whole number from 0 to 2^53 - 1. */
+  /** Milliseconds since 1970, chosen by the caller: a whole number from 0 to 2^53 - 1. */
   readonly timestampMs: number
 }
 
-/** A header whose parts were read once, with the bytes that its value had by then. */
+/** A header whose parts were read once, with the length that its value had then. */
 export interface CheckedHeader extends RecordHeader {
   readonly valueBytes: number
 }
 
-/** A record whose parts were read once, with the bytes that each had by then. `checked-record.ts` makes it. */
+/** A record whose parts were read once, with the length that each had then. `checked-record.ts` makes it. */
 export interface CheckedRecord extends RecordInput {
-  /** 0 where there is no key. */
+  /** 0 if there is no key. */
   readonly keyBytes: number
   readonly valueBytes: number
   readonly headers: readonly CheckedHeader[]
-  /** What it takes in a frame. */
+  /** The bytes that it takes in a frame. */
   readonly encodedBytes: number
 }
 
-/** A record as it is read. Its bytes are views on a buffer that the log does not use again. */
+/** A record of the log. Its bytes are views on a buffer that the log does not write again. */
 export interface LogRecord extends RecordInput {
   readonly offset: bigint
 }
 
-/** Bytes of a record with nothing in it: the least that a record can take. */
+/** The bytes of an empty record, the least that a record can take. */
 export const RECORD_OVERHEAD_BYTES = 24
 export const HEADER_OVERHEAD_BYTES = 8
 const NO_KEY = -1
 
 const AT = { length: 0, timestampMs: 4, keyLength: 12, valueLength: 16, headerCount: 20, key: 24 } as const
 
-/** Bytes that a record which was read took in its frame. */
+/** The bytes that a record took in its frame. */
 export function recordBytes(record: RecordInput): number {
   let bytes = RECORD_OVERHEAD_BYTES + (record.key?.length ?? 0) + record.value.length
   for (const header of record.headers) {
@@ -69,7 +69,7 @@ export function recordBytes(record: RecordInput): number {
   return bytes
 }
 
-/** Bytes that records are encoded into; numbers through a view on them, at a third of the cost. */
+/** A buffer that records are encoded into. Numbers are written through a `DataView`, at a third of the cost. */
 export class RecordBuffer {
   readonly bytes: Buffer
   readonly #view: DataView
@@ -80,8 +80,8 @@ export class RecordBuffer {
   }
 
   /**
-   * Writes a record at a place that has room for its `encodedBytes`, and returns the place after it; -1, having written
-   * anything there, where a part has another length by now than was counted.
+   * Encodes a record at an index that has room for its `encodedBytes`, and returns the index after it. Returns -1 if a
+   * part no longer has the length that was counted; the bytes there are then undefined.
    */
   encode(record: CheckedRecord, at: number): number {
     const { key, keyBytes, value, valueBytes, headers, timestampMs, encodedBytes } = record
@@ -110,8 +110,8 @@ export class RecordBuffer {
   }
 
   /**
-   * Copies a part that must have so many bytes still. Shared memory may grow while it is copied: then more is written
-   * behind the place, where nothing stands yet.
+   * Copies a part that must still have this length. Shared memory may grow during the copy: the extra bytes go after
+   * the part, where nothing has been written yet.
    */
   #copy(part: Uint8Array, bytes: number, at: number): boolean {
     if (bytesIn(part) !== bytes) return false
@@ -121,14 +121,14 @@ export class RecordBuffer {
 }
 
 /**
- * The records of a RECORDS body whose checksum verified, as views on it. Null if the body is not made of exactly
- * `recordCount` records: such a frame was never written by this log.
+ * The records of a RECORDS body whose checksum verified, as views on it. Null if the body does not hold exactly
+ * `recordCount` records: this log never wrote such a frame.
  */
 export function decodeRecords(body: Buffer, frame: { baseOffset: number; recordCount: number }): LogRecord[] | null {
   return new RecordDecoder(body, frame).take(frame.recordCount)
 }
 
-/** The same one at a time, of a body that `holdsRecords`. Each iteration begins at the first. */
+/** The same one at a time, for a body that `holdsRecords`. Each iteration begins at the first record. */
 export function eachRecord(body: Buffer, frame: { baseOffset: number; recordCount: number }): Iterable<LogRecord> {
   return {
     *[Symbol.iterator]() {
@@ -152,7 +152,7 @@ export class RecordDecoder {
     this.#recordCount = recordCount
   }
 
-  /** The next records, of which there must be so many. Null if they are not there, or more than all follows the last. */
+  /** The next `count` records. Null if they are not there, or if bytes remain after the last record. */
   take(count: number): LogRecord[] | null {
     const records: LogRecord[] = []
     for (let taken = 0; taken < count; taken++) {
@@ -165,13 +165,13 @@ export class RecordDecoder {
     return this.#isOver() ? records : null
   }
 
-  /** Goes past so many records without looking into them. False where `take` would give null for their length. */
+  /** Skips `count` records without decoding them. False if `take` would return null because of their lengths. */
   skip(count: number): boolean {
     for (let skipped = 0; skipped < count; skipped++) if (this.#step() === null) return false
     return this.#isOver()
   }
 
-  /** Goes to the end of the next record and returns it, or null where that is not in the body. */
+  /** Moves to the end of the next record and returns it; null if the record does not fit into the body. */
   #step(): number | null {
     if (this.#at + RECORD_OVERHEAD_BYTES > this.#body.length) return null
     const end = this.#at + this.#body.readUInt32LE(this.#at + AT.length)
@@ -181,13 +181,13 @@ export class RecordDecoder {
     return end
   }
 
-  /** Whether the body ends with the last record, if that was reached. */
+  /** Whether the body ends with the last record, once that was reached. */
   #isOver(): boolean {
     return this.#index < this.#recordCount || this.#at === this.#body.length
   }
 }
 
-/** Slices nothing that is not handed out: a view costs as much as everything else about a small record. */
+/** Creates no view that is not returned: a view costs as much as everything else about a small record. */
 function decodeRecord(
   body: Buffer,
   { at, end, offset }: { at: number; end: number; offset: number },
@@ -225,8 +225,8 @@ function decodeHeaders(body: Buffer, place: { at: number; end: number; count: nu
 }
 
 /**
- * Whether a RECORDS body whose checksum verified is made of exactly so many records: what `decodeRecords` would give
- * null for, without making them. A body may hold millions of records, and a record millions of headers.
+ * Whether a RECORDS body whose checksum verified holds exactly `recordCount` records: the check of `decodeRecords`
+ * without creating them. A body may hold millions of records, and a record millions of headers.
  */
 export function holdsRecords(body: Buffer, recordCount: number): boolean {
   let at = 0
@@ -239,7 +239,7 @@ export function holdsRecords(body: Buffer, recordCount: number): boolean {
   return at === body.length
 }
 
-/** Whether a record fills its place, from its fixed part to its last header. */
+/** Whether a record fills its range exactly, from the fixed fields to the last header. */
 function isRecord(body: Buffer, at: number, end: number): boolean {
   const keyLength = body.readInt32LE(at + AT.keyLength)
   if (keyLength < NO_KEY || !Number.isSafeInteger(readUint64(body, at + AT.timestampMs))) return false
@@ -253,7 +253,7 @@ function isRecord(body: Buffer, at: number, end: number): boolean {
   return headerAt === end
 }
 
-/** The bytes of the records from one index up to another, of a RECORDS body that is made of that many or more. */
+/** The bytes of the records with indexes in `[from, to)`, of a RECORDS body that holds at least `to` records. */
 export function sliceRecords(body: Buffer, from: number, to: number): Buffer {
   let start = 0
   let end = 0
@@ -265,8 +265,8 @@ export function sliceRecords(body: Buffer, from: number, to: number): Buffer {
 }
 
 /**
- * Calls back with each timestamp of a RECORDS body; cheaper than decoding the records. False if the body is not made of
- * exactly so many; what a record holds besides is not looked at.
+ * Calls back with each timestamp of a RECORDS body; cheaper than decoding the records. False if the body does not hold
+ * exactly `recordCount` records; the rest of each record is not checked.
  */
 export function readTimestamps(body: Buffer, recordCount: number, found: (timestampMs: number) => void): boolean {
   let at = 0

@@ -1,18 +1,18 @@
-/** RECORDS frames: finished for a place in a segment; and cut, for a truncation may end a log inside of a commit. */
+/** RECORDS frames: encoded for their place in a segment, and cut where a truncation ends the log inside a commit. */
 import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import { sliceRecords } from './record.ts'
 
-/** Records that can be written into a segment as one frame. */
+/** Records that can be written to a segment as one frame. */
 export interface RecordsFrame {
   readonly recordCount: number
   readonly minTimestampMs: number
   readonly maxTimestampMs: number
-  /** The frame, finished for its place in a segment. */
+  /** The frame, encoded for its place in a segment. */
   encode(place: FramePlace): { bytes: Buffer; header: FrameHeader }
 }
 
-/** Finishes a RECORDS frame in a buffer that has the body where it belongs, and room for header and padding. */
+/** Completes a RECORDS frame in a buffer that already holds the body and has room for header and padding. */
 export function finishRecordsFrame(
   buffer: Buffer,
   { bodyLength, recordCount, place }: { bodyLength: number; recordCount: number; place: FramePlace },
@@ -26,7 +26,7 @@ export function finishRecordsFrame(
     baseOffset: place.nextOffset,
     recordCount,
     position: place.position,
-    // One frame is in flight at a time, so all before this one is durable.
+    // Only one frame is in flight, so everything before this one is durable.
     durablePosition: place.position,
     previousCrc: place.previousCrc,
     bodyCrc: checksum(bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)),
@@ -35,7 +35,7 @@ export function finishRecordsFrame(
   return { bytes, header: { ...header, attributes: 0, headerCrc } }
 }
 
-/** A commit as if it held only those of its records that have offsets from one to before another. */
+/** A commit reduced to its records with offsets in `[from, to)`. */
 export function partOf({ header, body, bytes }: Frame, { from, to }: { from: number; to: number }): Frame {
   const { baseOffset } = header
   const part = sliceRecords(body, from - baseOffset, to - baseOffset)

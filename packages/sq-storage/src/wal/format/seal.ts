@@ -1,7 +1,7 @@
 /**
- * How a segment ends: SEAL, which ends it for good and carries a sparse index, or MARK, after which it may go on. Both
- * come behind a MARK that is padded to the next 4 KiB boundary, in one write, and prove everything before that MARK:
- * one damaged sector cannot take both the last commit and its proof.
+ * The end of a segment: SEAL, which ends it for good and carries a sparse index, or MARK, after which it may go on. Either
+ * follows a MARK that is padded to the next 4 KiB boundary, in the same write, and vouches for everything before that
+ * MARK. So one damaged sector cannot destroy both the last commit and the evidence that it was durable.
  *
  * ```
  *  the body of SEAL:
@@ -12,15 +12,15 @@
  *  an entry:  | offsetDelta u32 | position u32 | maxTimestampMs u64, of all records before this position |
  * ```
  *
- * The position in its last 8 bytes is the SEAL's own, so that the index can be found from the segment's end.
+ * The position in its last 8 bytes is that of the SEAL, so that the index can be found from the end of the segment.
  */
 import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, FrameType } from './frame.ts'
 import type { Frame, FramePlace } from './frame.ts'
 import { readUint64, writeUint64 } from './integers.ts'
 
-/** One entry is made about every so many bytes, for readers that seek. */
+/** The distance between two index entries, for readers that seek. */
 const INDEX_INTERVAL_BYTES = 64 * 1024
-/** Apart enough that no usual device has both in one physical sector. */
+/** No usual device has both sides of such a boundary in one physical sector. */
 const MARK_BOUNDARY_BYTES = 4096
 /** `SQIX` */
 const INDEX_MAGIC = 0x5849_5153
@@ -28,11 +28,11 @@ const INDEX_MAGIC = 0x5849_5153
 const AT = { minTimestampMs: 0, maxTimestampMs: 8, entries: 16 } as const
 const ENTRY_AT = { offsetDelta: 0, position: 4, maxTimestampMs: 8 } as const
 const ENTRY_BYTES = 16
-/** The end of a SEAL, which tells where it begins. */
+/** The last bytes of a SEAL, which state its position. */
 const TRAILER_BYTES = 8
 
 export interface IndexEntry {
-  /** Offset of the frame's first record, less the segment's base offset. */
+  /** Offset of the first record of the frame, minus the base offset of the segment. */
   readonly offsetDelta: number
   /** Position of a RECORDS frame. */
   readonly position: number
@@ -40,17 +40,14 @@ export interface IndexEntry {
   readonly maxTimestampMs: number
 }
 
-/** What a SEAL says about the records of its segment. */
+/** What a SEAL states about the records of its segment. */
 export interface SegmentSummary {
   readonly minTimestampMs: number
   readonly maxTimestampMs: number
   readonly index: readonly IndexEntry[]
 }
 
-/**
- * Gathers the summary of a segment, frame by frame: while it is written, and again, to the same result, when it is
- * scanned.
- */
+/** Builds the summary of a segment frame by frame: while it is written, and with the same result when it is scanned. */
 export class SummaryBuilder implements SegmentSummary {
   records = 0
   minTimestampMs: number = Number.MAX_SAFE_INTEGER
@@ -58,7 +55,7 @@ export class SummaryBuilder implements SegmentSummary {
   readonly index: IndexEntry[] = []
   #lastIndexed = 0
 
-  /** Takes in one RECORDS frame; `offsetDelta` as in `IndexEntry`. */
+  /** Adds one RECORDS frame; `offsetDelta` as in `IndexEntry`. */
   add(frame: {
     offsetDelta: number
     position: number
@@ -77,7 +74,7 @@ export class SummaryBuilder implements SegmentSummary {
   }
 }
 
-/** The body of the SEAL at a position. */
+/** Encodes the body of the SEAL at a position. */
 export function encodeSealBody(summary: SegmentSummary, position: number): Buffer {
   const body = Buffer.alloc(AT.entries + summary.index.length * ENTRY_BYTES + TRAILER_BYTES)
   writeUint64(body, summary.minTimestampMs, AT.minTimestampMs)
@@ -95,8 +92,8 @@ export function encodeSealBody(summary: SegmentSummary, position: number): Buffe
 }
 
 /**
- * Reads the body of the SEAL at a position, or null if it is not one. An index has an entry for every 64 KiB before the
- * SEAL at most: one with more is none, and nothing is allocated for it.
+ * Decodes the body of the SEAL at a position; null if it is not one. An index has at most one entry for every 64 KiB
+ * before the SEAL: with more entries it is not an index, and nothing is allocated for it.
  */
 export function decodeSealBody(body: Buffer, position: number): SegmentSummary | null {
   const trailer = body.length - TRAILER_BYTES
@@ -119,7 +116,7 @@ export function decodeSealBody(body: Buffer, position: number): SegmentSummary |
   }
 }
 
-/** A SEAL as a frame of its own, at a place, for the records that `summary` describes. */
+/** A SEAL at a place, for the records that `summary` describes. */
 export function encodeSeal(
   place: FramePlace,
   summary: SegmentSummary,
@@ -132,7 +129,7 @@ export function encodeSeal(
   })
 }
 
-/** The bytes that end a segment at a place: a padded MARK, and then a second MARK or, with a summary, a SEAL. */
+/** The bytes that end a segment at a place: a padded MARK, then a second MARK or, with a summary, a SEAL. */
 export function encodeEnding(
   place: FramePlace,
   summary: SegmentSummary | null,
@@ -150,7 +147,7 @@ export function encodeEnding(
   return { bytes, lastPosition: boundary, lastCrc: second.header.headerCrc }
 }
 
-/** A frame without records. The bodies of MARK and SEAL are multiples of 8 bytes, so there is no padding. */
+/** A frame without records. The bodies of MARK and SEAL are multiples of 8 bytes, so it needs no padding. */
 function encodeEmptyFrame(place: FramePlace, frame: { type: number; body: Buffer; durablePosition: number }): Frame {
   const { type, body, durablePosition } = frame
   const bytes = Buffer.concat([Buffer.alloc(FRAME_HEADER_BYTES), body])

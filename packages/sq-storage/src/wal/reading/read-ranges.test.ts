@@ -327,7 +327,7 @@ describe('a batch', () => {
       /^the batch at offset 0 has the checksum \d+, expected \d+$/,
     )
     expect(() => RecordBatch.from({ baseOffset, recordCount: 3, bytes: content, checksum })).toThrow(
-      'the batch at offset 0 is not made of 3 records',
+      'the bytes of the batch at offset 0 do not hold exactly 3 records',
     )
   })
 

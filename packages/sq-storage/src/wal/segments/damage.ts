@@ -1,4 +1,4 @@
-/** Tells damage from an unfinished write, and describes it: shared by recovery, which refuses it, and by readers. */
+/** Tells damage from an unfinished write, and describes it. Recovery and readers share it. */
 import { CorruptLogError } from '../../errors.ts'
 import { frameEnd } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
@@ -9,17 +9,19 @@ import type { ScanStop } from './scan.ts'
 import type { OpenSegment } from './segment-file.ts'
 import type { ListedSegment } from './segment-listing.ts'
 
-/** A place in a segment where the next frame did not verify, with whole frames up to `nextOffset` before it. */
+/**
+ * A position in a segment where the next frame did not verify. The frames before it are whole and reach `nextOffset`.
+ */
 export interface Break {
   readonly stop: ScanStop
   readonly nextOffset: number
-  /** Where the segment's bytes end. */
+  /** The end of the bytes of the segment. */
   readonly limit: number
 }
 
 /**
- * The damage at a break, if a later frame of the segment proves that the bytes there were durable; null if none does:
- * then they were never acknowledged, as far as the file can tell.
+ * The damage at a break, if a later frame of the segment confirms that the bytes there were durable. Null if none does:
+ * then, as far as the file can tell, they were never acknowledged.
  */
 export async function confirmedDamage(
   segment: OpenSegment,
@@ -27,24 +29,24 @@ export async function confirmedDamage(
 ): Promise<CorruptLogError | null> {
   const { handle, head } = segment
   const range = { from: stop.position, to: limit, salt: head.frame.headerCrc }
-  const proof = await findConfirmation(handle, range)
-  if (proof === null) return null
+  const confirming = await findConfirmation(handle, range)
+  if (confirming === null) return null
   return new CorruptLogError({
     path: head.path,
     from: stop.position,
-    to: proof.position,
+    to: confirming.position,
     firstOffset: BigInt(nextOffset),
-    lastOffset: lastOffsetBefore(proof, nextOffset),
-    reason: `${stop.reason ?? 'unreadable'}, and the frame at ${proof.position} proves that it was durable`,
+    lastOffset: lastOffsetBefore(confirming, nextOffset),
+    reason: `${stop.reason ?? 'unreadable'}, but the frame at ${confirming.position} confirms that it was durable`,
   })
 }
 
-/** The last offset that damage before a frame may hold; null where the frame's own offset is none there can be. */
+/** The last offset that damage before a frame may hold; null if the base offset of that frame is out of range. */
 function lastOffsetBefore({ baseOffset }: FrameHeader, nextOffset: number): bigint | null {
   return Number.isSafeInteger(baseOffset) ? BigInt(Math.max(baseOffset, nextOffset) - 1) : null
 }
 
-/** The damage at a break where it is known, without any proof in the file, that more was durable there. */
+/** The damage at a break where more is known to have been durable, although no frame in the file confirms it. */
 export function knownDamage(
   path: string,
   { stop, nextOffset, limit }: Break,
@@ -56,21 +58,24 @@ export function knownDamage(
     to: limit,
     firstOffset: BigInt(nextOffset),
     lastOffset: lastOffset === null ? null : BigInt(lastOffset),
-    reason: stop.reason ?? 'the file ends here, and more was durable',
+    reason: stop.reason ?? 'the file ends here, but more was durable',
   })
 }
 
-/** A segment that is read. */
+/** A segment being read. */
 export interface Scanned {
   readonly segment: ListedSegment
   readonly opened: OpenSegment
-  /** Where its bytes end, as far as is known by now. */
+  /** The end of its bytes, as far as is known. */
   readonly limit: number
-  /** The offset to stop before: what was durable when the limit was read. */
+  /** The offset to stop before: the high watermark when the limit was read. */
   readonly bound: number
 }
 
-/** The damage where a scan has ended: the file proves that there was more, or the successor or the writer says so. */
+/**
+ * The damage where a scan ended before its end: the file confirms that there was more, or the successor or the writer
+ * states it.
+ */
 export async function damageAt(
   scanned: Scanned & { readonly scanner: SegmentScanner },
 ): Promise<{ error: CorruptLogError; isConfirmed: boolean } | null> {
@@ -85,20 +90,20 @@ export async function damageAt(
   return known === Infinity ? null : { error: knownDamage(segment.path, here, known - 1), isConfirmed: false }
 }
 
-/** The first damage of a segment behind a place in it; null if there is none. */
+/** The first damage of a segment after a place in it; null if there is none. */
 export async function damageFrom(place: FramePlace, scanned: Scanned): Promise<CorruptLogError | null> {
   const { opened, limit } = scanned
   for (let suspect: number | null = null; ;) {
     const scanner = new SegmentScanner(opened.handle, { ...place, limit })
     await scanner.run(() => {})
     const damage = await damageAt({ ...scanned, scanner })
-    // The bytes may have been written between the reading of them and of their proof.
+    // The bytes may have been written after they were read and before the frame that confirms them was.
     if (damage === null || damage.error.from === suspect) return damage?.error ?? null
     suspect = damage.error.from
   }
 }
 
-/** The error for a RECORDS frame whose checksum verifies, but not as records. */
+/** The error for a RECORDS frame whose checksum verifies but whose body is not made of records. */
 export function notRecords(path: string, header: FrameHeader): CorruptLogError {
   return new CorruptLogError({
     path,
@@ -106,11 +111,11 @@ export function notRecords(path: string, header: FrameHeader): CorruptLogError {
     to: frameEnd(header),
     firstOffset: BigInt(header.baseOffset),
     lastOffset: BigInt(header.baseOffset + header.recordCount - 1),
-    reason: `the frame verifies, but is not made of ${header.recordCount} records`,
+    reason: `the frame verifies, but its body does not hold exactly ${header.recordCount} records`,
   })
 }
 
-/** The damage where a writer in this process has segments with records, and none is there. */
+/** The damage where a writer in this process has written segments and none is there. */
 export function missingSegments(
   { directory }: Partition,
   { wanted, bound }: { wanted: number; bound: number },
@@ -121,6 +126,6 @@ export function missingSegments(
     to: 0,
     firstOffset: BigInt(wanted),
     lastOffset: BigInt(bound - 1),
-    reason: 'it holds no segment, but its writer wrote some',
+    reason: 'the directory holds no segment, but its writer has written records',
   })
 }

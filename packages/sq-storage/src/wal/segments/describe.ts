@@ -1,4 +1,4 @@
-/** What a segment is, as one that is interested in it wants to know: its offsets, times, size and state. */
+/** Describes segments: their offsets, times, size and state. */
 import type { FileSystem } from '@sq/sim'
 import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
 import type { FrameHeader } from '../format/frame.ts'
@@ -52,8 +52,8 @@ interface LocatedLog {
 }
 
 /**
- * The segments of a listing, in order, each by its own frames or, where it has a successor, by what that one states of
- * its end. Every file is opened once, and at most two are open at a time.
+ * The segments of a listing, in order. A segment with a successor is described by what the successor states of its end,
+ * the last one by its own frames. Every file is opened once, and at most two are open at a time.
  */
 export async function* describeSegments(
   fs: FileSystem,
@@ -79,14 +79,14 @@ export async function* describeSegments(
   }
 }
 
-/** A segment that has a successor. */
+/** Describes a segment that has a successor. */
 async function describeEnded(segment: OpenSegment, successor: SegmentHead, partition: Partition): Promise<SegmentInfo> {
   const { last } = await verifyLink(segment, successor)
   const summary = await readSummary(segment, last)
   return infoOf(segment.head, partition, { last, summary, state: 'abandoned' })
 }
 
-/** The last segment: nothing but its own frames tells where it ends. */
+/** Describes the last segment: only its own frames tell where it ends. */
 async function describeLast(segment: OpenSegment, { partition, highWatermark }: LocatedLog): Promise<SegmentInfo> {
   const { handle, head } = segment
   const limit = await sizeOfLast(segment)
@@ -102,7 +102,7 @@ async function describeLast(segment: OpenSegment, { partition, highWatermark }: 
   return infoOf(head, partition, { last, summary, state: 'active' })
 }
 
-/** A segment that ends with the frame `last`, in that state unless this is a SEAL. */
+/** A segment that ends with the frame `last`. Its state is `state`, unless that frame is a SEAL. */
 function infoOf(
   { path, baseOffset, open }: SegmentHead,
   { topic, partition }: Partition,

@@ -1,14 +1,14 @@
 /**
- * Refuses symbolic links inside the data directory. What follows one may be led to files that whoever made the link may
- * not touch himself. The data directory, and what is above it, may be links.
+ * Refuses symbolic links inside the data directory. A link could lead to files that the user who made the link has no
+ * access to. The data directory and its parents may be links.
  */
 import { dirname } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { systemCode, WalIoError } from '../../errors.ts'
 
 /**
- * Rejects with a `WalIoError` where the partition's directory or its topic's is a symbolic link. Nothing need be there.
- * Another process may put a link there later: no more than that can be found out by path.
+ * Rejects with a `WalIoError` if the directory of the partition or of its topic is a symbolic link. Neither has to
+ * exist. Another process may create a link there later, which cannot be detected by path.
  */
 export async function refuseLinks(fs: FileSystem, directory: string): Promise<void> {
   for (const path of [dirname(directory), directory]) {
@@ -23,10 +23,10 @@ export async function refuseLinks(fs: FileSystem, directory: string): Promise<vo
   }
 }
 
-/** What is told of a link where a directory of the log should be; its cause has the code `ELOOP`. */
+/** The error for a link in place of a directory of the log; its cause has the code `ELOOP`. */
 export function linkError(path: string): WalIoError {
   const text =
-    'it is a symbolic link, and none is followed inside the data directory; ' +
-    'move what it leads to here, or make the data directory itself the link'
+    'it is a symbolic link, and links are not followed inside the data directory; ' +
+    'move the directory that it leads to here, or make the data directory itself the link'
   return new WalIoError('use', path, Object.assign(new Error(`ELOOP: ${text}`), { code: 'ELOOP', path }))
 }

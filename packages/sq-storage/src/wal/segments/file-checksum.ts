@@ -1,10 +1,13 @@
-/** The checksum of a part of a file, read in pieces: of what may be too long, or too forged, to be held in memory. */
+/**
+ * The checksum of a range of a file, read in pieces, because the range may be too long or too untrustworthy to hold in
+ * memory.
+ */
 import type { FileHandle } from '@sq/sim'
 import { checksum } from '../format/frame.ts'
 
 const PIECE_BYTES = 256 * 1024
 
-/** CRC-32 of a file's bytes in `[from, to)`, or of those that are there. */
+/** CRC-32 of the bytes of a file in `[from, to)`, or of those that exist. */
 export async function checksumOf(
   handle: Pick<FileHandle, 'read'>,
   { from, to }: { from: number; to: number },

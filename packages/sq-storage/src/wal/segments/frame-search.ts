@@ -1,6 +1,6 @@
 /**
- * Searches a segment for frame headers, wherever they stand: behind bytes that are not the next frame. `scan.ts` walks
- * from frame to frame.
+ * Searches a segment for frame headers at any position, after bytes that are not the next frame. `scan.ts` walks from
+ * frame to frame.
  */
 import type { FileHandle } from '@sq/sim'
 import { decodeFrameHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, MARKER } from '../format/frame.ts'
@@ -10,29 +10,30 @@ const WINDOW_BYTES = 512 * 1024
 /** The first byte of every frame. */
 const MARKER_BYTE = MARKER & 0xff
 
-/** What is searched of a segment: up to `to`, for frames with its salt. */
+/** The search range of a segment: up to `to`, for frames with this salt. */
 export interface SearchRange {
   readonly to: number
   readonly salt: number
 }
 
-/** Whether a header that verifies is an answer to a search from this position on. Once it is none, it never is. */
+/**
+ * Whether a verified header answers a search from this position. Once it does not, it never does for a later position.
+ */
 type Accept = (header: FrameHeader, from: number) => boolean
 
 /**
- * A search that is asked again and again, from positions that never decrease: however often it is asked, each byte is
- * read and each header checked once, and then once more before the answer is that there is none. It holds one window of
- * 512 KiB.
+ * A search that is called repeatedly, from positions that never decrease. However often it is called, each byte is read
+ * and each header checked once, and once more before it answers that there is none. It holds one window of 512 KiB.
  */
 export class FrameSearch {
   readonly #handle: Pick<FileHandle, 'read'>
   readonly #range: SearchRange
   readonly #accept: Accept
   #window: Buffer | null = null
-  /** The headers of the window that verify, and how many of them were passed. */
+  /** The verified headers of the window, and how many of them were passed. */
   #headers: FrameHeader[] = []
   #passed = 0
-  /** What is not read yet begins here. */
+  /** The position of the first byte that was not read. */
   #unread = 0
   #seenTo = 0
 
@@ -47,25 +48,25 @@ export class FrameSearch {
     return new FrameSearch(handle, range, () => true)
   }
 
-  /** Finds a frame header which proves that more than the position asked from was durable. */
+  /** Finds a frame header that confirms that more than the position searched from was durable. */
   static forConfirmations(handle: Pick<FileHandle, 'read'>, range: SearchRange): FrameSearch {
     return new FrameSearch(handle, range, ({ durablePosition }, from) => durablePosition > from)
   }
 
   /**
-   * The position of the last header that was read: a writer has finished all before it, so that what is read there from
-   * now on no longer changes.
+   * The position of the last header that was read. A writer had finished everything before it, so bytes read before it
+   * from now on no longer change.
    */
   get seenTo(): number {
     return this.#seenTo
   }
 
-  /** The first header at `from`, a multiple of 8, or behind it; null if there is none. */
+  /** The first header at or after `from`, a multiple of 8; null if there is none. */
   async first(from: number): Promise<FrameHeader | null> {
     const readBefore = this.#unread
     const found = await this.#next(from)
     if (found !== null || readBefore <= from) return found
-    // A writer may have written since what an earlier call has read.
+    // A writer may have written since an earlier call read this range.
     this.#unread = from
     this.#headers = []
     this.#passed = 0
@@ -83,7 +84,7 @@ export class FrameSearch {
     return null
   }
 
-  /** Reads on, and takes all headers of what it reads. False at the end. */
+  /** Reads the next window and collects its headers. False at the end. */
   async #readWindow(): Promise<boolean> {
     const { to, salt } = this.#range
     const start = this.#unread
@@ -109,8 +110,8 @@ export class FrameSearch {
 }
 
 /**
- * Looks in `[from, to)` of a segment for a frame header that proves more than `from` to have been durable; null if there
- * is none: what begins at `from` was then never acknowledged, as far as the file can tell.
+ * Searches `[from, to)` of a segment for a frame header that confirms that more than `from` was durable. Null if there
+ * is none: then, as far as the file can tell, what begins at `from` was never acknowledged.
  */
 export function findConfirmation(
   handle: Pick<FileHandle, 'read'>,
@@ -119,7 +120,7 @@ export function findConfirmation(
   return FrameSearch.forConfirmations(handle, range).first(from)
 }
 
-/** The next place from a multiple of 8 on where a frame may begin; the end, where there is none. */
+/** The next index, from a multiple of 8 on, where a frame may begin; the end of the window if there is none. */
 function nextMarker(window: Buffer, from: number): number {
   for (let at = window.indexOf(MARKER_BYTE, from); at !== -1; at = window.indexOf(MARKER_BYTE, roundUp(at))) {
     if (at % FRAME_ALIGNMENT === 0) return at

@@ -1,10 +1,10 @@
-/** A file of a log: it knows its path, so that an error says what could not be done, and with which file. */
+/** A file of a log that knows its path, so that an error names the operation and the file. */
 import type { FileHandle, FileSystem, OpenMode, OpenOptions } from '@sq/sim'
 import { fieldOf, isError, systemCode, WalIoError } from '../../errors.ts'
 
 /** Every method but `close` rejects with `WalIoError` if the file system refuses. */
 export class LogFile implements FileHandle {
-  /** Where it is now: it changes when the file is renamed. */
+  /** The current path; it changes when the file is renamed. */
   path: string
   readonly #handle: FileHandle
 
@@ -47,8 +47,8 @@ export class LogFile implements FileHandle {
   }
 
   /**
-   * Gives the descriptor up. Never rejects: the file was only read, or what was written is durable, or the failure has
-   * been reported. An error of the closing would change nothing, and hide the result.
+   * Closes the descriptor. Never rejects: the file was only read, what was written is durable, or the failure has been
+   * reported. An error of the close would change nothing and hide the result.
    */
   async close(): Promise<void> {
     await this.#handle.close().catch(() => {})
@@ -59,7 +59,7 @@ export class LogFile implements FileHandle {
   }
 }
 
-/** Does something with a file or directory. If the file system refuses, the error says what, and with which path. */
+/** Runs a file system operation. If it fails, the error names the operation and the path. */
 export async function io<T>(attempt: string, path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
@@ -69,8 +69,8 @@ export async function io<T>(attempt: string, path: string, action: () => Promise
 }
 
 /**
- * What has no code or number of the system is not the file system's refusal, but a mistake of ours or the caller's.
- * `ERR_ACCESS_DENIED` is a refusal by Node's permission model.
+ * An error without a code or number of the system is not a failure of the file system, but a bug here or in the caller.
+ * `ERR_ACCESS_DENIED` is a refusal by the permission model of Node.
  */
 function isSystemError(error: unknown): boolean {
   const hasNumber = isError(error) && typeof fieldOf(error, 'errno') === 'number'

@@ -1,11 +1,11 @@
-/** Which log is meant: the rules for a topic and a partition, and the directory they lead to. */
+/** The names of a log: the rules for topic and partition, and the directory that they lead to. */
 import { join } from 'node:path'
 import { show } from '../../config.ts'
 
 const MAX_TOPIC_LENGTH = 249
 const MAX_PARTITION = 0xffff_ffff
 
-/** One partition of one topic, and where its segments are. */
+/** One partition of one topic, and the directory of its segments. */
 export interface Partition {
   readonly topic: string
   readonly partition: number
@@ -14,8 +14,9 @@ export interface Partition {
 }
 
 /**
- * Checks both names before a path is made of them. A topic follows Kafka's rule: 1 to 249 of `[A-Za-z0-9._-]`, and not
- * `.` or `..`; a partition is a whole number from 0 to 2^32 - 1. Throws a `TypeError` or `RangeError`.
+ * Checks topic and partition before they become part of a path. A topic follows the rule of Kafka: 1 to 249 of
+ * `[A-Za-z0-9._-]`, and not `.` or `..`. A partition is a whole number from 0 to 2^32 - 1. Throws a `TypeError` or
+ * `RangeError`.
  */
 export function locatePartition(dataDir: string, topic: string, partition: number): Partition {
   if (typeof topic !== 'string') throw new TypeError(`topic must be a string, not ${show(topic)}`)

@@ -1,6 +1,6 @@
 /**
- * Which old segments a log need not keep, and what holds the others. It only looks; `log-tail.ts` deletes them, and sees
- * to it that a log never loses its last segment.
+ * Decides which old segments a log may delete, and why others stay. It only reads. `log-tail.ts` deletes segments and
+ * makes sure that a log never loses its last one.
  */
 import type { FileSystem } from '@sq/sim'
 import { checkOffset, show } from '../../config.ts'
@@ -14,28 +14,29 @@ import type { ListedSegment } from './segment-listing.ts'
 import { checkNoLead, checkNotBehind, CLOCK_SLACK_MS, silenceBefore, silenceError } from './wall-clock.ts'
 
 /**
- * What of a log is to be kept: one limit or more. A segment goes when any of them says so and all older ones go. Only
- * whole segments go, so more may be kept than a limit asks for. The active one, which is still written, goes by age
- * alone: it is ended first, and the log goes on in an empty one.
+ * Limits of a log: one or more. A segment is deleted when a limit releases it and all older segments are deleted too.
+ * Only whole segments are deleted, so a log may keep more than a limit asks for. The active segment is deleted by age
+ * only: it is sealed first, and the log goes on in an empty one.
  */
 export interface RetentionPolicy {
-  /** Segments go that hold only offsets below this one. */
+  /** Releases segments that hold only offsets below this one. */
   readonly belowOffset?: bigint | undefined
-  /** Segments go as long as all files together take more than this. */
+  /** Releases the oldest segments while all files together take more than this. */
   readonly maxTotalBytes?: number | undefined
   /**
-   * Segments go whose largest timestamp is more than this before now, in milliseconds, by the wall clock. Where the
-   * clock contradicts the log nothing is deleted, by no limit, and the call rejects with a `ClockSuspectError`:
+   * Releases segments whose largest timestamp is more than this before now, in milliseconds, by the wall clock. If the
+   * clock contradicts the log, nothing is deleted, not even by other limits, and the call rejects with a
+   * `ClockSuspectError`. The clock contradicts the log in three cases:
    *
-   * - the clock is more than 5 minutes behind the creation of the newest segment;
-   * - something is to go by its age alone, and since its creation there was a stretch longer than `maxAgeMs` and 366 days
-   *   in which no segment was created and that holds no segment's largest timestamp;
-   * - something is to go by its age alone, and the wall clock went more than a day further than the monotonic one, since
-   *   the log was opened, its last segment was made, or `deleteSegments` was last called. Not if it was behind the newest
-   *   segment's creation when the log was opened.
+   * - The clock is more than 5 minutes behind the creation of the newest segment.
+   * - A segment would be deleted by its age alone, and since its creation the log was silent for longer than `maxAgeMs`
+   *   and 366 days: no segment was created in that time, and no segment has its largest timestamp in it.
+   * - A segment would be deleted by its age alone, and the wall clock advanced over a day more than the monotonic clock
+   *   since the log was opened, its last segment was created, or `deleteSegments` was last called. This is not checked
+   *   if the clock was behind the creation of the newest segment when the log was opened.
    */
   readonly maxAgeMs?: number | undefined
-  /** Whether to go by the clock whatever the log says. Default false. */
+  /** Trusts the clock even if it contradicts the log. Default false. */
   readonly trustClock?: boolean | undefined
 }
 
@@ -45,33 +46,33 @@ export type RetentionLimit = 'belowOffset' | 'maxTotalBytes' | 'maxAgeMs'
 /**
  * Why a segment stays.
  *
- * - `within-limits`: no limit lets it go.
- * - `future-timestamp`: no limit lets it go, and its largest timestamp lies more than 5 minutes ahead of the clock. Its
+ * - `within-limits`: no limit releases it.
+ * - `future-timestamp`: no limit releases it, and its largest timestamp is more than 5 minutes ahead of the clock. Its
  *   age does not count before that time.
- * - `active`: it is still written, and its age does not let it go.
- * - `older-kept`: a limit lets it go, and an older segment stays. Only the beginning of a log can go.
+ * - `active`: the writer appends to it, and its age does not release it.
+ * - `older-kept`: a limit releases it, but an older segment stays. Only the beginning of a log can be deleted.
  */
 export type KeptReason = 'within-limits' | 'future-timestamp' | 'active' | 'older-kept'
 
-/** What a policy says of one segment. */
+/** The verdict of a policy on one segment. */
 export interface RetentionVerdict {
   readonly segment: SegmentInfo
-  /** The limits that let it go once all older segments are gone. */
+  /** The limits that release it once all older segments are deleted. */
   readonly expiredBy: readonly RetentionLimit[]
-  /** Why it stays; null where it goes. */
+  /** Why it stays; null if it is deleted. */
   readonly keptBecause: KeptReason | null
 }
 
 const LIMITS: readonly RetentionLimit[] = ['belowOffset', 'maxTotalBytes', 'maxAgeMs']
 const OPTIONS: ReadonlySet<string> = new Set<keyof RetentionPolicy>([...LIMITS, 'trustClock'])
 
-/** A policy, and the time at which it is applied, in milliseconds since 1970. */
+/** A policy, and the time for which it is evaluated, in milliseconds since 1970. */
 export interface RetentionQuestion {
   readonly policy: RetentionPolicy
   readonly nowMs: number
 }
 
-/** A copy of a policy that is good. Throws a `TypeError` or `RangeError` that names the option and the value. */
+/** A checked copy of a policy. Throws a `TypeError` or `RangeError` that names the option and the value. */
 export function checkPolicy(policy: RetentionPolicy): RetentionPolicy {
   if (typeof policy !== 'object' || policy === null) {
     throw new TypeError(`a policy must be an object, not ${show(policy)}`)
@@ -97,42 +98,42 @@ function checkLimit(option: RetentionLimit, value: unknown): void {
   }
 }
 
-/** What a writer knows of its log. */
+/** What a writer knows about its log. */
 interface OwnLog extends RetentionQuestion {
-  /** Which time it should be, going by the monotonic clock; null where that is not known. */
+  /** The time that it should be according to the monotonic clock; null if unknown. */
   readonly expectedMs: number | null
   readonly active: SegmentInfo | null
   readonly nextOffset: bigint
 }
 
 /**
- * The segments that a writer's policy lets go, oldest first. Rejects with `ClockSuspectError`, and with
- * `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` where one of them cannot be described.
+ * The segments that the policy of a writer releases, oldest first. Rejects with `ClockSuspectError`, and with
+ * `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` if a segment cannot be described.
  */
 export async function findExpired(fs: FileSystem, partition: Partition, own: OwnLog): Promise<SegmentInfo[]> {
   const { active, nextOffset, ...question } = own
   const listed = await listSegmentFiles(fs, partition.directory)
-  // What stands from there on is the active segment, and what a failed heal may have left.
+  // From this offset on there are the active segment and files that a failed roll-over may have left.
   const keepFrom = Number(active?.baseOffset ?? nextOffset)
   const ended = listed.slice(0, indexOfSegment(listed, keepFrom - 1) + 1)
   return segmentsToGo({ fs, partition, ...question, listed, ended, active, highWatermark: () => Infinity })
 }
 
-/** A log that is to be judged. */
+/** A log to evaluate. */
 export interface JudgedLog extends RetentionQuestion {
   readonly fs: FileSystem
   readonly partition: Partition
   readonly expectedMs: number | null
-  /** All segment files, for what they take. */
+  /** All segment files, for their sizes. */
   readonly listed: readonly ListedSegment[]
-  /** The segments that have to be looked at; the last of them may be active. */
+  /** The segments to describe; the last of them may be active. */
   readonly ended: readonly ListedSegment[]
-  /** The segment behind these, where it is known. */
+  /** The segment after these, if it is known. */
   readonly active: SegmentInfo | null
   readonly highWatermark: () => number
 }
 
-/** The segments that a policy lets go, oldest first. */
+/** The segments that a policy releases, oldest first. */
 export async function segmentsToGo(log: JudgedLog): Promise<SegmentInfo[]> {
   const verdicts: RetentionVerdict[] = []
   for await (const verdict of judge(log)) {
@@ -143,7 +144,7 @@ export async function segmentsToGo(log: JudgedLog): Promise<SegmentInfo[]> {
   return verdicts.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
 }
 
-/** What the policy says of every segment, oldest first. */
+/** The verdict of the policy on every segment, oldest first. */
 export async function judgeAll(log: JudgedLog): Promise<RetentionVerdict[]> {
   const verdicts: RetentionVerdict[] = []
   for await (const verdict of judge(log)) verdicts.push(verdict)
@@ -195,7 +196,7 @@ function reasonToKeep({ state, maxTimestampMs }: SegmentInfo, { policy, nowMs }:
   return state === 'active' ? 'active' : 'within-limits'
 }
 
-/** Throws a `ClockSuspectError` where these verdicts go by a clock that the log contradicts. */
+/** Throws a `ClockSuspectError` if the verdicts depend on a clock that the log contradicts. */
 async function checkClock(log: JudgedLog, verdicts: readonly RetentionVerdict[]): Promise<void> {
   const { partition, policy, nowMs, expectedMs } = log
   const { maxAgeMs, trustClock } = policy
@@ -210,7 +211,7 @@ async function checkClock(log: JudgedLog, verdicts: readonly RetentionVerdict[])
   const fromMs = aged.reduce((first, { segment }) => Math.min(first, segment.createdMs), Infinity)
   const silentSince = (segments: readonly SegmentInfo[]): number | null =>
     silenceBefore(nowMs, { fromMs, knownMs: segments.flatMap(timesOf), maxAgeMs })
-  // What has been looked at tells enough, nearly always: what is kept by age is young.
+  // The segments described so far are nearly always enough: those kept by age are young.
   const sinceMs = silentSince(verdicts.map(({ segment }) => segment))
   if (sinceMs === null) return
   const all: SegmentInfo[] = []
@@ -225,7 +226,7 @@ async function newestCreation({ fs, partition, ended, active }: JudgedLog): Prom
   return last === undefined ? null : (await readHead(fs, last, partition)).open.createdMs
 }
 
-/** What a segment says of the time in which it was written. */
+/** The times that a segment states. */
 function timesOf({ createdMs, maxTimestampMs }: SegmentInfo): number[] {
   return maxTimestampMs === null ? [createdMs] : [createdMs, maxTimestampMs]
 }

@@ -1,7 +1,7 @@
 /**
- * Walks the frames of an open segment file and checks everything that can be checked about each. Recovery, the reader
- * and the listing stand on it. It never writes. It never allocates more than the file is long, nor more than 64 MiB for
- * a frame whose checksum it has not compared yet: a sparse file may be long and hold nothing. A frame with the right
+ * Walks the frames of an open segment file and checks everything that can be checked about each. Recovery, readers and
+ * the listing use it. It never writes. It allocates at most the length of the file, and at most 64 MiB for a frame
+ * whose checksum it has not compared yet, because a sparse file may be long and hold nothing. A frame with the right
  * checksum takes what the format allows, 1 GiB and 88 bytes.
  */
 import { UnsupportedFormatError } from '../../errors.ts'
@@ -21,15 +21,15 @@ import { checksumOf } from './file-checksum.ts'
 import type { LogFile } from './log-file.ts'
 
 /**
- * Bytes read first: what lies between two entries of an index, and a commit of that size. Then at a time: enough to cost
- * more than the call.
+ * The first read covers the distance between two index entries and a commit of that size. Later reads are large enough
+ * to cost more than the system call.
  */
 const FIRST_CHUNK_BYTES = 128 * 1024
 const CHUNK_BYTES = 512 * 1024
-/** Longer frames are read in pieces first, to compare their checksum. More than any frame takes by default. */
+/** Longer frames are first read in pieces to compare their checksum. With default options no frame is that long. */
 const LARGE_FRAME_BYTES = 64 * 1024 * 1024
 
-/** To tell zeros by, many at a time. */
+/** For comparing many zeros at a time. */
 const ZEROS: Buffer = Buffer.alloc(4096)
 
 /** Why a scan ended. */
@@ -37,14 +37,11 @@ export interface ScanStop {
   readonly position: number
   /** Null at the limit: every byte was part of a frame that verified. Otherwise what is wrong at `position`. */
   readonly reason: string | null
-  /** The header at `position`, where that verified and only what follows it is wrong. */
+  /** The header at `position`, if it verified and only what follows it is wrong. */
   readonly header: FrameHeader | null
 }
 
-/**
- * Goes through a segment from the end of some frame on, up to `limit`, and stops at the first thing that is not the
- * next frame.
- */
+/** Walks a segment from the end of a frame up to `limit`, and stops at the first bytes that are not the next frame. */
 export class SegmentScanner {
   readonly #handle: Pick<LogFile, 'path' | 'read'>
   readonly #limit: number
@@ -54,10 +51,10 @@ export class SegmentScanner {
   #previousCrc: number
   #sealed = false
   #stop: ScanStop | null = null
-  /** Bytes of the file from `#position` on. */
+  /** The bytes of the file from `#position` on. */
   #chunk: Buffer = Buffer.alloc(0)
   #chunkBytes = FIRST_CHUNK_BYTES
-  /** Bytes that are read while those before them are checked and used. */
+  /** Bytes being read ahead while the chunk before them is checked and used. */
   #ahead: { readonly position: number; readonly chunk: Promise<Buffer> } | null = null
 
   constructor(handle: Pick<LogFile, 'path' | 'read'>, from: FramePlace & { readonly limit: number }) {
@@ -69,7 +66,7 @@ export class SegmentScanner {
     this.#previousCrc = from.previousCrc
   }
 
-  /** Where the scan stands: behind the last frame it returned. */
+  /** The place after the last frame that was returned. */
   get place(): FramePlace {
     return {
       position: this.#position,
@@ -79,14 +76,14 @@ export class SegmentScanner {
     }
   }
 
-  /** Why the scan ended, or null while it has not. */
+  /** Why the scan ended; null before that. */
   get stop(): ScanStop | null {
     return this.#stop
   }
 
   /**
-   * Goes on at a place where a scan has stopped, or behind it, with the bytes that it has read. With `reread` the file is
-   * asked again: it may have been written meanwhile.
+   * Continues at a place where a scan has stopped, or after it, with the bytes that were already read. With `reread`
+   * the file is read again, because it may have been written in the meantime.
    */
   continueAt({ position, nextOffset, previousCrc }: FramePlace, { reread }: { reread: boolean }): void {
     this.#chunk = reread ? Buffer.alloc(0) : this.#chunk.subarray(position - this.#position)
@@ -100,7 +97,7 @@ export class SegmentScanner {
 
   /**
    * The next frames, at least one; none once the scan has ended. Rejects with `UnsupportedFormatError` for a whole
-   * frame of a kind this version does not know, and with the file system's error where reading fails.
+   * frame of an unknown kind, and with the error of the file system if a read fails.
    */
   async next(): Promise<Frame[]> {
     const frames: Frame[] = []
@@ -114,15 +111,15 @@ export class SegmentScanner {
     return frames
   }
 
-  /** Goes on to the end of the scan, and hands over each frame on the way. Rejects as `next` does. */
+  /** Scans to the end, and passes each frame to the callback. Rejects as `next` does. */
   async run(take: (frame: Frame) => void): Promise<ScanStop> {
     while (this.#stop === null) for (const frame of await this.next()) take(frame)
     return this.#stop
   }
 
   /**
-   * Takes all whole frames of the chunk. Returns the verified header of the one after them, if it is not whole, or how
-   * many bytes from `#position` on that header needs; 0 where there is nothing to read.
+   * Takes all whole frames of the chunk. If the next frame is not whole, returns its verified header, or the number of
+   * bytes from `#position` on that its header needs. Returns 0 if there is nothing to read.
    */
   #takeFrames(frames: Frame[]): FrameHeader | number {
     for (;;) {
@@ -135,7 +132,7 @@ export class SegmentScanner {
       const header = decodeFrameHeader(this.#chunk, { at: 0, position: this.#position, salt: this.#salt })
       if (header === null) return this.#stopAt('no frame header of this segment verifies here')
       const unknown = unknownInFrame(header)
-      // What was found before it is returned first: the next call comes here again.
+      // The frames before it are returned first. The next call comes here again.
       if (unknown !== null && frames.length > 0) return 0
       if (unknown !== null)
         throw new UnsupportedFormatError({ path: this.#handle.path, position: this.#position, found: unknown })
@@ -151,7 +148,7 @@ export class SegmentScanner {
     }
   }
 
-  /** What is wrong with a verified header as the next one of this segment, or null. */
+  /** What is wrong with a verified header as the next one of this segment; null if nothing is. */
   #misplaced(header: FrameHeader): string | null {
     if (header.previousCrc !== this.#previousCrc) return 'the frame does not follow the one before it'
     if (header.baseOffset !== this.#nextOffset) {
@@ -179,14 +176,14 @@ export class SegmentScanner {
     return 0
   }
 
-  /** Stops at a frame that is too long to be read only to find that it is damaged. */
+  /** Stops at a damaged frame that is too long to be read into memory just to find the damage. */
   async #checkLargeBody(header: FrameHeader): Promise<void> {
     const from = header.position + FRAME_HEADER_BYTES
     const wrong = wrongChecksum(header, await checksumOf(this.#handle, { from, to: from + header.bodyLength }))
     if (wrong !== null) this.#stopAt(wrong, header)
   }
 
-  /** Gets a new chunk from `#position` on, with `needed` bytes or more. */
+  /** Reads a new chunk from `#position` on, with at least `needed` bytes. */
   async #fill(needed: number): Promise<void> {
     const ahead = this.#ahead
     this.#ahead = null
@@ -194,19 +191,22 @@ export class SegmentScanner {
     if (this.#chunk.length < needed) this.#chunk = await this.#read(this.#position, needed)
     if (this.#chunk.length < needed)
       this.#stopAt(`the file ends at ${this.#position + this.#chunk.length}, inside a frame`)
-    // Who comes a second time will come again.
+    // After a second read a third is likely.
     if (this.#chunkBytes === CHUNK_BYTES) this.#readAhead()
     this.#chunkBytes = CHUNK_BYTES
   }
 
-  /** As many frames of the needed length as make a chunk, and one header: so that of frames alike nothing is read twice. */
+  /**
+   * Reads as many frames of the needed length as fit into a chunk, and one header more, so that nothing is read twice
+   * if frames have equal lengths.
+   */
   async #read(position: number, needed: number): Promise<Buffer> {
     const length = Math.max(1, Math.floor(this.#chunkBytes / needed)) * needed + FRAME_HEADER_BYTES
     const chunk = Buffer.allocUnsafe(Math.min(length, this.#limit - position))
     return withoutZeros(chunk.subarray(0, await this.#handle.read(chunk, position)), needed)
   }
 
-  /** Begins to read what comes behind the last whole frame of the chunk: as its headers say, which are not checked yet. */
+  /** Starts reading what follows the last whole frame of the chunk, according to headers that are not checked yet. */
   #readAhead(): void {
     let at = 0
     let length = 0
@@ -218,26 +218,27 @@ export class SegmentScanner {
     const needed = at + FRAME_HEADER_BYTES <= this.#chunk.length ? length : FRAME_HEADER_BYTES
     if (at === 0 || needed > LARGE_FRAME_BYTES || position + needed > this.#limit) return
     const chunk = this.#read(position, needed)
-    // Whoever needs it hears of its failure.
+    // The read that needs this chunk reports the failure.
     chunk.catch(() => {})
     this.#ahead = { position, chunk }
   }
 }
 
 /**
- * A chunk without the zeros it ends with, but with so many bytes at least; in a buffer of its own, where that is small:
- * records are views on it, and whoever keeps one, read at the end of a log, keeps it all.
+ * A chunk without its trailing zeros, but with at least `atLeast` bytes. A small rest is copied into a buffer of its
+ * own: records are views on it, and a program that keeps the last record of a log would otherwise keep the whole chunk
+ * in memory.
  */
 function withoutZeros(chunk: Buffer, atLeast: number): Buffer {
   const end = Math.min(Math.max(roundUp(contentEnd(chunk)), atLeast), chunk.length)
   return end <= chunk.length / 2 ? Buffer.from(chunk.subarray(0, end)) : chunk.subarray(0, end)
 }
 
-/** Checks body and padding; returns what is wrong with them, or the frame. */
+/** Checks body and padding. Returns the frame, or what is wrong. */
 function wholeFrame(header: FrameHeader, bytes: Buffer): Frame | string {
   const bodyEnd = FRAME_HEADER_BYTES + header.bodyLength
   const body = bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)
-  // The zeros of a MARK only keep it apart from what follows: nothing is lost with them.
+  // The body of a MARK only keeps distance to what follows, so nothing is lost if it changes.
   if (header.type === FrameType.MARK) return { header, body, bytes }
   const wrong = wrongChecksum(header, checksum(body))
   if (wrong !== null) return wrong
@@ -253,8 +254,8 @@ function wrongChecksum(header: FrameHeader, bodyCrc: number): string | null {
 }
 
 /**
- * Where the zeros begin that a file's bytes in `[from, to)` end with, from the end of the last 8 bytes on in which there
- * is something else; `from`, where there is nothing else.
+ * The position where the trailing zeros of a range of a file begin, rounded up to a multiple of 8; `from` if the range
+ * holds only zeros.
  */
 export async function endOfContent(
   handle: Pick<LogFile, 'read'>,
@@ -271,7 +272,7 @@ export async function endOfContent(
   return from
 }
 
-/** Where the zeros begin that bytes end with. */
+/** The index where the trailing zeros of some bytes begin. */
 function contentEnd(bytes: Buffer): number {
   let end = bytes.length
   while (end >= ZEROS.length && bytes.compare(ZEROS, 0, ZEROS.length, end - ZEROS.length, end) === 0)
@@ -280,7 +281,7 @@ function contentEnd(bytes: Buffer): number {
   return end
 }
 
-/** Frames end at multiples of 8, often with zeros. */
+/** Frames end at multiples of 8, and often with zeros. */
 function roundUp(position: number): number {
   return Math.ceil(position / FRAME_ALIGNMENT) * FRAME_ALIGNMENT
 }

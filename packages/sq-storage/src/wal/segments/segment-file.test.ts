@@ -82,19 +82,19 @@ describe('openSegment', () => {
     [
       'of another topic',
       new SegmentBytes({ topic: 'order5' }).bytes,
-      'it is a segment of order5/0, in the directory of orders/0',
+      'it is a segment of order5/0, but in the directory of orders/0',
       end,
     ],
     [
       'of another partition',
       new SegmentBytes({ partition: 1 }).bytes,
-      'it is a segment of orders/1, in the directory of orders/0',
+      'it is a segment of orders/1, but in the directory of orders/0',
       end,
     ],
     [
       'of another base offset',
       new SegmentBytes({ baseOffset: 5 }).bytes,
-      'its base offset is 5, not the one in its name',
+      'its base offset is 5, expected the one in its name',
       end,
     ],
   ])('refuses a file %s, and closes it', async (_, bytes, reason, to) => {
@@ -205,7 +205,7 @@ describe('verifyLink', () => {
   ])('refuses a successor that states %s before it', async (_, link, stated, firstOffset) => {
     const error = await caught(check(commits(), link))
     expect(error).toBeInstanceOf(CorruptLogError)
-    const reason = `${log.path(2)} states ${stated} as the segment before it, found 0: one is missing or strange`
+    const reason = `${log.path(2)} states ${stated} as the segment before it, found 0: a segment is missing or does not belong to this log`
     expect(error).toMatchObject({ path: log.path(2), from: 0, firstOffset, lastOffset: 1n, reason })
   })
 
@@ -225,9 +225,9 @@ describe('verifyLink', () => {
       commits(),
       link,
       flipped(commits().bytes, 8 * link.lastPosition + 70),
-      /not this last frame/,
+      /but that last frame is not there/,
     ],
-    ['that is another of the same shape', others, link, undefined, /, but not this last frame is there$/],
+    ['that is another of the same shape', others, link, undefined, /, but that last frame is not there$/],
     [
       'with another end',
       commits().mark(),

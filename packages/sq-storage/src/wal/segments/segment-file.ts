@@ -1,6 +1,6 @@
 /**
- * Segment files: opened, and checked against their successors. It reads only; `active-segment.ts` makes and writes them,
- * and `segment-listing.ts` lists them.
+ * Opens segment files and checks them against their successors. It only reads; `active-segment.ts` creates and writes
+ * them, and `segment-listing.ts` lists them.
  */
 import type { FileStat, FileSystem, OpenMode } from '@sq/sim'
 import { CorruptLogError, LogNotFoundError, UnsupportedFormatError } from '../../errors.ts'
@@ -20,36 +20,36 @@ export interface SegmentHead {
   readonly path: string
   readonly baseOffset: number
   readonly open: OpenBody
-  /** The OPEN frame's header; its `headerCrc` is the salt of all later frames. */
+  /** The header of the OPEN frame; its `headerCrc` is the salt of all later frames. */
   readonly frame: FrameHeader
-  /** Both as they stand in the file. */
+  /** The bytes of both in the file. */
   readonly bytes: Buffer
 }
 
-/** A segment as its frames know it. */
+/** The segment that a frame belongs to. */
 export interface FrameOrigin {
   readonly path: string
   readonly baseOffset: number
   readonly salt: number
 }
 
-/** A frame and the segment it stands in. */
+/** A frame and its segment. */
 export interface LocatedFrame {
   readonly segment: FrameOrigin
   readonly frame: Frame
-  /** The batch that all who get this frame share. */
+  /** The batch that all readers of this frame share. */
   readonly batch?: RecordBatch
 }
 
-/** A segment file that is open, with its verified head. */
+/** An open segment file with its verified head. */
 export interface OpenSegment {
   readonly handle: LogFile
   readonly head: SegmentHead
 }
 
 /**
- * The partition's directory, which every writer makes. Rejects with `LogNotFoundError` where there is none, and with
- * `WalIoError` where it or its topic's directory is a symbolic link.
+ * Looks up the directory of a partition, which every writer creates. Rejects with `LogNotFoundError` if it does not
+ * exist, and with `WalIoError` if it or the directory of its topic is a symbolic link.
  */
 export async function statDirectory(fs: FileSystem, directory: string): Promise<FileStat> {
   await refuseLinks(fs, directory)
@@ -58,7 +58,7 @@ export async function statDirectory(fs: FileSystem, directory: string): Promise<
   return stat
 }
 
-/** Opens a segment and verifies its head: what it is, and that it is the one its name and directory say. */
+/** Opens a segment and verifies its head, and that topic, partition and base offset match its path. */
 export async function openSegment(
   fs: FileSystem,
   segment: ListedSegment,
@@ -75,7 +75,7 @@ export async function openSegment(
   }
 }
 
-/** The head of a segment, for what it states of the one before it. */
+/** The head of a segment, for what it states about the segment before it. */
 export async function readHead(fs: FileSystem, segment: ListedSegment, partition: Partition): Promise<SegmentHead> {
   const { handle, head } = await openSegment(fs, segment, { partition, mode: 'read' })
   await handle.close()
@@ -96,16 +96,16 @@ function decodeHead(start: Buffer, segment: ListedSegment, partition: Partition)
   const end = frameEnd(frame)
   if (open.topic !== partition.topic || segmentHeader.partition !== partition.partition) {
     const found = `${open.topic}/${segmentHeader.partition}`
-    throw damaged(`it is a segment of ${found}, in the directory of ${partition.topic}/${partition.partition}`, end)
+    throw damaged(`it is a segment of ${found}, but in the directory of ${partition.topic}/${partition.partition}`, end)
   }
   if (frame.baseOffset !== baseOffset)
-    throw damaged(`its base offset is ${frame.baseOffset}, not the one in its name`, end)
+    throw damaged(`its base offset is ${frame.baseOffset}, expected the one in its name`, end)
   return { path, baseOffset, open, frame, bytes: start.subarray(0, end) }
 }
 
 /**
- * The size of a segment that nothing but its file says the end of, the last one. Rejects with `UnsupportedFormatError`
- * where that is past every position: no log of this version was ever so long.
+ * The size of the last segment, whose end only its file tells. Rejects with `UnsupportedFormatError` if the size is
+ * over the largest position: no log of this version was ever that long.
  */
 export async function sizeOfLast({ handle, head: { path } }: OpenSegment): Promise<number> {
   const size = await handle.size()
@@ -113,14 +113,14 @@ export async function sizeOfLast({ handle, head: { path } }: OpenSegment): Promi
   return size
 }
 
-/** Throws `UnsupportedFormatError` for a size past every position. */
+/** Throws `UnsupportedFormatError` for a size over the largest position. */
 export function checkSize(path: string, size: number): void {
   if (size <= MAX_POSITION) return
   const found = `a segment file of ${size} bytes; this version knows none over 2^32 - 1`
   throw new UnsupportedFormatError({ path, position: MAX_POSITION, found })
 }
 
-/** Where the first frame after OPEN stands. */
+/** The place of the first frame after OPEN. */
 export function placeAfterHead(head: SegmentHead): FramePlace {
   return {
     position: frameEnd(head.frame),
@@ -130,7 +130,7 @@ export function placeAfterHead(head: SegmentHead): FramePlace {
   }
 }
 
-/** The verified header of a segment's frame at a position; null if none is there. Reads the header alone. */
+/** The verified header of a frame at a position; null if none is there. Reads only the header. */
 export async function frameHeaderAt({ handle, head }: OpenSegment, position: number): Promise<FrameHeader | null> {
   const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
   await handle.read(bytes, position)
@@ -138,9 +138,8 @@ export async function frameHeaderAt({ handle, head }: OpenSegment, position: num
 }
 
 /**
- * Checks a segment against what its successor states of it: that the successor means this segment, and that the last
- * frame it names is there and ends where it says. Reads one frame header. Returns the statement, and that frame's
- * header.
+ * Checks a segment against what its successor states: that the successor names this segment, and that the stated last
+ * frame is there and ends at the stated position. Reads one frame header. Returns the statement and that header.
  */
 export async function verifyLink(
   segment: OpenSegment,
@@ -150,7 +149,7 @@ export async function verifyLink(
   const link = successor.open.previous
   if (link?.baseOffset !== baseOffset) {
     const stated = link === null ? 'none' : `one with base offset ${link.baseOffset}`
-    const reason = `${successor.path} states ${stated} as the segment before it, found ${baseOffset}: one is missing or strange`
+    const reason = `${successor.path} states ${stated} as the segment before it, found ${baseOffset}: a segment is missing or does not belong to this log`
     throw new CorruptLogError({
       path: successor.path,
       from: 0,
@@ -177,7 +176,7 @@ export async function verifyLink(
       reason: `${successor.path} states its end at ${link.end}, ${reason}`,
     })
   if (size < link.end) throw wrong(`but the file has ${size} bytes`)
-  if (last === null || last.headerCrc !== link.lastCrc) throw wrong('but not this last frame is there')
+  if (last === null || last.headerCrc !== link.lastCrc) throw wrong('but that last frame is not there')
   if (frameEnd(last) !== link.end) throw wrong(`but the last frame ends at ${frameEnd(last)}`)
   if (nextOffsetAfter(last) !== successor.baseOffset) {
     throw wrong(`but the last frame ends before offset ${nextOffsetAfter(last)}, not ${successor.baseOffset}`)

@@ -1,13 +1,13 @@
 /**
- * The segments of a log, as the names in its directory tell them: each with its successor, found by binary search, and
- * listed again where a file is gone by the time it is opened. It opens no segment; `segment-file.ts` does.
+ * The segments of a log by the names in its directory: each with its successor, found by binary search. The directory
+ * is listed again if a listed file is gone when it is opened. No segment is opened here; `segment-file.ts` does that.
  */
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../../errors.ts'
 import { parseSegmentName, segmentName } from '../segment.ts'
 
-/** A segment as its name in the directory tells. */
+/** A segment by its name in the directory. */
 export interface ListedSegment {
   readonly path: string
   readonly baseOffset: number
@@ -29,12 +29,12 @@ export async function listSegmentFiles(fs: FileSystem, directory: string): Promi
   return segmentsAmong(names, directory)
 }
 
-/** All names in a partition's directory. Rejects with `LogNotFoundError` where there is none. */
+/** All names in the directory of a partition. Rejects with `LogNotFoundError` if it does not exist. */
 export function listNames(fs: FileSystem, directory: string): Promise<string[]> {
   return missingAsNotFound(directory, () => fs.readdir(directory))
 }
 
-/** Does something with a partition's directory. A directory that is not there is a `LogNotFoundError`. */
+/** Runs an action on the directory of a partition. Rejects with `LogNotFoundError` if the directory does not exist. */
 export async function missingAsNotFound<T>(directory: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
@@ -46,13 +46,13 @@ export async function missingAsNotFound<T>(directory: string, action: () => Prom
   }
 }
 
-/** Whether a name is a segment's, of offsets that this version does not know. */
+/** Whether a name is that of a segment with an offset over 2^53 - 1, which this version does not know. */
 export function isBeyondOffsets(name: string): boolean {
   const baseOffset = parseSegmentName(name)
   return baseOffset !== null && !Number.isSafeInteger(baseOffset)
 }
 
-/** The segments among the names in a directory, by base offset, up to a last base offset. */
+/** The segments among the names in a directory, by base offset, up to `lastBase`. */
 export function segmentsAmong(
   names: readonly string[],
   directory: string,
@@ -73,7 +73,7 @@ export function segmentsAmong(
   return listed.toReversed()
 }
 
-/** The number, in its listing, of the segment that holds an offset: the last that begins at or before it; or -1. */
+/** The index of the segment that holds an offset: the last that begins at or before it; -1 if there is none. */
 export function indexOfSegment(listed: readonly ListedSegment[], offset: number): number {
   let [from, to] = [0, listed.length]
   while (from < to) {
@@ -96,7 +96,7 @@ export function segmentFrom(listed: readonly ListedSegment[], baseOffset: number
   return segment?.baseOffset === baseOffset ? segment : undefined
 }
 
-/** The offsets a segment holds, as far as the names in the directory tell. */
+/** The offsets that a segment holds, as far as the names in the directory tell. */
 export function offsetsOf({ baseOffset, successor }: ListedSegment): {
   firstOffset: bigint
   lastOffset: bigint | null
@@ -104,24 +104,24 @@ export function offsetsOf({ baseOffset, successor }: ListedSegment): {
   return { firstOffset: BigInt(baseOffset), lastOffset: successor === null ? null : BigInt(successor.baseOffset - 1) }
 }
 
-/** How often one file may be listed and not be there. */
+/** The most times that one file may be listed and then not be found. */
 export const MAX_ABSENCES = 16
-/** How often the segment to be looked at next may have been deleted since it was listed. */
+/** The most times that the next segment to read may have been deleted after it was listed. */
 export const MAX_OVERTAKEN = 1000
 
 /**
- * Decides whether to list a log again where a file was gone. A writer that deletes old segments takes away one file
- * after another, and each time the log that is left is a later one: listing it again is progress. A file that is
- * listed again and again and is never there is a fault of the file system.
+ * Decides whether to list a log again after a file was not found. A writer that deletes old segments removes one file
+ * after another, and each new listing shows a later log, so listing again makes progress. A file that is listed
+ * repeatedly and never found is a fault of the file system.
  *
- * It ends for certain: after `MAX_ABSENCES` of one file in succession, and after `MAX_OVERTAKEN` in all.
+ * This always ends: after `MAX_ABSENCES` times in succession for one file, and after `MAX_OVERTAKEN` times in all.
  */
 export class Absences {
   #path = ''
   #inSuccession = 0
   #inAll = 0
 
-  /** Throws the error, unless it says that a file was not there and the log is to be listed again. */
+  /** Throws the error, unless it means that a file was not found and the log should be listed again. */
   allow(error: unknown): void {
     if (!isMissing(error)) throw error
     this.#inSuccession = error.path === this.#path ? this.#inSuccession + 1 : 1
@@ -130,7 +130,7 @@ export class Absences {
   }
 }
 
-/** Does something with the segments that are listed; again, with a new listing, where one of them is gone by then. */
+/** Runs an action on the listed segments, and again with a new listing if one of them was deleted in the meantime. */
 export async function whileListed<T>(
   list: () => Promise<ListedSegment[]>,
   action: (listed: ListedSegment[]) => Promise<T>,
@@ -146,7 +146,7 @@ export async function whileListed<T>(
   }
 }
 
-/** Whether a file was not there. */
+/** Whether a file was not found. */
 export function isMissing(error: unknown): error is WalIoError {
   return error instanceof WalIoError && systemCode(error.cause) === 'ENOENT'
 }

@@ -137,7 +137,7 @@ describe('readSummary', () => {
 
   it('rejects for a frame that verifies and holds no records, and for one of an unknown kind', async () => {
     const strange = new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 1 }, Buffer.alloc(24))
-    await expect(summaryOf(strange)).rejects.toThrow('is not made of 1 records')
+    await expect(summaryOf(strange)).rejects.toThrow('does not hold exactly 1 records')
     log = new LogFixture()
     const sealed = new SegmentBytes().records('a').frame({ type: FrameType.SEAL, attributes: 1 }, Buffer.alloc(24))
     await expect(summaryOf(sealed)).rejects.toThrow(UnsupportedFormatError)

@@ -1,6 +1,6 @@
 /**
- * What is known of the records of one segment without reading them: taken from its SEAL, or gathered by a scan where it
- * has none that can be believed. `seal.ts` has the bytes; recovery and the listing stand on this.
+ * The summary of the records of a segment: from its SEAL, or from a scan if the SEAL is missing or damaged. `seal.ts`
+ * has the encoding. Recovery and the listing use it.
  */
 import {
   checksum,
@@ -21,18 +21,21 @@ import { placeAfterHead } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 
 /**
- * The summary of a segment that ends with the frame `last`, whose header verified and which lies within the file: as
- * `verifyLink` returned it. Reads the SEAL; scans the segment where it has none or one that is damaged.
- * Without records the smallest timestamp is larger than the largest.
+ * The summary of a segment that ends with the frame `last`, which `verifyLink` returned: its header verified, and it
+ * lies within the file. Reads the SEAL; scans the segment if there is none or it is damaged. Without records the
+ * smallest timestamp is larger than the largest.
  *
- * Rejects with `CorruptLogError` where a scan meets a damaged commit, `UnsupportedFormatError`, `WalIoError`.
+ * Rejects with `CorruptLogError` if a scan meets a damaged commit, with `UnsupportedFormatError` and with `WalIoError`.
  */
 export async function readSummary(segment: OpenSegment, last: FrameHeader): Promise<SegmentSummary> {
   const sealed = last.type === FrameType.SEAL && unknownInFrame(last) === null
   return (sealed ? await readSeal(segment, last) : null) ?? scanSummary(segment, last)
 }
 
-/** Takes the records of a frame, if it holds any, into its segment's summary. Throws where they are not records. */
+/**
+ * Adds the records of a frame, if it holds any, to the summary of its segment. Throws if its body is not made of
+ * records.
+ */
 export function summarize(
   { header, body }: Frame,
   { summary, head }: { summary: SummaryBuilder; head: SegmentHead },
@@ -50,7 +53,7 @@ export function summarize(
   summary.add({ offsetDelta, position, recordCount, minTimestampMs, maxTimestampMs })
 }
 
-/** What the body of a SEAL says, or null where it is damaged or says what cannot be. */
+/** The summary in the body of a SEAL; null if it is damaged or states something impossible. */
 async function readSeal({ handle, head }: OpenSegment, seal: FrameHeader): Promise<SegmentSummary | null> {
   const body = Buffer.alloc(seal.bodyLength)
   await handle.read(body, seal.position + FRAME_HEADER_BYTES)
@@ -58,7 +61,7 @@ async function readSeal({ handle, head }: OpenSegment, seal: FrameHeader): Promi
   return summary !== null && isPossible(summary, { head, seal }) ? summary : null
 }
 
-/** Whether each entry of the index lies in the segment, behind the one before it, and no time is out of range. */
+/** Whether each index entry lies in the segment and after the one before it, and no time is out of range. */
 function isPossible(
   { minTimestampMs, maxTimestampMs, index }: SegmentSummary,
   { head, seal }: { head: SegmentHead; seal: FrameHeader },

@@ -1,17 +1,23 @@
-/** What no later frame proves durable yet: commits that a reader holds back, and the bytes that recovery writes again. */
+/**
+ * Frames that no later frame confirms as durable: commits that a reader holds back, and bytes that recovery writes
+ * again.
+ */
 import { frameEnd, FrameType } from '../format/frame.ts'
 import type { Frame, FrameHeader } from '../format/frame.ts'
 
 /**
- * Holds commits back until something proves them durable, for a reader of the last segment of a log whose writer lives
- * in another process: its last commit may be seen there before it is on the disk, and be void after all.
+ * Holds commits back until a later frame confirms that they are durable. A reader uses it for the last segment of a log
+ * whose writer is in another process: the last commit may be visible before it is on disk, and may be rolled back.
  */
 export class ConfirmedFrames {
-  /** In order. With each commit a writer proves all before it, so that this is one; in a forged file it may be all. */
+  /**
+   * In order. Each commit of a writer confirms everything before it, so this holds one frame; in a forged file it may
+   * hold all.
+   */
   #held: Frame[] = []
   #confirmedTo = 0
 
-  /** Takes the next frames of a segment, and gives the next that may be returned. */
+  /** Takes the next frames of a segment, and returns those that may be returned to the caller of the reader. */
   take(frames: readonly Frame[]): readonly Frame[] {
     for (const { header } of frames) this.#confirmedTo = Math.max(this.#confirmedTo, header.durablePosition)
     this.#held.push(...frames)
@@ -23,19 +29,19 @@ export class ConfirmedFrames {
     return header.type === FrameType.RECORDS && frameEnd(header) > this.#confirmedTo
   }
 
-  /** Gives all that is left: something behind it proves it. */
+  /** Returns all held frames: something after them confirms them. */
   takeAll(): readonly Frame[] {
     return this.#held.splice(0)
   }
 }
 
 /**
- * The end of a segment that must be written again, since no later frame says it was durable. It holds the verified
- * bytes themselves: the frames of one chunk as one stretch of memory, so that many small ones take no more than they
- * are long.
+ * The end of a segment that recovery must write again, because no later frame confirms that it was durable. It holds
+ * the verified bytes themselves, the frames of one chunk as one range of memory, so that many small frames take no more
+ * memory than their length.
  */
 export class UnconfirmedTail {
-  /** Where the first stretch stands in the file. */
+  /** The position of the first range in the file. */
   #from = 0
   readonly #stretches: { readonly memory: ArrayBufferLike; readonly start: number; end: number }[] = []
   #confirmedTo = 0

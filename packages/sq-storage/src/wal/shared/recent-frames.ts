@@ -1,32 +1,32 @@
 /**
- * The commits made last, in memory: those who follow a log get them from here, all the same bytes, and need no file.
- * Who falls behind goes on in the files.
+ * The latest commits, in memory. Tailing readers take them from here, all from the same bytes, and need no file. A
+ * reader that falls behind goes on in the files.
  */
 import { nextOffsetAfter } from '../format/frame.ts'
 import { RecordBatch } from '../format/record-batch.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 
-/** How far one may fall behind. Of every log that is followed so much is kept, at most. */
+/** How far a reader may fall behind: at most this many bytes are kept for every log that has tailing readers. */
 const MAX_BYTES = 4 * 1024 * 1024
 
 /** A frame that was just written. */
 export interface WrittenFrame {
   /** Its length in the file. */
   readonly bytes: number
-  /** Copies it. To be called before its commit is used again; throws where there is no memory for the copy. */
+  /** Copies it. Call it before the buffer of the commit is used again. Throws if there is no memory for the copy. */
   readonly copy: () => LocatedFrame
 }
 
 export class RecentFrames {
-  /** Without a gap, oldest first. */
+  /** Without gaps, oldest first. */
   #frames: LocatedFrame[] = []
   #bytes = 0
-  /** The last answer: who has kept up asks what the others ask. */
+  /** The last answer: all readers that keep up ask for the same offset. */
   #asked: { readonly offset: number; readonly frames: readonly LocatedFrame[] } | null = null
 
   /**
-   * Keeps a copy of the frame that was just written, behind the others, unless it is longer than all that is kept. Never
-   * throws: whoever waits for the commit must be told of it, so what cannot be copied is read from the file.
+   * Keeps a copy of the frame that was just written, unless it is longer than the limit. Never throws, because the
+   * callers of the commit must be told: if the copy fails, readers read the file.
    */
   keep(written: WrittenFrame): void {
     if (written.bytes > MAX_BYTES) return this.clear()
@@ -56,7 +56,7 @@ export class RecentFrames {
     this.#bytes = 0
   }
 
-  /** All from the one on that begins at this offset; none where that is not here. */
+  /** The frames from the one that begins at this offset; none if that frame is not here. */
   from(offset: number): readonly LocatedFrame[] {
     this.#asked = this.#asked?.offset === offset ? this.#asked : { offset, frames: this.#from(offset) }
     return this.#asked.frames

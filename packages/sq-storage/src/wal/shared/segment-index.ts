@@ -1,6 +1,6 @@
 /**
- * Finds the place in a segment at which to begin reading, by its index: the one in its SEAL, or one that is gathered
- * here, from frames read once, as far as anybody asked. `log-cursor.ts` begins there.
+ * Finds the place in a segment to begin reading at, by its index. The index comes from the SEAL, or is built here from
+ * frames that are read once, as far as any reader needed. `log-cursor.ts` begins there.
  */
 import { FrameType } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
@@ -12,40 +12,40 @@ import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 import { readSummary, summarize } from '../segments/summary.ts'
 
-/** How many segments' indexes are kept: of 64 MiB each, at some 60 KiB. */
+/** The number of segments whose indexes are kept. The index of a segment of 64 MiB takes about 60 KiB. */
 const MAX_KEPT = 64
 
-/** A segment to look in. */
+/** A segment to search. */
 export interface Indexed {
   readonly segment: OpenSegment
-  /** Its last frame, where its successor states one. */
+  /** Its last frame, if its successor states one. */
   readonly last: FrameHeader | null
-  /** Where its bytes end. */
+  /** The end of its bytes. */
   readonly limit: number
 }
 
-/** Where to find what a segment's successor states of it. */
+/** The successor of a segment, and how to read its head. */
 interface Neighbour {
   readonly successor: ListedSegment
   readonly headOf: (segment: ListedSegment) => Promise<SegmentHead>
-  /** Else it may be gone, and another one say something else. */
+  /** If false, the successor may have been deleted, and another segment may state another end. */
   readonly isListedNow: boolean
 }
 
-/** The end of a segment, as its successor states it. */
+/** The end of a segment as its successor states it. */
 export interface StatedEnd {
   readonly last: FrameHeader
   readonly limit: number
 }
 
-/** The indexes of one log's segments that were asked for last. */
+/** The indexes of the segments of one log that were used last. */
 export class SegmentIndexes {
-  /** By the salt of the segment, which tells it from any other that had its name. Oldest use first. */
+  /** By the salt of the segment, which distinguishes it from any other of the same name. Least recently used first. */
   readonly #known = new Map<number, SegmentIndex>()
 
   /**
-   * Where a segment ends, verified against its successor once: as long as it has a successor at the same offset, and the
-   * last frame that was stated, it holds the same records.
+   * The end of a segment, verified against its successor once. As long as it has a successor at the same offset and the
+   * stated last frame is there, the segment holds the same records.
    */
   async endOf(segment: OpenSegment, { successor, headOf, isListedNow }: Neighbour): Promise<StatedEnd> {
     const known = this.#of(segment.head.frame.headerCrc)
@@ -57,9 +57,9 @@ export class SegmentIndexes {
   }
 
   /**
-   * Before which frame to begin, to come to the wanted offset soon: at the segment's head, or at the last indexed frame
-   * that does not begin behind that offset. Rejects with the errors of reading. An index that leads nowhere is left
-   * alone: who begins at the head will find what is wrong.
+   * The place from which to read to reach the wanted offset soon: the head of the segment, or the last indexed frame
+   * that does not begin after that offset. Rejects with the errors of reading. An index that points to no frame is
+   * ignored: a reader that begins at the head finds what is wrong.
    */
   async start({ segment, last, limit }: Indexed, wanted: number): Promise<FramePlace> {
     const { head } = segment
@@ -72,7 +72,7 @@ export class SegmentIndexes {
     return (entry === undefined ? null : await placeBefore(segment, entry)) ?? placeAfterHead(head)
   }
 
-  /** What the index of a segment says of its records: of all of an ended one, and of the last as far as it is written. */
+  /** The summary of a segment: of all records of a closed one, and of those written so far in the last one. */
   summaryOf({ segment, last, limit }: Indexed): Promise<SegmentSummary> {
     const known = this.#of(segment.head.frame.headerCrc)
     return last === null ? known.upTo(Infinity, { segment, limit }) : known.summary(segment, last)
@@ -90,7 +90,7 @@ export class SegmentIndexes {
   }
 }
 
-/** The place before an indexed frame, or null if it is not there. */
+/** The place before an indexed frame; null if the frame is not there. */
 async function placeBefore(segment: OpenSegment, { position, offsetDelta }: IndexEntry): Promise<FramePlace | null> {
   const { head } = segment
   const header = await frameHeaderAt(segment, position)
@@ -98,17 +98,17 @@ async function placeBefore(segment: OpenSegment, { position, offsetDelta }: Inde
   return { position, nextOffset: header.baseOffset, previousCrc: header.previousCrc, salt: head.frame.headerCrc }
 }
 
-/** Whether a segment still has a frame that was read: with it, all before it is as it was. */
+/** Whether a segment still has a frame that was read: then everything before it is unchanged too. */
 async function isThere(segment: OpenSegment, { position, headerCrc }: FrameHeader): Promise<boolean> {
   return (await frameHeaderAt(segment, position))?.headerCrc === headerCrc
 }
 
-/** What is known of one segment. */
+/** What is known about one segment. */
 class SegmentIndex {
-  /** The end that a successor at this offset states. */
+  /** The end stated by the successor at this offset. */
   end: (StatedEnd & { readonly nextBaseOffset: number }) | null = null
   #summary: { readonly lastCrc: number; readonly summary: Promise<SegmentSummary> } | null = null
-  /** What was gathered so far, the place up to which, and the last frame before that. */
+  /** The summary so far, the place that it reaches, and the last frame before that place. */
   #gathered = new SummaryBuilder()
   #place: FramePlace | null = null
   #last: FrameHeader | null = null
@@ -125,7 +125,7 @@ class SegmentIndex {
     return summary
   }
 
-  /** The index as far as it is needed for an offset. One caller reads on at a time, the others have the use of it. */
+  /** The index up to a wanted offset. One caller reads at a time, and the others use the result. */
   async upTo(wanted: number, within: { segment: OpenSegment; limit: number }): Promise<SegmentSummary> {
     const turn = this.#gathering.then(() => this.#gather(wanted, within))
     this.#gathering = turn.catch(() => {})
@@ -135,7 +135,7 @@ class SegmentIndex {
 
   async #gather(wanted: number, { segment, limit }: { segment: OpenSegment; limit: number }): Promise<void> {
     const { handle, head } = segment
-    // A commit that was seen before it was durable may be gone, and another one be in its place.
+    // A commit that was read before it was durable may have been rolled back, and another one may be in its place.
     if (this.#last !== null && !(await isThere(segment, this.#last))) {
       this.#gathered = new SummaryBuilder()
       this.#place = null

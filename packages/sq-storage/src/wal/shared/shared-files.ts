@@ -1,6 +1,6 @@
 /**
- * The segment files that the readers of one thread have open: each once, for all who read it. `shared-log.ts` has one
- * of these for each log; what readers open, `segment-file.ts` verifies.
+ * The segment files that the readers of one thread have open: each file once, for all of its readers. `shared-log.ts`
+ * has one instance for each log; `segment-file.ts` verifies what is opened.
  */
 import type { FileSystem } from '@sq/sim'
 import type { Partition } from '../segments/partition.ts'
@@ -8,19 +8,19 @@ import { openSegment } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 
-/** A segment that is open, perhaps for others as well. */
+/** An open segment that other readers may share. */
 export interface HeldSegment extends OpenSegment {
-  /** Lets it go, once: the file is closed when nobody holds it any more. Never rejects. */
+  /** Releases it. The file is closed when nobody holds it any more. Call it once. Never rejects. */
   release(): Promise<void>
 }
 
 export class SharedFiles {
-  /** By path, the file that was opened by it last: for each file system, since one may do more than another. */
+  /** By path, the file that was opened last; separately for each file system, since they may behave differently. */
   readonly #files = new WeakMap<FileSystem, Map<string, SharedFile>>()
 
   /**
-   * A segment's file as its path leads to it by now, with its verified head. Rejects as `openSegment` does. A file that
-   * was removed or replaced stays open for those who hold it, and is given to nobody else.
+   * The file of a segment that its path leads to now, with its verified head. Rejects as `openSegment` does. A file
+   * that was removed or replaced stays open for those who hold it, and is not handed out again.
    */
   async hold(fs: FileSystem, segment: ListedSegment, partition: Partition): Promise<HeldSegment> {
     const { path } = segment
@@ -51,7 +51,7 @@ export class SharedFiles {
     }
   }
 
-  /** The head of a segment, for what it states of the one before it. */
+  /** The head of a segment, for what it states about the segment before it. */
   async head(fs: FileSystem, segment: ListedSegment, partition: Partition): Promise<SegmentHead> {
     const held = await this.hold(fs, segment, partition)
     await held.release()
@@ -59,10 +59,10 @@ export class SharedFiles {
   }
 }
 
-/** A file that is open, or about to be. */
+/** A file that is open or being opened. */
 class SharedFile {
   readonly opened: Promise<OpenSegment>
-  /** How many hold it, or want to: the first is who opens it. */
+  /** The number of holders, including the one that opens it. */
   holders = 1
   #identity: Promise<string> | null = null
 
@@ -70,17 +70,17 @@ class SharedFile {
     this.opened = opened
   }
 
-  /** Holds the file for one more, and gives it if the path leads to it; null where it does not, or nobody can tell. */
+  /** Adds a holder, and returns the file if the path still leads to it; null if it does not or if that is unknown. */
   async share(fs: FileSystem, path: string): Promise<OpenSegment | null> {
     this.holders++
     try {
       const opened = await this.opened
-      // Asked of the file once, and of its path each time: as long as the file is open no other one has its identity.
+      // Read from the file once, and from its path each time: while the file is open, no other file has its identity.
       this.#identity ??= opened.handle.identity()
       const [identity, stat] = await Promise.all([this.#identity, fs.stat(path)])
       return identity === stat.identity ? opened : null
     } catch {
-      // Who opens it now hears what is wrong.
+      // The caller opens the file itself and gets the error.
       return null
     }
   }

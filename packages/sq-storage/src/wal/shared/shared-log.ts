@@ -1,7 +1,7 @@
 /**
- * What the readers and the writer of one log share, in one thread and through one copy of the package: how far it is
- * durable, the commits just made, the files that are read, and a call for those who wait for more. The key is the
- * identity of the partition's directory, however its path was spelled.
+ * State that the readers and the writer of one log share, in one thread and through one copy of the package: the high
+ * watermark, the latest commits, the files being read, and a notifier for readers that wait. The key is the identity of
+ * the directory of the partition, whatever path leads to it.
  */
 import { setImmediate } from 'node:timers'
 import type { FileSystem, Watch } from '@sq/sim'
@@ -17,7 +17,7 @@ const forgotten = new FinalizationRegistry<string>((identity) => {
   if (logs.get(identity)?.deref() === undefined) logs.delete(identity)
 })
 
-/** The one object of the log in this directory: the same for all who hold it at a time. */
+/** The shared state of the log in this directory: the same object for all who hold it at the same time. */
 export function sharedLog(directoryIdentity: string): SharedLog {
   const known = logs.get(directoryIdentity)?.deref()
   if (known !== undefined) return known
@@ -40,49 +40,49 @@ export class SharedLog {
   readonly files: SharedFiles = new SharedFiles()
   /** The offsets that the log was truncated to, in order. */
   readonly cuts: number[] = []
-  /** How many writers were opened. */
+  /** The number of writers opened so far. */
   openings = 0
   #writer: LogEnd | null = null
-  /** Rings whenever there may be more to read, as far as this thread can tell. */
+  /** Notifies when there may be more to read, as far as this thread can know. */
   readonly notifier: Notifier = new Notifier()
-  /** How many follow, waiting or not. */
+  /** The number of tailing readers, waiting or not. */
   #tailingReaders = 0
-  /** Whether the notifier is about to be rung. */
+  /** Whether a notification is scheduled. */
   #isNotifying = false
-  /** By the path that they came by: a path may be made to lead elsewhere while another still leads here. */
+  /** By path: one path may be changed to lead to another directory while a second path still leads here. */
   readonly #watching = new Map<string, { count: number; readonly watch: Promise<Watch> }>()
 
   /**
-   * The offset up to which a reader may read: what is durable, where a writer of this thread has the log open, else
-   * Infinity. What is durable by then is in the segments that are listed later. Where the answer is Infinity, a writer
-   * may be opened later: to be asked again after the size of a file was read, for that may hold its commits.
+   * The high watermark: the offset up to which readers may read. Infinity if no writer of this thread has the log open.
+   * Everything below it is in the segments of a later listing. If it is Infinity, read it again after the size of a
+   * file was read: a writer may have been opened in the meantime, and the file may hold its commits.
    */
   get highWatermark(): number {
     return this.#writer?.nextOffset ?? Infinity
   }
 
-  /** A writer has recovered the log, and will tell of all that it does. */
+  /** A writer has recovered the log, and reports everything that it does from now on. */
   opened(writer: LogEnd): void {
     this.#writer = writer
     this.openings++
     this.notifier.notify()
   }
 
-  /** A commit is durable. Its frame is copied where somebody waits for it. Never throws. */
+  /** A commit is durable. Its frame is copied if there are tailing readers. Never throws. */
   committed(written: WrittenFrame): void {
     if (this.#tailingReaders > 0) this.recent.keep(written)
     else this.recent.clear()
     this.#notifySoon()
   }
 
-  /** Nothing from this offset on may be read any more, for it is about to be given up. */
+  /** The log is about to be truncated: nothing from this offset on may be read any more. */
   truncated(offset: number): void {
     this.cuts.push(offset)
     this.recent.clear()
     this.notifier.notify()
   }
 
-  /** A writer is closed; unless another one has opened the log since. */
+  /** A writer was closed. Ignored if another writer has opened the log since. */
   closed(writer: LogEnd): void {
     if (this.#writer !== writer) return
     this.#writer = null
@@ -90,7 +90,7 @@ export class SharedLog {
     this.notifier.notify()
   }
 
-  /** From now on the commits just made are kept, for one more. */
+  /** Adds a tailing reader. While there is one, the latest commits are kept in memory. */
   follow(): void {
     this.#tailingReaders++
   }
@@ -100,8 +100,8 @@ export class SharedLog {
   }
 
   /**
-   * From when this resolves, the notifier rings for what other processes do as well, until the function it resolves with is
-   * called. One watch serves all who came by one path.
+   * After this resolves, changes made by other processes notify too, until the returned function is called. All readers
+   * that use the same path share one watch.
    */
   async watch(fs: FileSystem, directory: string): Promise<() => void> {
     const known = this.#watching.get(directory)
@@ -126,8 +126,8 @@ export class SharedLog {
   }
 
   /**
-   * After the next commit has begun to be written, should there be one: those who follow then do their work while the
-   * disk does its own.
+   * Notifies after the next commit, if there is one, has begun to be written: tailing readers then work while the disk
+   * does.
    */
   #notifySoon(): void {
     if (this.#isNotifying || this.#tailingReaders === 0) return

@@ -1,4 +1,4 @@
-/** Finds where in a log a time is reached, by the summaries and indexes of its segments. */
+/** Finds the offset in a log where a time is reached, by the summaries and indexes of its segments. */
 import type { FileSystem } from '@sq/sim'
 import type { Partition } from '../segments/partition.ts'
 import { sizeOfLast } from '../segments/segment-file.ts'
@@ -8,20 +8,20 @@ import type { ListedSegment } from '../segments/segment-listing.ts'
 import type { Indexed, SegmentIndexes, StatedEnd } from './segment-index.ts'
 import type { SharedFiles } from './shared-files.ts'
 
-/** What is known of an ended segment, as long as it has this successor. */
+/** What is known about a closed segment, as long as it has this successor. */
 interface EndedSegment extends StatedEnd {
   readonly nextBaseOffset: number
   readonly maxTimestampMs: number
 }
 
-/** What is known of the timestamps in one log's ended segments. */
+/** What is known about the timestamps in the closed segments of one log. */
 export class SegmentTimes {
   /** By base offset. */
   readonly #ended = new Map<number, EndedSegment>()
 
-  /** How many of the oldest segments have only timestamps smaller than this, as far as is known. */
+  /** The number of oldest segments that are known to have only smaller timestamps. */
   knownBefore(timestampMs: number, listed: readonly ListedSegment[]): number {
-    // Of segments that were deleted meanwhile nothing is kept for long.
+    // Entries of deleted segments are dropped soon.
     if (this.#ended.size > 2 * listed.length) this.#ended.clear()
     const at = listed.findIndex(({ baseOffset, successor }) => {
       const known = this.#ended.get(baseOffset)
@@ -33,8 +33,8 @@ export class SegmentTimes {
   }
 
   /**
-   * Whether what is known of a segment, and of all before it, is so: its successor states its last frame, whose
-   * checksum stands for all frames before it, the first of which states the last frame of the segment before.
+   * Whether what is known about a segment, and about all before it, still holds: its successor states its last frame,
+   * whose checksum covers all frames before it, and the first of these states the last frame of the segment before.
    */
   isAsKnown({ baseOffset }: ListedSegment, { open: { previous } }: SegmentHead): boolean {
     const known = this.#ended.get(baseOffset)
@@ -42,14 +42,14 @@ export class SegmentTimes {
     return isStated && previous.lastCrc === known.last.headerCrc
   }
 
-  /** Nothing of what is known of timestamps is so. */
+  /** Forgets everything about timestamps. */
   forget(): void {
     this.#ended.clear()
   }
 
   /**
-   * An offset of the segment before which every timestamp is smaller, and not far before the first that is not; null
-   * where all of an ended segment's are smaller.
+   * An offset of the segment before which every timestamp is smaller, close before the first one that is not. Null if
+   * all timestamps of a closed segment are smaller.
    */
   async offsetBefore(
     { segment, last, limit, listed }: Indexed & { listed: ListedSegment },
@@ -66,10 +66,10 @@ export class SegmentTimes {
   }
 }
 
-/** How many segments are looked at together, at most: it is little to read, and much to wait for. */
+/** The most segments that are read together: each read is small, so most of the time is waiting. */
 const MAX_TOGETHER = 8
 
-/** A log, and what this thread knows of it. */
+/** A log, and what this thread knows about it. */
 interface SearchedLog {
   readonly fs: FileSystem
   readonly partition: Partition
@@ -79,9 +79,9 @@ interface SearchedLog {
 }
 
 /**
- * An offset before which every record's timestamp is smaller, and not far before the first that is not. Looks at each
- * segment's summary, oldest first, but for those of which enough is known: timestamps are the producers' and in no
- * order, so that only all segments before a place tell whether it is the first. Rejects as reading does.
+ * An offset before which the timestamp of every record is smaller, close before the first one that is not. It reads the
+ * summary of each segment, oldest first, unless enough is known about it: timestamps come from producers in any order,
+ * so all segments before a place must be checked. Rejects as reading does.
  */
 export async function offsetBefore(log: SearchedLog, timestampMs: number): Promise<number> {
   const { fs, partition } = log
@@ -112,10 +112,10 @@ class TimestampSearch {
         const isFirst = at + index === first
         return this.#lookIn(segment, isFirst ? this.#listed[first - 1] : undefined)
       })
-      // Of those that come behind the answer nobody cares, nor what is wrong with them.
+      // Failures in segments after the answer do not matter.
       for (const look of await Promise.allSettled(looks)) {
         if (look.status === 'rejected') {
-          // Those behind it may be known anew, and it as it was before.
+          // The segments after it may be newly known while this one is stale.
           times.forget()
           throw look.reason
         }
@@ -129,12 +129,16 @@ class TimestampSearch {
     return 0
   }
 
-  /** How many to look at next. Not the last one among others: for want of a SEAL it is read, all of it. */
+  /**
+   * The number of segments to read next. The last segment is read alone, because without a SEAL all of it must be read.
+   */
   #howMany(at: number, most: number): number {
     return Math.max(1, Math.min(most, MAX_TOGETHER, this.#listed.length - 1 - at))
   }
 
-  /** The offset, if it is in a segment. What is known of the one before, if that was passed over, is checked here. */
+  /**
+   * The offset if it is in this segment. If the segment before was skipped because it was known, that is verified here.
+   */
   async #lookIn(segment: ListedSegment, before: ListedSegment | undefined): Promise<number | null | 'not as known'> {
     const { fs, partition, files, times } = this.#log
     const opened = await files.hold(fs, segment, partition)
@@ -150,7 +154,7 @@ class TimestampSearch {
     const { fs, partition, files, indexes, times } = this.#log
     const { successor } = listed
     const headOf = (segment: ListedSegment) => files.head(fs, segment, partition)
-    // Should the log be truncated meanwhile, whoever reads from here on will notice: no need to look again at each.
+    // If the log is truncated in the meantime, the reader notices, so this need not check each segment again.
     const stated = successor && (await indexes.endOf(opened, { successor, headOf, isListedNow: true }))
     const limit = stated?.limit ?? (await sizeOfLast(opened))
     return times.offsetBefore(

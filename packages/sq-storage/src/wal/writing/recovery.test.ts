@@ -168,7 +168,7 @@ describe('at p stands anything, and later a frame that proves more than p: damag
     const error = await refusal()
     expect(error).toBeInstanceOf(CorruptLogError)
     expect(error).toMatchObject({ code: 'SQ_WAL_CORRUPT', path: log.path(0), from, to, firstOffset, lastOffset })
-    expect(error).toHaveProperty('reason', expect.stringContaining(`the frame at ${to} proves that it was durable`))
+    expect(error).toHaveProperty('reason', expect.stringContaining(`the frame at ${to} confirms that it was durable`))
   })
 
   /** Of the last sector that holds records nothing is left, nor of the first MARK's header. */

@@ -121,6 +121,6 @@ describe('truncateLog, of a log that cannot be opened', () => {
   it('refuses a frame that verifies and is not made of records', async () => {
     log = new LogFixture()
     await log.makeSegments(new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 2 }, Buffer.alloc(48)))
-    await expect(repair(log, 1)).rejects.toThrow('is not made of 2 records')
+    await expect(repair(log, 1)).rejects.toThrow('does not hold exactly 2 records')
   })
 })
