@@ -82,7 +82,7 @@ test.each([
 test('the bytes are taken for what they are, whatever they say, and of any realm', () => {
   const strange = lying()
   expect(() => RecordBatch.from({ ...GOOD, bytes: strange, checksum: crc32(Buffer.alloc(10, 't')) })).toThrow(
-    /not made of 2/,
+    /do not hold exactly 2/,
   )
   const foreign = runInNewContext('(bytes) => Uint8Array.from(bytes)')(BYTES) as Uint8Array
   expect(RecordBatch.from({ ...GOOD, bytes: foreign }).records()).toHaveLength(2)

@@ -41,7 +41,7 @@ describe('confirmedDamage', () => {
 
   it('says that something is unreadable where no more is known', async () => {
     const damage = await damageAtFirst(new SegmentBytes().records('a').records('b'), null)
-    expect(damage?.reason).toMatch(/^unreadable, and the frame at/)
+    expect(damage?.reason).toMatch(/^unreadable, but the frame at/)
   })
 
   it('is nothing where no later frame is', async () => {

@@ -94,9 +94,12 @@ describe('deleteSegments', () => {
     const [first] = await writer.deleteSegments({ belowOffset: 3n })
     expect(first).toEqual({
       path: log.path(0),
+      topic: 'orders',
+      partition: 0,
       createdMs: 100,
       baseOffset: 0n,
       nextOffset: 3n,
+      lastOffset: 2n,
       records: 3,
       bytes: closed[0]?.bytes,
       minTimestampMs: 10,
