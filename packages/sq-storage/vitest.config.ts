@@ -10,11 +10,15 @@ export default defineConfig({
     // Some tests use a real disk and real processes: a slow machine is no failure, only a hang is.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // One process for all files, with room for many short-lived logs: a third less time than one process for each.
+    // As many processes as the smallest machine has cores, with room for many short-lived logs: a third less time than
+    // one process for each file.
     isolate: false,
-    maxWorkers: 1,
+    maxWorkers: 2,
     execArgv: ['--max-semi-space-size=64'],
     coverage: {
+      // CI measures it with the tests; `pnpm --filter @sq/storage coverage` does by itself.
+      enabled: process.env['SQ_COVERAGE'] === 'true',
+      reportOnFailure: true,
       include: ['src/wal/**'],
       reporter: ['text'],
       thresholds: {

@@ -10,9 +10,10 @@ export default defineConfig({
     // Some tests use a real disk and real processes: a slow machine is no failure, only a hang is.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // One process for all files, with room for many short-lived logs: a third less time than one process for each.
+    // As many processes as the smallest machine has cores, with room for many short-lived logs: a third less time than
+    // one process for each file.
     isolate: false,
-    maxWorkers: 1,
+    maxWorkers: 2,
     execArgv: ['--max-semi-space-size=64'],
   },
 })
