@@ -186,7 +186,7 @@ export class WalReader implements AsyncDisposable {
   }
 }
 
-/** Ends the iterations of a reader that is closed. */
+/** Ends the iterations of a closed reader. */
 class Closing implements Ending {
   readonly #directory: string
   readonly #notifier = new Notifier()

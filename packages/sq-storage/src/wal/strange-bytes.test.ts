@@ -74,7 +74,7 @@ describe.each(CASES)('with $way, as $field', ({ call, field, index, record }) =>
     const after = append(writer, 'after')
     expect(await refused).toBeInstanceOf(TypeError)
     expect(await refused).toMatchObject({ code: 'SQ_WAL_BAD_RECORD', index, field })
-    expect(String(await refused)).toMatch(/changed while it was appended/)
+    expect(String(await refused)).toMatch(/changed its length while it was appended/)
     await Promise.all([before, after])
     expect(writer.stats()).toMatchObject({ pendingBytes: 0, pendingRecords: 0 })
     expect((await contents(log)).filter((text) => text !== 'beside' && text !== '')).toEqual(['before', 'after'])
@@ -138,7 +138,7 @@ test('a record may change one that was read before it in its batch, and the batc
   const first = { key: null, value, headers: [], timestampMs: 1 }
   const batch = writer.appendBatch([plain('a'), first, acting(plain('b'), () => resize(20))])
   await expect(batch).rejects.toMatchObject({ code: 'SQ_WAL_BAD_RECORD', index: 1, field: 'value' })
-  await expect(batch).rejects.toThrow('record 1 of the batch: value changed while it was appended')
+  await expect(batch).rejects.toThrow('record 1 of the batch: value changed its length while it was appended')
   expect(await append(writer, 'after')).toBe(0n)
 })
 

@@ -164,7 +164,7 @@ describe('verify of', () => {
       ...named(quarantined, 'quarantined'),
       { kind: 'quarantined', path: log.directory, text: '30 more files quarantined by repairs', files: 30 },
       ...named(unknown, 'unknown-file'),
-      { kind: 'unknown-file', path: log.directory, text: '150 more files of no name that a log makes', files: 150 },
+      { kind: 'unknown-file', path: log.directory, text: '150 more files with names that the log does not use', files: 150 },
     ])
   })
 

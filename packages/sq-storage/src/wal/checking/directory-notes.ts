@@ -1,12 +1,12 @@
-/** What `verify` tells of the files in a partition's directory that are not the log's. There may be very many. */
+/** Notes of `verify` on files in the directory of a partition that do not belong to the log. There may be very many. */
 import { join } from 'node:path'
 import { isQuarantinedName, LOCK_NAME, parseSegmentName, UNFINISHED_NAME } from '../segment.ts'
 import type { LogNote } from './report.ts'
 
-/** How many files of each kind are noted by name. */
+/** The number of files of each kind that are named. */
 const MAX_NAMED = 100
 
-/** Notes on files by name, the first of each kind, and one note on the number of all others. */
+/** Notes on the first files of each kind by name, and one note on the number of the others. */
 export function notesOnNames(names: readonly string[], directory: string): LogNote[] {
   const quarantined = new FirstNames()
   const unknown = new FirstNames()
@@ -19,14 +19,14 @@ export function notesOnNames(names: readonly string[], directory: string): LogNo
     ...notesOn(quarantined, {
       kind: 'quarantined',
       directory,
-      text: 'an earlier repair took it out of the log',
+      text: 'an earlier repair quarantined it',
       others: 'quarantined by repairs',
     }),
     ...notesOn(unknown, {
       kind: 'unknown-file',
       directory,
-      text: 'no name that a log makes',
-      others: 'of no name that a log makes',
+      text: 'the log does not use this name',
+      others: 'with names that the log does not use',
     }),
   ]
 }
@@ -42,7 +42,7 @@ function notesOn(
   return notes
 }
 
-/** Counts names, and keeps the first of them in their order. */
+/** Counts names, and keeps the first ones in order. */
 class FirstNames {
   count = 0
   readonly first: string[] = []

@@ -1,6 +1,6 @@
 /**
- * Where a segment must end, by all that is known outside of it: its successor, the size of its file, the writer in this
- * process. `segment-check.ts` holds the segment against it.
+ * Where a segment must end according to everything outside of it: its successor, the size of its file, the writer in
+ * this process. `segment-check.ts` compares the segment with it.
  */
 import type { FileSystem } from '@sq/sim'
 import type { SegmentLink } from '../segment.ts'
@@ -12,34 +12,34 @@ import type { ListedSegment } from '../segments/segment-listing.ts'
 import { asProblem } from './report.ts'
 import type { FoundProblem } from './report.ts'
 
-/** A segment to be checked, and what is known about it from outside. */
+/** A segment to check, and what is known from outside. */
 export interface SegmentTask {
   readonly fs: FileSystem
   readonly partition: Partition
   readonly segment: ListedSegment
-  /** The offset before which everything is durable, by a writer in this process; Infinity where there is none. */
+  /** The high watermark of a writer in this process; Infinity without one. */
   readonly bound: number
-  /** Asks for it again, once the size of the file is known. */
+  /** Reads it again, once the size of the file is known. */
   readonly highWatermark: () => number
 }
 
-/** Where a segment must end, as far as something outside of it tells. */
+/** Where a segment must end, as far as anything outside of it tells. */
 export interface ExpectedEnd {
   readonly fileBytes: number
-  /** The position where its bytes end; a file may be longer, or too short. */
+  /** The position where its bytes end; the file may be longer, or too short. */
   readonly end: number
-  /** The offset it must reach; null where nothing tells. */
+  /** The offset that it must reach; null if nothing tells. */
   readonly mustReach: number | null
-  /** Records from this offset on are none of this segment, or not yet any. */
+  /** Records from this offset on do not belong to this segment, or not yet. */
   readonly ceiling: number
-  /** What its successor states of it; null where that is not to be had. */
+  /** What its successor states; null if that is unknown. */
   readonly link: SegmentLink | null
   readonly problem: FoundProblem | null
 }
 
 /**
- * Asks the successor, the file, and the writer in this process where there is one. Rejects with `UnsupportedFormatError`
- * where only the file could tell, and is longer than any segment.
+ * Asks the successor, the file, and the writer in this process if there is one. Rejects with `UnsupportedFormatError`
+ * if only the file could tell and it is longer than any segment.
  */
 export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promise<ExpectedEnd> {
   const { segment, bound } = task
@@ -50,7 +50,7 @@ export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promi
   const link = successor?.open.previous
   if (link?.baseOffset !== baseOffset) checkSize(path, fileBytes)
   if (successor === undefined) {
-    // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
+    // A writer may have been opened in the meantime, and not all of its commits up to the limit need be durable.
     const ceiling = bound === Infinity ? task.highWatermark() : bound
     return { ...none, mustReach: bound === Infinity ? null : bound, ceiling }
   }
@@ -60,7 +60,7 @@ export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promi
   return { ...none, mustReach: null, ceiling, problem: missing(successor, baseOffset) }
 }
 
-/** The head of the successor; null where it is damaged, which is reported when the successor itself is checked. */
+/** The head of the successor; null if it is damaged, which is reported when the successor itself is checked. */
 async function successorHead({ fs, partition }: SegmentTask, successor: ListedSegment): Promise<SegmentHead | null> {
   try {
     return await readHead(fs, successor, partition)

@@ -1,6 +1,6 @@
 /**
- * Finds out what damaged bytes of a frame were, where an intact checksum can confirm it: its own header's, or the one
- * that the next frame states. Reads only; `repair.ts` writes what is found here.
+ * Reconstructs damaged bytes of a frame if an intact checksum confirms them: the one in its own header, or the one that
+ * the next frame states. It only reads; `repair.ts` writes the result.
  */
 import type { FileHandle } from '@sq/sim'
 import {
@@ -16,15 +16,15 @@ import { encodeSealBody } from '../format/seal.ts'
 import type { SegmentSummary } from '../format/seal.ts'
 import { checksumOf } from '../segments/file-checksum.ts'
 
-/** Bytes that belong at a position of a segment, instead of those that are there. */
+/** Bytes that belong at a position of a segment instead of those that are there. */
 export interface Restoration {
   readonly position: number
   readonly bytes: Buffer
 }
 
 /**
- * The body or the padding of a frame whose header verified; null where they cannot be known. A SEAL is built again from
- * the summary of all records before it.
+ * The body or the padding of a frame whose header verified; null if they cannot be reconstructed. A SEAL is built again
+ * from the summary of all records before it.
  */
 export async function restoreAfterHeader(
   handle: Pick<FileHandle, 'read'>,
@@ -41,20 +41,20 @@ export async function restoreAfterHeader(
   return bodyCrc === header.bodyCrc ? { position: bodyEnd, bytes: Buffer.alloc(frameEnd(header) - bodyEnd) } : null
 }
 
-/** What is known about one frame without its header. */
+/** What is known about a frame without its header. */
 export interface FrameSurroundings {
-  /** Where it begins, and what it must refer to. */
+  /** Its place, and what it must refer to. */
   readonly place: FramePlace
-  /** Where it ends, and the offset after it. */
+  /** Its end, and the offset after it. */
   readonly end: number
   readonly nextOffset: number
-  /** Its `headerCrc`, as the next frame or the next segment states it. */
+  /** Its `headerCrc`, as the next frame or segment states it. */
   readonly headerCrc: number
-  /** Position of the frame before it, whose durable position that of an ending is. */
+  /** The position of the frame before it. For MARK and SEAL this is a candidate for `durablePosition`. */
   readonly previousPosition: number
 }
 
-/** The header of a frame whose body and padding are intact; null where it cannot be known. */
+/** The header of a frame whose body and padding are intact; null if it cannot be reconstructed. */
 export async function restoreHeader(
   handle: Pick<FileHandle, 'read'>,
   frame: FrameSurroundings,
@@ -64,7 +64,7 @@ export async function restoreHeader(
   const bodyStart = position + FRAME_HEADER_BYTES
   const recordCount = nextOffset - place.nextOffset
   if (end < bodyStart || recordCount < 0 || recordCount > 0xffff_ffff || !Number.isSafeInteger(nextOffset)) return null
-  // The body ends somewhere in the last 8 bytes: the checksum is carried on over them byte by byte.
+  // The body ends somewhere in the last 8 bytes: the checksum is continued over them byte by byte.
   const lastBytes = Buffer.alloc(Math.min(end - bodyStart, FRAME_ALIGNMENT - 1))
   if (lastBytes.length > 0) await handle.read(lastBytes, end - lastBytes.length)
   let bodyCrc = await checksumOf(handle, { from: bodyStart, to: end - lastBytes.length })

@@ -1,4 +1,4 @@
-/** Makes the report of a log out of what was found in its segments, and tells which repairs are possible. */
+/** Makes the report of a log from the findings of its segments, and decides which repairs are possible. */
 import { join } from 'node:path'
 import type { Partition } from '../segments/partition.ts'
 import { isBeyondOffsets } from '../segments/segment-listing.ts'
@@ -8,16 +8,16 @@ import type { Restoration } from './frame-restoration.ts'
 import type { LogProblem, LogReport, PossibleRepair } from './report.ts'
 import type { SegmentFindings } from './segment-check.ts'
 
-/** All that was found of a log. */
+/** The findings of a log. */
 export interface LogFindings {
   readonly partition: Partition
   /** By base offset. */
   readonly segments: readonly SegmentFindings[]
   /** All names in the directory. */
   readonly names: readonly string[]
-  /** The offset before which everything is durable, by the writer in this process; Infinity where there is none. */
+  /** The high watermark of the writer in this process; Infinity without one. */
   readonly bound: number
-  /** The base offset of the first segment that is listed; null where none is. */
+  /** The base offset of the first listed segment; null if none is listed. */
   readonly listedFrom: number | null
 }
 
@@ -46,17 +46,17 @@ export function describeLog(log: LogFindings): LogReport {
   }
 }
 
-/** Which problem of which segment, by their numbers. */
+/** A problem by the indexes of its segment and of itself. */
 interface ProblemPlace {
   readonly at: number
   readonly nth: number
 }
 
-/** What can be done about the problems of a log. What it takes from all segments is gathered once. */
+/** The possible repairs of the problems of a log. What they need from all segments is computed once. */
 class PossibleRepairs {
   readonly #log: LogFindings
   readonly #holdsUnsupported: boolean
-  /** How many records can be read before each segment, and in all. */
+  /** The number of readable records before each segment, and in total. */
   readonly #recordsBefore: number[] = [0]
 
   constructor(log: LogFindings) {
@@ -69,7 +69,7 @@ class PossibleRepairs {
     for (const { records } of segments) this.#recordsBefore.push((sum += records))
   }
 
-  /** The repairs of a problem. The least costly comes first. */
+  /** The repairs of a problem, the cheapest first. */
   of({ at, nth }: ProblemPlace): PossibleRepair[] {
     const { segments } = this.#log
     const problem = segments[at]?.problems[nth]
@@ -77,7 +77,7 @@ class PossibleRepairs {
     const today = { firstOffset: BigInt(firstOffsetOf(this.#log)), nextOffset: BigInt(nextOffsetOf(this.#log)) }
     const repairs: PossibleRepair[] = []
     if (problem.restoration !== null) repairs.push({ kind: 'restore', ...today, readableRecordsLost: 0 })
-    // What another version wrote is not to be given up by one that cannot read it.
+    // Data of another version is not given up by a version that cannot read it.
     if (this.#holdsUnsupported) return repairs
     if (canDropFrom(this.#log, { at, nth })) {
       const readableRecordsLost = this.#recordsUpTo(segments.length) - this.#recordsUpTo(at) - problem.recordsBefore
@@ -97,16 +97,15 @@ class PossibleRepairs {
 }
 
 /**
- * Whether the log can be made to end before a problem: what stands before it must be good, back to where the segment,
- * or the one before, can be said to end; and the damage must not lie behind the segment's last record, where it would
- * stay.
+ * Whether the log can be made to end before a problem. Everything before it must be good, back to a known end of the
+ * segment or of the one before. The damage must not lie after the last record of the segment, where it would remain.
  */
 function canDropFrom(log: LogFindings, { at, nth }: ProblemPlace): boolean {
   const { segments } = log
   const found = segments[at]
   const problem = found?.problems[nth]
   if (found === undefined || problem === undefined || nth > 0) return false
-  // What is given up is copied before.
+  // What is given up is copied first, which is impossible here.
   if (problem.kind === 'unreadable' || problem.kind === 'not-a-file') return false
   const { baseOffset, successor } = found.segment
   const { firstOffset } = problem.damage
@@ -116,14 +115,14 @@ function canDropFrom(log: LogFindings, { at, nth }: ProblemPlace): boolean {
   return before.problems.length === 0 && before.nextOffset === baseOffset
 }
 
-/** A problem that is there as it was reported before: where, and what can be done about it today. */
+/** A problem that is still as it was reported: its segment, and the current repairs. */
 export interface ConfirmedProblem {
   readonly segment: ListedSegment
   readonly restoration: Restoration | null
   readonly repairs: readonly PossibleRepair[]
 }
 
-/** Null where it is not there, or not as it was reported. */
+/** Null if the problem is gone or has changed. */
 export function confirmProblem(log: LogFindings, problem: LogProblem): ConfirmedProblem | null {
   for (const [at, { segment, problems }] of log.segments.entries()) {
     for (const [nth, { kind, damage, restoration }] of problems.entries()) {

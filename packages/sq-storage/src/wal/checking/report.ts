@@ -1,27 +1,27 @@
 /**
- * What `verify` tells of a log, and what `repair` is told to do about it. Plain data: a bigint is the only thing in it
- * that JSON does not know.
+ * The report of `verify` and the repairs that it offers. Plain data: a bigint is the only thing in it that JSON does
+ * not have.
  */
 import { CorruptLogError, systemCode, UnsupportedFormatError, WalIoError } from '../../errors.ts'
 import type { Damage } from '../../errors.ts'
 import type { Restoration } from './frame-restoration.ts'
 
 /**
- * What is wrong; stable, for programs.
+ * The kinds of problems. Stable, for programs.
  *
- * - `head`: a segment's first bytes, its segment header and OPEN, do not verify, or are those of another segment.
- *   Without them nothing in the file can be checked.
- * - `frame`: the bytes of one frame or more do not verify, or do not follow what stands before them.
- * - `records`: a frame verifies, but is not made of records.
- * - `seal`: the body of a SEAL does not verify. No record is lost with it.
- * - `summary`: a SEAL verifies, but says of its segment's records what is not so. No record is lost with it.
+ * - `head`: the segment header or OPEN of a segment does not verify, or belongs to another segment. Without them
+ *   nothing in the file can be checked.
+ * - `frame`: the bytes of one or more frames do not verify, or do not continue what is before them.
+ * - `records`: a frame verifies, but its body is not made of records.
+ * - `seal`: the body of a SEAL does not verify. No record is lost.
+ * - `summary`: a SEAL verifies, but states something wrong about the records of its segment. No record is lost.
  * - `short`: a file ends before its segment does.
- * - `link`: a segment's frames verify, but do not end as its successor states.
- * - `missing`: a segment states another one before it than the one that is there.
- * - `not-a-file`: what has a segment's name is no regular file, but a directory, a symbolic link, a FIFO, a socket or a
- *   device. It was not opened.
- * - `unreadable`: the file system cannot read the bytes (`EIO`). Reported to the segment's end.
- * - `unsupported`: undamaged, and of a kind that this version does not know. Reported to the segment's end.
+ * - `link`: the frames of a segment verify, but do not end as its successor states.
+ * - `missing`: a segment states another segment before it than the one that is there.
+ * - `not-a-file`: a file with the name of a segment is not a regular file, but a directory, a symbolic link, a FIFO, a
+ *   socket or a device. It was not opened.
+ * - `unreadable`: the file system cannot read the bytes (`EIO`). Reported up to the end of the segment.
+ * - `unsupported`: undamaged, but of a kind that this version does not know. Reported up to the end of the segment.
  */
 export type ProblemKind =
   | 'head'
@@ -37,112 +37,111 @@ export type ProblemKind =
   | 'unsupported'
 
 /**
- * What can be done about a problem.
+ * The kinds of repairs.
  *
- * - `restore`: the damaged bytes are known, since a checksum that is intact says what they were. They are written
- *   again.
- * - `drop-from`: the log ends before the first damaged offset; all later records are given up, those after the damage
- *   too.
- * - `drop-through`: the log begins behind the damaged segment; all earlier records are given up, those before the
- *   damage too.
+ * - `restore`: the damaged bytes are known, because an intact checksum confirms them. They are written again.
+ * - `drop-from`: the log ends before the first damaged offset. All later records are given up, including good ones
+ *   after the damage.
+ * - `drop-through`: the log begins after the damaged segment. All earlier records are given up, including good ones
+ *   before the damage.
  */
 export type RepairKind = 'restore' | 'drop-from' | 'drop-through'
 
-/** A repair that is possible, and what it costs. */
+/** A possible repair and its cost. */
 export interface PossibleRepair {
   readonly kind: RepairKind
-  /** The log's first offset afterwards. */
+  /** The log start offset afterwards. */
   readonly firstOffset: bigint
-  /** The log's next offset afterwards. */
+  /** The log end offset afterwards. */
   readonly nextOffset: bigint
-  /** How many records it gives up that can be read today. */
+  /** The number of records that can be read today and that it gives up. */
   readonly readableRecordsLost: number
 }
 
-/** Something that should not be so. */
+/** A problem of a log. */
 export interface LogProblem extends Damage {
   readonly kind: ProblemKind
-  /** What `repair` could do, the one that costs least first; empty where nothing is offered. */
+  /** The possible repairs, the cheapest first; empty if none is offered. */
   readonly repairs: readonly PossibleRepair[]
 }
 
 /**
- * What is good to know, and no problem; stable, for programs.
+ * The kinds of notes: findings that are not problems. Stable, for programs.
  *
- * - `torn`: the last segment ends in the rest of an unfinished write. The next writer cuts it off, or, where it is a
- *   SEAL, finishes it.
- * - `ignored-tail`: bytes behind a segment's stated end. They mean nothing.
- * - `mark`: the body of a MARK is not what was written. Nothing depends on it, but the disk may be going bad.
- * - `quarantined`: what an earlier repair took out of the log. It may be removed.
- * - `unknown-file`: a name that no log makes. Readers and writers ignore it.
+ * - `torn`: the last segment ends with the rest of an unfinished write. The next writer truncates it or, if it is a
+ *   SEAL, completes it.
+ * - `ignored-tail`: bytes after the stated end of a segment. They mean nothing.
+ * - `mark`: the body of a MARK has changed. Nothing depends on it, but the disk may be failing.
+ * - `quarantined`: a file with what an earlier repair removed from the log. You may delete it.
+ * - `unknown-file`: a file with a name that the log does not use. Readers and writers ignore it.
  */
 export type NoteKind = 'torn' | 'ignored-tail' | 'mark' | 'quarantined' | 'unknown-file'
 
-/** Something found that is no problem, where it is, and what it is in words. */
+/** A finding that is not a problem: where it is, and what it is in words. */
 export interface LogNote {
   readonly kind: NoteKind
-  /** The file; the directory where the note is about more than one. */
+  /** The file, or the directory if the note is about more than one file. */
   readonly path: string
-  /** `[from, to)` are byte positions in the file; both 0 where whole files are meant. */
+  /** `[from, to)` are byte positions in the file; both are 0 for whole files. */
   readonly from: number
   readonly to: number
   /** In words. */
   readonly text: string
   /**
-   * How many files it is about: 1, but for `quarantined` and `unknown-file`. The first 100 files of these kinds, by name, have a
-   * note each; one more note is about all others.
+   * The number of files: 1, except for `quarantined` and `unknown-file`. The first 100 files of these kinds, by name,
+   * have a note each; one more note counts the others.
    */
   readonly files: number
 }
 
-/** A log as `verify` found it. */
+/** The findings of `verify` about a log. */
 export interface LogReport {
   readonly topic: string
   readonly partition: number
-  /** Where the segments are. */
+  /** The directory of the segments. */
   readonly directory: string
-  /** The log's first offset, and the one after its last record. Between them some may be damaged. */
+  /** The log start offset and the log end offset. Records between them may be damaged. */
   readonly firstOffset: bigint
   readonly nextOffset: bigint
   readonly segments: number
-  /** Records that can be read. */
+  /** The number of readable records. */
   readonly records: number
-  /** Bytes of the segments that verified. */
+  /** The number of bytes that verified. */
   readonly bytes: number
   /**
-   * By segment and position. Empty: every byte that means something is as it was written. Of one segment there are 1000
-   * at most; the last of these goes as far as the damage does, and says so.
+   * By segment and position. If this is empty, every byte that means something is as it was written. A segment has at
+   * most 1000 problems; the last one then covers the rest of the damage, and says so.
    */
   readonly problems: readonly LogProblem[]
-  /** Of one segment at most 1000 are about MARKs. */
+  /** A segment has at most 1000 notes about MARKs. */
   readonly notes: readonly LogNote[]
 }
 
-/** A problem as it is found in a segment, before anybody knows what it means for the log. */
+/** A problem of a segment, before its meaning for the log is known. */
 export interface FoundProblem {
   readonly kind: ProblemKind
   readonly damage: Damage
-  /** Readable records of the segment before it. */
+  /** The number of readable records before it in the segment. */
   readonly recordsBefore: number
-  /** The bytes that would make it good, where they are known. */
+  /** The bytes that would repair it, if they are known. */
   readonly restoration: Restoration | null
 }
 
-/** How the file system refuses to open what is no regular file. */
+/** The codes of the file system for something that is not a regular file. */
 const NO_FILE: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EISDIR', 'EFTYPE'])
 
 /**
- * How many problems, and how many notes of one kind, are told of one segment: a hostile one may have a million, which
- * nobody reads, and which would take far more memory than the file.
+ * The limit of problems, and of notes of one kind, per segment. A hostile segment may have a million, which nobody
+ * reads and which would take far more memory than the file.
  */
 export const MAX_FINDINGS = 1000
 
-/** The problems of one segment, in order. The last of very many stands for all that come after it. */
+/** The problems of one segment, in order. If there are too many, the last one covers all that follow. */
 export class FoundProblems {
   readonly all: FoundProblem[] = []
   #reason = ''
 
-  /** Whether those to come are only counted as part of the last: nothing needs to be known of how to restore them. */
+  /** Whether further problems only extend the last one, so that nothing has to be known about how to repair them. */
   get isFull(): boolean {
     return this.all.length >= MAX_FINDINGS
   }
@@ -160,7 +159,7 @@ export class FoundProblems {
   }
 }
 
-/** The problem that an error tells of, in this place where the error does not know better; throws any other error. */
+/** The problem that an error describes, at this place unless the error is more precise. Throws any other error. */
 export function asProblem(error: unknown, place: Omit<Damage, 'reason'>): { kind: ProblemKind; damage: Damage } {
   if (error instanceof CorruptLogError) {
     const { path, from, to, firstOffset, lastOffset, reason } = error

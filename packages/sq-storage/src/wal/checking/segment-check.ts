@@ -1,6 +1,6 @@
 /**
- * Checks every byte of one segment file, and goes on behind what is damaged. `verify.ts` puts what it finds of all
- * segments together. It reads only, and holds a chunk or a frame at a time.
+ * Checks every byte of one segment file, and goes on after damage. `verify.ts` combines the findings of all segments.
+ * It only reads, and holds one chunk or frame at a time.
  */
 import { checksum, FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION, nextOffsetAfter } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
@@ -22,20 +22,23 @@ import type { Restoration } from './frame-restoration.ts'
 import { asProblem, FoundProblems, MAX_FINDINGS } from './report.ts'
 import type { FoundProblem, LogNote, NoteKind, ProblemKind } from './report.ts'
 
-/** What a segment file holds. */
+/** The findings of a segment file. */
 export interface SegmentFindings {
   readonly segment: ListedSegment
   /** The offset after its last record. */
   readonly nextOffset: number
-  /** Records that can be read. */
+  /** The number of readable records. */
   readonly records: number
-  /** Bytes that verified. */
+  /** The number of bytes that verified. */
   readonly bytes: number
   readonly problems: readonly FoundProblem[]
   readonly notes: readonly LogNote[]
 }
 
-/** Rejects with `WalIoError`, but not for a read that fails with `EIO`: that is a problem of the segment. */
+/**
+ * Checks a segment. Rejects with `WalIoError`, except for a read that fails with `EIO`: that is a problem of the
+ * segment.
+ */
 export async function checkSegment(task: SegmentTask): Promise<SegmentFindings> {
   const { fs, partition, segment } = task
   let opened: OpenSegment
@@ -56,7 +59,7 @@ export async function checkSegment(task: SegmentTask): Promise<SegmentFindings> 
   }
 }
 
-/** What there is to say of a segment of which nothing was read. */
+/** The findings of a segment of which nothing was read. */
 function unreadable(segment: ListedSegment, problem: Pick<FoundProblem, 'kind' | 'damage'>): SegmentFindings {
   const found = { ...problem, recordsBefore: 0, restoration: null }
   return { segment, nextOffset: segment.baseOffset, records: 0, bytes: 0, problems: [found], notes: [] }
@@ -75,9 +78,11 @@ class SegmentCheck {
   #place: FramePlace
   #lastFrame: FrameHeader
   #bytes: number
-  /** Whether the walk came to the limit with a frame that verified. */
+  /** Whether the walk reached the limit with a frame that verified. */
   #isWhole = false
-  /** What stands before this was read when it could change no more: a writer had written something behind it by then. */
+  /**
+   * Bytes before this position were read after a writer had written something behind them, so they no longer change.
+   */
   #settledTo = 0
 
   constructor(opened: OpenSegment, { segment }: SegmentTask, end: ExpectedEnd) {
@@ -98,7 +103,7 @@ class SegmentCheck {
     return this.#opened.head.path
   }
 
-  /** Where there is nothing more to read. Never past the file's end: what is allocated is bounded by this. */
+  /** The end of what is read. Never past the end of the file, because it bounds what is allocated. */
   get #limit(): number {
     return Math.min(this.#end.end, this.#end.fileBytes)
   }
@@ -116,7 +121,7 @@ class SegmentCheck {
     }
   }
 
-  /** Goes from frame to frame, up to what is damaged and past it. False at the end. */
+  /** Walks from frame to frame, up to damage and past it. False at the end. */
   async #walk(): Promise<boolean> {
     const { ceiling } = this.#end
     const scanner = this.#scanner
@@ -165,23 +170,23 @@ class SegmentCheck {
     summarize(frame, { summary: this.#summary, head: this.#opened.head })
   }
 
-  /** What a SEAL says can be compared only where every record before it was read. */
+  /** The summary in a SEAL can be compared only if every record before it was read. */
   #checkSummary({ header, body }: Frame): void {
     if (this.#summary.records !== header.baseOffset - this.#segment.baseOffset) return
     if (encodeSealBody(this.#summary, header.position).equals(body)) return
     const range = { from: header.position, to: frameEnd(header), lastOffset: header.baseOffset - 1 }
-    const reason = 'the SEAL verifies, but its times or its index are not those of the records'
+    const reason = 'the SEAL verifies, but its times or its index do not match the records'
     this.#report('summary', { ...range, reason })
   }
 
-  /** A frame of records that are not of this segment, or not yet durable, ends the walk. */
+  /** A frame of records that do not belong to this segment, or are not durable yet, ends the walk. */
   async #stopBefore({ header }: Frame): Promise<false> {
     if (this.#end.link === null) await this.#noteIgnoredTail(header.position)
     else this.#isWhole = true
     return false
   }
 
-  /** Judges what is not the next frame. Returns whether to go on; false at the segment's end. */
+  /** Decides what bytes that are not the next frame mean. Returns whether to go on; false at the end of the segment. */
   async #passStop({ reason, header }: ScanStop): Promise<boolean> {
     const { position, nextOffset, salt } = this.#place
     const { end, link, mustReach, ceiling, fileBytes } = this.#end
@@ -196,7 +201,8 @@ class SegmentCheck {
       if (to > position) this.#note('torn', { from: position, to }, `the rest of an unfinished write: ${reason ?? ''}`)
       return false
     }
-    // What was read before the proof may have been written meanwhile: it is read again before it counts as damage.
+    // The bytes may have been written after they were read and before the frame that confirms them was. Read them again
+    // before they count as damage.
     if (mustReach === null && position >= this.#settledTo && this.#lastFrame.type !== FrameType.SEAL) {
       this.#settledTo = Math.max(this.#confirmations.seenTo, position + 1)
       this.#scanner.continueAt(this.#place, { reread: true })
@@ -214,7 +220,7 @@ class SegmentCheck {
       from: position,
       to: found?.position ?? Math.max(end, position),
       lastOffset: nextGood === null ? null : nextGood - 1,
-      reason: `${reason ?? `the file has ${fileBytes} bytes, and more was durable`}${stated}`,
+      reason: `${reason ?? `the file has ${fileBytes} bytes, but more was durable`}${stated}`,
       restoration: this.#problems.isFull ? null : await this.#headerBefore(found),
     })
     if (found === null) return false
@@ -223,7 +229,7 @@ class SegmentCheck {
     return true
   }
 
-  /** Goes on behind a frame of which only what follows its header is damaged. */
+  /** Goes on after a frame with a good header and damage after it. */
   async #passBody(header: FrameHeader, reason: string): Promise<void> {
     const { handle } = this.#opened
     const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
@@ -233,10 +239,10 @@ class SegmentCheck {
     this.#scanner.continueAt(this.#place, { reread: false })
   }
 
-  /** The header that is damaged at the end of the frames so far, where what follows tells what it was. */
+  /** The damaged header after the frames so far, if what follows tells what it was. */
   async #headerBefore(found: FrameHeader | null): Promise<Restoration | null> {
     const { link, ceiling, fileBytes } = this.#end
-    // Nothing follows a SEAL, whatever its bytes.
+    // Nothing may follow a SEAL.
     if (this.#lastFrame.type === FrameType.SEAL) return null
     const after =
       found !== null
@@ -247,7 +253,7 @@ class SegmentCheck {
     return restoreHeader(this.#opened.handle, frame)
   }
 
-  /** Reports what ends the walk: bytes that cannot be read, or a frame after which anything may be meant. */
+  /** Reports what ends the walk: bytes that cannot be read, or a frame of an unknown kind. */
   #endAt(error: unknown): false {
     const { end, mustReach } = this.#end
     const { position, nextOffset } = this.#place
@@ -279,25 +285,25 @@ class SegmentCheck {
     if (this.#segment.successor === null || from >= this.#end.fileBytes) return
     const to = await this.#contentEnd(from)
     if (to === from) return
-    this.#note('ignored-tail', { from, to }, 'what a failed write or a truncation left behind the end of its segment')
+    this.#note('ignored-tail', { from, to }, 'left by a failed write or a truncation after the end of the segment')
   }
 
-  /** Where the file ends but for zeros, which a writer wrote ahead. */
+  /** The end of the file without the zeros that a writer preallocated. */
   #contentEnd(from: number): Promise<number> {
     const to = this.#end.fileBytes
-    // What stands behind every position is not looked at.
+    // Bytes after the largest position are not read.
     if (to > MAX_POSITION) return Promise.resolve(to)
     return endOfContent(this.#opened.handle, { from, to })
   }
 
-  /** The last of very many stands for all that come after it. */
+  /** If there are too many, the last note covers all that follow. */
   #noteMark(header: FrameHeader): void {
     const [from, to] = [header.position, frameEnd(header)]
     const last = this.#notes.at(-1)
     if (last === undefined || this.#notes.length < MAX_FINDINGS) {
-      this.#note('mark', { from, to }, 'the zeros of a MARK are not all zero')
+      this.#note('mark', { from, to }, 'the body of a MARK is not all zeros')
     } else {
-      const text = 'the zeros of more than one MARK are not all zero'
+      const text = 'the bodies of several MARKs are not all zeros'
       this.#notes[this.#notes.length - 1] = { ...last, to, text }
     }
   }
@@ -306,7 +312,7 @@ class SegmentCheck {
     this.#notes.push({ kind, path: this.#path, from, to, text, files: 1 })
   }
 
-  /** Reports damage from the next offset on; one that is less says that no record is concerned. */
+  /** Reports damage from the next offset on. A `lastOffset` before it means that no record is affected. */
   #report(
     kind: ProblemKind,
     found: { from: number; to: number; lastOffset: number | null; reason: string; restoration?: Restoration | null },

@@ -1,6 +1,6 @@
 /**
- * The commits of a range of a log, as they are there or become durable: `log-cursor.ts` finds them in the files, those
- * just made come from memory, and in between it waits.
+ * The commits of a range of a log, existing and new: `log-cursor.ts` finds them in the files, the latest ones come from
+ * memory, and between commits it waits.
  */
 import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalError } from '../../errors.ts'
 import { nextOffsetAfter } from '../format/frame.ts'
@@ -16,25 +16,25 @@ import type { CursorContext } from './log-cursor.ts'
 import type { ReadRange } from './read-options.ts'
 
 export interface StreamContext extends Pick<CursorContext, 'fs' | 'partition'> {
-  /** Given a log that the stream begins to read. */
+  /** Called with a log that the stream begins to read. */
   readonly attached: (shared: SharedLog) => void
-  /** Stopped where the reading is to end. */
+  /** Stopped when the reading ends. */
   readonly waker: Waker
 }
 
-/** The frames that hold the offsets of a range; the first may begin before it, the last end behind it. */
+/** The frames that hold the offsets of a range. The first may begin before it, the last may end after it. */
 export class FrameStream {
   readonly #context: StreamContext
   readonly #range: ReadRange
-  /** The log that is read; null before anything was looked for. */
+  /** The log being read; null before the first lookup. */
   #log: LogAttachment | null = null
-  /** What is durable when the stream begins; a stream that follows asks again and again. */
+  /** The high watermark when the stream began; a tailing stream reads it again and again. */
   #bound = Infinity
   #cursor: LogCursor | null = null
-  /** Frames that are still to be returned, from one of them on. */
+  /** Frames to return, and the index of the next one. */
   #found: readonly LocatedFrame[] = []
   #at = 0
-  /** The offset after the last one of the frames that were taken; and after those of their records that were handed out. */
+  /** The offset after the last taken frame, and the offset after the last record that was handed out. */
   #taken: number | null = null
   #given: number | null = null
 
@@ -43,14 +43,14 @@ export class FrameStream {
     this.#range = range
   }
 
-  /** Whether what was taken is to be handed out no further: `more` is to be asked. */
+  /** Whether taken frames must not be handed out any more: call `more`. */
   get isInterrupted(): boolean {
     return this.#context.waker.stopped || this.#log?.isCut === true
   }
 
   /**
-   * Whether nothing is at hand, nor anything to be done but to wait until the waker rings; forgets what it rang so far.
-   * Only beside a writer of this thread.
+   * Whether there is nothing to do but wait for the waker; forgets earlier notifications. True only with a writer in
+   * this thread.
    */
   startsWaiting(): boolean {
     if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false
@@ -63,11 +63,11 @@ export class FrameStream {
     this.#given = nextOffset
   }
 
-  /** The next frame, if it is at hand; else null: `more` is to be asked. */
+  /** The next frame, if it is available; null means that `more` must be called. */
   take(): LocatedFrame | null {
     if (this.isInterrupted) return null
     if (this.#at === this.#found.length) {
-      // Who waits holds nothing.
+      // A waiting stream holds no frames.
       this.#found = this.#fromMemory()
       this.#at = 0
     }
@@ -77,7 +77,7 @@ export class FrameStream {
     return this.#next(located)
   }
 
-  /** Resolves once there are frames at hand, with true; with false at the end. */
+  /** Resolves with true once frames are available, and with false at the end. */
   async more(): Promise<boolean> {
     const { waker, fs, partition } = this.#context
     for (;;) {
@@ -104,8 +104,8 @@ export class FrameStream {
   }
 
   /**
-   * To the log that is at the place now. The place is asked for each reading, not once for a reader: by now it may lead to
-   * another log, which has a writer here.
+   * Attaches to the log that is at the path now. The path is looked up for each iteration and not once per reader: it
+   * may lead to another log now, which has a writer in this thread.
    */
   async #attach(): Promise<LogAttachment> {
     const { fs, partition, waker, attached } = this.#context
@@ -121,30 +121,30 @@ export class FrameStream {
     const [from, to] = [this.#taken ?? 0, nextOffsetAfter(frame.header)]
     const isRepeated = this.#taken !== null && frame.header.baseOffset < from
     this.#taken = to
-    // Its beginning was taken while a truncation inside it was under way, which was given up.
+    // Its beginning was taken during a truncation inside it, which was then aborted.
     return isRepeated ? { segment, frame: partOf(frame, { from, to }) } : located
   }
 
-  /** Whether it is known without looking that there is nothing more by now: the writer of this thread says so. */
+  /** Whether there is certainly nothing more to read, because the writer of this thread says so. */
   get #isAtBound(): boolean {
     const [cursor, log] = [this.#cursor, this.#log]
     if (cursor === null || log === null || log.isCut || cursor.isReading || !cursor.isCompared) return false
     return cursor.nextOffset === log.shared.highWatermark
   }
 
-  /** The commits just made, for a stream that has kept up: without them, nothing. */
+  /** The latest commits from memory, for a stream that has kept up; none otherwise. */
   #fromMemory(): readonly LocatedFrame[] {
     const [cursor, log] = [this.#cursor, this.#log]
     if (!this.#range.follow || log === null || log.isCut || cursor === null || cursor.isReading) return []
     const { nextOffset } = cursor
     const recent = nextOffset === null || this.#isComplete() ? [] : log.shared.recent.from(nextOffset)
-    // Where they are not what follows, the files say what has happened.
+    // If they do not follow what was read, the files tell what has happened.
     if (recent[0] === undefined || !cursor.isFollowedBy(recent[0])) return []
     cursor.skip(recent)
     return recent
   }
 
-  /** None also where the log turned out to be another one, and the stream goes on there. */
+  /** Returns none also if another log was found and the stream goes on there. */
   async #look(log: LogAttachment): Promise<readonly LocatedFrame[]> {
     for (let attempts = 1; ; attempts++) {
       if (log.isCut) await this.#beginAgain(log)
@@ -157,7 +157,8 @@ export class FrameStream {
           await this.#move(log)
           return []
         }
-        // A truncation under way looks like much else; and what a time was found in may have been deleted since.
+        // A truncation in progress causes many kinds of errors, and a segment found by time may have been deleted
+        // since.
         const isMoved = error instanceof OffsetOutOfRangeError && this.#isByTime && attempts < MAX_OVERTAKEN
         if (!log.isCut && !isMoved) throw error
         await this.#dropCursor()
@@ -165,7 +166,7 @@ export class FrameStream {
     }
   }
 
-  /** Whether an error comes of another directory that is where the log was. */
+  /** Whether an error was caused by another directory at the path of the log. */
   async #isReplaced(log: LogAttachment, error: unknown): Promise<boolean> {
     const { fs, partition } = this.#context
     if (error instanceof DirectoryReplaced) return true
@@ -174,13 +175,13 @@ export class FrameStream {
       await log.check(fs, partition)
     } catch (failure) {
       if (failure instanceof DirectoryReplaced) return true
-      // Where there is no log any more, that is what is wrong.
+      // If there is no log any more, that is the error to report.
       if (failure instanceof LogNotFoundError) throw failure
     }
     return false
   }
 
-  /** Goes on in the log that is there now; what was handed out is compared with it. */
+  /** Goes on in the log that is at the path now. What was handed out is compared with it. */
   async #move(log: LogAttachment): Promise<void> {
     const cursor = this.#cursor
     log.detach()
@@ -192,7 +193,7 @@ export class FrameStream {
     else if (cursor !== null) this.#cursor = cursor.movedTo(this.#cursorContext(moved))
   }
 
-  /** Whether a time says where to begin. */
+  /** Whether the start is given by a time. */
   get #isByTime(): boolean {
     return this.#range.fromTimestampMs !== null && this.#taken === null
   }
@@ -228,7 +229,7 @@ export class FrameStream {
     return { fs, partition, shared: view, durableOnly, checkDirectory: () => log.check(fs, partition) }
   }
 
-  /** After a truncation: what was found may be void. What was handed out must not be. */
+  /** After a truncation: records that were found may be rolled back, but not records that were handed out. */
   async #beginAgain(log: LogAttachment): Promise<void> {
     await this.#dropCursor()
     const cut = log.takeCut()

@@ -1,7 +1,7 @@
 /**
- * What one reading has of the log that it reads: a share in what the readers and the writer of that log know in this
- * thread, a watch where there is no writer to tell, and which truncations it has heard of. A reading whose path leads to
- * another directory by now is given another one.
+ * The connection of one iteration to the log that it reads: the state shared in this thread, a watch if there is no
+ * writer here, and the truncations that it has seen. If the path leads to another directory, the iteration gets a new
+ * attachment.
  */
 import type { FileSystem } from '@sq/sim'
 import { io } from '../segments/log-file.ts'
@@ -10,7 +10,7 @@ import { statDirectory } from '../segments/segment-file.ts'
 import { sharedLog } from '../shared/shared-log.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
 
-/** The path of a log leads to another directory than it did: what was found there may be of another log. */
+/** The path of a log leads to another directory than before, so what was found there may belong to another log. */
 export class DirectoryReplaced extends Error {
   override readonly name = 'DirectoryReplaced'
 }
@@ -19,7 +19,7 @@ export class LogAttachment {
   readonly shared: SharedLog
   readonly #identity: string
   readonly #follows: boolean
-  /** How many truncations this reading knows of. */
+  /** The number of truncations that this iteration has seen. */
   #cutsSeen: number
   #stopWatching: (() => void) | null = null
 
@@ -31,13 +31,16 @@ export class LogAttachment {
     if (follows) this.shared.follow()
   }
 
-  /** To the log that is at this place now. Rejects with `LogNotFoundError` where there is none, with `WalIoError`. */
+  /**
+   * Attaches to the log that is at this path now. Rejects with `LogNotFoundError` if there is none, and with
+   * `WalIoError`.
+   */
   static async to(fs: FileSystem, { directory }: Partition, options: { follows: boolean }): Promise<LogAttachment> {
     const { identity } = await statDirectory(fs, directory)
     return new LogAttachment(identity, options)
   }
 
-  /** Rejects with `DirectoryReplaced` where the path leads to another directory by now, else as `to` does. */
+  /** Rejects with `DirectoryReplaced` if the path leads to another directory now, and otherwise as `to` does. */
   async check(fs: FileSystem, { directory }: Partition): Promise<void> {
     const { identity } = await statDirectory(fs, directory)
     if (identity !== this.#identity) throw new DirectoryReplaced(directory)
@@ -48,14 +51,14 @@ export class LogAttachment {
     return this.shared.cuts.length > this.#cutsSeen
   }
 
-  /** The smallest offset of the truncations that were not heard of yet. */
+  /** The smallest offset of the truncations that were not seen yet. */
   takeCut(): number {
     const cut = Math.min(...this.shared.cuts.slice(this.#cutsSeen))
     this.#cutsSeen = this.shared.cuts.length
     return cut
   }
 
-  /** Whether all that happens is told: a writer of this thread tells of all it does; else the directory is watched. */
+  /** Whether every change causes a notification: a writer of this thread notifies, or the directory is watched. */
   get isTold(): boolean {
     const isWriterHere = this.shared.highWatermark !== Infinity
     if (isWriterHere) this.#endWatch()
@@ -66,7 +69,7 @@ export class LogAttachment {
     try {
       this.#stopWatching = await io('watch', directory, () => this.shared.watch(fs, directory))
     } catch (error) {
-      // Where there is no directory any more, that is what is wrong.
+      // If the directory no longer exists, that is the error to report.
       await statDirectory(fs, directory)
       throw error
     }

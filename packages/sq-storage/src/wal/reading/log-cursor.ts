@@ -1,6 +1,6 @@
 /**
- * Walks the RECORDS frames of a whole log, across its segments, beside a writer that may be at work. The reader stands
- * on it; `scan.ts` walks a single segment.
+ * Walks the RECORDS frames of a whole log across its segments, while a writer may be at work. The reader uses it;
+ * `scan.ts` walks a single segment.
  */
 import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, DivergedError, OffsetOutOfRangeError } from '../../errors.ts'
@@ -23,14 +23,14 @@ import type { SharedLog } from '../shared/shared-log.ts'
 import { ReadPlace } from './read-place.ts'
 import type { LogAsListed } from './read-place.ts'
 
-/** A log, and who else knows of it. */
+/** A log, and the state that is shared with others in this thread. */
 export interface CursorContext {
   readonly fs: FileSystem
   readonly partition: Partition
   readonly shared: Pick<SharedLog, 'highWatermark' | 'files' | 'indexes' | 'openings'>
-  /** Whether a commit is left out as long as it may not be durable, for all that is known here. */
+  /** Whether to leave out commits that may not be durable, as far as is known here. */
   readonly durableOnly: boolean
-  /** Rejects where the path leads to another directory by now than the one that `shared` is about, or to none. */
+  /** Rejects if the path leads to another directory than the one that `shared` is about, or to none. */
   readonly checkDirectory: () => Promise<void>
 }
 
@@ -38,19 +38,24 @@ export interface CursorContext {
 interface Reading extends Scanned {
   readonly opened: HeldSegment
   readonly scanner: SegmentScanner
-  /** Holds back what is not known to be durable; null where all is that is read, or where nobody minds. */
+  /**
+   * Holds back commits that are not known to be durable; null if every commit is durable, or if the caller accepts all.
+   */
   readonly confirmed: ConfirmedFrames | null
 }
 
 export class LogCursor {
   readonly #context: CursorContext
   #place: ReadPlace
-  /** The segments, as long as the one being read is not the last of them. */
+  /** The listed segments, unless the one being read is the last of them. */
   #listed: readonly ListedSegment[] = []
   #reading: Reading | null = null
-  /** What looked like damage once: the bytes may have been written between the reading of them and of their proof. */
+  /**
+   * Something that looked like damage once: the bytes may have been written after they were read and before the frame
+   * that confirms them was.
+   */
   #suspect: CorruptLogError | null = null
-  /** How many writers this thread had opened when the place was last compared with the files. */
+  /** The number of writers opened in this thread when the place was last compared with the files. */
   #comparedAfter: number
 
   readonly #headOf = (segment: ListedSegment): Promise<SegmentHead> => {
@@ -74,7 +79,9 @@ export class LogCursor {
     this.#comparedAfter = context.shared.openings
   }
 
-  /** The same reading, in the directory that is where this one's was: what was returned is compared with what is there. */
+  /**
+   * The same iteration in the directory that replaced the old one: what was returned is compared with what is there.
+   */
   movedTo(context: CursorContext): LogCursor {
     const moved = new LogCursor(context, null)
     moved.#place = this.#place
@@ -82,21 +89,21 @@ export class LogCursor {
     return moved
   }
 
-  /** The next offset; null as long as nothing is known of a log that is read from its first. */
+  /** The next offset; null if the log is read from its start and nothing is known about it yet. */
   get nextOffset(): number | null {
     return this.#place.nextOffset
   }
 
   /**
-   * The next frames that hold wanted offsets, in order, each verified; none at the end of what is there. It may be
-   * asked again then. Throws as `WalReader.read` does. A file is open between two calls, but not after one that gave nothing.
+   * The next verified frames that hold wanted offsets, in order; none at the current end. Call it again later for more.
+   * Throws as `WalReader.read` does. A file may be open between two calls, but not after a call that returned nothing.
    */
   async next(): Promise<readonly LocatedFrame[]> {
-    // What was opened by an earlier call ends where the file ended then: behind it there may be more by now.
+    // A file opened by an earlier call is read up to the size that it had then. There may be more now.
     let isFromBefore = this.#reading !== null
     for (;;) {
       const { shared } = this.#context
-      // Asked before the directory is listed: what is durable by now is in the segments that are listed.
+      // Read before the directory is listed: everything durable at that point is in the listed segments.
       const bound = shared.highWatermark
       const { nextOffset } = this
       if (nextOffset !== null && nextOffset > bound) {
@@ -118,8 +125,8 @@ export class LogCursor {
   }
 
   /**
-   * Whether what was returned is known to be in the log: a writer that was opened since it was read may have found
-   * another one.
+   * Whether the returned records are known to be in the log: a writer that was opened since they were read may have
+   * found another log.
    */
   get isCompared(): boolean {
     return !this.#place.hasReturned || this.#comparedAfter === this.#context.shared.openings
@@ -130,17 +137,20 @@ export class LogCursor {
     return this.#reading !== null
   }
 
-  /** Whether a frame is the one after the last that was read, of the same segment. */
+  /** Whether a frame directly follows the last one that was read, in the same segment. */
   isFollowedBy(located: LocatedFrame): boolean {
     return this.#place.isFollowedBy(located)
   }
 
-  /** Goes on behind frames that were read elsewhere, the first of which follows the last. Not while reading. */
+  /**
+   * Moves past frames that came from memory, the first of which follows the last frame read. Must not be called while a
+   * file is open.
+   */
   skip(located: readonly LocatedFrame[]): void {
     this.#listed = []
     let last: LocatedFrame | undefined
     for (const next of located) {
-      // The last of a segment says what the others do.
+      // The last frame of a segment stands for those before it.
       if (last !== undefined && last.segment.salt !== next.segment.salt)
         this.#place.advance(last.segment, last.frame.header)
       last = next
@@ -148,21 +158,21 @@ export class LogCursor {
     if (last !== undefined) this.#place.advance(last.segment, last.frame.header)
   }
 
-  /** Gives up the open file. */
+  /** Closes the open file. */
   async close(): Promise<void> {
     const reading = this.#reading
     if (reading === null) return
     this.#reading = null
-    // Behind the last segment there may be another one by now.
+    // The last segment may have a successor now.
     if (reading.segment.successor === null) this.#listed = []
     await reading.opened.release()
   }
 
-  /** Opens the segment that holds the next offset; null where the log has no segment. */
+  /** Opens the segment that holds the next offset; null if the log has no segment. */
   async #enter(bound: number): Promise<Reading | null> {
     const absences = new Absences()
     for (let isAgain = false; ; isAgain = true) {
-      // The last of those that were listed before may have a successor by now, which says where it ends.
+      // The last segment of the old listing may have a successor now, which states where it ends.
       if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null) this.#listed = []
       const isListedNow = this.#listed.length === 0
       const segment = await this.#segmentAt(bound)
@@ -173,14 +183,14 @@ export class LogCursor {
       try {
         return await this.#open(segment, { bound, isListedNow })
       } catch (error) {
-        // What was deleted or replaced since it was listed may also look like damage: a new listing tells.
+        // A segment that was deleted or replaced since it was listed may also look like damage: list again.
         if (isAgain || !isAboutSegments(error)) absences.allow(error)
         this.#listed = []
       }
     }
   }
 
-  /** The segment of those listed that holds what is to be read next. */
+  /** The listed segment that holds what is read next. */
   #listedFor(firstOffset: number): ListedSegment | undefined {
     const wanted = this.#place.nextToRead ?? firstOffset
     return segmentHolding(this.#listed, wanted)
@@ -194,7 +204,7 @@ export class LogCursor {
     const segment = this.#listedFor(firstOffset)
     if (segment !== undefined) return segment
     if (wanted < firstOffset && (this.nextOffset ?? 0) >= firstOffset) {
-      // Of the commit that was cut, what was returned is deleted: nothing is left to compare with.
+      // The returned part of the commit that was cut has been deleted: nothing is left to compare with.
       this.#place.forget()
       return this.#segmentAt(bound)
     }
@@ -216,15 +226,15 @@ export class LogCursor {
     try {
       const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf: this.#headOf, isListedNow }))
       const limit = stated?.limit ?? (await sizeOfLast(opened))
-      // A writer may have been opened meanwhile: not all of its commits up to the limit need be durable.
+      // A writer may have been opened in the meantime, and not all of its commits up to the limit need be durable.
       const boundNow = bound === Infinity ? shared.highWatermark : bound
       const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit }, segment, boundNow)
-      // Last, so that nothing that was found belongs to another log.
+      // Checked last, so that nothing found here belongs to another log.
       await this.#context.checkDirectory()
       this.#place.enter(opened.head, start)
       this.#comparedAfter = openings
       const scanner = new SegmentScanner(opened.handle, { ...start, limit })
-      // Where a successor or the writer says how far it is durable, nobody needs to guess.
+      // If a successor or the writer states how far the segment is durable, nothing is held back.
       const isConfirmed = stated !== null || boundNow !== Infinity
       const confirmed = durableOnly && !isConfirmed ? new ConfirmedFrames() : null
       return { segment, opened, scanner, limit, bound: boundNow, confirmed }
@@ -234,12 +244,12 @@ export class LogCursor {
     }
   }
 
-  /** The segments as they are listed by now, for what is to be compared with them. */
+  /** The current listing, to compare what was read with. */
   #asListed(listed: readonly ListedSegment[]): LogAsListed {
     return { listed, headOf: this.#headOf, frameAt: this.#frameAt }
   }
 
-  /** Where to begin in a segment: where it was left, or, where it was not read before, close before the next offset. */
+  /** Where to begin in a segment: where reading stopped or, if it was not read before, close before the next offset. */
   async #startIn(indexed: Indexed, segment: ListedSegment, bound: number): Promise<FramePlace> {
     const { head } = indexed.segment
     const { limit } = indexed
@@ -252,8 +262,8 @@ export class LogCursor {
   }
 
   /**
-   * What it means that a segment is not what was read: another log, or damage, if there must be more than what is whole
-   * of it.
+   * The error for a segment that differs from what was read: divergence, or damage if the segment must hold more than
+   * its whole frames.
    */
   async #whyGone({ segment: opened, limit }: Indexed, segment: ListedSegment, bound: number): Promise<WalError> {
     const log = this.#asListed(this.#listed)
@@ -273,7 +283,7 @@ export class LogCursor {
     return this.#leave(reading)
   }
 
-  /** Goes behind frames, up to the bound, and gives those that are wanted. */
+  /** Moves past frames, up to the high watermark, and returns those that are wanted. */
   async #pass({ opened, bound }: Reading, frames: readonly Frame[]): Promise<readonly LocatedFrame[]> {
     const { path, baseOffset, frame: openFrame } = opened.head
     const segment = { path, baseOffset, salt: openFrame.headerCrc }
@@ -282,7 +292,7 @@ export class LogCursor {
       const { header } = frame
       const isWanted = this.#place.wants(header)
       if (header.baseOffset >= bound || nextOffsetAfter(header) > bound) {
-        // The bound lies inside a commit only while a truncation is at work there.
+        // The high watermark lies inside a commit only during a truncation there.
         if (isWanted && header.baseOffset < bound) {
           found.push({ segment, frame: partOf(frame, { from: header.baseOffset, to: bound }) })
           this.#place.advanceInside(bound)
@@ -296,7 +306,10 @@ export class LogCursor {
     return found
   }
 
-  /** At the end of a segment, or of what can be read of it: is it as far as it must go? Gives what is known by that. */
+  /**
+   * At the end of a segment, or of its readable part: checks whether it reaches as far as it must. Returns frames that
+   * this confirms.
+   */
   async #leave(reading: Reading): Promise<readonly LocatedFrame[]> {
     const { segment, scanner } = reading
     let found: readonly LocatedFrame[] = []
@@ -307,7 +320,7 @@ export class LogCursor {
       const error = damage?.error ?? null
       if (error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path) throw error
       this.#suspect = error
-      // What proves that there was more proves all before it.
+      // What confirms that there was more confirms everything before it.
       if (damage?.isConfirmed === true) found = await this.#pass(reading, reading.confirmed?.takeAll() ?? [])
     } finally {
       await this.close()
@@ -315,12 +328,14 @@ export class LogCursor {
     if (this.#suspect === null && (this.nextOffset ?? 0) > nextOffset) {
       throw this.#outOfRange(firstOffset, nextOffset)
     }
-    // What looks like damage is looked for once more.
+    // Suspected damage is checked once more.
     if (this.#suspect !== null) this.#listed = []
     return found
   }
 
-  /** Whether a segment that was read to its end is still the last: behind it the writer may have gone on meanwhile. */
+  /**
+   * Whether a segment that was read to its end is still the last one: the writer may have gone on in another segment.
+   */
   async #isOver({ segment, bound }: Reading): Promise<boolean> {
     if (segment.successor !== null || bound !== Infinity || this.#suspect !== null) return false
     const listed = await listSegmentFiles(this.#context.fs, this.#context.partition.directory)
@@ -329,7 +344,7 @@ export class LogCursor {
     return isLast
   }
 
-  /** What it means that the wanted offset lies behind everything that is durable. */
+  /** The error for a wanted offset above the high watermark. */
   async #beyond(bound: number): Promise<OffsetOutOfRangeError | DivergedError> {
     if (this.#place.hasReturned) return this.#divergence()
     this.#listed = await listSegmentFiles(this.#context.fs, this.#context.partition.directory)
@@ -345,7 +360,7 @@ export class LogCursor {
     })
   }
 
-  /** Finds from where on the log is another one than that which was read; `agreed` as `ReadPlace.divergedFrom`. */
+  /** Finds the offset from which the log differs from what was read; `agreed` as in `ReadPlace.divergedFrom`. */
   async #divergence(agreed: FramePlace | null = null): Promise<DivergedError> {
     const { fs, partition } = this.#context
     const listed = await listSegmentFiles(fs, partition.directory)
@@ -354,7 +369,7 @@ export class LogCursor {
   }
 }
 
-/** Whether an error says that segments are not, or do not go together, as they should. */
+/** Whether an error says that segments are damaged or do not belong together. */
 function isAboutSegments(error: unknown): boolean {
   return error instanceof CorruptLogError || error instanceof DivergedError
 }

@@ -1,43 +1,43 @@
 /**
- * Hands out the items of pages one at a time. Async generators could do the same: this costs a third, and it is done
- * for every reader at every commit.
+ * Returns the items of pages one at a time. Async generators could do the same, but this costs a third, and it runs for
+ * every reader at every commit.
  */
 import type { Waker } from '../shared/waker.ts'
 
-/** Where the items come from, some at a time. */
+/** The source of the items, some at a time. */
 export interface Pages<T> {
-  /** The next items, if they are at hand; else none: `more` is to be asked. */
+  /** The next items, if they are available; an empty page means that `more` must be called. */
   take(): readonly T[]
   /**
-   * Whether none are at hand, nor is anything to be done but to wait until the waker rings. What it rang before this
-   * call counts no more, what it rings after it does.
+   * Whether there is nothing to do but wait for the waker. Notifications before this call no longer count; those after
+   * it do.
    */
   startsWaiting(): boolean
-  /** Resolves once there may be items at hand, with true; with false at the end. */
+  /** Resolves with true once items may be available, and with false at the end. */
   more(): Promise<boolean>
-  /** Gives up what is held. Nothing is called after it. */
+  /** Releases what is held. It is the last call. */
   close(): Promise<void>
 }
 
-/** Gives up what an iterator holds that was begun, and dropped without `return`: its file, its watch. */
+/** Releases the file and the watch of an iterator that was started and then dropped without `return`. */
 const dropped = new FinalizationRegistry<{ close(): Promise<void> }>((pages) => {
-  // Nobody is there to be told of a failure.
+  // There is nobody to report a failure to.
   pages.close().catch(() => {})
 })
 
 export class PageIterator<T> implements AsyncIterableIterator<T> {
   readonly #open: () => Pages<T>
   readonly #waker: Waker
-  /** Null before the first call, and once there are no more. */
+  /** Null before the first call and after the end. */
   #pages: Pages<T> | null = null
   #ended = false
   #page: readonly T[] = []
   #at = 0
-  /** How many calls wait for an item, and the last of them: each comes after those before it. */
+  /** The number of calls that wait for an item, and the last of them: each follows the one before. */
   #waiting = 0
   #last: Promise<unknown> = Promise.resolve()
 
-  /** `open` is called once, when the first item is wanted. `waker` is what the pages wait for. */
+  /** `open` is called once, for the first item. The pages wait for `waker`. */
   constructor(open: () => Pages<T>, waker: Waker) {
     this.#open = open
     this.#waker = waker
@@ -58,7 +58,7 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
     return this
   }
 
-  /** The next item of this page, unless the waker was stopped meanwhile. */
+  /** The next item of this page, unless the iteration was stopped. */
   #take(): T | undefined {
     return this.#waker.stopped ? undefined : this.#page[this.#at++]
   }
@@ -70,7 +70,10 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
     return turn
   }
 
-  /** The next item as soon as the waker rings, without further promises where it is at hand: many may wait for it. */
+  /**
+   * The next item as soon as the waker wakes, without further promises if it is available: many iterators may wait for
+   * it.
+   */
   #whenWoken(pages: Pages<T>): Promise<IteratorResult<T, undefined>> {
     return new Promise((resolve) => {
       this.#waker.onWake(() => {

@@ -1,4 +1,4 @@
-/** What the frames of a range hold, as a reader hands it out: whole commits, or their records. */
+/** The contents of the frames of a range, as a reader returns them: whole commits, or records. */
 import type { Frame } from '../format/frame.ts'
 import { RecordBatch } from '../format/record-batch.ts'
 import { readTimestamps, recordBytes, RecordDecoder } from '../format/record.ts'
@@ -9,18 +9,18 @@ import type { FrameStream } from './frame-stream.ts'
 import type { Pages } from './page-iterator.ts'
 import type { ReadRange } from './read-options.ts'
 
-/** How many records are decoded at a time: a commit may hold a hundred thousand, and somebody want one. */
+/** The number of records decoded at a time: a commit may hold a hundred thousand when the caller wants one. */
 const PAGE_RECORDS = 256
 
-/** What is to be handed out, and who counts it. */
+/** What to return, and where to count it. */
 export interface PagesContext {
   readonly stream: FrameStream
   readonly range: ReadRange
-  /** Told of what is handed out: some records, and the frame they are the first of, if they are. */
+  /** Called with the number of returned records, and with their frame if they are the first of it. */
   readonly count: (records: number, frame: Frame | null) => void
 }
 
-/** The commits of a range, each a page. */
+/** The commits of a range; each is a page. */
 export class BatchPages implements Pages<RecordBatch> {
   readonly #context: PagesContext
   readonly #budget: Budget
@@ -64,14 +64,14 @@ export class BatchPages implements Pages<RecordBatch> {
   }
 }
 
-/** The records of a range: a page holds some of one commit. */
+/** The records of a range; a page holds some records of one commit. */
 export class RecordPages implements Pages<LogRecord> {
   readonly #context: PagesContext
   readonly #budget: Budget
   readonly #sinceMs: number
   #isReached: boolean
   #isOver = false
-  /** The commit that is handed out, and the one that was counted last. */
+  /** The commit being returned, and the one that was counted last. */
   #commit: CommitRecords | null = null
   #counted: CommitRecords | null = null
 
@@ -115,7 +115,7 @@ export class RecordPages implements Pages<LogRecord> {
     return this.#context.stream.close()
   }
 
-  /** Those from the first on that has the wanted time; all, once it was met. */
+  /** The records from the first one that reaches the wanted time on; all of them once it was reached. */
   #sinceReached(records: readonly LogRecord[]): readonly LogRecord[] {
     if (this.#isReached) return records
     const first = records.findIndex(({ timestampMs }) => timestampMs >= this.#sinceMs)
@@ -124,17 +124,20 @@ export class RecordPages implements Pages<LogRecord> {
   }
 }
 
-/** Also where all was handed out that was asked for: who is told to end with an error is told so. */
+/**
+ * Calls `more` of the stream even if everything asked for was returned, so that an iteration ended by an error gets
+ * that error.
+ */
 function more(stream: FrameStream, isOver: boolean): Promise<boolean> {
   return isOver && !stream.isInterrupted ? Promise.resolve(false) : stream.more()
 }
 
-/** The records of one commit that lie in a range: the first commit may begin before it, the last end behind it. */
+/** The records of one commit that lie in a range. The first commit may begin before it, the last may end after it. */
 class CommitRecords {
   readonly frame: Frame
   readonly #path: string
   readonly #decoder: RecordDecoder
-  /** How many are still to be taken. */
+  /** The number of records left. */
   left: number
 
   constructor({ segment, frame }: LocatedFrame, { from, to }: ReadRange) {
@@ -147,7 +150,7 @@ class CommitRecords {
     if (!this.#decoder.skip(before)) throw notRecords(this.#path, frame.header)
   }
 
-  /** The next ones, as many as make a page. */
+  /** The next page of records. */
   take(): readonly LogRecord[] {
     const records = this.#decoder.take(Math.min(this.left, PAGE_RECORDS))
     if (records === null) throw notRecords(this.#path, this.frame.header)
@@ -165,7 +168,7 @@ function latestTimestamp({ segment, frame: { header, body } }: LocatedFrame): nu
   return latest
 }
 
-/** How many records and bytes may still be returned. */
+/** The records and bytes that may still be returned. */
 class Budget {
   #records: number
   #bytes: number
@@ -182,7 +185,7 @@ class Budget {
     return this.#records <= 0 || this.#bytes <= 0
   }
 
-  /** Whether there is room for so much. There is for what comes first, whatever its size. */
+  /** Whether this much is allowed. The first item always is, whatever its size. */
   take(records: number, bytes: number): boolean {
     if (!this.#isFirst && (records > this.#records || bytes > this.#bytes)) return false
     this.#isFirst = false
@@ -191,7 +194,7 @@ class Budget {
     return true
   }
 
-  /** The first of these records, as many as there is room for. */
+  /** As many of these records, from the first on, as are allowed. */
   takeSome(records: readonly LogRecord[]): readonly LogRecord[] {
     if (!this.#countsBytes && records.length <= this.#records) {
       this.#records -= records.length

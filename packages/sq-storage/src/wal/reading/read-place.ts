@@ -1,10 +1,11 @@
 /**
- * How far a log was read, and whether what is found there by now goes on from it: a log that was truncated or healed,
- * or whose last commit was rolled back, may have become another one. `log-cursor.ts` moves it along.
+ * How far a log was read, and whether what is there now continues it. A log that was truncated, that rolled over to a new
+ * segment after a failed write, or whose last commit was rolled back may differ from what was read. `log-cursor.ts` moves
+ * the place forward.
  *
- * An equal salt says that a segment is the one that was read, not that its frames are: a commit that was read before it
- * was durable may be gone, and another one stand in its place. So the last frame that was read is looked for whenever
- * its segment is entered again: its checksum stands for all frames before it.
+ * An equal salt means that a segment is the one that was read, but not that its frames are the same: a commit that was
+ * read before it was durable may have been replaced by another one. So whenever a segment is entered again, the last frame
+ * that was read is looked up: its checksum covers all frames before it.
  */
 import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
@@ -15,50 +16,50 @@ import type { ListedSegment } from '../segments/segment-listing.ts'
 import { ReadTrail } from './read-trail.ts'
 import type { ReadFrame } from './read-trail.ts'
 
-/** How far a segment was read: where to go on, and what to compare with what is found there. */
+/** How far a segment was read: where to go on, and what to compare with what is there. */
 interface Reached {
   readonly baseOffset: number
-  /** What its OPEN states of the segment before; null also where that was not read. */
+  /** What its OPEN states about the segment before it; null also if OPEN was not read. */
   readonly previous: SegmentLink | null
   readonly place: FramePlace
-  /** The place behind its last records: what follows them, a MARK or a SEAL, may have become void. */
+  /** The place after its last records. What follows them, a MARK or a SEAL, may have been rolled back. */
   readonly recordsEnd: FramePlace
   /** Its last frame of records, and some of those before it; null while none was read. */
   readonly last: ReadFrame | null
   readonly trail: ReadTrail
 }
 
-/** A segment that records were returned from, and the last frame of them. */
+/** A segment from which records were returned, and the last of their frames. */
 interface Visited {
   readonly baseOffset: number
   readonly salt: number
   readonly last: ReadFrame
 }
 
-/** The segments of a log as they are listed by now, and what looks into them. */
+/** The current segments of a log, and how to read their heads and frames. */
 export interface LogAsListed {
   readonly listed: readonly ListedSegment[]
   readonly headOf: (segment: ListedSegment) => Promise<SegmentHead>
-  /** The verified header of a segment's frame at a position; null if none is there. */
+  /** The verified header of a frame at a position of a segment; null if none is there. */
   readonly frameAt: (segment: ListedSegment, position: number) => Promise<FrameHeader | null>
 }
 
 export class ReadPlace {
   #next: number | null
   #reached: Reached | null = null
-  /** By them the place is found where another log began. */
+  /** Used to find the offset where another log begins. */
   readonly #visited: Visited[] = []
 
   constructor(from: number | null) {
     this.#next = from
   }
 
-  /** The next offset that is wanted; null for the first of a log of which nothing is known. */
+  /** The next wanted offset; null if the log is read from its start and nothing is known about it. */
   get nextOffset(): number | null {
     return this.#next
   }
 
-  /** What is to be read next, not all of which may be to be returned: a truncation may have cut a commit. */
+  /** The offset to read next. It may be before the next wanted offset if a truncation has cut a commit. */
   get nextToRead(): number | null {
     return this.hasReturned ? (this.#reached?.place.nextOffset ?? null) : this.#next
   }
@@ -68,7 +69,7 @@ export class ReadPlace {
     return this.#visited.length > 0
   }
 
-  /** Whether a frame is the one after the last that was read, of the same segment. */
+  /** Whether a frame directly follows the last one that was read, in the same segment. */
   isFollowedBy({ segment, frame }: LocatedFrame): boolean {
     const place = this.#reached?.place
     return place?.salt === segment.salt && place.previousCrc === frame.header.previousCrc
@@ -79,7 +80,7 @@ export class ReadPlace {
     return header.type === FrameType.RECORDS && nextOffsetAfter(header) > (this.#next ?? 0)
   }
 
-  /** Goes to a place in a segment: where it was left, or where none of it was read. */
+  /** Moves to a place in a segment: where reading stopped, or where none of it was read. */
   enter({ baseOffset, open: { previous } }: SegmentHead, place: FramePlace): void {
     this.#next ??= baseOffset
     const { last = null, trail = new ReadTrail() } = this.#isLeftAt(place) ? (this.#reached ?? {}) : {}
@@ -91,7 +92,7 @@ export class ReadPlace {
     return end?.salt === place.salt && end.position === place.position
   }
 
-  /** Goes behind a frame. */
+  /** Moves past a frame. */
   advance({ baseOffset, salt }: FrameOrigin, header: FrameHeader): void {
     const nextOffset = nextOffsetAfter(header)
     const place = { position: frameEnd(header), nextOffset, previousCrc: header.headerCrc, salt }
@@ -112,20 +113,20 @@ export class ReadPlace {
     this.#visited.push({ baseOffset, salt, last })
   }
 
-  /** Returns of the frame at the place only the records before an offset. */
+  /** Only the records before an offset are returned of the frame at this place. */
   advanceInside(offset: number): void {
     this.#next = offset
   }
 
-  /** Nothing is left of what was returned: there is nothing to compare with. */
+  /** Nothing that was returned is left in the log, so there is nothing to compare with. */
   forget(): void {
     this.#reached = null
     this.#visited.length = 0
   }
 
   /**
-   * Where to go on in a segment that holds what is to be read next, of which so many bytes count: null where nothing of
-   * it was read before, or nothing that matters. Rejects as reading the segments does.
+   * Where to go on in a segment that holds what is read next and of which `limit` bytes count. Null if nothing of it
+   * was read before, or nothing that matters. Rejects as reading the segments does.
    */
   async placeIn(
     { head, segment, limit }: { head: SegmentHead; segment: ListedSegment; limit: number },
@@ -138,31 +139,31 @@ export class ReadPlace {
     }
     const { last } = reached
     if (last === null) return null
-    // What follows the records is looked at again: nothing may stand behind a SEAL, and it may have become void.
+    // What follows the records is read again: nothing may follow a SEAL, and it may have been rolled back.
     if (last.end.position <= limit && (await isThere(last, segment, log))) return last.end
     return this.hasReturned ? 'diverged' : null
   }
 
-  /** Whether another segment goes on where reading had come to. */
+  /** Whether another segment continues where reading stopped. */
   async #isFollowedByOne(
     { baseOffset, previous, place, recordsEnd, last }: Reached,
     { head, log }: { head: SegmentHead; log: LogAsListed },
   ): Promise<boolean> {
     if (head.baseOffset !== place.nextOffset) return false
     const before = head.open.previous
-    // In place of one that held no record: made when the first write to that one failed.
+    // It replaced a segment without records after the first write to that one failed.
     if (head.baseOffset === baseOffset) return before?.lastCrc === previous?.lastCrc
     if (before?.baseOffset !== baseOffset || before.end < recordsEnd.position) return false
     const known = [place, recordsEnd].find(({ position }) => position === before.end)
     if (known !== undefined) return known.previousCrc === before.lastCrc
-    // It ends behind what was read of it: with what else, if that is there. Where it is deleted, nobody can tell.
+    // It ends after what was read: then the last frame read must be there. If the segment is deleted, nobody can tell.
     const segment = segmentFrom(log.listed, baseOffset)
     return segment === undefined || last === null || (await isThere(last, segment, log))
   }
 
   /**
-   * Up to where a segment that is entered again is the one that was read, limited to so many bytes; null where not even
-   * its first frames may be.
+   * The place up to which a segment is the one that was read, within `limit` bytes; null if not even its first frames
+   * are.
    */
   async agreedPlaceIn(segment: ListedSegment, limit: number, log: LogAsListed): Promise<FramePlace | null> {
     for (const frame of this.#reached?.trail.newestFirst() ?? []) {
@@ -172,8 +173,8 @@ export class ReadPlace {
   }
 
   /**
-   * An offset from which on the log is another one than that which was read, as far as its segments tell: all before it
-   * is as it was. Where `agreed` is given, it is the answer for the segment that was read last.
+   * An offset from which on the log differs from what was read, as far as its segments tell: everything before it is
+   * unchanged. If `agreed` is given, it is the answer for the segment that was read last.
    */
   async divergedFrom(log: LogAsListed, agreed: FramePlace | null = null): Promise<number> {
     const { listed, headOf } = log
@@ -194,7 +195,7 @@ export class ReadPlace {
   }
 }
 
-/** Whether a frame that was read is where it was read, and with it all before it. */
+/** Whether a frame is still where it was read, and with it everything before it. */
 async function isThere(
   { position, end }: ReadFrame,
   segment: ListedSegment,

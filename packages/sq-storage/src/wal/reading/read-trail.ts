@@ -1,10 +1,10 @@
 /**
- * Which frames of a segment were read, sparser the longer ago: some thirty of them, however many there were. By them a
- * reader finds up to where a segment that was changed under it is still the one that it read.
+ * Some of the frames that were read of a segment: about thirty, however many there were, denser towards the last. With
+ * them a reader finds how far a changed segment is still the one that it read.
  */
 import type { FramePlace } from '../format/frame.ts'
 
-/** A frame that was read: where it began, and the place behind it, which holds its checksum. */
+/** A frame that was read: its position, and the place after it, which holds its checksum. */
 export interface ReadFrame {
   readonly position: number
   readonly end: FramePlace
@@ -12,7 +12,10 @@ export interface ReadFrame {
 
 export class ReadTrail {
   #count = 0
-  /** By how often 2 divides the number of a frame, the last such frame: the last two frames are always among them. */
+  /**
+   * By the number of times that 2 divides the number of the frame: the last such frame. The last two frames are always
+   * included.
+   */
   readonly #frames: ReadFrame[] = []
 
   add(frame: ReadFrame): void {
@@ -20,7 +23,7 @@ export class ReadTrail {
     this.#frames[31 - Math.clz32(this.#count & -this.#count)] = frame
   }
 
-  /** Those that are kept, the last one first. */
+  /** The kept frames, the last one first. */
   newestFirst(): readonly ReadFrame[] {
     return this.#frames.toSorted((left, right) => right.position - left.position)
   }

@@ -1,12 +1,12 @@
 /**
- * Ends iterations by an `AbortSignal`. The signal is the caller's: it has one listener for all iterations of this
- * thread that wait at a time, none while nobody waits, and its limits are left alone.
+ * Ends iterations by an `AbortSignal`. The signal belongs to the caller: it has one listener for all iterations of this
+ * thread that wait, none while none waits, and its listener limit is not changed.
  */
 import type { Waker, Ending } from '../shared/waker.ts'
 
 const endings = new WeakMap<AbortSignal, SignalEnding>()
 
-/** The one ending of this signal. */
+/** The single ending of a signal. */
 export function signalEnding(signal: AbortSignal): Ending {
   const known = endings.get(signal)
   if (known !== undefined) return known
@@ -15,7 +15,10 @@ export function signalEnding(signal: AbortSignal): Ending {
   return made
 }
 
-/** Whether a value is a signal, also one of another realm (a `vm` context, jsdom), which is no instance of ours. */
+/**
+ * Whether a value is an abort signal. One of another realm (a `vm` context, jsdom) is accepted; it is not an instance
+ * of ours.
+ */
 export function isSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false
   const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
@@ -35,7 +38,7 @@ class SignalEnding implements Ending {
   get failure(): { readonly reason: unknown } | null {
     if (!this.#signal.aborted) return null
     const { reason } = this.#signal
-    // Signals of old have no reason.
+    // Old implementations of signals have no reason.
     return { reason: reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason }
   }
 

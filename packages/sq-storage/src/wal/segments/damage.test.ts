@@ -36,7 +36,10 @@ describe('confirmedDamage', () => {
     const { position: to } = segment.at(1)
     expect(damage).toBeInstanceOf(CorruptLogError)
     const where = { path: log.path(0), from: segment.headBytes, to, firstOffset: 0n, lastOffset: 2n }
-    expect(damage).toMatchObject({ ...where, reason: `it is wrong, but the frame at ${to} confirms that it was durable` })
+    expect(damage).toMatchObject({
+      ...where,
+      reason: `it is wrong, but the frame at ${to} confirms that it was durable`,
+    })
   })
 
   it('says that something is unreadable where no more is known', async () => {

@@ -1,6 +1,6 @@
 /**
- * The segment a writer writes: made, extended by one frame at a time, and ended. It moves on only after a write
- * succeeded; once one failed it is broken for good, and its file descriptor is never synced again.
+ * The active segment: created, extended by one frame at a time, and ended. Its state moves on only after a successful
+ * write. After a failed write the segment is abandoned, and its file descriptor is never synced again.
  */
 import { join } from 'node:path'
 import type { Clock, Random } from '@sq/sim'
@@ -19,19 +19,21 @@ import type { WrittenFrame } from '../shared/recent-frames.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 
 /**
- * A file that grows costs the file system a commit of its own journal with each sync: as much again as a small write.
- * So zeros are written ahead, together with a commit, and the next ones overwrite them: as many as the segment holds,
- * at most so many. Measured on ext4: 1.7 times as many writes a second of 4 KiB, 1.4 times of 20 KiB, 1.05 times of
- * 100 KiB, 0.8 times of 300 KiB; with them the log does 1.2 times as many commits of 36 KB and of 57 KB.
+ * A file that grows costs the file system a commit of its own journal with each sync, as much as a small write. So a
+ * commit also preallocates: it writes zeros after itself, which later commits overwrite. It preallocates as many bytes
+ * as the segment already holds, up to this limit.
+ *
+ * Measured on ext4, writes per second with preallocation: 1.7 times as many of 4 KiB, 1.4 times of 20 KiB, 1.05 times
+ * of 100 KiB, 0.8 times of 300 KiB. The log does 1.2 times as many commits of 36 KB and of 57 KB.
  */
 const MAX_PREALLOCATION_BYTES = 256 * 1024
 const ZEROS: Buffer = Buffer.alloc(MAX_PREALLOCATION_BYTES)
-/** Larger commits write none: their own bytes cost more than the journal. */
+/** Larger commits do not preallocate: writing their own bytes costs more than the journal. */
 const MAX_SMALL_COMMIT_BYTES = 64 * 1024
-/** What a file system gives out at a time; zeros end at a multiple of it. */
+/** The unit in which file systems allocate; preallocation ends at a multiple of it. */
 const BLOCK_BYTES = 4096
 
-/** What new segments are made with. */
+/** What is needed to create segments. */
 export interface SegmentMaker {
   readonly directory: SegmentDirectory
   readonly partition: Partition
@@ -39,11 +41,11 @@ export interface SegmentMaker {
   readonly random: Random
 }
 
-/** Everything about a segment in use that is not about the next frame. */
+/** The properties of an active segment that do not change with the next frame. */
 interface Origin {
   readonly path: string
   readonly baseOffset: number
-  /** When it was created, in milliseconds since 1970, by a wall clock that may have been wrong. */
+  /** The creation time in milliseconds since 1970, by a wall clock that may have been wrong. */
   readonly createdMs: number
   /** The monotonic time from which its age counts, in milliseconds. */
   readonly agesFromMs: number
@@ -58,10 +60,10 @@ export class ActiveSegment {
   readonly #handle: LogFile
   #place: FramePlace
   #lastPosition: number
-  /** Where the zeros that were written ahead end; not behind the next frame's place where there are none. */
+  /** The end of the preallocated bytes; not after the place of the next frame if there are none. */
   #preallocatedEnd = 0
   #failure: Error | null = null
-  /** Whether the last frame already proves all before it. */
+  /** Whether the last frame already vouches for everything before it. */
   #confirmed: boolean
 
   constructor(
@@ -81,9 +83,9 @@ export class ActiveSegment {
   }
 
   /**
-   * Makes a new segment: header and OPEN, and `first` as its first commit where that is given, durable under a passing
-   * name; then renamed, then the directory synced. It replaces a segment of the same name, whose records are gone then:
-   * it must hold none that was acknowledged or recovered, but for such as are to be dropped.
+   * Creates a segment: header and OPEN, and `first` as its first commit if given, are written durably under a temporary
+   * name; then the file is renamed, and the directory synced. An existing segment of the same name is replaced. It must
+   * hold no record that was acknowledged or recovered, except records that a truncation drops.
    */
   static async create(
     { directory, partition, clock, random }: SegmentMaker,
@@ -121,22 +123,22 @@ export class ActiveSegment {
     return segment
   }
 
-  /** True once a write failed: nothing more is written here. */
+  /** True after a failed write: nothing more is written here. */
   get abandoned(): boolean {
     return this.#failure !== null
   }
 
-  /** What the write failed with; null where none did. */
+  /** The error of the failed write; null if none failed. */
   get failure(): Error | null {
     return this.#failure
   }
 
-  /** Where the next frame goes. */
+  /** The place of the next frame. */
   get place(): FramePlace {
     return this.#place
   }
 
-  /** Where this segment validly ends, as its successor must state it. */
+  /** The end of this segment, as its successor must state it. */
   get link(): SegmentLink {
     return {
       baseOffset: this.baseOffset,
@@ -147,8 +149,9 @@ export class ActiveSegment {
   }
 
   /**
-   * Writes one commit; durable when it resolves, with its frame, which can be copied as long as the commit is whole.
-   * Zeros ahead of it, if any, end before `preallocationLimit`. Where it rejects, the segment is broken or nothing was written.
+   * Writes one commit, which is durable when this resolves with its frame. The frame can be copied until the buffer of
+   * the commit is used again. Preallocation ends before `preallocationLimit`. If this rejects, the segment is
+   * abandoned, or nothing was written.
    */
   async write(commit: RecordsFrame, { preallocationLimit }: { preallocationLimit: number }): Promise<WrittenFrame> {
     const { position, nextOffset, salt } = this.#place
@@ -162,7 +165,7 @@ export class ActiveSegment {
       if (zeros.length > 0 && isDiskFull(error)) await this.#giveBack(position + bytes.length)
       throw error
     }
-    // It is durable. Nothing from here on can throw: who is told that it failed would append it again in its place.
+    // The commit is durable. Nothing from here on may throw: a caller that got an error would append the record again.
     this.#preallocatedEnd = Math.max(this.#preallocatedEnd, position + bytes.length + zeros.length)
     this.summary.add({
       offsetDelta: nextOffset - this.baseOffset,
@@ -176,7 +179,10 @@ export class ActiveSegment {
     return written
   }
 
-  /** Proves all that was written so far, so that damage to the last commit is told from a torn one later on. */
+  /**
+   * Writes durability markers that vouch for everything written so far, so that later damage to the last commit is not
+   * taken for a torn one.
+   */
   async mark(): Promise<void> {
     if (!this.#confirmed) await this.#end(null)
   }
@@ -194,7 +200,7 @@ export class ActiveSegment {
     this.#confirmed = true
   }
 
-  /** What is to be written behind a commit of so many bytes: nothing while it fits into the zeros that are there. */
+  /** The zeros to write after a commit of this length; none while the commit fits into the preallocated bytes. */
   #preallocationAfter(bytes: number, preallocationLimit: number): Buffer {
     const { position } = this.#place
     const end = position + bytes
@@ -203,7 +209,9 @@ export class ActiveSegment {
     return ZEROS.subarray(0, Math.max(preallocatedEnd - (preallocatedEnd % BLOCK_BYTES) - end, 0))
   }
 
-  /** Takes the zeros off before the last frame. Not durable by itself: where they are found again, they mean nothing. */
+  /**
+   * Truncates the preallocated bytes before the last frame. This need not be durable: zeros that reappear mean nothing.
+   */
   async #cutPreallocation(): Promise<void> {
     if (this.#preallocatedEnd <= this.#place.position) return
     await this.#orAbandon(() => this.#handle.truncate(this.#place.position))
@@ -211,14 +219,14 @@ export class ActiveSegment {
   }
 
   /**
-   * Frees what zeros took of a full disk, behind the commit that failed, as far as it can be: the segment that heals has
-   * no other place. The frame itself is left: who reads in another process may have returned it.
+   * On a full disk, frees the preallocated bytes after the failed commit, if possible: the next segment may have no
+   * other space. The frame itself stays, because a reader in another process may have returned it.
    */
   async #giveBack(end: number): Promise<void> {
     try {
       if ((await this.#handle.size()) > end) await this.#handle.truncate(end)
     } catch {
-      // The segment is broken, whatever its size.
+      // The segment is abandoned, whatever its size.
     }
   }
 
@@ -241,7 +249,7 @@ export class ActiveSegment {
     this.#lastPosition = written.lastPosition
   }
 
-  /** Gives up the file descriptor; what is durable was made so before. */
+  /** Closes the file descriptor. What is durable was made durable before. */
   close(): Promise<void> {
     return this.#handle.close()
   }

@@ -1,6 +1,6 @@
 /**
- * Takes a caller's record apart: every part of it is read once, and its length is counted once. What a part is may
- * depend on when it is read, and to read it may run the caller's code; `record.ts` encodes what was read here.
+ * Reads the parts of a record from a caller: each part is read once and its length is counted once. A part may change
+ * between two reads, and reading it may run code of the caller. `record.ts` encodes what was read here.
  */
 import { isUint8Array } from 'node:util/types'
 import { show } from '../../config.ts'
@@ -12,7 +12,7 @@ import { BadPart } from './bad-record.ts'
 
 const NO_HEADERS: readonly CheckedHeader[] = []
 
-/** A record that is given as an object. Throws a `BadPart`. */
+/** Checks a record that is given as an object. Throws a `BadPart`. */
 export function checkRecord(record: RecordInput | undefined): CheckedRecord {
   if (typeof record !== 'object' || record === null) {
     throw new BadPart(TypeError, null, `a record must be an object, not ${show(record)}`)
@@ -21,7 +21,7 @@ export function checkRecord(record: RecordInput | undefined): CheckedRecord {
   return recordOf(key, value, headers, timestampMs)
 }
 
-/** The records of a batch. Throws a `BadPart`. */
+/** Checks the records of a batch. Throws a `BadPart`. */
 export function checkRecords(records: readonly RecordInput[]): CheckedRecord[] {
   if (!Array.isArray(records)) throw new BadPart(TypeError, null, 'a batch must be an array of records').of(null)
   const count = records.length
@@ -36,7 +36,7 @@ export function checkRecords(records: readonly RecordInput[]): CheckedRecord[] {
   return checked
 }
 
-/** A record of these parts, those of its headers read once. Throws a `BadPart`. */
+/** Checks the parts of a record; those of its headers are read once. Throws a `BadPart`. */
 export function recordOf(
   key: Uint8Array | null,
   value: Uint8Array,
@@ -93,15 +93,15 @@ function notBytes(part: unknown, field: string): BadPart {
 }
 
 function checkAttached(part: Uint8Array, field: string): void {
-  if (isDetached(part)) throw new BadPart(TypeError, field, 'lies in memory that was transferred or cut off')
+  if (isDetached(part)) throw new BadPart(TypeError, field, 'must be in memory that was not transferred or shrunk')
 }
 
-/** What is wrong with a record of which a part has another length by now than was counted. */
+/** The error for a record with a part whose length is no longer what was counted. */
 export function changedPart({ key, keyBytes, value, valueBytes, headers }: CheckedRecord): BadPart {
   const changed = headers.findIndex((header) => bytesIn(header.value) !== header.valueBytes)
   const isKey = key !== null && bytesIn(key) !== keyBytes
   const field = isKey ? 'key' : bytesIn(value) !== valueBytes ? 'value' : `headers[${changed}].value`
-  return new BadPart(TypeError, field, 'changed while it was appended')
+  return new BadPart(TypeError, field, 'changed its length while it was appended')
 }
 
 /**

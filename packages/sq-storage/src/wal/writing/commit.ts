@@ -1,5 +1,5 @@
 /**
- * The records that will share one frame, gathered in the very bytes that will be written, and the callers who wait for
+ * A commit: records that share one frame, encoded in the buffer that will be written, and the callers that wait for
  * them.
  */
 import { invariant } from '../../errors.ts'
@@ -12,13 +12,13 @@ import type { RecordsFrame } from '../format/records-frame.ts'
 import { changedPart } from './checked-record.ts'
 import { largeBuffers } from './large-buffers.ts'
 
-/** Up to this length a commit keeps its buffer for the next records; longer ones go from commit to commit. */
+/** A commit keeps a buffer of up to this length for the next records. Longer buffers are shared by all commits. */
 const MAX_OWN_BUFFER_BYTES = 1024 * 1024
 const NO_BUFFER = new RecordBuffer(Buffer.alloc(0))
 
-/** Who waits for an append or a batch. Neither function may throw. */
+/** A caller that waits for an append or a batch. Neither function may throw. */
 export interface Waiter {
-  /** Is told the offset of the first record, once it is durable. */
+  /** Called with the offset of the first record once it is durable. */
   readonly resolve: (offset: bigint) => void
   readonly reject: (error: unknown) => void
 }
@@ -26,24 +26,24 @@ export interface Waiter {
 export class Commit implements RecordsFrame {
   #buffer = NO_BUFFER
   #end = FRAME_HEADER_BYTES
-  /** Each with the place of its first record in the commit. */
+  /** Each with the index of its first record in the commit. */
   #waiters: { readonly index: number; readonly waiter: Waiter }[] = []
   recordCount = 0
   minTimestampMs: number = Number.MAX_SAFE_INTEGER
   maxTimestampMs = 0
-  /** Whether an earlier commit was being written when this one's first record came. */
+  /** Whether another commit was being written when the first record of this one came. */
   grouped = false
   /** What the commit counts for in `maxPendingBytes`. */
   pendingBytes = 0
 
-  /** Bytes of the frame if `more` bytes of records were added. */
+  /** The length of the frame if `more` bytes of records were added. */
   frameBytesWith(more: number): number {
     return frameBytes(this.#end - FRAME_HEADER_BYTES + more)
   }
 
   /**
-   * Copies records of `bytes` encoded bytes in all. Throws a `BadPart`, with nothing added, where a part has another
-   * length by now than when it was counted.
+   * Copies records of `bytes` encoded bytes in total. Throws a `BadPart`, with nothing added, if the length of a part
+   * has changed since it was counted.
    */
   add(records: readonly CheckedRecord[], bytes: number, waiter: Waiter): void {
     this.#reserve(bytes)
@@ -66,14 +66,14 @@ export class Commit implements RecordsFrame {
     this.#waiters.push({ index, waiter })
   }
 
-  /** Finishes the frame for its place in a segment. The bytes are the commit's own, until `recycle`. */
+  /** Encodes the frame for its place in a segment. The bytes belong to the commit until `recycle`. */
   encode(place: FramePlace): { bytes: Buffer; header: FrameHeader } {
     invariant(this.recordCount > 0, 'a commit that is written holds records')
     const bodyLength = this.#end - FRAME_HEADER_BYTES
     return finishRecordsFrame(this.#buffer.bytes, { bodyLength, recordCount: this.recordCount, place })
   }
 
-  /** Tells every caller, in order, that its records are durable from `baseOffset` on. */
+  /** Tells every caller, in order, that its records are durable, from `baseOffset` on. */
   resolve(baseOffset: number): void {
     for (const { index, waiter } of this.#waiters) waiter.resolve(BigInt(baseOffset + index))
   }

@@ -1,6 +1,7 @@
 /**
- * Group commit: appends that are made while a commit is being written share the next one. This is what waits at a log's
- * end, commits and other work, one at a time and in order; how much may wait; and who is told of it.
+ * Group commit: appends that are made while a commit is being written share the next one. This class holds the queue at
+ * the end of a log, commits and other work, and does one at a time, in order. It limits the backlog and tells the
+ * callers.
  */
 import { clearImmediate, setImmediate } from 'node:timers'
 import type { Clock } from '@sq/sim'
@@ -22,13 +23,13 @@ import type { WriterMeter } from './writer-meter.ts'
 const MAX_COMMIT_BYTES = 8 * 1024 * 1024
 /** A disk takes about as long to move this many bytes as it takes to sync. */
 const LARGE_COMMIT_BYTES = 128 * 1024
-/** What an append that waits costs in addition to its bytes: a promise, its functions, a place in a list. */
+/** The cost of a waiting append in addition to its bytes: a promise, its functions, a place in a list. */
 const APPEND_ALLOWANCE_BYTES = 256
 
 /** Something other than a commit that waits for its turn. It must not reject. */
 type Task = () => Promise<void>
 
-/** What a group commit works with. */
+/** What a group commit needs. */
 interface GroupContext {
   readonly config: ResolvedWalConfig
   readonly clock: Clock
@@ -46,9 +47,9 @@ export class GroupCommit {
   /** Whether the event loop has turned since the last work was begun. */
   #turned = true
   #nextTurn: NodeJS.Immediate | null = null
-  /** Bytes of the commit that was written last and of what waited then: a caller that waits often appends again. */
+  /** Bytes of the last commit and of what waited then: a caller that waits for one append often makes another. */
   #expectedBytes = 0
-  /** A settled commit, to be used again. */
+  /** A settled commit whose buffer the next one uses. */
   #spare: Commit | null = null
   #pendingBytes = 0
   #pendingRecords = 0
@@ -69,8 +70,8 @@ export class GroupCommit {
   }
 
   /**
-   * Copies checked records into the commit that takes records, and makes sure that it is written. Returns what they count
-   * for in `maxPendingBytes`. Throws, with nothing changed, if the records are over a limit or the backlog is full.
+   * Copies checked records into the open commit, and makes sure that it is written. Returns what the records count for
+   * in `maxPendingBytes`. Throws, with nothing changed, if the records are over a limit or the backlog is full.
    */
   append(records: readonly CheckedRecord[], waiter: Waiter): number {
     const { config, meter } = this.#context
@@ -86,7 +87,7 @@ export class GroupCommit {
     )
     const commit = this.#commitFor(bytes)
     commit.add(records, bytes, meter.appending(waiter, { records: records.length, bytes }))
-    // From here on nothing throws: a commit waits exactly if it holds records.
+    // Nothing below throws: a commit is in the queue exactly if it holds records.
     if (commit === this.#spare) this.#spare = null
     if (commit !== this.#last) {
       commit.grouped = meter.writing
@@ -161,8 +162,8 @@ export class GroupCommit {
   }
 
   /**
-   * Whether a commit is written without waiting for more: when it holds as much as is expected; or half of that if it is
-   * very much, for then it gains more to encode the other half meanwhile than to share a sync.
+   * Whether to write a commit without waiting for more records: when it holds as much as is expected, or half of that
+   * if that is very much. Encoding the other half during the write then gains more than sharing a sync.
    */
   #isLarge(waiting: Commit | Task): boolean {
     const bytes = bytesOf(waiting)

@@ -1,6 +1,6 @@
 /**
- * Buffers for large commits, kept for the next one: memory that is new to a process costs it about as much as what is
- * written there. All writers of a thread share them, so that those who have nothing to do hold none.
+ * Buffers for large commits, kept for later ones: memory that is new to a process costs about as much as writing the
+ * bytes to it. All writers of a thread share them, so idle writers hold none.
  */
 import { RecordBuffer } from '../format/record.ts'
 
@@ -11,18 +11,18 @@ export class LargeBuffers {
   #kept: RecordBuffer[] = []
   #users = 0
 
-  /** A writer is open, which may take some. */
+  /** A writer was opened and may take buffers. */
   use(): void {
     this.#users++
   }
 
-  /** It is closed. After the last one nothing is kept. */
+  /** The writer was closed. After the last one nothing is kept. */
   leave(): void {
     this.#users--
     if (this.#users === 0) this.#kept = []
   }
 
-  /** A buffer of so many bytes or more, with anything in it. It is the caller's alone. */
+  /** A buffer of at least this length, with undefined contents. It belongs to the caller alone. */
   take(bytes: number): RecordBuffer {
     const longest = this.#kept.at(-1)
     if (longest === undefined || longest.bytes.length < bytes) return new RecordBuffer(Buffer.allocUnsafeSlow(bytes))
@@ -30,7 +30,7 @@ export class LargeBuffers {
     return longest
   }
 
-  /** Takes a buffer that the caller does not use again, nor anybody who had it from the caller. */
+  /** Returns a buffer that neither the caller, nor anyone who had it from the caller, uses again. */
   give(buffer: RecordBuffer): void {
     if (buffer.bytes.length > MAX_KEPT_BYTES) return
     this.#kept.push(buffer)
@@ -40,5 +40,5 @@ export class LargeBuffers {
   }
 }
 
-/** Those of this thread. */
+/** The buffers of this thread. */
 export const largeBuffers: LargeBuffers = new LargeBuffers()

@@ -1,6 +1,7 @@
 /**
- * The end of a log, where commits go: the active segment, and what comes before and after it. It decides when a segment
- * is full or too old, seals it, makes the next one, and heals after a failure. It also takes segments away.
+ * The end of a log, where commits go: the active segment, and the change from one segment to the next. It decides when
+ * a segment is full or too old, seals it, creates the next one, and rolls over to a new segment after a failed write.
+ * It also deletes segments and truncates.
  */
 import type { ResolvedWalConfig } from '../../config.ts'
 import { invariant } from '../../errors.ts'
@@ -19,27 +20,35 @@ import type { RecoveredLog } from './recovery.ts'
 import { truncateLog } from './truncation.ts'
 import type { WriterMeter } from './writer-meter.ts'
 
-/** What a log's end needs to know of its surroundings. */
+/** What the end of a log needs. */
 export interface TailContext extends SegmentMaker {
   readonly config: ResolvedWalConfig
   readonly meter: WriterMeter
   readonly onSegmentClosed: ((segment: ClosedSegment) => void) | undefined
 }
 
-/** So old a segment without a record is made anew before its first: its creation is what the log says of that time. */
+/**
+ * A segment without records that is older than this is replaced before its first record: its creation time is what the
+ * log states about that time.
+ */
 const MAX_EMPTY_AGE_MS = 24 * 60 * 60 * 1000
 
 /** Its methods must be called one at a time. */
 export class LogTail {
   readonly #context: TailContext
   #nextOffset: number
-  /** The segment being written; broken after a failure, until the next commit heals it; null where none is open. */
+  /**
+   * The active segment. After a failed write it is abandoned, until the next commit replaces it. Null if none is open.
+   */
   #active: ActiveSegment | null
-  /** The end of the segment before the active one, or before the one to be made. */
+  /** The end of the segment before the active one, or before the one to create. */
   #previous: SegmentLink | null
-  /** Where the log ended when a truncation began that did not succeed yet: nothing may be written before it has. */
+  /**
+   * The log end offset before a truncation that has not succeeded yet; null otherwise. Nothing may be written before it
+   * succeeds.
+   */
   #truncatedFrom: number | null = null
-  /** What the wall clock should say. */
+  /** The time that the wall clock should show. */
   readonly #expectedTime: ExpectedTime
 
   constructor(context: TailContext, recovered: RecoveredLog) {
@@ -50,17 +59,18 @@ export class LogTail {
     this.#expectedTime = recovered.expectedTime
   }
 
-  /** The offset after the last durable record. */
+  /** The log end offset: the offset after the last durable record. */
   get nextOffset(): number {
     return this.#nextOffset
   }
 
   /**
-   * Writes a commit, into a new segment where the active one is full, too old, broken or not there. It is durable when
-   * this resolves, with its frame; where it rejects, nothing of the commit is in the log, and the next one heals.
+   * Writes a commit, into a new segment if the active one is full, too old, abandoned or missing. It is durable when
+   * this resolves with its frame. If this rejects, nothing of the commit is in the log, and the next commit rolls over
+   * to a new segment.
    */
   async write(commit: Commit): Promise<WrittenFrame> {
-    // Where nothing is to be done first, the write is on its way when this returns its promise.
+    // If nothing has to be done first, the write has started when this returns its promise.
     const segment = this.#readyFor(commit) ?? (await this.#segmentFor(commit))
     invariant(segment.place.nextOffset === this.#nextOffset, 'the active segment ends where the log does')
     const written = await segment.write(commit, { preallocationLimit: this.#context.config.maxSegmentBytes })
@@ -69,14 +79,14 @@ export class LogTail {
   }
 
   /**
-   * Deletes the segments that a policy lets go, oldest first. Where none would be left, the active one is ended and an
-   * empty one made first.
+   * Deletes the segments that a policy releases, oldest first. If none would be left, the active segment is sealed and
+   * an empty one created first.
    */
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     await this.#finishTruncation()
     const { directory, partition, clock, meter } = this.#context
     await directory.checkLock()
-    // What an earlier call removed and could not make durable: it is not listed any more.
+    // Segments that an earlier call removed but could not make durable are no longer listed.
     await directory.sync()
     const active = this.#active
     this.#expectedTime.follow()
@@ -102,8 +112,8 @@ export class LogTail {
   }
 
   /**
-   * Drops every record from an offset on. `begin` is called before the first change; from then on `nextOffset` is the
-   * offset, and where this rejects, the next call of any method completes it first.
+   * Drops every record from an offset on. `begin` is called before the first change. After it `nextOffset` is the
+   * offset, and if this rejects, the next call of any method completes the truncation first.
    */
   async truncate(offset: number, begin: () => void): Promise<void> {
     if (offset === this.#nextOffset && this.#truncatedFrom === null) return
@@ -125,7 +135,9 @@ export class LogTail {
     this.#context.meter.truncated({ previousNextOffset, nextOffset: BigInt(offset) })
   }
 
-  /** Ends the active segment; null where it holds no record. A broken one is healed away, with or without records. */
+  /**
+   * Seals the active segment; null if it holds no record. An abandoned segment is replaced, with or without records.
+   */
   async closeActive(): Promise<ClosedSegment | null> {
     await this.#finishTruncation()
     const active = this.#active
@@ -135,12 +147,12 @@ export class LogTail {
     return active.closedInfo(this.#context.partition, 'abandoned')
   }
 
-  /** Proves on disk all that was written, and gives up the file, also where that fails. */
+  /** Writes durability markers for everything written, and closes the file even if that fails. */
   async close(): Promise<void> {
     try {
       await this.#context.directory.checkLock()
       await this.#finishTruncation()
-      // A rejected commit may stand in a broken segment; its successor makes it void.
+      // An abandoned segment may hold a rejected commit; a successor makes it an ignored tail.
       if (this.#active?.abandoned === true) await this.#openSegment()
       if (this.#active !== null) await this.#counted(this.#active.mark())
     } finally {
@@ -149,7 +161,7 @@ export class LogTail {
     }
   }
 
-  /** The writing of a proof, MARKs or a SEAL; where it fails, that is counted. */
+  /** Counts a failure to write MARKs or a SEAL. */
   async #counted(writing: Promise<void>): Promise<void> {
     try {
       await writing
@@ -184,7 +196,7 @@ export class LogTail {
     return active.summary.records === 0 && this.#context.clock.monotonic() - active.agesFromMs > MAX_EMPTY_AGE_MS
   }
 
-  /** Why the segment should be ended before so many bytes more; null where it should not. */
+  /** Why the segment should be sealed before this number of bytes more; null if it should not. */
   #dueFor(active: ActiveSegment, bytes: number): RotateReason | null {
     const { config, clock } = this.#context
     if (active.summary.records === 0) return null
@@ -200,8 +212,8 @@ export class LogTail {
   }
 
   /**
-   * Makes a new segment the active one. After a failed write this states where the old one ends; a segment without a
-   * record is replaced.
+   * Creates a segment and makes it the active one. After a failed write it states where the old one ends; a segment
+   * without records is replaced.
    */
   async #openSegment(): Promise<ActiveSegment> {
     const old = this.#active
@@ -223,14 +235,14 @@ export class LogTail {
     return created
   }
 
-  /** An ended segment is left alone from now on, and whoever archives hears of it. */
+  /** Closes an ended segment and reports it to `onSegmentClosed`. */
   async #retire(ended: ActiveSegment, state: ClosedSegment['state']): Promise<ClosedSegment> {
     const description = ended.closedInfo(this.#context.partition, state)
     this.#previous = ended.link
     this.#active = null
     await ended.close()
     const { onSegmentClosed } = this.#context
-    // In a turn of its own, so that what it throws is nobody's failed append.
+    // In a microtask, so that an exception of the callback is not the failure of an append.
     if (onSegmentClosed !== undefined) queueMicrotask(() => onSegmentClosed(description))
     return description
   }

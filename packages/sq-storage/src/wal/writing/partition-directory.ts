@@ -1,4 +1,4 @@
-/** A partition's directory as its writer has it: the lock, and the names in it. */
+/** The directory of a partition for its writer: the lock, and the names in it. */
 import { dirname, join } from 'node:path'
 import type { FileLock, FileSystem } from '@sq/sim'
 import { LockedError, LockLostError, LogNotFoundError, systemCode, WalIoError } from '../../errors.ts'
@@ -9,13 +9,13 @@ import type { Partition } from '../segments/partition.ts'
 import { isMissing } from '../segments/segment-listing.ts'
 
 /**
- * The names in a partition's directory, changed one at a time: no change is begun while an earlier one is not known to
- * be durable, so a power cut leaves the state before or after one change and never a mixture of two.
+ * The names in the directory of a partition, changed one at a time. No change begins while an earlier one may not be
+ * durable, so a power cut leaves the state before or after one change, and never a mixture of two.
  */
 export class SegmentDirectory {
   readonly fs: FileSystem
   readonly path: string
-  /** True from the start: a process that died may have left a change that is visible and not durable. */
+  /** True at the start: a process that died may have left a change that is visible but not durable. */
   #unsynced = true
 
   readonly #lock: Pick<PartitionLock, 'check'>
@@ -26,13 +26,13 @@ export class SegmentDirectory {
     this.#lock = lock
   }
 
-  /** Rejects with `LockLostError` where the names here are no longer this writer's to change. */
+  /** Rejects with `LockLostError` if this writer may no longer change names here. */
   checkLock(): Promise<void> {
     return this.#lock.check()
   }
 
   /**
-   * Does something for which the directory must be there. Where it is gone, so is the lock in it: rejects with
+   * Runs an action that needs the directory. If the directory is gone, so is the lock in it: rejects with
    * `LockLostError` then, and never with `LogNotFoundError`.
    */
   async whileThere<T>(action: () => Promise<T>): Promise<T> {
@@ -45,29 +45,29 @@ export class SegmentDirectory {
     }
   }
 
-  /** The path of the segment being made. */
+  /** The temporary path of a segment that is being created. */
   get unfinishedPath(): string {
     return join(this.path, UNFINISHED_NAME)
   }
 
-  /** Makes the change before this one durable; latched only on success, so that a failed sync is tried again. */
+  /** Makes the previous change durable. Recorded only on success, so a failed sync is tried again. */
   async sync(): Promise<void> {
     if (!this.#unsynced) return
     await syncDirectory(this.fs, this.path)
     this.#unsynced = false
   }
 
-  /** Gives the unfinished segment its name, durably. Replaces a segment of that name. */
+  /** Renames the new segment from its temporary name, durably. Replaces a segment of that name. */
   finish(path: string): Promise<void> {
     return this.#change(() => io('rename the new segment to', path, () => this.fs.rename(this.unfinishedPath, path)))
   }
 
-  /** Gives a segment a name under which it is no part of the log, durably. */
+  /** Renames a segment out of the log, durably. */
   quarantine(path: string, to: string): Promise<void> {
-    return this.#change(() => io('set aside', path, () => this.fs.rename(path, to)))
+    return this.#change(() => io('quarantine', path, () => this.fs.rename(path, to)))
   }
 
-  /** Removes a segment's name, durably. */
+  /** Removes a segment, durably. */
   remove(path: string): Promise<void> {
     return this.#change(() => io('remove', path, () => this.fs.unlink(path)))
   }
@@ -80,7 +80,10 @@ export class SegmentDirectory {
     await this.sync()
   }
 
-  /** Removes what is left of a segment that was being made. Its name means nothing, so nothing waits for it. */
+  /**
+   * Removes the rest of a segment that was being created. Its temporary name means nothing, so this need not be
+   * durable.
+   */
   async removeUnfinished(): Promise<void> {
     await this.checkLock()
     const path = this.unfinishedPath
@@ -90,7 +93,7 @@ export class SegmentDirectory {
   }
 }
 
-/** Takes a partition for a writer, and knows as long as it is open whether the writer still has it. */
+/** The lock of a writer on a partition. While the partition is open, it can tell whether the writer still holds it. */
 export class PartitionLock {
   readonly #fs: FileSystem
   readonly #path: string
@@ -105,8 +108,8 @@ export class PartitionLock {
   }
 
   /**
-   * Makes the partition's directory if missing, takes the lock in it, and makes the names that lead there durable.
-   * Rejects with `LockedError` while another writer has it, with `LockLostError` where the lock file was replaced while
+   * Creates the directory of the partition if missing, takes the lock in it, and makes the names above it durable.
+   * Rejects with `LockedError` while another writer holds it, with `LockLostError` if the lock file was replaced while
    * it was being locked, and with `WalIoError`.
    */
   static async take(fs: FileSystem, dataDir: string, { topic, directory }: Partition): Promise<PartitionLock> {
@@ -116,8 +119,8 @@ export class PartitionLock {
     const lock = await takeLock(fs, path)
     try {
       await syncParents(fs, dataDir, topic)
-      // The path may lead to another file by now. Only where the file system does not tell which one is locked, the
-      // path is asked.
+      // The path may lead to another file now, so it is asked only if the file system does not tell which file is
+      // locked.
       const identity = lock.identity ?? (await io('look at', path, () => fs.stat(path))).identity
       const taken = new PartitionLock(fs, { path, lock, identity })
       await taken.check()
@@ -129,8 +132,8 @@ export class PartitionLock {
   }
 
   /**
-   * Rejects with `LockLostError` unless the locked file still has its name: where it, or a directory above it, was
-   * removed or replaced, another writer may have what has the name now.
+   * Rejects with `LockLostError` unless the locked file still has its name. If it or a directory above it was removed
+   * or replaced, another writer may hold the file that has the name now.
    */
   async check(): Promise<void> {
     const found = await this.#fs.stat(this.#path).catch((error: unknown) => {
@@ -140,13 +143,13 @@ export class PartitionLock {
     if (found?.identity !== this.#identity) throw new LockLostError(this.#path)
   }
 
-  /** Lets another writer have the partition. */
+  /** Releases the partition for another writer. */
   release(): Promise<void> {
     return giveUp(this.#lock)
   }
 }
 
-/** Whatever releasing a lock says, its descriptor is closed, and the kernel's lock is gone with it. */
+/** The result of the release does not matter: the descriptor is closed, and with it the lock of the kernel is gone. */
 async function giveUp(lock: FileLock): Promise<void> {
   await lock.release().catch(() => {})
 }
@@ -159,7 +162,7 @@ async function takeLock(fs: FileSystem, path: string): Promise<FileLock> {
   }
 }
 
-/** Makes the names that lead to the partition durable, whoever made them: a process may have died before it did. */
+/** Makes the names above the partition durable, whoever created them: a process may have died before it did. */
 async function syncParents(fs: FileSystem, dataDir: string, topic: string): Promise<void> {
   for (const path of [join(dataDir, topic), dataDir, dirname(dataDir)]) {
     await syncDirectory(fs, path)

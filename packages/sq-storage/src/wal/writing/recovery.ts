@@ -1,23 +1,23 @@
 /**
- * What a writer does with the log it finds, before anyone sees a record of it. It holds the partition's lock. Nothing
- * is changed until every check has passed.
+ * Recovery: what a writer does with an existing log before it exposes a record. The writer holds the lock of the
+ * partition. Nothing is changed until every check has passed.
  *
- * First every segment but the last is checked against what its successor states of its end (`verifyLink`): a missing,
- * shortened or exchanged one is a `CorruptLogError`, and so is a segment whose header or OPEN does not verify. Then
+ * First, every segment but the last is checked against the end that its successor states (`verifyLink`). A missing,
+ * shortened or exchanged segment is a `CorruptLogError`, and so is a segment whose header or OPEN does not verify. Then
  * the last segment is scanned up to `p`, the first byte that is not part of a valid frame:
  *
- * | what stands at p, and after it                            | verdict  | what is done                              |
+ * | at p and after it                                         | verdict  | action                                    |
  * |-----------------------------------------------------------|----------|-------------------------------------------|
- * | the end of the file, or zeros up to it                    | `whole`  | the zeros, written ahead, are cut off     |
+ * | the end of the file, or zeros up to it                    | `whole`  | the preallocated zeros are truncated      |
  * | the verified header of an unknown kind of frame           | refuse   | `UnsupportedFormatError`, nothing touched |
- * | anything, and later a frame that proves more than p       | `damage` | `CorruptLogError`, nothing touched        |
+ * | anything, and later a frame that confirms more than p     | `damage` | `CorruptLogError`, nothing touched        |
  * | the verified header of a SEAL, its body damaged or short  | `seal`   | the SEAL is written again, from the scan  |
- * | anything else: never acknowledged                         | `torn`   | cut off at p                              |
+ * | anything else: it was never acknowledged                  | `torn`   | truncated at p                            |
  *
- * Bytes that verify may still be in the page cache alone: the process may have died between write and sync, or after
- * a failed sync. So what no later frame proves is written again from the verified bytes and synced, and the directory
- * too. Then a pair of MARKs proves it all, unless the last frame already does. Cut off at any point and repeated, this
- * gives the same log.
+ * Bytes that verify may exist only in the page cache: the process may have died between write and sync, or after a failed
+ * sync. So the bytes that no later frame confirms are written again and synced, and the directory is synced too. Then a
+ * pair of MARKs vouches for everything, unless the last frame already does. If recovery is interrupted at any point and
+ * repeated, it gives the same log.
  */
 import type { Clock } from '@sq/sim'
 import { asError, invariant } from '../../errors.ts'
@@ -39,20 +39,20 @@ import type { SegmentDirectory } from './partition-directory.ts'
 
 /** What opening a log found and did. */
 export interface Recovery {
-  /** `torn`: bytes of a commit that was never acknowledged were cut off. */
+  /** `torn`: bytes of a commit that was never acknowledged were truncated. */
   readonly kind: 'clean' | 'torn'
-  /** The offset the next record gets. */
+  /** The log end offset: the offset that the next record gets. */
   readonly nextOffset: bigint
-  /** How many segments the log has. */
+  /** The number of segments of the log. */
   readonly segments: number
   /**
-   * Where the cut was made, and how many bytes of that commit there were; null where nothing was cut. Zeros that a
-   * writer wrote ahead are cut off, too, and count as nothing.
+   * Where the file was truncated, and the number of bytes of that commit; null if nothing was torn. Preallocated zeros
+   * are truncated too, and are not counted.
    */
   readonly torn: { readonly path: string; readonly position: number; readonly discardedBytes: number } | null
   /**
-   * Why the MARKs that prove the log's end could not be written; null where they were, or where nothing had to be
-   * proven. All that the log holds is durable all the same, and the next append goes on in a new segment.
+   * Why the durability markers at the end of the log could not be written; null if they were, or were not needed.
+   * Everything that the log holds is durable all the same, and the next append goes into a new segment.
    */
   readonly markError: Error | null
 }
@@ -61,17 +61,17 @@ export interface Recovery {
 export interface RecoveredLog {
   readonly recovery: Recovery
   readonly nextOffset: number
-  /** The last segment, to go on in; null where there is none, or where it is sealed. */
+  /** The last segment, to append to; null if there is none or it is sealed. */
   readonly active: ActiveSegment | null
-  /** The end of the segment before the active one, or before the one to be made. */
+  /** The end of the segment before the active one, or before the one to create. */
   readonly previous: SegmentLink | null
-  /** What the wall clock should say from now on. */
+  /** The time that the wall clock should show from now on. */
   readonly expectedTime: ExpectedTime
 }
 
 /**
- * Opens what is there for writing. Rejects with `CorruptLogError`, `UnsupportedFormatError` or `WalIoError`. The last
- * segment goes on ageing: by the wall clock it is as old as the time since its creation, and 0 if that lies ahead.
+ * Recovers a log for writing. Rejects with `CorruptLogError`, `UnsupportedFormatError` or `WalIoError`. The age of the
+ * last segment continues: it is the time since its creation by the wall clock, or 0 if that lies in the future.
  */
 export async function recoverLog(
   directory: SegmentDirectory,
@@ -86,7 +86,7 @@ export async function recoverLog(
   }
   try {
     const found = await examine(last)
-    // The directory may have been replaced since it was locked, by one whose writer is at work in this very file.
+    // The directory may have been replaced after it was locked, by one whose writer is working on this very file.
     await directory.checkLock()
     await makeDurable(last, found)
     await settle(directory)
@@ -125,22 +125,22 @@ async function openLast(
   return { segments: listed.length, last }
 }
 
-/** The names as they are now become durable, and then nothing needs what was left half made. */
+/** Makes the current names durable, and then removes a half-created segment. */
 async function settle(directory: SegmentDirectory): Promise<void> {
   await directory.sync()
   await directory.removeUnfinished()
 }
 
-/** What the last segment holds. */
+/** The contents of the last segment. */
 interface Examined {
   readonly fileBytes: number
-  /** Where the file ends but for zeros; not behind `place` where nothing else follows the last frame. */
+  /** The end of the file without trailing zeros; not after `place` if nothing else follows the last frame. */
   readonly contentEnd: number
   /** The end of the last frame. */
   readonly place: FramePlace
   readonly summary: SummaryBuilder
   readonly lastFrame: FrameHeader
-  /** Verified bytes up to the end that nothing later proves to be durable, and where they begin. */
+  /** The verified bytes at the end that no later frame confirms as durable, and their position. */
   readonly unconfirmed: readonly Buffer[]
   readonly unconfirmedFrom: number
 }
@@ -172,7 +172,7 @@ async function examine(last: OpenSegment): Promise<Examined> {
   return { fileBytes, contentEnd, place, summary, lastFrame, unconfirmed: tail.buffers, unconfirmedFrom: tail.from }
 }
 
-/** Cuts off what is torn and what was written ahead, and makes durable what is exposed. */
+/** Truncates torn and preallocated bytes, and makes durable what is exposed. */
 async function makeDurable({ handle }: OpenSegment, found: Examined): Promise<void> {
   if (found.fileBytes > found.place.position) {
     await handle.truncate(found.place.position)
@@ -183,7 +183,7 @@ async function makeDurable({ handle }: OpenSegment, found: Examined): Promise<vo
   await handle.writeDurable(found.unconfirmed, found.unconfirmedFrom)
 }
 
-/** Makes the last segment the active one, or gives it up where it is sealed. */
+/** Makes the last segment the active one, or closes it if it is sealed. */
 async function resume(
   { handle, head }: OpenSegment,
   { contentEnd, place, summary, lastFrame }: Examined,
@@ -207,7 +207,8 @@ async function resume(
     await active.close()
     return { recovery: recovery(null), nextOffset: place.nextOffset, active: null, previous: active.link, expectedTime }
   }
-  // Without these MARKs the log is whole and durable, too. The segment is broken then, and the next append heals it.
+  // Without these MARKs the log is whole and durable too. The segment is abandoned then, and the next append rolls
+  // over.
   const markError = await active.mark().then(() => null, asError)
   const { previous } = head.open
   return { recovery: recovery(markError), nextOffset: place.nextOffset, active, previous, expectedTime }

@@ -1,10 +1,11 @@
 /**
- * Drops the end of a log, from an offset on. A segment is never cut and then written again: its old frames would still
- * verify behind the new ones. Later segments go, newest first, and a new one says where the one that is cut ends.
+ * Drops the end of a log from an offset on. A segment is never cut and then appended to, because its old frames would
+ * still verify after the new ones. Later segments are removed, newest first, and a new segment states where the cut one
+ * ends.
  *
- * Wherever this is stopped, the log is valid, ends where it did or earlier, and holds all before the offset. For that a
- * segment is made to end, in its file too, where its successor says, before the successor goes: what was void behind
- * that end would be part of the log again.
+ * If this is interrupted at any point, the log is valid, ends where it did or earlier, and holds everything before the
+ * offset. To ensure that, the file of a segment is truncated to the end that its successor states before the successor is
+ * removed. Otherwise the ignored tail after that end would become part of the log again.
  */
 import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, OffsetOutOfRangeError } from '../../errors.ts'
@@ -28,7 +29,7 @@ import { ActiveSegment } from './active-segment.ts'
 import type { SegmentMaker } from './active-segment.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 
-/** What is left of a log that was truncated, as far as it is to be written. */
+/** The end of a truncated log, ready to be written. */
 export interface TruncatedLog {
   readonly active: ActiveSegment
   /** The end of the segment before the active one. */
@@ -36,14 +37,14 @@ export interface TruncatedLog {
 }
 
 /**
- * Drops every record from `offset` on. All before it must be durable, as it is in a log that is open for writing, and
- * as what stands before damage is: a log that `WalWriter.open` refuses may be cut before its first damage. `nextOffset`
- * is where the log ends, as far as the caller knows. `begin` is called when everything that is needed has been read and
- * verified, before the first change.
+ * Drops every record from `offset` on. Everything before it must be durable. That holds for a log that is open for
+ * writing, and for the part before the first damage: a log that `WalWriter.open` refuses can be truncated before its
+ * first damage. `nextOffset` is the log end offset as far as the caller knows. `begin` is called before the first
+ * change, when everything that is needed has been read and verified.
  *
  * Rejects with `OffsetOutOfRangeError`, `CorruptLogError` and `UnsupportedFormatError` before that, with nothing
- * changed; with `WalIoError` and `LockLostError` at any time. To be called again then, with the same offset or an
- * earlier one: until it resolved, nothing may be written to the log.
+ * changed, and with `WalIoError` and `LockLostError` at any time. Then call it again with the same offset or an earlier
+ * one: until it has resolved, nothing may be written to the log.
  */
 export async function truncateLog(
   maker: SegmentMaker,
@@ -75,30 +76,32 @@ export async function truncateLog(
   return { active: await ActiveSegment.create(maker, cut), previous: cut.previous }
 }
 
-/** A log on disk, to be looked at. */
+/** A log on disk. */
 interface Log {
   readonly fs: FileSystem
   readonly partition: Partition
   readonly listed: readonly ListedSegment[]
 }
 
-/** The new segment, and what of the one that holds the offset it needs. */
+/** The new segment, and what it needs of the segment that holds the offset. */
 interface Cut {
   readonly baseOffset: number
   readonly previous: SegmentLink | null
-  /** The records before the offset that share their frame with it. */
+  /** The records before the offset that share a frame with it. */
   readonly first: RecordsFrame | null
-  /** Before the new segment is there, the one that holds the offset must not end before this; null: it may. */
+  /**
+   * The segment that holds the offset must not end before this position until the new segment exists; null if it may.
+   */
   readonly neededEnd: number | null
 }
 
-/** The cut where a segment begins with the offset: the new segment takes its place. */
+/** The cut at the start of a segment: the new segment replaces it. */
 async function cutBefore(log: Log, at: number): Promise<Cut> {
   const { baseOffset } = segmentAt(log, at)
   return { baseOffset, previous: await linkBefore(log, at), first: null, neededEnd: null }
 }
 
-/** The cut inside a segment. Where no whole frame of records is left of that, the new segment takes its place. */
+/** The cut inside a segment. If no whole frame of records is left of it, the new segment replaces it. */
 async function cutInside(log: Log, { at, offset }: { at: number; offset: number }): Promise<Cut> {
   const opened = await openAt(log, at)
   try {
@@ -116,8 +119,8 @@ async function cutInside(log: Log, { at, offset }: { at: number; offset: number 
 }
 
 /**
- * Where the segment before another one ends, for a new segment in that one's place: as that one says or, where it is
- * damaged or does not fit, as its records say. Null for the first segment, if nothing can be said.
+ * The end of the segment before another one, for a new segment in the place of that one: as that one states it or, if
+ * it is damaged or does not fit, as the records tell. Null for the first segment if nothing is known.
  */
 async function linkBefore(log: Log, at: number): Promise<SegmentLink | null> {
   const { fs, partition } = log
@@ -136,8 +139,8 @@ async function linkBefore(log: Log, at: number): Promise<SegmentLink | null> {
 }
 
 /**
- * The last frame that ends before an offset, and the frame that holds records on both sides of it. No frame behind the
- * last record before the offset is looked at: nothing says that it is durable.
+ * The last frame that ends before an offset, and the frame that holds records on both sides of it. Frames after the
+ * last record before the offset are not read: nothing says that they are durable.
  */
 async function scanTo(
   { handle, head }: OpenSegment,
@@ -176,13 +179,15 @@ function recordsBefore(split: Frame, { offset, head }: { offset: number; head: S
   }
 }
 
-/** A place in a segment's file. */
+/** A position in the file of a segment. */
 interface FileEnd {
   readonly path: string
   readonly end: number
 }
 
-/** The segments behind one, oldest first, each with where the file of the one before it must end when it goes. */
+/**
+ * The segments after one, oldest first, each with the position at which the file before it must end when it is removed.
+ */
 async function segmentsAfter(
   log: Log,
   { at, neededEnd }: { at: number; neededEnd: number | null },
@@ -196,8 +201,8 @@ async function segmentsAfter(
 }
 
 /**
- * Where the file of a segment must end before its successor goes; null where that needs no care: it ends with its SEAL,
- * or its head is damaged and nobody will read it. Where nothing tells, nothing is kept that is not needed.
+ * Where the file of a segment must end before its successor is removed. Null if that needs no care: it ends with its
+ * SEAL, or its head is damaged and nobody can read it. If nothing tells the end, only what is needed is kept.
  */
 async function endOf(log: Log, { at, neededEnd }: { at: number; neededEnd: number | null }): Promise<FileEnd | null> {
   const opened = await unlessCorrupt(openAt(log, at))
@@ -213,7 +218,7 @@ async function endOf(log: Log, { at, neededEnd }: { at: number; neededEnd: numbe
   }
 }
 
-/** Cuts a file, durably. Also where it seems to end there: an earlier cut may have failed, and not be on the disk. */
+/** Truncates a file durably. Also if it seems to end there: an earlier truncation may have failed to reach the disk. */
 async function endFile(directory: SegmentDirectory, { path, end }: FileEnd): Promise<void> {
   await directory.checkLock()
   const handle = await LogFile.open(directory.fs, path, 'read-write')
