@@ -1134,7 +1134,7 @@ const FILE_SYSTEM: readonly Defect[] = [
   {
     name: 'a topic or partition that is a link is followed',
     file: 'sq-storage/src/wal/segments/directory-links.ts',
-    find: `if (kind === 'link') throw linkError(path)`,
+    find: `if (stat.kind === 'link') throw linkError(path)`,
     replace: '',
   },
   {

@@ -3,23 +3,29 @@
  * access to. The data directory and its parents may be links.
  */
 import { dirname } from 'node:path'
-import type { FileSystem } from '@sq/sim'
+import type { FileStat, FileSystem } from '@sq/sim'
 import { systemCode, WalIoError } from '../../errors.ts'
 
 /**
- * Rejects with a `WalIoError` if the directory of the partition or of its topic is a symbolic link. Neither has to
- * exist. Another process may create a link there later, which cannot be detected by path.
+ * Rejects with a `WalIoError` if the directory of the partition or of its topic is a symbolic link. Otherwise resolves
+ * with what the partition's directory is, or null if it does not exist. Another process may create a link there later,
+ * which cannot be detected by path.
  */
-export async function refuseLinks(fs: FileSystem, directory: string): Promise<void> {
-  for (const path of [dirname(directory), directory]) {
-    try {
-      const { kind } = await fs.stat(path)
-      if (kind === 'link') throw linkError(path)
-    } catch (error) {
-      if (error instanceof WalIoError) throw error
-      const code = systemCode(error)
-      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new WalIoError('look at', path, error)
-    }
+export async function refuseLinks(fs: FileSystem, directory: string): Promise<FileStat | null> {
+  await statUnlessLink(fs, dirname(directory))
+  return statUnlessLink(fs, directory)
+}
+
+async function statUnlessLink(fs: FileSystem, path: string): Promise<FileStat | null> {
+  try {
+    const stat = await fs.stat(path)
+    if (stat.kind === 'link') throw linkError(path)
+    return stat
+  } catch (error) {
+    if (error instanceof WalIoError) throw error
+    const code = systemCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    throw new WalIoError('look at', path, error)
   }
 }
 

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { OpenMode } from '@sq/sim'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { CorruptLogError, LogNotFoundError, UnsupportedFormatError, WalIoError } from '../../errors.ts'
@@ -45,6 +46,12 @@ describe('statDirectory', () => {
     }
     log.fs.faults.failNext('stat', 'EIO')
     await expect(statDirectory(log.fs, log.directory)).rejects.toThrow(WalIoError)
+  })
+
+  it('looks once at the directory, and once at that of its topic', async () => {
+    const trace = log.fs.operations.trace()
+    await statDirectory(log.fs, log.directory)
+    expect(trace.lines).toEqual([`stat '${dirname(log.directory)}'`, `stat '${log.directory}'`])
   })
 })
 

@@ -12,7 +12,7 @@ import type { OpenBody, SegmentLink } from '../segment.ts'
 import { refuseLinks } from './directory-links.ts'
 import { LogFile } from './log-file.ts'
 import type { Partition } from './partition.ts'
-import { missingAsNotFound, offsetsOf } from './segment-listing.ts'
+import { offsetsOf } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
 
 /** The segment header and OPEN of a file, verified. */
@@ -52,9 +52,8 @@ export interface OpenSegment {
  * exist, and with `WalIoError` if it or the directory of its topic is a symbolic link.
  */
 export async function statDirectory(fs: FileSystem, directory: string): Promise<FileStat> {
-  await refuseLinks(fs, directory)
-  const stat = await missingAsNotFound(directory, () => fs.stat(directory))
-  if (stat.kind !== 'directory') throw new LogNotFoundError(directory)
+  const stat = await refuseLinks(fs, directory)
+  if (stat?.kind !== 'directory') throw new LogNotFoundError(directory)
   return stat
 }
 

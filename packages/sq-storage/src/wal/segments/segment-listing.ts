@@ -35,7 +35,7 @@ export function listNames(fs: FileSystem, directory: string): Promise<string[]> 
 }
 
 /** Runs an action on the directory of a partition. Rejects with `LogNotFoundError` if the directory does not exist. */
-export async function missingAsNotFound<T>(directory: string, action: () => Promise<T>): Promise<T> {
+async function missingAsNotFound<T>(directory: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (error) {
