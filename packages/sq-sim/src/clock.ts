@@ -1,14 +1,16 @@
-/** The only place that reads the time. Code that needs it takes a `Clock`, so that its tests can move it. */
+/** Reads the time; no other file does. Code that needs the time takes a `Clock`, so that tests can control it. */
 
 export interface Clock {
-  /** Milliseconds since 1970-01-01 UTC. May jump, both ways: for people and files, not for measuring. */
+  /**
+   * Milliseconds since 1970-01-01 UTC. May jump in both directions: for people and files, not for measuring durations.
+   */
   now(): number
-  /** Milliseconds since some moment. Never goes back: for measuring, of no meaning outside this process. */
+  /** Milliseconds since an arbitrary moment. Never goes back: for measuring durations, and only within this process. */
   monotonic(): number
 }
 
 /**
- * The machine's own clocks.
+ * The clocks of the machine.
  *
  * @example
  * ```ts
@@ -28,7 +30,7 @@ export class SystemClock implements Clock {
 }
 
 /**
- * A clock that stands still until it is told to move.
+ * A clock that moves only when it is told to.
  *
  * @example
  * ```ts
@@ -41,7 +43,7 @@ export class ManualClock implements Clock {
   #nowMs: number
   #monotonicMs = 0
 
-  /** `nowMs`: where `now()` starts; 2020-01-01 UTC if not given. */
+  /** `nowMs`: the first value of `now()`; 2020-01-01 UTC if not given. */
   constructor(nowMs = 1_577_836_800_000) {
     this.#nowMs = nowMs
   }
@@ -56,12 +58,12 @@ export class ManualClock implements Clock {
 
   /** Moves both clocks forward. Throws a `RangeError` for a negative or non-finite step. */
   advance(ms: number): void {
-    if (!(ms >= 0) || ms === Infinity) throw new RangeError(`a clock advances by 0 ms or more, not by ${ms}`)
+    if (!(ms >= 0) || ms === Infinity) throw new RangeError(`a clock can advance by 0 ms or more, not by ${ms}`)
     this.#nowMs += ms
     this.#monotonicMs += ms
   }
 
-  /** Sets `now()` alone, as an administrator or a time server does; `monotonic()` is not touched. */
+  /** Sets only `now()`, as an administrator or a time server does; `monotonic()` does not change. */
   setNow(nowMs: number): void {
     this.#nowMs = nowMs
   }

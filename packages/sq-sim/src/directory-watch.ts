@@ -1,22 +1,22 @@
 /**
- * Tells when something changes in a real directory, for `NodeFileSystem.watch`: by the system's own notices, and by a
- * timer where those are not to be had or come too late.
+ * Watches a real directory, for `NodeFileSystem.watch`: by notifications of the system, and by a timer where those are
+ * unavailable or late.
  */
 import * as fs from 'node:fs'
 import type { Watch } from './file-system.ts'
 import { PathWatch } from './path-watch.ts'
 import { codeOf, systemError } from './system-error.ts'
 
-/** Soon enough for a person not to notice, seldom enough that looking at a directory each time costs nothing. */
+/** Short enough that people do not notice, long enough that looking at a directory costs nothing. */
 const INTERVAL_MS = 100
 
 /**
- * Elsewhere a notice may be lost between the call and its taking effect (macOS), or come only when the file that grows
- * is closed (Windows).
+ * On other systems a notification may be lost between the call and its taking effect (macOS), or come only when the
+ * growing file is closed (Windows).
  */
 const NOTICES_SUFFICE = process.platform === 'linux'
 
-/** What `NodeFileSystem.watch` promises. */
+/** Implements `NodeFileSystem.watch`. */
 export async function watchDirectory(directory: string, onChange: () => void): Promise<Watch> {
   const stat = await fs.promises.stat(directory)
   if (!stat.isDirectory()) throw systemError('ENOTDIR', { syscall: 'watch', path: directory })
@@ -28,7 +28,7 @@ export async function watchDirectory(directory: string, onChange: () => void): P
 class DirectoryWatch implements Watch {
   readonly #onChange: () => void
   readonly #directory: string
-  /** Of the directory that was there first, whatever its name is by now, and of the one that is there instead. */
+  /** Watches the directory that was at the path first, whatever its name is now, and the one that is there instead. */
   #notices: fs.FSWatcher | undefined
   #noticesInstead: fs.FSWatcher | undefined
   #path: PathWatch | undefined
@@ -42,7 +42,7 @@ class DirectoryWatch implements Watch {
     if (!this.#notices || !NOTICES_SUFFICE) this.#startTimer()
   }
 
-  /** Also tells when the path comes to lead elsewhere. A timer that looks at everything tells that, too. */
+  /** Also notices when the path leads to another directory. A timer that looks at everything notices that too. */
   async followPath(): Promise<void> {
     if (this.#timer !== undefined) return
     this.#path = new PathWatch(this.#directory, { onChange: this.#onChange, onWalked: () => this.#watchInstead() })
@@ -62,17 +62,17 @@ class DirectoryWatch implements Watch {
     try {
       notices = fs.watch(this.#directory, this.#onChange)
     } catch (error) {
-      // Everything else says that the system has no watch for us: used up, or not supported.
+      // Every other code means that the system has no watch left or does not support it.
       if (['ENOENT', 'EACCES', 'EPERM'].includes(codeOf(error) ?? '')) throw error
     }
-    // No notice comes after an error. Whatever the reason, whoever looks at the directory finds it out.
+    // No notification comes after an error. The caller looks at the directory and finds the reason.
     notices?.on('error', () => this.#startTimer())
     return notices
   }
 
   /**
-   * A directory that is made in the place of a removed one may get its inode number, as on ext4: whoever looks sees the
-   * same directory then, does not watch again, and would wait for ever.
+   * A directory created in place of a removed one may get its inode number, as on ext4. The caller would see the same
+   * directory, not watch again, and wait forever.
    */
   #watchInstead(): void {
     if (this.#closed) return
@@ -82,7 +82,7 @@ class DirectoryWatch implements Watch {
       this.#noticesInstead = this.#watchDirectory()
       if (this.#noticesInstead === undefined) this.#startTimer()
     } catch {
-      // Nothing is there that may be watched: whoever is called back now finds it out.
+      // Nothing is there to watch: the caller, when called back, finds that out.
     }
   }
 

@@ -1,4 +1,4 @@
-/** The file that a lock is taken on: opened or made, private to its owner, and locked. */
+/** The lock file: opened or created, private to its owner, and locked. */
 import * as fs from 'node:fs'
 import { settleVoid } from './descriptor.ts'
 import { noLockError } from './lock-binding.ts'
@@ -7,18 +7,18 @@ import { makeFile } from './new-file.ts'
 import { openRegular } from './regular-file.ts'
 import { codeOf, isError, lockedError, named, systemError } from './system-error.ts'
 
-/** Who may open the file may lock it, if only for reading, and so keep its owner out. */
+/** A process that may open the file, even only for reading, may lock it and keep its owner out. */
 const PRIVATE = 0o600
 
-/** Enough for an interrupted call to get through, and for a file that is made and removed meanwhile. */
+/** Enough for interrupted calls, and for a file that is created and removed in the meantime. */
 const MAX_ATTEMPTS = 16
 
-/** How a file system says that it has no locks. Every other failure is no reason to go on without. */
+/** The codes of a file system without locks. Any other failure is no reason to go on without a lock. */
 const NOT_SUPPORTED: ReadonlySet<string | undefined> = new Set(['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'])
 
 /**
- * Opens the lock file, or makes it. Where it is this process's own and open to others, it is closed to them, unless the
- * file has other names: those may be somebody else's.
+ * Opens or creates the lock file. If this process owns it and others may open it, access is restricted to the owner,
+ * unless the file has other names, which may belong to another program.
  */
 export async function openLockFile(path: string): Promise<number> {
   for (let attempts = 1; ; attempts++) {
@@ -43,18 +43,21 @@ async function makePrivate(descriptor: number, path: string): Promise<void> {
   try {
     await settleVoid(path, (done) => fs.fchmod(descriptor, PRIVATE, done))
   } catch {
-    // A file system without modes, or one that may not be changed: the lock holds as well.
+    // A file system without modes, or one that does not allow changing them: the lock holds all the same.
   }
 }
 
-/** Adds whose the lock file is to the system's refusal to open it, where it is somebody else's. */
+/** Adds the owner of the lock file to the error of opening it, if that is another user. */
 async function nameOwner(refusal: unknown, path: string): Promise<void> {
   const stat = await fs.promises.lstat(path).catch(() => null)
   if (stat === null || stat.uid === process.geteuid?.() || !isError(refusal)) return
-  refusal.message += `: the lock file belongs to uid ${stat.uid}, and a log is written by one user, or by root`
+  refusal.message += `: the lock file belongs to uid ${stat.uid}; a log is written by one user, or by root`
 }
 
-/** Throws `ELOCKED` where another has the lock, `ENOLOCK` where the file system has no locks, what it says otherwise. */
+/**
+ * Throws `ELOCKED` if another holds the lock, `ENOLOCK` if the file system has no locks, and the error of the system
+ * otherwise.
+ */
 export function takeLock(tryLock: TryLock, { descriptor, path }: { descriptor: number; path: string }): void {
   for (let attempts = 1; ; attempts++) {
     try {

@@ -1,5 +1,5 @@
 /**
- * The file system's promises, the real one, the clocks, and seeded randomness.
+ * The interface of the file system, the real file system, the clocks, and seeded random numbers.
  *
  * @module @sq/sim
  */

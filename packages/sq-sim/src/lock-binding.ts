@@ -1,10 +1,10 @@
-/** The native binding that takes locks of the kernel, and the errors that say why it cannot be had. */
+/** The native binding for locks of the kernel, and the errors that explain why it is unavailable. */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { findPackage } from './required-package.ts'
 import { codeOf, isError, messageOf, systemError } from './system-error.ts'
 
-/** Takes the lock on an open file, or returns false where another has it. Throws what the system says. */
+/** Takes the lock on an open file; false if another holds it. Throws the error of the system. */
 export type TryLock = (descriptor: number) => boolean
 
 interface Binding {
@@ -25,9 +25,13 @@ const INSTALL_WHOLE = `Install ${BINDING} whole where this program runs: its fol
 
 const ALLOW_ADDONS = 'Start Node without --no-addons, or with --allow-addons where it has --permission.'
 
-/** Loaded when first needed: the binding is native, and not every platform has it. Throws `ENOLOCK`, or what the system says. */
+/**
+ * Loaded when first needed, because the binding is native and not available on every platform. Throws `ENOLOCK` or the
+ * error of the system.
+ */
 export function loadTryLock(path: string): TryLock {
-  // They lack functions of libuv that the binding calls: Deno when it is loaded, Bun when another has the lock.
+  // They lack functions of libuv that the binding calls: Deno when the binding is loaded, Bun when another process
+  // holds the lock.
   const ending = RUNTIMES_IT_ENDS.find((name) => name.toLowerCase() in process.versions)
   if (ending !== undefined) {
     throw noLockError(path, new Error(`the native binding would end ${ending}`), 'Run this program with Node.')
@@ -44,13 +48,16 @@ export function loadTryLock(path: string): TryLock {
   }
 }
 
-/** What `FileSystem.lock` rejects with where no lock is to be had. */
+/** The error of `FileSystem.lock` if locks are unavailable. */
 export function noLockError(path: string, cause: unknown, advice: string = GO_ON_UNLOCKED): Error {
   const message = `ENOLOCK: no lock is to be had on '${path}': ${reasonOf(cause)}. ${advice}`
   return Object.assign(new Error(message, { cause }), { code: 'ENOLOCK', path })
 }
 
-/** What the system says of reading or loading a file, such as `EMFILE`: no word about whether there is a binding. */
+/**
+ * The error of the system for reading or loading a file, such as `EMFILE`. It says nothing about whether a binding
+ * exists.
+ */
 function systemFailure(error: unknown, path: string): unknown {
   for (const one of [error, causeOf(error)]) {
     if (isError(one) && 'syscall' in one) return one
@@ -61,7 +68,7 @@ function systemFailure(error: unknown, path: string): unknown {
   return null
 }
 
-/** Only a platform for which there is no binding is a reason to go on without locks. */
+/** Only a platform without a binding is a reason to go on without locks. */
 function adviceOn(error: unknown, installed: string | null): string {
   if (installed === null) return INSTALL
   if (codeOf(causeOf(error)) === 'ERR_DLOPEN_DISABLED') return ALLOW_ADDONS
@@ -69,7 +76,9 @@ function adviceOn(error: unknown, installed: string | null): string {
   return isPartial ? INSTALL_WHOLE : GO_ON_UNLOCKED
 }
 
-/** The first line of what an error says, and of what its cause says: where modules were looked for are many more. */
+/**
+ * The first line of the message of an error, and of its cause. The remaining lines list where modules were searched.
+ */
 function reasonOf(error: unknown): string {
   const cause = causeOf(error)
   const texts = [error, ...(cause === undefined ? [] : [cause])].map((one) => messageOf(one).split('\n')[0] ?? '')

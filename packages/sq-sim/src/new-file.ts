@@ -1,6 +1,6 @@
 /**
- * Makes files and directories that belong to whom the directory they are in belongs to. So what an administrator's
- * command makes in a server's directory is the server's.
+ * Creates files and directories with the owner of the directory that they are in. So what an administrator's command
+ * creates in the directory of a server belongs to the server.
  */
 import * as fs from 'node:fs'
 import * as paths from 'node:path'
@@ -11,7 +11,7 @@ const { O_RDONLY, O_CREAT, O_EXCL } = fs.constants
 const optional: Readonly<Partial<typeof fs.constants>> = fs.constants
 const ONLY_DIRECTORY = (optional.O_DIRECTORY ?? 0) | (optional.O_NOFOLLOW ?? 0)
 
-/** How the system says that this process, or any, may not give a file away or change its mode. */
+/** The codes for a process that may not change an owner or a mode. */
 const NOT_ALLOWED: ReadonlySet<string | undefined> = new Set([
   'EPERM',
   'EACCES',
@@ -21,17 +21,17 @@ const NOT_ALLOWED: ReadonlySet<string | undefined> = new Set([
   'ERR_ACCESS_DENIED',
 ])
 
-/** How a file is made that differs from what its directory says. */
+/** How a new file differs from what its directory says. */
 export interface FileModel {
-  /** The mode, less the umask. */
+  /** The mode, minus the umask. */
   readonly mode?: number
-  /** The path of a file: its owner, group and mode, whatever the umask. */
+  /** The path of a file whose owner, group and mode are used, whatever the umask. */
   readonly like?: string
 }
 
 /**
- * Makes a file, with the owner and the group of its directory and its mode without the right to execute, less the
- * umask. Where the owner had to be changed, the new one is durable. Rejects with `EEXIST`.
+ * Creates a file with the owner and group of its directory, and with its mode, without execute permission and minus the
+ * umask. If the owner had to be changed, that is durable. Rejects with `EEXIST`.
  */
 export async function makeFile(path: string, flags: number, { mode, like }: FileModel = {}): Promise<number> {
   const model = await (like === undefined ? fs.promises.stat(paths.dirname(path)) : fs.promises.lstat(like)).catch(
@@ -41,7 +41,7 @@ export async function makeFile(path: string, flags: number, { mode, like }: File
   const descriptor = await openDescriptor(path, flags | O_CREAT | O_EXCL, wanted)
   try {
     const isOwned = await give(descriptor, path, model)
-    // Only to whom it is meant for: the group of another owner is another group.
+    // Only together with the owner: the group of another owner is another group.
     if (like !== undefined && isOwned) await setMode(descriptor, path, wanted)
     return descriptor
   } catch (error) {
@@ -51,8 +51,8 @@ export async function makeFile(path: string, flags: number, { mode, like }: File
 }
 
 /**
- * Makes a directory, with the owner and the group of the one it is in and its mode less the umask. Does nothing where
- * something is. Not durable, except for its owner where that had to be changed.
+ * Creates a directory with the owner and group of its parent, and with its mode minus the umask. Does nothing if the
+ * path exists. Not durable, except for the owner if that had to be changed.
  */
 export async function makeDirectory(path: string): Promise<void> {
   const parent = await fs.promises.stat(paths.dirname(path)).catch(rethrow)
@@ -72,8 +72,8 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /**
- * Gives what was just made to the owner and group of `model`, durably. Where that is not allowed, gives it to the group
- * alone, as a member of the group may. Returns whether owner and group are theirs.
+ * Gives a new file or directory the owner and group of `model`, durably. If that is not allowed, only the group, as a
+ * member of the group may. Returns whether owner and group are now those of `model`.
  */
 async function give(descriptor: number, path: string, { uid, gid }: fs.Stats): Promise<boolean> {
   const made = await descriptorStat(descriptor, path)
@@ -93,7 +93,7 @@ async function setMode(descriptor: number, path: string, mode: number): Promise<
     await fsyncDescriptor(descriptor, path)
 }
 
-/** False where the system does not allow it. */
+/** False if the system does not allow it. */
 async function allowed(change: Promise<void>): Promise<boolean> {
   try {
     await change

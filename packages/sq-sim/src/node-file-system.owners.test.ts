@@ -179,7 +179,7 @@ describe.runIf(process.geteuid?.() === 0)('what a user makes in a directory of r
   })
 
   it.each([
-    [0, ': the lock file belongs to uid 0, and a log is written by one user, or by root'],
+    [0, ': the lock file belongs to uid 0; a log is written by one user, or by root'],
     [NOBODY, ''],
   ])('is no lock where the file is closed to the user; of uid %i it says so', (owner, reason) => {
     const path = join(directory, 'lock')

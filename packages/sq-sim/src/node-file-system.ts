@@ -1,6 +1,6 @@
 /**
- * The real file system, on `node:fs`. Descriptors for writing are opened with `O_DSYNC`, so that a durable write is one
- * system call and one trip through the thread pool; plain `write` then pays for durability too.
+ * The real file system, on `node:fs`. Descriptors for writing are opened with `O_DSYNC`, so a durable write is one
+ * system call and one round trip through the thread pool. A plain `write` then pays for durability too.
  */
 import * as fs from 'node:fs'
 import * as paths from 'node:path'
@@ -24,33 +24,34 @@ import { loadTryLock } from './lock-binding.ts'
 import { makeDirectory, makeFile } from './new-file.ts'
 import { openRegular } from './regular-file.ts'
 import { checkPosition, codeOf, isDenied, systemError } from './system-error.ts'
-import { isPassing, WriteProgress } from './write-progress.ts'
+import { isTransient, WriteProgress } from './write-progress.ts'
 
-/** How a real disk is used. */
+/** Options for the real disk. */
 export interface NodeFileSystemOptions {
   /**
-   * Do durable writes on the calling thread: the lowest latency for one producer, but nothing else in the process runs
-   * until the disk has answered. False if not given.
+   * Do durable writes on the calling thread. This gives the lowest latency for one producer, but blocks the process
+   * until the disk has answered. Default false.
    */
   readonly blocking?: boolean
   /**
-   * Take no locks: `lock` then makes its file and resolves. Whoever sets this sees to it that no two writers meet.
-   * False if not given.
+   * Take no locks: `lock` creates its file and resolves. You must then make sure that no two writers use one log.
+   * Default false.
    */
   readonly unlocked?: boolean
 }
 
 const { O_RDONLY, O_RDWR } = fs.constants
-// Windows lacks both. On macOS, where O_DSYNC leaves the bytes in the drive's cache, only Node's fsync flushes that.
+// Windows lacks both. On macOS O_DSYNC leaves the bytes in the cache of the drive, and only the fsync of Node flushes
+// that.
 const optional: Readonly<Partial<typeof fs.constants>> = fs.constants
 const O_DIRECTORY = optional.O_DIRECTORY ?? 0
 const O_DSYNC = process.platform === 'darwin' ? 0 : (optional.O_DSYNC ?? 0)
 
-/** Enough for an interrupted call to get through, and an end for one that never does. */
+/** Enough for interrupted calls, and a limit for one that never succeeds. */
 const MAX_READ_ATTEMPTS = 16
 
 /**
- * The file system of the machine. One object serves a whole process, and need not be closed.
+ * The file system of the machine. One object serves a whole process and need not be closed.
  *
  * @example
  * ```ts
@@ -90,7 +91,7 @@ export class NodeFileSystem implements FileSystem {
     if (missing.length > 0) await this.syncDirectory(paths.dirname(existing))
     for (const directory of missing.toReversed()) {
       await makeDirectory(directory)
-      // Somebody else may have made it just now, and made it a file.
+      // Another process may have created it just now, as a file.
       await isDirectory(directory, 'EEXIST')
       await this.syncDirectory(paths.dirname(directory))
     }
@@ -123,7 +124,7 @@ export class NodeFileSystem implements FileSystem {
     try {
       await fsyncDescriptor(descriptor, path)
     } catch (error) {
-      // How a file system says that its directories cannot be synced, nor need to be.
+      // The codes of a file system whose directories cannot be synced and need not be.
       if (codeOf(error) !== 'EINVAL') throw error
     } finally {
       await closeDescriptor(descriptor, path)
@@ -148,9 +149,9 @@ export class NodeFileSystem implements FileSystem {
   }
 
   /**
-   * By inotify on Linux. On macOS and Windows, whose notices may be late or lost, and wherever there are no watches to
-   * be had (`EMFILE`, `ENOSPC`, not supported), it also calls back ten times a second. What other machines do on a
-   * network file system is not noticed on Linux.
+   * Uses inotify on Linux. On macOS and Windows, where notifications may be late or lost, and wherever no watch is
+   * available (`EMFILE`, `ENOSPC`, not supported), it also calls back ten times a second. On Linux, changes that other
+   * machines make on a network file system are not noticed.
    */
   watch(directory: string, onChange: () => void): Promise<Watch> {
     return watchDirectory(directory, onChange)
@@ -185,7 +186,7 @@ class NodeFileHandle implements FileHandle {
           filled += bytes
           attempts = 0
         } catch (error) {
-          if (!isPassing(error) || ++attempts === MAX_READ_ATTEMPTS) throw error
+          if (!isTransient(error) || ++attempts === MAX_READ_ATTEMPTS) throw error
         }
       }
       return filled
@@ -281,7 +282,7 @@ function kindOf(stat: fs.BigIntStats): FileStat['kind'] {
   return stat.isSymbolicLink() ? 'link' : 'other'
 }
 
-/** Whether this process may make names in a directory. */
+/** Whether this process may create names in a directory. */
 async function mayChange(path: string): Promise<boolean> {
   try {
     await fs.promises.access(path, fs.constants.W_OK)
@@ -291,7 +292,7 @@ async function mayChange(path: string): Promise<boolean> {
   }
 }
 
-/** False where there is nothing. Throws the code where there is something else. */
+/** False if nothing is there. Throws the code if something else is there. */
 async function isDirectory(path: string, otherwise: 'EEXIST' | 'ENOTDIR'): Promise<boolean> {
   try {
     if ((await fs.promises.stat(path)).isDirectory()) return true

@@ -1,38 +1,38 @@
 /**
- * Tells when a path may have come to lead elsewhere: each name on the way to a directory, and each symbolic link, is
- * watched in the directory that holds it. Linux only, where the system's notices can be relied on.
+ * Notices when a path may lead elsewhere: each name in the path to a directory, and each symbolic link, is watched in
+ * the directory that holds it. Linux only, where the notifications of the system are reliable.
  */
 import * as fs from 'node:fs'
 import { join, resolve } from 'node:path'
 import { codeOf } from './system-error.ts'
 
-/** As the kernel: enough for anybody, and an end where links go round. */
+/** The limit of the kernel, which also ends cycles of links. */
 const MAX_LINKS = 40
 
-/** How often the path is looked at where one of its directories cannot be watched. */
+/** How often the path is checked if one of its directories cannot be watched. */
 const INTERVAL_MS = 100
 
 export class PathWatch {
   readonly #path: string
   readonly #onChange: () => void
   readonly #onWalked: () => void
-  /** The directories on the way, with the names in them that matter. */
+  /** The directories in the path, with the names in them that matter. */
   #watched = new Map<string, DirectoryOnTheWay>()
   #timer: NodeJS.Timeout | undefined
-  /** Where the path led when the timer looked last. */
+  /** Where the path led at the last check of the timer. */
   #identity: string | null = null
-  /** Counts the walks: only the latest one counts. */
+  /** Counts the walks; only the latest one counts. */
   #walks = 0
   #closed = false
 
-  /** `onWalked` is called after each change, when the new way is watched and before that is told. */
+  /** `onWalked` is called after each change, when the new path is watched and before the change is reported. */
   constructor(path: string, { onChange, onWalked }: { onChange: () => void; onWalked: () => void }) {
     this.#path = resolve(path)
     this.#onChange = onChange
     this.#onWalked = onWalked
   }
 
-  /** From when this resolves, changes are told. Never rejects: what cannot be watched is looked at by a timer. */
+  /** Changes are reported from the moment that this resolves. Never rejects: a timer checks what cannot be watched. */
   async start(): Promise<void> {
     const walk = ++this.#walks
     const before = this.#watched
@@ -51,7 +51,7 @@ export class PathWatch {
     clearInterval(this.#timer)
   }
 
-  /** Goes down the path, each directory watched before the name in it is looked at: no change falls in between. */
+  /** Walks down the path and watches each directory before it looks at the name in it, so no change is missed. */
   async #walk(watched: Map<string, DirectoryOnTheWay>, goesOn: () => boolean): Promise<void> {
     let at = '/'
     const names = this.#path.split('/')
@@ -83,13 +83,13 @@ export class PathWatch {
     const names = new Set([name])
     try {
       const watcher = fs.watch(directory, (_, changed) => {
-        // Without a name it may be any.
+        // Without a name it may be any file.
         if (changed === null || names.has(changed)) this.#changed(watched)
       })
       watcher.on('error', () => this.#startTimer())
       watched.set(directory, { names, watcher })
     } catch (error) {
-      // Gone by now, which the directory above it tells. All else means that there is no watch for us.
+      // It is gone, which the directory above reports. Any other error means that no watch is available.
       if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') this.#startTimer()
     }
   }
@@ -97,7 +97,7 @@ export class PathWatch {
   #changed(watched: Map<string, DirectoryOnTheWay>): void {
     if (this.#closed || watched !== this.#watched) return
     this.#onChange()
-    // Told again once the new way is watched: it may have changed before.
+    // Reported again once the new path is watched: it may have changed before.
     void this.#startAgain()
   }
 
@@ -125,7 +125,7 @@ interface DirectoryOnTheWay {
   readonly watcher: fs.FSWatcher
 }
 
-/** What a path leads to; null where that is nothing, or nobody can tell. */
+/** What a path leads to; null if that is nothing or unknown. */
 function identityAt(path: string): string | null {
   try {
     const { dev, ino } = fs.statSync(path, { bigint: true })

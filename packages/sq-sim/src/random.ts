@@ -1,14 +1,14 @@
 /**
- * The only place that makes random numbers. Code that needs them takes a `Random`, so that a run can be repeated from
+ * Makes random numbers; no other file does. Code that needs them takes a `Random`, so that a run can be repeated from
  * its seed. Not for secrets.
  */
 import { randomBytes } from 'node:crypto'
 
 /**
- * A seeded generator: the same seed and the same calls give the same numbers, on every platform and for ever.
+ * A seeded generator: the same seed and the same calls give the same numbers, on every platform and in every version.
  *
- * The algorithm is sfc32 of Chris Doty-Humphrey's PractRand (128 bits of state, one of them a counter, so no cycle is
- * shorter than 2^32), seeded there as here with 64 bits and twelve rounds to mix them.
+ * The algorithm is sfc32 from PractRand by Chris Doty-Humphrey (128 bits of state, including a counter, so no cycle is
+ * shorter than 2^32). As there, it is seeded with 64 bits and twelve mixing rounds.
  *
  * @example
  * ```ts
@@ -21,20 +21,20 @@ export class Random {
   #c: number
   #counter = 1
 
-  /** `seed`: a whole number from 0 to 2^64-1. Throws a `RangeError` for another. */
+  /** `seed`: a whole number from 0 to 2^64-1. Throws a `RangeError` for any other value. */
   constructor(seed: number | bigint) {
     if (typeof seed === 'number' && !Number.isSafeInteger(seed)) {
-      throw new RangeError(`a seed is a whole number below 2^53, or a bigint; not ${seed}`)
+      throw new RangeError(`a seed must be a whole number below 2^53 or a bigint, not ${seed}`)
     }
     const bits = BigInt(seed)
-    if (BigInt.asUintN(64, bits) !== bits) throw new RangeError(`a seed lies between 0 and 2^64-1; not ${seed}`)
+    if (BigInt.asUintN(64, bits) !== bits) throw new RangeError(`a seed must be from 0 to 2^64-1, not ${seed}`)
     this.#a = 0
     this.#b = Number(bits & 0xffff_ffffn) | 0
     this.#c = Number(bits >> 32n) | 0
     for (let round = 0; round < 12; round++) this.uint32()
   }
 
-  /** A generator that no other run will have: seeded by the operating system. */
+  /** A generator seeded by the operating system, so that no other run has the same. */
   static fromEntropy(): Random {
     return new Random(randomBytes(8).readBigUInt64LE())
   }
@@ -61,12 +61,14 @@ export class Random {
     return (high * 0x400_0000 + (this.uint32() >>> 6)) / 0x20_0000_0000_0000
   }
 
-  /** A whole number from 0 to less than `limit`, each as likely. Throws a `RangeError` unless 1 <= limit <= 2^32. */
+  /**
+   * A whole number from 0 to less than `limit`, all equally likely. Throws a `RangeError` unless 1 <= limit <= 2^32.
+   */
   int(limit: number): number {
     if (!Number.isInteger(limit) || limit < 1 || limit > 0x1_0000_0000) {
-      throw new RangeError(`a limit is a whole number from 1 to 2^32, not ${limit}`)
+      throw new RangeError(`a limit must be a whole number from 1 to 2^32, not ${limit}`)
     }
-    // The numbers past the last whole multiple of the limit would favour the small ones: draw again.
+    // Numbers after the last whole multiple of the limit would favour small results: draw again.
     const end = 0x1_0000_0000 - (0x1_0000_0000 % limit)
     let drawn = this.uint32()
     while (drawn >= end) drawn = this.uint32()
@@ -78,11 +80,11 @@ export class Random {
     return this.float() < probability
   }
 
-  /** One of the elements, each as likely. Throws a `RangeError` for an empty list. */
+  /** One of the elements, all equally likely. Throws a `RangeError` for an empty list. */
   pick<T>(list: readonly T[]): T {
     const index = list.length === 0 ? 0 : this.int(list.length)
     for (const element of list.slice(index, index + 1)) return element
-    throw new RangeError('nothing to pick from an empty list')
+    throw new RangeError('cannot pick an element of an empty list')
   }
 
   /** `count` random bytes. */
@@ -95,7 +97,7 @@ export class Random {
     return result
   }
 
-  /** A generator of its own, seeded by this one: what is drawn from it later leaves this one's sequence alone. */
+  /** A separate generator, seeded by this one. Numbers drawn from it do not change the sequence of this one. */
   fork(): Random {
     return new Random(this.bigUint64())
   }

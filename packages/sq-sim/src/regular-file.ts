@@ -1,4 +1,4 @@
-/** Opens regular files and nothing else: it follows no link, and never waits for what is at the other end. */
+/** Opens only regular files. It follows no symbolic link, and never waits, as opening a FIFO would. */
 import * as fs from 'node:fs'
 import { closeDescriptor, descriptorStat, openDescriptor } from './descriptor.ts'
 import { codeOf, systemError } from './system-error.ts'
@@ -8,13 +8,13 @@ const optional: Readonly<Partial<typeof fs.constants>> = fs.constants
 const ONLY_REGULAR = (optional.O_NOFOLLOW ?? 0) | (optional.O_NONBLOCK ?? 0)
 
 /**
- * How the system refuses to open a link (ELOOP; EMLINK on FreeBSD), a directory for writing, and a socket or a device
- * that has no driver.
+ * The codes with which the system refuses to open a link (ELOOP; EMLINK on FreeBSD), a directory for writing, and a
+ * socket or a device without a driver.
  */
 const REFUSALS: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EMLINK', 'EISDIR', 'ENXIO', 'ENODEV'])
 
 /**
- * Opens a file that exists. Rejects with `ELOOP` for a symbolic link, with `EISDIR` for a directory, and with `EFTYPE`
+ * Opens an existing file. Rejects with `ELOOP` for a symbolic link, with `EISDIR` for a directory, and with `EFTYPE`
  * for a FIFO, a socket or a device.
  */
 export async function openRegular(path: string, flags: number): Promise<{ descriptor: number; stat: fs.Stats }> {
@@ -34,7 +34,7 @@ export async function openRegular(path: string, flags: number): Promise<{ descri
   }
 }
 
-/** Why this is not opened; null for a regular file. */
+/** Why this file is refused; null for a regular file. */
 function refusalOf(stat: fs.Stats, path: string): Error | null {
   if (stat.isFile()) return null
   const [code, kind] = kindOf(stat)

@@ -1,12 +1,12 @@
-/** Packages that are loaded only when they are needed: the binding for locks, and memfs. Both are CommonJS. */
+/** Packages that are loaded on demand: the binding for locks, and memfs. Both are CommonJS. */
 import { statSync } from 'node:fs'
-// webpack would put something of its own in the place of `createRequire`, were it imported by its name.
+// webpack would replace `createRequire` if it were imported by name.
 import * as modules from 'node:module'
 import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf } from './system-error.ts'
 
-/** A package is not installed where this code, or the program it is part of, looks for it. */
+/** A package was not found from this code or from the main script of the program. */
 class PackageNotFoundError extends Error {
   constructor(name: string, places: readonly string[]) {
     super(`the package ${name} was not found from ${places.join(' or ')}`)
@@ -15,14 +15,14 @@ class PackageNotFoundError extends Error {
 }
 
 interface FoundPackage {
-  /** The file that it begins with. */
+  /** The file of its entry point. */
   readonly path: string
-  /** What it exports. Called at once: see `requireFrom`. Throws what loading it throws. */
+  /** Loads it and returns its exports. Call it at once: see `requireFrom`. Throws what loading it throws. */
   readonly load: () => unknown
 }
 
 /**
- * Finds a package as a file beside this code finds it, or else as the program's main script does. Throws
+ * Finds a package as a file in the directory of this code would, or as the main script of the program would. Throws
  * `PackageNotFoundError`.
  */
 export function findPackage(name: string): FoundPackage {
@@ -49,12 +49,12 @@ function ownPlaces(): string[] {
 }
 
 /**
- * Null where the place does not exist.
+ * Null if the place does not exist.
  *
- * The look at the place has a second purpose. Node's synchronous calls of stat share one array, and the `realpathSync`
- * by which `require` resolves the links of a package stops early while the array tells of a pipe: after
- * `fstatSync(0)`, in `echo x | sq-wal append`, a linked fs-native-extensions was taken to be where its link is, and
- * the packages it depends on were not found. As nothing else runs before `require`, the array tells of the place then.
+ * Looking at the place has a second purpose. The synchronous stat calls of Node share one array. `realpathSync`, with
+ * which `require` resolves the links of a package, stops early while that array describes a pipe. So after
+ * `fstatSync(0)`, in `echo x | sq-wal append`, a linked fs-native-extensions was resolved to the place of its link, and
+ * its dependencies were not found. As nothing else runs before `require`, the array describes the place instead.
  */
 function requireFrom(place: string): NodeJS.Require | null {
   const stat = statSync(place, { throwIfNoEntry: false })

@@ -1,8 +1,8 @@
-/** Errors that look like those of `node:fs`, for failures that no system call reported. */
+/** Errors in the form of those of `node:fs`, for failures that no system call reported. */
 import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 
-/** Where it failed; each part stands in the message and on the error. */
+/** Where it failed. Each part is in the message and on the error. */
 export interface Failure {
   readonly syscall: string
   readonly path?: string
@@ -14,7 +14,7 @@ interface SystemErrorFields extends Failure {
   readonly errno?: number
 }
 
-/** What file systems say that Node has no text for. */
+/** Texts for codes of file systems that Node has no text for. */
 const TEXTS: Readonly<Record<string, string>> = {
   EBADMSG: 'bad message: the file system found damage',
   EDQUOT: 'disk quota exceeded',
@@ -24,7 +24,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   EUCLEAN: 'structure needs cleaning: the file system is damaged',
 }
 
-/** The system's numbers, of which Node names all but the last. */
+/** The numbers of the system; Node knows the names of all but the last. */
 const numbers = Object.entries({ ...constants.errno, ...(process.platform === 'linux' && { EUCLEAN: 117 }) })
 
 const known = new Map<string, { readonly errno: number; readonly text?: string }>()
@@ -33,7 +33,7 @@ for (const [code, number] of numbers) if (!known.has(code)) known.set(code, { er
 
 /**
  * `EIO: i/o error, fsync '/x'`, with `code`, `errno`, `syscall`, `path` and `dest` as Node sets them. `explanation`
- * stands in for the system's text.
+ * replaces the text of the system.
  */
 export function systemError(code: string, failure: Failure, explanation?: string): Error {
   const { errno, text = TEXTS[code] } = known.get(code) ?? {}
@@ -45,7 +45,7 @@ export function systemError(code: string, failure: Failure, explanation?: string
   return Object.assign(error, fields)
 }
 
-/** What `FileSystem.lock` rejects with while another holds the lock. */
+/** The error of `FileSystem.lock` while another holds the lock. */
 export function lockedError(path: string): Error {
   return Object.assign(new Error(`ELOCKED: another holds the lock '${path}'`), { code: 'ELOCKED', path })
 }
@@ -57,8 +57,8 @@ const NO_FSYNC =
   'its directory, but not be written'
 
 /**
- * The same error, by the system's name and text for it where Node knows none, as of EDQUOT (`Unknown system error
- * -122`), and with what to do where Node itself refuses the call.
+ * The same error with the name and text of the system, if Node knows none, as for EDQUOT (`Unknown system error -122`).
+ * If Node itself refuses the call, the message says what to do.
  */
 export function named<E>(error: E): E {
   if (!isError(error)) return error
@@ -74,7 +74,7 @@ export function named<E>(error: E): E {
   return Object.assign(error, { code: name })
 }
 
-/** Whether this process may not do it: the system says so, or Node's permission model does. */
+/** Whether this process lacks the permission, according to the system or to the permission model of Node. */
 export function isDenied(error: unknown): boolean {
   return ['EACCES', 'ERR_ACCESS_DENIED'].includes(codeOf(error) ?? '')
 }
@@ -84,20 +84,21 @@ export function codeOf(error: unknown): string | undefined {
   return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** What an error says; anything can be thrown, and not everything that is has a message. */
+/** The message of a thrown value, which may be anything. */
 export function messageOf(error: unknown): string {
   return isError(error) ? error.message : String(error)
 }
 
 /**
- * Whether something is an error, by what it has. Node's own errors are no `instanceof Error` where this code runs in
- * another realm than Node's, as tests do in Jest and in vitest's pools of VMs.
+ * Whether a value is an error, judged by its fields. `instanceof Error` is false for errors of Node in another realm,
+ * as in Jest and in vitest's pools of VMs.
  */
 export function isError(error: unknown): error is { message: string } {
   return typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
 }
 
-/** Throws a `RangeError` unless a file can have it: Node would take -1 for "wherever the last call ended". */
+/** Throws a `RangeError` for an impossible position or size: Node would take -1 for the current position. */
 export function checkPosition(value: number, name: 'position' | 'sizeBytes'): void {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${name} is a whole number from 0, not ${value}`)
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`${name} must be a whole number from 0, not ${value}`)
 }

@@ -1,18 +1,18 @@
-/** What is left of a write that the system may carry out in pieces; the real and the in-memory handle share it. */
+/** The rest of a write that the system may do in pieces. The real and the in-memory handle share it. */
 import { codeOf, systemError } from './system-error.ts'
 
-/** POSIX's IOV_MAX on Linux and macOS: so many buffers one system call takes. */
+/** The limit of buffers per system call: IOV_MAX of POSIX on Linux and macOS. */
 const MAX_BUFFERS = 1024
 
 /** Less than the 2 GiB that Linux and Node write at once. */
 const MAX_BYTES = 2 ** 30
 
-/** So often in a row a write may get nowhere before it counts as failed. */
+/** The number of attempts without progress after which a write has failed. */
 const MAX_IDLE_ATTEMPTS = 16
 
 export class WriteProgress {
   readonly #buffers: readonly Uint8Array[]
-  /** The first buffer that is not written to its end, and how many of its bytes are written. */
+  /** The first buffer that is not completely written, and how many of its bytes are. */
   #index = 0
   #written = 0
   #position: number
@@ -29,7 +29,7 @@ export class WriteProgress {
     return this.#index === this.#buffers.length
   }
 
-  /** Where the next piece belongs. */
+  /** The position of the next piece. */
   get position(): number {
     return this.#position
   }
@@ -50,7 +50,7 @@ export class WriteProgress {
     return piece
   }
 
-  /** The system took so many bytes. Throws `EIO` when it takes none time after time. */
+  /** Records that the system took this number of bytes. Throws `EIO` if it repeatedly takes none. */
   wrote(bytes: number): void {
     if (bytes === 0) return this.#idle(systemError('EIO', { syscall: 'write', path: this.#path }))
     this.#idleAttempts = 0
@@ -63,9 +63,11 @@ export class WriteProgress {
     }
   }
 
-  /** The system refused the piece. Throws the error unless it only says "once more", and not too often. */
+  /**
+   * Records that the system refused the piece. Throws the error, unless it is transient and has not occurred too often.
+   */
   failed(error: unknown): void {
-    if (!isPassing(error)) throw error
+    if (!isTransient(error)) throw error
     this.#idle(error)
   }
 
@@ -74,8 +76,8 @@ export class WriteProgress {
   }
 }
 
-/** An error that says "once more" rather than "no". */
-export function isPassing(error: unknown): boolean {
+/** Whether an error is transient: the call may be repeated. */
+export function isTransient(error: unknown): boolean {
   const code = codeOf(error)
   return code === 'EINTR' || code === 'EAGAIN'
 }

@@ -2,7 +2,7 @@
 import type { FileHandle } from '../file-system.ts'
 import { Gate } from '../gate.ts'
 import { checkPosition } from '../system-error.ts'
-import { isPassing, WriteProgress } from '../write-progress.ts'
+import { isTransient, WriteProgress } from '../write-progress.ts'
 import type { FileState, ReadVisible } from './durable-state.ts'
 import type { Fault } from './faults.ts'
 import type { Machine } from './machine.ts'
@@ -45,7 +45,7 @@ export class InMemoryFileHandle implements FileHandle {
             return bytes
           })
         } catch (error) {
-          if (!isPassing(error) || attempts === MAX_READ_ATTEMPTS) throw error
+          if (!isTransient(error) || attempts === MAX_READ_ATTEMPTS) throw error
         }
       }
     })

@@ -164,7 +164,12 @@ describe('verify of', () => {
       ...named(quarantined, 'quarantined'),
       { kind: 'quarantined', path: log.directory, text: '30 more files quarantined by repairs', files: 30 },
       ...named(unknown, 'unknown-file'),
-      { kind: 'unknown-file', path: log.directory, text: '150 more files with names that the log does not use', files: 150 },
+      {
+        kind: 'unknown-file',
+        path: log.directory,
+        text: '150 more files with names that the log does not use',
+        files: 150,
+      },
     ])
   })
 

@@ -4,7 +4,7 @@ import { Violation } from '../history.ts'
 import type { Contents } from '../history.ts'
 import { readSerials } from '../torture/read-serials.ts'
 import { WitnessedLog } from '../torture/witnessed-log.ts'
-import { PASSING } from './faults.ts'
+import { TRANSIENT } from './faults.ts'
 import type { Fault } from './faults.ts'
 import { straceFailing } from './strace.ts'
 
@@ -55,7 +55,7 @@ export async function runWithFault(
 
 /** A fault that comes once is told once, and then everything works again; one that passes is not told at all. */
 function checkFailures({ name, error, mayPass }: Fault, failures: number): void {
-  const most = PASSING.includes(error) ? 0 : 1
+  const most = TRANSIENT.includes(error) ? 0 : 1
   const least = mayPass ? 0 : most
   if (failures > most) throw new Violation(`6: one ${error} from ${name} made ${failures} attempts fail in turn`)
   if (failures < least) throw new Violation(`1: ${error} from ${name} was told to nobody`)

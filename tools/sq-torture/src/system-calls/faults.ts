@@ -44,7 +44,7 @@ export interface Fault {
 }
 
 /** What passes by itself, and is tried again where it strikes. */
-export const PASSING: readonly string[] = ['EINTR', 'EAGAIN']
+export const TRANSIENT: readonly string[] = ['EINTR', 'EAGAIN']
 
 /** The names of the calls that are made to fail. */
 export const CALL_NAMES: readonly string[] = FAILING_CALLS.map(({ name }) => name)
@@ -58,7 +58,7 @@ export function listFaults({ names, all }: { names: readonly string[]; all: bool
   const named = FAILING_CALLS.filter(({ name }) => names.includes(name))
   return named.flatMap(({ errors, furtherErrors, changes, ...call }) =>
     (all ? [...errors, ...furtherErrors] : errors).flatMap((error) => {
-      const lasts = (all || changes) && !PASSING.includes(error)
+      const lasts = (all || changes) && !TRANSIENT.includes(error)
       return (lasts ? [false, true] : [false]).map((forGood) => ({ ...call, error, forGood }))
     }),
   )

@@ -64,9 +64,9 @@ describe('a bad config is refused, with the option, the value and the limit', ()
   const configs: [unknown, RegExp][] = [
     [null, /config must be an object/],
     [{}, /dataDir must be a string, not undefined/],
-    [{ dataDir: '' }, /dataDir must be a path/],
+    [{ dataDir: '' }, /dataDir must be a non-empty path/],
     [{ dataDir: '/d', maxSegmentByte: 1 }, /config has no option "maxSegmentByte"/],
-    [{ dataDir: 'a\0b' }, /dataDir must be a path/],
+    [{ dataDir: 'a\0b' }, /dataDir must be a non-empty path/],
     [{ dataDir: '/d', maxSegmentBytes: 0 }, /maxSegmentBytes must be a whole number from 1 to 2147483648: 0/],
     [{ dataDir: '/d', maxSegmentBytes: '64' }, /maxSegmentBytes must be a number, not "64"/],
     [{ dataDir: '/d', maxSegmentBytes: 2 ** 31 + 1 }, /maxSegmentBytes .*: 2147483649/],
