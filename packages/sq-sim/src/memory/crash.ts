@@ -1,6 +1,6 @@
 /**
- * What a power cut may leave of a disk: each sector in one of its versions, each size, some of the changed names. The
- * alternatives are listed as crash points, so that they can be chosen by a seed or gone through one by one.
+ * What a power cut may leave on a disk: one version of each sector, one size of each file, and some of the changed
+ * names. The alternatives are listed as crash points, so that a seed can choose them or all can be tried.
  */
 import { createHash } from 'node:crypto'
 import { Random } from '../random.ts'
@@ -8,46 +8,47 @@ import type { DirectoryState, DiskState, FileState, Inode, NameChange } from './
 import { SECTOR_BYTES } from './durable-state.ts'
 
 /**
- * A place where the disk is undecided. Alternative 0 is what is durable, the last one what processes see. For the names
- * of a directory it is how many of the changes survived; where their order does not count, each is a point of its own.
+ * A place where the state of the disk is undecided. Alternative 0 is the durable state, the last one is what processes
+ * see. For the names of a directory it is the number of changes that survived; if their order does not matter, each
+ * change is a point of its own.
  */
 export interface CrashPoint {
   readonly kind: 'names' | 'size' | 'sector'
-  /** The directory (of one change: the name changed), or the file under the name it had last. */
+  /** The directory (for one change: the changed name), or the file by its last name. */
   readonly path: string
-  /** The sector's number, for a sector. */
+  /** The number of the sector, for a sector. */
   readonly sector?: number
-  /** How many alternatives there are: 2 or more. */
+  /** The number of alternatives: 2 or more. */
   readonly alternatives: number
 }
 
 /**
- * What a sector that was never written reads as when the file's size says it is there. `stale`: what the same sector of
- * another file holds or, where there is none, another sector of this one.
+ * What a sector reads as that was never written but lies within the size of the file. `stale`: the content of the same
+ * sector of another file or, if there is none, of another sector of this file.
  */
 export type Fill = 'zeros' | 'garbage' | 'stale'
 
-/** One of the things that a power cut may leave: for each crash point the alternative that is on the disk. */
+/** One possible result of a power cut: for each crash point, the alternative that is on the disk. */
 export interface CrashChoice {
-  /** The alternative of each crash point, in their order; 0 for those left out. */
+  /** The alternative of each crash point, in order; 0 for missing ones. */
   readonly picks: readonly number[]
-  /** `zeros`, if not given. */
+  /** `zeros` if not given. */
   readonly fill?: Fill
   readonly torn?: TornSector
 }
 
 /** A sector of which only the beginning was written. Bytes that did not change stay as they were. */
 export interface TornSector {
-  /** The number of its crash point; nothing is torn where that picks 0. */
+  /** The number of its crash point. Nothing is torn if alternative 0 is chosen there. */
   readonly point: number
-  /** So many bytes are those of the version picked, the rest those of the version before. */
+  /** This number of bytes comes from the chosen version, the rest from the version before. */
   readonly bytes: number
-  /** The rest, where the two differ, is garbage instead. */
+  /** The rest is garbage where the two versions differ. */
   readonly garbage?: boolean
 }
 
 /**
- * The content of a disk. Two that hold the same have the same digest.
+ * The content of a disk. Two images with the same content have the same digest.
  *
  * @example
  * ```ts
@@ -57,14 +58,14 @@ export interface TornSector {
  * ```
  */
 export class CrashImage {
-  /** By path, parents first: a file's bytes, null for a directory. */
+  /** By path, parents first: the bytes of a file, null for a directory. */
   readonly entries: ReadonlyMap<string, Uint8Array | null>
 
   constructor(entries: ReadonlyMap<string, Uint8Array | null>) {
     this.entries = entries
   }
 
-  /** A SHA-256 over names and bytes, in base64. */
+  /** The SHA-256 of names and bytes, in base64. */
   digest(): string {
     const hash = createHash('sha256')
     for (const path of [...this.entries.keys()].toSorted()) {
@@ -84,7 +85,7 @@ interface UndecidedFile {
 }
 
 /**
- * The alternatives of one moment. Holds until the next operation on the file system.
+ * The alternatives of one moment. Valid until the next operation on the file system.
  *
  * @example
  * ```ts
@@ -113,11 +114,11 @@ export class CrashState {
     this.points = points
   }
 
-  /** What the disk holds by that choice. Nothing changes. */
+  /** The content of the disk for a choice. Nothing changes. */
   image(choice: CrashChoice): CrashImage {
     const names = this.#names(choice)
     const entries = new Map<string, Uint8Array | null>()
-    // Of a directory that was moved twice both names may be there: a check of the disk leaves it the first.
+    // A directory that was moved twice may have both names: a check of the disk leaves the first.
     const placed = new Set<Inode>([this.#disk.root])
     const add = (directory: DirectoryState, path: string): void => {
       for (const [name, inode] of names.get(directory) ?? directory.durableNames) {
@@ -135,12 +136,12 @@ export class CrashState {
     return new CrashImage(entries)
   }
 
-  /** How many choices `everyChoice` goes through. */
+  /** The number of choices of `everyChoice`. */
   get combinations(): number {
     return this.points.reduce((product, { alternatives }) => product * alternatives, 1)
   }
 
-  /** Every combination of alternatives, the first with nothing left; fill and torn sector are up to the caller. */
+  /** Every combination of alternatives, first the durable state. The caller chooses fill and torn sector. */
   *everyChoice(): Generator<CrashChoice, void> {
     const picks = this.points.map(() => 0)
     for (;;) {
@@ -157,8 +158,8 @@ export class CrashState {
   }
 
   /**
-   * A choice by chance. One in four leaves everything, one nothing, one the changes up to some point; the rest choose
-   * every point by itself.
+   * A random choice. One in four keeps everything, one in four nothing, one in four the changes up to some point; the
+   * rest choose for each point separately.
    */
   randomChoice(random: Random): CrashChoice {
     const style = random.int(4)
@@ -176,8 +177,8 @@ export class CrashState {
   }
 
   /**
-   * Where to tear the sector of a crash point, its last alternative over the one before, so that no two ways leave the
-   * same: ascending numbers of bytes, of which each is the end of a byte that changed. Empty for any other point.
+   * Where the sector of a crash point can be torn, its last alternative over the one before, so that no two results are
+   * equal: ascending numbers of bytes, each the end of a changed byte. Empty for other points.
    */
   tears(point: number): number[] {
     for (const [file, { sectorPoints }] of this.#files) {
@@ -187,7 +188,7 @@ export class CrashState {
         const position = sector * SECTOR_BYTES
         const before = versions.at(-2) ?? file.durable(position, position + SECTOR_BYTES)
         const ends = [...(versions.at(-1) ?? [])].flatMap((byte, i) => (byte === (before[i] ?? 0) ? [] : [i + 1]))
-        // With the last of them the sector is whole.
+        // With the last of them the sector is complete.
         return ends.slice(0, -1)
       }
     }
@@ -225,7 +226,7 @@ export class CrashState {
     }
   }
 
-  /** The names that survive, of the directories where some are undecided. */
+  /** The surviving names of the directories with undecided changes. */
   #names({ picks }: CrashChoice): Map<DirectoryState, Map<string, Inode>> {
     const survives = (directory: DirectoryState, change: NameChange): boolean => {
       if (this.#weakNames) return picks[this.#changes.get(change) ?? -1] === 1

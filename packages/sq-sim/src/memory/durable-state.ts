@@ -1,7 +1,7 @@
 /**
- * What the disk holds beside what processes see. A file remembers its durable bytes and, for each sector, the versions
- * it went through since they were made durable; a directory its durable names and the changes since. `crash.ts` turns
- * this into what a power cut may leave.
+ * The state of the disk, separate from what processes see. A file remembers its durable bytes and, for each sector, its
+ * versions since then; a directory remembers its durable names and the changes since. `crash.ts` computes from this
+ * what a power cut may leave.
  */
 
 export const SECTOR_BYTES = 512
@@ -10,7 +10,7 @@ const SECTORS_PER_PAGE = PAGE_BYTES / SECTOR_BYTES
 
 export type Inode = FileState | DirectoryState
 
-/** Reads what processes see, from a position on, into a buffer of zeros; the file may end before the buffer is full. */
+/** Reads what processes see, from a position on, into a buffer of zeros. The file may end before the buffer is full. */
 export type ReadVisible = (buffer: Uint8Array, position: number) => void
 
 export class FileState {
@@ -18,22 +18,22 @@ export class FileState {
   readonly id: number
   /** Where processes see it, or saw it last. */
   path: string
-  /** How many names it has in what processes see. */
+  /** The number of names that processes see for it. */
   links = 0
   sizeBytes: number
   durableSizeBytes: number
-  /** By sector: the versions since the durable one, oldest first, each a whole sector. Never changed in place. */
+  /** By sector: the versions since the durable one, oldest first, each a complete sector. Never changed in place. */
   readonly versions: Map<number, Uint8Array[]> = new Map()
-  /** Pages that a failed sync marked clean: processes see their bytes, no later sync writes them. */
+  /** Pages that a failed sync marked clean: processes see their bytes, but no later sync writes them. */
   readonly lostPages: Set<number> = new Set()
-  /** Sectors inside the durable size of which no byte ever reached the disk. */
+  /** Sectors within the durable size of which no byte ever reached the disk. */
   readonly unwritten: Set<number> = new Set()
-  /** How many syncs failed, and how the last of them did: each handle reports each failure once. */
+  /** The number of failed syncs, and the error of the last one: each handle reports each failure once. */
   failures = 0
   failureCode = 'EIO'
-  /** Zeros from the end of the sector on in which `durableSizeBytes` lies. */
+  /** Zeros after the sector in which `durableSizeBytes` lies. */
   #durable: Uint8Array
-  /** The sizes since the durable one, as far as a later durable write did not rule them out. */
+  /** The sizes since the durable one, except those that a later durable write has ruled out. */
   #sizes: number[] = []
 
   constructor(id: number, path: string, durable: Uint8Array = new Uint8Array(0)) {
@@ -44,7 +44,10 @@ export class FileState {
     this.durableSizeBytes = durable.byteLength
   }
 
-  /** The sizes that a power cut may leave: first the durable one; last the one processes see, if there is a choice. */
+  /**
+   * The sizes that a power cut may leave: first the durable one, and last the one that processes see, if there is a
+   * choice.
+   */
   possibleSizes(): number[] {
     const between = new Set(this.#sizes)
     between.delete(this.durableSizeBytes)
@@ -53,7 +56,9 @@ export class FileState {
     return [this.durableSizeBytes, ...between, this.sizeBytes]
   }
 
-  /** What the disk has between two positions, past the durable size only to the end of the sector. May be shorter. */
+  /**
+   * The bytes of the disk between two positions; after the durable size only to the end of the sector. May be shorter.
+   */
   durable(position: number, end: number): Uint8Array {
     return this.#durable.subarray(position, end)
   }
@@ -62,7 +67,7 @@ export class FileState {
   changed(start: number, end: number, size: number, read: ReadVisible): void {
     let first = Math.floor(start / SECTOR_BYTES)
     let last = Math.ceil(end / SECTOR_BYTES)
-    // A page is written as a whole: a change to one that a failed sync gave up makes all of it dirty again.
+    // A page is written as a whole: a change to a page that a failed sync gave up makes all of it dirty again.
     for (const page of this.lostPages) {
       if (page * PAGE_BYTES >= end || (page + 1) * PAGE_BYTES <= start) continue
       this.lostPages.delete(page)
@@ -91,14 +96,14 @@ export class FileState {
     this.#sizes = []
   }
 
-  /** Makes the bytes between two positions durable, and no more of the size than reading them back needs. */
+  /** Makes the bytes between two positions durable, and as much of the size as reading them needs. */
   syncRange(start: number, end: number): void {
     this.#commitSectors(Math.floor(start / SECTOR_BYTES), Math.ceil(end / SECTOR_BYTES))
     this.#sizes = this.#sizes.filter((size) => size > end)
     if (this.durableSizeBytes < end) this.#commitSize(end)
   }
 
-  /** The pages of the file that a sync would write, in ascending order. What was cut off has none. */
+  /** The pages that a sync would write, in ascending order. Truncated pages are not among them. */
   dirtyPages(): number[] {
     const pages = new Set<number>()
     for (const sector of this.versions.keys()) {
@@ -107,13 +112,13 @@ export class FileState {
     return [...pages].toSorted((a, b) => a - b)
   }
 
-  /** Marks a page clean without its bytes having reached the disk. */
+  /** Marks a page clean although its bytes have not reached the disk. */
   losePage(page: number): void {
     this.lostPages.add(page)
     for (let i = 0; i < SECTORS_PER_PAGE; i++) this.versions.delete(page * SECTORS_PER_PAGE + i)
   }
 
-  /** Forgets everything that is not durable. Processes must be shown the durable bytes next. */
+  /** Forgets everything that is not durable. After this, processes must be shown the durable bytes. */
   revert(): void {
     this.versions.clear()
     this.#sizes = []
@@ -162,14 +167,14 @@ export class FileState {
   }
 }
 
-/** A name that changed in a directory: what it now leads to, null if it is gone. */
+/** A changed name in a directory: what it now leads to, null if it is gone. */
 export interface NameEdit {
   readonly directory: DirectoryState
   readonly name: string
   readonly inode: Inode | null
 }
 
-/** Edits that a power cut leaves all of or none of. */
+/** Edits of which a power cut leaves all or none. */
 export interface NameChange {
   readonly order: number
   readonly edits: readonly NameEdit[]
@@ -180,7 +185,7 @@ export class DirectoryState {
   readonly id: number
   /** Where processes see it, or saw it last. */
   path: string
-  /** What processes see. */
+  /** The names that processes see. */
   readonly names: Map<string, Inode> = new Map()
   readonly durableNames: Map<string, Inode> = new Map()
   /** The changes since the last sync, in order. */
@@ -196,7 +201,10 @@ export class DirectoryState {
     return this.path === '/' ? `/${name}` : `${this.path}/${name}`
   }
 
-  /** Makes the changes up to one (all of them, if not given) durable; one that concerns two directories, in both. */
+  /**
+   * Makes the changes up to one durable, or all if none is given. A change that concerns two directories becomes
+   * durable in both.
+   */
   sync(upTo: number = Infinity): void {
     for (let change = this.pending[0]; change && change.order <= upTo; change = this.pending[0]) {
       this.pending.shift()
@@ -209,7 +217,7 @@ export class DirectoryState {
   }
 }
 
-/** Processes see a file or directory at a path, and what is in it below. */
+/** Processes now see a file or directory at this path, and its contents below. */
 function moveTo(inode: Inode, path: string): void {
   if (inode.path === path) return
   inode.path = path
@@ -217,7 +225,7 @@ function moveTo(inode: Inode, path: string): void {
   for (const [name, child] of inode.names) moveTo(child, inode.pathOf(name))
 }
 
-/** The tree of directories and files, and the numbers of inodes and changes. */
+/** The tree of directories and files, and the counters of inodes and changes. */
 export class DiskState {
   readonly root: DirectoryState = new DirectoryState(0, '/')
   #lastId = 0
@@ -252,7 +260,7 @@ export class DiskState {
     directory.durableNames.set(name, inode)
   }
 
-  /** Every directory and file that a durable name, a visible one or a pending change leads to, parents first. */
+  /** Every directory and file that a durable name, a visible name or a pending change leads to, parents first. */
   inodes(): Set<Inode> {
     const found = new Set<Inode>([this.root])
     for (const inode of found) {
@@ -264,7 +272,7 @@ export class DiskState {
     return found
   }
 
-  /** A copy that shares nothing that either could change. */
+  /** A copy that shares no mutable state. */
   clone(): DiskState {
     const copy = new DiskState()
     copy.#lastId = this.#lastId

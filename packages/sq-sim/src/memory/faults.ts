@@ -1,36 +1,38 @@
-/** Rules by which the operations of an in-memory file system go wrong. */
+/** Rules that make operations of an in-memory file system fail or behave badly. */
 import type { Random } from '../random.ts'
 import type { Operation, Target } from './operations.ts'
 
-/** What goes wrong. */
+/** The possible faults. */
 export type Fault = ErrorFault | ShortWrite | BitFlip | Delay
 
-/** The operation fails. A failed `sync` also does to the file what the file system's failed-sync model says. */
+/** The operation fails. A failed `sync` also changes the file according to the failed-sync model of the file system. */
 export interface ErrorFault {
-  /** `EIO`, `ENOSPC`, `EMFILE`, ...; a write and a read that meet `EINTR` or `EAGAIN` go on by themselves. */
+  /** `EIO`, `ENOSPC`, `EMFILE`, ...; reads and writes continue by themselves after `EINTR` or `EAGAIN`. */
   readonly error: string
-  /** `write` only: so many bytes are written first. */
+  /** `write` only: this number of bytes is written first. */
   readonly afterBytes?: number
-  /** `sync` only: the dirty pages that never reach the disk, by number or chosen by chance; all, if not given. */
+  /** `sync` only: the dirty pages that never reach the disk, by number or chosen at random; all if not given. */
   readonly lostPages?: readonly number[] | Random
 }
 
-/** A write takes only so many bytes, and is carried on with as one more `write`. */
+/** A write takes only this number of bytes, and is continued with another `write`. */
 export interface ShortWrite {
   readonly shortBytes: number
 }
 
-/** A read returns one bit wrong, that of this number (modulo the bits read). The disk keeps the right one. */
+/** A read returns one wrong bit, with this number modulo the bits read. The disk keeps the right one. */
 export interface BitFlip {
   readonly flipBit: number
 }
 
-/** The operation waits for so many turns of the microtask queue first. Other faults of the same operation follow. */
+/**
+ * The operation first waits for this number of turns of the microtask queue. Other faults of the same operation follow.
+ */
 export interface Delay {
   readonly turns: number
 }
 
-/** The paths a rule is about: one, those with a match, or those for which a function says true. */
+/** The paths of a rule: one path, those that match, or those for which a function returns true. */
 export type PathMatch = string | RegExp | ((path: string) => boolean)
 
 /** `next`: once. `nth`: once, the n-th time (1 is the next). `chance`: each time with that probability. */
@@ -40,12 +42,12 @@ export type FaultTime =
   | { readonly nth: number }
   | { readonly chance: number; readonly random: Random }
 
-/** Which operations are to meet a fault, when, and which. */
+/** Which operations get a fault, when, and which fault. */
 export interface FaultRule {
   readonly on: Operation | readonly Operation[]
   /**
-   * The whole path, absolute; any, if not given. That of an open file is the name it has now, or had last. A rename has
-   * two, and either may match.
+   * The whole, absolute path; any path if not given. The path of an open file is its current or last name. A rename has
+   * two paths, and either may match.
    */
   readonly path?: PathMatch
   /** `next`, if not given. */
@@ -53,19 +55,19 @@ export interface FaultRule {
   readonly fault: Fault
 }
 
-/** A rule in force. */
+/** An active rule. */
 export interface ActiveRule {
-  /** How often it struck. */
+  /** The number of operations that it has affected. */
   readonly hits: number
-  /** It does not strike again. Without effect on a rule that is gone. */
+  /** Removes the rule. Does nothing if it was removed before. */
   remove(): void
 }
 
 /** An operation held in flight. */
 export interface Hold {
-  /** Resolves when an operation has come to stand here. */
+  /** Resolves when an operation is held. */
   readonly reached: Promise<void>
-  /** Lets it go on; or, if none has come, keeps none. */
+  /** Lets the operation go on. If none was held yet, holds none. */
   release(): void
 }
 
@@ -85,7 +87,7 @@ class Rule implements ActiveRule {
     this.#rules.delete(this)
   }
 
-  /** The fault, if the rule strikes. */
+  /** The fault, if the rule applies. */
   strike(operation: Operation, target: Target): Fault | undefined {
     const { on, path, when = 'next', fault } = this.#rule
     if (typeof on === 'string' ? on !== operation : !on.includes(operation)) return undefined
@@ -107,7 +109,7 @@ function matches(match: PathMatch, path: string): boolean {
   return typeof match === 'function' ? match(path) : path.search(match) >= 0
 }
 
-/** A fault of our own: waits until it is let go. */
+/** An internal fault: waits until it is released. */
 class HeldDelay implements Delay {
   readonly turns = 0
   readonly reached: Promise<void>
@@ -128,27 +130,27 @@ class HeldDelay implements Delay {
   }
 }
 
-/** The rules by which one file system fails. */
+/** The rules of one file system. */
 export class Faults {
   readonly #rules = new Set<Rule>()
   readonly #held = new Set<HeldDelay>()
 
-  /** Puts a rule in force. Of several that strike one operation, delays come first, then the oldest other one. */
+  /** Activates a rule. If several apply to one operation, delays come first, then the oldest other rule. */
   add(rule: FaultRule): ActiveRule {
     return new Rule(rule, this.#rules)
   }
 
-  /** The next such operation fails. */
+  /** Makes the next operation of this kind fail. */
   failNext(on: Operation | readonly Operation[], error: string, path?: PathMatch): ActiveRule {
     return this.add({ on, ...(path !== undefined && { path }), fault: { error } })
   }
 
-  /** Every such operation fails, until the rule is removed. */
+  /** Makes every operation of this kind fail, until the rule is removed. */
   failAlways(on: Operation | readonly Operation[], error: string, path?: PathMatch): ActiveRule {
     return this.add({ on, when: 'always', ...(path !== undefined && { path }), fault: { error } })
   }
 
-  /** Keeps the next such operation in flight, before it has done anything. A crash and a kill end the hold. */
+  /** Holds the next operation of this kind before it has done anything. A crash and a kill end the hold. */
   hold(on: Operation | readonly Operation[], path?: PathMatch): Hold {
     const delay = new HeldDelay()
     const rule = this.add({ on, ...(path !== undefined && { path }), fault: delay })
@@ -168,7 +170,7 @@ export class Faults {
     this.#held.clear()
   }
 
-  /** @internal Lets what is held in flight go on, to find that its process is gone. */
+  /** @internal Releases held operations after their process has died. */
   abandon(): void {
     for (const delay of this.#held) {
       if (!delay.inFlight) continue
@@ -177,7 +179,7 @@ export class Faults {
     }
   }
 
-  /** @internal Undefined when nothing goes wrong, so that an operation need not wait for the answer. */
+  /** @internal Undefined if there is no fault, so that an operation need not wait for the answer. */
   meet(operation: Operation, target: Target): Fault | Promise<Fault | undefined> | undefined {
     if (this.#rules.size === 0) return undefined
     const delays: Delay[] = []

@@ -17,7 +17,7 @@ export class InMemoryFileHandle implements FileHandle {
   readonly #life: number
   readonly #gate = new Gate()
   readonly #readVisible: ReadVisible
-  /** Failed syncs of the file that this handle has reported, or was opened after. */
+  /** The failed syncs of the file that this handle has reported or that were before it was opened. */
   #failuresSeen: number
 
   constructor(machine: Machine, { file, writing }: { readonly file: FileState; readonly writing: boolean }) {
@@ -34,7 +34,7 @@ export class InMemoryFileHandle implements FileHandle {
   read(buffer: Uint8Array, position: number): Promise<number> {
     return this.#use('read', async () => {
       checkPosition(position, 'position')
-      // Who looks on sees the bytes that were read, not what else the buffer holds.
+      // Observers get the bytes that were read, and not the rest of the buffer.
       const target: Target & { buffers: Uint8Array[] } = { path: this.#file.path, position, buffers: [] }
       for (let attempts = 1; ; attempts++) {
         try {
@@ -91,7 +91,7 @@ export class InMemoryFileHandle implements FileHandle {
   async close(): Promise<void> {
     if (!(await this.#gate.close())) return
     if (this.#life !== this.#machine.life) throw this.#machine.error('EBADF', 'close', { path: this.#file.path })
-    // The descriptor is gone also when closing it reports a failure.
+    // The descriptor is closed even if closing reports a failure.
     const giveUp = (): void => {
       this.#machine.visible.close(this.#file)
       this.#machine.openHandles--
@@ -118,7 +118,7 @@ export class InMemoryFileHandle implements FileHandle {
     }
   }
 
-  /** Writes what fits into a limit, and says how much. */
+  /** Writes what fits into a limit, and returns how much. */
   #put(buffers: readonly Uint8Array[], position: number, limitBytes: number): number {
     let end = position
     for (const buffer of buffers) {

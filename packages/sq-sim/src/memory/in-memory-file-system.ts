@@ -1,6 +1,6 @@
 /**
- * A file system in memory that a test can crash: names and bytes live in a memfs volume, and beside it the state of the
- * disk, which decides what a power cut leaves.
+ * A file system in memory that a test can crash. Names and bytes are in a memfs volume; separate from it is the state
+ * of the disk, which decides what a power cut leaves.
  */
 import { posix } from 'node:path'
 import type { Volume } from 'memfs'
@@ -16,21 +16,21 @@ import type { FailedSyncModel, Place } from './machine.ts'
 import { Machine } from './machine.ts'
 import type { Operation, Operations } from './operations.ts'
 
-/** What the disk holds at first, and how it misbehaves. */
+/** The initial content of the disk, and its faults. */
 export interface InMemoryFileSystemOptions {
-  /** What the disk holds, all of it durable; only `/`, if not given. */
+  /** The content of the disk, all durable; only `/` if not given. */
   readonly image?: CrashImage
-  /** What a failed sync does to its file; `ext4`, if not given. */
+  /** What a failed sync does to its file; `ext4` if not given. */
   readonly failedSync?: FailedSyncModel
-  /** After a crash any subset of a directory's unsynced changes may be there, not only the first ones. */
+  /** After a crash, any subset of the unsynced changes of a directory may be there, and not only the first ones. */
   readonly weakNames?: boolean
-  /** Every sync resolves and makes nothing durable. */
+  /** Every sync resolves but makes nothing durable: a drive that lies about flushes. */
   readonly lyingDrive?: boolean
 }
 
 /**
- * Paths are absolute, with `/` on every platform; there are no links. Operations take effect in the turn they are
- * called in, unless a fault delays them.
+ * An in-memory file system. Paths are absolute, with `/` on every platform; there are no links. Operations take effect
+ * in the turn in which they are called, unless a fault delays them.
  *
  * @example
  * ```ts
@@ -53,7 +53,7 @@ export class InMemoryFileSystem implements FileSystem {
   }
 
   /**
-   * What goes wrong, and when.
+   * The faults of this file system.
    *
    * @example
    * ```ts
@@ -68,17 +68,17 @@ export class InMemoryFileSystem implements FileSystem {
     return this.#machine.faults
   }
 
-  /** What was asked for so far. */
+  /** The operations so far. */
   get operations(): Operations {
     return this.#machine.operations
   }
 
-  /** The files as processes see them, to be looked at only: what is changed here, the disk does not know. */
+  /** The files as processes see them, to be read only: the disk does not notice changes that are made here. */
   get volume(): Volume {
     return this.#machine.visible.volume
   }
 
-  /** Handles, locks and watches that were taken and not given up. */
+  /** The handles, locks and watches that are open. */
   get openHandles(): number {
     return this.#machine.openHandles + this.#machine.locks.size + this.#machine.watches.size
   }
@@ -181,7 +181,7 @@ export class InMemoryFileSystem implements FileSystem {
     }
   }
 
-  /** Calls back in a microtask after the operation that changed something; never again after a crash or a kill. */
+  /** Calls back in a microtask after the operation that changed something, and never again after a crash or a kill. */
   watch(directory: string, onChange: () => void): Promise<Watch> {
     return this.#run('watch', directory, (place) =>
       this.#machine.watches.add(this.#directory(place, 'watch'), this.#machine.wayTo(place.path), onChange),
@@ -194,9 +194,9 @@ export class InMemoryFileSystem implements FileSystem {
   }
 
   /**
-   * Cuts the power, and starts the machine again. All handles, locks and watches are dead. Of what was not durable
-   * nothing is left, if not told otherwise: by a choice among the alternatives of `crashState`, by chance, or by an
-   * image, which replaces everything.
+   * Cuts the power and restarts the machine. All handles, locks and watches are dead. Nothing that was not durable is
+   * left, unless chosen otherwise: by a choice among the alternatives of `crashState`, at random, or by an image, which
+   * replaces everything.
    */
   crash(outcome: CrashChoice | { readonly random: Random } | CrashImage = { picks: [] }): void {
     const image = outcome instanceof CrashImage ? outcome : this.#choose(outcome)
@@ -204,17 +204,20 @@ export class InMemoryFileSystem implements FileSystem {
     this.#machine.boot(image)
   }
 
-  /** Kills the process: handles and locks are dead, what was written stays visible, and as undecided as it was. */
+  /**
+   * Kills the process: its handles and locks are dead. What was written stays visible, and as undecided on the disk as
+   * before.
+   */
   kill(): void {
     this.#machine.kill()
   }
 
-  /** Drops clean pages from memory, as the kernel may at any time: what a failed sync lost is gone from sight. */
+  /** Drops clean pages from memory, as the kernel may at any time: what a failed sync lost is no longer visible. */
   evict(): void {
     this.#machine.evict()
   }
 
-  /** A file system of its own in the same state, visible and durable, without the handles, locks, faults and counts. */
+  /** A separate file system in the same state, visible and durable, without the handles, locks, faults and counts. */
   clone(): InMemoryFileSystem {
     const { failedSync, lyingDrive } = this.#machine
     const copy = new InMemoryFileSystem({ failedSync, lyingDrive, weakNames: this.#weakNames })
@@ -268,7 +271,7 @@ export class InMemoryFileSystem implements FileSystem {
   }
 }
 
-/** The code with which Linux refuses a rename; null where it is possible. */
+/** The code with which Linux refuses a rename; null if it is possible. */
 function refusalToRename(source: Place, target: Place): string | null {
   if (source.name === '' || target.name === '') return 'EBUSY'
   if (!source.inode) return 'ENOENT'

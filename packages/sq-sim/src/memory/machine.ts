@@ -1,6 +1,6 @@
 /**
- * One running machine: its visible files, its disk, and the way every operation on it goes: counted, then perhaps
- * failed or delayed by a fault, then carried out unless a crash or a kill came in between.
+ * A running machine: its visible files, its disk, and the way of each operation: it is counted, perhaps failed or
+ * delayed by a fault, and then carried out unless a crash or a kill came in between.
  */
 import { posix } from 'node:path'
 import { Random } from '../random.ts'
@@ -17,12 +17,12 @@ import { Watches } from './watches.ts'
 import type { NameOnTheWay } from './watches.ts'
 
 /**
- * What a failed sync leaves behind (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
+ * The effects of a failed sync (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
  *
  * - `ext4`, `xfs`: the dirty pages are marked clean. Some never reached the disk: reads still show their new bytes, no
  *   later sync writes them, and eviction from the page cache brings the old ones back. The new size is kept.
- * - `btrfs`: the file's bytes and size go back to what was durable.
- * - `readonly`: the file system goes read-only; every later change, and every sync, fails with `EROFS`.
+ * - `btrfs`: the bytes and the size of the file go back to the durable ones.
+ * - `readonly`: the file system becomes read-only; every later change, and every sync, fails with `EROFS`.
  */
 export type FailedSyncModel = 'ext4' | 'xfs' | 'btrfs' | 'readonly'
 
@@ -56,7 +56,7 @@ const CHANGING: ReadonlySet<Operation> = new Set<Operation>([
   'syncDirectory',
 ])
 
-/** Where a path leads: the directory that holds the name, and what the name stands for, if it is there. */
+/** Where a path leads: the directory that holds the name, and what the name leads to, if it exists. */
 export interface Place {
   readonly path: string
   readonly directory: DirectoryState
@@ -75,11 +75,11 @@ export class Machine {
   readonly lyingDrive: boolean
   readOnly = false
   disk: DiskState = new DiskState()
-  /** Files that are locked. */
+  /** The locked files. */
   readonly locks: Set<FileState> = new Set()
   readonly watches: Watches = new Watches()
   openHandles = 0
-  /** Goes up with every crash and kill: what began before belongs to a process that is no more. */
+  /** Incremented by every crash and kill: operations that began before belong to a process that is dead. */
   life = 0
 
   constructor(failedSync: FailedSyncModel, lyingDrive: boolean) {
@@ -88,8 +88,8 @@ export class Machine {
   }
 
   /**
-   * Carries an operation out. `body` runs in one go, after any delay. `onError` runs when a fault makes the operation
-   * fail, for what such a failure does besides.
+   * Carries out an operation. `body` runs without interruption, after any delay. `onError` runs if a fault makes the
+   * operation fail, for the side effects of that failure.
    */
   async run<T>(
     operation: Operation,
@@ -118,7 +118,9 @@ export class Machine {
     return result
   }
 
-  /** Tells a file or directory from all others, also from those of another machine, or of this one started again. */
+  /**
+   * Identifies a file or directory among all others, including those of another machine or of this one after a restart.
+   */
   identityOf({ id }: Inode): string {
     return `memory:${this.#number}:${this.life}:${id}`
   }
@@ -127,9 +129,9 @@ export class Machine {
     return systemError(code, { syscall: SYSCALLS[operation], path, ...(to !== undefined && { dest: to }) })
   }
 
-  /** Takes an absolute path. Throws `ENOENT` or `ENOTDIR` where the way to the name is not there. */
+  /** Resolves an absolute path. Throws `ENOENT` or `ENOTDIR` if the directory of the name does not exist. */
   locate(path: string, operation: Operation): Place {
-    if (path.includes('\0')) throw new TypeError(`a path holds no NUL: ${JSON.stringify(path)}`)
+    if (path.includes('\0')) throw new TypeError(`a path must not contain NUL: ${JSON.stringify(path)}`)
     let directory = this.disk.root
     if (path === '/') return { path, directory, name: '', inode: directory }
     const names = path.split('/')
@@ -144,7 +146,7 @@ export class Machine {
     return { path, directory, name, inode: directory.names.get(name) }
   }
 
-  /** The names that lead to a path, which must be there. */
+  /** The names on the path to an existing file or directory. */
   wayTo(path: string): readonly NameOnTheWay[] {
     const way: NameOnTheWay[] = []
     for (let at = path; at !== '/'; at = posix.dirname(at)) way.push(this.locate(at, 'watch'))
@@ -159,7 +161,7 @@ export class Machine {
     for (const edit of edits) this.watches.nameChanged(edit)
   }
 
-  /** What a failed sync does to a file, by the model of this file system. */
+  /** Applies the failed-sync model of this file system to a file. */
   failSync(file: FileState, { error, lostPages }: ErrorFault): void {
     file.failures++
     file.failureCode = error
@@ -178,7 +180,7 @@ export class Machine {
     }
   }
 
-  /** Drops the clean pages from memory: those that a failed sync lost show the disk's bytes again. */
+  /** Drops the clean pages from memory: pages that a failed sync lost show the bytes of the disk again. */
   evict(): void {
     for (const file of this.disk.inodes()) {
       if (file.kind !== 'file' || file.links === 0 || file.lostPages.size === 0) continue
@@ -195,7 +197,7 @@ export class Machine {
     }
   }
 
-  /** The process dies: handles, locks and watches with it. What processes see stays. */
+  /** The process dies, and its handles, locks and watches with it. What processes see stays. */
   kill(): void {
     this.life++
     this.openHandles = 0
@@ -213,7 +215,7 @@ export class Machine {
     const directories = new Map<string, DirectoryState>([['/', this.disk.root]])
     for (const [path, bytes] of image.entries) {
       const parent = directories.get(posix.dirname(path))
-      if (!parent) throw new Error(`'${path}' stands in an image without its directory`)
+      if (!parent) throw new Error(`the image has '${path}' but not its directory`)
       const inode = bytes ? this.disk.makeFile(path, new Uint8Array(bytes)) : this.disk.makeDirectory(path)
       this.disk.adopt(parent, posix.basename(path), inode)
       if (inode.kind === 'directory') directories.set(path, inode)
@@ -222,7 +224,7 @@ export class Machine {
     }
   }
 
-  /** Becomes another's twin: the same files, visible and durable, without its handles, locks and faults. */
+  /** Copies another machine: the same files, visible and durable, without its handles, locks and faults. */
   copy(other: Machine): void {
     this.disk = other.disk.clone()
     this.readOnly = other.readOnly

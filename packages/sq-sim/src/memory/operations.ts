@@ -1,10 +1,10 @@
-/** What is asked of an in-memory file system: the names of the operations, their counts, and a trace of them. */
+/** The operations of an in-memory file system: their names, their counts, and a trace. */
 import { createHash } from 'node:crypto'
 import { isError } from '../system-error.ts'
 
 /**
  * `writeDurable` counts as a `write` and a `sync`; opening with mode `create` as `create`; `mkdir` once for each
- * directory made, each followed by a `syncDirectory`; a write carried on after a short one as one more `write`.
+ * directory created, each followed by a `syncDirectory`; a write continued after a short one as another `write`.
  */
 export type Operation =
   | 'open'
@@ -24,12 +24,12 @@ export type Operation =
   | 'lock'
   | 'watch'
 
-/** What an operation is about. */
+/** The details of an operation. */
 export interface Target {
   readonly path: string
-  /** Where a rename leads. */
+  /** The new path of a rename. */
   readonly to?: string
-  /** Where in the file a read or write begins, or the new size of a truncated one. */
+  /** The position of a read or write, or the new size of a truncation. */
   readonly position?: number
   readonly buffers?: readonly Uint8Array[]
 }
@@ -42,15 +42,15 @@ export interface OperationEvent extends Target {
   readonly error?: unknown
 }
 
-/** Told of each operation twice, as it begins and as it ends, in that turn. */
+/** Called twice for each operation, when it begins and when it ends, in that turn. */
 export type OperationListener = (event: OperationEvent) => void
 
-/** Counts what a file system does, tells observers of it, and records it. */
+/** Counts the operations of a file system, reports them to observers, and records them. */
 export class Operations {
   readonly #counts = new Map<Operation, number>()
   readonly #listeners = new Set<OperationListener>()
 
-  /** How often an operation was begun; all of them, if none is named. */
+  /** The number of operations begun; of all kinds if none is named. */
   count(operation?: Operation): number {
     if (operation !== undefined) return this.#counts.get(operation) ?? 0
     let total = 0
@@ -58,14 +58,14 @@ export class Operations {
     return total
   }
 
-  /** Starts all counts again at 0. */
+  /** Resets all counts to 0. */
   resetCounts(): void {
     this.#counts.clear()
   }
 
   /**
-   * Calls the listener before and after every operation, in the same turn, so that a crash may be explored right there.
-   * What it throws, the operation's caller gets. Returns a function that ends this.
+   * Calls the listener before and after every operation, in the same turn, so that a crash can be explored at that
+   * moment. An exception of the listener goes to the caller of the operation. Returns a function that stops this.
    */
   observe(listener: OperationListener): () => void {
     this.#listeners.add(listener)
@@ -93,7 +93,7 @@ export class Operations {
   }
 }
 
-/** The operations of a run, one line each: two runs are the same exactly when their hashes are. */
+/** The operations of a run, one line each. Two runs are the same exactly if their hashes are. */
 export class Trace {
   readonly #lines: string[] = []
   readonly #bytes = createHash('sha256')
@@ -110,12 +110,12 @@ export class Trace {
     return this.#lines
   }
 
-  /** A SHA-256, as hexadecimal digits, of all lines and of all bytes read and written. */
+  /** The SHA-256, in hexadecimal, of all lines and of all bytes read and written. */
   hash(): string {
     return this.#bytes.copy().digest('hex')
   }
 
-  /** Records nothing more. What was recorded stays. */
+  /** Stops recording. Recorded lines stay. */
   stop(): void {
     this.#stop()
   }

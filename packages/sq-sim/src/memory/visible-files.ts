@@ -1,4 +1,4 @@
-/** What processes see: names and bytes in a memfs volume. The one file that knows memfs, an optional dependency. */
+/** What processes see: names and bytes in a memfs volume. Only this file uses memfs, an optional dependency. */
 import type { Volume } from 'memfs'
 import { findPackage } from '../required-package.ts'
 
@@ -9,9 +9,9 @@ function loadMemfs(): Memfs {
     const loaded = findPackage('memfs').load()
     if (isMemfs(loaded)) return loaded
   } catch (cause) {
-    throw new Error('@sq/sim/memory needs memfs, which is not installed: npm install --save-dev memfs', { cause })
+    throw new Error('@sq/sim/memory needs memfs, which is not installed: run npm install --save-dev memfs', { cause })
   }
-  throw new Error('@sq/sim/memory needs memfs, and what is installed by that name has no Volume')
+  throw new Error('@sq/sim/memory needs memfs, but the installed package of that name has no Volume')
 }
 
 function isMemfs(loaded: unknown): loaded is Memfs {
@@ -20,13 +20,13 @@ function isMemfs(loaded: unknown): loaded is Memfs {
 
 const memfs = loadMemfs()
 
-/** A descriptor of the volume, shared by all who have the file open. */
+/** A descriptor of the volume, shared by all handles of the file. */
 interface Descriptor {
   readonly number: number
   users: number
 }
 
-/** Files are told apart by a key, which is the same under every name and after the last name is gone. */
+/** A file is identified by a key, which is the same under every name and after the last name is gone. */
 export class VisibleFiles {
   readonly volume: Volume = new memfs.Volume()
   readonly #open = new Map<object, Descriptor>()
@@ -49,7 +49,7 @@ export class VisibleFiles {
     this.volume.unlinkSync(path)
   }
 
-  /** Of a directory too, with all that is in it. */
+  /** Renames a file, or a directory with everything in it. */
   rename(from: string, to: string): void {
     this.volume.renameSync(from, to)
   }
@@ -72,13 +72,13 @@ export class VisibleFiles {
     this.#open.clear()
   }
 
-  /** Nothing is left. Ten times as fast as another volume. */
+  /** Removes everything. Ten times as fast as creating another volume. */
   clear(): void {
     this.#open.clear()
     this.volume.reset()
   }
 
-  /** Fills the buffer from an open file; less where the file ends. */
+  /** Fills the buffer from an open file; less at the end of the file. */
   read(key: object, buffer: Uint8Array, position: number): number {
     return this.volume.readSync(this.#number(key), buffer, 0, buffer.byteLength, position)
   }
@@ -93,7 +93,7 @@ export class VisibleFiles {
 
   #number(key: object): number {
     const descriptor = this.#open.get(key)
-    if (!descriptor) throw new Error('a file is read or written while nobody has it open')
+    if (!descriptor) throw new Error('a file is read or written although it is not open')
     return descriptor.number
   }
 }

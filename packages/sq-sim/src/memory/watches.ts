@@ -1,4 +1,4 @@
-/** Who watches which directory of an in-memory file system, and is told of changes there. */
+/** The watches on directories of an in-memory file system, and their notifications. */
 import { posix } from 'node:path'
 import type { Watch } from '../file-system.ts'
 import type { DirectoryState, FileState } from './durable-state.ts'
@@ -10,7 +10,7 @@ export class Watches {
     return this.#all.size
   }
 
-  /** It stays with the directory, wherever that is moved. `way`: the names that lead to it. */
+  /** A watch stays with its directory, wherever that is moved. `way`: the names that lead to it. */
   add(directory: DirectoryState, way: readonly NameOnTheWay[], onChange: () => void): Watch {
     const watch = new DirectoryWatch(directory, way, onChange)
     this.#all.add(watch)
@@ -39,14 +39,14 @@ export class Watches {
     for (const watch of this.#all) if (watch.directory.names.get(name) === file) watch.call()
   }
 
-  /** Those who watched are no more. */
+  /** Removes all watches. */
   clear(): void {
     for (const watch of this.#all) watch.open = false
     this.#all.clear()
   }
 }
 
-/** A name in a directory on the way to one that is watched. */
+/** A name on the path to a watched directory. */
 export interface NameOnTheWay {
   readonly directory: DirectoryState
   readonly name: string
@@ -69,7 +69,7 @@ class DirectoryWatch {
     return this.#way.some((step) => step.directory === directory && step.name === name)
   }
 
-  /** Calls back once for all that changes before it does. */
+  /** Calls back once for all changes before the callback runs. */
   call(): void {
     if (this.#called) return
     this.#called = true

@@ -10,8 +10,8 @@ import { lockTests } from './locks.ts'
 import { nameTests } from './names.ts'
 import { watchTests } from './watches.ts'
 
-/** For every file system. */
+/** Tests for every file system. */
 export const fileSystemTests: readonly FileSystemTest[] = [...nameTests, ...handleTests, ...lockTests, ...watchTests]
 
-/** For those that can lose what was not made durable. */
+/** Tests for file systems that can lose what was not made durable. */
 export const crashTests: readonly FileSystemTest<CrashableFileSystem>[] = durabilityTests

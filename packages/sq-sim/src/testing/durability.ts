@@ -4,7 +4,7 @@ import type { FileHandle } from '../file-system.ts'
 import type { CrashableFileSystem, FileSystemTest } from './fixtures.ts'
 import { bytesOf, content, put, rejectsWith, withFile } from './fixtures.ts'
 
-/** A test on a new file, whose name is durable. Its handle is dead after the power cut. */
+/** A test on a new file whose name is durable. Its handle is dead after the power cut. */
 function onFile(
   name: string,
   use: (file: FileHandle, under: CrashableFileSystem & { readonly path: string }) => Promise<void>,

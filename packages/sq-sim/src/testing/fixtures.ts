@@ -1,11 +1,11 @@
-/** Verbs that keep a conformance test to a few lines. */
+/** Helper functions of the conformance tests. */
 import assert from 'node:assert/strict'
 import type { FileHandle, FileSystem, OpenMode } from '../file-system.ts'
 
-/** What a test works on. */
+/** The file system and the directory of a test. */
 export interface FileSystemUnderTest {
   readonly fs: FileSystem
-  /** An empty directory, durable, of which the test may do what it likes. Each test gets its own. */
+  /** An empty, durable directory for this test alone. */
   readonly directory: string
 }
 
@@ -15,14 +15,14 @@ export interface CrashableFileSystem extends FileSystemUnderTest {
   readonly cutPower: () => void | Promise<void>
 }
 
-/** A test: a fact, in the present tense, and the function that rejects when it does not hold. */
+/** A test: a fact in the present tense, and a function that rejects if it does not hold. */
 export interface FileSystemTest<Under = FileSystemUnderTest> {
   readonly name: string
-  /** Rejects where it does not hold. */
+  /** Rejects if the fact does not hold. */
   readonly run: (under: Under) => Promise<void>
 }
 
-/** Opens a file, hands it over, and closes it whatever happens. */
+/** Opens a file, passes it to a function, and closes it in any case. */
 export async function withFile<T>(
   fs: FileSystem,
   { path, mode }: { readonly path: string; readonly mode: OpenMode },
@@ -36,17 +36,17 @@ export async function withFile<T>(
   }
 }
 
-/** Makes a file that holds a text. */
+/** Creates a file with a text. */
 export async function put(fs: FileSystem, path: string, text: string): Promise<void> {
   await withFile(fs, { path, mode: 'create' }, (file) => file.write([bytesOf(text)], 0))
 }
 
-/** What a file holds, as a text of one byte a character. */
+/** The content of a file as a text of one byte per character. */
 export function content(fs: FileSystem, path: string): Promise<string> {
   return withFile(fs, { path, mode: 'read' }, textOf)
 }
 
-/** What an open file holds. */
+/** The content of an open file. */
 export async function textOf(file: FileHandle): Promise<string> {
   const buffer = new Uint8Array(await file.size())
   assert.equal(await file.read(buffer, 0), buffer.byteLength)
@@ -57,7 +57,7 @@ export function bytesOf(text: string): Uint8Array {
   return Buffer.from(text, 'latin1')
 }
 
-/** Resolves when the promise rejects with that code. */
+/** Resolves if the promise rejects with this code. */
 export async function rejectsWith(code: string, promise: Promise<unknown>): Promise<void> {
   await assert.rejects(promise, { code })
 }

@@ -46,7 +46,7 @@ export const lockTests: readonly FileSystemTest[] = [
     async run({ fs, directory }) {
       const path = `${directory}/lock`
       const lock = await fs.lock(path)
-      // An implementation that cannot know it says nothing.
+      // An implementation that cannot know it leaves it out.
       if (lock.identity === undefined) return lock.release()
       assert.equal(lock.identity, (await fs.stat(path)).identity)
       await fs.rename(path, `${directory}/moved`)

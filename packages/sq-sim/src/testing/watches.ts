@@ -1,10 +1,10 @@
-/** Conformance: watching a directory. A call that never comes shows as a test that never ends. */
+/** Conformance: watching a directory. A missing call shows as a test that never ends. */
 import assert from 'node:assert/strict'
 import type { FileHandle, FileSystem } from '../file-system.ts'
 import type { FileSystemTest } from './fixtures.ts'
 import { bytesOf, put, rejectsWith, withFile } from './fixtures.ts'
 
-/** Hears the calls of a watch. */
+/** Records the calls of a watch. */
 class Ear {
   calls = 0
   #heard = 0
@@ -15,7 +15,7 @@ class Ear {
     this.#wake?.()
   }
 
-  /** Resolves at the first call since the one before, which may have come already. */
+  /** Resolves at the first call since the previous one, which may have come already. */
   async next(): Promise<void> {
     if (this.calls === this.#heard) await new Promise<void>((resolve) => (this.#wake = resolve))
     this.#heard = this.calls

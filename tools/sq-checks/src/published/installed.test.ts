@@ -50,7 +50,7 @@ describe('in JavaScript', () => {
   test('without memfs the file system in memory says what to install', async () => {
     const { status, output } = await plain.node(['crashes.mjs'])
     expect(status).toBe(1)
-    expect(output).toContain('@sq/sim/memory needs memfs, which is not installed: npm install --save-dev memfs')
+    expect(output).toContain('@sq/sim/memory needs memfs, which is not installed: run npm install --save-dev memfs')
   })
 })
 
