@@ -208,7 +208,7 @@ export const DAMAGED: readonly DamagedLog[] = [
     records: 7,
   },
   {
-    name: 'a frame that is not made of records, proven by the next',
+    name: 'a frame that is not made of records, confirmed by the next',
     files: { [THIRD]: notRecords.bytes },
     expected: [['records', THIRD, notRecords.at(1).position, notRecords.at(2).position, 8n, 9n]],
     records: 9,
@@ -299,7 +299,7 @@ export const DAMAGED: readonly DamagedLog[] = [
     records: 2,
   },
   {
-    name: 'the head of a segment, behind one with void bytes',
+    name: 'the head of a segment, behind one with an ignored tail',
     files: {
       [SECOND]: joined(second.bytes, Buffer.alloc(72, 1)),
       [THIRD]: inverted(third.bytes, { from: 0, to: 1 }),

@@ -113,7 +113,7 @@ describe('a dump of a segment', () => {
     expect(more.at(-1)?.bytes.length).toBe(64 * 1024)
   })
 
-  it('shows frames of a kind it does not know as such', async () => {
+  it('shows frames of an unknown kind as bad parts', async () => {
     const segment = new SegmentBytes().records('a').frame({ type: 9 }, Buffer.alloc(8)).records('b')
     const parts = await dump(segment.bytes)
     expect(parts.map(({ kind }) => kind)).toEqual(['segment-header', 'open', 'records', 'bad', 'records'])

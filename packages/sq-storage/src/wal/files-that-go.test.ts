@@ -55,7 +55,7 @@ async function rotateAndDelete(writer: WalWriter): Promise<void> {
   await writer.deleteSegments({ belowOffset: offset })
 }
 
-describe('beside a writer that deletes what was listed each time before it is opened', () => {
+describe('while a writer deletes each listed segment before it is opened', () => {
   it.each(LOOKS)('%s goes on with what is left of the log', async (_, look) => {
     const log = new LogFixture()
     const writer = await log.open()
@@ -68,7 +68,7 @@ describe('beside a writer that deletes what was listed each time before it is op
   })
 })
 
-describe('beside a writer that deletes faster than segments are looked at', () => {
+describe('while a writer deletes faster than segments are read', () => {
   test('verify lists the log a few times, and drops what is no longer there', async () => {
     const log = new LogFixture()
     const writer = await log.open()

@@ -24,7 +24,7 @@ function lastFramePosition(file: Buffer): number {
 }
 
 describe('every single bit flipped', { timeout: 120_000 }, () => {
-  it('in records with keys and headers is refused; in the last commit, which nothing proves, is torn', async () => {
+  it('in records with keys and headers is refused; in the last commit, which nothing confirms, is torn', async () => {
     const { log, lastFrame, bytes } = golden('record-shapes', 0)
     const before = await flipOutcomes(log, { name: FIRST, from: 0, to: lastFrame })
     expect(before).toEqual({ 'refuses to read, refuses to open': 8 * lastFrame })
@@ -32,7 +32,7 @@ describe('every single bit flipped', { timeout: 120_000 }, () => {
     expect(within).toEqual({ 'reads 5, opens': 8 * (bytes - lastFrame) })
   })
 
-  it('in the header of a SEAL is refused; in its index, which can be made again, changes nothing', async () => {
+  it('in the header of a SEAL is refused; in its index, which can be rebuilt, changes nothing', async () => {
     const { log, lastFrame, bytes } = golden('sealed-with-index', 7)
     const header = await flipOutcomes(log, { name: FIRST, from: lastFrame, to: lastFrame + 40 })
     expect(header).toEqual({ 'refuses to read, refuses to open': 8 * 40 })

@@ -73,7 +73,7 @@ const UNCONFIRMED = unconfirmed(10_000)
 
 describe('many frames', () => {
   it.each(['open', 'read', 'read by time', 'list', 'verify', 'dump'])(
-    'that each break the chain, or prove nothing, are read a few times, whatever their number: %s',
+    'that each break the chain, or confirm nothing, are read a few times, whatever their number: %s',
     async (use) => {
       for (const segment of [BROKEN, UNCONFIRMED]) {
         log = new LogFixture()
@@ -98,7 +98,7 @@ describe('many frames', () => {
     expect(records).toBe(0)
   })
 
-  it('of zeros that are not zero make as many notes at most', async () => {
+  it('of MARKs whose bodies are not zero make at most that many notes', async () => {
     const segment = new SegmentBytes()
     for (let mark = 0; mark < 3000; mark++) segment.frame({ type: FrameType.MARK, bodyCrc: 1 }, Buffer.alloc(8))
     await log.makeSegments(segment)
@@ -108,7 +108,7 @@ describe('many frames', () => {
     expect(notes.at(-1)).toMatchObject({ kind: 'mark', to: segment.bytes.length })
   })
 
-  it('that nothing proves are written again in few pieces, with the bytes they had', async () => {
+  it('that nothing confirms are written again in few pieces, with the same bytes', async () => {
     const segment = UNCONFIRMED
     await log.makeSegments(segment)
     await USES['open']?.()
@@ -159,22 +159,19 @@ describe('a frame that no writer of this version makes', () => {
     expect(await USES['read']?.()).toBe(2)
   })
 
-  it.each([2 ** 32, 5 * 2 ** 30, 8 * 2 ** 40])(
-    'nor one that would stand in a last segment of %d bytes',
-    async (size) => {
-      await log.makeSegments(good)
-      measured.lengthen(log.path(0), size)
-      for (const use of ['open', 'read', 'list'] as const) {
-        await expect(USES[use]?.()).rejects.toMatchObject({
-          code: 'SQ_WAL_UNSUPPORTED',
-          path: log.path(0),
-          position: 2 ** 32 - 1,
-        })
-      }
-      expect((await check()).problems).toMatchObject([{ kind: 'unsupported', path: log.path(0), lastOffset: null }])
-      expect(measured.bytesRead).toBeLessThan(12 * WINDOW)
-    },
-  )
+  it.each([2 ** 32, 5 * 2 ** 30, 8 * 2 ** 40])('nor one that would be in a last segment of %d bytes', async (size) => {
+    await log.makeSegments(good)
+    measured.lengthen(log.path(0), size)
+    for (const use of ['open', 'read', 'list'] as const) {
+      await expect(USES[use]?.()).rejects.toMatchObject({
+        code: 'SQ_WAL_UNSUPPORTED',
+        path: log.path(0),
+        position: 2 ** 32 - 1,
+      })
+    }
+    expect((await check()).problems).toMatchObject([{ kind: 'unsupported', path: log.path(0), lastOffset: null }])
+    expect(measured.bytesRead).toBeLessThan(12 * WINDOW)
+  })
 
   it('does not matter behind the end that a successor states', async () => {
     const sealed = new SegmentBytes().records('a').seal()
@@ -186,7 +183,7 @@ describe('a frame that no writer of this version makes', () => {
     expect(measured.bytesRead).toBeLessThan(12 * WINDOW)
   })
 
-  it('with offsets past all offsets proves damage, up to an offset that nobody knows', async () => {
+  it('with offsets past the largest offset confirms damage, up to an unknown offset', async () => {
     for (const baseOffset of [2 ** 53 - 1, 2 ** 53, 2 ** 64 - 2048]) {
       const segment = new SegmentBytes()
         .records('a', 'b')

@@ -142,7 +142,7 @@ describe('listSegments', () => {
     expect(await list()).toMatchObject([{ records: 1, bytes: segment.at(1).position, state: 'active' }])
   })
 
-  it('counts only what is durable, beside a writer in this process', async () => {
+  it('counts only what is durable with a writer in this process', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     const bytes = await fileBytes(0)

@@ -125,7 +125,7 @@ describe('read', () => {
     expect(await log.outcome({ from: 0n })).toEqual({ values: [], error: null })
   })
 
-  it('goes over segments, sealed and healed', async () => {
+  it('goes over segments, sealed and abandoned', async () => {
     log = new LogFixture({ maxSegmentBytes: 300 })
     const writer = await log.open()
     const values = numbered(20)

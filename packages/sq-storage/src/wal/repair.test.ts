@@ -35,7 +35,7 @@ async function theProblem(): Promise<LogProblem> {
 }
 
 describe('every repair that is offered', () => {
-  it.each(DAMAGED)('for $name costs what was said, and leaves no such problem', async ({ files }) => {
+  it.each(DAMAGED)('for $name costs what was said, and removes the problem', async ({ files }) => {
     await makeDamaged(log, files)
     const damaged = log.fs
     const before = await check()
@@ -84,7 +84,7 @@ describe('every repair that is offered', () => {
       'a commit in the middle of the last segment': 'drop-from 1',
       'a frame in the place of another, of the same segment': 'drop-from 4, drop-through 5',
       'a frame of an unknown type': '',
-      'a frame that is not made of records, proven by the next': 'drop-from 1',
+      'a frame that is not made of records, confirmed by the next': 'drop-from 1',
       'a last frame other than the one its successor states': 'drop-through 7',
       'a last frame with unknown attributes': '',
       'a middle segment cut between two frames': 'drop-from 3, drop-through 4',
@@ -101,7 +101,7 @@ describe('every repair that is offered', () => {
       'a segment under the name of another': 'drop-from 3, drop-through 3',
       'a successor that begins before the last commit': 'drop-through 1',
       'the head of a segment, behind one with a rejected commit': 'drop-from 0',
-      'the head of a segment, behind one with void bytes': 'drop-from 0',
+      'the head of a segment, behind one with an ignored tail': 'drop-from 0',
       'a segment under a name inside the one before it': 'drop-through 3',
       'a commit before a segment of another version': '; ',
       'a frame behind a SEAL': 'drop-from 0',
@@ -141,7 +141,7 @@ describe('a repair is refused, and changes nothing,', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('where the problem is gone, stands elsewhere, or is another', async () => {
+  it('if the problem is gone, has moved, or is another', async () => {
     await makeDamaged(log, damaged)
     const problem = await theProblem()
     await log.overwrite(log.path(3), second.bytes)
@@ -189,7 +189,7 @@ describe('a repair is refused, and changes nothing,', () => {
 })
 
 describe('what a repair keeps', () => {
-  it('replaces nothing that was kept before', async () => {
+  it('replaces no earlier quarantined file', async () => {
     await makeDamaged(log, { [SECOND]: inverted(second.bytes, { from: 0, to: 1 }) })
     await log.make(`${log.path(0)}.quarantined-1`, Buffer.from('earlier'))
     const { quarantined } = await mend(await theProblem(), 'drop-through')

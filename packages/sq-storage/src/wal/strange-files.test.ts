@@ -59,7 +59,7 @@ function replace(path: string, make: (path: string) => unknown): void {
 }
 
 describe.runIf(process.platform === 'linux').each(KINDS)('a segment that is a %s', (_, code, make) => {
-  it.each([0, 1, -1])('is a problem for verify, and an error for everybody else: segment %d', async (nth) => {
+  it.each([0, 1, -1])('is a problem for verify, and an error for readers and writers: segment %d', async (nth) => {
     const path = segmentPaths().at(nth) ?? ''
     replace(path, make)
     const refusal = { code: 'SQ_WAL_IO', path, cause: { code } }
@@ -78,7 +78,7 @@ describe.runIf(process.platform === 'linux').each(KINDS)('a segment that is a %s
 })
 
 describe.runIf(process.platform === 'linux')('a segment that is a FIFO', () => {
-  it('can be set aside with all before it, unopened', async () => {
+  it('can be quarantined with everything before it, unopened', async () => {
     const path = segmentPaths()[0] ?? ''
     replace(path, (at) => execFileSync('mkfifo', [at], { env: {} }))
     const [problem] = (await verify(fs, config, 'orders', 0)).problems

@@ -95,7 +95,7 @@ const NOTES: NoteCase[] = [
     nextOffset: 7n,
   },
   {
-    name: 'a rejected commit behind the end of a healed segment',
+    name: 'a rejected commit behind the end of an abandoned segment',
     files: {
       [THIRD]: Buffer.from(third.bytes),
       '00000000000000000009.wal': new SegmentBytes({
@@ -112,13 +112,13 @@ const NOTES: NoteCase[] = [
     nextOffset: 10n,
   },
   {
-    name: 'a MARK that is not all zero',
+    name: 'a MARK whose body is not all zeros',
     files: { [THIRD]: joined(third.bytes, marked().subarray(0, -4), Buffer.from([1, 2, 3, 4])) },
     expected: [['mark', THIRD, endOf(third), endOf(third) + 48]],
     nextOffset: 10n,
   },
   {
-    name: 'files that are none of the log',
+    name: 'files that do not belong to the log',
     files: {
       'readme.txt': Buffer.from('hands off'),
       'next.tmp': Buffer.from('half'),

@@ -365,7 +365,7 @@ test('opened and closed without an append, it leaves no segment', async () => {
   expect(await log.values()).toEqual([])
 })
 
-test.each(['crash', 'kill'] as const)('reopened after a %s, it goes on behind what was acknowledged', async (end) => {
+test.each(['crash', 'kill'] as const)('reopened after a %s, it goes on after what was acknowledged', async (end) => {
   const log = new LogFixture({ maxSegmentBytes: 1000 })
   const acknowledged: string[] = []
   for (let round = 0; round < 5; round++) {
@@ -424,7 +424,7 @@ test('close waits for what was appended', async () => {
   expect(log.fs.openHandles).toBe(0)
 })
 
-test('close proves what was appended, also where an earlier close had proven all before it', async () => {
+test('close writes markers for what was appended, even after an earlier close wrote markers for everything before', async () => {
   const log = new LogFixture()
   for (const value of ['a', 'b']) {
     const writer = await log.open()

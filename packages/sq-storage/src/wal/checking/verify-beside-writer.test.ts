@@ -35,7 +35,7 @@ function slowDown(log: LogFixture, random: Random): void {
   }
 }
 
-describe('beside a writer that appends, rotates, heals, deletes and truncates, verify', { timeout: 60_000 }, () => {
+describe('while a writer appends, rotates, abandons, deletes and truncates, verify', { timeout: 60_000 }, () => {
   it.each([
     ['in its thread', inTurns],
     ['in another process', inAnotherProcess],
@@ -88,8 +88,8 @@ it('in another process, verify reads again what was written after it had looked 
   expect(log.fs.operations.count('open') - before).toBe(1)
 })
 
-describe('beside a writer in its thread, verify reports', () => {
-  it('acknowledged records that are gone, though nothing in the file proves them', async () => {
+describe('with a writer in its thread, verify reports', () => {
+  it('acknowledged records that are gone, even if nothing in the file confirms them', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     await appendEach(writer, ['a', 'b', 'c'])

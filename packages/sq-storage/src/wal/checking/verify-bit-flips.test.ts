@@ -32,7 +32,7 @@ async function outcome(log: LogFixture, target: SegmentBytes, bit: number): Prom
 }
 
 describe('every single bit flipped', { timeout: 60_000 }, () => {
-  it.each([0, 1, 2] as const)('in segment %d is reported, but for what nothing proves', async (index) => {
+  it.each([0, 1, 2] as const)('in segment %d is reported, unless nothing confirms the bytes', async (index) => {
     const log = new LogFixture()
     await log.makeSegments(...segments)
     const target = segments[index]

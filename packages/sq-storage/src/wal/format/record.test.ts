@@ -233,6 +233,6 @@ it('records that are skipped must be there, as must those behind them', () => {
   }
 })
 
-it('gives none of a body that is not made of them', () => {
+it('gives none for a body that is not made of records', () => {
   expect([...eachRecord(Buffer.alloc(8), { baseOffset: 0, recordCount: 1 })]).toEqual([])
 })

@@ -136,7 +136,7 @@ describe('the signal of the caller', () => {
 })
 
 describe('an iteration that was dropped', () => {
-  it('gives up its file, its watch and its place among those who follow, once it is collected', async () => {
+  it('releases its file, its watch and its place among tailing readers once it is garbage-collected', async () => {
     await append(writer, Buffer.alloc(300_000))
     await append(writer, Buffer.alloc(300_000))
     await writer.close()

@@ -60,7 +60,7 @@ async function quiet(): Promise<void> {
 }
 
 describe('in another process, a reader that wants only what is durable', () => {
-  it('is given a commit once the next one is there, which proves it', async () => {
+  it('gets a commit once the next one is there, which confirms it', async () => {
     const writer = await log.open()
     expect(await shown()).toEqual([])
     await append(writer, 'a')
@@ -95,7 +95,7 @@ describe('in another process, a reader that wants only what is durable', () => {
     expect(await shown()).toEqual(['a', 'b'])
   })
 
-  it('never sees a commit that was rejected, neither before the heal nor after it', async () => {
+  it('never sees a rejected commit, neither before the roll-over to a new segment nor after it', async () => {
     const writer = await log.open()
     const follower = await followElsewhere()
     await appendEach(writer, ['a', 'b'])
@@ -118,7 +118,7 @@ describe('in another process, a reader that wants only what is durable', () => {
     await follower.stop()
   })
 
-  it('is given the last commit before a heal, which proves it, though nothing in its own file does', async () => {
+  it('gets the last commit of an abandoned segment, which only the next segment confirms', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     log.fs.faults.add({ on: 'write', when: { nth: 1 }, fault: { error: 'EIO' } })
@@ -142,7 +142,7 @@ describe('in another process, a reader that wants only what is durable', () => {
     await again.close()
   })
 
-  it('and follows is woken by what proves a commit', async () => {
+  it('is woken, as a tailing reader, by what confirms a commit', async () => {
     const writer = await log.open()
     const follower = await followElsewhere()
     await append(writer, 'a')
@@ -209,7 +209,7 @@ describe('in another process, a reader that wants only what is durable', () => {
     expect(batches.map(({ baseOffset }) => baseOffset)).toEqual([1n, 2n])
   })
 
-  it('begins at a time that only a commit which is left out reaches, once that is proven', async () => {
+  it('begins at a time that only a commit which is left out reaches, once that commit is confirmed', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     await writer.append(null, Buffer.from('late'), [], TIMESTAMP_MS + 5)
@@ -236,7 +236,7 @@ describe('of frames put together by hand, a reader that wants only what is durab
     expect(await shown()).toEqual(values)
   })
 
-  it('sees what is before damage, which the same proof proves', async () => {
+  it('sees what is before damage, which the same later frame confirms', async () => {
     const segment = new SegmentBytes().records('a').records('b').mark().mark()
     const damaged = Buffer.from(segment.bytes)
     damaged[segment.at(1).position + 2] = 0xff
@@ -247,14 +247,14 @@ describe('of frames put together by hand, a reader that wants only what is durab
     expect(error).toMatchObject({ firstOffset: 1n, lastOffset: 1n })
   })
 
-  it('does not see what is before a torn end, which proves nothing', async () => {
+  it('does not see what is before a torn end, which confirms nothing', async () => {
     const { bytes } = new SegmentBytes().records('a').records('b').records('c')
     await log.makeSegments({ baseOffset: 0, bytes: bytes.subarray(0, -8) })
     expect(await shown()).toEqual(['a'])
   })
 })
 
-describe('beside the writer, a reader that wants only what is durable', () => {
+describe("in the writer's thread, a reader that wants only durable commits", () => {
   it('is given what was left out before, once a writer is opened there', async () => {
     await log.makeSegments(new SegmentBytes().records('a').records('b'))
     const iteration = (await WalReader.open(log.fs, log.config, 'orders', 0)).read({ durableOnly: true, follow: true })
@@ -273,7 +273,7 @@ describe('beside the writer, a reader that wants only what is durable', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('is given all that is durable, proven by the files or not', async () => {
+  it('gets everything durable, confirmed by the files or not', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
     expect(await log.outcome({ durableOnly: true })).toEqual({ values: ['a', 'b'], error: null })

@@ -60,7 +60,7 @@ async function quiet(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
 }
 
-describe('beside a writer of its thread, one who follows', () => {
+describe('with a writer in its thread, a tailing reader', () => {
   it('sees what is there, and then every record once it is durable', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
@@ -93,7 +93,7 @@ describe('beside a writer of its thread, one who follows', () => {
     expect(log.fs.openHandles).toBe(2)
   })
 
-  it('goes over rotation, healing, and the writer closing and opening again', async () => {
+  it('goes on across rotation, an abandoned segment, and the writer closing and opening again', async () => {
     log = new LogFixture({ maxSegmentBytes: 300 })
     let writer = await log.open()
     const follower = await Follower.start()
@@ -116,7 +116,7 @@ describe('beside a writer of its thread, one who follows', () => {
     expect(follower.seen).toEqual(expected)
   })
 
-  it('that has fallen behind what is kept in memory goes on in the files', async () => {
+  it('that has fallen behind the commits in memory goes on in the files', async () => {
     const writer = await log.open()
     const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
     const iteration = reader.read({ follow: true })
@@ -159,7 +159,7 @@ describe('beside a writer of its thread, one who follows', () => {
   })
 })
 
-describe('one who follows is ended', () => {
+describe('a tailing reader is ended', () => {
   it.each([
     ['to', { to: 3n }],
     ['maxRecords', { maxRecords: 3 }],
@@ -223,7 +223,7 @@ describe('one who follows is ended', () => {
   })
 })
 
-describe('without a writer in its thread, one who follows', () => {
+describe('without a writer in its thread, a tailing reader', () => {
   it('sees whole commits as they appear in the files, and nothing of one that is torn', async () => {
     const segment = new SegmentBytes().records('a').records('b').records('c')
     const torn = segment.bytes.subarray(0, segment.at(2).position - 8)
@@ -273,7 +273,7 @@ describe('without a writer in its thread, one who follows', () => {
     expect(error).toMatchObject({ offset })
   })
 
-  it('is told from where on all is void where no segment is left that it read', async () => {
+  it('gets the offset from which records are rolled back if no segment that it read is left', async () => {
     const first = new SegmentBytes().records('a').seal()
     const second = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b')
     await log.makeSegments(first, second)

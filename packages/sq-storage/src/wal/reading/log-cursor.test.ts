@@ -138,7 +138,7 @@ describe('a walk', () => {
     expect(error).toMatchObject(fields)
   })
 
-  it('skips what a healed segment holds after its stated end', async () => {
+  it('skips the ignored tail of an abandoned segment', async () => {
     const broken = new SegmentBytes().records('a')
     const { link } = broken
     await make(broken.records('rejected'), new SegmentBytes({ baseOffset: 1, previous: link }).records('b'))
@@ -150,7 +150,7 @@ describe('a walk', () => {
     expect(await walk()).toEqual({ found: [0], error: null })
   })
 
-  it('takes what is behind a SEAL for damage where something proves it durable', async () => {
+  it('takes bytes after a SEAL for damage if something confirms that they were durable', async () => {
     await make(new SegmentBytes().records('a').seal().records('b').mark().mark())
     const { found, error } = await walk()
     expect(found).toEqual([0])
@@ -223,7 +223,7 @@ describe('damage', () => {
     },
   )
 
-  it('in the last frame is no damage where nothing proves it, and damage where a writer knows of it', async () => {
+  it('in the last frame is not damage if nothing confirms it, and damage if a writer knows of it', async () => {
     const segments = threeSegments()
     await make(...segments)
     await log.overwrite(log.path(6), flipped(segments[2].bytes, 8 * (segments[2].at(1).position + 64)))
@@ -280,7 +280,7 @@ describe('damage', () => {
     expect(error).toMatchObject({ path: log.path(6), firstOffset: 3n, lastOffset: 5n })
   })
 
-  it('gets a second look: bytes and their proof may have been written between two reads', async () => {
+  it('is checked twice: bytes and the frame that confirms them may be written between two reads', async () => {
     const segment = new SegmentBytes().records('a').records('b').records('c')
     const { position } = segment.at(1)
     await make({ baseOffset: 0, bytes: flipped(segment.bytes, 8 * (position + 64)) })

@@ -75,7 +75,7 @@ function expected(records: readonly RecordInput[], options: ReadOptions): number
 }
 
 describe('any range of a log', () => {
-  it.each([1, 2, 3, 4])('gives just the records in it, beside the writer and without one (seed %d)', async (seed) => {
+  it.each([1, 2, 3, 4])('gives just the records in it, with and without a writer (seed %d)', async (seed) => {
     const random = new Random(seed)
     const { writer, batches } = await variedLog(random)
     const records = batches.flat()
@@ -185,7 +185,7 @@ describe('a seek', () => {
     expect(counted.sum).toBeLessThan(250_000)
   })
 
-  it('into a segment without a SEAL reads it once for all who seek there', async () => {
+  it('into a segment without a SEAL reads it once for all readers that seek there', async () => {
     const writer = await oneLargeSegment()
     const reader = await openReader()
     const first = async (from: bigint): Promise<bigint | undefined> => {
@@ -199,7 +199,7 @@ describe('a seek', () => {
     await writer.close()
   })
 
-  it('finds its place in more segments than indexes are kept of', async () => {
+  it('finds its place in more segments than the limit of kept indexes', async () => {
     log = new LogFixture({ maxSegmentBytes: 2000 })
     const writer = await log.open()
     for (let i = 0; i < 150; i++) await writer.appendBatch([recordOf(1000, i), recordOf(10, i)])

@@ -102,7 +102,7 @@ describe.each([
   })
 })
 
-it('who follows and was given a part of a commit that is cut goes on in the segment that holds that part', async () => {
+it('a tailing reader that got part of a commit that is cut goes on in the segment that holds that part', async () => {
   const batch = ['x', 'y', 'z'].map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
   await writer.appendBatch(batch)
   await writer.closeActiveSegment()
@@ -122,7 +122,7 @@ it('who follows and was given a part of a commit that is cut goes on in the segm
   await iteration.return?.()
 })
 
-it('who was given a part of a commit that is to be cut is given the rest where that is given up', async () => {
+it('a reader that got part of a commit gets the rest if the truncation is aborted', async () => {
   const batch = ['x', 'y', 'z'].map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
   await writer.appendBatch(batch)
   const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
@@ -143,7 +143,7 @@ it('who was given a part of a commit that is to be cut is given the rest where t
   await Promise.all([records.return?.(), batches.return?.(), again.close()])
 })
 
-it('who was given some of the records that were read at once is given the rest, and then hears of it', async () => {
+it('a reader that got some of the records read at once gets the rest, and then the error', async () => {
   await appendBatch(writer, ['x', 'y', 'z'])
   const iteration = await iterate({ from: 12n })
   await take(iteration, 1)
@@ -152,7 +152,7 @@ it('who was given some of the records that were read at once is given the rest, 
   expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 13n })
 })
 
-describe('in another process, one who reads while the log is truncated', () => {
+describe('in another process, a reader of a log that is truncated', () => {
   it('hears of the beginning of a commit that is cut inside', async () => {
     await appendBatch(writer, ['x', 'y', 'z'])
     const iteration = await iterateElsewhere({ from: 11n, follow: true })
@@ -172,7 +172,7 @@ describe('in another process, one who reads while the log is truncated', () => {
     await truncated
   })
 
-  it('and had seen a commit that failed, hears that this is void, also where nothing else says so by then', async () => {
+  it('that had returned a failed commit gets an error, even if nothing else shows that it was rolled back', async () => {
     const iteration = await iterateElsewhere({ from: 11n, follow: true })
     log.fs.faults.failNext('sync', 'EIO', log.path(8))
     await expect(append(writer, 'fails')).rejects.toThrow(AppendFailedError)
@@ -184,7 +184,7 @@ describe('in another process, one who reads while the log is truncated', () => {
     expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 12n })
   })
 
-  it('and slept through another truncation, hears from where on all is void', async () => {
+  it('that missed another truncation gets the offset from which records are rolled back', async () => {
     const iteration = await iterateElsewhere({ from: 8n, follow: true })
     await take(iteration, 4)
     await writer.truncate(10n)
@@ -207,7 +207,7 @@ describe('in another process, one who reads while the log is truncated', () => {
   })
 })
 
-it('beside its writer, who finds a file that is shorter than what was read of it hears of damage', async () => {
+it("in the writer's thread, a reader that finds a file shorter than what it read gets damage", async () => {
   const iteration = await iterate({ from: 8n, follow: true })
   await take(iteration, 4)
   // More than is kept in memory for those who follow.
@@ -222,7 +222,7 @@ it('beside its writer, who finds a file that is shorter than what was read of it
   })
 })
 
-describe('while old segments are deleted, one who reads', () => {
+describe('while old segments are deleted, a reader', () => {
   it('goes on in the file it has open, and then finds what is left or hears of the first offset', async () => {
     const [ahead, behind] = [await iterate(), await iterate()]
     await take(ahead, 5)

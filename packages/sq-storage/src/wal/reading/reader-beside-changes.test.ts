@@ -60,7 +60,7 @@ async function failTo(action: () => Promise<unknown>): Promise<void> {
 describe.each([
   ['here', () => log.fs],
   ['in another process', elsewhere],
-])('one who follows slowly, %s', (_, fileSystem) => {
+])('a tailing reader slowly, %s', (_, fileSystem) => {
   it.each([
     ['a commit', () => append(writer, 'rejected')],
     ['a batch', () => appendBatch(writer, ['rejected', 'too', 'and this'])],
@@ -104,7 +104,7 @@ describe.each([
   })
 })
 
-describe('one who reads slowly', () => {
+describe('a slow reader', () => {
   it('sees nothing of a commit that failed since a writer was opened', async () => {
     await append(writer, 'a')
     await writer.closeActiveSegment()
@@ -161,7 +161,7 @@ describe('one who reads slowly', () => {
   })
 })
 
-it('one who was given a part of a commit goes on where that part was deleted after the rest was cut off', async () => {
+it('a reader that got part of a commit goes on after that part is deleted and the rest cut off', async () => {
   await append(writer, 'a')
   await appendBatch(writer, ['x', 'y', 'z'])
   log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)
@@ -175,7 +175,7 @@ it('one who was given a part of a commit goes on where that part was deleted aft
   expect(await next(records)).toBe('3 new')
 })
 
-it('one who reads looks again where the segments it knew of do not go together any more', async () => {
+it('a reader lists again if the segments it knew no longer belong together', async () => {
   await appendBatch(writer, ['a', 'b'])
   await writer.closeActiveSegment()
   await appendBatch(writer, ['c', 'd'])
@@ -192,7 +192,7 @@ it('one who reads looks again where the segments it knew of do not go together a
   expect(seen).toEqual(['1 b', '2 C', '3 D', '4 E'])
 })
 
-describe('one who follows', () => {
+describe('a tailing reader', () => {
   it('in another process sees a commit that was made while it was busy', async () => {
     log = new LogFixture()
     const segment = new SegmentBytes().records('a')

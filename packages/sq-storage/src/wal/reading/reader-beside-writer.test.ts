@@ -10,7 +10,7 @@ beforeEach(() => {
   log = new LogFixture()
 })
 
-describe('beside a writer in the same process, read', () => {
+describe('with a writer in the same process, read', () => {
   it('never returns a record before it is durable', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
@@ -25,7 +25,7 @@ describe('beside a writer in the same process, read', () => {
     expect(await log.outcome()).toEqual({ values: ['a', 'b', 'c'], error: null })
   })
 
-  it('never returns a rejected record, before the heal and after it', async () => {
+  it('never returns a rejected record, before and after the roll-over to a new segment', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     log.fs.faults.failNext('sync', 'EIO')
@@ -81,7 +81,7 @@ describe('beside a writer in the same process, read', () => {
     await pending
   })
 
-  it('calls it damage where acknowledged bytes are gone, though nothing in the file proves them', async () => {
+  it('reports damage if acknowledged bytes are gone, even if nothing in the file confirms them', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
     const content = await log.file(log.path(0))

@@ -50,7 +50,7 @@ async function replaceBy(directory: string): Promise<void> {
 }
 
 describe('a reader that was opened before its log was deleted and made again', () => {
-  it('shows nothing that is not durable beside the writer of the new one, whenever it begins', async () => {
+  it('shows nothing that is not durable with the writer of the new one, whenever it begins', async () => {
     const first = await log.open()
     const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
     const begun = reader.read()
@@ -101,7 +101,7 @@ describe('a reader that was opened before its log was deleted and made again', (
 describe.each<[string, () => FileSystem]>([
   ['in the process that wrote it', () => log.fs],
   ['in another process', () => inAnotherProcess(log.fs, new Random(1))],
-])('one who follows a log without a writer, %s', (_, fileSystem) => {
+])('a tailing reader a log without a writer, %s', (_, fileSystem) => {
   beforeEach(async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
@@ -143,7 +143,7 @@ describe.each<[string, () => FileSystem]>([
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('is told where another log was made before it takes the place of this one', async () => {
+  it('gets an error if another log was created before it takes the place of this one', async () => {
     const other = new LogFixture({ dataDir: '/other' }, log.fs)
     const writer = await other.open()
     await appendEach(writer, ['A', 'B', 'C'])
@@ -184,7 +184,7 @@ describe.each<[string, () => FileSystem]>([
   })
 })
 
-describe('on a real disk, one who follows', () => {
+describe('on a real disk, a tailing reader', () => {
   let top = ''
   const fs = new NodeFileSystem({ unlocked: true })
 

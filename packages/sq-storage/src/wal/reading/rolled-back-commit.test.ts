@@ -115,7 +115,7 @@ async function quiet(): Promise<void> {
 const elsewhere = async (log: LogFixture): Promise<AsyncIterableIterator<LogRecord>> =>
   (await WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)).read({ follow: true })
 
-describe('one who follows from another process, and was given a commit that was rolled back', () => {
+describe('a tailing reader in another process that got a commit that was rolled back', () => {
   it.each<[string, Omit<Rollback, 'read'>]>([
     ['MARKs stand where it stood', { lost: 'CCCC', later: ['DDDD'] }],
     ['MARKs stand where it stood, which is behind them', { lost: 'C'.repeat(9000), later: ['D', 'e'] }],
@@ -143,7 +143,7 @@ describe('one who follows from another process, and was given a commit that was 
     expect(await told).toBe('SQ_WAL_DIVERGED 2')
   })
 
-  it('goes on where the very same bytes stand there again', async () => {
+  it('goes on if the very same bytes are there again', async () => {
     const { given, next: told } = await rollBack({
       reopened: true,
       lost: 'CCCC',
@@ -155,7 +155,7 @@ describe('one who follows from another process, and was given a commit that was 
   })
 })
 
-it('one who was given it in a process that then opens the log is told so, though its writer has as many records', async () => {
+it('a reader that got it in a process that then opens the log gets an error, even if the writer has as many records', async () => {
   const { given, next: told } = await rollBack({
     reopened: true,
     diesElsewhere: true,
@@ -185,7 +185,7 @@ it('a search by time in another process does not go by what stood in a segment b
   expect(await reader.offsetAt(TIMESTAMP_MS + 5)).toBe(1n)
 })
 
-it('one who reads from another process is told no later offset than where a segment was cut and written again', async () => {
+it('a reader in another process gets no later offset than where a segment was cut and written again', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(writer, numbered(20))

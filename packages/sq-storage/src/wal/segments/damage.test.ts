@@ -30,7 +30,7 @@ async function damageAtFirst(
 }
 
 describe('confirmedDamage', () => {
-  it('is the bytes and offsets up to the frame that proves them', async () => {
+  it('is the bytes and offsets up to the frame that confirms them', async () => {
     const segment = new SegmentBytes().records('a', 'b', 'c').records('d').records('e')
     const damage = await damageAtFirst(segment)
     const { position: to } = segment.at(1)
@@ -42,7 +42,7 @@ describe('confirmedDamage', () => {
     })
   })
 
-  it('says that something is unreadable where no more is known', async () => {
+  it('says that something is unreadable if no more is known', async () => {
     const damage = await damageAtFirst(new SegmentBytes().records('a').records('b'), null)
     expect(damage?.reason).toMatch(/^unreadable, but the frame at/)
   })
@@ -51,13 +51,13 @@ describe('confirmedDamage', () => {
     expect(await damageAtFirst(new SegmentBytes().records('a'))).toBeNull()
   })
 
-  it('is nothing where later frames prove no more than what is before', async () => {
+  it('is nothing if later frames confirm no more than what is before', async () => {
     const segment = new SegmentBytes()
     const { headBytes } = segment
     expect(await damageAtFirst(segment.mark(8).mark(0, headBytes))).toBeNull()
   })
 
-  it('is something where a frame far behind proves a part of it', async () => {
+  it('is something if a frame far behind confirms a part of it', async () => {
     const segment = new SegmentBytes().records('a').mark(300_000, 0)
     segment.mark(0, segment.headBytes + 8)
     const { position: to } = segment.at(2)

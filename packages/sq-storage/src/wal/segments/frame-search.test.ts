@@ -80,7 +80,7 @@ describe('findConfirmation', () => {
     expect(await find(from + left, null)).toBeNull()
     expect(reads()).toEqual([])
   })
-  it('rejects a search for a proof', async () => {
+  it('rejects a search for a confirming frame', async () => {
     const segment = new SegmentBytes().records('a')
     const handle = await fileOf(segment.bytes)
     fs.faults.failNext('read', 'EIO')
@@ -111,7 +111,7 @@ describe('a search that is asked again and again', () => {
     expect(reads().reduce((sum, length) => sum + length, 0)).toBeLessThan(bytes.length + 1000)
   })
 
-  it('keeps a proof for every position that it proves, and then finds the next', async () => {
+  it('keeps a confirming frame for every position that it confirms, and then finds the next', async () => {
     const segment = marks(1000).mark(0, 4000).mark().mark()
     const { bytes, headBytes, salt } = segment
     const search = FrameSearch.forConfirmations(await fileOf(bytes), { to: bytes.length, salt })

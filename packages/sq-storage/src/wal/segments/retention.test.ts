@@ -173,7 +173,7 @@ describe('where every record goes, deleteSegments', () => {
     expect(await append(writer, 'c')).toBe(2n)
   })
 
-  it('makes none where a segment is kept, or where there is none', async () => {
+  it('creates none if a segment stays, or if there is none', async () => {
     expect(await deleted({ maxTotalBytes: 0 })).toEqual([])
     expect(await left()).toEqual([])
     await appendSegment(1)

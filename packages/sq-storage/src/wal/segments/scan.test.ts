@@ -81,7 +81,7 @@ describe('a scan', () => {
     expect(bytesRead).toBeLessThan(1.4 * segment.bytes.length)
   })
 
-  it('reads little for who wants the first records', async () => {
+  it('reads little for a caller that wants the first records', async () => {
     const segment = new SegmentBytes()
     for (let i = 0; i < 300; i++) segment.records(Buffer.alloc(1000))
     const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)

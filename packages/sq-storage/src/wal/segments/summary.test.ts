@@ -122,7 +122,7 @@ describe('readSummary', () => {
     expect(await summaryOf(segment)).toMatchObject({ ...TIMES, records: 4, index: entries })
   })
 
-  it('rejects for a damaged commit, proven or not', async () => {
+  it('rejects for a damaged commit, confirmed or not', async () => {
     const segment = threeCommits().mark()
     const damaged = flipped(segment.bytes, 8 * (segment.at(1).position + 60))
     const error: unknown = await summaryOf(segment, damaged).catch((caught: unknown) => caught)

@@ -67,8 +67,8 @@ describe('what recovery writes again', () => {
   })
 })
 
-describe('what a reader gets of a segment whose writer is elsewhere', () => {
-  test('ends before the first commit that no frame says was durable', () => {
+describe('what a reader gets of a segment whose writer is in another process', () => {
+  test('ends before the first commit that no frame confirms', () => {
     for (let seed = 0; seed < SEEDS; seed++) {
       const random = new Random(seed)
       const { bytes, frames } = segmentOf(random)

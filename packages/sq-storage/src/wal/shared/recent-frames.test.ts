@@ -49,7 +49,7 @@ describe('the commits in memory', () => {
     expect(offsets(recent.from(offset))).toEqual(found)
   })
 
-  it('are the same to all who ask, with the same batches', () => {
+  it('are the same for all readers, with the same batches', () => {
     const recent = new RecentFrames()
     recent.keep(written(commit(5, 1)))
     expect(recent.from(5)).toBe(recent.from(5))

@@ -47,7 +47,7 @@ async function next(iteration: Iteration): Promise<string> {
 const ALL = Array.from({ length: 12 }, (_, offset) => BigInt(offset))
 
 describe('a segment that many read', () => {
-  it('is opened once by all who begin together, and no file stays open when they end', async () => {
+  it('is opened once for all readers that begin together, and no file stays open when they end', async () => {
     const readers = await iterateEach(100)
     log.fs.operations.resetCounts()
     await Promise.all(readers.map(next))
@@ -57,7 +57,7 @@ describe('a segment that many read', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('is opened once by all who come while it is read', async () => {
+  it('is opened once for all readers that come while it is read', async () => {
     const [first, last] = [await iterate(), await iterate()]
     await first.next()
     log.fs.operations.resetCounts()
@@ -70,7 +70,7 @@ describe('a segment that many read', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('is opened anew once all have let it go', async () => {
+  it('is opened again once all readers have released it', async () => {
     await rest(await iterate())
     log.fs.operations.resetCounts()
     await next(await iterate())
@@ -104,7 +104,7 @@ describe('a segment that many read', () => {
   })
 })
 
-describe('while somebody has a segment open, one who comes then', () => {
+describe('while a reader has a segment open, another reader', () => {
   it('reads the segment that has replaced it', async () => {
     const writer = await log.open()
     const before = await iterate()

@@ -175,7 +175,7 @@ describe('behind a commit that fails', () => {
   })
 })
 
-test('a frame that is longer than what is kept is not copied for those who follow', async () => {
+test('a frame over the limit of kept frames is not copied for tailing readers', async () => {
   const log = new LogFixture({}, new InMemoryFileSystem())
   const writer = await log.open()
   await append(writer, 'first')

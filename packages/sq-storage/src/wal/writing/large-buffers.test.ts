@@ -41,7 +41,7 @@ test('at most 16 MiB are kept, the longest first, and none that is longer', () =
   expect([1, 1, 1].map((mib) => buffers.take(mib * MIB).bytes.length / MIB)).toEqual([8, 7, 1])
 })
 
-test('nothing is kept once nobody may take any', () => {
+test('nothing is kept once no writer is open', () => {
   const buffers = new LargeBuffers()
   buffers.use()
   buffers.use()

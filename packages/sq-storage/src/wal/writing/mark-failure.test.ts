@@ -27,7 +27,7 @@ async function abandonedLog(): Promise<LogFixture> {
 test.each([
   ['write', 'ENOSPC'],
   ['sync', 'EIO'],
-] as const)('recovery that cannot %s its MARKs opens the log and tells', async (on, error) => {
+] as const)('recovery that cannot %s its MARKs opens the log and reports it', async (on, error) => {
   const [recovered, abandoned] = [messages<RecoverEvent>('sq:wal:recover'), messages<AbandonEvent>('sq:wal:abandon')]
   const log = await abandonedLog()
   log.fs.faults.add({ on, path: log.path(0), when: { nth: 2 }, fault: { error } })

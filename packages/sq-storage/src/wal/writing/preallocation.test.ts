@@ -38,7 +38,7 @@ async function leaveZeros(log: LogFixture): Promise<{ kept: string[]; end: numbe
 }
 
 describe('while it writes', () => {
-  test('commits that fit into the zeros do not make the file longer', async () => {
+  test('commits that fit into the preallocation do not make the file longer', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     const sizes: number[] = []
@@ -49,7 +49,7 @@ describe('while it writes', () => {
     expect(new Set(sizes.slice(20)).size).toBeLessThan(4)
   })
 
-  test('there are never more zeros than bytes before them, and at most 256 KiB', async () => {
+  test('the preallocation is never longer than the bytes before it, and at most 256 KiB', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     let most = 0
@@ -117,7 +117,7 @@ describe('while it writes', () => {
     expect(await log.values()).toEqual([...values(3), 'after'])
   })
 
-  test('a failure to cut them off heals as any failure does', async () => {
+  test('a failure to truncate them rolls over like any failure', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     await appendEach(writer, values(4))
@@ -158,7 +158,7 @@ describe('afterwards', () => {
     expect(recovery.torn).toEqual({ path: log.path(0), position: end, discardedBytes: 104 })
   })
 
-  test('who keeps a record read before them keeps little else', async () => {
+  test('a caller that keeps a record read before them keeps little else', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     for (let at = 0; at < 450; at++) await append(writer, Buffer.alloc(300, at))
@@ -179,7 +179,7 @@ describe('afterwards', () => {
     expect((await dumped(log)).at(-1)).toMatchObject({ kind: 'preallocated', from: end, to: size })
   })
 
-  test('acknowledged bytes that became zeros are damage where a later frame proves them', async () => {
+  test('acknowledged bytes that became zeros are damage if a later frame confirms them', async () => {
     const log = new LogFixture()
     const { end } = await leaveZeros(log)
     const file = await log.file(log.path(0))
@@ -190,7 +190,7 @@ describe('afterwards', () => {
     await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', firstOffset: 2n, lastOffset: 2n })
   })
 
-  test('zeros behind a SEAL are cut off, and the segment stays closed', async () => {
+  test('zeros after a SEAL are truncated, and the segment stays closed', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     await appendEach(writer, values(2))
@@ -206,7 +206,7 @@ describe('afterwards', () => {
     expect(await log.values()).toEqual([...values(2), 'next'])
   })
 
-  test('a healed segment keeps zeros behind its stated end, and they are not worth a note', async () => {
+  test('an abandoned segment keeps preallocated zeros after its stated end, without a note', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     await appendEach(writer, values(4))
@@ -245,7 +245,7 @@ test('every power cut while they are written and overwritten leaves what was ack
   await writer.close()
 })
 
-test('a follower in another process takes each commit as it overwrites the zeros', async () => {
+test('a tailing reader in another process gets each commit as it overwrites the zeros', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'first')

@@ -18,21 +18,21 @@ function outcomes(
 }
 
 describe('every single bit flipped', { timeout: 60_000 }, () => {
-  it('in commits that a later frame proves is refused: nothing wrong is returned, nothing goes missing', async () => {
+  it('in commits that a later frame confirms is refused: nothing wrong is returned, nothing goes missing', async () => {
     const segment = threeCommits().mark(8)
     segment.mark(0, segment.at(-1).position)
     const to = segment.at(-2).position
     expect(await outcomes([segment], segment, { from: 0, to })).toEqual({ 'refuses to read, refuses to open': 8 * to })
   })
 
-  it('in the MARKs that prove them changes nothing', async () => {
+  it('in the MARKs that confirm them changes nothing', async () => {
     const segment = threeCommits().mark(8)
     segment.mark(0, segment.at(-1).position)
     const range = { from: segment.at(-2).position, to: segment.bytes.length }
     expect(await outcomes([segment], segment, range)).toEqual({ 'reads 3, opens': 8 * (range.to - range.from) })
   })
 
-  it('in the last commit, which nothing proves yet, takes it for torn; in those before is refused', async () => {
+  it('in the last commit, which nothing confirms yet, makes it torn; in those before is refused', async () => {
     const segment = threeCommits()
     const { position } = segment.at(-1)
     expect(await outcomes([segment], segment, { from: segment.headBytes, to: position })).toEqual({

@@ -123,7 +123,7 @@ describe('recovery of', () => {
 })
 
 describe('a commit that was written and not synced', () => {
-  it('is there after a kill, and durable before anyone sees it', async () => {
+  it('is there after a kill, and durable before any reader sees it', async () => {
     await leaveUnsynced(log, 'c')
     log.fs.kill()
     const writer = await log.open()
@@ -217,7 +217,7 @@ describe('before open resolves', () => {
     expect(await log.values()).toEqual(['a', 'b', 'c'])
   })
 
-  it('the MARKs need not succeed: the next append heals', async () => {
+  it('the MARKs need not succeed: the next append rolls over to a new segment', async () => {
     await log.makeSegments(three)
     log.fs.faults.add({ on: 'write', when: { nth: 2 }, fault: { error: 'ENOSPC', afterBytes: 50 } })
     const writer = await log.open()

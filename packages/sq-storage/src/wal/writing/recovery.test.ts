@@ -53,16 +53,19 @@ function commits(): SegmentBytes {
   return new SegmentBytes().records('a').records('b', 'c').records('d')
 }
 
-describe('at p stand zeros, up to the end of the file: whole', () => {
+describe('at p are zeros up to the end of the file: whole', () => {
   const good = new SegmentBytes().records('a').records('b')
-  it.each([8, 40, 1000, 5_000, 700_000])('%d of them are cut off, and everything is kept and proven', async (zeros) => {
-    await log.makeSegments({ baseOffset: 0, bytes: joined(good.bytes, Buffer.alloc(zeros)) })
-    const writer = await log.open()
-    expect(writer.recovery).toEqual({ kind: 'clean', nextOffset: 2n, segments: 1, torn: null, markError: null })
-    log.fs.crash()
-    expect(await log.file(log.path(0))).toEqual(marked(good))
-    expect(await recovered()).toMatchObject({ recovery: { kind: 'clean' }, values: ['a', 'b', 'next'] })
-  })
+  it.each([8, 40, 1000, 5_000, 700_000])(
+    '%d of them are truncated, and everything is kept and confirmed',
+    async (zeros) => {
+      await log.makeSegments({ baseOffset: 0, bytes: joined(good.bytes, Buffer.alloc(zeros)) })
+      const writer = await log.open()
+      expect(writer.recovery).toEqual({ kind: 'clean', nextOffset: 2n, segments: 1, torn: null, markError: null })
+      log.fs.crash()
+      expect(await log.file(log.path(0))).toEqual(marked(good))
+      expect(await recovered()).toMatchObject({ recovery: { kind: 'clean' }, values: ['a', 'b', 'next'] })
+    },
+  )
 })
 
 describe('at p stands the end of the file: whole', () => {
@@ -72,7 +75,7 @@ describe('at p stands the end of the file: whole', () => {
     ['commits', commits(), ['a', 'b', 'c', 'd']],
     ['a MARK that proves nothing yet', commits().mark(64), ['a', 'b', 'c', 'd']],
     ['a large commit', new SegmentBytes().records('a').records('b'.repeat(300_000)), ['a', 'b'.repeat(300_000)]],
-  ])('after %s: everything is kept, and proven', async (_, segment, values) => {
+  ])('after %s: everything is kept and confirmed', async (_, segment, values) => {
     await log.makeSegments(segment)
     const writer = await log.open()
     const nextOffset = BigInt(values.length)
@@ -90,7 +93,7 @@ describe('at p stands the end of the file: whole', () => {
     expect(await log.files()).toEqual(before)
   })
 
-  it('with damage in the zeros of a MARK: nothing is lost with them', async () => {
+  it('with damage in the body of a MARK: nothing is lost', async () => {
     const segment = new SegmentBytes().records('a').mark(64).records('b')
     const bytes = Buffer.from(segment.bytes).fill(0xff, segment.at(1).position + 40, segment.at(2).position)
     await log.makeSegments({ baseOffset: 0, bytes })
@@ -135,7 +138,7 @@ describe('at p stands the verified header of an unknown kind of frame: refuse', 
   })
 })
 
-describe('at p stands anything, and later a frame that proves more than p: damage', () => {
+describe('at p is anything, and later a frame that confirms more than p: damage', () => {
   const segment = commits()
   const [first, second, third] = [segment.at(0).position, segment.at(1).position, segment.at(2).position]
   const zeroed = Buffer.from(segment.bytes).fill(0, first, second + 8)
@@ -198,7 +201,7 @@ describe('at p stands the verified header of a SEAL, its body damaged or short: 
   })
 })
 
-describe('at p stands anything else, never acknowledged: torn', () => {
+describe('at p is anything else, never acknowledged: torn', () => {
   const good = new SegmentBytes().records('a').records('b')
   const p = good.bytes.length
   const sealed = new SegmentBytes().records('a').records('b').seal()
@@ -257,7 +260,7 @@ describe('segments before the last', () => {
   const last = new SegmentBytes({ baseOffset: 3, previous: link }).records('d')
   const all = [first, healed, last]
 
-  it('are sealed or healed, and what a healed one holds after its stated end is void', async () => {
+  it('are sealed or abandoned, and the bytes of an abandoned one after its stated end are ignored', async () => {
     await log.makeSegments(...all)
     const { recovery, values } = await recovered()
     expect(recovery).toEqual({ kind: 'clean', nextOffset: 4n, segments: 3, torn: null, markError: null })

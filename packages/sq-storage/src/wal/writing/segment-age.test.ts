@@ -49,7 +49,7 @@ describe('the age of a segment that was opened again', () => {
     },
   )
 
-  it('begins anew with the segment that a truncation makes', async () => {
+  it('starts again with the segment that a truncation creates', async () => {
     const log = new LogFixture({ maxSegmentAgeMs: 1000 })
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])

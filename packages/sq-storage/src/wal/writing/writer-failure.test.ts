@@ -134,7 +134,7 @@ test.each(['sync', 'write'] as const)(
   },
 )
 
-test('a healed-away segment is reported closed with its stated end, not sealed', async () => {
+test('an abandoned segment is reported closed, with its stated end', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(writer, ['a', 'b'])
@@ -146,7 +146,7 @@ test('a healed-away segment is reported closed with its stated end, not sealed',
   expect(log.closed).toMatchObject([{ baseOffset: 0n, lastOffset: 1n, records: 2, bytes: end, state: 'abandoned' }])
 })
 
-test('closeActiveSegment on a broken segment without a record heals too: what was rejected cannot come back', async () => {
+test('closeActiveSegment replaces an abandoned segment without records too: what was rejected cannot come back', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   log.fs.faults.failNext('sync', 'EIO', log.path(0))
@@ -158,7 +158,7 @@ test('closeActiveSegment on a broken segment without a record heals too: what wa
   expect(await log.values()).toEqual([])
 })
 
-test('closeActiveSegment on a broken segment heals first', async () => {
+test('closeActiveSegment rolls over from an abandoned segment first', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')
