@@ -1,0 +1,295 @@
+/** What a place says of segments that are, or are not, those that were read. */
+import { describe, expect, it, test } from 'vitest'
+import { SegmentBytes } from '../../testing/segment-bytes.ts'
+import type { FrameHeader, FramePlace } from '../format/frame.ts'
+import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
+import { decodeSegmentHead, segmentName } from '../segment.ts'
+import type { SegmentLink } from '../segment.ts'
+import { placeAfterHead } from '../segments/segment-file.ts'
+import type { SegmentHead } from '../segments/segment-file.ts'
+import { segmentsAmong } from '../segments/segment-listing.ts'
+import { ReadPlace } from './read-place.ts'
+import type { LogAsListed } from './read-place.ts'
+
+function headOf(segment: SegmentBytes): SegmentHead {
+  const decoded = decodeSegmentHead(segment.bytes)
+  if ('kind' in decoded) throw new Error(decoded.reason)
+  const { frame, open } = decoded
+  const { baseOffset, headBytes, bytes } = segment
+  return { path: segmentName(baseOffset), baseOffset, open, frame, bytes: bytes.subarray(0, headBytes) }
+}
+
+/** A log of these segments. `heads` gets the base offset of each segment whose head is asked for. */
+function logOf(segments: readonly SegmentBytes[], heads: number[] = []): LogAsListed {
+  const segmentAt = (baseOffset: number): SegmentBytes => {
+    const found = segments.find((segment) => segment.baseOffset === baseOffset)
+    if (found === undefined) throw new RangeError(`there is no segment ${baseOffset}`)
+    return found
+  }
+  return {
+    listed: segmentsAmong(
+      segments.map(({ baseOffset }) => segmentName(baseOffset)),
+      '/log',
+    ),
+    headOf: async ({ baseOffset }) => {
+      heads.push(baseOffset)
+      return headOf(segmentAt(baseOffset))
+    },
+    frameAt: async ({ baseOffset }, position) =>
+      segmentAt(baseOffset).frames.find((frame) => frame.position === position) ?? null,
+  }
+}
+
+/** Goes through frames of a segment: all, if not told which. */
+function advance(place: ReadPlace, segment: SegmentBytes, frames: readonly FrameHeader[] = segment.frames): void {
+  const { path, baseOffset, frame } = headOf(segment)
+  for (const header of frames) place.advance({ path, baseOffset, salt: frame.headerCrc }, header)
+}
+
+/** Enters a segment at its beginning, and goes through it. */
+function read(place: ReadPlace, segment: SegmentBytes, frames?: readonly FrameHeader[]): void {
+  const head = headOf(segment)
+  place.enter(head, placeAfterHead(head))
+  advance(place, segment, frames)
+}
+
+function placeBehind(segment: SegmentBytes, header: FrameHeader): FramePlace {
+  const { salt } = segment
+  return { position: frameEnd(header), nextOffset: nextOffsetAfter(header), previousCrc: header.headerCrc, salt }
+}
+
+/** Where to go on in a segment, of which all bytes count if not told how many. */
+function placeIn(
+  place: ReadPlace,
+  segment: SegmentBytes,
+  { segments = [segment], limit = Infinity }: { segments?: readonly SegmentBytes[]; limit?: number } = {},
+): Promise<FramePlace | 'diverged' | null> {
+  const log = logOf(segments)
+  const listed = log.listed.find(({ baseOffset }) => baseOffset === segment.baseOffset)
+  if (listed === undefined) throw new RangeError('the segment is not among those listed')
+  return place.placeIn({ head: headOf(segment), segment: listed, limit }, log)
+}
+
+const A = new SegmentBytes({ segmentId: 1n }).records('a').records('b')
+const A_LINK = A.link
+
+describe('in the segment that was read, reading goes on', () => {
+  it('where nothing was read: nowhere', async () => {
+    expect(await placeIn(new ReadPlace(0), A)).toBeNull()
+  })
+
+  it('behind its last records, whatever followed them', async () => {
+    const place = new ReadPlace(0)
+    read(place, new SegmentBytes({ segmentId: 1n }).records('a').records('b').mark())
+    expect(await placeIn(place, A)).toEqual(placeBehind(A, A.at(1)))
+  })
+
+  it.each([
+    ['as far as they count', A.place.position, placeBehind(A, A.at(1))],
+    ['but not where fewer bytes count', A.place.position - 1, 'diverged'],
+  ])('behind its last records, %s', async (_, limit, expected) => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    expect(await placeIn(place, A, { limit })).toEqual(expected)
+  })
+
+  it.each([
+    ['something was returned: the log is another one', 0, 'diverged'],
+    ['nothing was returned: it does not matter', 9, null],
+  ])('where the last records are others, and %s', async (_, from, expected) => {
+    const place = new ReadPlace(from)
+    read(place, A)
+    expect(await placeIn(place, new SegmentBytes({ segmentId: 1n }).records('a').records('c'))).toBe(expected)
+  })
+
+  it('from where it was entered again, with nothing of what was read behind that', async () => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    place.enter(headOf(A), placeBehind(A, A.at(0)))
+    expect(await placeIn(place, A)).toBeNull()
+  })
+
+  it('by nothing that was read of another segment', async () => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    const empty = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n }).mark()
+    advance(place, empty)
+    expect(await placeIn(place, empty)).toBeNull()
+  })
+
+  it('with what was read, where it is entered where it was left', async () => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    place.enter(headOf(A), placeBehind(A, A.at(1)))
+    expect(await placeIn(place, A)).toEqual(placeBehind(A, A.at(1)))
+  })
+})
+
+describe('another segment goes on where reading had come to', () => {
+  const link = (changes: Partial<SegmentLink>): SegmentLink => ({ ...A_LINK, ...changes })
+  const next = (previous: SegmentLink | null, baseOffset = 2) =>
+    new SegmentBytes({ baseOffset, previous, segmentId: 7n })
+
+  it.each([
+    ['it states the end that was read', next(A_LINK), null],
+    ['it states that end with another checksum', next(link({ lastCrc: 1 })), 'diverged'],
+    ['it begins with another offset', next(A_LINK, 3), 'diverged'],
+    ['it states another segment before it', next(link({ baseOffset: 1 })), 'diverged'],
+    ['it states none', next(null), 'diverged'],
+    ['it states an earlier end', next(link({ end: A.at(1).position, lastCrc: A.at(0).headerCrc })), 'diverged'],
+  ])('if %s', async (_, segment, expected) => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    expect(await placeIn(place, segment, { segments: [A, segment] })).toBe(expected)
+  })
+
+  it('if it states the end before the MARK that was read', async () => {
+    const place = new ReadPlace(0)
+    read(place, new SegmentBytes({ segmentId: 1n }).records('a').records('b').mark())
+    const segment = next(A_LINK)
+    expect(await placeIn(place, segment, { segments: [A, segment] })).toBeNull()
+  })
+
+  const longer = new SegmentBytes({ segmentId: 1n }).records('a').records('b').mark()
+  const other = new SegmentBytes({ segmentId: 1n }).records('a').records('c').mark()
+  it.each([
+    ['what was read is there', [longer], null],
+    ['what was read is not there', [other], 'diverged'],
+    ['nobody can tell', [], null],
+  ])('if it states a later end, and %s', async (_, before, expected) => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    const segment = next(longer.link)
+    expect(await placeIn(place, segment, { segments: [...before, segment] })).toBe(expected)
+  })
+
+  it('if it states a later end of a segment of which no records were read', async () => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    const empty = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n })
+    // Entered in its middle, as an index says.
+    place.enter(headOf(empty), { ...empty.place, nextOffset: 4 })
+    const behind = new SegmentBytes({ baseOffset: 4, previous: empty.mark().link, segmentId: 3n })
+    expect(await placeIn(place, behind, { segments: [A, empty, behind] })).toBeNull()
+  })
+
+  const B = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n }).mark()
+  it.each([
+    ['follows the same', next(A_LINK), null],
+    ['follows another', next(link({ lastCrc: 1 })), 'diverged'],
+    ['follows none', next(null), 'diverged'],
+  ])('in place of a segment without records, if it %s', async (_, segment, expected) => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    read(place, B)
+    expect(await placeIn(place, segment, { segments: [A, segment] })).toBe(expected)
+  })
+
+  it('in place of a segment without records that follows none', async () => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    read(place, next(null))
+    const again = new SegmentBytes({ baseOffset: 2, segmentId: 8n })
+    expect(await placeIn(place, again)).toBeNull()
+    expect(await placeIn(place, next(A_LINK))).toBe('diverged')
+  })
+})
+
+describe('the offset from which on the log is another one', () => {
+  const B = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n }).records('c').records('d')
+  const replaced = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 9n }).records('c').records('d')
+  const changed = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n }).records('c').records('e')
+  const changedFirst = new SegmentBytes({ segmentId: 1n }).records('a').records('x')
+  const emptied = new SegmentBytes({ baseOffset: 1, segmentId: 5n })
+  const another = new SegmentBytes({ segmentId: 3n }).records('a').records('b')
+
+  it.each([
+    ['is the next one where all that was read is there', [A, B], 4],
+    ['is the base offset of a segment that is another one', [A, replaced], 2],
+    ['is the base offset of a segment that is gone', [A], 2],
+    ['is that of the first frame that is another one', [A, changed], 3],
+    ['is the base offset of an earlier segment whose last frame is another one', [changedFirst, replaced], 0],
+    ['is the base offset of a segment that begins before it', [A, emptied], 1],
+    ['is the first one where no segment is the same', [another, replaced], 0],
+  ])('%s', async (_, segments, expected) => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    read(place, B)
+    expect(await place.divergedFrom(logOf(segments))).toBe(expected)
+  })
+
+  it('is given for the segment that was read last', async () => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    read(place, B)
+    expect(await place.divergedFrom(logOf([A, changed]), placeAfterHead(headOf(B)))).toBe(2)
+    expect(await place.divergedFrom(logOf([changedFirst, replaced]), placeBehind(B, B.at(0)))).toBe(0)
+  })
+
+  it('is 0 where nothing was read', async () => {
+    expect(await new ReadPlace(null).divergedFrom(logOf([A]))).toBe(0)
+  })
+
+  it('is looked for once in each segment, however many frames of it were read', async () => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    read(place, B)
+    const heads: number[] = []
+    await place.divergedFrom(logOf([another, replaced], heads))
+    expect(heads).toEqual([2, 0])
+  })
+})
+
+describe('the place up to which a segment is the one that was read', () => {
+  const [listed] = logOf([A]).listed
+  if (listed === undefined) throw new RangeError('there is no segment')
+
+  it.each([
+    ['is behind all that was read', A, Infinity, placeBehind(A, A.at(1))],
+    ['is the last one within the bytes that count', A, A.place.position - 1, placeBehind(A, A.at(0))],
+    [
+      'is before the first frame that is another one',
+      new SegmentBytes({ segmentId: 1n }).records('a').records('x'),
+      Infinity,
+      placeBehind(A, A.at(0)),
+    ],
+    ['is none where its first frame is another one', new SegmentBytes({ segmentId: 1n }).records('x'), Infinity, null],
+  ])('%s', async (_, segment, limit, expected) => {
+    const place = new ReadPlace(0)
+    read(place, A)
+    expect(await place.agreedPlaceIn(listed, limit, logOf([segment]))).toEqual(expected)
+  })
+
+  it('is none where nothing was read', async () => {
+    expect(await new ReadPlace(0).agreedPlaceIn(listed, Infinity, logOf([A]))).toBeNull()
+  })
+})
+
+test('a frame follows what was read if it is of the same segment and states the checksum of the frame before', () => {
+  const place = new ReadPlace(0)
+  const other = new SegmentBytes({ segmentId: 9n }).records('a').records('b')
+  const located = (segment: SegmentBytes, header: FrameHeader) => {
+    const { path, baseOffset, frame } = headOf(segment)
+    const bytes = Buffer.alloc(0)
+    return { segment: { path, baseOffset, salt: frame.headerCrc }, frame: { header, body: bytes, bytes } }
+  }
+  expect(place.isFollowedBy(located(A, A.at(0)))).toBe(false)
+  read(place, A, [A.at(0)])
+  expect(place.isFollowedBy(located(A, A.at(1)))).toBe(true)
+  expect(place.isFollowedBy(located(A, A.at(0)))).toBe(false)
+  expect(place.isFollowedBy(located(other, { ...other.at(1), previousCrc: A.at(0).headerCrc }))).toBe(false)
+})
+
+test('a frame is wanted if it holds records from the next offset on', () => {
+  const place = new ReadPlace(1)
+  const header = { ...A.at(0), baseOffset: 0 }
+  expect(place.wants({ ...header, recordCount: 1 })).toBe(false)
+  expect(place.wants({ ...header, recordCount: 2 })).toBe(true)
+  expect(place.wants({ ...header, recordCount: 0, baseOffset: 5, type: FrameType.SEAL })).toBe(false)
+})
+
+test('what is read from memory alone is a place, too', () => {
+  const place = new ReadPlace(0)
+  advance(place, A)
+  expect(place.nextToRead).toBe(2)
+})
