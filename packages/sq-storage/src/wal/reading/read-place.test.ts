@@ -6,7 +6,7 @@ import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
 import { decodeSegmentHead, segmentName } from '../segment.ts'
 import type { SegmentLink } from '../segment.ts'
 import { placeAfterHead } from '../segments/segment-file.ts'
-import type { SegmentHead } from '../segments/segment-file.ts'
+import type { LocatedFrame, SegmentHead } from '../segments/segment-file.ts'
 import { segmentsAmong } from '../segments/segment-listing.ts'
 import { ReadPlace } from './read-place.ts'
 import type { LogAsListed } from './read-place.ts'
@@ -58,6 +58,12 @@ function placeBehind(segment: SegmentBytes, header: FrameHeader): FramePlace {
   return { position: frameEnd(header), nextOffset: nextOffsetAfter(header), previousCrc: header.headerCrc, salt }
 }
 
+function located(segment: SegmentBytes, header: FrameHeader): LocatedFrame {
+  const { path, baseOffset, frame } = headOf(segment)
+  const bytes = Buffer.alloc(0)
+  return { segment: { path, baseOffset, salt: frame.headerCrc }, frame: { header, body: bytes, bytes } }
+}
+
 /** Where to go on in a segment, of which all bytes count if not told how many. */
 function placeIn(
   place: ReadPlace,
@@ -72,6 +78,11 @@ function placeIn(
 
 const A = new SegmentBytes({ segmentId: 1n }).records('a').records('b')
 const A_LINK = A.link
+
+/** A segment that states what came before it, and holds no record. */
+function next(previous: SegmentLink | null, baseOffset = 2): SegmentBytes {
+  return new SegmentBytes({ baseOffset, previous, segmentId: 7n })
+}
 
 describe('in the segment that was read, reading goes on', () => {
   it('where nothing was read: nowhere', async () => {
@@ -127,8 +138,6 @@ describe('in the segment that was read, reading goes on', () => {
 
 describe('another segment goes on where reading had come to', () => {
   const link = (changes: Partial<SegmentLink>): SegmentLink => ({ ...A_LINK, ...changes })
-  const next = (previous: SegmentLink | null, baseOffset = 2) =>
-    new SegmentBytes({ baseOffset, previous, segmentId: 7n })
 
   it.each([
     ['it states the end that was read', next(A_LINK), null],
@@ -268,11 +277,6 @@ describe('the place up to which a segment is the one that was read', () => {
 test('a frame follows what was read if it is of the same segment and states the checksum of the frame before', () => {
   const place = new ReadPlace(0)
   const other = new SegmentBytes({ segmentId: 9n }).records('a').records('b')
-  const located = (segment: SegmentBytes, header: FrameHeader) => {
-    const { path, baseOffset, frame } = headOf(segment)
-    const bytes = Buffer.alloc(0)
-    return { segment: { path, baseOffset, salt: frame.headerCrc }, frame: { header, body: bytes, bytes } }
-  }
   expect(place.isFollowedBy(located(A, A.at(0)))).toBe(false)
   read(place, A, [A.at(0)])
   expect(place.isFollowedBy(located(A, A.at(1)))).toBe(true)

@@ -1,0 +1,142 @@
+/** What a reading does where what it found is not what it finds next: errors, deletions, cuts, and commits just made. */
+import type { FileSystem } from '@sq/sim'
+import { setImmediate } from 'node:timers/promises'
+import { describe, expect, it, test, vi } from 'vitest'
+import { WalReader } from '../../index.ts'
+import type { LogRecord, ReadOptions } from '../../index.ts'
+import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
+import { segmentName } from '../segment.ts'
+import { MAX_OVERTAKEN } from '../segments/segment-listing.ts'
+
+/** The values of the next records, as text. */
+async function take(records: AsyncIterator<LogRecord>, count: number): Promise<string[]> {
+  const values: string[] = []
+  for (let at = 0; at < count; at++) {
+    const { done, value } = await records.next()
+    values.push(done === true ? 'end' : Buffer.from(value.value).toString())
+  }
+  return values
+}
+
+async function reading(log: LogFixture, options: ReadOptions, fs: FileSystem = log.fs) {
+  return (await WalReader.open(fs, log.config, 'orders', 0)).read(options)
+}
+
+async function logOf(...values: string[]): Promise<LogFixture> {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await appendEach(writer, values)
+  await writer.close()
+  return log
+}
+
+/** Lists the log as it is, and then, so many times, as if only a later segment were left. */
+async function overtaken(times: number): Promise<{ log: LogFixture; listed: () => number }> {
+  const log = await logOf('a', 'b')
+  const list = log.fs.readdir.bind(log.fs)
+  let listings = 0
+  log.fs.readdir = (path) => {
+    listings++
+    return listings % 2 === 1 || listings > 2 * times ? list(path) : Promise.resolve([segmentName(9)])
+  }
+  return { log, listed: () => listings }
+}
+
+function ioError(code: string): Error {
+  return Object.assign(new Error(code), { code })
+}
+
+/** A file system in which the first segment that is opened cannot be, and the directory not be looked at afterwards. */
+function failing(fs: FileSystem, opening: Error, looking: Error | null): FileSystem {
+  let failed = false
+  vi.spyOn(fs, 'open').mockImplementationOnce(() => {
+    failed = true
+    return Promise.reject(opening)
+  })
+  const stat = fs.stat.bind(fs)
+  vi.spyOn(fs, 'stat').mockImplementation((path) => (failed && looking !== null ? Promise.reject(looking) : stat(path)))
+  return fs
+}
+
+describe('where a time was found in a segment that is deleted before it is read', () => {
+  it.each([1, 20])('it is looked for again: %d times', async (times) => {
+    const { log } = await overtaken(times)
+    expect(await take(await reading(log, { fromTimestampMs: TIMESTAMP_MS }), 3)).toEqual(['a', 'b', 'end'])
+  })
+
+  it('it is looked for no more after many times', async () => {
+    const { log, listed } = await overtaken(Infinity)
+    const records = await reading(log, { fromTimestampMs: TIMESTAMP_MS })
+    await expect(records.next()).rejects.toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE', firstOffset: 9n })
+    expect(listed()).toBe(2 * MAX_OVERTAKEN)
+  })
+})
+
+test('an offset that the log does not have is looked for no second time', async () => {
+  const log = await logOf('a', 'b')
+  log.fs.operations.resetCounts()
+  await expect((await reading(log, { from: 7n })).next()).rejects.toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE' })
+  expect(log.fs.operations.count('readdir')).toBe(1)
+})
+
+describe('an error', () => {
+  it.each([
+    ['is told as it is', ioError('EIO'), null, { code: 'SQ_WAL_IO', cause: { code: 'EIO' } }],
+    ['is that nothing is there, where that is so', ioError('EIO'), ioError('ENOENT'), { code: 'SQ_WAL_NOT_FOUND' }],
+    [
+      'is the first one, where the directory cannot be asked',
+      ioError('EIO'),
+      ioError('EACCES'),
+      { cause: { code: 'EIO' } },
+    ],
+    ['that is not of the log ends the reading', new TypeError('a mistake'), null, { message: 'a mistake' }],
+  ])('%s', async (_, opening, looking, expected) => {
+    const log = await logOf('a')
+    const records = await reading(log, {}, failing(log.fs, opening, looking))
+    await expect(records.next()).rejects.toMatchObject(expected)
+  })
+})
+
+test('who began at a time goes on behind what was returned where the log is cut', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await appendEach(writer, ['a', 'b', 'c', 'd'])
+  const records = await reading(log, { fromTimestampMs: TIMESTAMP_MS, follow: true })
+  expect(await take(records, 2)).toEqual(['a', 'b'])
+  await writer.truncate(3n)
+  await append(writer, 'x')
+  expect(await take(records, 2)).toEqual(['c', 'x'])
+})
+
+test('who follows up to an offset ends there, at the very end of the log', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  const records = await reading(log, { to: 3n, follow: true })
+  expect(await take(records, 1)).toEqual(['a'])
+  for (const value of ['b', 'c']) {
+    const next = take(records, 1)
+    await setImmediate()
+    await append(writer, value)
+    expect(await next).toEqual([value])
+  }
+  expect(await take(records, 1)).toEqual(['end'])
+})
+
+test('who does not follow gets nothing that was appended after it began, though it is kept for those who do', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await appendEach(writer, ['a', 'b'])
+  const follower = await reading(log, { follow: true })
+  expect(await take(follower, 2)).toEqual(['a', 'b'])
+  const waiting = take(follower, 1)
+  await setImmediate()
+  const records = await reading(log, {})
+  const hold = log.fs.faults.hold('read', log.path(0))
+  const first = take(records, 1)
+  await hold.reached
+  await append(writer, 'c')
+  hold.release()
+  expect([...(await first), ...(await take(records, 2))]).toEqual(['a', 'b', 'end'])
+  expect(await waiting).toEqual(['c'])
+})
