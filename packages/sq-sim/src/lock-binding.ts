@@ -19,7 +19,7 @@ const GO_ON_UNLOCKED =
   'To go on without, pass new NodeFileSystem({ unlocked: true }), ' +
   'and see to it yourself that no two writers work on the same directory.'
 
-const INSTALL = `${BINDING} is not in a bundle: install it where the bundle runs, in a folder node_modules beside or above it.`
+const INSTALL = `${BINDING} is not in a bundle: install it where the bundle runs, in a node_modules folder next to it or above it.`
 
 const INSTALL_WHOLE = `Install ${BINDING} whole where this program runs: its folder prebuilds, and what it depends on.`
 
@@ -50,7 +50,7 @@ export function loadTryLock(path: string): TryLock {
 
 /** The error of `FileSystem.lock` if locks are unavailable. */
 export function noLockError(path: string, cause: unknown, advice: string = GO_ON_UNLOCKED): Error {
-  const message = `ENOLOCK: no lock is to be had on '${path}': ${reasonOf(cause)}. ${advice}`
+  const message = `ENOLOCK: cannot lock '${path}': ${reasonOf(cause)}. ${advice}`
   return Object.assign(new Error(message, { cause }), { code: 'ENOLOCK', path })
 }
 

@@ -38,8 +38,8 @@ export function findPackage(name: string): FoundPackage {
 /**
  * Paths from which packages may be found. Bundled to CommonJS, this code has a `__filename` and an empty
  * `import.meta.url`. webpack may write the path of the build into either, which need not exist where the bundle runs;
- * the main script does. Under `node -e`, also for modules, `__filename` is `[eval]`, and says nothing. The working
- * directory is no place to load code from: it may belong to somebody else.
+ * the main script does. Under `node -e`, also for modules, `__filename` is `[eval]`, and says nothing. Code is
+ * never loaded from the working directory, which may belong to another user.
  */
 function ownPlaces(): string[] {
   const filename = typeof __filename === 'string' && __filename !== '[eval]' ? __filename : undefined

@@ -31,7 +31,7 @@ export const lockTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'release does nothing a second time, also when another has the lock by then',
+    name: 'release does nothing a second time, even if another holds the lock',
     async run({ fs, directory }) {
       const first = await fs.lock(`${directory}/lock`)
       await first.release()
@@ -42,7 +42,7 @@ export const lockTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'a lock tells the identity of the file that it is on, also when another has the name by then',
+    name: 'a lock tells the identity of its file, even if another file has the name',
     async run({ fs, directory }) {
       const path = `${directory}/lock`
       const lock = await fs.lock(path)

@@ -1,5 +1,5 @@
 /**
- * A file system as another process sees it: the same files, but nothing of what the writer's process tells its readers.
+ * A file system as another process sees it: the same files, but nothing of what readers in the writer's process share.
  * Each operation may take a turn of the event loop, in which the writer goes on.
  */
 import { setImmediate } from 'node:timers/promises'
@@ -11,12 +11,15 @@ export function inAnotherProcess(fs: FileSystem, random: Random): FileSystem {
   return view(fs, { identityPrefix: ELSEWHERE, before: someTurns(random) })
 }
 
-/** The file system of the writer's own process, each operation in a turn of its own, or not. */
+/** The file system of the process of the writer; each operation may take a turn of the event loop. */
 export function inTurns(fs: FileSystem, random: Random): FileSystem {
   return view(fs, { identityPrefix: '', before: someTurns(random) })
 }
 
-/** As in another process; and the first read at a position sees what was there before `act`, but returns after it. */
+/**
+ * A view of another process in which the first read at a position returns what was there before `act`, but returns
+ * after it.
+ */
 export function actingAfterReadAt(position: number, fs: FileSystem, act: () => Promise<unknown>): FileSystem {
   let isDone = false
   return view(fs, {
@@ -30,7 +33,7 @@ export function actingAfterReadAt(position: number, fs: FileSystem, act: () => P
   })
 }
 
-/** As in another process; and before each of the first `times` files is opened, `act`. */
+/** A view of another process in which `act` runs before each of the first `times` opens. */
 export function actingBeforeOpening(times: number, fs: FileSystem, act: () => Promise<unknown>): FileSystem {
   let left = times
   const elsewhere = view(fs, { identityPrefix: ELSEWHERE, before: async () => {} })
@@ -51,9 +54,9 @@ function someTurns(random: Random): () => Promise<void> {
 
 interface View {
   readonly identityPrefix: string
-  /** Waited for before an operation that looks at something. */
+  /** Awaited before an operation that reads. */
   readonly before: () => Promise<void>
-  /** Waited for after bytes were read, before they are given. */
+  /** Awaited after bytes were read and before they are returned. */
   readonly afterRead?: (position: number) => Promise<void>
 }
 

@@ -1,4 +1,4 @@
-/** Flips bits of a log's files, one at a time, and tells what readers and writers make of each. */
+/** Flips bits of the files of a log, one at a time, and records what readers and writers do. */
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { ManualClock, Random } from '@sq/sim'
@@ -8,7 +8,7 @@ import { CorruptLogError, UnsupportedFormatError, WalReader, WalWriter } from '.
 import type { LogRecord } from '../index.ts'
 import { flipped } from './hand-bytes.ts'
 
-/** A log as files by name; readers and writers find it at its topic and partition. */
+/** The files of a log by name; readers and writers find it under its topic and partition. */
 export interface LogFiles {
   readonly topic: string
   readonly partition: number
@@ -18,9 +18,9 @@ export interface LogFiles {
 const CONFIG = { dataDir: '/data' }
 
 /**
- * Flips each bit from one byte of a file to before another. Resolves with the outcomes, such as `reads 3, refuses to
- * open`, and how many bits had each. Fails where something is returned that was never written, where a refusal changes
- * a file or is none of the two that damage may give, and where a reader sees other records after a writer came.
+ * Flips each bit of the bytes `[from, to)` of a file. Resolves with the outcomes, for example `reads 3, refuses to
+ * open`, and the number of bits with each. Fails if a record is returned that was never written, if a refusal changes a
+ * file or is not one of the two errors for damage, or if a reader gets other records after a writer has opened the log.
  */
 export async function flipOutcomes(
   log: LogFiles,
@@ -37,7 +37,7 @@ export async function flipOutcomes(
   return counts
 }
 
-/** What a damaged log gives: to a reader, to a writer, and to a reader after it. */
+/** The outcome for a damaged log: of a reader, of a writer, and of a reader after it. */
 async function outcome(log: LogFiles, whole: readonly string[]): Promise<string> {
   const fs = makeLog(log)
   const before = await contents(fs, log)
@@ -54,7 +54,7 @@ async function outcome(log: LogFiles, whole: readonly string[]): Promise<string>
     expectSame(await contents(fs, log), before)
   }
   const second = await readAll(fs, log)
-  // What was read before a writer came is there after it too, and nothing else.
+  // What was read before the writer is read after it too, and nothing else.
   expectSame(second.read, first.read)
   for (const error of [first.error, second.error, refused]) {
     if (error !== null && !isRefusal(error)) expect(error).toSatisfy(isRefusal)
@@ -86,14 +86,14 @@ function directoryOf({ topic, partition }: LogFiles): string {
   return join(CONFIG.dataDir, topic, String(partition))
 }
 
-/** Every file by name, with its bytes. */
+/** Every file by name, with its bytes in base64. */
 async function contents(fs: InMemoryFileSystem, log: LogFiles): Promise<[string, Buffer][]> {
   const directory = directoryOf(log)
   const bytes = (name: string): Buffer => Buffer.from(fs.volume.readFileSync(join(directory, name)))
   return (await fs.readdir(directory)).toSorted().map((name) => [name, bytes(name)])
 }
 
-/** What a reader gets, every record as text, and how it ended. */
+/** What a reader gets, each record as text, and how it ended. */
 async function readAll(fs: InMemoryFileSystem, log: LogFiles): Promise<{ read: string[]; error: unknown }> {
   const read: string[] = []
   try {
@@ -105,7 +105,7 @@ async function readAll(fs: InMemoryFileSystem, log: LogFiles): Promise<{ read: s
   }
 }
 
-/** Equal exactly for equal records. */
+/** Equal exactly if the records are equal. */
 function show({ offset, timestampMs, key, value, headers }: LogRecord): string {
   const shown = headers.map((header) => [header.key, hex(header.value)])
   return JSON.stringify([`${offset}`, timestampMs, key && hex(key), hex(value), shown])

@@ -1,4 +1,4 @@
-/** What power cuts may leave of a file system, gathered over some time: each image once. */
+/** The images that power cuts may leave of a file system over some time, each once. */
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { CrashImage, Operation } from '@sq/sim/memory'
 import { LogFixture } from './log-fixture.ts'
@@ -10,7 +10,7 @@ export class CrashImages {
   readonly #images: CrashImage[] = []
   readonly #digests = new Set<string>()
 
-  /** Adds those of every moment from now until the function returned is called. */
+  /** Adds the images of every moment until the returned function is called. */
   collect(fs: InMemoryFileSystem): () => void {
     this.add(fs)
     // As an operation starts, the disk is as the one before left it.
@@ -19,7 +19,7 @@ export class CrashImages {
     })
   }
 
-  /** Adds those of this moment. */
+  /** Adds the images of this moment. */
   add(fs: InMemoryFileSystem): void {
     const state = fs.crashState()
     for (const choice of state.everyChoice()) {
@@ -30,7 +30,7 @@ export class CrashImages {
     }
   }
 
-  /** A log on each of them. */
+  /** A log on each image. */
   logs(): LogFixture[] {
     return this.#images.map((image) => new LogFixture({}, new InMemoryFileSystem({ image })))
   }

@@ -1,4 +1,4 @@
-/** Logs with one thing wrong, or two: bytes changed in a good one, and what is to be said about them. */
+/** Logs with one or two faults: changed bytes in a good log, and the problems that verification must report. */
 import type { ProblemKind } from '../index.ts'
 import { checksum, encodeFrameHeader, FrameType } from '../wal/format/frame.ts'
 import { joined } from './hand-bytes.ts'
@@ -22,7 +22,7 @@ export const [FIRST, SECOND, THIRD] = NAMES
 export const [first, second, third] = threeSegments()
 const { headBytes } = first
 
-/** The bytes with those of one frame, found by its number, changed by hand so that its checksums fit. */
+/** The bytes of a segment with one frame, found by its index, changed so that its checksums fit. */
 function forged(segment: SegmentBytes, nth: number, fields: { type?: number; attributes?: number }): Buffer {
   const bytes = Buffer.from(segment.bytes)
   const header = { ...segment.at(nth), ...fields }
@@ -33,22 +33,22 @@ function forged(segment: SegmentBytes, nth: number, fields: { type?: number; att
   return bytes
 }
 
-/** Every bit of some bytes the other way. */
+/** A copy with every bit of some bytes inverted. */
 export function inverted(bytes: Uint8Array, { from, to }: { from: number; to: number }): Buffer {
   const copy = Buffer.from(bytes)
   for (let at = from; at < to; at++) copy[at] = 0xff ^ (copy[at] ?? 0)
   return copy
 }
 
-/** Files by name; null is missing. */
+/** Files by name; null for a missing file. */
 export type Files = Record<string, Buffer | null>
 
 export interface DamagedLog {
   readonly name: string
-  /** Those that are not as in `threeSegments`. */
+  /** The files that differ from `threeSegments`. */
   readonly files: Files
   readonly expected: readonly ProblemRange[]
-  /** Records that verify. */
+  /** The number of records that verify. */
   readonly records: number
 }
 
@@ -367,7 +367,7 @@ export const DAMAGED: readonly DamagedLog[] = [
   },
 ]
 
-/** Makes the log durably, with some files other than in `threeSegments`. */
+/** Creates the log durably, with some files other than in `threeSegments`. */
 export async function makeDamaged(log: LogFixture, files: Files): Promise<void> {
   const good: Files = { [FIRST]: first.bytes, [SECOND]: second.bytes, [THIRD]: third.bytes }
   await log.makeSegments()

@@ -1,4 +1,4 @@
-/** Fails the operations of a file system by their number, for tests that try each of them. */
+/** Makes operations of a file system fail by their number, for tests that try each of them. */
 import type { ActiveRule, InMemoryFileSystem, Operation } from '@sq/sim/memory'
 
 const EVERY: readonly Operation[] = [
@@ -17,7 +17,7 @@ const EVERY: readonly Operation[] = [
   'syncDirectory',
 ]
 
-/** Makes the n-th operation from now on fail, or all from that on. */
+/** Makes the n-th operation from now on fail, or all operations from it on. */
 export function failFrom(fs: InMemoryFileSystem, nth: number, how: 'once' | 'for good'): ActiveRule {
   let seen = 0
   const strikes = () => {

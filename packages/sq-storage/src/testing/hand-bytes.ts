@@ -1,4 +1,4 @@
-/** Bytes put together by hand, so that a test states a layout without the code that it checks. */
+/** Bytes written by hand, so that a test states a layout without the code under test. */
 
 export function u16(value: number): Buffer {
   const bytes = Buffer.alloc(2)
@@ -23,7 +23,7 @@ export function joined(...parts: readonly (Uint8Array | string)[]): Buffer {
   return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))
 }
 
-/** CRC-32 (IEEE, reflected), bit by bit, carried on from `seed`. */
+/** CRC-32 (IEEE, reflected), bit by bit, continued from `seed`. */
 export function crc(bytes: Uint8Array, seed = 0): number {
   let state = ~seed
   for (const byte of bytes) {
@@ -33,7 +33,7 @@ export function crc(bytes: Uint8Array, seed = 0): number {
   return ~state >>> 0
 }
 
-/** A copy with one bit the other way. */
+/** A copy with one bit inverted. */
 export function flipped(bytes: Uint8Array, bit: number): Buffer {
   const copy = Buffer.from(bytes)
   const at = Math.floor(bit / 8)

@@ -1,4 +1,4 @@
-/** Verbs for the tests of the log: open, append, crash, read back, on the in-memory file system. */
+/** Helper functions for tests of the log: open, append, crash, read back, on the in-memory file system. */
 import { join } from 'node:path'
 import { ManualClock, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
@@ -12,7 +12,7 @@ export function bytes(text: string): Buffer {
   return Buffer.from(text)
 }
 
-/** One partition's log, `orders/0`, in a file system of its own. */
+/** The log of one partition, `orders/0`, in a file system of its own. */
 export class LogFixture {
   readonly fs: InMemoryFileSystem
   readonly clock: ManualClock = new ManualClock()
@@ -46,7 +46,7 @@ export class LogFixture {
     return records
   }
 
-  /** The values that reading gives, as text, and what ended it: null for the end of the log. */
+  /** The values that reading returns, as text, and the error that ended it; null at the end of the log. */
   async outcome(options: ReadOptions = {}): Promise<{ values: string[]; error: unknown }> {
     const values: string[] = []
     try {
@@ -85,14 +85,14 @@ export class LogFixture {
     return files
   }
 
-  /** Makes the log's directory with these segment files in it, durably. */
+  /** Creates the directory of the log with these segment files, durably. */
   async makeSegments(...segments: readonly { baseOffset: number; bytes: Buffer }[]): Promise<void> {
     await this.fs.mkdir(this.directory)
     await this.make(join(this.directory, 'lock'), Buffer.alloc(0))
     for (const { baseOffset, bytes: content } of segments) await this.make(this.path(baseOffset), content)
   }
 
-  /** Gives a file other bytes, durably. */
+  /** Replaces the bytes of a file, durably. */
   async overwrite(path: string, content: Uint8Array): Promise<void> {
     const handle = await this.fs.open(path, 'read-write')
     await handle.truncate(content.length)
@@ -101,7 +101,7 @@ export class LogFixture {
     await handle.close()
   }
 
-  /** Makes a file, durably. */
+  /** Creates a file, durably. */
   async make(path: string, content: Uint8Array): Promise<void> {
     const handle = await this.fs.open(path, 'create')
     await handle.writeDurable([content], 0)

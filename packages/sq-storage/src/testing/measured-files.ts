@@ -1,7 +1,7 @@
-/** A file system that measures what is read through it, and in which files may be far longer than what they hold. */
+/** A file system that measures reads, and in which files may be much longer than their content. */
 import type { FileHandle, FileSystem, OpenMode } from '@sq/sim'
 
-/** No test here needs more: one that does would not come to its end, nor tell why. */
+/** No test needs more. A test that reads more would never end, and not show why. */
 const MOST_BYTES_READ = 2 ** 28
 
 export class MeasuredFiles {
@@ -9,9 +9,9 @@ export class MeasuredFiles {
   reads = 0
   bytesRead = 0
   largestRead = 0
-  /** How many buffers the longest write had. */
+  /** The number of buffers of the longest write. */
   mostBuffers = 0
-  /** How long files are, with zeros behind their bytes. */
+  /** The lengths of files that are extended with zeros. */
   readonly #sparse = new Map<string, number>()
 
   constructor(fs: FileSystem) {
@@ -28,7 +28,7 @@ export class MeasuredFiles {
     }
   }
 
-  /** Makes a file so many bytes long. */
+  /** Makes a file this long. */
   lengthen(path: string, sizeBytes: number): void {
     this.#sparse.set(path, sizeBytes)
   }

@@ -1,4 +1,4 @@
-/** Segment files put together frame by frame, also such as no writer would write. */
+/** Segment files built frame by frame, including ones that no writer would write. */
 import {
   checksum,
   encodeFrameHeader,
@@ -22,7 +22,7 @@ export class SegmentBytes {
   readonly headBytes: number
   readonly salt: number
   readonly #summary = new SummaryBuilder()
-  /** All bytes so far, and those of frames that came since they were put together. */
+  /** All bytes so far, and the bytes of frames that were added since they were joined. */
   #bytes: Buffer
   #added: Buffer[] = []
   #place: FramePlace
@@ -55,12 +55,12 @@ export class SegmentBytes {
     return this.#bytes
   }
 
-  /** Behind the last frame. */
+  /** The place after the last frame. */
   get place(): FramePlace {
     return this.#place
   }
 
-  /** What a successor states of this segment. */
+  /** What a successor states about this segment. */
   get link(): SegmentLink {
     const { position, previousCrc } = this.#place
     return { baseOffset: this.baseOffset, end: position, lastPosition: this.#lastPosition, lastCrc: previousCrc }
@@ -85,12 +85,12 @@ export class SegmentBytes {
     return this.frame({ type: FrameType.RECORDS, recordCount: records.length }, body)
   }
 
-  /** A MARK with a body of so many zeros; as the second of a pair, it proves what is before the first. */
+  /** A MARK with a body of this number of zeros. As the second of a pair, it vouches for what is before the first. */
   mark(bodyBytes = 0, durablePosition: number = this.#place.position): this {
     return this.frame({ type: FrameType.MARK, durablePosition }, Buffer.alloc(bodyBytes))
   }
 
-  /** A SEAL behind a MARK, as a writer ends a segment but closer together. */
+  /** A SEAL after a MARK, as a writer ends a segment, but closer together. */
   seal(): this {
     const durablePosition = this.#place.position
     return this.mark().frame(
@@ -99,7 +99,7 @@ export class SegmentBytes {
     )
   }
 
-  /** Any frame; what is not given is what belongs there. */
+  /** Any frame; fields that are not given have the right values. */
   frame(fields: { type: number } & Partial<FrameHeader>, body: Buffer): this {
     const at = this.#place.position
     const header = {

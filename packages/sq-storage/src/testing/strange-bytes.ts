@@ -1,6 +1,6 @@
-/** Arrays of bytes that are not what they seem, or do not stay what they are. */
+/** Byte arrays that are not what they seem, or that change. */
 
-/** Ten bytes on memory that can be given another length, up to forty, and what gives it that. */
+/** Ten bytes in memory that can be resized, up to forty bytes, and the function that resizes it. */
 export interface Elastic {
   readonly bytes: Uint8Array
   /** Throws where the memory cannot have this length. */
@@ -16,14 +16,14 @@ export function resizable(): Elastic {
   return { bytes, resize: (length) => void call(buffer, 'resize', length) }
 }
 
-/** The same on memory that other threads may share, and that can only grow. */
+/** The same in memory that other threads may share, and that can only grow. */
 export function growable(): Elastic {
   const buffer: SharedArrayBuffer = Reflect.construct(SharedArrayBuffer, [10, ROOM])
   const bytes = new Uint8Array(buffer).fill(0x67)
   return { bytes, resize: (length) => void call(buffer, 'grow', length) }
 }
 
-/** Ten bytes whose memory is taken away by any resizing. */
+/** Ten bytes whose memory is transferred by any resize. */
 export function detachable(): Elastic {
   const bytes = new Uint8Array(10).fill(0x64)
   return { bytes, resize: () => void structuredClone(bytes.buffer, { transfer: [bytes.buffer] }) }
@@ -33,7 +33,7 @@ function call(target: object, method: string, argument: number): unknown {
   return Reflect.apply(Reflect.get(target, method), target, [argument])
 }
 
-/** Ten bytes of `t` that say something else of their length each time they are asked, and throw for the rest. */
+/** Ten bytes of `t` that report another length each time they are asked, and throw for everything else. */
 export function lying(): Uint8Array {
   const bytes = new Uint8Array(10).fill(0x74)
   const lengths = [10, 30, 10]
@@ -51,7 +51,7 @@ export function lying(): Uint8Array {
   return bytes
 }
 
-/** Ten bytes of `s`, of a class of its own that says that there are none. */
+/** Ten bytes of `s`, of a subclass that reports a length of 0. */
 export class Short extends Uint8Array {
   static make(): Short {
     return new Short(10).fill(0x73)

@@ -159,7 +159,7 @@ const GOLDENS: Golden[] = [
     },
   },
   {
-    // The only frame behind the damage is the rejected commit, whose bytes are void: it proves nothing.
+    // The only frame after the damage is the rejected commit, whose bytes are ignored: it confirms nothing.
     name: 'damage-stated',
     topic: 'orders',
     partition: 0,

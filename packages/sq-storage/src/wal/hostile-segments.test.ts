@@ -51,7 +51,7 @@ async function dump(): Promise<SegmentPart[]> {
   return parts
 }
 
-/** Frames that each break the chain, with a proof of them all at the end. */
+/** Frames that each break the chain, with a frame at the end that confirms them all. */
 function broken(frames: number): SegmentBytes {
   const segment = new SegmentBytes()
   for (let at = 0; at < frames; at++)
@@ -81,7 +81,7 @@ describe('many frames', () => {
         await log.makeSegments(segment)
         await USES[use]?.().catch((error: unknown) => expect(error).toMatchObject({ code: 'SQ_WAL_CORRUPT' }))
         expect(measured.bytesRead).toBeLessThan(12 * segment.bytes.length + 12 * WINDOW)
-        // A dump reads each bad part for whoever wants to see it.
+        // A dump reads each bad part to show it.
         expect(measured.reads).toBeLessThan(use === 'dump' ? segment.frames.length : 100)
       }
     },

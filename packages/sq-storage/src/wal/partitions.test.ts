@@ -91,7 +91,7 @@ describe('listPartitions', () => {
         ['c', 0],
       ],
     ],
-  ] as const)('shows the others beside what cannot be looked into: %s of %s', async (operation, path, shown) => {
+  ] as const)('lists the others together with what cannot be read: %s of %s', async (operation, path, shown) => {
     for (const [topic, partition] of [
       ['c', 0],
       ['b', 9],

@@ -16,7 +16,7 @@ function check(fixture: LogFixture = log): Promise<LogReport> {
   return verify(fixture.fs, fixture.config, 'orders', 0)
 }
 
-function mend(problem: LogProblem, kind: RepairKind): Promise<Repaired> {
+function doRepair(problem: LogProblem, kind: RepairKind): Promise<Repaired> {
   const options = { clock: new ManualClock(), random: new Random(1) }
   return repair(log.fs, log.config, 'orders', 0, { problem, repair: kind }, options)
 }
@@ -43,7 +43,7 @@ describe('every repair that is offered', () => {
     for (const problem of before.problems) {
       for (const offer of problem.repairs) {
         log = new LogFixture({}, damaged.clone())
-        const { quarantined } = await mend(problem, offer.kind)
+        const { quarantined } = await doRepair(problem, offer.kind)
         const after = await check()
         const left = after.problems.map(rangeOf)
         expect(left).not.toContainEqual(rangeOf(problem))
@@ -127,7 +127,7 @@ describe('every repair that is offered', () => {
 /** Tries a repair, which must be refused with everything left as it is. */
 async function refused(problem: LogProblem, kind: RepairKind, error: new (...args: never[]) => Error): Promise<void> {
   const before = await log.files()
-  await expect(mend(problem, kind)).rejects.toThrow(error)
+  await expect(doRepair(problem, kind)).rejects.toThrow(error)
   expect(await log.files()).toEqual(before)
 }
 
@@ -182,7 +182,7 @@ describe('a repair is refused, and changes nothing,', () => {
     await makeDamaged(log, damaged)
     const problem = await theProblem()
     log.fs.faults.add({ on: 'write', when: { nth: 2 }, fault: { error: 'ENOSPC' } })
-    await expect(mend(problem, 'drop-from')).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'ENOSPC' } })
+    await expect(doRepair(problem, 'drop-from')).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'ENOSPC' } })
     expect(await theProblem()).toEqual(problem)
     expect(log.fs.openHandles).toBe(0)
   })
@@ -192,7 +192,7 @@ describe('what a repair keeps', () => {
   it('replaces no earlier quarantined file', async () => {
     await makeDamaged(log, { [SECOND]: inverted(second.bytes, { from: 0, to: 1 }) })
     await log.make(`${log.path(0)}.quarantined-1`, Buffer.from('earlier'))
-    const { quarantined } = await mend(await theProblem(), 'drop-through')
+    const { quarantined } = await doRepair(await theProblem(), 'drop-through')
     expect(quarantined).toEqual([`${log.path(0)}.quarantined-2`, `${log.path(3)}.quarantined-1`])
     expect(await log.file(`${log.path(0)}.quarantined-1`)).toEqual(Buffer.from('earlier'))
     expect(await log.file(`${log.path(0)}.quarantined-2`)).toEqual(first.bytes)
@@ -205,7 +205,7 @@ describe('what a repair keeps', () => {
     await log.makeSegments(large)
     const damaged = inverted(large.bytes, { from: large.at(1).position + 50, to: large.at(1).position + 51 })
     await log.overwrite(log.path(0), damaged)
-    const { quarantined } = await mend(await theProblem(), 'drop-from')
+    const { quarantined } = await doRepair(await theProblem(), 'drop-from')
     expect(quarantined).toEqual([`${log.path(0)}.quarantined-1`])
     expect(await log.file(`${log.path(0)}.quarantined-1`)).toEqual(damaged)
     expect(await log.values()).toEqual(['a'])

@@ -1,4 +1,7 @@
-/** Whatever a caller's bytes do while they are appended, the log holds records, and nothing that nobody gave. */
+/**
+ * Whatever the bytes of a caller do while they are appended, the log holds records, and only records that were
+ * appended.
+ */
 import { runInNewContext } from 'node:vm'
 import { Random } from '@sq/sim'
 import { describe, expect, test } from 'vitest'
@@ -18,8 +21,8 @@ const PLACES: [field: string, record: (strange: Uint8Array) => RecordInput][] = 
 /** The ways to append a record, each with the place that it then has. */
 const WAYS: [string, number, (writer: WalWriter, record: RecordInput) => Promise<unknown>][] = [
   ['append', 0, (writer, { key, value, headers, timestampMs }) => writer.append(key, value, headers, timestampMs)],
-  ['appendBatch', 1, (writer, record) => writer.appendBatch([plain('beside'), record])],
-  ['appendAll', 1, (writer, record) => writer.appendAll([plain('beside'), record])],
+  ['appendBatch', 1, (writer, record) => writer.appendBatch([plain('neighbour'), record])],
+  ['appendAll', 1, (writer, record) => writer.appendAll([plain('neighbour'), record])],
 ]
 
 const CASES = WAYS.flatMap(([way, index, call]) =>
@@ -77,7 +80,7 @@ describe.each(CASES)('with $way, as $field', ({ call, field, index, record }) =>
     expect(String(await refused)).toMatch(/changed its length while it was appended/)
     await Promise.all([before, after])
     expect(writer.stats()).toMatchObject({ pendingBytes: 0, pendingRecords: 0 })
-    expect((await contents(log)).filter((text) => text !== 'beside' && text !== '')).toEqual(['before', 'after'])
+    expect((await contents(log)).filter((text) => text !== 'neighbour' && text !== '')).toEqual(['before', 'after'])
     expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
   })
 
@@ -121,7 +124,7 @@ describe.each(CASES)('with $way, as $field', ({ call, field, index, record }) =>
   })
 })
 
-test('a refused record can be appended again, as it is by then', async () => {
+test('a refused record can be appended again, as it is then', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const { bytes: value, resize } = resizable()

@@ -52,7 +52,7 @@ const KINDS = [
   ['directory', 'EISDIR', (path: string) => nodeFs.mkdirSync(path)],
 ] as const
 
-/** Puts something in the place of a file, which stays beside it. */
+/** Puts something in the place of a file, which is renamed. */
 function replace(path: string, make: (path: string) => unknown): void {
   if (nodeFs.existsSync(path)) nodeFs.renameSync(path, `${path}.moved`)
   make(path)
@@ -91,7 +91,7 @@ describe.runIf(process.platform === 'linux')('a segment that is a FIFO', () => {
 })
 
 describe.runIf(process.platform === 'linux').each(KINDS)('a lock that is a %s', (_, code, make) => {
-  it('lets nobody write, and everybody read', async () => {
+  it('allows no writer, and all readers', async () => {
     const path = join(directory, 'lock')
     replace(path, make)
     for (let time = 0; time < 4; time++) {
@@ -185,7 +185,7 @@ describe('a link', () => {
   })
 })
 
-// Elsewhere (macOS) no such name can be made.
+// Other systems (macOS) do not allow this name.
 it.runIf(process.platform === 'linux')(
   'a name that is not UTF-8 is ignored by all, and verify notes it as an unknown file',
   async () => {

@@ -83,7 +83,7 @@ const NOTES: NoteCase[] = [
     nextOffset: 10n,
   },
   {
-    name: 'a damaged last commit, which nothing proves',
+    name: 'a damaged last commit, which nothing confirms',
     files: { [THIRD]: inverted(third.bytes, { from: third.at(2).position + 60, to: third.at(2).position + 61 }) },
     expected: [['torn', THIRD, third.at(2).position, endOf(third)]],
     nextOffset: 9n,

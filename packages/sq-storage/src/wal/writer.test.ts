@@ -77,7 +77,7 @@ test.each([
 test('written past maxSegmentBytes, a new segment is opened, named by its base offset', async () => {
   const log = new LogFixture({ maxSegmentBytes: 1024 })
   const writer = await log.open()
-  // The head takes 120 bytes, a frame of one such record 40 + 24 + 232: three fit, ending at 1008.
+  // The head takes 120 bytes, and the frame of one record 40 + 24 + 232: three fit, ending at 1008.
   const value = Buffer.alloc(232)
   await appendEach(writer, [value, value, value])
   expect(await log.segmentNames()).toEqual(['00000000000000000000.wal'])
@@ -136,7 +136,7 @@ test('a record larger than a segment is written into one that is there and empty
   const log = new LogFixture({ maxSegmentBytes: 1000 })
   const first = await log.open()
   await append(first, 'a')
-  // Closing heals: what is left is a segment without records.
+  // Closing rolls over: what is left is a segment without records.
   log.fs.faults.failNext('sync', 'EIO')
   await expect(append(first, 'rejected')).rejects.toMatchObject({ code: 'SQ_WAL_APPEND_FAILED' })
   await first.close()

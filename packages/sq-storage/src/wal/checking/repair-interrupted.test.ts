@@ -11,7 +11,7 @@ function check(log: LogFixture): Promise<LogReport> {
   return verify(log.fs, log.config, 'orders', 0)
 }
 
-async function mend(log: LogFixture, problem: LogProblem, kind: RepairKind): Promise<void> {
+async function doRepair(log: LogFixture, problem: LogProblem, kind: RepairKind): Promise<void> {
   const options = { clock: new ManualClock(), random: new Random(1) }
   await repair(log.fs, log.config, 'orders', 0, { problem, repair: kind }, options)
 }
@@ -36,14 +36,14 @@ async function expectMendedOrNot(
   log: LogFixture,
   problem: LogProblem,
   offer: PossibleRepair,
-): Promise<'mended' | 'not'> {
+): Promise<'repaired' | 'not'> {
   const report = await check(log)
   const again = findAgain(report, problem)
-  if (again !== undefined) await mend(log, again, offer.kind)
+  if (again !== undefined) await doRepair(log, again, offer.kind)
   const after = await check(log)
   expect(findAgain(after, problem)).toBe(undefined)
   expect([after.firstOffset, after.nextOffset]).toEqual([offer.firstOffset, offer.nextOffset])
-  return again === undefined ? 'mended' : 'not'
+  return again === undefined ? 'repaired' : 'not'
 }
 
 const KINDS: readonly RepairKind[] = ['restore', 'drop-from', 'drop-through']
@@ -61,14 +61,14 @@ describe.each(KINDS)('%s', (kind) => {
         const copy = new LogFixture({}, new InMemoryFileSystem({ image, weakNames }))
         const images = new CrashImages()
         const stop = images.collect(copy.fs)
-        await mend(copy, problem, kind)
+        await doRepair(copy, problem, kind)
         stop()
         const outcomes = new Set<string>()
         for (const left of images.logs()) {
           if (kind !== 'restore') await expectNothingLost(left, before)
           outcomes.add(await expectMendedOrNot(left, problem, offer))
         }
-        expect(outcomes).toEqual(new Set(['mended', 'not']))
+        expect(outcomes).toEqual(new Set(['repaired', 'not']))
       }
     }
   })
@@ -84,7 +84,7 @@ describe.each(KINDS)('%s', (kind) => {
         const copy = new LogFixture({}, log.fs.clone())
         const changes = ['create', 'write', 'sync', 'truncate', 'unlink', 'rename', 'syncDirectory', 'stat'] as const
         const rule = copy.fs.faults.add({ on: changes, when: { nth }, fault: { error: 'EIO' } })
-        const failed = await mend(copy, problem, kind).then(
+        const failed = await doRepair(copy, problem, kind).then(
           () => null,
           (error: unknown) => error,
         )

@@ -13,7 +13,7 @@ function check(log: LogFixture, fs: FileSystem = log.fs): Promise<LogReport> {
 
 const SEEDS = Array.from({ length: 60 }, (_, seed) => seed)
 
-/** What a writer may do while somebody verifies. */
+/** What a writer may do during a verification. */
 async function step(log: LogFixture, writer: WalWriter, random: Random): Promise<void> {
   const values = Array.from({ length: 1 + random.int(4) }, () => 'v'.repeat(random.int(700)))
   const actions = [

@@ -4,13 +4,13 @@ import { flipped } from '../../testing/hand-bytes.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
-/** A sealed segment, a healed one, and one that goes on behind a pair of MARKs. */
+/** A sealed segment, an abandoned one, and one that goes on after a pair of MARKs. */
 function threeSegments(): [SegmentBytes, SegmentBytes, SegmentBytes] {
   const sealed = new SegmentBytes().records('one').seal()
-  const healed = new SegmentBytes({ baseOffset: 1, previous: sealed.link }).records('two').records('three')
-  const last = new SegmentBytes({ baseOffset: 3, previous: healed.link }).records('four').mark(8)
+  const abandoned = new SegmentBytes({ baseOffset: 1, previous: sealed.link }).records('two').records('three')
+  const last = new SegmentBytes({ baseOffset: 3, previous: abandoned.link }).records('four').mark(8)
   last.mark(0, last.at(-1).position).records('five')
-  return [sealed, healed, last]
+  return [sealed, abandoned, last]
 }
 
 const segments = threeSegments()

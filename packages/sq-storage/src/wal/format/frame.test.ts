@@ -149,7 +149,7 @@ describe('a frame header', () => {
     expect(decodeFrameHeader(Buffer.alloc(40), { at: 0, position: 0, salt: 0 })).toBeNull()
   })
 
-  it('is read with a type and attributes that nobody knows', () => {
+  it('is read with unknown type and attributes', () => {
     const bytes = encoded()
     bytes.set([9, 0x21], 2)
     const found = decodeFrameHeader(resigned(bytes), { at: 0, position: FIELDS.position, salt: SALT })
@@ -234,7 +234,7 @@ describe('vouchesForAllBefore', () => {
     ['the first MARK of a pair', { type: FrameType.MARK, position: 96, durablePosition: 96 }, false],
     ['RECORDS', { type: FrameType.RECORDS, position: 96, durablePosition: 32 }, false],
     ['OPEN', { type: FrameType.OPEN, position: 32, durablePosition: 0 }, false],
-  ])('says of %s what it proves in a sector of its own', (_, fields, proof) => {
-    expect(vouchesForAllBefore(header(fields))).toBe(proof)
+  ])('says of %s whether it vouches for all before it', (_, fields, expected) => {
+    expect(vouchesForAllBefore(header(fields))).toBe(expected)
   })
 })

@@ -1,4 +1,4 @@
-/** What a reader with `durableOnly` shows, in another process than the writer's and beside it. */
+/** What a reader with `durableOnly` shows, in the process of the writer and in another one. */
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../../index.ts'
@@ -20,7 +20,7 @@ function openElsewhere(): Promise<WalReader> {
   return WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)
 }
 
-/** The values that one reads who is in another process and wants only what is durable; and what ended it. */
+/** The values that a reader in another process gets with `durableOnly`, and the error that ended it. */
 async function elsewhere(options: ReadOptions = {}): Promise<{ values: string[]; error: unknown }> {
   const values: string[] = []
   try {
@@ -38,7 +38,7 @@ async function shown(options: ReadOptions = {}): Promise<string[]> {
   return values
 }
 
-/** One who follows from another process, and the values seen so far. */
+/** A tailing reader in another process, and the values seen so far. */
 async function followElsewhere(): Promise<{ seen: string[]; stop(): Promise<void> }> {
   const iteration = (await openElsewhere()).read({ durableOnly: true, follow: true })
   const seen: string[] = []
@@ -220,7 +220,7 @@ describe('in another process, a reader that wants only what is durable', () => {
 })
 
 /** Records, and a MARK that was made when only the first of them were durable. */
-function markThatProvesLess(): SegmentBytes {
+function markThatConfirmsLess(): SegmentBytes {
   const segment = new SegmentBytes().records('a').records('b')
   return segment.mark(0, segment.at(1).position)
 }
@@ -230,8 +230,8 @@ describe('of frames put together by hand, a reader that wants only what is durab
     ['nothing', new SegmentBytes().records('a').records('b', 'c'), ['a']],
     ['a MARK', new SegmentBytes().records('a').records('b').mark(), ['a', 'b']],
     ['a SEAL', new SegmentBytes().records('a').records('b').seal(), ['a', 'b']],
-    ['a MARK that proves less', markThatProvesLess(), ['a']],
-  ])('sees, where %s is behind the last commits, what is proven', async (_, segment, values) => {
+    ['a MARK that confirms less', markThatConfirmsLess(), ['a']],
+  ])('sees what is confirmed if %s is behind the last commits', async (_, segment, values) => {
     await log.makeSegments(segment)
     expect(await shown()).toEqual(values)
   })

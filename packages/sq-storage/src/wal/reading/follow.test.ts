@@ -10,7 +10,7 @@ beforeEach(() => {
   log = new LogFixture()
 })
 
-/** One who follows the log, and what was seen so far. */
+/** A tailing reader, and what it has seen so far. */
 class Follower {
   readonly seen: string[] = []
   /** Resolves with what ended it: null where it ended by itself. */
@@ -260,7 +260,7 @@ describe('without a writer in its thread, a tailing reader', () => {
   it.each([
     ['before the last commit', 1, 0, 1n],
     ['inside it', 1, 8, 1n],
-    ['before one that a later one proves', 0, 0, 0n],
+    ['before one that a later one confirms', 0, 0, 0n],
   ])('is told from where on its records are void, where the file ends %s', async (_, cut, more, offset) => {
     const segment = new SegmentBytes().records('a').records('b', 'c').mark()
     await log.makeSegments(segment)

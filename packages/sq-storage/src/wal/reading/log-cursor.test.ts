@@ -106,7 +106,7 @@ describe('a walk', () => {
     await make(...threeSegments())
     let bound = Infinity
     log.fs.operations.observe(({ operation, phase, path }) => {
-      // All but the last segment are read by then, and of that one the size.
+      // All but the last segment have been read, and the size of that one.
       if (operation === 'size' && phase === 'end' && path === log.path(6)) bound = durable
     })
     const found: number[] = []
@@ -286,7 +286,7 @@ describe('damage', () => {
     await make({ baseOffset: 0, bytes: flipped(segment.bytes, 8 * (position + 64)) })
     const writing: Promise<void>[] = []
     log.fs.operations.observe(({ operation, phase, position: at }) => {
-      // The search for a proof begins where the scan stopped: by then the writer has got there.
+      // The search for a confirming frame begins where the scan stopped. The writer has got there in the meantime.
       if (operation !== 'read' || phase !== 'end' || at !== position || writing.length > 0) return
       writing.push(log.overwrite(log.path(0), segment.bytes))
     })

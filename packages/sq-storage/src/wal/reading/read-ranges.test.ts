@@ -37,7 +37,7 @@ function recordOf(length: number, timestampMs: number): RecordInput {
   return { key: null, value: Buffer.alloc(length, 'v'), headers: [], timestampMs }
 }
 
-/** A log of many segments, sealed and healed, with batches of all sizes, and times that go forth and back. */
+/** A log of many segments, sealed and abandoned, with batches of all sizes, and times that go forward and back. */
 async function variedLog(random: Random): Promise<{ writer: WalWriter; batches: RecordInput[][] }> {
   log = new LogFixture({ maxSegmentBytes: 200_000 })
   const writer = await log.open()
@@ -294,7 +294,7 @@ describe('a seek', () => {
     await writer.close()
     const content = await log.file(log.path(0))
     const seal = content.readUInt32LE(content.length - 8)
-    // A flipped bit of an entry: the SEAL does not verify, and the index is gathered anew.
+    // A flipped bit of an entry: the SEAL does not verify, and the index is built again.
     await log.overwrite(log.path(0), flipped(content, 8 * (seal + 40 + 16 + 5)))
     for (const from of [0n, 500n, 999n]) expect((await read({ from }))[0]?.offset).toBe(from)
   })

@@ -210,7 +210,7 @@ describe('in another process, a reader of a log that is truncated', () => {
 it("in the writer's thread, a reader that finds a file shorter than what it read gets damage", async () => {
   const iteration = await iterate({ from: 8n, follow: true })
   await take(iteration, 4)
-  // More than is kept in memory for those who follow.
+  // More than is kept in memory for tailing readers.
   for (let at = 0; at < 5; at++) await append(writer, Buffer.alloc(1_000_000, at))
   const content = await log.file(log.path(8))
   await log.overwrite(log.path(8), content.subarray(0, 200))

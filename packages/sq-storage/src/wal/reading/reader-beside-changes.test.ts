@@ -1,4 +1,4 @@
-/** One who reads slowly, or in another process, while the log changes under it. */
+/** A slow reader, or one in another process, of a log that changes. */
 import type { FileSystem } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { listSegments, WalReader } from '../../index.ts'

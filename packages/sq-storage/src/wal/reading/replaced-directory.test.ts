@@ -1,4 +1,4 @@
-/** One who reads a log while its path comes to lead to another directory. */
+/** A reader of a log whose path is changed to lead to another directory. */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -108,7 +108,7 @@ describe.each<[string, () => FileSystem]>([
     await writer.close()
   })
 
-  /** One who was given both records and waits. */
+  /** A reader that got both records and waits. */
   async function waiting(): Promise<{ records: AsyncIterableIterator<LogRecord>; told: Promise<string> }> {
     const records = await read(fileSystem(), { follow: true })
     expect([await next(records), await next(records)]).toEqual(['0 a', '1 b'])

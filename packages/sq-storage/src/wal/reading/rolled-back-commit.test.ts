@@ -1,6 +1,6 @@
 /**
  * A commit that a reader was given before its sync failed, and that is not in the log any more: the writer died before
- * it healed, the pages left memory, and the next writer goes on in the same segment, which keeps its salt.
+ * it rolled over to a new segment, the pages left memory, and the next writer goes on in the same segment, which keeps its salt.
  */
 import { ManualClock, Random } from '@sq/sim'
 import type { FileHandle, FileLock, FileSystem, OpenMode } from '@sq/sim'

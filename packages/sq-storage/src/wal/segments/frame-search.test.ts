@@ -61,7 +61,7 @@ describe('findConfirmation', () => {
   })
 
   it.each([
-    ['one that proves no more than what is before the place', { position: from + 80, durablePosition: from }],
+    ['one that confirms no more than what is before the place', { position: from + 80, durablePosition: from }],
     ['one of another segment', { position: from + 80, durablePosition: from + 80, salt: 78 }],
     ['one that is not at a multiple of 8', { position: from + 84, durablePosition: from + 84 }],
     ['one before the place', { position: from - 80, durablePosition: 2 ** 32 - 1 }],

@@ -187,7 +187,7 @@ describe('where every record goes, deleteSegments', () => {
     await append(writer, 'b')
     log.fs.faults.failNext('sync', 'EIO')
     await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
-    // The heal gets as far as its name, which is then there and not known to be durable.
+    // The roll-over gets as far as renaming the new segment, which is visible but not known to be durable.
     const rule = log.fs.faults.add({ on: 'syncDirectory', fault: { error: 'EIO' } })
     await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
     expect([rule.hits, await left()]).toEqual([1, [0, 1, 2]])
@@ -255,7 +255,7 @@ describe('a reader inside a segment that is deleted', () => {
   })
 })
 
-/** A log of four segments, the last sealed or active, the second healed with a rejected commit behind its end. */
+/** A log of four segments: the last sealed or active, the second abandoned with a rejected commit after its end. */
 async function fourSegments(fs: InMemoryFileSystem, last: 'sealed' | 'active'): Promise<LogFixture> {
   const fixture = new LogFixture({}, fs)
   fixture.clock.setNow(TIMESTAMP_MS)

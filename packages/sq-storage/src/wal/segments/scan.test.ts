@@ -11,7 +11,7 @@ import { SegmentScanner } from './scan.ts'
 
 const PATH = '/segment'
 const CHUNK = 512 * 1024
-/** What a record takes beside its value, in a frame of its own. */
+/** The bytes of a record in addition to its value, in a frame of its own. */
 const RECORD_AND_FRAME_HEADER = 24 + 40
 
 let fs: InMemoryFileSystem
@@ -250,7 +250,7 @@ describe('a scan stops, with all frames before it returned, at', () => {
       false,
     ],
     [
-      'a proof of itself',
+      'a confirmation of itself',
       goodWith({ type: FrameType.MARK, durablePosition: 2 ** 32 - 1 }),
       none,
       /4294967295 is past/,

@@ -93,7 +93,7 @@ describe('those whom a log has told of its commits', () => {
   it.each([
     ['truncated', (log: SharedLog) => log.truncated(6)],
     ['closed', (log: SharedLog, writer: LogEnd) => log.closed(writer)],
-    ['left by the last who followed', (log: SharedLog) => log.unfollow()],
+    ['left by the last tailing reader', (log: SharedLog) => log.unfollow()],
   ])('find none of them in memory once it is %s', (_, end) => {
     const [log, writer] = [new SharedLog(), { nextOffset: 7 }]
     log.opened(writer)

@@ -5,7 +5,7 @@ import { append, appendEach, LogFixture, numbered } from '../../testing/log-fixt
 
 let log: LogFixture
 
-/** Twelve records, three segments of four, and nobody who writes. */
+/** Twelve records in three segments of four, without a writer. */
 beforeEach(async () => {
   log = new LogFixture()
   const writer = await log.open()
@@ -113,7 +113,7 @@ describe('while a reader has a segment open, another reader', () => {
     await append(writer, 'new')
     const [one, another] = [await iterate(), await iterate()]
     expect([await next(one), await next(another)]).toEqual(['new', 'new'])
-    // The writer has its segment and its lock; the old file is still open, and the new one is, for all who read.
+    // The writer has its segment and its lock open; readers have the old file and the new one.
     expect(log.fs.openHandles).toBe(4)
     await leave(before, one, another)
     expect(log.fs.openHandles).toBe(2)

@@ -1,4 +1,4 @@
-/** What is durable is told, whatever else fails by then; and whatever fails, every promise settles. */
+/** What is durable is acknowledged, whatever else fails; and every promise settles, whatever fails. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { InMemoryFileSystem } from '@sq/sim/memory'
@@ -58,7 +58,7 @@ function listenToAppends(): void {
 
 /** What may fail once a commit is durable. */
 const FAILURES: [string, (log: LogFixture) => void][] = [
-  ['no memory is left for those who follow', outOfMemory],
+  ['no memory is left for tailing readers', outOfMemory],
   [
     'the clock throws',
     (log) => {
@@ -93,7 +93,7 @@ describe.each(FAILURES)('where %s while a commit becomes durable', (_, fail) => 
   })
 })
 
-test('a clock that throws when a commit has failed keeps nobody from being told', async () => {
+test('a clock that throws when a commit has failed does not keep callers from being told', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'first')

@@ -180,7 +180,7 @@ test('a listener may append, and read the stats, in the middle of it all', async
   expect(seen[0]).toBe(3n)
 })
 
-test('where nobody listens nothing is built', () => {
+test('without a subscriber nothing is built', () => {
   const details = vi.fn()
   publish('sq:wal:delete', { ...log0, directory: '/data/orders/0' }, details)
   expect(details).not.toHaveBeenCalled()

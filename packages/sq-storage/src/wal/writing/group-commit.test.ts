@@ -131,7 +131,7 @@ test('an append is not acknowledged if the log does not end where its commit end
   expect(failure).toMatchObject({ code: 'SQ_WAL_APPEND_FAILED', cause: { code: 'SQ_WAL_INVARIANT' } })
 })
 
-test('a log whose active segment ends elsewhere is not written', async () => {
+test('a log whose active segment ends at another offset is not written', async () => {
   const log = new LogFixture()
   const written = await log.open()
   await append(written, 'first')

@@ -79,7 +79,7 @@ test('a writer that is closed keeps no buffer', async () => {
   expect(writers.map(({ nextOffset }) => nextOffset)).toEqual(writers.map(() => 2n))
 })
 
-test('nobody gets the buffer of a commit before it is written', async () => {
+test('the buffer of a commit is not reused before it is written', async () => {
   const [log, other] = [new LogFixture(), new LogFixture()]
   const [writer, otherWriter] = [await log.open(), await other.open()]
   await append(writer, 'makes the segment')

@@ -1,4 +1,4 @@
-/** Proofs that cannot be written: nothing is lost, and whoever looks is told. */
+/** Durability markers that cannot be written: nothing is lost, and the failure is reported. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test } from 'vitest'
 import type { AbandonEvent, RecoverEvent } from '../../index.ts'

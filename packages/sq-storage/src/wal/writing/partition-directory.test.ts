@@ -21,7 +21,7 @@ async function makeUnfinished(): Promise<void> {
 }
 
 describe('sync', () => {
-  it('makes the directory durable the first time, whoever changed it, and then only after a change', async () => {
+  it('makes the directory durable the first time, and then only after a change', async () => {
     await directory.sync()
     await directory.sync()
     expect(fs.operations.count('syncDirectory')).toBe(1)

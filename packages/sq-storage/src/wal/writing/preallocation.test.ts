@@ -212,9 +212,9 @@ describe('afterwards', () => {
     await appendEach(writer, values(4))
     log.fs.faults.failNext('write', 'EIO')
     await expect(append(writer, 'fails')).rejects.toThrow()
-    await append(writer, 'healed')
+    await append(writer, 'appended again')
     expect((await verify(log.fs, log.config, 'orders', 0)).notes).toEqual([])
-    expect(await log.values()).toEqual([...values(4), 'healed'])
+    expect(await log.values()).toEqual([...values(4), 'appended again'])
   })
 })
 

@@ -73,7 +73,7 @@ describe('at p stands the end of the file: whole', () => {
     ['nothing but OPEN', new SegmentBytes(), []],
     ['one commit', new SegmentBytes().records('a'), ['a']],
     ['commits', commits(), ['a', 'b', 'c', 'd']],
-    ['a MARK that proves nothing yet', commits().mark(64), ['a', 'b', 'c', 'd']],
+    ['a MARK that confirms nothing yet', commits().mark(64), ['a', 'b', 'c', 'd']],
     ['a large commit', new SegmentBytes().records('a').records('b'.repeat(300_000)), ['a', 'b'.repeat(300_000)]],
   ])('after %s: everything is kept and confirmed', async (_, segment, values) => {
     await log.makeSegments(segment)
@@ -150,14 +150,14 @@ describe('at p is anything, and later a frame that confirms more than p: damage'
     ['the marker of the first frame', flipped(segment.bytes, 8 * first), first, second, 0n, 0n],
     ['two commits, which are zeros', zeroed, first, third, 0n, 2n],
     [
-      'the last commit, which MARKs prove',
+      'the last commit, which MARKs confirm',
       flipped(marked(segment), 8 * (third + 66)),
       third,
       segment.bytes.length,
       3n,
       3n,
     ],
-    ['the last commit, which only a second MARK proves', secondMarkOnly(), third, 4096, 3n, 3n],
+    ['the last commit, which only a second MARK confirms', secondMarkOnly(), third, 4096, 3n, 3n],
     [
       'a MARK between commits',
       flipped(remarked.bytes, 8 * (remarked.at(1).position + 10)),
@@ -215,7 +215,7 @@ describe('at p is anything else, never acknowledged: torn', () => {
     ['a part of a body', last.bytes.subarray(0, p + 512)],
     ['a commit without its last byte', last.bytes.subarray(0, -1)],
     ['a commit with a sector of zeros', holed],
-    ['the last commit with a bit flipped, which nothing proves', flipped(last.bytes, 8 * (p + 100))],
+    ['the last commit with a bit flipped, which nothing confirms', flipped(last.bytes, 8 * (p + 100))],
     ['garbage', joined(good.bytes, Buffer.alloc(5000, 0xa5))],
     ['a frame of another segment', joined(good.bytes, new SegmentBytes({ segmentId: 2n }).records('z').bytes)],
     ['MARKs of which the first is gone', joined(good.bytes, Buffer.from(ending).fill(0, 0, 512))],
@@ -254,11 +254,11 @@ describe('at p is anything else, never acknowledged: torn', () => {
 
 describe('segments before the last', () => {
   const first = new SegmentBytes().records('a').records('b').seal()
-  const healed = new SegmentBytes({ baseOffset: 2, previous: first.link }).records('c')
-  const { link } = healed
-  healed.records('rejected')
+  const abandoned = new SegmentBytes({ baseOffset: 2, previous: first.link }).records('c')
+  const { link } = abandoned
+  abandoned.records('rejected')
   const last = new SegmentBytes({ baseOffset: 3, previous: link }).records('d')
-  const all = [first, healed, last]
+  const all = [first, abandoned, last]
 
   it('are sealed or abandoned, and the bytes of an abandoned one after its stated end are ignored', async () => {
     await log.makeSegments(...all)
@@ -280,13 +280,13 @@ describe('segments before the last', () => {
   })
 
   it('are not missed where they were the oldest', async () => {
-    await log.makeSegments(healed, last)
+    await log.makeSegments(abandoned, last)
     expect(await recovered()).toMatchObject({ recovery: { segments: 2 }, values: ['c', 'd', 'next'] })
   })
 
   it('may end with a damaged SEAL body, which is left as it is', async () => {
     const damaged = flipped(first.bytes, 8 * (first.at(-1).position + 41))
-    await log.makeSegments({ baseOffset: 0, bytes: damaged }, healed, last)
+    await log.makeSegments({ baseOffset: 0, bytes: damaged }, abandoned, last)
     expect(await recovered()).toMatchObject({ values: ['a', 'b', 'c', 'd', 'next'] })
     expect(await log.file(log.path(0))).toEqual(damaged)
   })
@@ -296,36 +296,36 @@ describe('segments before the last', () => {
   const otherLast = new SegmentBytes({ baseOffset: 3, segmentId: 9n, previous: link, topic: 'others' }).records('d')
   it.each([
     ['missing in the middle', [first, last], 3, 0, last.headBytes, 2n, 2n],
-    ['shortened by a frame', [first, cut(healed, link.lastPosition), last], 2, link.lastPosition, link.end, 2n, 2n],
-    ['shortened by a byte', [first, cut(healed, link.end - 1), last], 2, link.lastPosition, link.end, 2n, 2n],
+    ['shortened by a frame', [first, cut(abandoned, link.lastPosition), last], 2, link.lastPosition, link.end, 2n, 2n],
+    ['shortened by a byte', [first, cut(abandoned, link.end - 1), last], 2, link.lastPosition, link.end, 2n, 2n],
     [
       'shortened to OPEN',
-      [cut(first, first.headBytes), healed, last],
+      [cut(first, first.headBytes), abandoned, last],
       0,
       first.at(-1).position,
       first.bytes.length,
       0n,
       1n,
     ],
-    ['of no bytes', [cut(first, 0), healed, last], 0, 0, 32, 0n, 1n],
-    ['of no bytes, the last one', [first, healed, cut(last, 0)], 3, 0, 32, 3n, null],
-    ['of a header alone, the last one', [first, healed, cut(last, 32)], 3, 0, 32, 3n, null],
+    ['of no bytes', [cut(first, 0), abandoned, last], 0, 0, 32, 0n, 1n],
+    ['of no bytes, the last one', [first, abandoned, cut(last, 0)], 3, 0, 32, 3n, null],
+    ['of a header alone, the last one', [first, abandoned, cut(last, 32)], 3, 0, 32, 3n, null],
     [
       'of a part of OPEN, the last one',
-      [first, healed, cut(last, last.headBytes - 8)],
+      [first, abandoned, cut(last, last.headBytes - 8)],
       3,
       0,
       last.headBytes - 8,
       3n,
       null,
     ],
-    ['swapped', [namedAs(0, healed), namedAs(2, first), last], 0, 0, healed.headBytes, 0n, 1n],
-    ['under another name', [namedAs(1, healed), last], 1, 0, healed.headBytes, 1n, 2n],
-    ['twice', [first, namedAs(1, first), healed, last], 1, 0, first.headBytes, 1n, 1n],
+    ['swapped', [namedAs(0, abandoned), namedAs(2, first), last], 0, 0, abandoned.headBytes, 0n, 1n],
+    ['under another name', [namedAs(1, abandoned), last], 1, 0, abandoned.headBytes, 1n, 2n],
+    ['twice', [first, namedAs(1, first), abandoned, last], 1, 0, first.headBytes, 1n, 1n],
     ['of another topic', [first, foreign, last], 2, 0, foreign.headBytes, 2n, 2n],
-    ['of another topic, the last one', [first, healed, otherLast], 3, 0, otherLast.headBytes, 3n, null],
+    ['of another topic, the last one', [first, abandoned, otherLast], 3, 0, otherLast.headBytes, 3n, null],
     ['of another partition', [first, foreignPartition, last], 2, 0, foreignPartition.headBytes, 2n, 2n],
-    ['without a header', [{ baseOffset: 0, bytes: Buffer.alloc(4096) }, healed, last], 0, 0, 32, 0n, 1n],
+    ['without a header', [{ baseOffset: 0, bytes: Buffer.alloc(4096) }, abandoned, last], 0, 0, 32, 0n, 1n],
   ])('are refused: one %s', async (_, segments, base, from, to, firstOffset, lastOffset) => {
     await log.makeSegments(...segments)
     const error = await refusal()

@@ -92,9 +92,9 @@ describe('truncateLog, of a log that cannot be opened', () => {
   it('does not bring back a rejected commit where nothing states the end of its segment', async () => {
     log = new LogFixture()
     const first = new SegmentBytes().records('a'.repeat(2000)).records('b').seal()
-    const healed = new SegmentBytes({ baseOffset: 2, previous: first.link, segmentId: 2n }).records('c')
-    const last = new SegmentBytes({ baseOffset: 3, previous: healed.link, segmentId: 3n }).records('d')
-    await log.makeSegments(first, healed.records('rejected'), last)
+    const abandoned = new SegmentBytes({ baseOffset: 2, previous: first.link, segmentId: 2n }).records('c')
+    const last = new SegmentBytes({ baseOffset: 3, previous: abandoned.link, segmentId: 3n }).records('d')
+    await log.makeSegments(first, abandoned.records('rejected'), last)
     await damage(log, 3, 50)
     const images = new CrashImages()
     images.collect(log.fs)

@@ -116,7 +116,7 @@ test('close does not touch a file whose sync failed', async () => {
 })
 
 test.each(['sync', 'write'] as const)(
-  'a %s that fails on the first commit of a later segment is healed by another of that name, linked to the one before',
+  'a %s that fails on the first commit of a later segment is replaced by another of that name, linked to the one before',
   async (operation) => {
     const log = new LogFixture()
     const writer = await log.open()
@@ -170,7 +170,7 @@ test('closeActiveSegment rolls over from an abandoned segment first', async () =
 })
 
 test.each(['write', 'sync', 'create', 'rename', 'syncDirectory', 'unlink'] as const)(
-  'a heal that fails in its %s leaves the log as it was, and the next append heals',
+  'a roll-over that fails in its %s leaves the log as it was, and the next append rolls over',
   async (operation) => {
     const log = new LogFixture()
     const writer = await log.open()
