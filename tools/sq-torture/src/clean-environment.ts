@@ -1,11 +1,11 @@
-/** What a process that a test starts sees of the environment. */
+/** The environment of the processes that tests start. */
 
-/** A system has them for everybody. Whatever else is set, the test runner, pnpm or somebody's shell has set it. */
+/** Every system sets these. Other variables come from the test runner, from pnpm or from a user's shell. */
 const INHERITED = ['PATH', 'HOME', 'TMPDIR'] as const
 
 /**
- * A few variables that every process needs, and the test's own. Nothing else is handed on: `NODE_PATH`, which pnpm sets
- * for what it runs, makes Node find packages that a user's Node does not find.
+ * The variables that every process needs, and those of the test. Nothing else is inherited: with `NODE_PATH`, which pnpm
+ * sets, Node finds packages that a user's Node does not find.
  */
 export function cleanEnvironment(own: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const inherited = INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))

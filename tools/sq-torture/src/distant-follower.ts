@@ -1,7 +1,7 @@
 /**
- * One who follows a log from another process. It may be given a commit before its writer knows that it is durable,
- * unless it wants only what is durable, and may be given what is then truncated. It is told where that was void after
- * all: what it holds in the end must be what the log holds.
+ * A reader in another process that tails a log. Unless it uses `durableOnly`, it may get a commit before the writer knows
+ * that it is durable, and records that are truncated later. It is told when such records are rolled back. In the end,
+ * its records must be those of the log.
  */
 import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalIoError } from '@sq/storage'
 import type { LogRecord } from '@sq/storage'
@@ -14,16 +14,16 @@ export interface DistantlyFollowed extends Followed {
   idOf(record: LogRecord): ValueId
   /** The offsets that the log was truncated to, or may have been. */
   readonly cuts: readonly number[]
-  /** Whether only what is durable is wanted. */
+  /** Whether it uses `durableOnly`. */
   readonly durableOnly: boolean
 }
 
 export class DistantFollower {
   readonly #log: DistantlyFollowed
   readonly #following: Following
-  /** What it holds. */
+  /** The records that it has. */
   readonly #held = new Map<bigint, ValueId>()
-  /** What it was given as durable, whatever it was told later. */
+  /** The records that it got as durable, including those that were rolled back later. */
   readonly #givenAsDurable = new Map<bigint, ValueId>()
 
   constructor(log: DistantlyFollowed) {
@@ -44,15 +44,15 @@ export class DistantFollower {
     this.#following.throwIfFailed()
   }
 
-  /** What no power cut may take back, whenever it comes: given as durable, and before all truncations. */
+  /** The records that no power cut may take back: got as durable, and before every truncation. */
   get mustStay(): ReadonlyMap<bigint, ValueId> {
     const cut = Math.min(...this.#log.cuts)
     return new Map([...this.#givenAsDurable].filter(([offset]) => offset < cut))
   }
 
   /**
-   * Comes to the end of a log that holds this, the last record in a commit of its own that nothing proves, and to hold
-   * the same, soon; and then follows it no more.
+   * Must soon reach the end of a log with these contents, whose last record is in an unconfirmed commit of its own, and
+   * have the same records. Then it stops.
    */
   async converges(contents: Contents): Promise<void> {
     const end = BigInt(this.#log.durableOnly ? contents.length - 1 : contents.length)
@@ -61,36 +61,40 @@ export class DistantFollower {
 
   #differsFrom(contents: Contents, end: bigint): Violation | null {
     const { next } = this.#following
-    if (next !== end) return new Violation(`12: who follows elsewhere stands at ${next}, expected ${end}`)
+    if (next !== end)
+      return new Violation(`12: the tailing reader in another process is at offset ${next}, expected ${end}`)
     for (const [offset, id] of this.#held) {
       const stands = contents[Number(offset)]
       if (stands === id || stands === DELETED) continue
-      return new Violation(`4: who follows elsewhere holds ${id} at offset ${offset}, the log ${stands}`)
+      return new Violation(
+        `4: the tailing reader in another process has ${id} at offset ${offset}, the log has ${stands}`,
+      )
     }
     return null
   }
 
-  /** Whether an error is one that must be expected. */
+  /** Whether an error is expected. */
   #goesOnAfter(error: unknown): boolean {
     const { cuts, durableOnly } = this.#log
     const following = this.#following
     if (error instanceof WalIoError || error instanceof LogNotFoundError) this.#beginAnew()
     else if (error instanceof DivergedError) {
-      if (durableOnly && cuts.length === 0) throw new Violation('7: what was given as durable turned out to be void')
-      // Of a truncation that is under way it may be told too late an offset.
+      if (durableOnly && cuts.length === 0)
+        throw new Violation('7: records that were returned as durable were rolled back')
+      // During a truncation it may be told an offset that is too large.
       if (cuts.length > 0) this.#beginAnew()
       else this.#goBackTo(error.offset)
     } else if (!(error instanceof OffsetOutOfRangeError)) return false
     else if (error.firstOffset > following.next) {
       following.next = error.firstOffset
-      // Nothing is left by which it could be told that some of this was truncated before it was deleted.
+      // After the deletion nothing in the log shows that some of this was truncated before.
       if (cuts.length > 0) this.#held.clear()
     } else if (cuts.length > 0) this.#beginAnew()
     else this.#goBackTo(error.nextOffset)
     return true
   }
 
-  /** A reading that is begun anew is not told what of the one before it was void after all. */
+  /** A new iteration is not told which records of the last one were rolled back. */
   #beginAnew(): void {
     this.#held.clear()
     this.#following.next = 0n

@@ -1,6 +1,6 @@
 /**
- * Every I/O operation of a log's life fails: each alone, and each with all that come after it. Whatever failed, what
- * was acknowledged is there, and with the fault gone everything works.
+ * Fails every I/O operation in the life of a log: each alone, and each with all later ones. Whatever failed, every
+ * acknowledged record is there, and after the fault everything works.
  */
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { FailedSyncModel, Operation } from '@sq/sim/memory'
@@ -31,11 +31,11 @@ interface Failing {
   readonly model: FailedSyncModel
   readonly error: string
   readonly forGood: boolean
-  /** What comes when the fault is gone. */
+  /** What happens when the fault ends. */
   readonly afterwards: 'nothing' | 'a kill' | 'a power cut'
 }
 
-/** A log whose file system refuses the n-th operation, and perhaps all after it. */
+/** A log whose file system fails the n-th operation, and optionally all later ones. */
 class FailingLife {
   readonly #log: LogUnderTest
   readonly #seen = { operations: 0, failedSteps: 0 }
@@ -54,12 +54,12 @@ class FailingLife {
     this.#stopFailing = () => rule.remove()
   }
 
-  /** How many operations there were, failing ones and others, and how many steps failed. */
+  /** The number of operations, and the number of steps that failed. */
   get seen(): Readonly<{ operations: number; failedSteps: number }> {
     return this.#seen
   }
 
-  /** Has it all: several commits, two at once, rotation, reading, deletion, truncation, orderly closes. */
+  /** Several commits, two at once, rotation, reading, deletion, truncation, and closing. */
   async live(): Promise<void> {
     const log = this.#log
     await this.#step(() => this.#append())
@@ -78,7 +78,7 @@ class FailingLife {
     await this.#close()
   }
 
-  /** The fault is gone, and after what comes then everything must work. */
+  /** Ends the fault. After the kill or the power cut that follows, everything must work. */
   async recover(afterwards: Failing['afterwards']): Promise<void> {
     const log = this.#log
     this.#stopFailing()
@@ -93,7 +93,7 @@ class FailingLife {
     await this.#append()
     await log.rotate()
     await this.#append()
-    if (log.rejected > rejected) throw new Violation('6: an append was rejected with the fault gone')
+    if (log.rejected > rejected) throw new Violation('6: an append was rejected after the fault had ended')
     await log.close()
     log.fs.crash()
     await log.open()
@@ -107,7 +107,7 @@ class FailingLife {
     })
   }
 
-  /** Does something with the log, which is opened first where it is closed. */
+  /** Runs a step on the log, and opens it first if it is closed. */
   async #step(step: () => Promise<unknown>): Promise<void> {
     const { rejected } = this.#log
     try {
@@ -127,12 +127,12 @@ class FailingLife {
   }
 }
 
-/** Whether an error says that the file system refused something, or that no log was made because of it. */
+/** Whether an error reports a failed operation, or a log that was not created because of one. */
 function isRefusal(error: unknown): boolean {
   return error instanceof LogNotFoundError || (error instanceof WalError && error.code === 'SQ_WAL_IO')
 }
 
-/** Lets the first operation fail, then the second, and so on, and resolves with how many there were to fail. */
+/** Fails the first operation, then in a new run the second, and so on. Resolves with the number of operations. */
 async function failEach(failing: Failing): Promise<number> {
   for (let nth = 1; ; nth++) {
     const life = new FailingLife(failing, nth)
@@ -141,7 +141,7 @@ async function failEach(failing: Failing): Promise<number> {
       const { operations, failedSteps } = life.seen
       await life.recover(failing.afterwards)
       if (!failing.forGood && failing.model !== 'readonly' && failedSteps > 1) {
-        throw new Violation(`6: one failure made ${failedSteps} steps fail`)
+        throw new Violation(`6: a single failed operation made ${failedSteps} steps fail`)
       }
       if (operations < nth) return nth - 1
     } catch (cause) {
@@ -150,7 +150,7 @@ async function failEach(failing: Failing): Promise<number> {
   }
 }
 
-/** What a failed sync leaves shows only after a power cut where it differs; a read-only one needs a new start. */
+/** The models of a failed sync differ only after a power cut; a read-only file system needs a restart. */
 const SETTINGS: readonly Omit<Failing, 'forGood'>[] = [
   { model: 'ext4', error: 'EIO', afterwards: 'nothing' },
   { model: 'ext4', error: 'EIO', afterwards: 'a kill' },
@@ -161,11 +161,17 @@ const SETTINGS: readonly Omit<Failing, 'forGood'>[] = [
 ]
 
 describe('each operation of a log fails', () => {
-  test.each(SETTINGS)('once with $error on $model, and then comes $afterwards', async (setting) => {
-    expect(await failEach({ ...setting, forGood: false })).toBeGreaterThan(200)
-  })
+  test.each(SETTINGS)(
+    'a log survives each operation failing once with $error on $model, then $afterwards',
+    async (setting) => {
+      expect(await failEach({ ...setting, forGood: false })).toBeGreaterThan(200)
+    },
+  )
 
-  test.each(SETTINGS)('with all after it with $error on $model, and then comes $afterwards', async (setting) => {
-    expect(await failEach({ ...setting, forGood: true })).toBeGreaterThan(200)
-  })
+  test.each(SETTINGS)(
+    'a log survives each operation and all later ones failing with $error on $model, then $afterwards',
+    async (setting) => {
+      expect(await failEach({ ...setting, forGood: true })).toBeGreaterThan(200)
+    },
+  )
 })

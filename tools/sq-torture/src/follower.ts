@@ -1,4 +1,4 @@
-/** One who follows a log as long as its process lives, and holds every record it is given against the history. */
+/** A reader that tails a log until its process dies, and compares every record with the history. */
 import { DivergedError, OffsetOutOfRangeError, WalIoError } from '@sq/storage'
 import type { LogRecord } from '@sq/storage'
 import { Following } from './following.ts'
@@ -6,7 +6,7 @@ import type { Followed } from './following.ts'
 import { Violation } from './history.ts'
 
 export interface CloselyFollowed extends Followed {
-  /** Throws where a record cannot be seen now. */
+  /** Throws if a record must not be visible now. */
   check(record: LogRecord): void
   /** The offsets that the log was truncated to, or may have been. */
   readonly cuts: readonly number[]
@@ -30,21 +30,21 @@ export class Follower {
     this.#following.throwIfFailed()
   }
 
-  /** Comes to the end of the log, soon, and then follows it no more. */
+  /** Must soon reach the end of the log, and then stops. */
   async reaches(nextOffset: bigint): Promise<void> {
     const following = this.#following
     await following.until(() =>
       following.next === nextOffset
         ? null
-        : new Violation(`12: who follows stands at ${following.next}, the log ends at ${nextOffset}`),
+        : new Violation(`12: a tailing reader is at offset ${following.next}, but the log ends at ${nextOffset}`),
     )
   }
 
-  /** Whether an error is one that a follower must expect. */
+  /** Whether a tailing reader must expect an error. */
   #goesOnAfter(error: unknown): boolean {
     const { cuts } = this.#log
     const following = this.#following
-    // A reading that is begun anew knows nothing of truncations before it; the last one may not have begun when it was.
+    // A new iteration knows nothing of earlier truncations. The last one may have begun after it.
     const cut = Math.min(...cuts.slice(Math.max(this.#cutsSeen - 1, 0)))
     this.#cutsSeen = cuts.length
     const isCut = cut < following.next

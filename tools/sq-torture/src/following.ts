@@ -1,25 +1,25 @@
 /**
- * What all who follow a log do: they go on as long as their process lives, and begin anew after what they must expect.
- * `follower.ts` and `distant-follower.ts` say what they must be given, and what to expect.
+ * The common part of the tailing readers: they run until their process dies, and start a new iteration after an expected
+ * error. `follower.ts` and `distant-follower.ts` check the records and say which errors are expected.
  */
 import type { LogRecord, ReadOptions, WalReader } from '@sq/storage'
 import { Violation } from './history.ts'
 
-/** The log that is followed. */
+/** The log that is read. */
 export interface Followed {
-  /** Whether the process of this follower still lives. */
+  /** Whether the process of this reader is alive. */
   isAlive(): boolean
   openReader(): Promise<WalReader>
-  /** For how many turns of the event loop the follower is busy with a record. */
+  /** The turns of the event loop that the reader spends on a record. */
   busyTurns(): number
 }
 
-/** What makes one follower another one. */
+/** The part that differs between tailing readers. */
 interface Manner {
   readonly options?: ReadOptions
-  /** Is given each record, the next one each time. Throws where it must not be seen. */
+  /** Gets each record in order. Throws if it must not be visible. */
   take(record: LogRecord): void
-  /** Whether an error must be expected; it may set where to go on. Throws where something is wrong. */
+  /** Whether an error is expected. May set the offset to continue at. Throws a `Violation`. */
   goesOnAfter(error: unknown): boolean
 }
 
@@ -45,8 +45,7 @@ export class Following {
   }
 
   /**
-   * Follows until there is nothing amiss any more, which must need no more than some turns of the event loop, and then
-   * no longer.
+   * Reads until nothing is missing, which may take only some turns of the event loop, and then stops.
    */
   async until(amiss: () => Violation | null): Promise<void> {
     this.#inHurry = true

@@ -1,6 +1,6 @@
 /**
- * What the callers of one log were told, and from it the only contents the log may have after a crash. This is where
- * the invariants about acknowledged, rejected and recovered records are stated; every check in this package uses it.
+ * The results that the callers of a log got, and the contents that the log may therefore have after a crash. The
+ * invariants about acknowledged, rejected and recovered records are stated here; every check in this package uses them.
  */
 
 /**
@@ -8,65 +8,65 @@
  */
 export type ValueId = number
 
-/** One append or batch: its values become part of the log together or not at all. */
+/** One append or batch: either all of its values become part of the log, or none. */
 export interface Unit {
   readonly values: readonly ValueId[]
 }
 
-/** The contents of a log, by offset: its records' values, and before its first offset so many times `DELETED`. */
+/** The contents of a log by offset: the values of its records, and `DELETED` for each offset before the first. */
 export type Contents = readonly ValueId[]
 
-/** Stands in the contents for a record that was deleted with its segment. */
+/** In the contents, a record that was deleted with its segment. */
 export const DELETED: ValueId = -1
 
-/** Something that must never happen did: an invariant is broken. */
+/** An invariant is broken. */
 export class Violation extends Error {
   override readonly name = 'Violation'
 
-  /** The message begins with the invariant's number, or with those it may be, and says what was seen. */
+  /** The message starts with the number of the invariant, or of the possible ones, and says what was found. */
   constructor(message: `${number}${string}`, options: ErrorOptions = {}) {
     super(message, options)
   }
 }
 
 /**
- * The invariants, by the numbers that the documentation of the project's durability uses, and where each is held:
+ * The invariants, numbered as in docs/durability.md, and where each is checked:
  *
- * 1. what was acknowledged is there, byte for byte: here;
- * 2. what else is there was attempted at that very offset, without a gap: here, and by whoever reads;
- * 3. one value an offset: once a retry was acknowledged, the failed attempt never appears: here;
- * 4. what one recovery exposed every later one exposes, and what it left out never comes back, nor
- *    what was truncated: here;
- * 5. acknowledgements come in offset order, and after a rejection nothing queued behind it is acknowledged: here;
- * 6. a rejection leaves the next offset, and the next success gets it: here, and with all faults gone at the end of
- *    every simulation and of every run with failing operations;
- * 7. no reader beside the writer sees what is not durable: `LogUnderTest.readBesideWriter`; nor one in another process
- *    that wants only what is: `DistantFollower`;
+ * 1. every acknowledged record is there, byte for byte: here;
+ * 2. every other record was submitted at exactly this offset, without a gap: here, and by every reader;
+ * 3. an offset has one value: once a retry is acknowledged, the failed append never appears: here;
+ * 4. records that a recovery exposed are exposed by every later one; records that it dropped never come back, nor do
+ *    truncated ones: here;
+ * 5. acknowledgements come in offset order, and nothing queued after a rejected append is acknowledged: here;
+ * 6. a rejection keeps the next offset, and the next success gets it: here, and without faults at the end of every
+ *    simulation and of every run with failing operations;
+ * 7. a reader in the writer's process sees only durable records: `LogUnderTest.readBesideWriter`; so does a reader with
+ *    `durableOnly` in another process: `DistantFollower`;
  * 8. power cuts and kills alone never make a log refuse to open: `LogUnderTest.open`;
- * 9. recovery that is cut off and repeated gives the same: the exploration, by `allow`;
- * 10. memory is bounded, and nothing beside the data directory is touched: fuzzing, and `LogUnderTest.open`;
- * 11. rotation leaves no gap, deletion takes the oldest records and truncation the newest: here;
- * 12. every promise settles, and nothing is left open: `LogUnderTest.close`, fuzzing, and the limits of time of all.
+ * 9. an interrupted and repeated recovery gives the same result: the exploration, with `allow`;
+ * 10. memory is bounded, and nothing outside the data directory is touched: fuzzing, and `LogUnderTest.open`;
+ * 11. rotation leaves no gap, deletion removes the oldest records and truncation the newest: here;
+ * 12. every promise settles, and nothing is left open: `LogUnderTest.close`, fuzzing, and the time limits of all checks.
  */
 export class History {
   #acknowledged: Contents = []
-  /** Appends that are under way, in the order of their calls. */
+  /** The appends in flight, in the order of their calls. */
   #pending: Unit[] = []
   /** Rejected appends that nothing has made void yet, by what they were told: all of a failure get the same error. */
   #rejected = new Map<unknown, Unit[]>()
 
-  /** The records before this offset may be gone: their deletion is under way, or failed. */
+  /** The records before this offset may be gone: their deletion is in progress or has failed. */
   #maybeDeletedBelow = 0
-  /** The offset of the truncation that is under way. */
+  /** The offset of the truncation in progress. */
   #truncatingTo: number | null = null
-  /** What the log may be again after a crash, until a truncation that failed half-way is completed. */
+  /** The contents that may come back after a crash, until a failed truncation is completed. */
   #undone: readonly Contents[] = []
 
   #allowed: readonly Contents[] | null = null
   #isRepeated = false
   #version = 0
 
-  /** Another number whenever a caller was told something. */
+  /** Changes whenever a caller gets a result. */
   get version(): number {
     return this.#version
   }
@@ -80,13 +80,13 @@ export class History {
     this.#isRepeated = repeated
   }
 
-  /** What must be there. */
+  /** The records that must be there. */
   get acknowledged(): Contents {
     return this.#acknowledged
   }
 
   /** An append is called. */
-  attempt(values: readonly ValueId[]): Unit {
+  submit(values: readonly ValueId[]): Unit {
     this.#version++
     const unit = { values }
     this.#pending.push(unit)
@@ -106,7 +106,7 @@ export class History {
     this.settled()
   }
 
-  /** An append rejected with this error, the very object. */
+  /** An append rejected with this error object. */
   reject(unit: Unit, error: unknown): void {
     this.#version++
     if (this.#pending[0] !== unit) throw new Violation('5: an append was rejected before one that was called earlier')
@@ -116,7 +116,7 @@ export class History {
     else round.push(unit)
   }
 
-  /** An append was refused at once, before it was put in line. */
+  /** An append was refused immediately, before it was queued. */
   refuse(unit: Unit): void {
     this.#version++
     this.#pending = this.#pending.filter((pending) => pending !== unit)
@@ -129,19 +129,19 @@ export class History {
     this.#undone = []
   }
 
-  /** Records are being deleted, the oldest first: perhaps all that are there by then. */
+  /** A deletion begins, oldest records first. It may delete all records. */
   deleting(): void {
     this.#version++
     this.#maybeDeletedBelow = Infinity
   }
 
-  /** That failed: any of those that are there now may be gone. */
+  /** The deletion failed: any of the records may be gone. */
   deletionFailed(): void {
     this.#version++
     this.#maybeDeletedBelow = this.#acknowledged.length
   }
 
-  /** That was done, and the log now begins at this offset. */
+  /** The deletion is done, and the log starts at this offset. */
   deleted(firstOffset: number): void {
     this.#version++
     this.#undone = []
@@ -149,13 +149,13 @@ export class History {
     this.#acknowledged = withoutFirst(this.#acknowledged, firstOffset)
   }
 
-  /** Records are being dropped, the newest first and all of them from this offset on. */
+  /** A truncation begins: it drops all records from this offset on, newest first. */
   truncating(offset: number): void {
     this.#version++
     this.#truncatingTo = offset
   }
 
-  /** That was done: the log ends here. */
+  /** The truncation is done: the log ends here. */
   truncated(offset: number): void {
     if (offset < this.#acknowledged.length) this.settled()
     this.#version++
@@ -164,7 +164,7 @@ export class History {
     this.#acknowledged = this.#acknowledged.slice(0, offset)
   }
 
-  /** That failed: nothing was done, or the log ends here for its writer, and may not for the next one. */
+  /** The truncation failed: either nothing has changed, or the log ends here for this writer, but maybe not for the next. */
   truncationFailed({ offset, nextOffset }: { offset: number; nextOffset: bigint }): void {
     this.#version++
     if (nextOffset === BigInt(offset) && offset < this.#acknowledged.length) {
@@ -177,12 +177,12 @@ export class History {
     this.#truncatingTo = null
   }
 
-  /** All contents the log may have, if the machine stopped right now. */
+  /** All contents that the log may have if the machine stops now. */
   possible(): readonly Contents[] {
     return this.#allowed ?? [...this.#trimmed()]
   }
 
-  /** Whether there is one such among them; where there may be a million, it is found without making all. */
+  /** Whether one of them satisfies a condition. Finds it without generating all, which may be a million. */
   allows(isSuch: (contents: Contents) => boolean): boolean {
     for (const contents of this.#allowed ?? this.#trimmed()) if (isSuch(contents)) return true
     return false
@@ -195,7 +195,7 @@ export class History {
     }
   }
 
-  /** The same as far as appends and truncations go, whatever was deleted. */
+  /** The same for appends and truncations only, without deletions. */
   #untrimmed(): readonly Contents[] {
     const contents: Contents[] = [this.#acknowledged]
     for (const chain of [...this.#rejected.values(), this.#pending]) {
@@ -210,7 +210,7 @@ export class History {
     return [...contents, ...this.#undone]
   }
 
-  /** The log was opened again, and this is what it holds: from now on it must. */
+  /** The log was opened again with these contents. From now on it must have them. */
   recovered(contents: Contents): void {
     if (!this.allows((allowed) => same(allowed, contents))) throw this.#unexpected(contents)
     this.#allowed = null
@@ -223,16 +223,17 @@ export class History {
 
   #unexpected(contents: Contents): Violation {
     const [acknowledged = []] = this.possible()
-    const held = `the log holds [${contents.join(' ')}]`
+    const held = `the log has [${contents.join(' ')}]`
     if (this.#allowed !== null && this.#isRepeated) {
-      return new Violation(`9: ${held}, and before its recovery was cut off and repeated [${acknowledged.join(' ')}]`)
+      return new Violation(
+        `9: ${held}, but before its recovery was interrupted and repeated, it had [${acknowledged.join(' ')}]`,
+      )
     }
     const lost = acknowledged.findIndex((value, offset) => contents[offset] !== value)
-    const seen = `${held}, acknowledged were [${acknowledged.join(' ')}]`
-    if (lost !== -1)
-      return new Violation(`1: the acknowledged record at offset ${lost} is lost or another one: ${seen}`)
+    const seen = `${held}, and [${acknowledged.join(' ')}] were acknowledged`
+    if (lost !== -1) return new Violation(`1: the acknowledged record at offset ${lost} is lost or different: ${seen}`)
     const allowed = this.possible().map((possible) => `[${possible.join(' ')}]`)
-    return new Violation(`2, 3 or 4: ${seen}, allowed is only ${allowed.join(' ')}`)
+    return new Violation(`2, 3 or 4: ${seen}; expected one of ${allowed.join(' ')}`)
   }
 }
 
@@ -244,7 +245,7 @@ function same(left: Contents, right: Contents): boolean {
   return left.length === right.length && left.every((value, offset) => value === right[offset])
 }
 
-/** Gives every distinct value a number, so that contents are cheap to keep and to compare. */
+/** Assigns a number to every distinct value, so that contents are cheap to store and to compare. */
 export class ValueTable {
   readonly #ids = new Map<string, ValueId>()
 

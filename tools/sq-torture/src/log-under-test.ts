@@ -1,4 +1,4 @@
-/** A log in a file system that may crash, driven by calls that keep its history: what each caller was told. */
+/** A log in a file system that can crash. Its calls record the history: the result that each caller got. */
 import { ManualClock, Random } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import type { InMemoryFileSystem } from '@sq/sim/memory'
@@ -24,38 +24,38 @@ export const TOPIC = 't'
 export const PARTITION = 0
 
 export class LogUnderTest {
-  /** How many appends were acknowledged and rejected. */
+  /** The numbers of acknowledged and of rejected appends. */
   acknowledged = 0
   rejected = 0
   #processes = 0
   /** The process that has the log open. */
   #process: ProcessFileSystem
-  /** The process of one who follows from elsewhere; it dies with the other, unless that one dies alone. */
+  /** The process of the tailing reader in another process. It dies with the first process unless that dies alone. */
   #elsewhere: ProcessFileSystem
   #died: () => void = () => {}
   #death: Promise<void> = Promise.resolve()
   readonly fs: InMemoryFileSystem
   readonly history: History
-  /** Close to the timestamps, so that records are as old as the log. */
+  /** Starts near the timestamps, so that records are as old as the log. */
   readonly clock: ManualClock = new ManualClock(1000)
   readonly #values: ValueTable
   readonly #config: WalConfig
   #segmentIds: Random
   #writer: WalWriter | null = null
-  /** What was acknowledged when the last truncation began: one who follows may just have been given some of it. */
+  /** What was acknowledged when the last truncation began: a tailing reader may just have been given some of it. */
   #beforeCut: Contents = []
-  /** All that was ever in the log, by offset: one who is busy may come to it when it was truncated or deleted long ago. */
+  /** Everything that was ever in the log, by offset: a slow tailing reader may get it long after a truncation or deletion. */
   readonly #ever: Set<ValueId>[] = []
   #isFollowerBusy = false
   readonly #cuts: number[] = []
   #timestamps = 0
-  /** The timestamps of records that were acknowledged, by offset. */
+  /** The timestamps of acknowledged records, by offset. */
   readonly #timestampsMs: (number | undefined)[] = []
-  /** Whether the wall clock has been wrong: what was created then is no witness any more. */
+  /** Whether the wall clock was wrong: segments created then are no evidence of the time. */
   #wasClockWrong = false
   #follower: Follower | null = null
   #distantFollower: DistantFollower | null = null
-  /** What one who followed from another process was given as durable before this one began. */
+  /** What an earlier tailing reader in another process was given as durable. */
   readonly #mustStay = new Map<bigint, ValueId>()
 
   constructor(
@@ -72,7 +72,7 @@ export class LogUnderTest {
     this.#begin()
   }
 
-  /** The process dies: what it waits for never comes, what it was doing goes no further. Another one may open the log. */
+  /** The process dies: what it waits for never settles, and its code stops. Another process may open the log. */
   die(): void {
     this.#follower?.throwIfFailed()
     this.#follower = null
@@ -87,8 +87,8 @@ export class LogUnderTest {
   }
 
   /**
-   * The process dies while it waits for nothing, so that another one may open the log; whoever follows from elsewhere
-   * lives on, and may have been given what the next writer does not find.
+   * The process dies while it waits for nothing, and another one may open the log. A tailing reader in another process
+   * survives, and may have been given records that the next writer does not find.
    */
   async dieAlone(): Promise<void> {
     this.#follower?.throwIfFailed()
@@ -105,19 +105,19 @@ export class LogUnderTest {
   }
 
   #beginHere(): void {
-    // What one process has told its readers is nothing to the next.
+    // A new process shares nothing with the readers of the last one.
     this.#process = new ProcessFileSystem(this.fs, `process ${this.#processes++} `)
     this.#death = new Promise((resolve) => {
       this.#died = resolve
     })
   }
 
-  /** Waits for something the process does, or for its death. */
+  /** Waits for an action of the process, or for its death. */
   async untilDead(work: Promise<unknown>): Promise<void> {
     await Promise.race([work, this.#death])
   }
 
-  /** Whether somebody follows from another process. */
+  /** Whether a reader in another process tails the log. */
   get isFollowedElsewhere(): boolean {
     return this.#distantFollower !== null
   }
@@ -133,8 +133,8 @@ export class LogUnderTest {
   }
 
   /**
-   * Opens the log, and holds what it finds against the history, and against what a reader saw before, if one is to look.
-   * Where this rejects, it may be tried again.
+   * Opens the log and compares it with the history, and with what a reader saw before, if requested. If this rejects, it
+   * can be called again.
    */
   async open({ readsBefore = true }: { readsBefore?: boolean } = {}): Promise<Contents> {
     const before = readsBefore ? await this.read() : null
@@ -147,7 +147,7 @@ export class LogUnderTest {
       this.#writer = writer
       return contents
     } catch (error) {
-      // What was wrong before is what is told.
+      // Report the first error.
       await writer.close().catch(() => {})
       throw error
     }
@@ -155,30 +155,30 @@ export class LogUnderTest {
 
   #check({ nextOffset }: WalWriter, { before, contents }: { before: Contents | null; contents: Contents }): void {
     if (nextOffset !== BigInt(contents.length)) {
-      throw new Violation(`2: ${contents.length} records are there, the next offset is ${nextOffset}`)
+      throw new Violation(`2: the log has ${contents.length} records, but the next offset is ${nextOffset}`)
     }
     if (before !== null && contents.join() !== before.join()) {
-      throw new Violation(`4: a reader saw [${before.join(' ')}], and after recovery [${contents.join(' ')}]`)
+      throw new Violation(`4: a reader saw [${before.join(' ')}] before recovery, and [${contents.join(' ')}] after it`)
     }
     this.history.recovered(contents)
     for (const [offset, id] of this.#mustStay) {
       const stands = contents[Number(offset)]
       if (stands !== id && stands !== DELETED) {
-        throw new Violation(`7: ${id} was read as durable at offset ${offset}, and after recovery there is ${stands}`)
+        throw new Violation(`7: ${id} was read as durable at offset ${offset}, but after recovery ${stands} is there`)
       }
     }
     this.#mustStay.clear()
     const inRoot = JSON.stringify(this.fs.volume.readdirSync('/'))
-    if (inRoot !== '["d"]') throw new Violation(`10: beside the data directory, /d, there is something: ${inRoot}`)
+    if (inRoot !== '["d"]') throw new Violation(`10: expected only the data directory /d, found ${inRoot}`)
   }
 
-  /** Appends one record, or several as a batch. Resolves, either way, once the caller was told. */
+  /** Appends one record, or several as a batch. Resolves when the append has settled. */
   async append(...values: Uint8Array[]): Promise<void> {
     const caller = this.#process
-    const unit = this.history.attempt(values.map((value) => this.#values.id(value)))
+    const unit = this.history.submit(values.map((value) => this.#values.id(value)))
     const records = values.map((value) => ({ key: null, value, headers: [], timestampMs: this.#nextTimestampMs() }))
     const [outcome] = await Promise.allSettled([this.writer.appendBatch(records)])
-    // A process that died was told nothing.
+    // A process that has died gets no result.
     if (caller.dead) return
     if (outcome.status === 'fulfilled') {
       this.acknowledged++
@@ -193,7 +193,7 @@ export class LogUnderTest {
     }
   }
 
-  /** One after another, and in no order. */
+  /** Unordered timestamps. */
   #nextTimestampMs(): number {
     this.#timestamps++
     return 1 + ((17 * this.#timestamps) % MAX_TIMESTAMP_MS)
@@ -203,24 +203,24 @@ export class LogUnderTest {
     this.#ever[offset] = (this.#ever[offset] ?? new Set()).add(id)
   }
 
-  /** Reads beside the writer, which may be at work: nothing may be seen that is not durable. */
+  /** Reads while the writer may be working. Only durable records may be seen. */
   async readBesideWriter(): Promise<void> {
     const contents = await this.read()
     if (BigInt(contents.length) > this.writer.nextOffset) {
-      throw new Violation(`7: a reader saw ${contents.length} records, ${this.writer.nextOffset} are durable`)
+      throw new Violation(`7: a reader saw ${contents.length} records, but only ${this.writer.nextOffset} are durable`)
     }
     if (!this.history.allows((whole) => contents.every((value, offset) => value === whole[offset]))) {
       throw new Violation(`7: a reader saw [${contents.join(' ')}]`)
     }
   }
 
-  /** Reads a part of the log beside the writer, which may be at work but neither deletes nor truncates. */
+  /** Reads a part of the log while the writer may be working, but neither deletes nor truncates. */
   async readSomeRange(random: Random): Promise<void> {
     const reader = await WalReader.open(this.#process, this.#config, TOPIC, PARTITION)
     await undamaged(() => checkSomeRange(reader, random))
   }
 
-  /** Has somebody follow the log, all of it, as long as this process lives; busy with each record for some turns. */
+  /** Starts a reader that tails the whole log until the process dies, and spends some turns on each record. */
   follow({ isBusy, busyTurns }: { isBusy: boolean; busyTurns: () => number }): void {
     this.#isFollowerBusy = isBusy
     const process = this.#process
@@ -233,7 +233,7 @@ export class LogUnderTest {
     })
   }
 
-  /** The same from another process: who shares nothing with the writer of this one. */
+  /** The same in another process, which shares nothing with the writer. */
   followFromElsewhere({ durableOnly, busyTurns }: { durableOnly: boolean; busyTurns: () => number }): void {
     const elsewhere = this.#elsewhere
     this.#distantFollower ??= new DistantFollower({
@@ -246,7 +246,7 @@ export class LogUnderTest {
     })
   }
 
-  /** Whoever follows must come to the end, soon; then nobody follows any more. */
+  /** Every tailing reader must soon reach the end of the log, and then stops. */
   async stopFollowing(): Promise<void> {
     await this.#distantFollower?.converges(this.history.acknowledged)
     this.#distantFollower = null
@@ -257,14 +257,16 @@ export class LogUnderTest {
   #checkFollowed({ offset, value }: LogRecord): void {
     const at = Number(offset)
     const id = this.#values.id(value)
-    // The newest records, too, may be deleted by their age before they reach who follows.
+    // Deletion by age may also delete the newest records before a tailing reader gets them.
     const mayBeLate = this.#isFollowerBusy || at < this.firstOffset
     if (mayBeLate ? this.#ever[at]?.has(id) === true : this.#beforeCut[at] === id) return
     if (this.#writer !== null && offset >= this.#writer.nextOffset) {
-      throw new Violation(`7: who follows saw offset ${offset}, and ${this.#writer.nextOffset} are durable`)
+      throw new Violation(
+        `7: a tailing reader saw offset ${offset}, but the durable records end before ${this.#writer.nextOffset}`,
+      )
     }
     if (!this.history.allows((whole) => whole[at] === id)) {
-      throw new Violation(`7: who follows saw ${id} at offset ${offset}`)
+      throw new Violation(`7: a tailing reader saw ${id} at offset ${offset}, which is not durable there`)
     }
   }
 
@@ -274,7 +276,7 @@ export class LogUnderTest {
     this.history.settled()
   }
 
-  /** Deletes what a policy lets go; all segments but the active one, if none is given. */
+  /** Deletes by a policy. Without one, all segments but the active one. */
   async deleteSegments(policy: RetentionPolicy = { maxTotalBytes: 0 }): Promise<void> {
     const { firstOffset } = this
     this.history.deleting()
@@ -292,7 +294,7 @@ export class LogUnderTest {
 
   /**
    * Deletes by age what is stamped before a time, by a clock that may be wrong: it says so much more than it should.
-   * Nothing else may go.
+   * Nothing else may be deleted.
    */
   async deleteByAge({ keepFromMs, aheadMs = 0 }: { keepFromMs: number; aheadMs?: number }): Promise<void> {
     const { firstOffset, clock } = this
@@ -332,7 +334,7 @@ export class LogUnderTest {
     this.history.truncated(offset)
   }
 
-  /** The first offset of the log, by the names in its directory. */
+  /** The first offset of the log, from the names in its directory. */
   get firstOffset(): number {
     const directory = `${this.#config.dataDir}/${TOPIC}/${PARTITION}`
     if (!this.fs.volume.existsSync(directory)) return 0
@@ -341,7 +343,7 @@ export class LogUnderTest {
     return bases.length === 0 ? 0 : Math.min(...bases)
   }
 
-  /** Closes in order. */
+  /** Closes the log. */
   async close(): Promise<void> {
     const writer = this.writer
     this.#writer = null
@@ -351,7 +353,7 @@ export class LogUnderTest {
       throw new Violation(`12: ${this.fs.openHandles} handles are open after close`)
   }
 
-  /** The contents, as a reader sees them. */
+  /** The contents that a reader sees. */
   async read(): Promise<Contents> {
     const records = await undamaged(() => readRecords(this.#process, this.#config, this.#values))
     const firstOffset = records[0]?.offset ?? this.firstOffset
@@ -363,17 +365,17 @@ export class LogUnderTest {
   }
 }
 
-/** Looks at a log that met power cuts, kills and refusals, and no damage: it must not be taken for damaged. */
+/** Runs an action on a log that had power cuts, kills and failures, but no damage. It must not be reported as damaged. */
 async function undamaged<T>(look: () => Promise<T>): Promise<T> {
   try {
     return await look()
   } catch (error) {
     if (!(error instanceof CorruptLogError || error instanceof UnsupportedFormatError)) throw error
-    throw new Violation(`8: without any damage the log is refused: ${error.message}`, { cause: error })
+    throw new Violation(`8: the log is refused, although it is not damaged: ${error.message}`, { cause: error })
   }
 }
 
-/** The records of a log as a reader sees them; none where there is no log. */
+/** The records that a reader sees. None if there is no log. */
 async function readRecords(
   fs: FileSystem,
   config: WalConfig,

@@ -1,12 +1,12 @@
-/** Reads the few options of the commands here. What they do not know they refuse. */
+/** Parses the options of the commands in this package. Unknown options are errors. */
 import { parseArgs } from 'node:util'
 
-/** Wrong use of a command: told in one line, exit status 2. */
+/** The command line is wrong. The message becomes one line on stderr, and the exit status is 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** The options given, each named here with its default; numbers where the default is one. */
+/** Parses the options. `defaults` has the name and default of each; an option is a number if its default is one. */
 export function readOptions<T extends Record<string, string | number>>(defaults: T): T {
   const options = Object.fromEntries(Object.keys(defaults).map((name) => [name, { type: 'string' as const }]))
   const given = parse(options)
@@ -18,10 +18,10 @@ export function readOptions<T extends Record<string, string | number>>(defaults:
   return Object.assign({ ...defaults }, Object.fromEntries(entries))
 }
 
-/** Refuses zeros: where nothing is tried, nothing is shown. */
+/** Refuses 0: a run that tries nothing shows nothing. */
 export function mustBePositive(options: Record<string, number>): void {
   for (const [name, value] of Object.entries(options)) {
-    if (value < 1) throw new UsageError(`--${name} takes a whole number from 1, not ${value}`)
+    if (value < 1) throw new UsageError(`--${name} expects a whole number, 1 or more; found ${value}`)
   }
 }
 
@@ -34,11 +34,11 @@ function parse(options: Record<string, { type: 'string' }>): Record<string, unkn
 }
 
 function wholeNumber(name: string, text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`--${name} takes a whole number, not ${JSON.stringify(text)}`)
+  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`--${name} expects a whole number, found ${JSON.stringify(text)}`)
   return Number(text)
 }
 
-/** Runs a command: its violations and misuse end the process with a message and a status. */
+/** Runs a command. A violation or a usage error ends the process with a message and an exit status. */
 export async function main(command: () => Promise<void>): Promise<void> {
   try {
     await command()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
-// Workers load what was built beside it.
+// Workers load the built code.
 const { Pool }: typeof import('./pool.ts') = await import(new URL('../dist/pool.js', import.meta.url).href)
 
 let directory: string
@@ -13,7 +13,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-/** Runs jobs by a worker with this answer to a job, and resolves with what is said of a failure. */
+/** Runs jobs in a worker with this reply to a job. Resolves with the message of a failure. */
 async function failure(answer: string): Promise<string> {
   const script = join(directory, 'worker.mjs')
   await writeFile(script, `process.on('message', ({ job }) => { ${answer} })\nprocess.send({ kind: 'ready' })\n`)
@@ -23,14 +23,14 @@ async function failure(answer: string): Promise<string> {
 }
 
 test.each([
-  ['process.exit(9)', 'itself, with status 9'],
-  ['process.exit(0)', 'itself, with status 0'],
+  ['process.exit(9)', 'status 9'],
+  ['process.exit(0)', 'status 0'],
   ["process.kill(process.pid, 'SIGKILL')", 'SIGKILL'],
-])('a worker that ends while it has a job (%s) is told with the command that replays the job', async (answer, by) => {
-  expect(await failure(answer)).toBe(`Error: VIOLATION 12: the process ended by ${by}\n  replay: pnpm try 7`)
+])('a worker that exits during a job (%s) is reported with the command that replays the job', async (answer, by) => {
+  expect(await failure(answer)).toBe(`Error: VIOLATION 12: the process ended with ${by}\n  replay: pnpm try 7`)
 })
 
-test('what a worker says of a failure is told as it is, and no failure is none', async () => {
+test('the message of a failed job is passed on unchanged, and a finished job is not a failure', async () => {
   expect(await failure("process.send({ kind: 'failed', message: 'so' })")).toBe('Error: so')
   expect(await failure("process.send({ kind: 'done', found: job })")).toBe('none')
 })

@@ -1,40 +1,40 @@
-/** Spreads jobs over child processes, as many as there are cores, and gathers what each of them found. */
+/** Distributes jobs over child processes, one per core, and collects their results. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { cleanEnvironment } from './clean-environment.ts'
 
-/** Loaded by every worker before anything else. */
+/** Every worker loads this first. */
 const CHEAP_PROCESS = new URL('./cheap-process.js', import.meta.url).href
 
-/** Logs in memory are short-lived: with room for more of them, a tenth less time goes into clearing them away. */
+/** Logs in memory are short-lived: a larger young generation saves a tenth of the time, which garbage collection takes. */
 const YOUNG_SPACE = '--max-semi-space-size=64'
 
-/** A job that takes longer, by far the longest, waits for something that never comes. */
+/** Much longer than any job takes. A job that exceeds it hangs. */
 const JOB_LIMIT_MS = 300_000
 
-/** What a worker sends: once when it is ready, and after each job. */
+/** The messages of a worker: one when it is ready, and one after each job. */
 type WorkerMessage<Found> =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly found: Found }
   | { readonly kind: 'failed'; readonly message: string }
 
-/** One kind of job: shared by the process that gives them out and the workers that do them. */
+/** One kind of job, shared by the process that assigns jobs and by the workers that do them. */
 export class Pool<Job, Found> {
   readonly #script: URL
-  /** The command that does a job again, and nothing else. */
+  /** The command that repeats only this job. */
   readonly replay: (job: Job) => string
 
-  /** `script`: the worker's module, which calls `serve`. */
+  /** `script`: the module of the worker, which calls `serve`. */
   constructor(script: URL, replay: (job: Job) => string) {
     this.#script = script
     this.replay = replay
   }
 
   /**
-   * Gives every job to some worker, one at a time, and calls back with what each found. Neighbours go to the same
-   * worker as far as that keeps all of them busy. Rejects with the first failure, which may be the end of a worker; all
-   * workers are gone when it settles.
+   * Assigns every job to a worker, one at a time, and calls back with each result. Adjacent jobs go to the same worker as
+   * long as all workers stay busy. Rejects with the first failure, which can be the exit of a worker. All workers have
+   * exited when it settles.
    */
   async run(jobs: readonly Job[], onDone: (found: Found, job: Job) => void): Promise<void> {
     const workers = Math.min(availableParallelism(), jobs.length)
@@ -62,7 +62,7 @@ export class Pool<Job, Found> {
         }
         child.send({ job: current })
         limit = setTimeout(() => {
-          failures.push(this.#broken(`12: after ${JOB_LIMIT_MS / 1000} s this is not over`, current))
+          failures.push(this.#broken(`12: the job did not end within ${JOB_LIMIT_MS / 1000} s`, current))
           child.kill('SIGKILL')
         }, JOB_LIMIT_MS)
       })
@@ -70,19 +70,19 @@ export class Pool<Job, Found> {
       clearTimeout(limit)
       const { exitCode, signalCode } = child
       if (exitCode === 0 && current === undefined) return
-      const end = signalCode ?? `itself, with status ${exitCode}`
-      failures.push(this.#broken(`12: the process ended by ${end}`, current))
+      const end = signalCode ?? `status ${exitCode}`
+      failures.push(this.#broken(`12: the process ended with ${end}`, current))
     }
     await Promise.all(shares.map(work))
     if (failures.length > 0) throw new Error(failures[0])
   }
 
-  /** What the process that did a job, if it had begun with one, can say no more. */
+  /** The message for a process that has exited, with the job that it was doing, if any. */
   #broken(what: string, job: Job | undefined): string {
     return job === undefined ? `VIOLATION ${what}` : `VIOLATION ${what}\n  replay: ${this.replay(job)}`
   }
 
-  /** The worker's side: does each job it is given, until there are no more. */
+  /** The worker's side: does each job that it is given, until there are no more. */
   serve(work: (job: Job) => Promise<Found>): void {
     process.on('message', ({ job }: { job: Job }) => {
       work(job).then(

@@ -1,6 +1,6 @@
 /**
- * A file system as one process sees it. When the process dies, whatever it still waits for never comes: its code goes no
- * further, as that of a process that was killed does not.
+ * A file system as one process sees it. When the process dies, everything that it waits for never settles, so its code
+ * stops like that of a killed process.
  */
 import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, OpenOptions, Watch } from '@sq/sim'
 
@@ -8,24 +8,24 @@ export class ProcessFileSystem implements FileSystem {
   readonly #fs: FileSystem
   readonly #name: string
   #dead = false
-  /** What gives up each of the handles, locks and watches that it has. */
+  /** Functions that release its handles, locks and watches. */
   readonly #has = new Set<() => Promise<void>>()
   #diedAlone = false
 
-  /** `name` tells processes apart: those of one name share what the processes of one machine do not. */
+  /** `name` identifies the process: file systems with the same name share in-process state, others do not. */
   constructor(fs: FileSystem, name = '') {
     this.#fs = fs
     this.#name = name
   }
 
-  /** From now on no call settles, not even one that was made before. */
+  /** From now on no call settles, including earlier ones. */
   die(): void {
     this.#dead = true
   }
 
   /**
-   * Dies alone, at a moment at which it changes nothing: the kernel takes back the handles, locks and watches that it
-   * had, and other processes live on.
+   * Dies alone, while it changes nothing. The kernel releases its handles, locks and watches, and other processes
+   * continue.
    */
   async dieAlone(): Promise<void> {
     this.die()
@@ -100,7 +100,7 @@ export class ProcessFileSystem implements FileSystem {
     return { close: () => void giveUp() }
   }
 
-  /** Gets something that the kernel takes back when the process dies alone. */
+  /** Acquires something that the kernel releases when the process dies alone. */
   async #take<T>(
     get: () => Promise<T>,
     giveBack: (got: T) => Promise<void>,

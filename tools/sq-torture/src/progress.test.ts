@@ -2,7 +2,7 @@ import { ManualClock } from '@sq/sim'
 import { expect, test } from 'vitest'
 import { Progress } from './progress.ts'
 
-/** What is written when there is something to show every 100 ms, for so long. */
+/** The output when a text is shown every 100 ms for a time. */
 function shown({ isTTY, forMs }: { isTTY: boolean; forMs: number }): string[] {
   const lines: string[] = []
   const clock = new ManualClock()
@@ -15,12 +15,12 @@ function shown({ isTTY, forMs }: { isTTY: boolean; forMs: number }): string[] {
   return lines
 }
 
-test('on a terminal a line is written over again and again, and gone at the end', () => {
+test('on a terminal, one line is overwritten and removed at the end', () => {
   const clear = '\r\u001B[K'
   expect(shown({ isTTY: true, forMs: 500 })).toEqual([`${clear}0 ms`, `${clear}200 ms`, `${clear}400 ms`, clear])
 })
 
-test('elsewhere there is a plain line every 30 seconds, and none for what is over sooner', () => {
+test('without a terminal, there is one plain line every 30 seconds, and none for shorter work', () => {
   expect(shown({ isTTY: false, forMs: 29_000 })).toEqual([])
   expect(shown({ isTTY: false, forMs: 61_000 })).toEqual(['30000 ms\n', '60000 ms\n'])
 })

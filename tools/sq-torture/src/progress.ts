@@ -1,6 +1,6 @@
 /**
- * Says on the error output how far a long run has come: on a terminal one line that is written over again and again,
- * elsewhere a line now and then, so that whoever looks at a protocol sees that it lives.
+ * Shows the progress of a long run on stderr: on a terminal one line that is overwritten, otherwise a line every 30
+ * seconds, so that a log of the output shows that the run is alive.
  */
 import { SystemClock } from '@sq/sim'
 import type { Clock } from '@sq/sim'
@@ -9,7 +9,7 @@ const TERMINAL_INTERVAL_MS = 200
 const PROTOCOL_INTERVAL_MS = 30_000
 const CLEAR_LINE = '\r\u001B[K'
 
-/** Where the lines go. */
+/** The output for progress lines. */
 export interface ProgressOutput {
   readonly isTTY?: boolean
   write(text: string): unknown
@@ -32,7 +32,7 @@ export class Progress {
     return this.#clock.monotonic() - this.#startedMs
   }
 
-  /** Shows a text, unless one was shown just now. */
+  /** Shows a text, unless one was shown a moment ago. */
   show(text: () => string): void {
     const isTerminal = this.#output.isTTY === true
     const nowMs = this.#clock.monotonic()
@@ -41,13 +41,13 @@ export class Progress {
     this.#output.write(isTerminal ? `${CLEAR_LINE}${text()}` : `${text()}\n`)
   }
 
-  /** Takes the line away, where it can be: before anything else is written. */
+  /** Removes the line on a terminal, before other output is written. */
   clear(): void {
     if (this.#output.isTTY === true) this.#output.write(CLEAR_LINE)
   }
 }
 
-/** Does something long that shows how far it has come; whatever came of it, no line is left behind. */
+/** Runs an action with a progress line. The line is removed at the end, also after a failure. */
 export async function withProgress<T>(work: (progress: Progress) => Promise<T>): Promise<T> {
   const progress = new Progress(process.stderr, new SystemClock())
   try {

@@ -1,12 +1,12 @@
-/** Reads a part of a log, by offset or by time, and holds it against readings of all of it, before and after. */
+/** Reads a part of a log, by offset or by time, and compares it with the whole log before and after. */
 import type { Random } from '@sq/sim'
 import type { LogRecord, ReadOptions, WalReader } from '@sq/storage'
 import { Violation } from './history.ts'
 
-/** Timestamps lie from 1 to this, in no order. */
+/** Timestamps are from 1 to this, unordered. */
 export const MAX_TIMESTAMP_MS = 50
 
-/** A part of a log, as it is asked for and as it was read: pages are commits, or single records. */
+/** A part of a log: the options, and the pages that were read. Pages are commits or single records. */
 interface Part {
   readonly isInCommits: boolean
   readonly range: ReadOptions
@@ -14,8 +14,8 @@ interface Part {
 }
 
 /**
- * Reads a part that is drawn at random. Nothing may be deleted or truncated meanwhile; what is appended meanwhile may be
- * in it or not. Rejects with a `Violation`, or as the reader does.
+ * Reads a random part. Nothing may be deleted or truncated meanwhile; records that are appended meanwhile may be in it or
+ * not. Rejects with a `Violation`, or as the reader does.
  */
 export async function checkSomeRange(reader: WalReader, random: Random): Promise<void> {
   const before = await all(reader.read())
@@ -43,7 +43,7 @@ async function all(records: AsyncIterable<LogRecord>): Promise<LogRecord[]> {
   return found
 }
 
-/** `least`: as many records of the log, from `base` on, were there before. */
+/** `least`: the number of records, from `base` on, that were there before. */
 function check(
   { isInCommits, range, pages }: Part,
   { base, least, after }: { base: bigint; least: number; after: readonly LogRecord[] },
@@ -57,23 +57,24 @@ function check(
   const found = pages.flat()
   const wrong = (what: string): Violation => {
     const shown = found.map(({ offset }) => offset).join(' ')
-    return new Violation(`2: of the records ${base} to ${base + BigInt(least - 1)}, [${shown}] were read: ${what}`)
+    return new Violation(`2: [${shown}] of the records ${base} to ${base + BigInt(least - 1)} were read: ${what}`)
   }
   const [firstPage, lastPage] = [pages[0], pages.at(-1)]
   if (firstPage?.[0] === undefined || lastPage?.[0] === undefined) {
-    if (begin < Math.min(least, end)) throw wrong(`they must begin with ${wanted}`)
+    if (begin < Math.min(least, end)) throw wrong(`expected them to start with ${wanted}`)
     return
   }
   const first = index(firstPage[0].offset)
-  if (first > begin || first + firstPage.length <= begin) throw wrong(`they must begin with ${wanted}`)
+  if (first > begin || first + firstPage.length <= begin) throw wrong(`expected them to start with ${wanted}`)
   for (const [at, record] of found.entries()) {
     const expected = after[first + at]
     const isSame = expected?.offset === record.offset && Buffer.compare(expected.value, record.value) === 0
-    if (!isSame || expected.timestampMs !== record.timestampMs) throw wrong(`${record.offset} is another record`)
+    if (!isSame || expected.timestampMs !== record.timestampMs)
+      throw wrong(`the record at offset ${record.offset} differs`)
   }
-  if (index(lastPage[0].offset) >= end) throw wrong(`they must end before ${to}`)
-  if (found.length > maxRecords && pages.length > 1) throw wrong(`no more than ${maxRecords} are wanted`)
-  // A commit may be too large for what is left of the budget.
+  if (index(lastPage[0].offset) >= end) throw wrong(`expected them to end before ${to}`)
+  if (found.length > maxRecords && pages.length > 1) throw wrong(`expected at most ${maxRecords}`)
+  // A commit can be too large for the rest of the budget.
   const isSpent = found.length >= maxRecords || (maxRecords < Infinity && isInCommits)
-  if (!isSpent && first + found.length < Math.min(least, end)) throw wrong('there are more')
+  if (!isSpent && first + found.length < Math.min(least, end)) throw wrong('expected more')
 }

@@ -1,8 +1,8 @@
-/** What helps where a failed sync has made the file system read-only: nothing but to start the machine again. */
+/** Handles a file system that a failed sync has made read-only: only a restart of the machine helps. */
 import { WalIoError } from '@sq/storage'
 import type { LogUnderTest } from './log-under-test.ts'
 
-/** Does something to a log. If its file system turns out to be read-only, starts the machine and opens the log. */
+/** Runs an action on a log. If its file system has become read-only, restarts the machine and opens the log. */
 export async function untilReadOnly(log: LogUnderTest, work: () => Promise<unknown>): Promise<void> {
   try {
     await work()

@@ -1,4 +1,4 @@
-/** What may notice a defect, the cheapest first: the packages' own tests, then exploration, then simulation. */
+/** The checks that can detect a defect, the cheapest first: the tests of the packages, exploration, simulation. */
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runNode } from './command.ts'
@@ -7,22 +7,22 @@ import { ROOT } from './workspace.ts'
 import type { Workspace } from './workspace.ts'
 
 const TIMEOUT_MS = 180_000
-/** On a machine that is busy a test takes its time; that is not what a defect is noticed by. */
+/** A long timeout: on a busy machine tests are slow, and a defect must not be detected by that. */
 const TEST_TIMEOUT_MS = 60_000
 
-/** Something that passes on good sources. */
+/** A check that passes on sources without a defect. */
 export interface Check {
   readonly name: string
-  /** Only for defects in this package, where it is named. */
+  /** If given, the check runs only for defects in this package. */
   readonly folder?: string
-  /** Null where all is well, else what noticed that it is not. */
+  /** Null if the check passes, else the name of what failed. */
   run(workspace: Workspace): Promise<string | null>
 }
 
-/** The first ones go through every bit or every step, and take longest; the last says that bytes differ, and not why. */
+/** These run last: the first ones try every bit or every step and are slow; the last says only that bytes differ. */
 const LATER_TESTS = ['recovery-bit-flips', 'golden-bit-flips', 'truncation-interrupted', 'golden']
 const WITHOUT_LATER_TESTS = LATER_TESTS.flatMap((name) => ['--exclude', `**/${name}.test.ts`])
-/** One process for all test files: to start one for each costs more than the tests. */
+/** One process for all test files: starting one per file would cost more than the tests. */
 const TOGETHER = ['--no-isolate', '--maxWorkers=1']
 
 export const CHECKS: readonly Check[] = [
@@ -39,9 +39,9 @@ export const CHECKS: readonly Check[] = [
   { name: 'simulation', run: (workspace) => command(workspace, ['simulate/main.js', '--seeds', '500']) },
 ]
 
-/** Runs the tests of a package up to the first that fails, and names it. */
+/** Runs the tests of a package until one fails. Resolves with its name. */
 async function test(workspace: Workspace, folder: string, args: readonly string[]): Promise<string | null> {
-  // Some tests start processes, which run what was compiled.
+  // Some tests start processes, which run the compiled code.
   await workspace.build()
   const report = join(workspace.path, 'report.json')
   await rm(report, { force: true })
@@ -56,7 +56,7 @@ async function test(workspace: Workspace, folder: string, args: readonly string[
   return (await failedTest(report)) ?? `${folder}: ${briefly(outcome)}`
 }
 
-/** What is read of a report in vitest's format. */
+/** The parts of a vitest report that are used. */
 interface Report {
   readonly testResults: readonly {
     readonly name: string
@@ -65,7 +65,7 @@ interface Report {
   }[]
 }
 
-/** The first failed test of a report; null where there is none. */
+/** The first failed test of a report, or null. */
 async function failedTest(path: string): Promise<string | null> {
   const text = await readFile(path, 'utf8').catch(() => '{ "testResults": [] }')
   const { testResults }: Report = JSON.parse(text)
@@ -77,7 +77,7 @@ async function failedTest(path: string): Promise<string | null> {
   return null
 }
 
-/** Runs one of the commands of this package, as they were compiled. */
+/** Runs a compiled command of this package. */
 async function command(workspace: Workspace, [script = '', ...args]: readonly string[]): Promise<string | null> {
   await workspace.build()
   const path = join(workspace.folder('tools/sq-torture'), 'dist', script)
@@ -88,5 +88,5 @@ async function command(workspace: Workspace, [script = '', ...args]: readonly st
 function briefly({ status, hung, errors }: Outcome): string {
   if (hung) return 'it hangs'
   const said = errors.split('\n').find((line) => /VIOLATION|Error/.test(line))
-  return said?.trim() ?? `it ends with status ${status}`
+  return said?.trim() ?? `exit status ${status}`
 }

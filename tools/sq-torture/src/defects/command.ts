@@ -1,14 +1,14 @@
-/** Runs a command to its end, or to the end of our patience: a defect may well make it hang. */
+/** Runs a command with a time limit: a defect can make it hang. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cleanEnvironment } from '../clean-environment.ts'
 
 export interface Outcome {
-  /** Null where it was ended by a signal. */
+  /** Null if a signal ended the command. */
   readonly status: number | null
-  /** It did not come to an end in time, and was killed with all it had started. */
+  /** Whether the command exceeded its time limit and was killed, with its children. */
   readonly hung: boolean
-  /** What it wrote to its error output. */
+  /** Its output on stderr. */
   readonly errors: string
 }
 
@@ -17,7 +17,7 @@ export async function runNode(args: readonly string[], where: { cwd: string; tim
     cwd: where.cwd,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: cleanEnvironment({ NO_COLOR: '1' }),
-    // In a process group of its own, so that its children can be killed with it.
+    // In its own process group, so that its children can be killed with it.
     detached: true,
   })
   let errors = ''

@@ -8,23 +8,23 @@ import { ROOT } from './workspace.ts'
 describe('a defect', () => {
   const defect = { name: 'd', file: 'f.ts', find: 'one', replace: '$& two' }
 
-  test('replaces the one text it looks for, whatever stands in its place', () => {
+  test('a defect replaces its text literally', () => {
     expect(withDefect('zero one three', defect)).toBe('zero $& two three')
   })
 
   test.each([
     ['zero', 0],
     ['one one', 2],
-  ])('is refused by %j, where its text stands %d times', (source, times) => {
-    expect(() => withDefect(source, defect)).toThrow(`in f.ts that stands there ${times} times, not once`)
+  ])('a defect is refused by the source %j, which has its text %d times', (source, times) => {
+    expect(() => withDefect(source, defect)).toThrow(`expected once in f.ts, found ${times} times`)
   })
 })
 
-test.each(DEFECTS)('$name: the sources have a place for it', (defect) => {
+test.each(DEFECTS)('the sources have the text of the defect: $name', (defect) => {
   const source = readFileSync(join(ROOT, 'packages', defect.file), 'utf8')
   expect(withDefect(source, defect)).not.toBe(source)
 })
 
-test('every defect has a name of its own', () => {
+test('every defect has a unique name', () => {
   expect(new Set(DEFECTS.map(({ name }) => name)).size).toBe(DEFECTS.length)
 })

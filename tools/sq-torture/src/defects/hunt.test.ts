@@ -15,7 +15,7 @@ const trivial: Defect = {
   replace: 'const MAX_TOPIC_LENGTH = 0',
 }
 
-/** The defects hunted, with what killed them. */
+/** Hunts the defects. Resolves with what killed each. */
 async function killers(defects: readonly Defect[], checks: readonly Check[]): Promise<[string, string | null][]> {
   const found: [string, string | null][] = []
   const onDone = ({ name }: Defect, killer: Killer | null) => {
@@ -25,14 +25,14 @@ async function killers(defects: readonly Defect[], checks: readonly Check[]): Pr
   return found
 }
 
-test('a defect is killed by the first test that notices it', { timeout: 120_000 }, async () => {
+test('a defect is killed by the first test that detects it', { timeout: 120_000 }, async () => {
   const tests = CHECKS.filter(({ name }) => name === 'tests of @sq/sim')
   const defects = DEFECTS.filter(({ name }) => name === 'a failed directory sync is not told')
   const killer: unknown = expect.stringMatching(/^tests of @sq\/sim: .+\.test\.ts: /)
   expect(await killers(defects, tests)).toEqual([['a failed directory sync is not told', killer]])
 })
 
-test('a defect that no check notices survives, and the next is hunted in sources without it', async () => {
+test('a defect that no check detects survives, and the next one is seeded into sources without it', async () => {
   const seen: string[] = []
   const looking: Check = {
     name: 'looking',
@@ -52,12 +52,12 @@ test('a defect that no check notices survives, and the next is hunted in sources
   ])
 })
 
-test('a check that fails on good sources too is no killer', async () => {
+test('a check that also fails without a defect is an error', async () => {
   const broken: Check = { name: 'broken check', run: () => Promise.resolve('always') }
-  await expect(killers([trivial], [broken])).rejects.toThrow('without any defect, this fails: broken check: always')
+  await expect(killers([trivial], [broken])).rejects.toThrow('the check "broken check" fails without a defect: always')
 })
 
-test('a check of one package is not run for defects of another', async () => {
+test('a check of one package does not run for defects of another', async () => {
   const other: Check = { name: 'other', folder: 'sq-sim', run: () => Promise.resolve('noticed') }
   expect(await killers([trivial], [other])).toEqual([[trivial.name, null]])
 })

@@ -1,13 +1,13 @@
 /**
- * Hunts defects: each is seeded alone, and the checks run until one fails. A failure counts only where the same check
- * passes on sources without a defect.
+ * Hunts defects: seeds each one alone and runs the checks until one fails. A failure counts only if the same check passes
+ * on sources without a defect.
  */
 import { SystemClock } from '@sq/sim'
 import type { Check } from './checks.ts'
 import type { Defect } from './defect.ts'
 import { Workspace } from './workspace.ts'
 
-/** What noticed a defect. */
+/** The check that detected a defect. */
 export interface Killer {
   readonly check: Check
   /** The name of a test, or the violation that was found. */
@@ -15,17 +15,17 @@ export interface Killer {
 }
 
 export interface HuntOptions {
-  /** Tried in this order. */
+  /** The checks, tried in this order. */
   readonly checks: readonly Check[]
-  /** How many defects are hunted at a time. */
+  /** The number of defects that are hunted at the same time. */
   readonly atOnce: number
-  /** Called for every defect; `killer` is null where it survived all checks. */
+  /** Called for every defect. `killer` is null if it survived all checks. */
   readonly onDone: (defect: Defect, killer: Killer | null, elapsedMs: number) => void
 }
 
 const clock = new SystemClock()
 
-/** Hunts every defect. Rejects where a defect cannot be seeded, or where a check fails without one. */
+/** Hunts every defect. Rejects if a defect cannot be seeded, or if a check fails without one. */
 export async function hunt(defects: readonly Defect[], { checks, atOnce, onDone }: HuntOptions): Promise<void> {
   const waiting = [...defects]
   const sound = new SoundChecks()
@@ -41,7 +41,7 @@ export async function hunt(defects: readonly Defect[], { checks, atOnce, onDone 
         onDone(defect, killer, clock.monotonic() - startedMs)
       }
     } finally {
-      // Where one fails, the others take up nothing more.
+      // After one has failed, the others start nothing new.
       waiting.length = 0
       await workspace.remove()
     }
@@ -57,7 +57,7 @@ async function firstToFail(checks: readonly Check[], workspace: Workspace): Prom
   return null
 }
 
-/** The checks that pass on good sources; each is tried once, when it is first needed. */
+/** Checks that pass on sources without a defect. Each is tried once, when it is first needed. */
 class SoundChecks {
   readonly #tried = new Map<Check, Promise<void>>()
 
@@ -72,7 +72,7 @@ async function passWithoutDefect(check: Check): Promise<void> {
   const workspace = await Workspace.create()
   try {
     const what = await check.run(workspace)
-    if (what !== null) throw new Error(`without any defect, this fails: ${check.name}: ${what}`)
+    if (what !== null) throw new Error(`the check "${check.name}" fails without a defect: ${what}`)
   } finally {
     await workspace.remove()
   }

@@ -1,4 +1,4 @@
-/** `pnpm defects [--only NAME]`: seeds each defect alone into a copy of the sources, where a check must notice it. */
+/** `pnpm defects [--only NAME]`: seeds each defect alone into a copy of the sources. A check must detect it. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { main, readOptions, UsageError } from '../options.ts'
@@ -12,20 +12,20 @@ import { hunt } from './hunt.ts'
 import type { Killer } from './hunt.ts'
 import { ROOT } from './workspace.ts'
 
-/** How many defects are hunted at a time: each keeps about one core busy. */
+/** The number of defects that are hunted at the same time. Each keeps about one core busy. */
 const AT_ONCE = 2
 const MAX_VERDICT_LENGTH = 120
 
 await main(async () => {
   const { only } = readOptions({ only: '' })
   const defects = DEFECTS.filter(({ name }) => only === '' || name === only)
-  if (defects.length === 0) throw new UsageError(`--only takes the name of a defect, not ${JSON.stringify(only)}`)
+  if (defects.length === 0) throw new UsageError(`--only expects the name of a defect, found ${JSON.stringify(only)}`)
   await mustBeSeedable(defects)
   const survivors = await withProgress((progress) => huntAll(defects, progress))
   if (survivors > 0) process.exitCode = 1
 })
 
-/** Hunts all defects, tells of each, and resolves with how many survived. */
+/** Hunts all defects, prints a line for each, and resolves with the number of survivors. */
 async function huntAll(defects: readonly Defect[], progress: Progress): Promise<number> {
   const width = Math.max(...defects.map(({ name }) => name.length))
   let done = 0
@@ -48,7 +48,7 @@ async function huntAll(defects: readonly Defect[], progress: Progress): Promise<
   return survivors
 }
 
-/** All of them, before the first is hunted: a hunt takes minutes. */
+/** Checks every defect before the first is hunted: a hunt takes minutes. */
 async function mustBeSeedable(defects: readonly Defect[]): Promise<void> {
   for (const defect of defects) withDefect(await readFile(join(ROOT, 'packages', defect.file), 'utf8'), defect)
 }

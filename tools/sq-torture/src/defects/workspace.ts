@@ -1,4 +1,4 @@
-/** A copy of the packages' sources that may be broken: the checkout itself is never touched. */
+/** A copy of the sources in which defects are seeded. The checkout itself is never changed. */
 import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -7,7 +7,7 @@ import { runNode } from './command.ts'
 import { withDefect } from './defect.ts'
 import type { Defect } from './defect.ts'
 
-/** The checkout. */
+/** The root of the checkout. */
 export const ROOT: string = fileURLToPath(new URL('../../../..', import.meta.url))
 
 const PACKAGES = ['packages/sq-sim', 'packages/sq-storage', 'tools/sq-torture']
@@ -21,7 +21,7 @@ export class Workspace {
     this.path = path
   }
 
-  /** Copies the sources as they are now; what they depend on is linked. */
+  /** Copies the sources as they are now, and links their dependencies. */
   static async create(): Promise<Workspace> {
     const path = await realpath(await mkdtemp(join(tmpdir(), 'sq-defects-')))
     await symlink(join(ROOT, 'node_modules'), join(path, 'node_modules'))
@@ -36,12 +36,12 @@ export class Workspace {
     return new Workspace(path)
   }
 
-  /** Where a folder of the checkout is in the copy. */
+  /** The path of a folder in the copy. */
   folder(path: string): string {
     return join(this.path, path)
   }
 
-  /** Does something while a defect is in the sources, and takes it out again. */
+  /** Runs an action while a defect is in the sources, and then removes the defect. */
   async with<T>(defect: Defect, action: () => Promise<T>): Promise<T> {
     const file = join(this.path, 'packages', defect.file)
     const source = await readFile(file, 'utf8')
@@ -53,12 +53,12 @@ export class Workspace {
     }
   }
 
-  /** Compiles what is there. That a defect leaves something unused does not matter. */
+  /** Compiles the copy. Code that a defect leaves unused is not an error. */
   async build(): Promise<void> {
     const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
     const args = [compiler, '-b', this.folder('tools/sq-torture')]
     const { hung } = await runNode(args, { cwd: this.path, timeoutMs: BUILD_TIMEOUT_MS })
-    if (hung) throw new Error('the compiler does not come to an end')
+    if (hung) throw new Error('the compiler exceeded its time limit')
   }
 
   async remove(): Promise<void> {
@@ -66,7 +66,7 @@ export class Workspace {
   }
 }
 
-/** Links what a package depends on: our own packages to their copies, all others to what is installed. */
+/** Links the dependencies of a package: packages of this repository to their copies, others to what is installed. */
 async function linkDependencies(from: string, { to, workspace }: { to: string; workspace: string }): Promise<void> {
   const installed = join(from, 'node_modules')
   const names = (await readdir(installed)).filter((name) => !name.startsWith('.') && name !== '@sq')

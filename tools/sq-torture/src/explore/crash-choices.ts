@@ -1,43 +1,43 @@
-/** Which of the things a power cut may leave are tried: all of them where there are few, else a wide choice. */
+/** Which outcomes of a power cut are tried: all of them if there are few, else a wide selection. */
 import type { Random } from '@sq/sim'
 import type { CrashChoice, CrashState, Fill } from '@sq/sim/memory'
 
-/** Up to so many combinations all are tried. */
+/** Up to this number of combinations, all are tried. */
 const MAX_COMBINATIONS = 256
-/** Beyond that, so many are drawn beside the regular ones. */
+/** With more, this number is drawn at random in addition to the regular ones. */
 const SAMPLES = 64
 const FILLS: readonly Fill[] = ['zeros', 'garbage', 'stale']
 
-/** So many are tried where a stop follows a stop. */
+/** The number of outcomes that are tried for a stop during recovery from a stop. */
 const SOME = 6
 
-/** A way to choose. */
+/** Selects choices. */
 export type Choices = (state: CrashState, random: Random) => Iterable<CrashChoice>
 
-/** The choices to try at one moment: all combinations, or a wide choice of them, and every sector torn everywhere. */
+/** The choices to try at one moment: all combinations or a wide selection, and every sector torn at every byte. */
 export function* choicesAt(state: CrashState, random: Random): Generator<CrashChoice> {
   const isSmall = state.combinations <= MAX_COMBINATIONS
   yield* filled(state, isSmall ? state.everyChoice() : wideChoice(state, random))
   yield* torn(state)
 }
 
-/** A few choices, by chance. */
+/** A few random choices. */
 export function* someChoicesAt(state: CrashState, random: Random): Generator<CrashChoice> {
   if (state.combinations <= SOME) yield* state.everyChoice()
   else for (let sample = 0; sample < SOME; sample++) yield state.randomChoice(random)
 }
 
-/** Each choice with every content that sectors may have that are there, but were never written. */
+/** Each choice with every possible content of sectors that exist but were never written. */
 function* filled(state: CrashState, choices: Iterable<CrashChoice>): Generator<CrashChoice> {
   const sizes = state.points.flatMap(({ kind }, index) => (kind === 'size' ? [index] : []))
   for (const choice of choices) {
-    // Only where a file became longer can there be such sectors.
+    // Only a file that has become longer can have such sectors.
     const fills = sizes.some((index) => choice.picks[index] !== 0) ? FILLS : FILLS.slice(0, 1)
     for (const fill of fills) yield { ...choice, fill }
   }
 }
 
-/** All and nothing, each point alone, all but each, all up to each, and some by chance. */
+/** All and none, each point alone, all but each, all up to each, and random ones. */
 function* wideChoice({ points }: CrashState, random: Random): Generator<CrashChoice> {
   const all = points.map(({ alternatives }) => alternatives - 1)
   const nothing = points.map(() => 0)
@@ -54,7 +54,7 @@ function* wideChoice({ points }: CrashState, random: Random): Generator<CrashCho
   }
 }
 
-/** One sector is torn, at every byte that makes a difference, and all else survived; or all up to it; or nothing. */
+/** One sector is torn, at every byte that makes a difference, and the others survive: all of them, those before, or none. */
 function* torn(state: CrashState): Generator<CrashChoice> {
   const { points } = state
   const all = points.map(({ alternatives }) => alternatives - 1)

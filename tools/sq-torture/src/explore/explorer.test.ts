@@ -7,26 +7,26 @@ test('every workload of one step survives every power cut', { timeout: 60_000 },
   const explorer = new Explorer()
   let images = 0
   for (const workload of sequences(1)) {
-    // These two leave most of the images; `pnpm explore` has them.
+    // These two steps leave most of the images. `pnpm explore` includes them.
     if (workload.some(({ name }) => name === 'append-large' || name === 'batch')) continue
     images += (await explorer.explore(workload, 'ext4')).digests.length
   }
   expect(images).toBeGreaterThan(1000)
 })
 
-test('the sequences of up to two steps are all of them', () => {
+test('the workloads of up to two steps are all sequences of one or two steps', () => {
   const names = sequences(2).map((steps) => steps.map(({ name }) => name).join())
   expect(new Set(names).size).toBe(15 + 225)
 })
 
-test('a workload explored alone meets all that it meets after others, and so replays what was found', async () => {
+test('a workload explored alone meets every image that it meets after others, so a violation is replayed', async () => {
   const [explorer, known] = [new Explorer(), new Set<number>()]
   for (const names of [['append'], ['burst'], ['rotate', 'burst']]) {
     const workload = namedSteps(names)
     const alone = new Set((await new Explorer().explore(workload, 'ext4')).digests)
     const later = (await explorer.explore(workload, 'ext4')).digests
     expect(later.filter((digest) => !alone.has(digest))).toEqual([])
-    // What it meets alone and not now was met before.
+    // An image that it meets alone but not here was met by an earlier workload.
     for (const digest of later) known.add(digest)
     expect([...alone].filter((digest) => !known.has(digest))).toEqual([])
   }

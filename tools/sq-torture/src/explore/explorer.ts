@@ -1,8 +1,8 @@
 /**
- * Stops a log at every moment of a workload, by a power cut in every way that is tried and by a kill, and holds what is
- * recovered against the history. An image of the disk that was met before is not recovered again: what it recovers to
- * is known. What is tried with an image hangs on the image alone, so that a workload explored by itself meets all the
- * images that it met, or left out because they were known, after others.
+ * Stops a log at every moment of a workload, by a kill and by every outcome of a power cut that is tried, and compares
+ * what is recovered with the history. A disk image that was met before is not recovered again, since its result is
+ * known. What is tried with an image depends only on the image. So a workload that is explored alone meets every image
+ * that it met, or skipped as known, after other workloads.
  */
 import { createHash } from 'node:crypto'
 import { Random } from '@sq/sim'
@@ -16,13 +16,13 @@ import { choicesAt, someChoicesAt } from './crash-choices.ts'
 import type { Choices } from './crash-choices.ts'
 import type { Step } from './workloads.ts'
 
-/** One in so many new images has its recovery stopped in its turn, at each of its operations. */
+/** For one in this many new images, the recovery itself is stopped at each of its operations. */
 const RECOVERY_STOPPED_SHARE = 32
-/** One in so many new images is lived on in: one more append, stopped in its turn. */
+/** For one in this many new images, one more append follows and is stopped at each of its operations. */
 const LIVED_ON_SHARE = 64
-/** One in so many new images is read before it is recovered, too: that must not change what a reader sees. */
+/** One in this many new images is also read before recovery. Recovery must not change what a reader sees. */
 const READ_BEFORE_SHARE = 4
-/** How often a power cut may follow a power cut. */
+/** The number of power cuts that can follow each other. */
 const MAX_DEPTH = 3
 
 const CHANGING: ReadonlySet<Operation> = new Set([
@@ -37,24 +37,24 @@ const CHANGING: ReadonlySet<Operation> = new Set([
   'lock',
 ])
 
-/** An image of a disk, the contents it may recover to, and how it came about. */
+/** A disk image, the contents that it may recover to, and its origin. */
 interface Suspect {
   readonly image: CrashImage
   readonly possible: readonly Contents[]
-  /** Its recovery gave what is possible, and was cut off. */
+  /** Whether a recovery of it has given these contents once, and was interrupted. */
   readonly repeated?: boolean
   readonly origin: () => string
 }
 
-/** What came of a workload. */
+/** The result of a workload. */
 export interface Explored {
-  /** Moments at which it was stopped. */
+  /** The number of moments at which it was stopped. */
   readonly moments: number
-  /** Images that were looked at. */
+  /** The number of images. */
   readonly images: number
-  /** Kills that were recovered from. */
+  /** The number of kills that were recovered from. */
   readonly kills: number
-  /** Digests of the images never met before, which were recovered. */
+  /** The digests of the images that were new, and were recovered. */
   readonly digests: readonly number[]
 }
 
@@ -62,17 +62,17 @@ export class Explorer {
   #moments = 0
   #images = 0
   #kills = 0
-  /** Digests of the images met since the exploration of a workload began. */
+  /** The digests of the images met in the current workload. */
   #met: number[] = []
-  /** What each image recovers to, by its digest. */
+  /** What each image recovers to, by digest. */
   readonly #known = new Map<number, Contents>()
-  /** The least depth at which the recovery of an image was stopped, by its digest: from there, less could follow. */
+  /** The smallest depth at which the recovery of an image was stopped, by digest. A greater depth would try less. */
   readonly #stoppedAt = new Map<number, number>()
   readonly #values = new ValueTable()
-  /** A file system for each depth of power cuts, used again and again: making one costs more than recovering a log. */
+  /** One reused file system per depth of power cuts: creating one costs more than recovering a log. */
   readonly #disks: InMemoryFileSystem[] = []
 
-  /** Runs a workload, and stops it everywhere in its last step: the steps before are another workload's last. */
+  /** Runs a workload and stops it everywhere in its last step. Earlier steps are the last ones of other workloads. */
   async explore(workload: readonly Step[], failedSync: FailedSyncModel): Promise<Explored> {
     this.#moments = 0
     this.#images = 0
@@ -103,8 +103,8 @@ export class Explorer {
   }
 
   /**
-   * Runs something, and calls back wherever the disk has changed, or a caller was told something: before and after each
-   * I/O operation, and at the end.
+   * Runs an action, and calls back whenever the disk has changed or a caller has got a result: before and after each I/O
+   * operation, and at the end.
    */
   async #atEveryMoment(
     log: LogUnderTest,
@@ -132,7 +132,7 @@ export class Explorer {
     look('end')
   }
 
-  /** What a power cut may leave at this moment. */
+  /** The outcomes of a power cut at this moment. */
   *#cutPower(
     log: LogUnderTest,
     { moment, choices, random }: { moment: string; choices: Choices; random: Random },
@@ -188,7 +188,7 @@ export class Explorer {
     await log.close()
   }
 
-  /** The process was killed: what it wrote can be seen, and may still be lost until recovery has made it durable. */
+  /** After a kill: what was written is visible, but can still be lost until recovery has made it durable. */
   async #checkKilled(fs: InMemoryFileSystem, possible: readonly Contents[]): Promise<void> {
     this.#kills++
     const history = new History()
@@ -201,7 +201,7 @@ export class Explorer {
   }
 }
 
-/** Does something, and says of a failure where it came about. */
+/** Runs an action, and adds its origin to the message of a failure. */
 async function named(where: string | (() => string), check: () => Promise<void>): Promise<void> {
   try {
     await check()
@@ -216,7 +216,7 @@ function shortDigest(image: CrashImage): number {
   return Buffer.from(image.digest(), 'base64').readUIntBE(0, 6)
 }
 
-/** A seed of its own for each workload. */
+/** A different seed for each workload. */
 function seedOf(workload: readonly Step[], failedSync: FailedSyncModel): number {
   const names = [failedSync, ...workload.map(({ name }) => name)]
   return createHash('sha256').update(names.join()).digest().readUIntBE(0, 6)

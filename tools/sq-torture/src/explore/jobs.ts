@@ -1,11 +1,11 @@
-/** The jobs of an exploration: a workload each. */
+/** The jobs of an exploration: one workload each. */
 import type { FailedSyncModel } from '@sq/sim/memory'
 import { Pool } from '../pool.ts'
 import type { Explored } from './explorer.ts'
 
 export interface ExploreJob {
   readonly model: FailedSyncModel
-  /** The names of its steps. */
+  /** The names of the steps. */
   readonly steps: readonly string[]
 }
 

@@ -1,6 +1,6 @@
 /**
- * `pnpm explore`: stops every short workload before and after each of its I/O operations, by power cuts in every way that
- * is tried and by kills, recovers what is left, and holds the result against what was acknowledged.
+ * `pnpm explore`: stops every short workload before and after each of its I/O operations, by kills and by power cuts with
+ * many outcomes, recovers what is left, and compares the result with what was acknowledged.
  */
 import { main, mustBePositive, readOptions, UsageError } from '../options.ts'
 import { formatCount, formatSeconds, withProgress } from '../progress.ts'
@@ -11,16 +11,16 @@ import type { ExploreJob } from './jobs.ts'
 import { sequences, STEPS } from './workloads.ts'
 
 const MODELS = ['ext4', 'btrfs', 'readonly'] as const
-/** The one step that tells the models apart. */
+/** The only step whose result depends on the model. */
 const FAILING_STEP = 'sync-failure'
 
 await main(async () => {
   const options = readOptions({ length: 3, only: '', model: '' })
   mustBePositive({ length: options.length })
   const models = MODELS.filter((model) => options.model === '' || options.model === model)
-  if (models.length === 0) throw new UsageError(`--model takes ${MODELS.join(', ')}, not ${options.model}`)
+  if (models.length === 0) throw new UsageError(`--model expects one of ${MODELS.join(', ')}, found ${options.model}`)
   const jobs = byLastStep(workloads(options)).flatMap((steps) => {
-    // The other models have what comes of a failed sync only, and one step less: most of it they have in common.
+    // The other models run only workloads with a failed sync, and one step fewer: everything else is the same.
     const isOther = options.only !== '' || (steps.includes(FAILING_STEP) && steps.length < options.length)
     const differing = isOther ? models : models.slice(0, 1)
     return differing.map((model): ExploreJob => ({ model, steps }))
@@ -29,7 +29,7 @@ await main(async () => {
   process.stdout.write(`explored ${formatCount(jobs.length)} workloads of up to ${options.length} steps, ${told}\n`)
 })
 
-/** Explores all workloads, and resolves with what there is to tell. */
+/** Explores all workloads, and resolves with a summary. */
 async function explore(jobs: readonly ExploreJob[], progress: Progress): Promise<string> {
   const digests = new Set<number>()
   let moments = 0
@@ -55,17 +55,17 @@ async function explore(jobs: readonly ExploreJob[], progress: Progress): Promise
   )
 }
 
-/** What ends in the same step leaves many of the same images: it goes to the same worker, which recovers each once. */
+/** Workloads with the same last step leave many equal images. They go to the same worker, which recovers each once. */
 function byLastStep(all: string[][]): string[][] {
   return STEPS.flatMap(({ name }) => all.filter((steps) => steps.at(-1) === name))
 }
 
-/** The names of the steps of each workload. */
+/** The names of the steps of every workload. */
 function workloads({ length, only }: { length: number; only: string }): string[][] {
   if (only === '') return sequences(length).map((steps) => steps.map(({ name }) => name))
   const names = only.split(',')
   const known = STEPS.map(({ name }) => name)
   const unknown = names.find((name) => !known.includes(name))
-  if (unknown !== undefined) throw new UsageError(`--only takes steps of ${known.join(', ')}, not ${unknown}`)
+  if (unknown !== undefined) throw new UsageError(`--only expects steps among ${known.join(', ')}, found ${unknown}`)
   return [names]
 }

@@ -1,4 +1,4 @@
-/** The process that explores: one workload after another, keeping what it knows of the images it has met. */
+/** The process that explores one workload after another, and remembers the images that it has met. */
 import { Explorer } from './explorer.ts'
 import { exploreJobs } from './jobs.ts'
 import { STEPS } from './workloads.ts'
@@ -18,5 +18,5 @@ exploreJobs.serve(async (job) => {
 })
 
 function unknownStep(name: string): never {
-  throw new Error(`no step is called ${name}`)
+  throw new Error(`there is no step ${name}`)
 }

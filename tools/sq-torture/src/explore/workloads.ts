@@ -1,19 +1,19 @@
-/** The short workloads that are explored whole: every sequence of up to so many of these steps. */
+/** The workloads that are explored: every sequence of these steps up to a length. */
 import type { LogUnderTest } from '../log-under-test.ts'
 import { MAX_TIMESTAMP_MS } from '../ranges.ts'
 
-/** Something a broker does with its log, or that happens to it. */
+/** An action of a broker on its log, or an event that happens to the log. */
 export interface Step {
   readonly name: string
   run(log: LogUnderTest, serial: number): Promise<void>
 }
 
-/** A value that no other step of the same workload uses: its length and its serial number tell it apart. */
+/** A value that is unique in its workload by its length and serial number. */
 function value(length: number, serial: number): Buffer {
   return Buffer.alloc(length, `${serial},`)
 }
 
-/** The offset half-way between the first and the next one. */
+/** The offset in the middle between the first and the next one. */
 function middle(log: LogUnderTest): number {
   const { firstOffset } = log
   return firstOffset + Math.floor((log.history.acknowledged.length - firstOffset) / 2)
@@ -28,18 +28,18 @@ export const STEPS: readonly Step[] = [
     async run(log, serial) {
       const first = log.append(value(20, serial))
       const second = log.append(value(21, serial))
-      // A third comes while the first two are on their way to the disk.
+      // A third append arrives while the first two are being written.
       await new Promise(setImmediate)
       await Promise.all([first, second, log.append(value(22, serial)), log.readBesideWriter()])
     },
   },
-  // Its frame is 512 bytes long: with others before it, it ends anywhere in a sector.
+  // The frame has 512 bytes. After other frames, it can end anywhere in a sector.
   { name: 'append-sector', run: (log, serial) => log.append(value(448, serial)) },
   { name: 'rotate', run: (log) => log.rotate() },
   { name: 'retention', run: (log) => log.deleteSegments() },
-  // All records are old enough: the active segment is ended and goes, too.
+  // All records are old enough, so the active segment is ended and deleted, too.
   { name: 'retention-by-age', run: (log) => log.deleteByAge({ keepFromMs: MAX_TIMESTAMP_MS + 1 }) },
-  // In the middle of what is there: of a commit, a segment, or several.
+  // In the middle of the log: inside a commit, or between commits or segments.
   { name: 'truncate', run: (log) => log.truncate(middle(log)) },
   {
     name: 'reopen',
@@ -89,7 +89,7 @@ export const STEPS: readonly Step[] = [
   },
 ]
 
-/** Every sequence of one to `length` steps, shorter ones first. */
+/** Every sequence of 1 to `length` steps, shorter ones first. */
 export function sequences(length: number): Step[][] {
   const found: Step[][] = []
   let longest: Step[][] = [[]]

@@ -1,6 +1,6 @@
 /**
- * Segment files with valid checksums and any values, as whoever may write the data directory can make them: by the
- * format's documentation, without the code that is tested.
+ * Builds segment files with valid checksums and arbitrary values, like those of an attacker who can write the data
+ * directory. It follows the documentation of the format, without the code under test.
  */
 import { crc32 } from 'node:zlib'
 import { FIELD, FRAME_HEADER_BYTES, OPEN_POSITION } from './frame-bytes.ts'
@@ -8,7 +8,7 @@ import { FIELD, FRAME_HEADER_BYTES, OPEN_POSITION } from './frame-bytes.ts'
 export const TYPE = { open: 1, records: 2, mark: 3, seal: 4 } as const
 export const TOPIC = 't'
 
-/** The fields of a frame, each as if nothing were wrong with it where it is not given. */
+/** The fields of a frame. A field that is not given gets its correct value. */
 export interface CraftedFields {
   readonly type: number
   readonly attributes?: number
@@ -21,7 +21,7 @@ export interface CraftedFields {
   readonly bodyCrc?: number
 }
 
-/** What OPEN states of the segment before. */
+/** What OPEN states of the previous segment. */
 export interface CraftedLink {
   readonly baseOffset: bigint
   readonly end: number
@@ -36,7 +36,7 @@ export class CraftedSegment {
   #nextOffset: bigint
   #previousCrc: number
   #lastPosition = OPEN_POSITION
-  /** Where the next frame goes. */
+  /** The position of the next frame. */
   position: number
 
   constructor({ baseOffset = 0n, previous = null }: { baseOffset?: bigint; previous?: CraftedLink | null } = {}) {
@@ -68,7 +68,7 @@ export class CraftedSegment {
     return Buffer.concat(this.#parts)
   }
 
-  /** What a successor states where all is as it should be. */
+  /** What a correct successor states. */
   get link(): CraftedLink {
     return {
       baseOffset: this.baseOffset,
@@ -94,7 +94,7 @@ export class CraftedSegment {
     return this
   }
 
-  /** One commit of so many empty records. */
+  /** One commit of a number of empty records. */
   records(recordCount: number, fields: Partial<CraftedFields> = {}): this {
     return this.frame(
       { type: TYPE.records, recordCount, ...fields },
@@ -110,7 +110,7 @@ export class CraftedSegment {
   }
 }
 
-/** A record with nothing but so many empty headers, or with hostile lengths. */
+/** A record with only a number of empty headers, or with hostile lengths. */
 export function recordOf({
   headers = 0,
   ...lengths

@@ -1,4 +1,4 @@
-/** What a hostile hand may do to a log: fields with absurd values, and checksums that are right all the same. */
+/** Mutations by an attacker: fields with absurd values and correct checksums. */
 import type { Random } from '@sq/sim'
 import { CraftedSegment, recordOf, TYPE } from './crafted-segment.ts'
 import type { CraftedFields } from './crafted-segment.ts'
@@ -42,7 +42,7 @@ export const FORGERIES: Readonly<Record<string, Mutation>> = {
       const words = Math.floor((frameEnd(file, position) - body) / 4)
       if (words === 0) return
       for (let forged = 1 + material.random.int(2); forged > 0; forged--) {
-        // The first words of a body are those that say how long the others are.
+        // The first words of a body are lengths of other parts.
         const word = material.random.int(material.random.chance(0.7) ? Math.min(words, 10) : words)
         file.writeUInt32LE(drawLength(material.random, file), body + 4 * word)
       }
@@ -70,7 +70,7 @@ export const FORGERIES: Readonly<Record<string, Mutation>> = {
     if (positions[0] !== OPEN_POSITION) return
     const copy = Buffer.from(file)
     const baseOffset = drawOffset(material.random)
-    // All frames move with it, so that it is a log like any other, far away.
+    // All frames move with it, so it is a valid log at distant offsets.
     const moved = baseOffset - copy.readBigUInt64LE(OPEN_POSITION + FIELD.baseOffset)
     for (const position of positions) {
       const offset = copy.readBigUInt64LE(position + FIELD.baseOffset)
@@ -82,7 +82,7 @@ export const FORGERIES: Readonly<Record<string, Mutation>> = {
   },
 }
 
-/** A segment of a few frames that all verify, in some of which some fields are hostile. */
+/** A segment of a few frames that all verify, some of which have hostile fields. */
 function craft(random: Random): CraftedSegment {
   const segment = new CraftedSegment()
   for (let frames = 1 + random.int(8); frames > 0; frames--) {
@@ -108,7 +108,7 @@ function craftRecord(random: Random): Buffer {
   return recordOf({ [field]: random.pick([0, 24, 2 ** 31 - 1, random.int(100)]) })
 }
 
-/** Changes a file at one of its frames, makes that frame verify again and, by chance, all that refers to it. */
+/** Changes a frame of a file, and corrects its checksums and, at random, everything that refers to it. */
 function forge(material: Material, change: (file: Buffer, position: number) => void, at?: number): void {
   const { files, random } = material
   const [name, file] = pickFile(material)
@@ -124,7 +124,7 @@ function forge(material: Material, change: (file: Buffer, position: number) => v
   if (random.chance(0.6)) relinkAll(files)
 }
 
-/** Makes every segment state the end of the one before it as it is now. */
+/** Makes every segment state the current end of its predecessor. */
 function relinkAll(files: Files): void {
   let before: Buffer | null = null
   for (const name of [...files.keys()].toSorted()) {
@@ -137,7 +137,7 @@ function relinkAll(files: Files): void {
   }
 }
 
-/** A length or position that is just wrong, or absurd. */
+/** A length or position that is slightly wrong, or absurd. */
 function drawLength(random: Random, file: Buffer): number {
   const close = Math.max(file.length + random.int(81) - 40, 0)
   const absurd = random.pick([0x7fff_ffff, 0x8000_0000, 0xffff_fff8, 0xffff_ffff, random.uint32()])

@@ -1,16 +1,16 @@
 /**
- * Segment files as bytes with checksums, by the format's documentation and without the code that is tested: where
- * frames begin, and how those that were changed are made to verify again.
+ * Segment files as bytes with checksums: finds frames, and corrects the checksums of changed ones. It follows the
+ * documentation of the format, without the code under test.
  */
 import { crc32 } from 'node:zlib'
 
-/** OPEN is the first frame, right behind the segment header. */
+/** OPEN is the first frame, directly after the segment header. */
 export const OPEN_POSITION = 32
 export const FRAME_HEADER_BYTES = 40
-/** Where a segment's name for its own frames, the `headerCrc` of OPEN, stands. */
+/** The position of the segment's salt, which is the `headerCrc` of OPEN. */
 const SALT_POSITION = OPEN_POSITION + 36
 
-/** The fields of a frame header by their place in it; `baseOffset` has 8 bytes, `type` and `attributes` one. */
+/** The positions of the fields in a frame header. `baseOffset` has 8 bytes, `type` and `attributes` have one. */
 export const FIELD = {
   type: 2,
   attributes: 3,
@@ -24,10 +24,10 @@ export const FIELD = {
   headerCrc: 36,
 } as const
 
-/** The fields in the body of OPEN that state the end of the segment before. */
+/** The fields in the body of OPEN that state the end of the previous segment. */
 const LINK = { end: 24, lastPosition: 28, lastCrc: 32 } as const
 
-/** The frames that say they stand where they do, whether they verify or not. */
+/** The frames whose position field is correct, whether they verify or not. */
 export function framePositions(file: Buffer): number[] {
   const positions: number[] = []
   for (let at = OPEN_POSITION; at + FRAME_HEADER_BYTES <= file.length; at += 8) {
@@ -36,25 +36,25 @@ export function framePositions(file: Buffer): number[] {
   return positions
 }
 
-/** Where a frame ends, as far as the file goes. */
+/** The end of a frame, limited to the file. */
 export function frameEnd(file: Buffer, position: number): number {
   const bodyLength = file.readUInt32LE(position + FIELD.bodyLength)
   return Math.min(position + FRAME_HEADER_BYTES + Math.ceil(bodyLength / 8) * 8, file.length)
 }
 
-/** The segment's salt, of a file that is long enough to have one. */
+/** The salt of the segment, if the file is long enough. */
 export function saltOf(file: Buffer): number | null {
   return file.length < SALT_POSITION + 4 ? null : file.readUInt32LE(SALT_POSITION)
 }
 
-/** Makes the body of a frame verify, as far as it is there. */
+/** Corrects the checksum of a frame's body, limited to the file. */
 export function resealBody(file: Buffer, position: number): void {
   const start = position + FRAME_HEADER_BYTES
   const end = Math.min(start + file.readUInt32LE(position + FIELD.bodyLength), file.length)
   file.writeUInt32LE(crc32(file.subarray(start, end)), position + FIELD.bodyCrc)
 }
 
-/** Makes the header of a frame verify; OPEN's with a new salt, in which no other frame verifies any more. */
+/** Corrects the checksum of a frame's header. For OPEN this gives a new salt, with which no other frame verifies. */
 export function resealHeader(file: Buffer, position: number): void {
   const isOpen = position === OPEN_POSITION
   const seed = isOpen ? crc32(file.subarray(0, OPEN_POSITION)) : (saltOf(file) ?? 0)
@@ -62,7 +62,7 @@ export function resealHeader(file: Buffer, position: number): void {
   file.writeUInt32LE(crc, position + FIELD.headerCrc)
 }
 
-/** Makes the headers of all these frames verify, each as the successor of the one before it. */
+/** Corrects the header checksums of all these frames, each as the successor of the previous one. */
 export function resealChain(file: Buffer, positions: readonly number[]): void {
   let previousCrc = crc32(file.subarray(0, OPEN_POSITION))
   for (const position of positions) {
@@ -72,7 +72,7 @@ export function resealChain(file: Buffer, positions: readonly number[]): void {
   }
 }
 
-/** Makes a segment state the end of the one before it as it is now, where it stated one that is there. */
+/** Makes a segment state the current end of its predecessor, if it stated one that exists. */
 export function relink(before: Buffer, file: Buffer): void {
   const link = OPEN_POSITION + FRAME_HEADER_BYTES
   if (file.length < link + LINK.lastCrc + 4) return

@@ -1,4 +1,4 @@
-/** One fuzzed log, drawn from its seed: a good one, and what happened to it. */
+/** A fuzzed log, drawn from its seed: an intact log and its mutations. */
 import { Random } from '@sq/sim'
 import { FORGERIES } from './forgeries.ts'
 import { saltOf } from './frame-bytes.ts'
@@ -8,25 +8,25 @@ import type { FileKind } from './watched-file-system.ts'
 
 export interface FuzzCase {
   readonly log: GoodLog
-  /** What happened, in order. */
+  /** The mutations, in order. */
   readonly mutations: readonly string[]
-  /** The log's files now. */
+  /** The files after the mutations. */
   readonly files: Files
-  /** How long files are, by name, with zeros behind their bytes; where nothing is said, as long as these. */
+  /** The sizes of files that are longer than their bytes, by name. The rest is zeros. */
   readonly sizes: ReadonlyMap<string, number>
-  /** Names that lead to something else than a regular file. */
+  /** Names that are not regular files. */
   readonly kinds: ReadonlyMap<string, FileKind>
-  /** Checksums were forged: the records may be any. */
+  /** Whether checksums were forged. Then the log can have any records. */
   readonly forged: boolean
-  /** Whole segments of other logs are there: a record may be one of theirs. */
+  /** Whether there are segments of other logs. Then a record can be one of theirs. */
   readonly sources: readonly GoodLog[]
-  /** How large the segments of its next writer may be. */
+  /** The size limit of segments for the next writer. */
   readonly maxSegmentBytes: number
 }
 
 const FORGED_SHARE = 0.4
 const MAX_MUTATIONS = 3
-/** Logs with large frames take long, and show few things that others do not. */
+/** Logs with large frames are slow, and find little that others do not. */
 const LARGE_SHARE = 0.02
 
 export function drawCase(logs: readonly GoodLog[], seed: number): FuzzCase {
@@ -39,7 +39,7 @@ export function drawCase(logs: readonly GoodLog[], seed: number): FuzzCase {
   const kinds = new Map<string, FileKind>()
   const material = { files, sizes, kinds, others: others.map((other) => other.files), random }
   const known = Object.entries(MUTATIONS)
-  // There are fewer kinds of forgery, and more to find with each.
+  // There are fewer kinds of forgery, but each finds more.
   if (random.chance(FORGED_SHARE)) known.push(...Array.from({ length: 3 }, () => Object.entries(FORGERIES)).flat())
   const mutations: string[] = []
   for (let left = 1 + random.int(MAX_MUTATIONS); left > 0; left--) {
@@ -53,7 +53,7 @@ export function drawCase(logs: readonly GoodLog[], seed: number): FuzzCase {
   return { log, mutations, files, sizes, kinds, forged, sources, maxSegmentBytes: random.pick([300, 100_000]) }
 }
 
-/** What tells the segments among some files from those of other logs. */
+/** Identifies the segments of a log among those of other logs. */
 function saltsOf(files: Files): (number | null)[] {
   return Array.from(files.values(), saltOf)
 }

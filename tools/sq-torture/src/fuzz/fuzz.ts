@@ -1,4 +1,4 @@
-/** Draws and judges a run of cases, each from its own seed. */
+/** Draws and judges cases, each from its own seed. */
 import { drawCase } from './fuzz-case.ts'
 import type { GoodLog } from './good-logs.ts'
 import { writeGoodLogs } from './good-logs.ts'
@@ -19,7 +19,7 @@ export class Fuzzer {
     return new Fuzzer(await writeGoodLogs())
   }
 
-  /** Rejects with an error that says how to see it again. */
+  /** Rejects with an error that has the command to replay it. */
   async run({ firstSeed, cases }: FuzzJob): Promise<FuzzFound> {
     const found: Record<string, number> = {}
     for (let seed = firstSeed; seed < firstSeed + cases; seed++) {
@@ -29,7 +29,7 @@ export class Fuzzer {
     return found
   }
 
-  /** Judges the cases that have names, and says how many. Rejects with an error that names the first that goes wrong. */
+  /** Judges the named cases, and resolves with their number. Rejects with an error that names the first wrong one. */
   async named(): Promise<number> {
     let judged = 0
     for (const { name, fuzzed, expected } of namedCases()) {

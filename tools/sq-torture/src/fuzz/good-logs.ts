@@ -1,4 +1,4 @@
-/** The logs that fuzzing starts from, of several shapes, written by the writer itself. */
+/** The intact logs of several shapes that fuzzing starts from, written by the writer itself. */
 import { ManualClock, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { WalWriter } from '@sq/storage'
@@ -8,18 +8,18 @@ export const CONFIG: WalConfig = { dataDir: '/d' }
 export const PARTITION = 0
 const TOPIC = 't'
 
-/** The files of a log's directory by name, those that hold segments and others. */
+/** The files in the directory of a log by name, segments and others. */
 export type Files = Map<string, Buffer>
 
 export interface GoodLog {
   readonly name: string
   readonly topic: string
   readonly files: Files
-  /** By offset: all that was ever written there, as `fingerprint` tells it, acknowledged or not. */
+  /** The fingerprints of everything ever written at each offset, acknowledged or not. */
   readonly written: ReadonlyMap<bigint, ReadonlySet<string>>
 }
 
-/** Equal exactly for equal records. */
+/** Equal if and only if two records are equal. */
 export function fingerprint({ key, value, headers, timestampMs }: RecordInput): string {
   const parts = [text(value), ...headers.flatMap((header) => [header.key, text(header.value)])]
   if (key !== null) parts.push(text(key))
@@ -35,13 +35,13 @@ export function directoryOf(topic: string): string {
   return `${CONFIG.dataDir}/${topic}/${PARTITION}`
 }
 
-/** The files of a log's directory, but for the lock. */
+/** The files in the directory of a log, except the lock. */
 export async function readFiles(fs: InMemoryFileSystem, directory: string): Promise<Files> {
   const names = (await fs.readdir(directory)).filter((name) => name !== 'lock')
   return new Map(names.map((name) => [name, Buffer.from(fs.volume.readFileSync(`${directory}/${name}`))]))
 }
 
-/** Writes a log, and remembers what was ever written at each offset. */
+/** Writes a log, and records everything ever written at each offset. */
 class Author {
   readonly fs: InMemoryFileSystem = new InMemoryFileSystem()
   readonly #written = new Map<bigint, Set<string>>()
@@ -57,20 +57,20 @@ class Author {
     this.#random = new Random(seed)
   }
 
-  /** The writer, opened if it is not. */
+  /** The writer, which is opened if necessary. */
   async writer(): Promise<WalWriter> {
     const settings = { clock: new ManualClock(), random: this.#random }
     this.#writer ??= await WalWriter.open(this.fs, this.#config, this.#topic, PARTITION, settings)
     return this.#writer
   }
 
-  /** Appends one frame with records of these lengths; false where it was rejected. */
+  /** Appends one frame with records of these lengths. False if it was rejected. */
   async append(...lengths: number[]): Promise<boolean> {
     const records = lengths.map((length) => this.#record(Buffer.alloc(length, `${this.#serial++},`)))
     return this.#appendBatch(records)
   }
 
-  /** Appends a value that is the bytes of a whole segment file. */
+  /** Appends a value that contains the bytes of a whole segment file. */
   async appendSegment(bytes: Uint8Array): Promise<boolean> {
     return this.#appendBatch([this.#record(bytes)])
   }
@@ -80,7 +80,7 @@ class Author {
     this.#writer = null
   }
 
-  /** The log as it is now, as if the process died. */
+  /** The files as they are now, as after the death of the process. */
   async finish(name: string): Promise<GoodLog> {
     const files = await readFiles(this.fs, directoryOf(this.#topic))
     return { name, topic: this.#topic, files, written: this.#written }
@@ -115,7 +115,7 @@ interface Shape {
   readonly name: string
   readonly topic?: string
   readonly config?: Partial<WalConfig>
-  /** `before`: the logs that are written already. */
+  /** `before`: the logs that have already been written. */
   readonly write: (author: Author, before: readonly GoodLog[]) => Promise<unknown>
 }
 
@@ -212,7 +212,7 @@ const SHAPES: readonly Shape[] = [
   },
 ]
 
-/** Writes the logs: the same on every call. */
+/** Writes the logs. They are the same on every call. */
 export async function writeGoodLogs(): Promise<GoodLog[]> {
   const logs: GoodLog[] = []
   for (const { name, topic = TOPIC, config = {}, write } of SHAPES) {

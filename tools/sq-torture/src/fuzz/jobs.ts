@@ -1,4 +1,4 @@
-/** The jobs of fuzzing: a run of cases each. */
+/** The jobs of fuzzing: a range of cases each. */
 import { Pool } from '../pool.ts'
 
 export interface FuzzJob {
@@ -6,7 +6,7 @@ export interface FuzzJob {
   readonly cases: number
 }
 
-/** How many cases had each outcome. */
+/** The number of cases per outcome. */
 export type FuzzFound = Readonly<Record<string, number>>
 
 export const fuzzJobs: Pool<FuzzJob, FuzzFound> = new Pool(

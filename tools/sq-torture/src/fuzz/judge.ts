@@ -1,8 +1,8 @@
 /**
- * Puts a fuzzed log before a reader, the listing, a verification and a writer, and says what they made of it. Whatever
- * the files hold, an answer is a clean result or a refusal that says why, after a bounded number of operations and with
- * bounded memory; a verification refuses nothing and finds what the others refuse; a writer that refuses has changed
- * nothing, and one that goes on keeps what it acknowledges.
+ * Gives a fuzzed log to a reader, the listing, `verify` and a writer, and judges their results. Whatever is in the files,
+ * the result is success or an error that says why, after a bounded number of operations and with bounded memory.
+ * `verify` never fails, and reports whatever the others refuse. A writer that refuses the log has changed nothing, and
+ * one that opens it keeps what it acknowledges.
  */
 import { ManualClock, Random } from '@sq/sim'
 import { CrashImage, InMemoryFileSystem } from '@sq/sim/memory'
@@ -14,7 +14,7 @@ import { CONFIG, directoryOf, fingerprint, PARTITION, readFiles } from './good-l
 import type { Files } from './good-logs.ts'
 import { WatchedFileSystem } from './watched-file-system.ts'
 
-/** What those who are asked may say: all was read, or a refusal's code. */
+/** The allowed results: everything was read, or the code of an error. */
 type Answer = 'whole' | 'SQ_WAL_CORRUPT' | 'SQ_WAL_UNSUPPORTED' | 'SQ_WAL_IO'
 
 export interface Verdict {
@@ -22,25 +22,25 @@ export interface Verdict {
   readonly writer: Answer | 'torn'
 }
 
-/** What reading a log gave before it ended, and how it ended. */
+/** The records that were read, and how the reading ended. */
 interface Readout {
   readonly records: readonly LogRecord[]
   readonly answer: Answer
 }
 
-/** The operations a step may take: so many, for each segment so many more, and one more for so many bytes. */
+/** The limit on operations in a step: a constant, plus a number per segment, plus one per number of bytes. */
 const OPERATIONS = 200
 const OPERATIONS_A_SEGMENT = 40
-/** What a verification may take more: it asks of a thousand problems of a segment, twice, how they can be restored. */
+/** Added for `verify`: it tries twice to restore each of up to a thousand problems of a segment. */
 const OPERATIONS_A_VERIFICATION = 6000
 const BYTES_AN_OPERATION = 200
-/** The bytes a step may read: so many times what the files are long, and so many more for each of them. */
+/** The limit on bytes read in a step: a multiple of the size of the files, plus a number per file. */
 const READS_OF_A_BYTE = 16
 const BYTES_A_SEGMENT = 2 ** 21
-/** No position is larger: of a file that is longer nothing needs to be read but its beginning. */
+/** The largest position. Of a longer file, only the beginning needs to be read. */
 const MAX_POSITION = 2 ** 32 - 1
 
-/** Judges one case after another in a file system of its own: making one costs more than a case. */
+/** Judges one case after another in the same file system: creating one costs more than a case. */
 export class Judge {
   readonly #fs = new InMemoryFileSystem()
 
@@ -71,7 +71,7 @@ export class Judge {
   }
 }
 
-/** What a step may take. */
+/** The limits of a step. */
 interface Limits {
   readonly operations: number
   readonly bytesRead: number
@@ -102,7 +102,7 @@ class Trial {
     this.#stopCounting = fs.operations.observe(({ phase }) => {
       if (phase === 'start') this.#operations++
       const { operations } = this.#limits
-      if (this.#operations > operations) throw new Violation(`12: there is no end after ${operations} operations`)
+      if (this.#operations > operations) throw new Violation(`12: the step did not end after ${operations} operations`)
     })
   }
 
@@ -118,13 +118,13 @@ class Trial {
     const opened = await this.#step(() => this.#open())
     if (!(opened instanceof WalWriter)) {
       this.#mustBeUnchanged(files, await readFiles(this.#fs, this.#directory))
-      // Only a writer opens these.
+      // Only a writer opens these files.
       const isInTheWay = ['lock', 'next.tmp'].some((name) => this.#fuzzed.kinds.has(name))
       if (report.problems.length === 0 && !isInTheWay) {
-        throw new Violation(`1: a verification finds no problem, and a writer refuses the log as ${opened}`)
+        throw new Violation(`1: verify found no problem, but a writer refused the log with ${opened}`)
       }
       if (before.answer === 'whole' && !isInTheWay) {
-        throw new Violation(`1: a reader finds the log whole, and a writer refuses it as ${opened}`)
+        throw new Violation(`1: a reader read the whole log, but a writer refused it with ${opened}`)
       }
       return { reader: before.answer, writer: opened }
     }
@@ -132,22 +132,22 @@ class Trial {
     return { reader: before.answer, writer: opened.recovery.kind === 'torn' ? 'torn' : 'whole' }
   }
 
-  /** Does something that must come to an end, within bounds. */
+  /** Runs a step that must end within its limits. */
   async #step<T>(action: () => Promise<T>, moreOperations = 0): Promise<T> {
     this.#operations = -moreOperations
     this.#watched.bytesRead = 0
     const result = await action()
     const { bytesRead } = this.#watched
     if (bytesRead > this.#limits.bytesRead) {
-      throw new Violation(`10: ${bytesRead} bytes are read, ${this.#limits.bytesRead} would do`)
+      throw new Violation(`10: ${bytesRead} bytes were read, more than the limit of ${this.#limits.bytesRead}`)
     }
     if (this.#watched.violation !== null) throw this.#watched.violation
     return result
   }
 
-  /** Nothing may be open any more. */
+  /** Checks that nothing is open. */
   #mustBeClosed(): void {
-    if (this.#fs.openHandles > 0) throw new Violation(`12: ${this.#fs.openHandles} handles or locks are left open`)
+    if (this.#fs.openHandles > 0) throw new Violation(`12: ${this.#fs.openHandles} handles or locks are still open`)
   }
 
   async #read(): Promise<Readout> {
@@ -159,20 +159,22 @@ class Trial {
     const first = records[0]?.offset ?? 0n
     for (const [index, record] of records.entries()) {
       if (record.offset !== first + BigInt(index)) {
-        throw new Violation(`2: offset ${record.offset} stands in the place of ${first + BigInt(index)}`)
+        throw new Violation(`2: expected offset ${first + BigInt(index)}, found ${record.offset}`)
       }
       if (!this.#fuzzed.forged) this.#mustBeWritten(record)
     }
     return { records, answer }
   }
 
-  /** A record was written at its offset, or is the one that the writer here appended. */
+  /** Checks that a record was written at its offset, or is the one that this judge appended. */
   #mustBeWritten(record: LogRecord): void {
     const content = fingerprint(record)
     if (content === fingerprint(PROBE)) return
     const { sources } = this.#fuzzed
     if (!sources.some(({ written }) => written.get(record.offset)?.has(content))) {
-      throw new Violation(`2: offset ${record.offset} holds what was never written there: ${content.slice(0, 80)}`)
+      throw new Violation(
+        `2: offset ${record.offset} has a record that was never written there: ${content.slice(0, 80)}`,
+      )
     }
   }
 
@@ -182,27 +184,29 @@ class Trial {
     const listing = await answerOf(async () => {
       for (const segment of await listSegments(this.#watched, this.#config, topic, PARTITION)) {
         const { sizeBytes: size } = await this.#watched.stat(segment.path)
-        if (segment.bytes > size) throw new Violation(`2: a file of ${size} bytes is listed with ${segment.bytes}`)
+        if (segment.bytes > size)
+          throw new Violation(`2: a file of ${size} bytes is listed with ${segment.bytes} bytes`)
         next = segment.nextOffset
       }
     })
     this.#mustBeClosed()
     if (answer !== 'whole') return
-    if (listing !== 'whole') throw new Violation(`1: a reader finds the log whole, and the listing says ${listing}`)
+    if (listing !== 'whole')
+      throw new Violation(`1: a reader read the whole log, but the listing failed with ${listing}`)
     const last = records.at(-1)
     if (last !== undefined && last.offset + 1n !== next) {
-      throw new Violation(`2: the listing ends at offset ${next}, the records at ${last.offset + 1n}`)
+      throw new Violation(`2: the listing ends at offset ${next}, but the records end at ${last.offset + 1n}`)
     }
   }
 
-  /** A verification finds whatever a reader refuses; without a problem, both find the same records. */
+  /** Checks that `verify` reports whatever a reader refuses, and that without a problem both find the same records. */
   async #verify({ records, answer }: Readout): Promise<LogReport> {
     const report = await verify(this.#watched, this.#config, this.#fuzzed.log.topic, PARTITION)
     this.#mustBeClosed()
     if (report.problems.length > 0) return report
-    if (answer !== 'whole') throw new Violation(`1: a verification finds no problem, and a reader says ${answer}`)
+    if (answer !== 'whole') throw new Violation(`1: verify found no problem, but a reader failed with ${answer}`)
     if (report.records !== records.length) {
-      throw new Violation(`1: a verification finds ${report.records} records, a reader ${records.length}`)
+      throw new Violation(`1: verify found ${report.records} records, but a reader found ${records.length}`)
     }
     return report
   }
@@ -217,7 +221,7 @@ class Trial {
     return writer ?? answer
   }
 
-  /** A writer that opened the log must keep what it acknowledges, also over a power cut. */
+  /** Checks that a writer keeps what it acknowledges, also over a power cut. */
   async #goOn(writer: WalWriter, before: Readout): Promise<void> {
     const offset = writer.nextOffset
     const appended = await this.#step(() => this.#append(writer))
@@ -227,17 +231,18 @@ class Trial {
     const after = await this.#step(() => this.#read())
     const expected = [...before.records, ...(appended ? [{ ...PROBE, offset }] : [])]
     if (before.answer === 'whole' && !sameRecords(after, expected)) {
-      throw new Violation(`1 or 4: of ${expected.length} records, ${after.records.length} are left, ${after.answer}`)
+      throw new Violation(`1 or 4: ${after.records.length} of ${expected.length} records are left (${after.answer})`)
     }
     const again = await this.#step(() => this.#open())
-    if (!(again instanceof WalWriter)) throw new Violation(`8: a log that was opened and closed is refused as ${again}`)
+    if (!(again instanceof WalWriter))
+      throw new Violation(`8: a log that was opened and closed is refused with ${again}`)
     await again.close()
     const next = offset + (appended ? 1n : 0n)
     if (again.nextOffset !== next) throw new Violation(`1: the next offset is ${again.nextOffset}, expected ${next}`)
-    if (again.recovery.kind !== 'clean') throw new Violation('1: a log that was closed in order is torn')
+    if (again.recovery.kind !== 'clean') throw new Violation('1: a log that was closed is torn')
   }
 
-  /** False where the log has no offsets left. */
+  /** Appends a record. False if the log has no offsets left. */
   async #append(writer: WalWriter): Promise<boolean> {
     const offset = writer.nextOffset
     const [outcome] = await Promise.allSettled([writer.appendBatch([PROBE])])
@@ -251,11 +256,11 @@ class Trial {
 
   #mustBeUnchanged(before: Files, now: Files): void {
     const same = now.size === before.size && [...before].every(([name, bytes]) => now.get(name)?.equals(bytes) ?? false)
-    if (!same) throw new Violation('9: a writer that refused the log has changed it')
+    if (!same) throw new Violation('9: a writer refused the log, but changed it')
   }
 }
 
-/** The record that is appended to a log that opens. */
+/** The record that is appended if the log opens. */
 const PROBE = { key: null, value: Buffer.from('appended after all that'), headers: [], timestampMs: 1 }
 
 function sameRecords({ records, answer }: Readout, expected: readonly LogRecord[]): boolean {
@@ -266,13 +271,13 @@ function sameRecords({ records, answer }: Readout, expected: readonly LogRecord[
   })
 }
 
-/** Whether something is refused for what it is: no regular file. */
+/** Whether an error says that a path is not a regular file. */
 function isNoFile(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : null
   return cause instanceof Error && 'code' in cause && ['ELOOP', 'EISDIR', 'EFTYPE'].includes(String(cause.code))
 }
 
-/** What somebody says to a log; anything but a result or a fitting refusal is a violation. */
+/** The result of an action on a log. Anything but success or a fitting error is a violation. */
 async function answerOf(action: () => Promise<void>): Promise<Answer> {
   try {
     await action()
@@ -283,6 +288,6 @@ async function answerOf(action: () => Promise<void>): Promise<Answer> {
     if (code === 'SQ_WAL_CORRUPT' || code === 'SQ_WAL_UNSUPPORTED') return code
     if (code === 'SQ_WAL_IO' && isNoFile(error)) return code
     const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    throw new Violation(`1: neither a result nor a refusal: ${what}`, { cause: error })
+    throw new Violation(`1: an unexpected error: ${what}`, { cause: error })
   }
 }

@@ -1,4 +1,4 @@
-/** `pnpm fuzz --cases N [--seed S]`: puts N damaged or forged logs, each from its seed, before reader and writer. */
+/** `pnpm fuzz --cases N [--seed S]`: gives N damaged or forged logs, each drawn from its seed, to readers and writers. */
 import { main, mustBePositive, readOptions } from '../options.ts'
 import { formatCount, formatSeconds, withProgress } from '../progress.ts'
 import type { Progress } from '../progress.ts'
@@ -14,7 +14,7 @@ await main(async () => {
   process.stdout.write(await withProgress((progress) => fuzzAll({ cases, firstSeed }, progress)))
 })
 
-/** Judges all cases, and resolves with what there is to tell. */
+/** Judges all cases, and resolves with a summary. */
 async function fuzzAll(
   { cases, firstSeed }: { cases: number; firstSeed: number },
   progress: Progress,

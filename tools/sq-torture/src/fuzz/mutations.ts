@@ -1,20 +1,20 @@
-/** What may happen to a log's files by chance or clumsiness: rot, cuts, copies, files that are lost or mixed up. */
+/** Accidental mutations of the files of a log: bit rot, truncation, copies, lost and confused files. */
 import type { Random } from '@sq/sim'
 import { frameEnd, framePositions } from './frame-bytes.ts'
 import type { Files } from './good-logs.ts'
 import type { FileKind } from './watched-file-system.ts'
 
-/** A log's files, to be changed, and those of other logs, to take pieces from. */
+/** The files of a log, which are changed, and those of other logs, from which pieces are taken. */
 export interface Material {
   readonly files: Files
-  /** How long files are where they are longer than their bytes; and which names lead to no regular file. */
+  /** The sizes of files that are longer than their bytes, and the names that are not regular files. */
   readonly sizes: Map<string, number>
   readonly kinds: Map<string, FileKind>
   readonly others: readonly Files[]
   readonly random: Random
 }
 
-/** Changes the files, of which there is at least one. */
+/** Changes the files. There is at least one. */
 export type Mutation = (material: Material) => void
 
 const SEGMENT_NAME_DIGITS = 20
@@ -100,7 +100,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   'a file with a hole at its end': ({ files, sizes, random }) => {
     const [name, file] = random.pick([...files])
-    // What is past every position must be refused without a look at it.
+    // A file longer than every position must be refused without reading the rest.
     sizes.set(
       name,
       file.length + random.pick([random.int(8000), random.int(8000), random.int(2 ** 18), 2 ** 32, 8 * 2 ** 40]),
@@ -123,13 +123,13 @@ function pickForeign({ others, random }: Material): [string, Buffer] {
   return random.pick([...random.pick(others)])
 }
 
-/** Random bytes, or all the same. */
+/** Random bytes, or equal ones. */
 function noise(random: Random, length: number): Uint8Array {
   if (random.chance(0.5)) return random.bytes(length)
   return new Uint8Array(length).fill(random.pick([0, 0, 0xff, random.int(256)]))
 }
 
-/** A place in a file: anywhere, at a multiple of 8, where a frame begins, or close to one. */
+/** A position in a file: anywhere, a multiple of 8, the start of a frame, or close to one. */
 function pickPlace(random: Random, file: Buffer): number {
   const anywhere = random.int(file.length + 1)
   const style = random.int(4)
@@ -149,7 +149,7 @@ function pickPiece(random: Random, file: Buffer): Buffer {
   return file.subarray(...pickRange(random, file))
 }
 
-/** Puts a piece over what stands somewhere, or in between. */
+/** Overwrites bytes with a piece, or inserts it. */
 function put(material: Material, piece: Buffer): void {
   const { files, random } = material
   const [name, file] = pickFile(material)
@@ -162,7 +162,7 @@ function overwritten(file: Buffer, piece: Uint8Array, at: number): Buffer {
   return Buffer.concat([file.subarray(0, at), piece, file.subarray(at + piece.length)])
 }
 
-/** The name of a segment, with a base offset that is likely or extreme. */
+/** The name of a segment with a likely or an extreme base offset. */
 function drawName(random: Random): string {
   const baseOffset = random.pick([
     BigInt(random.int(20)),

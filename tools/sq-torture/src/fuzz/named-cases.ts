@@ -1,11 +1,11 @@
-/** Hostile logs that were found once: each with a name, put before the judge in every run, before anything is drawn. */
+/** Hostile logs that were found earlier. Each has a name and is judged at the start of every run. */
 import { CraftedSegment, recordOf, TOPIC, TYPE } from './crafted-segment.ts'
 import type { FuzzCase } from './fuzz-case.ts'
 import type { Verdict } from './judge.ts'
 import { segmentFileName } from './mutations.ts'
 import type { FileKind } from './watched-file-system.ts'
 
-/** A log, and what must be said of it. */
+/** A log, and the expected verdict. */
 export interface NamedCase {
   readonly name: string
   readonly fuzzed: FuzzCase
@@ -14,9 +14,9 @@ export interface NamedCase {
 
 interface Shape {
   readonly segments: readonly CraftedSegment[]
-  /** How long the last segment's file is, with zeros behind its bytes. */
+  /** The size of the last segment's file. The rest is zeros. */
   readonly sizeBytes?: number
-  /** Names that are no regular files. */
+  /** Names that are not regular files. */
   readonly kinds?: ReadonlyMap<string, FileKind>
 }
 
@@ -33,7 +33,7 @@ function segment(): CraftedSegment {
   return new CraftedSegment().records(1)
 }
 
-/** Two segments, the first of which ends in a SEAL with this index. */
+/** Two segments. The first one ends in a SEAL with this index. */
 function sealedBy(indexBytes: Buffer): readonly CraftedSegment[] {
   const first = segment().seal(indexBytes)
   return [first, new CraftedSegment({ baseOffset: first.nextOffset, previous: first.link }).records(1)]
@@ -102,7 +102,7 @@ const SHAPES: Readonly<Record<string, () => readonly [Verdict, Shape]>> = {
   'a record of lengths that cannot be': () => {
     const record = recordOf({ key: 2 ** 31 - 1, value: 2 ** 32 - 1 })
     const crafted = segment().frame({ type: TYPE.records, recordCount: 1 }, record)
-    // Opening takes the times of records only: what else they hold is for readers to refuse.
+    // Opening reads only the timestamps of records. Readers refuse the rest.
     return [{ reader: 'SQ_WAL_CORRUPT', writer: 'whole' }, { segments: [crafted] }]
   },
   'a link in place of a segment': () => [NO_FILE, { segments: [segment()], kinds: new Map([[FIRST, 'link']]) }],
@@ -119,7 +119,7 @@ const SHAPES: Readonly<Record<string, () => readonly [Verdict, Shape]>> = {
   },
 }
 
-/** All of them, made anew. */
+/** Creates all of them. */
 export function* namedCases(): Generator<NamedCase> {
   for (const [name, make] of Object.entries(SHAPES)) {
     const [expected, { segments, sizeBytes, kinds = new Map() }] = make()

@@ -1,29 +1,29 @@
 /**
- * A file system that watches over whoever reads hostile files: no buffer to be read into may be larger than what a file
- * really holds by more than a constant, and what is read is counted. Files may be far longer than what they hold, with
- * zeros behind it, and may be of kinds that are no regular file.
+ * A file system that monitors how hostile files are read: a read buffer may exceed the real content of a file only by a
+ * constant, and the bytes that are read are counted. A file can be much longer than its content, with zeros after it,
+ * and can be something other than a regular file.
  */
 import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, OpenOptions, Watch } from '@sq/sim'
 import { Violation } from '../history.ts'
 
-/** More than the head of a segment, and less than anything that could hurt. */
+/** More than the head of a segment, but harmless. */
 const MAX_BYTES_BEYOND_FILE = 4096
-/** What may be read at a time of a file with zeros behind its bytes. */
+/** The limit on one read from a file with zeros after its content. */
 const MAX_SPARSE_BYTES = 512 * 1024 + 64
 
-/** With which code the file system refuses what is no regular file, and what it says that it is. */
+/** The error code and the kind of everything that is not a regular file. */
 const KINDS = {
   link: { code: 'ELOOP', kind: 'link' },
   directory: { code: 'EISDIR', kind: 'directory' },
   FIFO: { code: 'EFTYPE', kind: 'other' },
 } as const
 
-/** What a name may lead to instead of a regular file. */
+/** What a name can be instead of a regular file. */
 export type FileKind = keyof typeof KINDS
 
-/** What is not as it is in memory, by path. */
+/** Differences from the file system in memory, by path. */
 export interface Strangeness {
-  /** How long a file is. */
+  /** The size of a file. */
   readonly sizes: ReadonlyMap<string, number>
   readonly kinds: ReadonlyMap<string, FileKind>
 }
@@ -32,9 +32,9 @@ export class WatchedFileSystem implements FileSystem {
   readonly #fs: FileSystem
   readonly #sizes: Map<string, number>
   readonly #kinds: Map<string, FileKind>
-  /** The first thing that went too far. */
+  /** The first violation. */
   violation: Violation | null = null
-  /** Bytes asked for. */
+  /** The bytes that were requested. */
   bytesRead = 0
 
   constructor(fs: FileSystem, { sizes, kinds }: Strangeness) {
@@ -52,7 +52,7 @@ export class WatchedFileSystem implements FileSystem {
       const longer = this.#sizes.get(path)
       const most = Math.max(sizeBytes + MAX_BYTES_BEYOND_FILE, longer === undefined ? 0 : MAX_SPARSE_BYTES)
       if (buffer.byteLength > most) {
-        const seen = `${path}, which holds ${sizeBytes} bytes, is read into a buffer of ${buffer.byteLength}`
+        const seen = `${path}, which has ${sizeBytes} bytes, is read into a buffer of ${buffer.byteLength} bytes`
         this.violation ??= new Violation(`10: ${seen}`)
       }
       const bytesRead = await handle.read(buffer, position)

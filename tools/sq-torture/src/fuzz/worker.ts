@@ -1,4 +1,4 @@
-/** The process that fuzzes: a run of cases at a time. */
+/** The process that fuzzes ranges of cases. */
 import { Fuzzer } from './fuzz.ts'
 import { fuzzJobs } from './jobs.ts'
 

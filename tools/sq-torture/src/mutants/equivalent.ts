@@ -1,4 +1,4 @@
-/** The mutants that no test can notice, each with the reason. */
+/** The mutants that no test can detect, each with the reason. */
 import type { Equivalent } from './judgement.ts'
 
 export const EQUIVALENT: readonly Equivalent[] = [

@@ -1,11 +1,11 @@
-/** What is to be said of mutants: the score of each file, and the survivors that nobody has explained. */
+/** The result for the mutants: the score of each file, and the unexplained survivors. */
 import type { Mutant } from './stryker.ts'
 
-/** A mutant that no test can notice, and why; or that none should. */
+/** A mutant that no test can or should detect, with the reason. */
 export interface Equivalent {
-  /** The file's path in the log's sources. */
+  /** The path of the file, from the sources of the log. */
   readonly file: string
-  /** What the source says, and what it says instead, word for word. */
+  /** The original text and its replacement, word for word. */
   readonly original: string
   readonly replacement: string
   readonly why: string
@@ -13,7 +13,7 @@ export interface Equivalent {
 
 export interface Judgement {
   readonly files: readonly FileScore[]
-  /** Survivors that no entry explains. */
+  /** Survivors without an entry. */
   readonly unexplained: readonly Mutant[]
 }
 
@@ -21,7 +21,7 @@ interface FileScore {
   readonly file: string
   readonly mutants: number
   readonly noticed: number
-  /** Survivors that an entry explains. */
+  /** Survivors with an entry. */
   readonly equivalent: number
 }
 
@@ -45,7 +45,7 @@ export function judge(mutants: readonly Mutant[], equivalent: readonly Equivalen
   return { files, unexplained: survivors.filter((mutant) => !isExplained(mutant)) }
 }
 
-/** One line a file: how many of its mutants that can be noticed are. */
+/** One line per file: how many of its detectable mutants were detected. */
 export function tableOf({ files }: Judgement): string {
   const width = Math.max(...files.map(({ file }) => file.length), 0)
   return files

@@ -1,4 +1,4 @@
-/** `pnpm mutants [FILE ...]`: changes the log's sources in small ways, one at a time; its tests must notice each change. */
+/** `pnpm mutants [FILE ...]`: makes small changes to the sources of the log, one at a time. A test must detect each. */
 import { readdir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { ROOT, Workspace } from '../defects/workspace.ts'
@@ -16,7 +16,7 @@ await main(async () => {
   await installTools()
   const workspace = await Workspace.create()
   try {
-    // Some tests start processes, which run what was compiled.
+    // Some tests start processes, which run the compiled code.
     await workspace.build()
     const folder = workspace.folder(PACKAGE)
     const mutants = await runMutants(folder, { mutate: files, tests: 'quick' })
@@ -36,7 +36,7 @@ await main(async () => {
   }
 })
 
-/** Tries what the quick tests did not notice against all tests. Returns the keys of those that were noticed. */
+/** Runs all tests on the mutants that the quick tests did not detect. Returns the keys of those that were detected. */
 async function noticedByAll(folder: string, left: readonly Mutant[]): Promise<ReadonlySet<string>> {
   const again = await runMutants(folder, { mutate: left.map(({ range }) => range), tests: 'all' })
   return new Set(again.filter(({ survived }) => !survived).map(keyOf))
@@ -46,7 +46,7 @@ function keyOf({ range, replacement }: Mutant): string {
   return `${range} ${replacement}`
 }
 
-/** The sources that are named, as paths or by their names; all of the log's where none is. */
+/** The sources that are named, by path or file name. Without names, all sources of the log. */
 async function filesNamed(names: readonly string[]): Promise<string[]> {
   const folder = join(ROOT, PACKAGE)
   const entries = await readdir(join(folder, SOURCES), { recursive: true, withFileTypes: true })

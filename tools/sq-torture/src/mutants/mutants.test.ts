@@ -6,7 +6,7 @@ import { EQUIVALENT } from './equivalent.ts'
 import { judge, tableOf } from './judgement.ts'
 import { readReport } from './stryker.ts'
 
-/** Two lines, and what Stryker says of four changes of them; its places count from 1. */
+/** Two lines, and Stryker's results for four changes of them. Its positions count from 1. */
 const REPORT = JSON.stringify({
   files: {
     'src/wal/a.ts': {
@@ -42,7 +42,7 @@ const REPORT = JSON.stringify({
   },
 })
 
-test('a report gives each mutant with its place, and what stands and stood there', () => {
+test('a report has the position, the original text and the replacement of each mutant', () => {
   expect(readReport(REPORT)).toEqual([
     {
       file: 'src/wal/a.ts',
@@ -88,7 +88,7 @@ test.each([
   expect(judge(readReport(REPORT), [entry]).unexplained).toHaveLength(2)
 })
 
-test('what is listed as equivalent is a change of what its file says', async () => {
+test('the original text of each equivalent mutant is in its file', async () => {
   for (const { file, original, replacement } of EQUIVALENT) {
     const source = await readFile(join(ROOT, 'packages/sq-storage/src/wal', file), 'utf8')
     expect(source, file).toContain(original)

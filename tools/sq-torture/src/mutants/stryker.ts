@@ -1,6 +1,6 @@
 /**
- * Runs Stryker, which makes the mutants, in a copy of the sources. It weighs a hundred megabytes, so it is installed on
- * demand, into a folder outside the workspace.
+ * Runs Stryker, which makes the mutants, in a copy of the sources. Stryker has a hundred megabytes, so it is installed on
+ * demand, in a folder outside the workspace.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,7 @@ import { ROOT } from '../defects/workspace.ts'
 const FOLDER = join(ROOT, 'tools/sq-torture/mutation-tools')
 const REPORT = 'mutants.json'
 
-/** Test files that go through every bit or every step, or are large: minutes for one mutant that they do not notice. */
+/** Test files that try every bit or every step, or are large: they take minutes for a mutant that they do not detect. */
 const SLOW_TESTS = [
   'frame-search',
   'golden-bit-flips',
@@ -34,28 +34,28 @@ const SLOW_TESTS = [
   'verify-bit-flips',
 ]
 
-/** One small change of a source file, and what became of it. */
+/** A small change of a source file, and its result. */
 export interface Mutant {
-  /** The file, from the folder of its package. */
+  /** The path of the file, from the folder of its package. */
   readonly file: string
   readonly line: number
-  /** Where the change is, as Stryker takes it: file, line and column of its beginning and its end. */
+  /** The range of the change in Stryker's notation: file, then line and column of its start and end. */
   readonly range: string
-  /** What stands there, and what stood there instead. */
+  /** The original text and its replacement. */
   readonly original: string
   readonly replacement: string
-  /** Whether no test noticed it. A mutant that hangs is noticed. */
+  /** Whether no test detected it. A mutant that hangs counts as detected. */
   readonly survived: boolean
 }
 
-/** Installs what the lock file names; does nothing where that has been done. */
+/** Installs the packages of the lock file, unless they are installed. */
 export async function installTools(): Promise<void> {
   if (changedMs('node_modules/.package-lock.json') >= changedMs('package-lock.json')) return
   process.stderr.write('installing the mutation tool\n')
   await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], FOLDER)
 }
 
-/** Makes the mutants of some files, or ranges of files, in a package, and runs its tests on each. */
+/** Makes the mutants of files, or of ranges of files, in a package, and runs its tests on each. */
 export async function runMutants(
   folder: string,
   { mutate, tests }: { mutate: readonly string[]; tests: 'quick' | 'all' },
@@ -96,7 +96,7 @@ function strykerConfig(mutate: readonly string[]): object {
     testRunner: 'vitest',
     vitest: { configFile: 'vitest.mutants.config.ts' },
     coverageAnalysis: 'perTest',
-    // The copy is ours alone.
+    // No other process uses the copy.
     inPlace: true,
     mutate,
     // Messages are for people and may change; the compiler checks names of codes and kinds.
@@ -111,7 +111,7 @@ function strykerConfig(mutate: readonly string[]): object {
   }
 }
 
-/** What is read of a report in Stryker's format. */
+/** The parts of a Stryker report that are used. */
 interface Report {
   readonly files: Readonly<Record<string, { readonly source: string; readonly mutants: readonly ReportedMutant[] }>>
 }
@@ -128,7 +128,7 @@ interface Place {
   readonly column: number
 }
 
-/** The mutants of a report; those that no test can judge, for they do not compile or were left out, are left out. */
+/** The mutants of a report, without those that do not compile or were ignored. */
 export function readReport(text: string): Mutant[] {
   const { files }: Report = JSON.parse(text)
   return Object.entries(files).flatMap(([file, { source, mutants }]) =>
@@ -154,7 +154,7 @@ function textBetween(source: string, start: Place, end: Place): string {
 }
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<void> {
-  // Its progress is ours: it goes where messages go.
+  // Stryker's progress goes to stderr.
   const child = spawn(command, args, { cwd, env: cleanEnvironment(), stdio: ['ignore', 2, 2] })
   await once(child, 'close')
   if (child.exitCode !== 0) throw new Error(`${command} ${args[0] ?? ''} ended with status ${String(child.exitCode)}`)

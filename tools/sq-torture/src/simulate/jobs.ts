@@ -1,4 +1,4 @@
-/** The jobs of a simulation: a run of seeds each. */
+/** The jobs of a simulation: a range of seeds each. */
 import { Pool } from '../pool.ts'
 
 export interface SimulateJob {
@@ -6,7 +6,7 @@ export interface SimulateJob {
   readonly seeds: number
 }
 
-/** Sums over the seeds of a job. */
+/** Totals over the seeds of a job. */
 export interface SimulateFound {
   readonly acknowledged: number
   readonly rejected: number

@@ -1,4 +1,4 @@
-/** `pnpm simulate --seeds N [--seed S]`: lives N logs among faults, power cuts and kills, each drawn from its seed. */
+/** `pnpm simulate --seeds N [--seed S]`: runs N logs with faults, power cuts and kills, each drawn from its seed. */
 import { main, mustBePositive, readOptions } from '../options.ts'
 import { formatCount, formatSeconds, withProgress } from '../progress.ts'
 import type { Progress } from '../progress.ts'
@@ -15,7 +15,7 @@ await main(async () => {
   process.stdout.write(await withProgress((progress) => simulateAll({ seeds, firstSeed }, progress)))
 })
 
-/** Simulates all seeds, and resolves with what there is to tell. */
+/** Simulates all seeds, and resolves with a summary. */
 async function simulateAll(
   { seeds, firstSeed }: { seeds: number; firstSeed: number },
   progress: Progress,
@@ -43,7 +43,7 @@ async function simulateAll(
   )
 }
 
-/** One seed, with all there is to say about it. */
+/** Simulates one seed, and prints its details. */
 async function replay(seed: number): Promise<void> {
   const { traceHash, acknowledged, rejected, stops } = await simulateTraced(seed)
   process.stdout.write(

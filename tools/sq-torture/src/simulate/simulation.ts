@@ -1,7 +1,7 @@
 /**
- * One simulated life of a log: appends, rotations and reopenings among faults, power cuts and kills, all drawn from one
- * seed. First a safety phase, in which nothing may be lost or invented; then a liveness phase without faults, in which
- * everything must work again.
+ * One simulated run of a log: appends, rotations and reopenings with faults, power cuts and kills, all drawn from one
+ * seed. In the safety phase nothing may be lost or invented. In the liveness phase, which has no faults, everything must
+ * work.
  */
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
@@ -14,14 +14,14 @@ import { untilReadOnly } from '../read-only.ts'
 import { drawSwarm, strike } from './swarm.ts'
 import type { Action, Swarm } from './swarm.ts'
 
-/** What a run was made of. */
+/** What happened in a run. */
 export interface Simulated {
   readonly acknowledged: number
   readonly rejected: number
   readonly stops: number
 }
 
-/** What a run was made of, and every operation on the file system with its outcome: two runs of a seed have the same. */
+/** What happened in a run, with every file system operation and its outcome: equal for two runs of a seed. */
 export interface Traced extends Simulated {
   readonly traceHash: string
 }
@@ -30,7 +30,7 @@ export function simulate(seed: number): Promise<Simulated> {
   return new Simulation(seed).run()
 }
 
-/** The same, and what it did: takes a third longer. */
+/** Like `simulate`, with a trace. Takes a third longer. */
 export function simulateTraced(seed: number): Promise<Traced> {
   return new Simulation(seed).runTraced()
 }
@@ -38,7 +38,7 @@ export function simulateTraced(seed: number): Promise<Traced> {
 class Simulation {
   readonly #random: Random
   readonly #swarm: Swarm
-  /** For who follows: they come to their records at moments of their own. */
+  /** For tailing readers, which read at moments of their own. */
   readonly #busy: Random
   readonly #fs: InMemoryFileSystem
   readonly #log: LogUnderTest
@@ -75,11 +75,11 @@ class Simulation {
     const action = actions.length > 0 && this.#random.chance(0.5) ? this.#random.pick(actions) : null
     const stop = action === 'power-cut' || action === 'kill' ? this.#stopSoon(action) : null
     const appends = Array.from({ length: 1 + this.#random.int(concurrency) }, () => this.#append(action === 'batch'))
-    // Should the process die while it acts, what it was told of its appends by then is all it is told.
+    // If the process dies during the action, its appends get no results after that.
     const told = this.#log.untilDead(Promise.all(appends))
     await Promise.all([told, stop === null && action !== null ? this.#act(action) : null])
     stop?.()
-    // Nobody waits for ever for a file system that has gone read-only.
+    // A read-only file system does not recover, so the machine restarts.
     const mayBeReadOnly = this.#swarm.failedSync === 'readonly' && this.#log.rejected > rejected
     if (mayBeReadOnly && this.#random.chance(0.5)) await this.#restart()
     else if (stop !== null) await this.#open()
@@ -87,8 +87,8 @@ class Simulation {
   }
 
   /**
-   * After a failed commit, which somebody in another process may have been given, the writer dies before it heals, or not.
-   * Its successor goes on in the same segment, where memory may have lost the commit by then.
+   * After a failed commit, which a reader in another process may have been given, the writer may die before it rolls over
+   * to a new segment. Its successor continues in the same segment, where the page cache may have lost the commit.
    */
   async #dieBeforeHealing(): Promise<void> {
     if (this.#swarm.failedSync === 'readonly' || this.#random.chance(0.5)) return
@@ -99,7 +99,7 @@ class Simulation {
     await this.#open()
   }
 
-  /** Cuts the power, and opens the log again. */
+  /** Cuts the power and opens the log again. */
   async #restart(): Promise<void> {
     this.#stops++
     this.#log.die()
@@ -107,7 +107,7 @@ class Simulation {
     await this.#open()
   }
 
-  /** Something else that happens while appends are under way. */
+  /** An action during appends in flight. */
   async #act(action: Action): Promise<void> {
     if (action === 'age') this.#log.clock.advance(2000)
     if (action === 'evict') this.#fs.evict()
@@ -125,7 +125,7 @@ class Simulation {
     if (action === 'reopen') await this.#tolerate(() => this.#log.close())
   }
 
-  /** Deletes by age while the clock is ten years ahead; perhaps it was so when the log was opened, too. */
+  /** Deletes by age while the clock is ten years ahead. It may have been ahead when the log was opened, too. */
   async #goByWrongClock(): Promise<void> {
     const { clock } = this.#log
     const aheadMs = 10 * 365 * 86_400_000
@@ -143,12 +143,12 @@ class Simulation {
     await this.#log.deleteByAge({ keepFromMs, aheadMs })
   }
 
-  /** Some of the timestamps lie before it, some behind. */
+  /** A time between the timestamps. */
   #someTimestampMs(): number {
     return 1 + this.#random.int(MAX_TIMESTAMP_MS + 1)
   }
 
-  /** An offset of the log, from its first to its next. */
+  /** An offset of the log, from its first to its next offset. */
   #someOffset(): number {
     const { firstOffset, history } = this.#log
     return firstOffset + this.#random.int(history.acknowledged.length - firstOffset + 1)
@@ -167,7 +167,7 @@ class Simulation {
     return style === 1 ? this.#random.bytes(length) : Buffer.alloc(length, `FR ${serial} `)
   }
 
-  /** Cuts the power, or kills the process, at some operation to come. Returns what does so at the latest. */
+  /** Cuts the power or kills the process at a later operation. Returns a function that does it at the latest. */
   #stopSoon(how: 'power-cut' | 'kill'): () => void {
     let left = this.#random.int(40)
     const end = this.#fs.operations.observe(() => {
@@ -186,7 +186,7 @@ class Simulation {
     return stop
   }
 
-  /** Opens the log, again and again while faults are in the way: they are met once each. */
+  /** Opens the log, and retries while faults strike: each strikes once. */
   async #open(): Promise<void> {
     for (;;) {
       try {
@@ -207,7 +207,7 @@ class Simulation {
     this.#log.followFromElsewhere({ durableOnly: followsElsewhere === 'durable only', busyTurns })
   }
 
-  /** What fails because of a fault may fail. Afterwards the log is open, whatever was done. */
+  /** Runs an action that may fail because of a fault. Afterwards the log is open in any case. */
   async #tolerate(attempt: () => Promise<unknown>): Promise<void> {
     try {
       await untilReadOnly(this.#log, attempt)
@@ -225,7 +225,7 @@ class Simulation {
     await this.#log.append(Buffer.from('alive'))
     await this.#log.rotate()
     await this.#log.append(Buffer.from('and well'))
-    if (this.#log.rejected > rejected) throw new Violation('6: an append was rejected with all faults gone')
+    if (this.#log.rejected > rejected) throw new Violation('6: an append was rejected without any fault')
     await this.#log.stopFollowing()
     await this.#log.close()
     await this.#log.open()
@@ -235,7 +235,7 @@ class Simulation {
 
 const EXPLAINED: ReadonlySet<WalErrorCode> = new Set(['SQ_WAL_IO', 'SQ_WAL_APPEND_FAILED', 'SQ_WAL_CLOCK_SUSPECT'])
 
-/** Whether an error is one that a fault or a wrong clock explains: never corruption, never a violation. */
+/** Whether a fault or a wrong clock explains an error. Corruption and violations are never explained. */
 function isFault(error: unknown): boolean {
   return error instanceof WalError && EXPLAINED.has(error.code)
 }

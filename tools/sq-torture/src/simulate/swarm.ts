@@ -1,6 +1,6 @@
 /**
- * What one seed does: swarm testing. Each run has a random few of the features and faults, so that rare combinations
- * come up which a run with all of them would drown (Groce et al., "Swarm Testing", ISSTA 2012).
+ * The configuration of a seed, for swarm testing: each run has a random subset of the features and faults. So rare
+ * combinations occur that a run with all of them would hide (Groce et al., "Swarm Testing", ISSTA 2012).
  */
 import type { Random } from '@sq/sim'
 import type { FailedSyncModel, InMemoryFileSystem } from '@sq/sim/memory'
@@ -10,15 +10,15 @@ export interface Swarm {
   readonly failedSync: FailedSyncModel
   readonly weakNames: boolean
   readonly config: WalConfig
-  /** Appends that are under way together, at most. */
+  /** The most appends in flight. */
   readonly concurrency: number
   readonly steps: number
-  /** Length of the values, drawn anew for each. */
+  /** Draws the length of a value. */
   length(random: Random): number
-  /** Whether somebody follows the log all the while; and for how many turns, at most, they are busy with each record. */
+  /** Null without a tailing reader, else the most turns of the event loop that it spends on a record. */
   readonly follows: boolean
   readonly busyTurns: number
-  /** Whether somebody follows from another process, too, and what is wanted there. */
+  /** Whether a tailing reader runs in another process, and which records it wants. */
   readonly followsElsewhere: 'all' | 'durable only' | null
   readonly actions: readonly Action[]
   readonly faults: readonly Fault[]
@@ -43,7 +43,7 @@ const ACTIONS = [
   'evict',
 ] as const
 
-/** Every fault is met once, at some operation to come. */
+/** Every fault strikes once, at a later operation. */
 const FAULTS = [
   { name: 'sync fails', on: 'sync', fault: { error: 'EIO' } },
   { name: 'sync finds no space', on: 'sync', fault: { error: 'ENOSPC' } },
@@ -64,7 +64,7 @@ const FAULTS = [
   { name: 'slow', on: ['write', 'sync', 'syncDirectory'], fault: { turns: 5 } },
 ] as const
 
-/** Lengths around the edges of records, frames, sectors and pages. */
+/** Lengths at the borders of records, frames, sectors and pages. */
 const EDGES = [0, 1, 7, 8, 9, 446, 447, 448, 449, 504, 511, 512, 513, 520, 4031, 4032, 4033, 4088, 4096, 4104]
 
 export function drawSwarm(random: Random): Swarm {
@@ -84,7 +84,7 @@ export function drawSwarm(random: Random): Swarm {
       maxSegmentAgeMs: random.pick([1000, Infinity]),
       maxPendingBytes: random.pick([3000, 100_000]),
     },
-    // With many small segments a run takes long, and shows nothing that a few do not.
+    // Many small segments make a run slow, and find nothing that a few do not.
     concurrency: maxSegmentBytes < 1000 ? random.pick([1, 2, 4]) : random.pick([1, 2, 8, 30]),
     steps: 5 + random.int(maxSegmentBytes < 1000 ? 10 : 25),
     length(draw) {
@@ -99,14 +99,14 @@ export function drawSwarm(random: Random): Swarm {
   }
 }
 
-/** Puts a fault in force, at one of the next operations it is about. */
+/** Sets a fault, which strikes at one of the next operations of its kind. */
 export function strike(fs: InMemoryFileSystem, fault: Fault, random: Random): void {
   const rule = FAULTS.find(({ name }) => name === fault)
-  if (rule === undefined) throw new Error(`no fault is called ${fault}`)
+  if (rule === undefined) throw new Error(`there is no fault ${fault}`)
   fs.faults.add({ on: rule.on, when: { nth: 1 + random.int(6) }, fault: withLostPages(rule.fault, random) })
 }
 
-/** Which pages a failed sync loses is a matter of chance too. */
+/** The pages that a failed sync loses are random, too. */
 function withLostPages<T extends object>(fault: T, random: Random): T {
   return 'error' in fault ? { ...fault, lostPages: random } : fault
 }

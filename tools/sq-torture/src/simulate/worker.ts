@@ -1,9 +1,9 @@
-/** The process that simulates: a run of seeds at a time. */
+/** The process that simulates ranges of seeds. */
 import { simulateJobs } from './jobs.ts'
 import { simulate, simulateTraced } from './simulation.ts'
 import type { Simulated } from './simulation.ts'
 
-/** One in so many seeds is run a second time, and must do the very same. */
+/** One in this many seeds runs twice, and both runs must be identical. */
 const REPEATED_SHARE = 50
 
 simulateJobs.serve(async ({ firstSeed, seeds }) => {
@@ -21,7 +21,7 @@ async function run(seed: number): Promise<Simulated> {
   try {
     if (seed % REPEATED_SHARE !== 0) return await simulate(seed)
     const [found, again] = [await simulateTraced(seed), await simulateTraced(seed)]
-    if (again.traceHash !== found.traceHash) throw new Error('two runs of the seed did not do the same')
+    if (again.traceHash !== found.traceHash) throw new Error('two runs of the seed differ')
     return found
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error)

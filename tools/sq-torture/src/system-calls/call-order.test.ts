@@ -12,12 +12,12 @@ const OTHER_COMMIT = COMMIT.replace('x05', 'x06')
 const OTHER_ACKNOWLEDGE = ACKNOWLEDGE.replace('acknowledged 5', 'acknowledged 6')
 
 describe('the order of calls', () => {
-  test('is right when everything is durable before it is relied on', () => {
+  test('an order is right if everything is durable before something depends on it', () => {
     const trace = [OPEN, HEAD, RENAME, SYNC, COMMIT, ACKNOWLEDGE, OTHER_COMMIT, OTHER_ACKNOWLEDGE]
     expect(checkCallOrder(trace)).toEqual({ newSegments: 1, acknowledgements: 2 })
   })
 
-  test('is read from calls that overlap', () => {
+  test('overlapping calls are told apart', () => {
     const begun = '7 fsync(20</d/t/0> <unfinished ...>'
     const done = '7 <... fsync resumed>)            = 0'
     const seen = checkCallOrder([OPEN, HEAD, RENAME, begun, done, COMMIT, ACKNOWLEDGE])
@@ -34,7 +34,7 @@ describe('the order of calls', () => {
     ['before the name of its segment is durable', [OPEN, HEAD, SYNC, RENAME, COMMIT, ACKNOWLEDGE]],
     ['acknowledged before it is durable', [OPEN, HEAD, RENAME, SYNC, ACKNOWLEDGE]],
     ['acknowledged before it is durable', [OPEN, HEAD, RENAME, SYNC, COMMIT, OTHER_ACKNOWLEDGE]],
-  ])('is wrong: %s', (message, trace) => {
+  ])('an order is wrong: %s', (message, trace) => {
     expect(() => checkCallOrder(trace)).toThrow(message)
   })
 })

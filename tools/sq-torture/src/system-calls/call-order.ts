@@ -1,31 +1,31 @@
 /**
- * Reads a trace of the system calls of a log, and holds their order against what durability asks for: a new segment is
- * durable under its passing name before it is renamed, the directory is synced after that, and only when the commit is
- * in it too, written through a descriptor that is synced with every write, its acknowledgement goes out.
+ * Checks the order of system calls in a trace of a log. A new segment must be durable under its temporary name before it
+ * is renamed. Then the directory is synced. An acknowledgement is sent only after that, and after its commit was written
+ * through a descriptor that syncs every write.
  */
 import { Violation } from '../history.ts'
 import { PARTITION, TOPIC } from '../log-under-test.ts'
 import { makeRecord } from '../torture/numbered-record.ts'
 import { findAcknowledged } from './subject-task.ts'
 
-/** The calls that matter here, as strace wants them: the pattern is for what goes by several names. */
+/** The calls to trace, in strace's notation. The pattern matches a call that has several names. */
 export const ORDERED_CALLS = ['openat', 'pwrite64', 'pwritev', 'fsync', 'write', '/^rename(at2?)?$'] as const
 
-/** What was seen, all of it in order. */
+/** The result for a trace in the right order. */
 export interface Ordered {
   readonly newSegments: number
   readonly acknowledgements: number
 }
 
-/** A call begins, or is done. */
+/** The start or the end of a call. */
 interface CallEvent {
   readonly begins: boolean
   readonly call: string
-  /** Its arguments as strace shows them, descriptors with their paths. */
+  /** The arguments as strace prints them, descriptors with their paths. */
   readonly shown: string
 }
 
-/** Throws a `Violation` where a call came too early. */
+/** Throws a `Violation` if a call came too early. */
 export function checkCallOrder(trace: readonly string[]): Ordered {
   const order = new CallOrder()
   for (const event of readEvents(trace)) order.see(event)
@@ -35,12 +35,12 @@ export function checkCallOrder(trace: readonly string[]): Ordered {
 class CallOrder implements Ordered {
   newSegments = 0
   acknowledgements = 0
-  /** Whether what is called next.tmp is durable. */
+  /** Whether the file next.tmp is durable. */
   #headIsDurable = false
-  /** Whether all renaming so far is durable; a sync that began earlier does not count. */
+  /** Whether every rename so far is durable. A sync that began before the rename does not count. */
   #nameIsDurable = true
   #syncCounts = false
-  /** What was written to segments durably. */
+  /** The bytes written durably to segments. */
   readonly #written: string[] = []
 
   see({ begins, call, shown }: CallEvent): void {
@@ -87,12 +87,12 @@ class CallOrder implements Ordered {
   }
 }
 
-/** As strace shows bytes that are not all ASCII. */
+/** Bytes as strace prints them if they are not all ASCII. */
 function showBytes(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
 }
 
-/** A call that others overlap stands on two lines: the thread's number tells what belongs together. */
+/** strace prints an overlapped call in two lines. The number of the thread connects them. */
 function* readEvents(trace: readonly string[]): Generator<CallEvent> {
   const begun = new Map<string, string>()
   for (const line of trace) {

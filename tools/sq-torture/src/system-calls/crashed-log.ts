@@ -1,11 +1,11 @@
-/** A log as a killed process leaves it: rotated once, its last commit proven by nothing, a torn one after it. */
+/** A log as a killed process leaves it: rotated once, with an unconfirmed last commit and a torn one after it. */
 import { appendFile, cp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WitnessedLog } from '../torture/witnessed-log.ts'
 import { PARTITION, TOPIC } from '../log-under-test.ts'
 import type { Contents } from '../history.ts'
 
-/** Makes one in `dataDir`, which must not be there, and resolves with the serial numbers it holds: 0 and up. */
+/** Creates one in `dataDir`, which must not exist. Resolves with its serial numbers, which count from 0. */
 export async function makeCrashedLog(dataDir: string): Promise<Contents> {
   const living = `${dataDir}-living`
   const log = new WitnessedLog(living)

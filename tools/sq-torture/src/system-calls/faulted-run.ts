@@ -1,4 +1,4 @@
-/** One run of the subject with a system call that fails, and what must be true of the log afterwards. */
+/** One run of the subject with a failing system call, and the checks of the log afterwards. */
 import { cp, rm } from 'node:fs/promises'
 import { Violation } from '../history.ts'
 import type { Contents } from '../history.ts'
@@ -8,23 +8,23 @@ import { TRANSIENT } from './faults.ts'
 import type { Fault } from './faults.ts'
 import { straceFailing } from './strace.ts'
 
-/** A log to begin with, of which every run gets a copy. */
+/** The initial log. Every run gets a copy. */
 export interface Template {
   readonly dataDir: string
   readonly held: Contents
 }
 
 export interface FaultedRun {
-  /** How many calls were made to fail. */
+  /** The number of calls that were made to fail. */
   readonly injected: number
   readonly acknowledged: number
   readonly rejected: number
 }
 
-/** The serial number of the first record that the subject appends, and of the one that is appended after it. */
+/** The serial numbers of the subject's first record, and of the record that is appended after its run. */
 const [SUBJECT_SERIAL, LAST_SERIAL] = [1000, 2000]
 
-/** Lets the n-th call fail. Rejects with a `Violation`, and then keeps the copy of the log; or when aborted. */
+/** Makes the n-th call fail. Rejects with a `Violation`, and then keeps the copy of the log; or when aborted. */
 export async function runWithFault(
   template: Template,
   { fault, nth, signal }: { fault: Fault; nth: number; signal: AbortSignal },
@@ -36,7 +36,7 @@ export async function runWithFault(
   const task = { dataDir, held: template.held, firstSerial: SUBJECT_SERIAL }
   const { found, injected } = await straceFailing(task, { calls, error, when }, signal)
   const { acknowledged, rejected } = found
-  if (found.openFiles.length > 0) throw new Violation(`12: left open: ${found.openFiles.join(', ')}`)
+  if (found.openFiles.length > 0) throw new Violation(`12: files are still open: ${found.openFiles.join(', ')}`)
   if (!forGood && injected > 0) checkFailures(fault, found.failures)
 
   const serials = await readSerials(dataDir)
@@ -47,16 +47,16 @@ export async function runWithFault(
     const recovered = log.history.acknowledged.join(' ')
     throw new Violation(`4: a reader saw [${serials.join(' ')}], and after recovery [${recovered}]`)
   }
-  if ((await log.append(1)) !== null) throw new Violation('6: without any fault an append was rejected')
+  if ((await log.append(1)) !== null) throw new Violation('6: an append was rejected without any fault')
   await log.close()
   await rm(dataDir, { recursive: true })
   return { injected, acknowledged, rejected }
 }
 
-/** A fault that comes once is told once, and then everything works again; one that passes is not told at all. */
+/** A fault that strikes once must be reported once, and then everything works. A transient one is not reported. */
 function checkFailures({ name, error, mayPass }: Fault, failures: number): void {
   const most = TRANSIENT.includes(error) ? 0 : 1
   const least = mayPass ? 0 : most
-  if (failures > most) throw new Violation(`6: one ${error} from ${name} made ${failures} attempts fail in turn`)
-  if (failures < least) throw new Violation(`1: ${error} from ${name} was told to nobody`)
+  if (failures > most) throw new Violation(`6: one ${error} from ${name} made ${failures} actions fail`)
+  if (failures < least) throw new Violation(`1: ${error} from ${name} was not reported to any caller`)
 }

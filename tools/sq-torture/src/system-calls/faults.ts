@@ -1,15 +1,15 @@
-/** Which system calls are made to fail, and how. */
+/** The system calls that are made to fail, and their errors. */
 
-/** A call by the name that reports show, and the names it goes by on one machine or another, as strace wants them. */
+/** A call: its name in reports, and its names on different machines in strace's notation. */
 interface FailingCall {
   readonly name: string
   readonly calls: string
   readonly errors: readonly string[]
-  /** Errors that are tried only when all is tried. */
+  /** Errors that are tried only with `--scope all`. */
   readonly furtherErrors: readonly string[]
   /** Whether it changes the disk. */
   readonly changes: boolean
-  /** Whether there is a call that may fail and nobody need hear of it: what only proves that all is well may. */
+  /** Whether a failure need not be reported: only the write of a durability marker may fail silently. */
   readonly mayPass: boolean
 }
 
@@ -18,7 +18,7 @@ const FURTHER_REFUSED = ['EDQUOT', 'EROFS', 'EAGAIN']
 const CHANGING = { changes: true, mayPass: false }
 const LOOKING = { changes: false, mayPass: false }
 
-/** Not `close`: strace leaves a failing call out, and the descriptor open, which no system does. */
+/** Without `close`: strace skips a failing call, so the descriptor stays open, which no system does. */
 const FAILING_CALLS: readonly FailingCall[] = [
   { name: 'pwrite64', calls: 'pwrite64', errors: REFUSED, furtherErrors: FURTHER_REFUSED, ...CHANGING, mayPass: true },
   { name: 'pwritev', calls: 'pwritev', errors: REFUSED, furtherErrors: FURTHER_REFUSED, ...CHANGING, mayPass: true },
@@ -33,7 +33,7 @@ const FAILING_CALLS: readonly FailingCall[] = [
   { name: 'getdents64', calls: 'getdents64', errors: ['EIO'], furtherErrors: [], ...LOOKING },
 ]
 
-/** A failure that is tried at every call it can strike. */
+/** A failure that is tried at every matching call. */
 export interface Fault {
   readonly name: string
   readonly calls: string
@@ -43,16 +43,16 @@ export interface Fault {
   readonly forGood: boolean
 }
 
-/** What passes by itself, and is tried again where it strikes. */
+/** Transient errors, after which the call is repeated. */
 export const TRANSIENT: readonly string[] = ['EINTR', 'EAGAIN']
 
-/** The names of the calls that are made to fail. */
+/** The names of all calls that are made to fail. */
 export const CALL_NAMES: readonly string[] = FAILING_CALLS.map(({ name }) => name)
 
 /**
- * The faults of the named calls: each error once, and those of calls that change the disk also for good; with `all`,
- * further errors too, and all of them also for good. What passes by itself never is for good: libuv, below Node, tries
- * again after `EINTR` for ever.
+ * The faults of the named calls: each error once; for calls that change the disk, also at all later calls; with `all`,
+ * further errors too, each also at all later calls. A transient error never strikes all later calls, because libuv
+ * repeats a call after `EINTR` forever.
  */
 export function listFaults({ names, all }: { names: readonly string[]; all: boolean }): Fault[] {
   const named = FAILING_CALLS.filter(({ name }) => names.includes(name))

@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { cleanEnvironment } from '../clean-environment.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
 const COMMAND = fileURLToPath(new URL('../../dist/system-calls/main.js', import.meta.url))
 
-/** Where the command makes its temporary directories. */
+/** The directory in which the command creates its temporary directories. */
 let temporary: string
 
 beforeEach(async () => {
@@ -31,27 +31,27 @@ async function run(args: readonly string[], environment: NodeJS.ProcessEnv = {})
 }
 
 describe('pnpm system-calls', () => {
-  test('makes some calls fail and watches their order, or says that it cannot', async () => {
+  test('the command makes some calls fail and checks their order, or says that it cannot', async () => {
     const { status, stdout, stderr } = await run(['--only', 'ftruncate,rename'])
     expect(stderr).toBe('')
     expect(status).toBe(0)
     expect(await readdir(temporary)).toEqual([])
-    if (stdout.startsWith('skipped: only strace can make system calls fail')) return
+    if (stdout.startsWith('skipped: strace is needed to make system calls fail')) return
     const [failed, watched] = stdout.split('\n')
     expect(failed).toMatch(/^made system calls fail in \d+ runs \([1-9]\d* \w+, [1-9]\d* \w+\): .* 0 violations/)
     expect(watched).toMatch(/^watched [1-9]\d* acknowledgements and [1-9]\d* new segments: .* 0 violations$/)
   })
 
-  test('says so where there is no strace', async () => {
+  test('without strace, the command says that it is skipped', async () => {
     const { status, stdout, stderr } = await run([], { PATH: temporary })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(stdout).toMatch(/^skipped: only strace can make system calls fail: .*ENOENT/)
+    expect(stdout).toMatch(/^skipped: strace is needed to make system calls fail: .*ENOENT/)
   })
 
   test.each([
     ['--scope', 'some'],
     ['--only', 'reboot'],
-  ])('refuses %s %s with status 2', async (...args) => {
+  ])('%s %s is a usage error', async (...args) => {
     const { status, stdout } = await run(args)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
   })

@@ -1,8 +1,8 @@
 /**
- * `pnpm system-calls [--scope all] [--only CALL,CALL]`: has strace make the system calls on a log's files fail, one
- * after another, and holds the log against what was acknowledged; then looks at the order of the calls. Each call fails
- * once with its usual errors, and those that change the disk also with all later ones. `--scope all` tries further
- * errors, and lets every call fail for good.
+ * `pnpm system-calls [--scope all] [--only CALL,CALL]`: makes system calls on the files of a log fail with strace, one
+ * after another, compares the log with what was acknowledged, and then checks the order of the calls. Each call fails
+ * once with its usual errors. Calls that change the disk also fail together with all later ones. `--scope all` tries
+ * further errors, and makes every call fail together with all later ones.
  */
 import { join } from 'node:path'
 import { main, readOptions, UsageError } from '../options.ts'
@@ -17,13 +17,14 @@ import { straceWatching, whyNoStrace } from './strace.ts'
 
 await main(async () => {
   const { scope, only } = readOptions({ scope: '', only: '' })
-  if (!['', 'all'].includes(scope)) throw new UsageError(`--scope takes all, not ${scope}`)
+  if (!['', 'all'].includes(scope)) throw new UsageError(`--scope expects "all", found ${scope}`)
   const names = only === '' ? CALL_NAMES : only.split(',')
   const unknown = names.find((name) => !CALL_NAMES.includes(name))
-  if (unknown !== undefined) throw new UsageError(`--only takes ${CALL_NAMES.join(', ')}, not ${unknown}`)
+  if (unknown !== undefined)
+    throw new UsageError(`--only expects calls among ${CALL_NAMES.join(', ')}, found ${unknown}`)
   const missing = await whyNoStrace()
   if (missing !== null) {
-    process.stdout.write(`skipped: only strace can make system calls fail: ${missing}\n`)
+    process.stdout.write(`skipped: strace is needed to make system calls fail: ${missing}\n`)
     return
   }
   const replay = `pnpm system-calls${scope === '' ? '' : ` --scope ${scope}`}${only === '' ? '' : ` --only ${only}`}`
@@ -33,13 +34,13 @@ await main(async () => {
     const task = { dataDir: join(directory, 'watched'), held: [], firstSerial: 0 }
     const { newSegments, acknowledgements } = checkCallOrder((await straceWatching(task, ORDERED_CALLS, signal)).trace)
     process.stdout.write(
-      `watched ${acknowledgements} acknowledgements and ${newSegments} new segments: each only after all it rests on ` +
+      `watched ${acknowledgements} acknowledgements and ${newSegments} new segments: each only after everything it depends on ` +
         `was durable, 0 violations\n`,
     )
   })
 })
 
-/** Makes the calls fail, and resolves with what there is to tell. */
+/** Makes the calls fail, and resolves with a summary. */
 async function failCalls(options: Omit<MatrixOptions, 'onRun'>, progress: Progress): Promise<string> {
   const sum = await runMatrix({
     ...options,

@@ -1,4 +1,4 @@
-/** Every fault at every call it can strike, one run each, two runs at a time. */
+/** Tries every fault at every matching call, one run each, two runs at a time. */
 import { join } from 'node:path'
 import { makeCrashedLog } from './crashed-log.ts'
 import type { Fault } from './faults.ts'
@@ -6,24 +6,24 @@ import { runWithFault } from './faulted-run.ts'
 
 const RUNS_AT_A_TIME = 2
 
-/** Sums over runs. */
+/** Totals over runs. */
 export interface Faulted {
   runs: number
   acknowledged: number
   rejected: number
-  /** How often each call was made to fail, by its name. */
+  /** The number of failures per call, by name. */
   readonly injected: Map<string, number>
 }
 
 export interface MatrixOptions {
   readonly faults: readonly Fault[]
-  /** Where the logs are made. What held is removed. */
+  /** The directory of the logs. A log without a violation is removed. */
   readonly directory: string
   readonly signal: AbortSignal
   readonly onRun: (sum: Readonly<Faulted>) => void
 }
 
-/** Lets each fault strike the first call, the second, and so on, until there is none left to strike. */
+/** Makes each fault strike the first call, then the second, and so on, until there is no further call. */
 export async function runMatrix({ faults, directory, signal, onRun }: MatrixOptions): Promise<Faulted> {
   const sum: Faulted = { runs: 0, acknowledged: 0, rejected: 0, injected: new Map() }
   const dataDir = join(directory, 'log')
@@ -48,7 +48,7 @@ export async function runMatrix({ faults, directory, signal, onRun }: MatrixOpti
   await Promise.all(Array.from({ length: RUNS_AT_A_TIME }, () => work().catch((error: unknown) => stop.abort(error))))
   stopped.throwIfAborted()
   const [unhurt] = [...sum.injected].find(([, injected]) => injected === 0) ?? []
-  if (unhurt !== undefined) throw new Error(`no ${unhurt} was made to fail: nothing is shown about it`)
+  if (unhurt !== undefined) throw new Error(`no ${unhurt} call was made to fail, so nothing is shown about it`)
   return sum
 }
 

@@ -1,4 +1,4 @@
-/** Runs the subject under strace, which watches its system calls on a log's files and makes some of them fail. */
+/** Runs the subject under strace, which traces its system calls on the files of a log and makes some of them fail. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, rm } from 'node:fs/promises'
@@ -12,31 +12,31 @@ import type { SubjectFound, SubjectTask } from './subject-task.ts'
 
 const STRACE = 'strace'
 const SUBJECT = fileURLToPath(new URL('./subject.js', import.meta.url))
-/** Every record the subject appends has a smaller offset. */
+/** Larger than the offset of any record of the subject. */
 const MAX_RECORDS = 60
-/** More than any commit of the subject takes. */
+/** More than the size of any commit of the subject. */
 const MAX_SHOWN_BYTES = 4_000_000
-/** Past the subject's own patience. */
+/** Longer than the subject's own time limit. */
 const PATIENCE_MS = 60_000
 
-/** A failure of one call or more. */
+/** A failure of one or more calls. */
 export interface Injection {
-  /** The call, or a pattern of names, as strace wants it. */
+  /** The call, or a pattern of names, in strace's notation. */
   readonly calls: string
   readonly error: string
-  /** The how many-eth call on the log's files it is; with `+` after it, this one and all later ones. */
+  /** The number of the call on the files of the log; with `+` after it, this call and all later ones. */
   readonly when: string
 }
 
 export interface Straced {
   readonly found: SubjectFound
-  /** The calls as strace shows them, line by line. */
+  /** The calls as strace prints them, line by line. */
   readonly trace: readonly string[]
-  /** How many calls were made to fail. */
+  /** The number of calls that were made to fail. */
   readonly injected: number
 }
 
-/** Why strace cannot be used here; null if it can. */
+/** Why strace cannot be used here, or null. */
 export async function whyNoStrace(): Promise<string | null> {
   try {
     const never = new AbortController().signal
@@ -47,7 +47,7 @@ export async function whyNoStrace(): Promise<string | null> {
   }
 }
 
-/** Runs the subject with a call that fails. Rejects with a `Violation` where the subject itself fails. */
+/** Runs the subject with a failing call. Rejects with a `Violation` if the subject itself fails. */
 export function straceFailing(task: SubjectTask, injection: Injection, signal: AbortSignal): Promise<Straced> {
   const { calls, error, when } = injection
   const paths = pathsOf(task.dataDir).flatMap((path) => ['-P', path])
@@ -55,7 +55,7 @@ export function straceFailing(task: SubjectTask, injection: Injection, signal: A
   return straceSubject(task, [...paths, '-e', `trace=${calls}`, '-e', inject], signal)
 }
 
-/** Runs the subject and watches all calls of these names. Bytes are shown whole, as `\xNN` unless all are ASCII. */
+/** Runs the subject and traces all calls of these names. Bytes are printed in full, as `\xNN` unless all are ASCII. */
 export function straceWatching(task: SubjectTask, calls: readonly string[], signal: AbortSignal): Promise<Straced> {
   return straceSubject(task, ['-x', '-s', String(MAX_SHOWN_BYTES), '-e', `trace=${calls.join()}`], signal)
 }
@@ -65,8 +65,8 @@ async function straceSubject(task: SubjectTask, options: readonly string[], sign
   const command = [process.execPath, SUBJECT, JSON.stringify(task)]
   const args = ['-f', '-y', '--seccomp-bpf', '-o', file, ...options, ...command]
   const { status, endedBy, stdout, stderr } = await run(args, signal)
-  const end = endedBy ?? `itself, with status ${status}`
-  if (status !== 0) throw new Violation(`12: the process ended by ${end}: ${stderr}`)
+  const end = endedBy ?? `status ${status}`
+  if (status !== 0) throw new Violation(`12: the process ended with ${end}: ${stderr}`)
   const trace = (await readFile(file, 'utf8')).split('\n')
   await rm(file)
   const found: SubjectFound = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
@@ -81,11 +81,11 @@ interface Ended {
   readonly stderr: string
 }
 
-/** Resolves when strace is gone, and with it what it ran: it hands on what ends it. */
+/** Resolves when strace and its child have exited. strace passes signals on. */
 async function run(args: readonly string[], signal: AbortSignal): Promise<Ended> {
   signal.throwIfAborted()
   const child = spawn(STRACE, args, {
-    // strace counts by thread: with one thread for files, the n-th call is the n-th.
+    // strace counts per thread. With one thread for files, the count is that of all calls.
     env: cleanEnvironment({ UV_THREADPOOL_SIZE: '1' }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -102,7 +102,7 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<Ended>
   }
 }
 
-/** Everything a log of few records may touch. */
+/** Every path that a log of few records can touch. */
 function pathsOf(dataDir: string): string[] {
   const directory = join(dataDir, TOPIC, String(PARTITION))
   const segments = Array.from({ length: MAX_RECORDS }, (_, offset) => `${String(offset).padStart(20, '0')}.wal`)

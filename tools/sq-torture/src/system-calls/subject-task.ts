@@ -1,35 +1,35 @@
 /**
- * What the process whose system calls are made to fail is told, and what it writes: a line for each acknowledgement,
- * and at last what it found, in JSON.
+ * The task of the process whose system calls are made to fail, and its output: a line per acknowledgement, and its
+ * result as JSON at the end.
  */
 import type { Contents } from '../history.ts'
 
 export interface SubjectTask {
   readonly dataDir: string
-  /** What the log holds already. */
+  /** The serial numbers in the log at the start. */
   readonly held: Contents
-  /** The serial number of the first record it appends; the others follow. */
+  /** The serial number of the first record that it appends. Later ones count up. */
   readonly firstSerial: number
 }
 
-/** The line that is written as soon as an append was acknowledged. */
+/** The line that is written as soon as an append is acknowledged. */
 export function acknowledgement(serials: readonly number[]): string {
   return `acknowledged ${serials.join(' ')}`
 }
 
-/** The serial numbers in a text that holds such a line; null where it holds none. */
+/** The serial numbers in a text with such a line, or null. */
 export function findAcknowledged(text: string): number[] | null {
   const [, serials] = /acknowledged ([\d ]+)/.exec(text) ?? []
   return serials === undefined ? null : serials.split(' ').map(Number)
 }
 
 export interface SubjectFound {
-  /** All contents the log may now have. */
+  /** All contents that the log may have now. */
   readonly possible: readonly Contents[]
   readonly acknowledged: number
   readonly rejected: number
-  /** How many times something failed; appends that are rejected together count once. */
+  /** The number of failures. Appends that are rejected together count once. */
   readonly failures: number
-  /** Files of the log that were left open. */
+  /** Files of the log that are still open. */
   readonly openFiles: readonly string[]
 }

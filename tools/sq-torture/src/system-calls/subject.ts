@@ -1,6 +1,6 @@
 /**
- * The process whose system calls are made to fail, or watched: opens a log, appends, rotates, closes, opens it again
- * and goes on, and whatever fails, it tries the next thing. At the end it writes what its callers were told.
+ * The process whose system calls are made to fail or traced. It opens a log, appends, rotates, closes, opens it again and
+ * continues. After a failure it goes to its next action. At the end it prints the results that its callers got.
  */
 import { readdirSync, readlinkSync, writeSync } from 'node:fs'
 import { WalError } from '@sq/storage'
@@ -8,11 +8,11 @@ import { WitnessedLog } from '../torture/witnessed-log.ts'
 import { acknowledgement } from './subject-task.ts'
 import type { SubjectFound, SubjectTask } from './subject-task.ts'
 
-/** A promise that never settles would let this process live for ever. */
+/** The time limit: a promise that never settles would keep this process alive. */
 const PATIENCE_MS = 20_000
 const STDOUT = 1
 
-// Not by `process.exit`, which waits for the calls that hang.
+// Not `process.exit`, which waits for calls that hang.
 setTimeout(() => process.kill(process.pid, 'SIGKILL'), PATIENCE_MS).unref()
 
 const { dataDir, firstSerial, held }: SubjectTask = JSON.parse(process.argv[2] ?? '')
@@ -44,7 +44,7 @@ const found: SubjectFound = {
 }
 tell(JSON.stringify(found))
 
-/** Does something with the log, which is opened first where it is closed. */
+/** Runs an action on the log, and opens it first if it is closed. */
 async function attempt(step: () => Promise<unknown>): Promise<void> {
   try {
     if (!log.isOpen) await log.open()
@@ -55,20 +55,20 @@ async function attempt(step: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Waits for all, also where one of them rejects. */
+/** Waits for all of them, even if one rejects. */
 async function together(...steps: Promise<unknown>[]): Promise<void> {
   await Promise.allSettled(steps)
   await Promise.all(steps)
 }
 
-/** The log's files that this process has open. */
+/** The files of the log that this process has open. */
 function openFiles(): string[] {
   return readdirSync('/proc/self/fd').flatMap((descriptor) => {
     try {
       const path = readlinkSync(`/proc/self/fd/${descriptor}`)
       return path.startsWith(dataDir) ? [path] : []
     } catch {
-      // The descriptor that the listing itself took.
+      // The descriptor of the listing itself.
       return []
     }
   })

@@ -1,6 +1,6 @@
 /**
- * The process that is killed: does what its plan says with many appends in flight, and reports every acknowledgement at
- * once. It goes on until it is killed, or until nobody listens.
+ * The process that is killed. It follows its plan with many appends in flight, and reports every acknowledgement
+ * immediately, until it is killed or its parent has exited.
  */
 import { writeSync } from 'node:fs'
 import { NodeFileSystem } from '@sq/sim'
@@ -17,7 +17,7 @@ const { dataDir, planSeed, firstSerial }: AppenderTask = JSON.parse(process.argv
 const fs = new NodeFileSystem()
 
 let serial = firstSerial
-/** What the next append must get. */
+/** The offset that the next append must get. */
 let offset = 0
 
 try {
@@ -35,7 +35,7 @@ async function followPlan(): Promise<void> {
       await writer?.close()
       writer = await open(step.maxSegmentBytes)
     }
-    if (writer === null) throw new Error('a plan begins with opening the log')
+    if (writer === null) throw new Error('a plan must start by opening the log')
     while (inFlight.length >= MAX_IN_FLIGHT) await inFlight.shift()
     if (step.kind === 'append') inFlight.push(append(writer, step.records).catch(fail))
     if (step.kind === 'rotate') inFlight.push(writer.closeActiveSegment().catch(fail))
@@ -64,12 +64,12 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-/** In the pipe when this returns. The descriptor blocks; as `process.stdout` it would not, and could be full. */
+/** The report is in the pipe when this returns: the descriptor blocks. `process.stdout` would not, and could be full. */
 function report(message: AppenderReport): void {
   try {
     writeSync(STDOUT, `${JSON.stringify(message)}\n`)
   } catch {
-    // Nobody listens any more.
+    // The parent has exited.
     process.exit(1)
   }
 }

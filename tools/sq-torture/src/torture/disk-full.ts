@@ -1,6 +1,6 @@
 /**
- * Fills real disks, small ones: what does not fit is rejected, nothing acknowledged is lost, and with room again the
- * very same writer goes on where it was; so does one that opened the log while the disk was full.
+ * Fills small real disks: appends that do not fit are rejected, and no acknowledged record is lost. When there is space
+ * again, the same writer continues where it was. So does a writer that opened the log while the disk was full.
  */
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,12 +12,12 @@ import type { DiskKind } from './small-disk.ts'
 import { WitnessedLog } from './witnessed-log.ts'
 
 const KINDS: readonly DiskKind[] = ['tmpfs', 'ext4']
-/** What is deleted to make room. */
+/** The size of a file that is deleted to free space. */
 const BALLAST_BYTES = 2 * 1024 * 1024
-/** As many appends in a row are rejected on a disk that is full to the last block. */
+/** After this many rejected appends in a row, the disk is full to the last block. */
 const FULL_AFTER = 10
 
-/** A line for each kind of disk. Rejects with a `Violation`, or when aborted; no disk is left mounted. */
+/** Yields a line per kind of disk. Rejects with a `Violation`, or when aborted. No disk stays mounted. */
 export async function* fillDisks(directory: string, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
   for (const kind of KINDS) {
     try {
@@ -39,19 +39,19 @@ async function fillDisk(disk: string, signal: AbortSignal): Promise<WitnessedLog
     await fillTwice(log, { ballast: join(disk, 'ballast'), signal })
     return log
   } finally {
-    // Nothing can be unmounted while a file on it is open. Whatever went wrong before is what is told.
+    // A disk cannot be unmounted while a file on it is open. Report the first error.
     if (log.isOpen) await log.close().catch(() => {})
   }
 }
 
-/** `ballast`: the path of a file that takes room, and gives it back. */
+/** `ballast`: the path of a file that takes space until it is deleted. */
 async function fillTwice(
   log: WitnessedLog,
   { ballast, signal }: { ballast: string; signal: AbortSignal },
 ): Promise<void> {
   await log.open()
 
-  // The writer that met the full disk goes on.
+  // The writer that met the full disk continues.
   await writeFile(ballast, Buffer.alloc(BALLAST_BYTES))
   await fill(log, signal)
   await log.check()
@@ -76,7 +76,7 @@ async function fillTwice(
   await log.close()
 }
 
-/** Appends until nothing fits any more: at last a single record, time after time. */
+/** Appends until nothing fits, in the end one record at a time. */
 async function fill(log: WitnessedLog, signal: AbortSignal): Promise<void> {
   for (let rejected = false; !rejected;) {
     signal.throwIfAborted()
@@ -86,16 +86,17 @@ async function fill(log: WitnessedLog, signal: AbortSignal): Promise<void> {
   for (let inARow = 0; inARow < FULL_AFTER;) inARow = (await append(log, 1)) ? 0 : inARow + 1
 }
 
-/** With room on the disk every append is taken. */
+/** With free space on the disk, every append succeeds. */
 async function mustAppend(log: WitnessedLog): Promise<void> {
   for (let round = 0; round < 5; round++) {
     const offset = log.writer.nextOffset
-    if (!(await append(log, 3))) throw new Violation(`6: with room again the append at offset ${offset} was rejected`)
+    if (!(await append(log, 3)))
+      throw new Violation(`6: the append at offset ${offset} was rejected, although the disk has space again`)
   }
   await log.check()
 }
 
-/** False where the disk was full. No other error will do. */
+/** False if the disk was full. Any other error is passed on. */
 async function append(log: WitnessedLog, count: number): Promise<boolean> {
   const error = await log.append(count)
   if (error === null) return true
@@ -103,7 +104,7 @@ async function append(log: WitnessedLog, count: number): Promise<boolean> {
   throw new Error(`a full disk was reported as: ${error.message}`, { cause: error })
 }
 
-/** What proves the end of the log may not fit; then it says so. */
+/** Closes the log. The durability marker at its end may not fit; then closing rejects. */
 async function closeOnFullDisk(log: WitnessedLog): Promise<void> {
   try {
     await log.close()

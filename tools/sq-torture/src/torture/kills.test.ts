@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { cleanEnvironment } from '../clean-environment.ts'
 
-// A machine that is busy with other things starts processes slowly.
+// On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
 const COMMAND = fileURLToPath(new URL('../../dist/torture/main.js', import.meta.url))
 
-/** Where the command makes its temporary directories. */
+/** The directory in which the command creates its temporary directories. */
 let temporary: string
 
 beforeEach(async () => {
@@ -26,7 +26,7 @@ function start(...args: string[]) {
     env: cleanEnvironment({ TMPDIR: temporary }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  // The pipes close only when no child is left that holds them.
+  // The pipes close only after every child has exited.
   const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]).then(
     ([stdout, stderr]) => ({ status: child.exitCode, stdout, stderr }),
   )
@@ -34,7 +34,7 @@ function start(...args: string[]) {
 }
 
 describe('pnpm torture', () => {
-  test('loses nothing by a few kills, and leaves nothing behind', async () => {
+  test('a few kills lose nothing, and the command removes its files', async () => {
     const { status, stdout, stderr } = await start('--kills', '5', '--only', 'kills').ended
     expect(stderr).toBe('')
     expect(stdout).toMatch(/^killed 5 processes on 1 logs, .* records acknowledged, .* 0 lost, 0 violations/)
@@ -42,7 +42,7 @@ describe('pnpm torture', () => {
     expect(await readdir(temporary)).toEqual([])
   })
 
-  test('takes its processes and its directory with it when it is ended', async () => {
+  test('a command that is ended kills its processes and removes its directory', async () => {
     const { child, ended } = start('--kills', '100000', '--only', 'kills')
     await vi.waitFor(async () => expect((await readdir(temporary)).length).toBe(1), 30_000)
     await new Promise((resolve) => setTimeout(resolve, 300))
@@ -51,7 +51,7 @@ describe('pnpm torture', () => {
     expect(await readdir(temporary)).toEqual([])
   })
 
-  test('fills small disks where it may mount them, and says so where it may not', async () => {
+  test('the command fills small disks, or says that it cannot mount them', async () => {
     const { status, stdout, stderr } = await start('--only', 'disk-full').ended
     expect(stderr).toBe('')
     const lines = stdout.trim().split('\n')
@@ -62,7 +62,7 @@ describe('pnpm torture', () => {
     expect(await readdir(temporary)).toEqual([])
   })
 
-  test('keeps the logs in the directory it is given', async () => {
+  test('--dir keeps the logs', async () => {
     const directory = join(temporary, 'here')
     await mkdir(directory)
     const { child, ended } = start('--kills', '100000', '--only', 'kills', '--dir', directory)
@@ -76,7 +76,7 @@ describe('pnpm torture', () => {
     ['--kills', 'many'],
     ['--only', 'disk-empty'],
     ['--speed', '3'],
-  ])('refuses %s %s with status 2', async (...args) => {
+  ])('%s %s is a usage error', async (...args) => {
     const { status, stdout } = await start(...args).ended
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
   })

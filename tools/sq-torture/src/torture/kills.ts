@@ -1,14 +1,14 @@
-/** Kills, as many as are asked for, spread over logs that are begun afresh now and then; a few of them at a time. */
+/** Performs the kills on several logs, a few at a time. A log is replaced by a new one after a number of kills. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Random } from '@sq/sim'
 import { TorturedLog } from './tortured-log.ts'
 
-/** A log grows with every process that appends to it, and is read whole after each. */
+/** The kills per log. A log grows with every process, and is read completely after each. */
 const KILLS_A_LOG = 25
 const LOGS_AT_A_TIME = 3
 
-/** Sums over kills. */
+/** Totals over kills. */
 export interface Killed {
   logs: number
   kills: number
@@ -21,13 +21,13 @@ export interface Killed {
 export interface KillOptions {
   readonly kills: number
   readonly seed: number
-  /** Where the logs are made. What was tortured without a violation is removed. */
+  /** The directory of the logs. A log without a violation is removed. */
   readonly directory: string
   readonly signal: AbortSignal
   readonly onKill: (sum: Readonly<Killed>) => void
 }
 
-/** Rejects with the first `Violation`, or when aborted; no process is left then, but the directory of the log is. */
+/** Rejects with the first `Violation`, or when aborted. No process is left then, but the directory of the log is. */
 export async function torture({ kills, seed, directory, signal, onKill }: KillOptions): Promise<Killed> {
   const sum: Killed = { logs: 0, kills: 0, whileOpening: 0, acknowledged: 0, tornEnds: 0, tornBytes: 0 }
   const seeds = new Random(seed)

@@ -4,7 +4,7 @@ import { drawSteps } from './plan.ts'
 
 const task = { dataDir: '/d', planSeed: 1, firstSerial: 100 }
 
-/** Where the first batch of the plan begins and ends, in records. */
+/** The first and last record of the first batch in the plan. */
 function firstBatch(): { from: number; to: number } {
   let from = 0
   for (const step of drawSteps(task.planSeed)) {
@@ -28,7 +28,7 @@ describe('a ledger', () => {
     ledger = new Ledger()
   })
 
-  test('accepts what was acknowledged, and with it appends that were under way', () => {
+  test('a ledger accepts acknowledged records, with or without appends in flight', () => {
     ledger.survived(task, killed, serials(from))
     ledger.survived({ ...task, firstSerial: 900 }, { ...killed, openedAt: from, nextOffset: from }, serials(from))
     expect(ledger.held).toEqual(serials(from))
@@ -37,40 +37,42 @@ describe('a ledger', () => {
     expect(other.held).toHaveLength(to)
   })
 
-  test('accepts that a process died before it had opened the log, and nothing changed', () => {
+  test('a ledger accepts an unchanged log if the process died before it had opened it', () => {
     ledger.survived(task, killed, serials(to))
     ledger.survived(task, { openedAt: null, nextOffset: 0, killedWhileOpening: true }, serials(to))
     expect(ledger.held).toHaveLength(to)
   })
 
-  test('misses an acknowledged record', () => {
+  test('a lost acknowledged record is a violation', () => {
     const life = { ...killed, nextOffset: to }
-    const lost = `1: ${to} records were acknowledged, ${from} are there`
+    const lost = `1: ${to} records were acknowledged, but the log has ${from}`
     expect(() => ledger.survived(task, life, serials(from))).toThrow(lost)
   })
 
-  test('misses a record that was there after an earlier kill', () => {
+  test('a lost record that was there after an earlier kill is a violation', () => {
     ledger.survived(task, killed, serials(to))
     const life = { openedAt: to, nextOffset: to, killedWhileOpening: false }
     expect(() => ledger.survived(task, life, serials(from))).toThrow(/^1 or 4: offset/)
   })
 
-  test('notices a recovery that exposes less than could be read before', () => {
+  test('a recovery that exposes less than was readable before is a violation', () => {
     ledger.survived(task, killed, serials(to))
     const life = { openedAt: from, nextOffset: from, killedWhileOpening: false }
     expect(() => ledger.survived(task, life, serials(to))).toThrow(/^4: /)
   })
 
-  test('notices a record that stands at another offset', () => {
-    expect(() => ledger.survived(task, killed, serials(to, 101))).toThrow('2: offset 0 holds record 101, not 100')
+  test('a record at another offset is a violation', () => {
+    expect(() => ledger.survived(task, killed, serials(to, 101))).toThrow('2: offset 0 has record 101, expected 100')
   })
 
-  test('notices records that appear before anything was appended', () => {
+  test('records that appear before any append are a violation', () => {
     const life = { openedAt: null, nextOffset: 0, killedWhileOpening: true }
-    expect(() => ledger.survived(task, life, serials(to))).toThrow(/^2: 0 records were there/)
+    expect(() => ledger.survived(task, life, serials(to))).toThrow(
+      /^2: the log had 0 records, and without any append it has /,
+    )
   })
 
-  test('notices half a batch', () => {
-    expect(() => ledger.survived(task, killed, serials(to - 1))).toThrow(/^2: of the batch that ends the log/)
+  test('a part of a batch is a violation', () => {
+    expect(() => ledger.survived(task, killed, serials(to - 1))).toThrow(/^2: the log has only a part of the batch/)
   })
 })

@@ -1,6 +1,6 @@
 /**
- * What a log of numbered records must hold after each life of the process that appends to it. As `History` states the
- * invariants, by the same numbers; but made for many records, and for a disk that refuses nothing.
+ * The records that a log of numbered records must have after each kill of the appending process. The invariants have the
+ * same numbers as in `History`, but this class is for many records, and for a disk without failures.
  */
 import { Violation } from '../history.ts'
 import type { Life } from './life.ts'
@@ -8,36 +8,38 @@ import { isWholeAppends } from './plan.ts'
 import type { AppenderTask } from './protocol.ts'
 
 export class Ledger {
-  /** The log as it was read last: serial numbers by offset. */
+  /** The serial numbers by offset, as last read. */
   #held: readonly number[] = []
 
   get held(): readonly number[] {
     return this.#held
   }
 
-  /** Holds what is found in the log against what is known, and against what a process had said before it died. */
+  /** Compares the log with what is known, and with the reports of the killed process. */
   survived({ planSeed, firstSerial }: AppenderTask, life: Life, found: readonly number[]): void {
     const before = this.#held.length
     const changed = this.#held.findIndex((serial, offset) => found[offset] !== serial)
     if (changed !== -1) {
       const now = found[changed] ?? 'none'
-      throw new Violation(`1 or 4: offset ${changed} held record ${this.#held[changed]}, now ${now}`)
+      throw new Violation(`1 or 4: offset ${changed} had record ${this.#held[changed]}, and now has ${now}`)
     }
     if (life.openedAt !== null && life.openedAt !== before) {
-      throw new Violation(`4: ${before} records were there, and after recovery ${life.openedAt}`)
+      throw new Violation(`4: the log had ${before} records before recovery, and ${life.openedAt} after it`)
     }
     if (found.length < life.nextOffset) {
-      throw new Violation(`1: ${life.nextOffset} records were acknowledged, ${found.length} are there`)
+      throw new Violation(`1: ${life.nextOffset} records were acknowledged, but the log has ${found.length}`)
     }
     if (life.openedAt === null && found.length > before) {
-      throw new Violation(`2: ${before} records were there, and before any append ${found.length}`)
+      throw new Violation(`2: the log had ${before} records, and without any append it has ${found.length}`)
     }
     const strange = found.findIndex((serial, offset) => offset >= before && serial !== firstSerial + offset - before)
     if (strange !== -1) {
-      throw new Violation(`2: offset ${strange} holds record ${found[strange]}, not ${firstSerial + strange - before}`)
+      throw new Violation(
+        `2: offset ${strange} has record ${found[strange]}, expected ${firstSerial + strange - before}`,
+      )
     }
     if (!isWholeAppends(planSeed, found.length - before)) {
-      throw new Violation(`2: of the batch that ends the log, at offset ${found.length - 1}, only a part is there`)
+      throw new Violation(`2: the log has only a part of the batch at its end, offset ${found.length - 1}`)
     }
     this.#held = found
   }

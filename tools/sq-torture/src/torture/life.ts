@@ -1,4 +1,4 @@
-/** One life of the process that appends, as its parent sees it: from its start to the moment it is killed. */
+/** One life of the appending process, from its start to its kill, as its parent sees it. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -8,27 +8,28 @@ import { Violation } from '../history.ts'
 import type { AppenderReport, AppenderTask } from './protocol.ts'
 
 const APPENDER = fileURLToPath(new URL('./appender.js', import.meta.url))
-/** A process that neither dies nor gets on within this time hangs. */
+/** A process that reports nothing for this time hangs. */
 const PATIENCE_MS = 60_000
 
-/** When a process is killed: so many milliseconds after it begins to open the log, or after it has opened it. */
+/** When to kill a process: a number of milliseconds after it starts to open the log, or after it has opened it. */
 export interface KillMoment {
   readonly after: 'opening' | 'opened'
   readonly delayMs: number
 }
 
-/** What a process had said when it was killed. */
+/** The reports of a process until its kill. */
 export interface Life {
-  /** The next offset it found when it opened the log; null where it was killed before it had said so. */
+  /** The next offset that it reported after opening the log. Null if it was killed before. */
   readonly openedAt: number | null
-  /** Every record below this one was acknowledged to it, or there when it opened the log. */
+  /** Every record before this one was acknowledged to it, or was there when it opened the log. */
   readonly nextOffset: number
   readonly killedWhileOpening: boolean
 }
 
 /**
- * Starts a process, kills it when the moment has come, and resolves when it is gone and its last word is read. Rejects
- * with a `Violation` where it ended by itself, and with the signal's reason when aborted; it is gone then, too.
+ * Starts a process, kills it at the given moment, and resolves when it has exited and its last report is read. Rejects
+ * with a `Violation` if the process exited by itself, and with the signal's reason when aborted. The process has exited
+ * in every case.
  */
 export async function liveUntilKilled(
   task: AppenderTask,
@@ -43,7 +44,7 @@ export async function liveUntilKilled(
   signal.addEventListener('abort', kill)
   let failure: Error | undefined
   const patience = setTimeout(() => {
-    failure = new Violation(`12: it did nothing that could be seen for ${PATIENCE_MS / 1000} s`)
+    failure = new Violation(`12: the process reported nothing for ${PATIENCE_MS / 1000} s`)
     kill()
   }, PATIENCE_MS)
   let death: NodeJS.Timeout | undefined
@@ -60,7 +61,9 @@ export async function liveUntilKilled(
     if (report.kind === 'acknowledged') nextOffset = report.nextOffset
     if (report.kind !== 'opened') return
     if (openedAt !== null && report.nextOffset !== nextOffset) {
-      failure = new Violation(`1 or 2: opened again at offset ${report.nextOffset}, closed at ${nextOffset}`)
+      failure = new Violation(
+        `1 or 2: the log was closed at offset ${nextOffset} and opened again at ${report.nextOffset}`,
+      )
     }
     openedAt ??= report.nextOffset
     nextOffset = report.nextOffset
@@ -73,11 +76,11 @@ export async function liveUntilKilled(
 
   if (failure !== undefined) throw failure
   const { signalCode, exitCode } = child
-  if (signalCode !== 'SIGKILL') throw new Violation(`12: the process ended by itself, with status ${exitCode}`)
+  if (signalCode !== 'SIGKILL') throw new Violation(`12: the process exited by itself, with status ${exitCode}`)
   return { openedAt, nextOffset, killedWhileOpening: opening }
 }
 
-/** A line; null for one that was cut off by the kill. */
+/** Parses a line. Null if the kill has truncated it. */
 function parseReport(line: string): AppenderReport | null {
   return line.endsWith('}') ? JSON.parse(line) : null
 }

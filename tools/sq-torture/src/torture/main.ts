@@ -1,7 +1,7 @@
 /**
  * `pnpm torture --kills N [--seed S] [--dir DIR] [--only kills|disk-full]`: kills processes that append to a log on a
- * real disk, and fills small disks, and holds what is left against what was acknowledged. The seed draws what the
- * processes do and when they are killed; where exactly a kill falls is up to the machine.
+ * real disk, fills small disks, and compares the log with what was acknowledged. The actions of the processes and the
+ * times of the kills are drawn from the seed; the exact moment of a kill depends on the machine.
  */
 import { main, mustBePositive, readOptions, UsageError } from '../options.ts'
 import { formatCount, formatSeconds, withProgress } from '../progress.ts'
@@ -15,7 +15,7 @@ const PARTS = ['', 'kills', 'disk-full']
 
 await main(async () => {
   const { kills, seed, dir, only } = readOptions({ kills: 1000, seed: 1, dir: '', only: '' })
-  if (!PARTS.includes(only)) throw new UsageError(`--only takes kills or disk-full, not ${only}`)
+  if (!PARTS.includes(only)) throw new UsageError(`--only expects kills or disk-full, found ${only}`)
   if (only !== 'disk-full') mustBePositive({ kills })
   const given = Object.entries({ dir, only }).filter(([, value]) => value !== '')
   const further = given.map(([name, value]) => ` --${name} ${value}`)
@@ -29,7 +29,7 @@ await main(async () => {
   })
 })
 
-/** Kills as often as asked for, and resolves with what there is to tell. */
+/** Performs the kills, and resolves with a summary. */
 async function kill(options: Omit<KillOptions, 'onKill'>, progress: Progress): Promise<string> {
   const sum = await torture({
     ...options,
@@ -44,7 +44,7 @@ async function kill(options: Omit<KillOptions, 'onKill'>, progress: Progress): P
     `killed ${formatCount(sum.kills)} processes on ${formatCount(sum.logs)} logs, ` +
     `${formatCount(sum.whileOpening)} of them while they opened the log: ` +
     `${formatCount(sum.acknowledged)} records acknowledged, ` +
-    `${formatCount(sum.tornEnds)} torn ends of ${formatCount(sum.tornBytes)} bytes, 0 lost, ` +
+    `${formatCount(sum.tornEnds)} torn tails of ${formatCount(sum.tornBytes)} bytes, 0 lost, ` +
     `0 violations, ${formatSeconds(progress.elapsedMs)}\n`
   )
 }

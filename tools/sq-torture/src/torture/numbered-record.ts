@@ -1,6 +1,6 @@
 /**
- * Records that are made from a serial number, all different, and known again when they are read: so a log's contents
- * can be checked byte for byte, and kept in mind as a list of numbers.
+ * Distinct records made from serial numbers, which are recognized when they are read. So the contents of a log are
+ * checked byte for byte, but stored as a list of numbers.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { Random } from '@sq/sim'
@@ -8,23 +8,23 @@ import type { LogRecord, RecordInput } from '@sq/storage'
 import { Violation } from '../history.ts'
 
 const LARGE_BYTES = 300_000
-/** A prime, so that no shift by whole sectors or pages looks the same. */
+/** A prime, so that a shift by whole sectors or pages is noticed. */
 const PERIOD_BYTES = 65_521
-/** Random bytes that repeat; a value is a piece of them. */
+/** Repeated random bytes, of which every value is a piece. */
 const pool = Buffer.alloc(PERIOD_BYTES + LARGE_BYTES, new Random(1).bytes(PERIOD_BYTES))
 
-/** Large records come in runs, so that some commits are of megabytes, and a kill can fall into the writing of them. */
+/** Large records come in runs, so that some commits have megabytes and a kill can hit while they are written. */
 const RUN_RECORDS = 32
 const LARGE_RUNS = 0.03
 
-/** Many small records, some of up to 5,000 bytes, a few that take long to write. */
+/** Many small records, some of up to 5,000 bytes, and a few that take long to write. */
 function drawLength(serial: number, random: Random): number {
   const run = new Random(Math.floor(serial / RUN_RECORDS))
   if (run.chance(LARGE_RUNS)) return LARGE_BYTES
   return random.int(random.chance(0.3) ? 5001 : 200)
 }
 
-/** The record of a serial number below 2^53. Its value is a view on bytes that must not be changed. */
+/** The record of a serial number below 2^53. Its value is a view: do not change it. */
 export function makeRecord(serial: number): RecordInput {
   const random = new Random(serial)
   const key = Buffer.alloc(8)
@@ -35,7 +35,7 @@ export function makeRecord(serial: number): RecordInput {
   return { key, value: pool.subarray(from, from + length), headers, timestampMs: random.uint32() }
 }
 
-/** The serial number of a record that was read. Throws a `Violation` unless it is that record, byte for byte. */
+/** The serial number of a record. Throws a `Violation` unless it is that record, byte for byte. */
 export function serialOf(record: LogRecord): number {
   const { offset, key, value, headers, timestampMs } = record
   if (key?.length !== 8) throw new Violation(`2: the record at offset ${offset} has a key that was never appended`)
@@ -48,6 +48,9 @@ export function serialOf(record: LogRecord): number {
       made.headers,
       headers.map((header) => ({ key: header.key, value: Buffer.from(header.value) })),
     )
-  if (!same) throw new Violation(`1: the record at offset ${offset}, serial number ${serial}, is not what was appended`)
+  if (!same)
+    throw new Violation(
+      `1: the record at offset ${offset}, serial number ${serial}, differs from the one that was appended`,
+    )
   return serial
 }

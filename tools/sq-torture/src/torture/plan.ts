@@ -1,15 +1,15 @@
-/** What one process does with a log, drawn from a seed: the process and whoever judges it draw the same steps. */
+/** The steps of one process on a log, drawn from a seed. The process and its judge draw the same steps. */
 import { Random } from '@sq/sim'
 
 export type Step =
-  /** Appends so many records as one. */
+  /** Appends this number of records, as a batch if it is more than one. */
   | { readonly kind: 'append'; readonly records: number }
-  /** Ends the active segment while appends are under way. */
+  /** Ends the active segment during appends in flight. */
   | { readonly kind: 'rotate' }
-  /** Opens the log, which was closed before if it was open. */
+  /** Opens the log, and closes it before if it is open. */
   | { readonly kind: 'open'; readonly maxSegmentBytes: number }
 
-/** The steps of a seed; they never end. */
+/** The endless steps of a seed. */
 export function* drawSteps(seed: number): Generator<Step, never, undefined> {
   const random = new Random(seed)
   yield drawOpening(random)
@@ -26,7 +26,7 @@ function drawOpening(random: Random): Step {
   return { kind: 'open', maxSegmentBytes: random.pick(sizes) }
 }
 
-/** Whether a process of this seed can have appended exactly so many records: no append is there in part. */
+/** Whether a process of this seed can have appended exactly this number of records, without a partial append. */
 export function isWholeAppends(seed: number, records: number): boolean {
   let appended = 0
   for (const step of drawSteps(seed)) {

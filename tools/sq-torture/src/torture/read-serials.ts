@@ -1,11 +1,11 @@
-/** Reads a whole log of numbered records, as the list of their serial numbers. */
+/** Reads a whole log of numbered records as a list of serial numbers. */
 import { NodeFileSystem } from '@sq/sim'
 import { LogNotFoundError, WalReader } from '@sq/storage'
 import { Violation } from '../history.ts'
 import { PARTITION, TOPIC } from '../log-under-test.ts'
 import { serialOf } from './numbered-record.ts'
 
-/** The serial numbers by offset; none where there is no log. Throws a `Violation` for a gap or a strange record. */
+/** The serial numbers by offset. None if there is no log. Throws a `Violation` for a gap or an unknown record. */
 export async function readSerials(dataDir: string): Promise<number[]> {
   const serials: number[] = []
   try {

@@ -1,4 +1,4 @@
-/** A small file system of its own for as long as something is tried on it; only where the system lets us mount one. */
+/** Mounts a temporary small file system, if the system allows it. */
 import { execFile } from 'node:child_process'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,26 +11,26 @@ export type DiskKind = 'tmpfs' | 'ext4'
 
 const DISK_BYTES = 16 * 1024 * 1024
 
-/** No disk is to be had here; the message says why. */
+/** A disk cannot be mounted here. The message says why. */
 export class NoDiskError extends Error {
   override readonly name = 'NoDiskError'
 }
 
-/** Mounts a disk below a directory, runs `attempt` with its path, and takes it away again, whatever came of it. */
+/** Mounts a disk in a directory, runs `action` with its path, and removes the disk, also after a failure. */
 export async function onSmallDisk<T>(
   kind: DiskKind,
   directory: string,
-  attempt: (mountPoint: string) => Promise<T>,
+  action: (mountPoint: string) => Promise<T>,
 ): Promise<T> {
   const isRoot = process.platform === 'linux' && process.getuid?.() === 0
-  if (!isRoot) throw new NoDiskError('only root on Linux may mount one')
+  if (!isRoot) throw new NoDiskError('only root on Linux can mount a disk')
   const mountPoint = join(directory, kind)
   const image = join(directory, `${kind}.image`)
   await mkdir(mountPoint)
   try {
     await mount(kind, { mountPoint, image })
     try {
-      return await attempt(mountPoint)
+      return await action(mountPoint)
     } finally {
       await run('umount', [mountPoint])
     }

@@ -1,4 +1,4 @@
-/** One log on a real disk, and the processes that append to it and are killed, one after another. */
+/** A log on a real disk, and the processes that append to it and are killed, one after another. */
 import { stat } from 'node:fs/promises'
 import { NodeFileSystem } from '@sq/sim'
 import type { Random } from '@sq/sim'
@@ -11,14 +11,14 @@ import type { KillMoment } from './life.ts'
 import { makeRecord } from './numbered-record.ts'
 import { readSerials } from './read-serials.ts'
 
-/** No process appends more records than this in its life. */
+/** No process appends more records than this. */
 const SERIALS_A_LIFE = 2 ** 20
-/** What one kill showed. */
+/** The result of one kill. */
 export interface Kill {
   readonly whileOpening: boolean
-  /** Records that were acknowledged to the process that was killed. */
+  /** The records that were acknowledged to the killed process. */
   readonly acknowledged: number
-  /** What the kill left at the end of the log that is no part of it. */
+  /** The bytes of the torn tail that the kill left. */
   readonly tornBytes: number
 }
 
@@ -34,7 +34,7 @@ export class TorturedLog {
     this.#nextSerial = random.uint32() * SERIALS_A_LIFE
   }
 
-  /** Lets one process live, kills it, and checks the log. Rejects with a `Violation`, or when aborted. */
+  /** Starts one process, kills it, and checks the log. Rejects with a `Violation`, or when aborted. */
   async kill(signal: AbortSignal): Promise<Kill> {
     const task = { dataDir: this.#dataDir, planSeed: this.#random.uint32(), firstSerial: this.#nextSerial }
     this.#nextSerial += SERIALS_A_LIFE
@@ -48,7 +48,7 @@ export class TorturedLog {
     }
   }
 
-  /** After all its kills the log works: opens, appends, closes, and holds it all. */
+  /** After all kills the log must work: it opens, appends, closes, and has every record. */
   async finish(): Promise<void> {
     const { held } = this.#ledger
     const writer = await WalWriter.open(new NodeFileSystem(), { dataDir: this.#dataDir }, TOPIC, PARTITION)
@@ -56,19 +56,21 @@ export class TorturedLog {
     await writer.close()
     const found = await readSerials(this.#dataDir)
     if (offset !== BigInt(held.length) || found.join() !== [...held, this.#nextSerial].join()) {
-      throw new Violation(`6: after all kills ${held.length} records were there, the next one got offset ${offset}`)
+      throw new Violation(
+        `6: after all kills the log had ${held.length} records, but the next one got offset ${offset}`,
+      )
     }
   }
 }
 
-/** Nearly half of all kills are meant to fall into the opening of the log, which takes some milliseconds. */
+/** Nearly half of the kills are timed to hit the opening of the log, which takes some milliseconds. */
 function drawMoment(random: Random): KillMoment {
   return random.chance(0.4)
     ? { after: 'opening', delayMs: random.int(25) }
     : { after: 'opened', delayMs: random.int(200) }
 }
 
-/** How much the last file holds beyond the log's end. */
+/** The bytes in the last file after the end of the log. */
 async function tornBytes(dataDir: string): Promise<number> {
   try {
     const last = (await listSegments(new NodeFileSystem(), { dataDir }, TOPIC, PARTITION)).at(-1)

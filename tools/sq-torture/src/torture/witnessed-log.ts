@@ -1,4 +1,4 @@
-/** A log on a real file system that may refuse things, driven by calls that keep its history. */
+/** A log on a real file system whose calls may fail. Its calls record the history. */
 import { NodeFileSystem } from '@sq/sim'
 import { AppendFailedError, WalWriter } from '@sq/storage'
 import { History, Violation } from '../history.ts'
@@ -8,7 +8,7 @@ import { readSerials } from './read-serials.ts'
 
 export interface WitnessedLogOptions {
   readonly firstSerial?: number
-  /** Called with what an append took, as soon as it is acknowledged. */
+  /** Called with the serial numbers of an append as soon as it is acknowledged. */
   readonly onAcknowledged?: (serials: readonly number[]) => void
 }
 
@@ -16,14 +16,14 @@ export class WitnessedLog {
   readonly history: History = new History()
   acknowledged = 0
   rejected = 0
-  /** What appends were rejected with: one error for all that fail together. */
+  /** The errors of rejected appends: one error for all that failed together. */
   readonly failures: Set<AppendFailedError> = new Set()
   readonly #dataDir: string
   readonly #onAcknowledged: (serials: readonly number[]) => void
   #serial: number
   #writer: WalWriter | null = null
 
-  /** `firstSerial`: of the first record that is appended; the others follow. */
+  /** `firstSerial`: the serial number of the first record. Later ones count up. */
   constructor(dataDir: string, { firstSerial = 0, onAcknowledged = () => {} }: WitnessedLogOptions = {}) {
     this.#dataDir = dataDir
     this.#serial = firstSerial
@@ -40,13 +40,13 @@ export class WitnessedLog {
     return this.#writer !== null
   }
 
-  /** Opens the log, and holds what it finds against the history. */
+  /** Opens the log and compares it with the history. */
   async open(): Promise<void> {
     const writer = await WalWriter.open(new NodeFileSystem(), { dataDir: this.#dataDir }, TOPIC, PARTITION)
     try {
       const serials = await readSerials(this.#dataDir)
       if (writer.nextOffset !== BigInt(serials.length)) {
-        throw new Violation(`2: ${serials.length} records are there, the next offset is ${writer.nextOffset}`)
+        throw new Violation(`2: the log has ${serials.length} records, but the next offset is ${writer.nextOffset}`)
       }
       this.history.recovered(serials)
       this.#writer = writer
@@ -56,10 +56,10 @@ export class WitnessedLog {
     }
   }
 
-  /** Appends so many records as one. Resolves with what the caller was told: null if they are durable. */
+  /** Appends records, as a batch if there are several. Resolves with the error of the append, or null. */
   async append(count: number): Promise<AppendFailedError | null> {
     const serials = Array.from({ length: count }, () => this.#serial++)
-    const unit = this.history.attempt(serials)
+    const unit = this.history.submit(serials)
     try {
       const offset = await this.writer.appendBatch(serials.map(makeRecord))
       this.acknowledged += count
@@ -81,7 +81,7 @@ export class WitnessedLog {
     this.history.settled()
   }
 
-  /** Closes the log. Where this rejects, it is closed all the same. */
+  /** Closes the log. It is closed even if this rejects. */
   async close(): Promise<void> {
     const { writer } = this
     this.#writer = null
@@ -89,11 +89,13 @@ export class WitnessedLog {
     this.history.settled()
   }
 
-  /** Reads beside the writer, which must be idle: exactly what was acknowledged must be there. */
+  /** Reads while the writer is idle. The log must have exactly the acknowledged records. */
   async check(): Promise<void> {
     const serials = await readSerials(this.#dataDir)
     const { acknowledged } = this.history
     if (serials.join() === acknowledged.join()) return
-    throw new Violation(`1 or 7: a reader saw [${serials.join(' ')}], acknowledged were [${acknowledged.join(' ')}]`)
+    throw new Violation(
+      `1 or 7: a reader saw [${serials.join(' ')}], but [${acknowledged.join(' ')}] were acknowledged`,
+    )
   }
 }

@@ -1,19 +1,19 @@
-/** Gives a command a temporary directory, and takes it away again unless something in it must be looked at. */
+/** Gives a command a temporary directory, and removes it unless a failure must be examined. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface WorkingDirectory {
-  /** The directory in which it is made; the system's for temporary files if empty. */
+  /** The directory to create it in. If empty, the system's directory for temporary files. */
   readonly parent: string
   readonly name: string
-  /** The command that tries the same again. */
+  /** The command that repeats the run. */
   readonly replay: string
 }
 
 /**
- * Runs `work` with a new directory and a signal that is aborted when this process is told to end; `work` then leaves
- * nothing running behind. The directory is kept only after a failure, and the error says where it is.
+ * Runs `work` with a new directory and a signal that is aborted when this process is asked to end. `work` must then leave
+ * no process running. The directory is kept only after a failure, and the error has its path.
  */
 export async function inWorkingDirectory(
   { parent, name, replay }: WorkingDirectory,
