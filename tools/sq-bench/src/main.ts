@@ -1,4 +1,4 @@
-/** `pnpm bench`: measures, in a directory of its own in the working directory. `--help` says what it takes. */
+/** `pnpm bench`: runs the benchmarks in a temporary directory in the working directory. `--help` lists its options. */
 import { mkdirSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ import { seek } from './seek.ts'
 const PARTS = { append: appending, replay, seek, opening, followers, partitions, diagnostics, memory } as const
 type Name = keyof typeof PARTS
 
-/** `memory` takes ten minutes: only on request. */
+/** `memory` takes ten minutes, so it runs only on request. */
 const USUAL: readonly Name[] = ['append', 'replay', 'seek', 'opening', 'followers', 'partitions', 'diagnostics']
 
 const USAGE = `pnpm bench [--quick] [--rounds N] [--only NAME]... [--minutes N] [--out DIR] [part]...
@@ -31,22 +31,22 @@ const ROUNDS = 5
 const QUICK_ROUNDS = 3
 const MINUTES = 10
 
-/** What breaks a run off, with its number, which a shell expects in the exit code. */
+/** The signals that end a run, with the numbers that a shell expects in the exit status. */
 const SIGNALS = [
   ['SIGHUP', 1],
   ['SIGINT', 2],
   ['SIGTERM', 15],
 ] as const
 
-/** What a run was asked for. */
+/** The options of a run. */
 interface Request {
   readonly parts: readonly Name[]
   readonly settings: Settings
-  /** Where results are kept; null: nowhere. */
+  /** The directory for the results, or null. */
   readonly out: string | null
 }
 
-/** Null where help is wanted. Throws an error that says what is wrong with the arguments. */
+/** Parses the arguments. Null for `--help`. Throws an error that says what is wrong with them. */
 function parse(args: readonly string[]): Request | null {
   const { values, positionals } = parseArgs({
     args: args.filter((argument) => argument !== '--'),
@@ -68,7 +68,7 @@ function parse(args: readonly string[]): Request | null {
   const nobody = only.find((begin) => !contenders.some((name) => name.startsWith(begin)))
   if (nobody !== undefined) throw new Error(noSuch('contender whose name begins with', nobody, contenders))
   const named = positionals.filter((name) => isName(name))
-  // A place that cannot be written must not be found out after twenty minutes.
+  // A directory that cannot be written must be an error now, not after twenty minutes.
   if (out !== null) mkdirSync(out, { recursive: true })
   return {
     parts: named.length > 0 ? named : quick ? ['append'] : USUAL,
@@ -92,7 +92,7 @@ function noSuch(what: string, given: string, known: readonly string[]): string {
 
 function positive(option: string, given: string | undefined): number | null {
   if (given === undefined) return null
-  if (!/^[1-9]\d{0,3}$/.test(given)) throw new Error(`${option} takes a whole number from 1 to 9999, not ${given}`)
+  if (!/^[1-9]\d{0,3}$/.test(given)) throw new Error(`${option} expects a whole number from 1 to 9999, found ${given}`)
   return Number(given)
 }
 
@@ -102,13 +102,13 @@ async function run({ parts, settings, out }: Request): Promise<void> {
   const directory = await mkdtemp(join(process.cwd(), 'sq-bench-'))
   const machine = describeMachine(directory)
   process.stdout.write(`${machine}\n\n`)
-  // Gigabytes may lie there, and whoever breaks off does not look for them.
+  // The directory can have gigabytes, so it is removed after an interruption, too.
   const breakOff = (exitCode: number): void => {
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
     process.exit(exitCode)
   }
   for (const [signal, number] of SIGNALS) process.once(signal, () => breakOff(128 + number))
-  // Who read the tables has gone away.
+  // The reader of the output has exited.
   process.stdout.once('error', () => breakOff(1))
   try {
     for (const name of parts) {

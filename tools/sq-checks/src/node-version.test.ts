@@ -1,10 +1,10 @@
-/** Which Node the tests run on: `pnpm test:nodes` changes it, and `.ci/run` names the ends of what is supported. */
+/** The versions of Node that the tests run on: `pnpm test:nodes` selects one, and `.ci/run` names the oldest and newest. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { packageFolders, ROOT } from './source-tree.ts'
 
-test('tests run on the Node that their results are kept for', () => {
+test('tests run on the version of Node for which turbo caches their results', () => {
   expect(process.version).toBe(process.env['SQ_NODE_VERSION'] ?? process.version)
 })
 

@@ -1,10 +1,10 @@
-/** A process that a test starts sees nothing of what the test runner has set, so that it runs as it does for a user. */
+/** A process that a test starts inherits nothing from the test runner, so that it runs as for a user. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ROOT } from './source-tree.ts'
 
-/** Programs that are no tests, and start others for who calls them, in his environment. */
+/** Programs that are not tests, and start others with the environment of their caller. */
 const NO_TESTS = /^(tools\/sq-(bench|release)\/|packages\/sq-wal-cli\/src\/demo\/run-appender\.ts$)/
 
 const sources = ['packages', 'tools', 'examples']
@@ -39,12 +39,12 @@ test.each(starting.map(({ path, code }) => [path, code] as const))(
   },
 )
 
-test('the environment of the test runner is handed on nowhere', () => {
+test('no test passes on the environment of the test runner', () => {
   const whole = /\.\.\.process\.env\b|\b(env|environment)(:| =) process\.env\b(?![[.])/
   expect(sources.filter(({ path, code }) => whole.test(code) && !path.endsWith('/processes.test.ts'))).toEqual([])
 })
 
-/** The calls that start a process, each with its arguments. */
+/** The calls that start a process, with their arguments. */
 function startsOf(code: string): string[] {
   const names = code.matchAll(/(?<![.\w])(?:spawn|spawnSync|execFile|execFileSync|exec|execSync|fork|execute)\)?\(/g)
   return Array.from(names, ({ index }) => code.slice(index, endOfCall(code, code.indexOf('(', index))))

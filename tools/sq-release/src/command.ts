@@ -1,4 +1,4 @@
-/** What the two commands of this package stand on: they run other programs, and end with a message and a status. */
+/** Shared by the two commands of this package: running other programs, and ending with a message and an exit status. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
@@ -8,15 +8,15 @@ interface Surroundings {
 }
 
 export interface Outcome {
-  /** Null where a signal ended it. */
+  /** Null if a signal ended the program. */
   readonly status: number | null
-  /** What it wrote to its standard output. */
+  /** Its output on stdout. */
   readonly output: string
-  /** What it wrote to both of its outputs, in the order in which it arrived. */
+  /** Its output on stdout and stderr, in the order of arrival. */
   readonly log: string
 }
 
-/** Resolves whatever the exit status is. Rejects where there is no such program. */
+/** Resolves with any exit status. Rejects if the program does not exist. */
 export async function run(program: string, args: readonly string[], { cwd, env }: Surroundings): Promise<Outcome> {
   const child = spawn(program, args, {
     cwd,
@@ -36,14 +36,14 @@ export async function run(program: string, args: readonly string[], { cwd, env }
   return { status: child.exitCode, output, log }
 }
 
-/** Resolves with the standard output. Rejects with all that was printed, unless the program ends with status 0. */
+/** Resolves with the output on stdout. Rejects with everything that was printed unless the exit status is 0. */
 export async function outputOf(program: string, args: readonly string[], where: Surroundings): Promise<string> {
   const { status, output, log } = await run(program, args, where)
   if (status === 0) return output
-  throw new Error(`${[program, ...args].join(' ')}: ended with ${status ?? 'a signal'}, not with 0:\n${log}`)
+  throw new Error(`${[program, ...args].join(' ')}: expected exit status 0, found ${status ?? 'a signal'}:\n${log}`)
 }
 
-/** Runs a command, whose exit status tells whether it succeeds. What it throws is told by its message alone. */
+/** Runs a command. Its exit status says whether it succeeded. An error is printed as its message. */
 export async function main(command: () => Promise<boolean>): Promise<void> {
   try {
     if (!(await command())) process.exitCode = 1

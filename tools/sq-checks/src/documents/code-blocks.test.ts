@@ -1,12 +1,12 @@
 /**
- * Holds the code that the pages show to code that runs. What an author does with a block:
+ * Checks the code blocks of the pages. The kinds of blocks:
  *
- * - `js` is a whole program. It is run; a `text` block right behind it is what it prints.
- * - `ts`, and `js` that is a part of something, stands word for word in a test, but for indentation. A comment right
- *   before the block names that file, from the root: `<!-- stands in: tools/sq-checks/src/documents/x.test.ts -->`.
- * - `sh` is commands, a line each; `console` is commands behind `$ ` and what they print. `commands.test.ts` looks the
- *   commands up. What is printed stands in the file that the comment names, or `<!-- differs each time -->`.
- * - `text` is a diagram or bytes. There is nothing else.
+ * - `js` is a whole program. It is run; a `text` block directly after it is its output.
+ * - `ts`, and `js` that is a part of something, is word for word in a test, except for indentation. A comment directly
+ *   before the block names the file, from the root: `<!-- stands in: tools/sq-checks/src/documents/x.test.ts -->`.
+ * - `sh` has one command per line; `console` has commands after `$ ` and their output. `commands.test.ts` checks the
+ *   commands. The output is in the file that the comment names, or the comment is `<!-- differs each time -->`.
+ * - `text` is a diagram or bytes. Other kinds are not allowed.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -43,7 +43,7 @@ it.each(parts)('the block at $at stands word for word in the file that it names'
   for (const [, source = ''] of sources) expect(() => resolve(source)).not.toThrow()
 })
 
-/** The lines of a text, each from its first letter on, without empty ones and imports. */
+/** The lines of a text without indentation, empty lines and imports. */
 function lines(text: string): string {
   const all = text.split('\n').map((line) => line.trim())
   return `\n${all.filter((line) => line !== '' && !line.startsWith('import ')).join('\n')}\n`

@@ -1,4 +1,4 @@
-/** Looks up the commands that the pages tell a reader to type: scripts, subcommands and options that there are. */
+/** Checks that the scripts, subcommands and options that the pages show exist. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,11 +24,11 @@ const helpOf = new Map<string, string>()
 
 const typed = pages().map((page) => ({ path: page.path, calls: commands(page) }))
 
-test.each(typed.filter(({ calls }) => calls.length > 0))('every command that $path shows is there', ({ calls }) => {
+test.each(typed.filter(({ calls }) => calls.length > 0))('every command in $path exists', ({ calls }) => {
   expect(calls.flatMap((call) => wrong(call).map((what) => `${call.at}: ${what}`))).toEqual([])
 })
 
-/** What is wrong with a command, in words. */
+/** What is wrong with a command. */
 function wrong({ program, args }: Command): string[] {
   if (program === 'sq-wal') return wrongOptions(args)
   if (program === 'npx') return wrongPnpm(args.filter((word) => word !== '--yes'))
@@ -50,7 +50,7 @@ function wrongScript(args: readonly string[]): string[] {
   }
   const [name = '', ...given] = args
   const script = root.scripts?.[name]
-  // pnpm's own.
+  // A command of pnpm itself.
   if (script === undefined) return ['install', '--recursive'].includes(name) ? [] : [`there is no script ${name}`]
   const main = /node ((?:packages|tools)\/[\w-]+)\/dist\/(\S+)\.js/.exec(script)
   const source = main === null ? '' : readFileSync(join(ROOT, `${main[1]}/src/${main[2]}.ts`), 'utf8')
@@ -71,7 +71,7 @@ function wrongOptions(args: readonly string[]): string[] {
   )
 }
 
-/** What the subcommand says of itself; nothing where there is none. */
+/** The help of a subcommand. Empty if there is none. */
 function sqWalHelp(subcommand: string): string {
   const args = [sqWal, ...(subcommand === '' ? [] : [subcommand]), '--help']
   const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', env: cleanEnvironment() })
@@ -88,7 +88,7 @@ function wrongFile(path: string | undefined): string[] {
   return path === undefined || existsSync(join(ROOT, path)) ? [] : [`there is no file ${path}`]
 }
 
-/** The names of the long options among words; `[--seed S]` is one that may be left out. */
+/** The names of the long options among words. `[--seed S]` is an optional one. */
 function optionNames(words: readonly string[]): string[] {
   return words.flatMap((word) => /^\[?--([a-z-]+)/.exec(word)?.slice(1) ?? [])
 }

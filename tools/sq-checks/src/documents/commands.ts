@@ -1,15 +1,15 @@
-/** The commands that the pages tell a reader to type, taken apart. */
+/** Parses the commands in the pages. */
 import { codeBlocks, inlineCode } from './documents.ts'
 import type { CodeBlock, Page } from './documents.ts'
 
-/** One call of a program, as typed: `sq-wal cat orders/0 --count 2`. */
+/** One call of a program: `sq-wal cat orders/0 --count 2`. */
 export interface Command {
   readonly at: string
   readonly program: string
   readonly args: readonly string[]
 }
 
-/** The commands of a page: in blocks of `sh` and `console`, and those between backquotes that begin with a program. */
+/** The commands of a page: in `sh` and `console` blocks, and inline code that starts with a program. */
 export function commands(page: Page): Command[] {
   const blocks = codeBlocks(page).flatMap((block) => typedLines(block).map((line) => ({ at: block.at, line })))
   const inline = inlineCode(page).map(({ at, code }) => ({ at, line: code }))
@@ -23,7 +23,7 @@ function typedLines({ language, code }: CodeBlock): string[] {
   return language === 'console' ? all.filter((line) => line.startsWith('$ ')).map((line) => line.slice(2)) : []
 }
 
-/** The calls of one line, left to right; a comment is none of it. */
+/** The calls of one line, from left to right, without a comment. */
 function calls(line: string): { program: string; args: string[] }[] {
   const words = Array.from(line.matchAll(/'[^']*'|"[^"]*"|[^\s'"]+/g), ([word]) => word)
   const comment = words.indexOf('#')

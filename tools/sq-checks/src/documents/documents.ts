@@ -8,7 +8,7 @@ import { toString } from 'mdast-util-to-string'
 import { visit } from 'unist-util-visit'
 import { ROOT } from '../source-tree.ts'
 
-/** Folders that hold nothing written by hand; `api` is the reference that typedoc makes. */
+/** Folders without handwritten pages. `api` is the reference that typedoc generates. */
 const MADE = new Set(['.git', '.turbo', 'api', 'coverage', 'dist', 'node_modules'])
 
 export interface Page {
@@ -18,7 +18,7 @@ export interface Page {
   readonly tree: Root
 }
 
-/** Something on a page, and where: `README.md:12`. */
+/** An item on a page, with its position: `README.md:12`. */
 interface OnPage {
   readonly at: string
 }
@@ -34,16 +34,16 @@ export interface CodeBlock extends OnPage {
   readonly code: string
   /** The file that the comment before it, `<!-- stands in: PATH -->`, names; from the root. */
   readonly standsIn: string | null
-  /** True behind the comment `<!-- differs each time -->`. */
+  /** True after the comment `<!-- differs each time -->`. */
   readonly differs: boolean
-  /** The block that follows at once, if it is `text`: what this one prints. */
+  /** The next block if it is `text` and follows directly: the output of this one. */
   readonly output: string | null
 }
 
-/** The name of a test, in emphasis behind a link to its file. */
+/** The name of a test: emphasis after a link to its file. */
 export interface NamedTest extends OnPage {
   readonly name: string
-  /** As the link has it. */
+  /** The target of the link. */
   readonly file: string
 }
 
@@ -122,7 +122,7 @@ function isOutput(node: Nodes | undefined): node is Code {
   return node?.type === 'code' && node.lang === 'text'
 }
 
-/** What stands between single backquotes. A table has its `|` behind a backslash. */
+/** Inline code. In a table, `|` is escaped with a backslash. */
 export function inlineCode(of: Page): (OnPage & { readonly code: string })[] {
   const found: (OnPage & { readonly code: string })[] = []
   visit(of.tree, 'inlineCode', (node) => {
@@ -131,7 +131,7 @@ export function inlineCode(of: Page): (OnPage & { readonly code: string })[] {
   return found
 }
 
-/** The tests that a page names: in one paragraph, behind a link to a test's file, each emphasis is the name of one. */
+/** The tests that a page names: in a paragraph, each emphasis after a link to a test file is the name of a test. */
 export function namedTests(of: Page): NamedTest[] {
   const found: NamedTest[] = []
   visit(of.tree, 'paragraph', (paragraph) => {

@@ -1,7 +1,7 @@
 /**
  * Runs the `@example` blocks of the published packages, each in a directory of its own where `./data` holds one log,
- * `orders/0`, with the records `paid`, `packed` and `sent`, of 12:00, 12:01 and 12:02 on 2026-01-01. A comment behind
- * `console.log(...)` states what is printed; of several lines, all of them, with commas between.
+ * `orders/0`, with the records `paid`, `packed` and `sent`, of 12:00, 12:01 and 12:02 on 2026-01-01. A comment after
+ * `console.log(...)` states the output; several lines are separated by commas.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { cleanEnvironment } from '../clean-environment.ts'
 import { ROOT } from '../source-tree.ts'
 import { ENTRIES, examplesIn, programOf } from './examples.ts'
 
-/** What became of an example that ran. */
+/** The result of an example. */
 interface Outcome {
   readonly printed: string
   readonly error: string | null
@@ -70,7 +70,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(place, { recursive: true }))
 
-describe('an example in a comment', () => {
+describe('examples', () => {
   let outcomes: readonly Outcome[]
 
   beforeAll(() => {
@@ -81,7 +81,7 @@ describe('an example in a comment', () => {
     outcomes = JSON.parse(stdout)
   })
 
-  it.each(examples)('at $at runs and prints what it states', ({ number, printed }) => {
+  it.each(examples)('the example of $at runs and prints what it states', ({ number, printed }) => {
     expect(outcomes[number]).toEqual({ printed, error: null })
   })
 })

@@ -1,4 +1,4 @@
-/** The `@example` blocks in the comments of the published packages, and what surrounds each when it runs. */
+/** Finds the `@example` blocks in the comments of the published packages, and makes programs of them. */
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { ROOT, shippedSources } from '../source-tree.ts'
@@ -6,21 +6,21 @@ import { ROOT, shippedSources } from '../source-tree.ts'
 export interface Example {
   /** `WalWriter, writer.ts:96`. */
   readonly at: string
-  /** The exported function or class that it belongs to; of a method, its class. */
+  /** The function or class that it belongs to. For a method, its class. */
   readonly of: string
   /** The code as a reader sees it. */
   readonly code: string
-  /** The values that comments behind `console.log(...)` state, in order. */
+  /** The output that comments after `console.log(...)` state, in order. */
   readonly printed: string
 }
 
-/** Every package that people import, and its entry points. */
+/** The published libraries with their entry points. */
 export const ENTRIES = {
   'packages/sq-sim': ['@sq/sim', '@sq/sim/memory', '@sq/sim/testing'],
   'packages/sq-storage': ['@sq/storage'],
 } as const
 
-/** Names that an example may use without declaring them. */
+/** Names that an example can use without declaring them. */
 const CONTEXT = [
   ['fs', 'const fs = new NodeFileSystem()'],
   ['config', "const config = { dataDir: './data' }"],
@@ -49,7 +49,7 @@ function examplesOf(path: string, text: string): Example[] {
   })
 }
 
-/** The name behind a comment if that is declared at the top level, else that of the last class before. */
+/** The name of the declaration after a comment if it is at the top level, else of the last class before it. */
 function ownerOf(before: string, behind: string): string {
   const [, own] = /^\nexport (?:async )?(?:function|class)\*? (\w+)/.exec(behind) ?? []
   return (
@@ -67,8 +67,8 @@ function printedBy(code: string): string {
 }
 
 /**
- * An example as a whole program: it imports what it uses, and has a file system, a config, a writer and a reader where
- * it uses them without declaring them. `exports` has the names of each entry point.
+ * Makes a whole program of an example: adds the imports, and declares a file system, a config, a writer and a reader if
+ * the example uses them without declaring them. `exports` has the names of each entry point.
  */
 export function programOf({ code }: Example, exports: ReadonlyMap<string, readonly string[]>): string {
   const context: string[] = []

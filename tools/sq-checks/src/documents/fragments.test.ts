@@ -1,4 +1,4 @@
-/** What the pages show of the log in parts, word for word, with what each part needs around it. */
+/** The code fragments of the pages, word for word, with the code around them that makes them run. */
 import { subscribe } from 'node:diagnostics_channel'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { repair, verify, WalReader, WalWriter } from '@sq/storage'
@@ -37,7 +37,7 @@ test('a problem is verified, shown with its repairs, and repaired', async () => 
   expect(await verify(fs, config, 'orders', 0)).toMatchObject({ problems: [], firstOffset: 1n, records: 1 })
 })
 
-test('a follower begins at the next offset and gets what comes', async () => {
+test('a tailing reader starts at the next offset and gets new records', async () => {
   const fs = new InMemoryFileSystem()
   const writer = await WalWriter.open(fs, config, 'orders', 0)
   await writer.appendBatch([record('before')])
@@ -69,7 +69,7 @@ on('sq:wal:commit', ({ topic, partition, durationMs, error }) => {
   histogram.record(durationMs, { topic, partition, failed: error !== null })
 })
 
-test('what a commit took is measured from its event', async () => {
+test('the duration of a commit is measured from its event', async () => {
   histogram.record.mockClear()
   const writer = await WalWriter.open(new InMemoryFileSystem(), config, 'orders', 0)
   await writer.appendBatch([record('a')])

@@ -1,4 +1,4 @@
-/** What the pages point at: files, headings, tests. Addresses on the network are not looked at. */
+/** Checks the links of the pages: to files, headings and tests. URLs are not checked. */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { expect, test } from 'vitest'
@@ -8,7 +8,7 @@ import { anchors, links, namedTests, page, pages } from './documents.ts'
 const all = pages()
 const headings = new Map(all.map((one) => [one.path, anchors(one)]))
 
-test.each(all)('every link of $path leads to a file, and to a heading of it', (one) => {
+test.each(all)('every link of $path leads to an existing file and heading', (one) => {
   const local = links(one).filter(({ target }) => !/^[a-z]+:/.test(target))
   expect(local.flatMap(({ target, at }) => (leadsSomewhere(one.path, target) ? [] : [`${at}: ${target}`]))).toEqual([])
 })
@@ -27,17 +27,17 @@ function fromRoot(from: string, target: string): string {
 
 const naming = all.map((one) => ({ path: one.path, tests: namedTests(one) })).filter(({ tests }) => tests.length > 0)
 
-test.each(naming)('every test that $path names is in its file', ({ path, tests }) => {
+test.each(naming)('every test that $path names exists in its file', ({ path, tests }) => {
   const missing = tests.filter(({ file, name }) => !titles(fromRoot(path, file)).includes(`'${name}'`))
   expect(missing).toEqual([])
 })
 
-/** A test's file, with its strings as they read: without escapes, and all between the same quotes. */
+/** A test file with its strings unescaped and in single quotes. */
 function titles(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8').replaceAll("\\'", "'").replaceAll(/["`]/g, "'")
 }
 
-test('every large figure of the README is one of a measurement or of the demo', () => {
+test('every large number in the README comes from a measurement or from the demo', () => {
   const sources = ['docs/benchmarks.md', 'packages/sq-wal-cli/README.md'].map((path) => page(path).text).join('')
   const figures = Array.from(page('README.md').text.matchAll(/\b\d{1,3}(?:,\d{3})+\b/g), ([figure]) => figure)
   expect(figures.length).toBeGreaterThan(0)

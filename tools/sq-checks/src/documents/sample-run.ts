@@ -1,4 +1,4 @@
-/** Runs a whole program of a page as its reader would: in an empty directory, with the packages as they are built. */
+/** Runs a program of a page as a reader would: in an empty directory, with the built packages. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { cleanEnvironment } from '../clean-environment.ts'
 import { ROOT } from '../source-tree.ts'
 
-/** What it prints. It throws with what the program says on stderr where that fails. */
+/** Returns its output. If the program fails, throws an error with its stderr. */
 export function runSample(code: string): string {
   const place = mkdtempSync(join(tmpdir(), 'sq-sample-'))
   try {

@@ -1,4 +1,4 @@
-/** `pnpm test:nodes [VERSION ...]`: runs all tests on each Node version that is supported, or on those named. */
+/** `pnpm test:nodes [VERSION ...]`: runs all tests on every supported version of Node, or on the given ones. */
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { main, run } from '../command.ts'
@@ -7,7 +7,7 @@ import type { InstalledNode } from './node-package.ts'
 import { succeeded, tableOf, tallyOf } from './tally.ts'
 import type { NodeRun } from './tally.ts'
 
-/** The newest of each. */
+/** The newest version of each is used. */
 const SUPPORTED = ['20', '22', '24', '26']
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 const FOLDER = join(ROOT, 'tools/sq-release/.nodes')
@@ -15,9 +15,10 @@ const FOLDER = join(ROOT, 'tools/sq-release/.nodes')
 await main(async () => {
   const ranges = process.argv.slice(2)
   const wrong = ranges.find((range) => !/^\d+(\.\d+){0,2}$/.test(range))
-  if (wrong !== undefined) throw new Error(`a Node version is given like 22 or 20.19.0, not ${JSON.stringify(wrong)}`)
+  if (wrong !== undefined)
+    throw new Error(`expected a Node version such as 22 or 20.19.0, found ${JSON.stringify(wrong)}`)
   const runs: NodeRun[] = []
-  // One after the other: one alone keeps two cores busy.
+  // One after the other: one run keeps two cores busy.
   for (const range of ranges.length === 0 ? SUPPORTED : ranges) {
     const node = await installNode(range, FOLDER)
     process.stdout.write(`testing on Node ${node.version}\n`)
@@ -27,7 +28,7 @@ await main(async () => {
   return runs.every(succeeded)
 })
 
-/** What `pnpm test` runs, all of it, on what is built already and not from turbo's cache. Prints it where a test fails. */
+/** Runs everything that `pnpm test` runs on the built packages, without turbo's cache. Prints the output on failure. */
 async function runTests({ version, bin }: InstalledNode): Promise<NodeRun> {
   const startedMs = performance.now()
   const env = { PATH: [bin, process.env['PATH']].join(delimiter) }

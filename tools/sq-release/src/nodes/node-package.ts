@@ -1,27 +1,27 @@
-/** The Node versions that the tests run on, as npm packages that hold nothing but Node. */
+/** The versions of Node for the tests, as npm packages that contain only Node. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { outputOf } from '../command.ts'
 
-/** The platforms whose packages we take: Linux, where the log is meant to run. */
+/** The supported platforms: Linux, on which the log is meant to run. */
 const PLATFORMS: ReadonlySet<string> = new Set(['linux-x64', 'linux-arm64'])
 
 export interface InstalledNode {
   /** `20.19.0` */
   readonly version: string
-  /** The folder of the executable `node`. */
+  /** The directory of the executable `node`. */
   readonly bin: string
 }
 
-/** The name of the package with Node for a platform. Throws where the tests run on none such. */
+/** The name of the package with Node for a platform. Throws for an unsupported one. */
 export function nodePackage(platform: string): string {
   if (PLATFORMS.has(platform)) return `node-${platform}`
-  throw new Error(`other Node versions are taken for ${[...PLATFORMS].join(' and ')}; this is ${platform}`)
+  throw new Error(`other versions of Node are available on ${[...PLATFORMS].join(' and ')}; this is ${platform}`)
 }
 
 /**
- * Installs the newest Node of a `range` (`22`, `20.19.0`) into a folder of its own below `folder`. Nothing is loaded
- * again that is there already. Rejects where npm knows no such version.
+ * Installs the newest Node of a `range` (`22`, `20.19.0`) in its own directory in `folder`, unless it is there already.
+ * Rejects if npm has no such version.
  */
 export async function installNode(range: string, folder: string): Promise<InstalledNode> {
   const name = nodePackage(`${process.platform}-${process.arch}`)

@@ -14,7 +14,7 @@ test('the tests of all packages are added up', () => {
   expect(tallyOf(log)).toEqual({ passed: 488, failed: 2, skipped: 1 })
 })
 
-test('a protocol without tests has none', () => {
+test('an output without tests has the sum 0', () => {
   expect(tallyOf('Tests were not found')).toEqual({ passed: 0, failed: 0, skipped: 0 })
 })
 
@@ -30,7 +30,7 @@ test.each<[string, Partial<NodeRun>, boolean]>([
   expect(succeeded({ ...good, ...change })).toBe(expected)
 })
 
-test('each version has a line', () => {
+test('the table has one line per version', () => {
   expect(tableOf([good, { ...good, version: '26.10.0', passed: 126, failed: 1, status: 1 }])).toBe(
     [
       'Node         passed   failed  skipped  seconds',

@@ -1,4 +1,4 @@
-/** What came of one run of the tests, as the test runner told it, and the table of all runs. */
+/** The result of one test run, from the output of the test runner, and the table of all runs. */
 
 export interface Tally {
   readonly passed: number
@@ -9,12 +9,12 @@ export interface Tally {
 export interface NodeRun extends Tally {
   /** `20.19.0` */
   readonly version: string
-  /** Null where a signal ended it. */
+  /** Null if a signal ended the run. */
   readonly status: number | null
   readonly elapsedMs: number
 }
 
-/** Adds up the lines `Tests  2 failed | 125 passed (127)` of a protocol: there is one for each package. */
+/** Adds up the lines `Tests  2 failed | 125 passed (127)` of an output: there is one for each package. */
 export function tallyOf(log: string): Tally {
   const lines = Array.from(log.matchAll(/^ *Tests {2}(.*)$/gm), ([, counts = '']) => counts)
   const sum = (word: string) =>
@@ -22,12 +22,12 @@ export function tallyOf(log: string): Tally {
   return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }
 }
 
-/** Whether a run is a success. One that ran no test is none, and neither is one that broke off behind its tests. */
+/** Whether a run succeeded. A run without tests has failed, and so has one that ended abnormally after its tests. */
 export function succeeded({ status, passed, failed }: NodeRun): boolean {
   return status === 0 && failed === 0 && passed > 0
 }
 
-/** A line for each run, below a line that names the columns. */
+/** One line per run, after a line with the titles of the columns. */
 export function tableOf(runs: readonly NodeRun[]): string {
   const rows = [
     ['Node', 'passed', 'failed', 'skipped', 'seconds', ''],

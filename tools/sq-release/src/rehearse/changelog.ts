@@ -1,11 +1,11 @@
-/** The changelog that changesets write, as far as a rehearsal asks it something. */
+/** Reads the changelog that changesets write. */
 
-/** The part about the newest version; empty where there is none. */
+/** The entry of the newest version. Empty if there is none. */
 export function newestEntry(changelog: string): string {
   return /^## [^]*?(?=^## |(?![^]))/m.exec(changelog)?.[0].trim() ?? ''
 }
 
-/** Whether a changeset speaks in an entry. Where none does, the package only follows those that it depends on. */
+/** Whether an entry is from a changeset. Otherwise the package only follows its dependencies. */
 export function hasOwnNews(entry: string): boolean {
   return /^- (?!Updated dependencies)/m.test(entry)
 }

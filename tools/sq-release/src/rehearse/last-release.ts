@@ -1,11 +1,11 @@
-/** What git knows of a package's last release: a publication leaves the tag `@sq/sim@0.1.0`. */
+/** The last release of a package, from git: a publication creates a tag such as `@sq/sim@0.1.0`. */
 import { join } from 'node:path'
 import { outputOf, run } from '../command.ts'
 import type { PublicPackage } from './public-package.ts'
 
 /**
- * The files of a package that differ from its release, as paths in the package. Undefined where the release has no tag
- * here: it was not made yet, or the history of this clone does not reach back to it, or there is no history.
+ * The files of a package that differ from its release, as paths in the package. Undefined if the release has no tag: it
+ * does not exist yet, or the clone is too shallow, or there is no history.
  */
 export async function changesSinceRelease(
   root: string,

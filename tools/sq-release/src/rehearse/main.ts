@@ -1,4 +1,4 @@
-/** `pnpm release:rehearse`: makes a release in a copy of the repository; shows and judges it. */
+/** `pnpm release:rehearse`: makes a release in a copy of the repository, prints it, and checks it. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { main, outputOf } from '../command.ts'
@@ -20,7 +20,7 @@ await main(async () => {
   return faults.length === 0
 })
 
-/** Makes the release in a copy, tells of it, and resolves with what is wrong. */
+/** Makes the release in a copy, prints it, and resolves with its faults. */
 async function rehearse(copy: string): Promise<string[]> {
   const packages = await publicPackages(copy)
   const changes = await Promise.all(packages.map((one) => changesSinceRelease(copy, one)))

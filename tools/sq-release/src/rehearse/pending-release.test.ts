@@ -30,14 +30,14 @@ test('a package that follows another is published', () => {
   expect(judge({ ...unchanged, after: '0.1.1' })).toEqual({ publishes: true })
 })
 
-test('a change without a changeset is a fault also where the version follows another', () => {
+test('a change without a changeset is a fault even if the version follows another package', () => {
   expect(judge({ ...unchanged, after: '0.1.1', changed: ['src/clock.ts'] })).toEqual({
     publishes: true,
     fault: 'no changeset names @sq/sim, but since 0.1.0 it changed in src/clock.ts',
   })
 })
 
-test('what users do not get may change without a changeset', () => {
+test('a file that is not published may change without a changeset', () => {
   const changed = ['src/clock.test.ts', 'tsconfig.json', 'CHANGELOG.md']
   expect(judge({ ...unchanged, changed })).toEqual({ publishes: false })
 })
@@ -48,7 +48,7 @@ test('a package that was never released needs a changeset', () => {
   )
 })
 
-test('without a tag it is not known whether a package changed', () => {
+test('without a tag, a note says that changes cannot be determined', () => {
   const { fault, note, publishes } = judge({ ...unchanged, changed: undefined })
   expect({ fault, publishes }).toEqual({ fault: undefined, publishes: true })
   expect(note).toContain('there is no tag @sq/sim@0.1.0 here')

@@ -1,14 +1,14 @@
-/** Decides which packages a release publishes, and whether one was forgotten. */
+/** Decides which packages a release publishes, and whether one lacks a changeset. */
 
-/** What is known of a public package. */
+/** The facts about a public package. */
 export interface PendingRelease {
   readonly name: string
   readonly before: string
-  /** The version that the changesets make of it. */
+  /** The version that the changesets give it. */
   readonly after: string
-  /** Whether a changeset names it. Its version can be new without one: it follows those that it depends on. */
+  /** Whether a changeset names it. Without one its version can still change, since it follows its dependencies. */
   readonly named: boolean
-  /** The files that differ from the release of `before`, from its folder; undefined where that has no tag here. */
+  /** The files that differ from the release of `before`, as paths in the package. Undefined without a tag. */
   readonly changed: readonly string[] | undefined
   /** The files in its tarball. */
   readonly shipped: readonly string[]
@@ -16,15 +16,15 @@ export interface PendingRelease {
 
 export interface Verdict {
   readonly publishes: boolean
-  /** What would have to be mended before a release. */
+  /** What must be fixed before a release. */
   readonly fault?: string
-  /** What cannot be known. */
+  /** What could not be determined. */
   readonly note?: string
 }
 
 const NEVER_RELEASED = '0.0.0'
 
-/** A package is forgotten where what users get of it has changed, and no changeset tells them. */
+/** A package lacks a changeset if its published files have changed and no changeset names it. */
 export function judge({ name, before, after, named, changed, shipped }: PendingRelease): Verdict {
   const publishes = after !== before
   if (named) return { publishes }
@@ -39,7 +39,7 @@ export function judge({ name, before, after, named, changed, shipped }: PendingR
   return { publishes, fault: `no changeset names ${name}, but since ${before} it changed in ${noticed.join(', ')}` }
 }
 
-/** The file that the compiler makes of a source. */
+/** The compiled file of a source. */
 function built(path: string): string {
   return path.replace(/^src\//, 'dist/').replace(/\.ts$/, '.js')
 }

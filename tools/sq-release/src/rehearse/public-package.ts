@@ -1,8 +1,8 @@
-/** The packages that are published, and what their `package.json` says. */
+/** The packages that are published, and their `package.json`. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** What we look at in a `package.json`. */
+/** The fields of a `package.json` that are used. */
 export interface Manifest {
   readonly name: string
   readonly version: string
@@ -18,13 +18,13 @@ export interface Manifest {
 type Ranges = Readonly<Record<string, string>>
 
 export interface PublicPackage {
-  /** Its folder, from the root. */
+  /** The folder, from the root. */
   readonly folder: string
   readonly name: string
   readonly version: string
 }
 
-/** The packages of a repository that are not private, by folder. */
+/** The packages of a repository that are not private, in the order of their folders. */
 export async function publicPackages(root: string): Promise<PublicPackage[]> {
   const folders = (await readdir(join(root, 'packages'))).toSorted().map((name) => `packages/${name}`)
   const packages = await Promise.all(
@@ -36,11 +36,11 @@ export async function publicPackages(root: string): Promise<PublicPackage[]> {
   return packages.flat()
 }
 
-/** Throws where a text is no `package.json` with a name and a version. */
+/** Parses a `package.json`. Throws unless it has a name and a version. */
 export function parseManifest(text: string): Manifest {
   const value: unknown = JSON.parse(text)
   if (isManifest(value)) return value
-  throw new Error(`a package.json has a name and a version, not ${text.slice(0, 80)}`)
+  throw new Error(`expected a package.json with a name and a version, found ${text.slice(0, 80)}`)
 }
 
 function isManifest(value: unknown): value is Manifest {

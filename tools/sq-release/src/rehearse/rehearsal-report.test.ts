@@ -9,7 +9,7 @@ const FILES = [
   { path: 'package.json', sizeBytes: 300 },
 ]
 
-test('what was built of one source is one line', () => {
+test('the files built from one source are one line', () => {
   expect(fileList(FILES)).toBe(
     [
       '  3,120 bytes  dist/clock{.d.ts,.d.ts.map,.js}',

@@ -1,17 +1,17 @@
-/** What a rehearsal shows of one package: its versions, its changelog, and its tarball with all files. */
+/** The report of one package: its versions, its changelog, and the files of its tarball. */
 import type { PackedFile, Tarball } from './tarball.ts'
 
 export interface RehearsedPackage {
   readonly name: string
   readonly before: string
-  /** The same as `before` where nothing is to be released. */
+  /** Equal to `before` if the package is not released. */
   readonly after: string
-  /** What its changelog says of this release; empty where there is none. */
+  /** The entry of the changelog for this release. Empty without one. */
   readonly news: string
   readonly tarball: Tarball
 }
 
-/** Some lines for each part, with an empty line between them. */
+/** The lines of the parts, separated by empty lines. */
 export function reportOf({ name, before, after, news, tarball }: RehearsedPackage): string {
   const { fileName, sizeBytes, files } = tarball
   const unpackedBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0)
@@ -25,7 +25,7 @@ export function reportOf({ name, before, after, news, tarball }: RehearsedPackag
     .join('\n\n')
 }
 
-/** A line for each module: what was built of one source differs only in its endings. */
+/** One line per module: the files built from one source differ only in their extensions. */
 export function fileList(files: readonly PackedFile[]): string {
   const modules = new Map<string, { endings: string[]; sizeBytes: number }>()
   for (const { path, sizeBytes } of files) {

@@ -24,7 +24,7 @@ const MANIFEST: Manifest = {
   dependencies: { '@sq/sim': '^0.2.0', commander: '14.0.3' },
 }
 
-/** The faults of a good tarball that was changed. */
+/** The faults of a changed copy of a good tarball. */
 function faultsOf(change: { readonly manifest?: Partial<Manifest>; readonly paths?: readonly string[] }): string[] {
   const files = (change.paths ?? PATHS).map((path) => ({ path, sizeBytes: 1 }))
   const manifest = { ...MANIFEST, ...change.manifest }
@@ -39,7 +39,7 @@ test('a fault names its tarball', () => {
   expect(faultsOf({ manifest: { private: true } })).toEqual(['it.tgz: it is private, and npm would refuse it'])
 })
 
-test.each(['CHANGELOG.md', 'LICENSE', 'README.md'])('%s may not be missing', (missing) => {
+test.each(['CHANGELOG.md', 'LICENSE', 'README.md'])('a missing %s is a fault', (missing) => {
   expect(faultsOf({ paths: PATHS.filter((path) => path !== missing) })).toEqual([`it.tgz: ${missing} is missing`])
 })
 
@@ -79,7 +79,7 @@ test.each(['dependencies', 'peerDependencies', 'optionalDependencies', 'devDepen
   },
 )
 
-test('a package needs the others as this release has them', () => {
+test('a dependency on another version than the one of this release is a fault', () => {
   expect(faultsOf({ manifest: { dependencies: { '@sq/sim': '^0.1.0' } } })).toEqual([
     'it.tgz: it needs @sq/sim ^0.1.0, and this release has 0.2.0',
   ])

@@ -1,11 +1,11 @@
-/** What is wrong with a tarball: files that should not be in it or are missing, and a manifest that misleads npm. */
+/** Finds faults of a tarball: unwanted and missing files, and a wrong manifest. */
 import type { Tarball } from './tarball.ts'
 
 const REQUIRED = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']
 const ALLOWED = /^dist\/.*(\.js|\.d\.ts)(\.map)?$|^src\/.*\.ts$/
 const TEST = /\.test(-d)?\./
 
-/** A sentence for each fault. `versions` has the version of each public package in this release, by name. */
+/** One sentence per fault. `versions` has the version of each public package in this release, by name. */
 export function tarballFaults(tarball: Tarball, versions: ReadonlyMap<string, string>): string[] {
   const faults = [...fileFaults(tarball), ...manifestFaults(tarball, versions)]
   return faults.map((fault) => `${tarball.fileName}: ${fault}`)
@@ -24,7 +24,7 @@ function fileFaults({ files, manifest }: Tarball): string[] {
   ]
 }
 
-/** The source that a map in `dist/` leads to. */
+/** The source to which a map in `dist/` refers. */
 function sourceOf(map: string): string {
   return map.replace(/^dist\//, 'src/').replace(/(\.js|\.d\.ts)\.map$/, '.ts')
 }

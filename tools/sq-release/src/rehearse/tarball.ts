@@ -1,4 +1,4 @@
-/** A package as it is published: packed, and read again. `tarball-faults.ts` judges it. */
+/** Packs a package as for publishing, and reads the tarball. `tarball-faults.ts` checks it. */
 import { mkdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { list } from 'tar'
@@ -13,16 +13,16 @@ export interface PackedFile {
 }
 
 export interface Tarball {
-  /** The tarball's own name: `sq-sim-0.1.0.tgz`. */
+  /** The file name: `sq-sim-0.1.0.tgz`. */
   readonly fileName: string
   readonly sizeBytes: number
   /** By path. */
   readonly files: readonly PackedFile[]
-  /** As a user gets it. */
+  /** The manifest as a user gets it. */
   readonly manifest: Manifest
 }
 
-/** Packs a package with what publishes it too. */
+/** Packs a package with the tool that also publishes it. */
 export async function pack(root: string, { folder }: PublicPackage): Promise<Tarball> {
   const destination = join(root, folder, 'node_modules/.tarballs')
   await mkdir(destination, { recursive: true })
@@ -30,7 +30,7 @@ export async function pack(root: string, { folder }: PublicPackage): Promise<Tar
   return await readTarball(packedFile(await outputOf('pnpm', args, { cwd: join(root, folder) })))
 }
 
-/** The path that `pnpm pack --json` tells. */
+/** The path in the output of `pnpm pack --json`. */
 function packedFile(output: string): string {
   const told: unknown = JSON.parse(output)
   const name = typeof told === 'object' && told !== null && 'filename' in told ? told.filename : undefined

@@ -1,4 +1,4 @@
-/** A copy of the repository in which a release can be made: the checkout itself is never touched. */
+/** A copy of the repository in which a release can be made. The checkout itself is never changed. */
 import { cp, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -9,8 +9,8 @@ const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 const LEFT_OUT: ReadonlySet<string> = new Set(['node_modules', 'dist', 'coverage', '.turbo', '.nodes'])
 
 /**
- * Calls `action` with the path of a copy that has the files of the checkout as they are now, its history, and what it
- * depends on, but nothing that was built. The copy is removed, whatever comes of it.
+ * Calls `action` with the path of a copy that has the current files of the checkout, its history and its dependencies,
+ * but nothing that was built. The copy is removed at the end, also after a failure.
  */
 export async function withWorkingCopy<T>(action: (copy: string) => Promise<T>): Promise<T> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'sq-release-')))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { byTick } from './by-tick.ts'
 import type { Peer } from './peer.ts'
 
-/** As much of the package as is used. */
+/** The parts of the package that are used. */
 interface Statement {
   run(value?: Buffer): void
 }

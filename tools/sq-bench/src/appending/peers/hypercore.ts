@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Peer } from './peer.ts'
 
-/** As much of the package as is used. */
+/** The parts of the package that are used. */
 type Package = new (path: string) => {
   ready(): Promise<void>
   append(values: Buffer | Buffer[]): Promise<unknown>

@@ -3,7 +3,7 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import type { Peer } from './peer.ts'
 
-/** As much of the package as is used. */
+/** The parts of the package that are used. */
 type Package = new (options: BoomOptions) => {
   write(bytes: Buffer): boolean
   flush(done: (error?: Error | null) => void): void
