@@ -47,7 +47,7 @@ function open(fs: FileSystem): Promise<WalWriter> {
   return WalWriter.open(fs, config, 'orders', 0, { clock: new ManualClock() })
 }
 
-test('a log is made, appended to, opened again and read', async () => {
+test('a log is created, appended to, opened again and read', async () => {
   const fs = fromAnotherRealm(new InMemoryFileSystem())
   for (const value of ['first', 'second']) {
     await using writer = await open(fs)

@@ -103,7 +103,7 @@ test.each([
   expect(await log.segmentNames()).toHaveLength(segments)
 })
 
-test('a burst past maxSegmentBytes is spread over segments that keep to it', async () => {
+test('a burst over maxSegmentBytes is spread over segments within the limit', async () => {
   const log = new LogFixture({ maxSegmentBytes: 8192 })
   const writer = await log.open()
   const values = numbered(1000)
@@ -119,7 +119,7 @@ test('a burst past maxSegmentBytes is spread over segments that keep to it', asy
   expect(await log.values()).toEqual(values)
 })
 
-test('a record larger than a segment is written, alone', async () => {
+test('a record larger than a segment is written into a segment of its own', async () => {
   const log = new LogFixture({ maxSegmentBytes: 1000 })
   const writer = await log.open()
   const large = 'x'.repeat(5000)
@@ -132,7 +132,7 @@ test('a record larger than a segment is written, alone', async () => {
   expect(await log.values()).toEqual(['before', large, 'after'])
 })
 
-test('a record larger than a segment is written into one that is there and empty', async () => {
+test('a record larger than a segment is written into an existing empty one', async () => {
   const log = new LogFixture({ maxSegmentBytes: 1000 })
   const first = await log.open()
   await append(first, 'a')
@@ -175,7 +175,7 @@ test('a segment without a record is not too old', async () => {
   expect(log.fs.operations.count('create')).toBe(1)
 })
 
-test('a jump of the wall clock does not rotate', async () => {
+test('a jump of the wall clock does not cause a rotation', async () => {
   const log = new LogFixture({ maxSegmentAgeMs: 1000 })
   const first = await log.open()
   await append(first, 'a')
@@ -437,7 +437,7 @@ test('close writes markers for what was appended, even after an earlier close wr
   await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', firstOffset: 1n, lastOffset: 1n })
 })
 
-test('close gives the lock up only after its last write', async () => {
+test('close releases the lock only after its last write', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')

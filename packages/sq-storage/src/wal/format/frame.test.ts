@@ -48,7 +48,7 @@ describe('checksum', () => {
     expect(checksum(Buffer.alloc(0))).toBe(0)
   })
 
-  it('carries on from a seed', () => {
+  it('continues from a seed', () => {
     expect(checksum(Buffer.from('6789'), checksum(Buffer.from('12345')))).toBe(0xcbf4_3926)
     expect(checksum(Buffer.from('123456789'), SALT)).toBe(crc(Buffer.from('123456789'), SALT))
   })
@@ -136,7 +136,7 @@ describe('a frame header', () => {
     },
   )
 
-  it('is not there where fewer than 40 bytes are', () => {
+  it('is missing if fewer than 40 bytes are there', () => {
     for (let length = 0; length < 40; length++) {
       expect(
         decodeFrameHeader(encoded().subarray(0, length), { at: 0, position: FIELDS.position, salt: SALT }),

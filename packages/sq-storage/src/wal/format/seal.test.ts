@@ -54,7 +54,7 @@ describe('the body of SEAL', () => {
     expect(decodeSealBody(sealBody(POSITION), 4096)).toBeNull()
   })
 
-  it('has no more entries than there are stretches of 64 KiB before it', () => {
+  it('has at most one entry for each 64 KiB before it', () => {
     expect(decodeSealBody(sealBody(POSITION - 8), POSITION - 8)).toBeNull()
     const entry = { offsetDelta: 7, position: 65_600, maxTimestampMs: 0 }
     const index = Array.from({ length: 65_535 }, () => entry)

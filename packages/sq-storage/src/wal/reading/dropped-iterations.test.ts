@@ -135,7 +135,7 @@ describe('the signal of the caller', () => {
   )
 })
 
-describe('an iteration that was dropped', () => {
+describe('a dropped iteration', () => {
   it('releases its file, its watch and its place among tailing readers once it is garbage-collected', async () => {
     await append(writer, Buffer.alloc(300_000))
     await append(writer, Buffer.alloc(300_000))
@@ -163,7 +163,7 @@ describe('an iteration that was dropped', () => {
     expect(log.fs.openHandles).toBe(openHandles)
   })
 
-  it('is not collected while somebody waits for it', async () => {
+  it('is not garbage-collected while a caller waits for it', async () => {
     const values: string[] = []
     const ended = (async () => {
       for await (const { value } of reader.read({ follow: true, from: 2n })) values.push(Buffer.from(value).toString())

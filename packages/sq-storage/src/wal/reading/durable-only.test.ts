@@ -87,7 +87,7 @@ describe('in another process, a reader that wants only what is durable', () => {
     expect(await shown()).toEqual(['a', 'b'])
   })
 
-  it('is given all of a segment that has a successor, and not the commit in that one', async () => {
+  it('gets all of a segment that has a successor, and not the commit in that one', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
     await writer.closeActiveSegment()
@@ -196,7 +196,7 @@ describe('in another process, a reader that wants only what is durable', () => {
     await iteration.return?.()
   })
 
-  it('ends where it is told to, in records and in commits', async () => {
+  it('ends at the limit that was asked for, in records and in commits', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b', 'c', 'd'])
     expect(await shown({ to: 2n })).toEqual(['a', 'b'])
@@ -255,7 +255,7 @@ describe('of frames put together by hand, a reader that wants only what is durab
 })
 
 describe("in the writer's thread, a reader that wants only durable commits", () => {
-  it('is given what was left out before, once a writer is opened there', async () => {
+  it('gets what was left out before, once a writer is opened there', async () => {
     await log.makeSegments(new SegmentBytes().records('a').records('b'))
     const iteration = (await WalReader.open(log.fs, log.config, 'orders', 0)).read({ durableOnly: true, follow: true })
     expect(text((await iteration.next()).value as LogRecord)).toBe('a')

@@ -246,7 +246,7 @@ describe('without a writer in its thread, a tailing reader', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('is told where the directory cannot be watched', async () => {
+  it('gets an error if the directory cannot be watched', async () => {
     await log.makeSegments(new SegmentBytes().records('a'))
     log.fs.faults.failNext('watch', 'EMFILE')
     const [one, other] = [await Follower.start(), await Follower.start()]
@@ -287,7 +287,7 @@ describe('without a writer in its thread, a tailing reader', () => {
     expect(error).toMatchObject({ offset: 0n })
   })
 
-  it('goes on where a segment without records is replaced', async () => {
+  it('goes on if a segment without records is replaced', async () => {
     await log.makeSegments(new SegmentBytes())
     const follower = await Follower.start()
     await quiet()
@@ -317,7 +317,7 @@ describe('without a writer in its thread, a tailing reader', () => {
     expect(error).toMatchObject({ offset: BigInt(cut) })
   })
 
-  it('is told which offset is the first that is left, where its own was deleted', async () => {
+  it('gets the first offset left if its own was deleted', async () => {
     const first = new SegmentBytes().records('a').seal()
     const second = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b').seal()
     const third = new SegmentBytes({ baseOffset: 2, previous: second.link }).records('c')

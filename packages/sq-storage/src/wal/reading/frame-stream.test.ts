@@ -72,7 +72,7 @@ describe('where a time was found in a segment that is deleted before it is read'
   })
 })
 
-test('an offset that the log does not have is looked for no second time', async () => {
+test('an offset that the log does not have is not searched twice', async () => {
   const log = await logOf('a', 'b')
   log.fs.operations.resetCounts()
   await expect((await reading(log, { from: 7n })).next()).rejects.toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE' })

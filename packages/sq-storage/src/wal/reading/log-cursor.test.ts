@@ -114,7 +114,7 @@ describe('a walk', () => {
     expect(found).toEqual(expected)
   })
 
-  it('begins with the first segment that is there', async () => {
+  it('begins with the first existing segment', async () => {
     const [, second, third] = threeSegments()
     await make(second, third)
     expect(await walk()).toEqual({ found: [3, 4, 6, 7], error: null })
@@ -157,7 +157,7 @@ describe('a walk', () => {
     expect(error).toBeInstanceOf(CorruptLogError)
   })
 
-  it('ends at a torn end, where no writer knows of more', async () => {
+  it('ends at a torn end if no writer knows of more', async () => {
     const segment = new SegmentBytes().records('a').records('b')
     for (let cut = 8; cut < 72; cut += 8) {
       await make({ baseOffset: 0, bytes: segment.bytes.subarray(0, -cut) })
@@ -257,13 +257,13 @@ describe('damage', () => {
     expect(error).toMatchObject(where)
   })
 
-  it('is a directory without segments, where a writer knows of some', async () => {
+  it('is a directory without segments, if a writer knows of some', async () => {
     const { error } = await walk(null, 2)
     expect(error).toBeInstanceOf(CorruptLogError)
     expect(error).toMatchObject({ path: log.directory, firstOffset: 0n, lastOffset: 1n })
   })
 
-  it('is a last segment that is missing, where a writer knows of it', async () => {
+  it('is a missing last segment, if a writer knows of it', async () => {
     const [first, second] = threeSegments()
     await make(first, second)
     const { found, error } = await walk(null, 9)

@@ -136,7 +136,7 @@ describe('in the segment that was read, reading goes on', () => {
   })
 })
 
-describe('another segment goes on where reading had come to', () => {
+describe('another segment continues where reading stopped', () => {
   const link = (changes: Partial<SegmentLink>): SegmentLink => ({ ...A_LINK, ...changes })
 
   it.each([
@@ -235,11 +235,11 @@ describe('the offset from which on the log is another one', () => {
     expect(await place.divergedFrom(logOf([changedFirst, replaced]), placeBehind(B, B.at(0)))).toBe(0)
   })
 
-  it('is 0 where nothing was read', async () => {
+  it('is 0 if nothing was read', async () => {
     expect(await new ReadPlace(null).divergedFrom(logOf([A]))).toBe(0)
   })
 
-  it('is looked for once in each segment, however many frames of it were read', async () => {
+  it('is searched once in each segment, however many frames of it were read', async () => {
     const place = new ReadPlace(0)
     read(place, A)
     read(place, B)
@@ -269,7 +269,7 @@ describe('the place up to which a segment is the one that was read', () => {
     expect(await place.agreedPlaceIn(listed, limit, logOf([segment]))).toEqual(expected)
   })
 
-  it('is none where nothing was read', async () => {
+  it('is null if nothing was read', async () => {
     expect(await new ReadPlace(0).agreedPlaceIn(listed, Infinity, logOf([A]))).toBeNull()
   })
 })

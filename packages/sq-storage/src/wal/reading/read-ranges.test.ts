@@ -126,7 +126,7 @@ describe('any range of a log', () => {
     expect(byTime?.records().some(({ timestampMs }) => timestampMs >= late)).toBe(true)
   })
 
-  it('hands out the records of a large commit a page at a time, and no more once it is told to end', async () => {
+  it('returns the records of a large commit a page at a time, and none after it is ended', async () => {
     const writer = await log.open()
     await writer.appendBatch(Array.from({ length: 1000 }, (_, i) => recordOf(1, i)))
     const all = Array.from({ length: 1000 }, (_, offset) => offset)
@@ -213,7 +213,7 @@ describe('a seek', () => {
     await writer.close()
   })
 
-  it('by time asks only segments of which it does not know enough', async () => {
+  it('by time reads only segments of which it does not know enough', async () => {
     const writer = await log.open()
     for (let i = 0; i < 40; i++) {
       await writer.appendBatch([recordOf(10, i)])
@@ -287,7 +287,7 @@ describe('a seek', () => {
     await writer.close()
   })
 
-  it('by an index that leads nowhere begins at the head of the segment', async () => {
+  it('by an index that points to no frame begins at the head of the segment', async () => {
     const writer = await oneLargeSegment()
     await writer.closeActiveSegment()
     await writer.appendBatch([recordOf(1, 1)])
@@ -312,7 +312,7 @@ describe('a seek', () => {
 })
 
 describe('a batch', () => {
-  it('can be taken apart where it was sent to, if it came whole', async () => {
+  it('can be decoded after a transfer if it arrived whole', async () => {
     const writer = await log.open()
     await writer.appendBatch([recordOf(10, 1), recordOf(20, 2)])
     const [sent] = await readBatches({})

@@ -153,7 +153,7 @@ it('a reader that got some of the records read at once gets the rest, and then t
 })
 
 describe('in another process, a reader of a log that is truncated', () => {
-  it('hears of the beginning of a commit that is cut inside', async () => {
+  it('gets the first offset of a commit that is cut inside', async () => {
     await appendBatch(writer, ['x', 'y', 'z'])
     const iteration = await iterateElsewhere({ from: 11n, follow: true })
     await take(iteration, 4)
@@ -161,7 +161,7 @@ describe('in another process, a reader of a log that is truncated', () => {
     expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 12n })
   })
 
-  it('hears of a later offset where it comes half-way', async () => {
+  it('gets a later offset if it comes half-way', async () => {
     const iteration = await iterateElsewhere({ from: 11n })
     await take(iteration, 1)
     const hold = log.fs.faults.hold('unlink', log.path(4))
@@ -195,7 +195,7 @@ describe('in another process, a reader of a log that is truncated', () => {
     expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 10n })
   })
 
-  it('hears of what was deleted where the cut was in it', async () => {
+  it('gets what was deleted if the cut was in it', async () => {
     const iteration = await iterateElsewhere({ follow: true })
     await take(iteration, 4)
     await writer.truncate(1n)
@@ -223,7 +223,7 @@ it("in the writer's thread, a reader that finds a file shorter than what it read
 })
 
 describe('while old segments are deleted, a reader', () => {
-  it('goes on in the file it has open, and then finds what is left or hears of the first offset', async () => {
+  it('goes on in the open file, and then finds what is left or gets the first offset', async () => {
     const [ahead, behind] = [await iterate(), await iterate()]
     await take(ahead, 5)
     await take(behind, 1)

@@ -80,7 +80,7 @@ describe.each([
     expect(await last).toBe('3 d')
   })
 
-  it('goes on in the next segment where the SEAL it had come to failed', async () => {
+  it('goes on in the next segment if the SEAL that it had reached failed', async () => {
     await append(writer, 'a')
     const records = await read({ follow: true }, fileSystem())
     expect(await next(records)).toBe('0 a')
@@ -92,7 +92,7 @@ describe.each([
     expect(await second).toBe('1 b')
   })
 
-  it('is told that another segment is where the one was that it read, though it is followed alike', async () => {
+  it('gets an error if another segment is in the place of the one that it read, even with the same successor', async () => {
     await append(writer, 'a')
     const records = await read({ follow: true }, fileSystem())
     expect(await next(records)).toBe('0 a')
@@ -118,7 +118,7 @@ describe('a slow reader', () => {
     expect([await next(records), await next(records)]).toEqual(['1 b', '2 c'])
   })
 
-  it('is told of an end by a signal or by closing, also where it was handed all that it may have', async () => {
+  it('gets the error of a signal or of closing, even if it was given everything asked for', async () => {
     await appendBatch(writer, numbered(200))
     const controller = new AbortController()
     const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
@@ -133,7 +133,7 @@ describe('a slow reader', () => {
     expect(await next(closed)).toBe('ClosedError')
   })
 
-  it('is told where the reason of the signal is null', async () => {
+  it('gets null as the error if that is the reason of the signal', async () => {
     const controller = new AbortController()
     const records = await read({ follow: true, signal: controller.signal })
     const first = records.next()
@@ -142,7 +142,7 @@ describe('a slow reader', () => {
     await expect(first).rejects.toBeNull()
   })
 
-  it('is not disturbed by a truncation behind what it was given', async () => {
+  it('is not disturbed by a truncation after what it returned', async () => {
     await appendBatch(writer, numbered(10))
     const records = await read({ to: 3n })
     for (let offset = 0; offset < 3; offset++) expect(await next(records)).toBe(`${offset} value ${offset}`)
@@ -219,7 +219,7 @@ describe('a tailing reader', () => {
     expect(await soon(records)).toBe('1 b')
   })
 
-  it('is told where the log is another one since its writer was closed', async () => {
+  it('gets an error if the log is another one since its writer was closed', async () => {
     await appendEach(writer, ['a', 'b'])
     const records = await read({ follow: true })
     expect([await next(records), await next(records)]).toEqual(['0 a', '1 b'])

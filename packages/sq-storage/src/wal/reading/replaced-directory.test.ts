@@ -49,7 +49,7 @@ async function replaceBy(directory: string): Promise<void> {
   await log.fs.rename(directory, log.directory)
 }
 
-describe('a reader that was opened before its log was deleted and made again', () => {
+describe('a reader that was opened before its log was deleted and created again', () => {
   it('shows nothing that is not durable with the writer of the new one, whenever it begins', async () => {
     const first = await log.open()
     const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
@@ -117,7 +117,7 @@ describe.each<[string, () => FileSystem]>([
     return { records, told: next({ next: () => third } as AsyncIterableIterator<LogRecord>) }
   }
 
-  it('is given what is appended to a copy that takes the place of the log', async () => {
+  it('gets what is appended to a copy that takes the place of the log', async () => {
     const records = await read(fileSystem(), { follow: true })
     expect([await next(records), await next(records)]).toEqual(['0 a', '1 b'])
     const third = records.next()
@@ -133,7 +133,7 @@ describe.each<[string, () => FileSystem]>([
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('is told where another log takes its place, at the path or above it', async () => {
+  it('gets an error if another log takes its place, at the path or above it', async () => {
     const { told } = await waiting()
     await log.fs.rename('/data/orders', '/data/orders.old')
     const writer = await log.open()
@@ -154,7 +154,7 @@ describe.each<[string, () => FileSystem]>([
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('is told where a directory without segments takes its place', async () => {
+  it('gets an error if a directory without segments takes its place', async () => {
     const { told } = await waiting()
     await log.fs.mkdir('/empty')
     await replaceBy('/empty')
@@ -162,7 +162,7 @@ describe.each<[string, () => FileSystem]>([
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('is told where nothing is there any more', async () => {
+  it('gets an error if nothing is there any more', async () => {
     const { told } = await waiting()
     await log.fs.rename('/data', '/gone')
     expect(await told).toBe('SQ_WAL_NOT_FOUND')
@@ -212,7 +212,7 @@ describe('on a real disk, a tailing reader', () => {
       },
       'SQ_WAL_(DIVERGED|NOT_FOUND)',
     ],
-  ])('is told where %s', async (_, change, expected) => {
+  ])('gets an error if %s', async (_, change, expected) => {
     await fill(`${top}/one`, ['a'])
     await fill(`${top}/two`, ['A', 'B'])
     symlinkSync('one', `${top}/data`)

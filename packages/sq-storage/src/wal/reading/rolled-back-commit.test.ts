@@ -137,7 +137,7 @@ describe('a tailing reader in another process that got a commit that was rolled 
       'two, in a segment that has a successor by now',
       { reopened: true, lost: 'CCCC', later: ['D', 'e'], rotates: true },
     ],
-  ])('is told so where %s', async (_, rollback) => {
+  ])('gets an error if %s', async (_, rollback) => {
     const { given, next: told } = await rollBack({ ...rollback, read: elsewhere })
     expect(given).toEqual(['0 a', '1 b', `2 ${rollback.lost}`])
     expect(await told).toBe('SQ_WAL_DIVERGED 2')
@@ -167,7 +167,7 @@ it('a reader that got it in a process that then opens the log gets an error, eve
   expect(await told).toBe('SQ_WAL_DIVERGED 2')
 })
 
-it('a search by time in another process does not go by what stood in a segment before it was cut and written again', async () => {
+it('a search by time in another process ignores what was in a segment before it was cut and written again', async () => {
   const log = new LogFixture()
   const large = Buffer.alloc(70_000)
   const writer = await log.open()

@@ -47,7 +47,7 @@ describe('confirmedDamage', () => {
     expect(damage?.reason).toMatch(/^unreadable, but the frame at/)
   })
 
-  it('is nothing where no later frame is', async () => {
+  it('is nothing if there is no later frame', async () => {
     expect(await damageAtFirst(new SegmentBytes().records('a'))).toBeNull()
   })
 

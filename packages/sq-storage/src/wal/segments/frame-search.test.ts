@@ -96,7 +96,7 @@ function marks(count: number): SegmentBytes {
   return segment
 }
 
-describe('a search that is asked again and again', () => {
+describe('a repeated search', () => {
   it('gives each frame in its turn, and reads each byte once', async () => {
     const segment = marks(30_000)
     const { bytes, headBytes, salt, frames } = segment
@@ -125,7 +125,7 @@ describe('a search that is asked again and again', () => {
     expect(reads().length).toBeLessThanOrEqual(2)
   })
 
-  it('asks the file again before it says that there is none', async () => {
+  it('reads the file again before it finds none', async () => {
     const segment = marks(3)
     const { bytes, salt } = segment
     const handle = await fileOf(Buffer.alloc(bytes.length))

@@ -107,7 +107,7 @@ describe('the active segment', () => {
     expect(await log.segmentNames()).toEqual(['00000000000000000001.wal'])
   })
 
-  it('is not ended where an older segment stays', async () => {
+  it('is not ended if an older segment stays', async () => {
     await appendNow(YEAR)
     await writer.closeActiveSegment()
     await appendNow()
@@ -117,7 +117,7 @@ describe('the active segment', () => {
     expect(log.fs.operations.count('write')).toBe(0)
   })
 
-  it('goes when it is broken: its successor states its end', async () => {
+  it('is deleted if it is abandoned: its successor states its end', async () => {
     await appendNow()
     log.fs.faults.failNext('sync', 'EIO')
     await expect(appendNow()).rejects.toThrow('EIO')
@@ -300,7 +300,7 @@ describe('a clock that contradicts the log', () => {
     expect(await log.segmentNames()).toHaveLength(5)
   })
 
-  it('is right after all where it was behind the log when that was opened', async () => {
+  it('is trusted again if it was behind the log when that was opened', async () => {
     await appendDays(5)
     await writer.close()
     const rightMs = log.clock.now()
@@ -342,7 +342,7 @@ describe('a log that says nothing of a time', () => {
     }
   })
 
-  it('is asked only of the time since what goes was created: records may be of any time', async () => {
+  it('counts only since the creation of the deleted segments: records may be of any time', async () => {
     for (const timestampMs of [0, 5 * YEAR, 20 * YEAR]) {
       await writer.append(null, Buffer.from('old'), [], timestampMs)
       await writer.closeActiveSegment()
@@ -350,7 +350,7 @@ describe('a log that says nothing of a time', () => {
     expect(await deleteAs({ maxAgeMs: 7 * DAY })).toEqual([0, 1, 2])
   })
 
-  it('is looked at whole where its beginning does not tell enough', async () => {
+  it('is compared whole if its beginning does not tell enough', async () => {
     await appendDays(1)
     await appendNow(20 * YEAR)
     await writer.closeActiveSegment()
@@ -363,7 +363,7 @@ describe('a log that says nothing of a time', () => {
   })
 })
 
-test('a policy by age reads no more of a log than what goes and the first that stays', async () => {
+test('a policy by age reads only the segments that it deletes and the first that stays', async () => {
   await appendDays(30)
   await appendNow()
   log.fs.operations.resetCounts()

@@ -84,7 +84,7 @@ describe('deleteSegments', () => {
     expect(await deleted({ maxAgeMs: 100 })).toEqual([5])
   })
 
-  it('deletes what any of several limits lets go', async () => {
+  it('deletes what any of several limits releases', async () => {
     log.clock.setNow(131)
     expect(await deleted({ maxAgeMs: 100, belowOffset: 6n, maxTotalBytes: Number.MAX_SAFE_INTEGER })).toEqual([0, 3, 5])
   })
@@ -146,7 +146,7 @@ describe('deleteSegments', () => {
     expect(await left()).toEqual([0, 3, 5, 6])
   })
 
-  it('deletes nothing where a segment does not end as its successor says', async () => {
+  it('deletes nothing if a segment does not end as its successor states', async () => {
     const content = await log.file(log.path(3))
     await log.overwrite(log.path(3), flipped(content, 8 * (content.length - 60)))
     await expect(deleted({ belowOffset: 6n })).rejects.toThrow(CorruptLogError)
@@ -232,7 +232,7 @@ describe('listExpired', () => {
 })
 
 describe('a reader inside a segment that is deleted', () => {
-  it('goes on in it, and then in the next', async () => {
+  it('goes on in it and then in the next', async () => {
     await appendSegment(1, 2)
     await appendSegment(3)
     await append(writer, 'active')
@@ -244,7 +244,7 @@ describe('a reader inside a segment that is deleted', () => {
     expect(values).toEqual(['at 1', 'at 2', 'at 3', 'active'])
   })
 
-  it('is told the first offset left where it begins before that', async () => {
+  it('gets the first offset left if it begins before that', async () => {
     await appendSegment(1)
     await append(writer, 'active')
     await deleted({ belowOffset: 1n })

@@ -100,7 +100,7 @@ describe('a scan', () => {
     expect(bytesRead - segment.bytes.length).toBeLessThan(2 * CHUNK)
   })
 
-  it('is not led astray by what is read on after a damaged length', async () => {
+  it('is not misled by what is read after a damaged length', async () => {
     const segment = new SegmentBytes()
     for (let i = 0; i < 300; i++) segment.records(Buffer.alloc(10_000))
     const { position } = segment.at(200)
@@ -120,7 +120,7 @@ describe('a scan', () => {
     expect(reads()).toEqual([])
   })
 
-  it('does not look past its limit', async () => {
+  it('does not read past its limit', async () => {
     const segment = new SegmentBytes().records('a').records('b')
     const { frames, scanner } = await scan(segment, { limit: segment.at(1).position })
     expect(headers(frames)).toEqual([segment.at(0)])
@@ -307,7 +307,7 @@ describe('a whole frame of an unknown kind', () => {
 })
 
 describe('a read error', () => {
-  it.each([1, 2, 3, 4, 5])('rejects, and is not the end: read %d', async (nth) => {
+  it.each([1, 2, 3, 4, 5])('rejects, and is not taken for the end: read %d', async (nth) => {
     const segment = new SegmentBytes()
     for (let i = 0; i < 30; i++) segment.records(Buffer.alloc(CHUNK / 7))
     const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)

@@ -117,14 +117,14 @@ function missing(path: string): WalIoError {
 }
 
 describe('a log is listed again', () => {
-  test('for one file after another that is gone, up to a bound', () => {
+  test('for one missing file after another, up to a limit', () => {
     const absences = new Absences()
     for (let at = 1; at < MAX_OVERTAKEN; at++) absences.allow(missing(`file ${at}`))
     const last = missing('the last')
     expect(() => absences.allow(last)).toThrow(last)
   })
 
-  test('for a file that is listed again and is not there, a few times in succession', () => {
+  test('for a file that is listed again and not found, a few times in succession', () => {
     const absences = new Absences()
     for (let at = 1; at < MAX_ABSENCES; at++) absences.allow(missing('a'))
     absences.allow(missing('b'))

@@ -57,7 +57,7 @@ describe('what recovery writes again', () => {
     }
   })
 
-  test('is one buffer where the frames stand one behind another in memory', () => {
+  test('is one buffer if the frames are contiguous in memory', () => {
     const { bytes, frames, headBytes } = new SegmentBytes().records('a').records('b').records('c')
     const tail = new UnconfirmedTail(bytes.subarray(0, headBytes))
     for (const header of frames.map((frame) => ({ ...frame, durablePosition: 0 }))) {

@@ -46,7 +46,7 @@ async function next(iteration: Iteration): Promise<string> {
 
 const ALL = Array.from({ length: 12 }, (_, offset) => BigInt(offset))
 
-describe('a segment that many read', () => {
+describe('a segment with many readers', () => {
   it('is opened once for all readers that begin together, and no file stays open when they end', async () => {
     const readers = await iterateEach(100)
     log.fs.operations.resetCounts()
@@ -77,7 +77,7 @@ describe('a segment that many read', () => {
     expect(log.fs.operations.count('open')).toBe(1)
   })
 
-  it('is given up where closing it fails, and may be opened again', async () => {
+  it('is released if closing it fails, and can be opened again', async () => {
     const readers = await iterateEach(2)
     log.fs.faults.add({ on: 'close', fault: { error: 'EIO' } })
     expect(await Promise.all(readers.map(rest))).toEqual([ALL, ALL])
@@ -85,7 +85,7 @@ describe('a segment that many read', () => {
     expect(await rest(await iterate())).toEqual(ALL)
   })
 
-  it('is opened by another where the first one cannot', async () => {
+  it('is opened by another reader if the first one cannot', async () => {
     const readers = await iterateEach(10)
     log.fs.faults.failNext('open', 'EMFILE')
     const outcomes = await Promise.all(readers.map((reader) => rest(reader).catch((error: unknown) => error)))
@@ -94,7 +94,7 @@ describe('a segment that many read', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('is opened for oneself where nothing tells whether it is still the same', async () => {
+  it('is opened separately if nothing tells whether it is still the same', async () => {
     const [first, second] = [await iterate(), await iterate()]
     await first.next()
     log.fs.faults.failNext('stat', 'EIO', log.path(0))

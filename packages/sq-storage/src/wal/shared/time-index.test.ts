@@ -117,7 +117,7 @@ describe('a search by time', () => {
       expect(log.fs.operations.count('open')).toBe(2)
     })
 
-    it('does not mind damage behind the answer, and stops at damage before it', async () => {
+    it('ignores damage after the answer, and stops at damage before it', async () => {
       await log.overwrite(log.path(20), Buffer.alloc(10))
       expect(await reader.offsetAt(19)).toBe(18n)
       await expect(reader.offsetAt(25)).rejects.toThrow(CorruptLogError)

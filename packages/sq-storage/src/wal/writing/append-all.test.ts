@@ -101,7 +101,7 @@ test('reads ahead no further than a quarter of maxPendingBytes', async () => {
   expect(await appending).toMatchObject({ records: 100 })
 })
 
-test('a window smaller than any record lets one record at a time through', async () => {
+test('a window smaller than any record admits one record at a time', async () => {
   const log = new LogFixture({ maxPendingBytes: 1 })
   const writer = await log.open()
   expect(await writer.appendAll(numbered(5).map(record))).toMatchObject({ records: 5, lastOffset: 4n })
@@ -179,7 +179,7 @@ test('nothing is appended behind a failed record, however the source and the fai
   }
 })
 
-test('a failure is told at once, also while the source has nothing to give', async () => {
+test('a failure is reported at once, even while the source has no record', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const source = {
@@ -215,7 +215,7 @@ test('a source that throws ends it, once all before is durable', async () => {
   expect(await log.values()).toHaveLength(3)
 })
 
-test('a bad record ends it, and the source is closed, whatever it says to that', async () => {
+test('a bad record ends it, and the source is closed, even if closing it fails', async () => {
   const log = new LogFixture({ maxRecordBytes: 10 })
   const writer = await log.open()
   const values = ['good', 'more than ten bytes', 'never pulled']
@@ -235,7 +235,7 @@ test('a bad record ends it, and the source is closed, whatever it says to that',
   expect(values).toEqual(['never pulled'])
 })
 
-test('a source without end and without pause lets others be acknowledged', async () => {
+test('an endless source without pauses lets other appends be acknowledged', async () => {
   const log = new LogFixture({ maxPendingBytes: 4_000_000_000 })
   const writer = await log.open()
   const spring = new Spring({ valueBytes: 100_000, limit: 1000 })
@@ -266,7 +266,7 @@ test.each([undefined, null, 7, 'text', {}])('a source that is none is refused: %
   await expect(writer.appendAll(source)).rejects.toThrow(/a source must be an iterable or async iterable of records/)
 })
 
-test('a bad record of a source is told with its place, and what came before it is durable', async () => {
+test('a bad record of a source is reported with its index, and the records before it are durable', async () => {
   const log = new LogFixture({ maxRecordBytes: 100 })
   const writer = await log.open()
   const good = record('v')

@@ -59,7 +59,7 @@ describe('a close of a file that fails', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  test('does not hide why a segment could not be made', async () => {
+  test('does not hide why a segment could not be created', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     log.fs.faults.failAlways('close', 'EIO')

@@ -39,7 +39,7 @@ test('recover tells what opening found, and how long it took', async () => {
   expect(events[1]?.recovery.nextOffset).toBe(1n)
 })
 
-test('append tells of each append and batch that was acknowledged, and how long it waited', async () => {
+test('each acknowledged append and batch publishes an event with the time that it waited', async () => {
   const events = listen('sq:wal:append')
   const log = new LogFixture()
   slowSyncs(log, 5)
@@ -56,7 +56,7 @@ test('append tells of each append and batch that was acknowledged, and how long 
   ])
 })
 
-test('append is silent about what was rejected', async () => {
+test('a rejected append publishes no event', async () => {
   const events = listen('sq:wal:append')
   const log = new LogFixture()
   const writer = await log.open()
@@ -65,7 +65,7 @@ test('append is silent about what was rejected', async () => {
   expect(events).toEqual([])
 })
 
-test('commit tells what was written, how long it took, and why it was formed when it was', async () => {
+test('each commit publishes what was written, how long it took, and its reason', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')
@@ -97,7 +97,7 @@ test('a commit is full when later records had to go into the next one', async ()
 
 const failure: unknown = expect.objectContaining({ code: 'SQ_WAL_IO' })
 
-test('commit tells of a failure, and then where the log goes on', async () => {
+test('a failed commit publishes its error, and then the offset where the log goes on', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')
@@ -186,7 +186,7 @@ test('without a subscriber nothing is built', () => {
   expect(details).not.toHaveBeenCalled()
 })
 
-test('delete tells of each old segment, as it goes', async () => {
+test('each deleted segment publishes an event', async () => {
   const events = listen('sq:wal:delete')
   const log = new LogFixture({ maxSegmentBytes: 1000 })
   const writer = await log.open()

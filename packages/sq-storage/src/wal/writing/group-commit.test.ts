@@ -27,7 +27,7 @@ function recorded(log: LogFixture): string[] {
   return events
 }
 
-test('a large commit is begun at once, and what comes after it goes into the next', async () => {
+test('a large commit is started at once, and later records go into the next one', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'makes the segment')
@@ -83,7 +83,7 @@ test('the event loop turns between commits, however large, and though the disk a
   expect(events.join(' ')).not.toContain('write write')
 })
 
-test('a failed large commit takes along what waits behind it, large or small', async () => {
+test('a failed large commit rejects everything that waits behind it, large or small', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'makes the segment')

@@ -61,7 +61,7 @@ describe('finish', () => {
     expect(fs.operations.count('rename')).toBe(0)
   })
 
-  it('is followed by a sync also where the one of the rename failed', async () => {
+  it('is followed by a sync even if the sync of the rename failed', async () => {
     await makeUnfinished()
     await directory.sync()
     fs.faults.failNext('syncDirectory', 'EIO')
@@ -136,7 +136,7 @@ describe('removeUnfinished', () => {
     expect(await fs.readdir(PATH)).toEqual(['00000000000000000000.wal'])
   })
 
-  it('does nothing where there is none', async () => {
+  it('does nothing if there is none', async () => {
     await expect(directory.removeUnfinished()).resolves.toBeUndefined()
   })
 

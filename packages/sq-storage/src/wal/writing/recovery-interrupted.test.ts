@@ -232,7 +232,7 @@ describe('before open resolves', () => {
     expect((await log.open()).recovery).toMatchObject({ kind: 'clean', nextOffset: 4n, segments: 2 })
   })
 
-  it('a segment half made is removed, but only once all checks have passed', async () => {
+  it('a half-created segment is removed, but only after all checks have passed', async () => {
     const unfinished = `${log.directory}/next.tmp`
     await log.makeSegments(sealed, { baseOffset: 2, bytes: Buffer.alloc(0) })
     await log.make(unfinished, Buffer.from('half'))

@@ -68,7 +68,7 @@ describe('at p are zeros up to the end of the file: whole', () => {
   )
 })
 
-describe('at p stands the end of the file: whole', () => {
+describe('at p is the end of the file: whole', () => {
   it.each([
     ['nothing but OPEN', new SegmentBytes(), []],
     ['one commit', new SegmentBytes().records('a'), ['a']],
@@ -121,7 +121,7 @@ describe('at p stands the end of the file: whole', () => {
   })
 })
 
-describe('at p stands the verified header of an unknown kind of frame: refuse', () => {
+describe('at p is the verified header of an unknown kind of frame: refuse', () => {
   const known = { recordCount: 1, type: FrameType.RECORDS }
   it.each([
     ['type 5', commits().frame({ type: 5 }, Buffer.from('new')), 0],
@@ -180,7 +180,7 @@ describe('at p is anything, and later a frame that confirms more than p: damage'
   }
 })
 
-describe('at p stands the verified header of a SEAL, its body damaged or short: seal', () => {
+describe('at p is the verified header of a SEAL, its body damaged or short: seal', () => {
   const segment = new SegmentBytes().records('a').records('b'.repeat(70_000)).records('c').seal()
   const seal = segment.at(-1).position
   const { length } = segment.bytes
@@ -279,7 +279,7 @@ describe('segments before the last', () => {
     ])
   })
 
-  it('are not missed where they were the oldest', async () => {
+  it('are not missed if they were the oldest', async () => {
     await log.makeSegments(abandoned, last)
     expect(await recovered()).toMatchObject({ recovery: { segments: 2 }, values: ['c', 'd', 'next'] })
   })

@@ -46,7 +46,7 @@ describe('with maxTimestampAheadMs', () => {
     expect(await log.values()).toEqual([String(NOW)])
   })
 
-  it('goes by the clock as it is when the record is appended', async () => {
+  it('uses the clock at the time of the append', async () => {
     log.clock.setNow(0)
     await expect(writer.appendBatch([stamped(501)])).rejects.toThrow('timestampMs must be at most 500')
     log.clock.setNow(NaN)

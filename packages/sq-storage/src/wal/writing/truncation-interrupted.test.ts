@@ -161,7 +161,7 @@ describe('a truncation that failed anywhere', () => {
     for (const left of logs) await expectBeginning(left, offset)
   })
 
-  it('is synced again where the sync of a cut failed, before the segment behind goes', async () => {
+  it('is synced again if the sync of a truncation failed, before the next segment is removed', async () => {
     const writer = await log.open()
     log.fs.faults.failNext('sync', 'EIO', log.path(2))
     await expect(writer.truncate(3n)).rejects.toMatchObject({ code: 'SQ_WAL_IO' })

@@ -89,7 +89,7 @@ describe('truncateLog, of a log that cannot be opened', () => {
     }
   })
 
-  it('does not bring back a rejected commit where nothing states the end of its segment', async () => {
+  it('does not bring back a rejected commit if nothing states the end of its segment', async () => {
     log = new LogFixture()
     const first = new SegmentBytes().records('a'.repeat(2000)).records('b').seal()
     const abandoned = new SegmentBytes({ baseOffset: 2, previous: first.link, segmentId: 2n }).records('c')

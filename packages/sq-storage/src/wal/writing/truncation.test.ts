@@ -262,7 +262,7 @@ describe('a reader in this process', () => {
   })
 })
 
-test('appends, truncations, rotations, failures and crashes in any order keep the log what it should be', async () => {
+test('after appends, truncations, rotations, failures and crashes in any order the log holds what it should', async () => {
   const random = new Random(8)
   for (let life = 0; life < 60; life++) {
     const fixture = new LogFixture({ maxSegmentBytes: 400 })

@@ -230,7 +230,7 @@ test('closeActiveSegment that fails to seal rejects, and the records stay', asyn
   expect(await log.values()).toEqual(['a', 'b'])
 })
 
-test('close that cannot write its MARKs rejects, gives everything up, and loses nothing', async () => {
+test('close that cannot write its MARKs rejects, releases everything, and loses nothing', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')
@@ -271,7 +271,7 @@ test('past maxPendingBytes an append rejects at once, and what waits is not touc
   expect(await append(writer, 'x'.repeat(5000))).toBe(3n)
 })
 
-test('after failures everything that was counted as pending is given back', async () => {
+test('after failures nothing is counted as pending', async () => {
   const log = new LogFixture({ maxPendingBytes: 2000 })
   const writer = await log.open()
   for (let round = 0; round < 20; round++) {

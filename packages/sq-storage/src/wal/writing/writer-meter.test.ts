@@ -17,7 +17,7 @@ const none = {
   pendingBytes: 0,
 }
 
-test('a writer that has done nothing has counted nothing', async () => {
+test('the counters of a new writer are 0', async () => {
   const log = new LogFixture()
   const first = await log.open()
   expect(first.stats()).toEqual(none)
@@ -41,7 +41,7 @@ test('records, commits and bytes are those that are durable; what waits is count
   expect(writer.stats()).toEqual({ ...none, nextOffset: 3n, records: 3, commits: 2, bytes: 168 })
 })
 
-test('a picture once taken does not change', async () => {
+test('a snapshot of the counters does not change', async () => {
   const writer = await new LogFixture().open()
   const before = writer.stats()
   await append(writer, 'a')

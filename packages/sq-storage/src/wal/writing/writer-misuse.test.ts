@@ -153,7 +153,7 @@ describe('a bad record is refused, and the log goes on', () => {
   })
 })
 
-test('a record that is another one each time it is looked at is looked at once', async () => {
+test('a record that changes at each read is read once', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   let looks = 0
