@@ -60,11 +60,11 @@ describe('resolveConfig', () => {
     }
   })
 
-  it('takes an option that is undefined as one that is not given', () => {
+  it('treats an undefined option as not given', () => {
     expect(resolveConfig(given({ maxSegmentBytes: undefined }))).toEqual(resolveConfig({ dataDir: '/data' }))
   })
 
-  it('lets timestamps lie no time ahead of the clock, or any', () => {
+  it('accepts 0 and Infinity as the limit of timestamps ahead of the clock', () => {
     for (const value of [0, Number.MAX_SAFE_INTEGER, Infinity]) {
       expect(resolveConfig(given({ maxTimestampAheadMs: value }))).toMatchObject({ maxTimestampAheadMs: value })
     }

@@ -93,7 +93,7 @@ describe('while a writer deletes faster than segments are read', () => {
     await writer.close()
   })
 
-  test('verify leaves out the segments that are made after it began', async () => {
+  test('verify leaves out segments that are created after it began', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
@@ -116,7 +116,7 @@ function withoutFiles(nameOf: (listings: number) => string): { fs: FileSystem; l
   return { fs, listings: () => listings }
 }
 
-describe('where no file that is listed is there', () => {
+describe('if no listed file is there', () => {
   it.each(LOOKS)('%s gives up on the same file after some listings', async (_, look) => {
     const { fs, listings } = withoutFiles(() => segmentName(7))
     await expect(look(fs, new LogFixture())).rejects.toThrow(WalIoError)
@@ -130,7 +130,7 @@ describe('where no file that is listed is there', () => {
     expect(listings()).toBe(MAX_OVERTAKEN)
   })
 
-  test('verify tells after many listings where the log begins by now, and that it looked at no segment', async () => {
+  test('verify returns after many listings the current start of the log, and no segment', async () => {
     const { fs, listings } = withoutFiles((nth) => segmentName(nth))
     const report = await verify(fs, { dataDir: '/data' }, 'orders', 0)
     expect(listings()).toBeLessThan(MAX_OVERTAKEN + 20)

@@ -174,7 +174,7 @@ describe('listSegments', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('rejects where a segment does not fit its successor, and where reading fails', async () => {
+  it('rejects if a segment does not fit its successor, and if reading fails', async () => {
     const first = new SegmentBytes().records('a').seal()
     const last = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b')
     await log.makeSegments({ baseOffset: 0, bytes: first.bytes.subarray(0, -1) }, last)

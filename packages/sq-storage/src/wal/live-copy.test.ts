@@ -112,7 +112,7 @@ describe('a copy of a log whose writer appends meanwhile', () => {
     ])
   })
 
-  it('lacks a segment in the middle where the oldest are deleted while they are copied', async () => {
+  it('lacks a segment in the middle if the oldest are deleted during the copy', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     for (const value of ['a', 'b', 'c']) {

@@ -31,7 +31,7 @@ describe('listPartitions', () => {
     ])
   })
 
-  it('leaves alone what is no log', async () => {
+  it('leaves alone what is not a log', async () => {
     await make('orders', 0)
     for (const name of ['orders/1', 'orders/01', 'orders/x', 'orders/4294967296', 'no topic/0', 'empty']) {
       await fs.mkdir(`/data/${name}`)
@@ -43,7 +43,7 @@ describe('listPartitions', () => {
     expect(await listPartitions(fs, { dataDir: '/data' })).toEqual([{ topic: 'orders', partition: 0 }])
   })
 
-  it('says where there is no directory, and where it cannot be read', async () => {
+  it('reports a missing directory, and one that cannot be read', async () => {
     await expect(listPartitions(fs, { dataDir: '/data' })).rejects.toMatchObject({ code: 'SQ_WAL_NOT_FOUND' })
     await make('orders', 0)
     fs.faults.failNext('readdir', 'EACCES', '/data')
@@ -108,7 +108,7 @@ describe('listPartitions', () => {
     expect(failed).toMatchObject([{ topic: 'b', error: { code: 'SQ_WAL_IO', path, cause: { code: 'EACCES' } } }])
   })
 
-  it('takes no notice of a directory that goes meanwhile', async () => {
+  it('ignores a directory that goes in the meantime', async () => {
     await make('orders', 0)
     fs.faults.failNext('stat', 'ENOENT', '/data/orders')
     expect(await listPartitions(fs, { dataDir: '/data' })).toEqual([])

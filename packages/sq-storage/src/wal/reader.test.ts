@@ -45,7 +45,7 @@ describe('open', () => {
     expect(log.fs.operations.count()).toBe(0)
   })
 
-  it('rejects with WalIoError where the file system refuses', async () => {
+  it('rejects with WalIoError if the file system fails', async () => {
     log.fs.faults.failNext('stat', 'EACCES')
     await expect(openReader()).rejects.toThrow(WalIoError)
   })
@@ -95,7 +95,7 @@ describe('read', () => {
     }
   })
 
-  it('refuses an offset before the first one that is left', async () => {
+  it('refuses an offset before the first one left', async () => {
     const first = new SegmentBytes().records('a').seal()
     await log.makeSegments(new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b'))
     expect(await log.outcome({ from: 0n })).toMatchObject({ values: [], error: { offset: 0n, firstOffset: 1n } })
@@ -227,7 +227,7 @@ describe('read stops at', () => {
 })
 
 describe('an iteration', () => {
-  it('that is left early gives up its files', async () => {
+  it('that is left early releases its files', async () => {
     await log.makeSegments(new SegmentBytes().records('a').records('b'))
     for await (const record of (await openReader()).read()) {
       expect(record.offset).toBe(0n)

@@ -67,7 +67,7 @@ test('a writer and a reader go on where they were opened, over rotation, truncat
   expect(await log.fs.readdir('/')).toEqual(['here'])
 })
 
-test.each(READINGS)('%s looks where it was called', async (_, reading) => {
+test.each(READINGS)('%s uses the directory of its call', async (_, reading) => {
   const log = new LogFixture()
   goTo('/here')
   const writer = await WalWriter.open(log.fs, RELATIVE, 'orders', 0)

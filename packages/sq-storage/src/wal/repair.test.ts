@@ -135,7 +135,7 @@ describe('a repair is refused, and changes nothing,', () => {
   const { position } = second.at(1)
   const damaged = { [SECOND]: inverted(second.bytes, { from: position + 60, to: position + 70 }) }
 
-  it('where the problem does not offer it', async () => {
+  it('if the problem does not offer it', async () => {
     await makeDamaged(log, damaged)
     await refused(await theProblem(), 'restore', RangeError)
     expect(log.fs.openHandles).toBe(0)
@@ -152,7 +152,7 @@ describe('a repair is refused, and changes nothing,', () => {
     await refused(problem, 'drop-from', ProblemChangedError)
   })
 
-  it('where it would cost more than was said', async () => {
+  it('if it would cost more than was said', async () => {
     await makeDamaged(log, damaged)
     const problem = await theProblem()
     await append(await log.open(), 'k')
@@ -178,7 +178,7 @@ describe('a repair is refused, and changes nothing,', () => {
     await expect(repair(log.fs, log.config, '..', 0, chosen)).rejects.toThrow(RangeError)
   })
 
-  it('where a copy cannot be made', async () => {
+  it('if a copy cannot be made', async () => {
     await makeDamaged(log, damaged)
     const problem = await theProblem()
     log.fs.faults.add({ on: 'write', when: { nth: 2 }, fault: { error: 'ENOSPC' } })

@@ -138,7 +138,7 @@ function marked(): Buffer {
   return segment.bytes.subarray(segment.at(-1).position)
 }
 
-describe('verify notes, and calls no problem,', () => {
+describe('verify notes, without a problem,', () => {
   it.each(NOTES)('$name', async ({ files, expected, nextOffset }) => {
     await make(files)
     const report = await check()
@@ -178,7 +178,7 @@ describe('verify of', () => {
     expect(await check()).toMatchObject({ nextOffset: 0n, segments: 0, records: 0, problems: [], notes: [] })
   })
 
-  it('what is no log is refused, and makes none', async () => {
+  it('what is not a log is refused, and creates none', async () => {
     await expect(check()).rejects.toThrow(LogNotFoundError)
     expect(await log.fs.readdir('/')).toEqual([])
     await log.make('/data', Buffer.alloc(0))

@@ -74,7 +74,7 @@ test.each([
   expect(await log.values()).toEqual(values)
 })
 
-test('written past maxSegmentBytes, a new segment is opened, named by its base offset', async () => {
+test('a commit over maxSegmentBytes opens a new segment, named by its base offset', async () => {
   const log = new LogFixture({ maxSegmentBytes: 1024 })
   const writer = await log.open()
   // The head takes 120 bytes, and the frame of one record 40 + 24 + 232: three fit, ending at 1008.
@@ -186,7 +186,7 @@ test('a jump of the wall clock does not cause a rotation', async () => {
   expect(await log.segmentNames()).toEqual(['00000000000000000000.wal'])
 })
 
-test.each([-1, 1.5, NaN, Infinity, -Infinity])('a wall clock that says %s stops nothing', async (nowMs) => {
+test.each([-1, 1.5, NaN, Infinity, -Infinity])('a wall clock that returns %s fails no write', async (nowMs) => {
   const log = new LogFixture({ maxSegmentBytes: 1 })
   log.clock.setNow(nowMs)
   const writer = await log.open()
@@ -380,7 +380,7 @@ test.each(['crash', 'kill'] as const)('reopened after a %s, it goes on after wha
   expect(await log.values()).toEqual(acknowledged)
 })
 
-test('reopened after a torn write, it goes on behind the last whole commit', async () => {
+test('reopened after a torn write, it goes on after the last whole commit', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(writer, ['a', 'b'])

@@ -110,7 +110,7 @@ describe('with a writer in its thread, verify reports', () => {
     expect((await check(log)).problems).toMatchObject([expected])
   })
 
-  it('nothing of a commit that is under way, or was rejected', async () => {
+  it('nothing of a commit that is being written, or was rejected', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     await appendEach(writer, ['a'])

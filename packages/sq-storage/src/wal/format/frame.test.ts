@@ -79,7 +79,7 @@ describe('a frame header', () => {
     expect(decodeFrameHeader(target, { at: 8, position: FIELDS.position, salt: SALT })).toEqual(header({ headerCrc }))
   })
 
-  it('overwrites whatever stood there', () => {
+  it('overwrites what was there', () => {
     const target = Buffer.alloc(40, 0xff)
     encodeFrameHeader(FIELDS, target, { at: 0, salt: SALT })
     expect(target).toEqual(encoded())

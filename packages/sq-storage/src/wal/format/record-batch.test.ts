@@ -62,7 +62,7 @@ test.each([undefined, null, 'batch'])('%j is no batch', (given) => {
   )
 })
 
-test('the last offset that there can be is the last of a batch', () => {
+test('the largest offset can be the last of a batch', () => {
   expect(RecordBatch.from({ ...GOOD, baseOffset: LAST - 2n }).nextOffset).toBe(LAST)
 })
 
@@ -79,7 +79,7 @@ test.each([
   expect(batch.records().map(({ value }) => String(value))).toEqual(['x'.repeat(16)])
 })
 
-test('the bytes are taken for what they are, whatever they say, and of any realm', () => {
+test('the real length of the bytes counts, whatever they report, in any realm', () => {
   const strange = lying()
   expect(() => RecordBatch.from({ ...GOOD, bytes: strange, checksum: crc32(Buffer.alloc(10, 't')) })).toThrow(
     /do not hold exactly 2/,

@@ -121,7 +121,7 @@ describe('a record', () => {
     expect(recordBytes(EMPTY)).toBe(24)
   })
 
-  it('takes any Uint8Array, also a part of a larger one', () => {
+  it('takes any Uint8Array, including a part of a larger one', () => {
     const part = new Uint8Array([9, 1, 2, 9]).subarray(1, 3)
     const [record] = decoded(encoded({ ...EMPTY, key: part, value: part }), { baseOffset: 0, recordCount: 1 }) ?? []
     expect(record).toMatchObject({ key: Buffer.from([1, 2]), value: Buffer.from([1, 2]) })

@@ -92,7 +92,7 @@ describe('SummaryBuilder', () => {
     expect(summary).toMatchObject({ records: 4, minTimestampMs: 3, maxTimestampMs: 20, index: [] })
   })
 
-  it('makes an entry for the first frame that stands 64 KiB or more after the last entry', () => {
+  it('makes an entry for the first frame that is 64 KiB or more after the last entry', () => {
     const summary = new SummaryBuilder()
     const positions = [96, 65_528, 65_536, 65_600, 131_064, 131_072, 400_000]
     for (const [offsetDelta, position] of positions.entries()) {

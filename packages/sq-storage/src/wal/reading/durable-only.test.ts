@@ -225,7 +225,7 @@ function markThatConfirmsLess(): SegmentBytes {
   return segment.mark(0, segment.at(1).position)
 }
 
-describe('of frames put together by hand, a reader that wants only what is durable', () => {
+describe('of frames built by hand, a reader that wants only what is durable', () => {
   it.each<[string, SegmentBytes, string[]]>([
     ['nothing', new SegmentBytes().records('a').records('b', 'c'), ['a']],
     ['a MARK', new SegmentBytes().records('a').records('b').mark(), ['a', 'b']],

@@ -58,13 +58,13 @@ function failing(fs: FileSystem, opening: Error, looking: Error | null): FileSys
   return fs
 }
 
-describe('where a time was found in a segment that is deleted before it is read', () => {
-  it.each([1, 20])('it is looked for again: %d times', async (times) => {
+describe('if a time was found in a segment that is deleted before it is read', () => {
+  it.each([1, 20])('it is searched again: %d times', async (times) => {
     const { log } = await overtaken(times)
     expect(await take(await reading(log, { fromTimestampMs: TIMESTAMP_MS }), 3)).toEqual(['a', 'b', 'end'])
   })
 
-  it('it is looked for no more after many times', async () => {
+  it('it is not searched any more after many times', async () => {
     const { log, listed } = await overtaken(Infinity)
     const records = await reading(log, { fromTimestampMs: TIMESTAMP_MS })
     await expect(records.next()).rejects.toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE', firstOffset: 9n })
@@ -97,7 +97,7 @@ describe('an error', () => {
   })
 })
 
-test('who began at a time goes on behind what was returned where the log is cut', async () => {
+test('a reader that began at a time goes on after what was returned if the log is cut', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(writer, ['a', 'b', 'c', 'd'])
@@ -108,7 +108,7 @@ test('who began at a time goes on behind what was returned where the log is cut'
   expect(await take(records, 2)).toEqual(['c', 'x'])
 })
 
-test('who follows up to an offset ends there, at the very end of the log', async () => {
+test('a tailing reader with an end offset ends there, even at the end of the log', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')
@@ -123,7 +123,7 @@ test('who follows up to an offset ends there, at the very end of the log', async
   expect(await take(records, 1)).toEqual(['end'])
 })
 
-test('who does not follow gets nothing that was appended after it began, though it is kept for those who do', async () => {
+test('a reader without follow gets nothing that was appended after it began, even if tailing readers do', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(writer, ['a', 'b'])

@@ -145,7 +145,7 @@ describe('a walk', () => {
     expect(await walk()).toEqual({ found: [0, 1], error: null })
   })
 
-  it('returns nothing that stands behind a SEAL, also at the second look', async () => {
+  it('returns nothing after a SEAL, even at the second look', async () => {
     await make(new SegmentBytes().records('a').seal().records('b'))
     expect(await walk()).toEqual({ found: [0], error: null })
   })
@@ -178,7 +178,7 @@ describe('a walk', () => {
     expect(found).toEqual([0, 1, 3, 4, 6, 7])
   })
 
-  it('says so where a commit that it returned turns out to have failed', async () => {
+  it('gets an error if a commit that it returned has failed', async () => {
     const broken = new SegmentBytes().records('a')
     const { link } = broken
     await make(broken.records('rejected', 'rejected'))
@@ -295,7 +295,7 @@ describe('damage', () => {
   })
 })
 
-describe('what is no damage and yet ends a walk', () => {
+describe('what is not damage but ends a walk', () => {
   it('is a segment of another version, which alone says where the one before it ends', async () => {
     const [first, second, third] = threeSegments()
     second.bytes.writeUInt16LE(2, 4)

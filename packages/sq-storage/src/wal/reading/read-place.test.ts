@@ -128,7 +128,7 @@ describe('in the segment that was read, reading goes on', () => {
     expect(await placeIn(place, empty)).toBeNull()
   })
 
-  it('with what was read, where it is entered where it was left', async () => {
+  it('with what was read, if it is entered where it was left', async () => {
     const place = new ReadPlace(0)
     read(place, A)
     place.enter(headOf(A), placeBehind(A, A.at(1)))

@@ -331,7 +331,7 @@ describe('a batch', () => {
     )
   })
 
-  it('that verifies and is made of no records is damage where it must be looked into', async () => {
+  it('that verifies but is not made of records is damage when it is decoded', async () => {
     const segment = new SegmentBytes().frame({ type: 2, recordCount: 2 }, Buffer.alloc(24))
     await log.makeSegments(segment)
     await expect(readBatches({ fromTimestampMs: 1 })).rejects.toThrow(CorruptLogError)

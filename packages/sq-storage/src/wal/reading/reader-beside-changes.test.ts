@@ -150,7 +150,7 @@ describe('a slow reader', () => {
     expect(await next(records)).toBe('done')
   })
 
-  it('waits for a time although what it passed over is truncated', async () => {
+  it('waits for a time even if what it skipped is truncated', async () => {
     await appendEach(writer, ['a', 'b'])
     const records = await read({ fromTimestampMs: TIMESTAMP_MS + 5, follow: true })
     const first = next(records)

@@ -49,7 +49,7 @@ describe('with a writer in the same process, read', () => {
     expect((await log.outcome()).values).toEqual(['a', 'b', 'later', 'later'])
   })
 
-  it('never returns a record before it is durable, also where it began before the writer was opened', async () => {
+  it('never returns a record before it is durable, even if it began before the writer was opened', async () => {
     await log.makeSegments(new SegmentBytes().records('a'))
     const iteration = (await WalReader.open(log.fs, log.config, 'orders', 0)).read()
     expect((await iteration.next()).value?.offset).toBe(0n)

@@ -71,7 +71,7 @@ describe('a reader that was opened before its log was deleted and created again'
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('shows nothing that is not durable where that happens between its question and its listing', async () => {
+  it('shows nothing that is not durable if that happens between its lookup and its listing', async () => {
     const first = await log.open()
     await append(first, 'old')
     await first.close()
@@ -169,7 +169,7 @@ describe.each<[string, () => FileSystem]>([
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('simply follows the other log where it was given nothing of this one', async () => {
+  it('goes on in the other log if it returned nothing of this one', async () => {
     const records = await read(fileSystem(), { follow: true, from: 2n })
     const first = records.next()
     await quiet()

@@ -64,7 +64,7 @@ describe('confirmedDamage', () => {
     expect(await damageAtFirst(segment)).toMatchObject({ from: segment.headBytes, to, firstOffset: 0n, lastOffset: 0n })
   })
 
-  it('names the file where reading fails', async () => {
+  it('names the file if reading fails', async () => {
     log.fs.faults.add({ on: 'read', when: { nth: 2 }, fault: { error: 'EIO' } })
     const error: unknown = await damageAtFirst(new SegmentBytes().records('a')).catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(WalIoError)

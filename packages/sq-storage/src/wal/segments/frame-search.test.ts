@@ -76,7 +76,7 @@ describe('findConfirmation', () => {
     expect(await findConfirmation(handle, { from, to: from + 800, salt })).toBeNull()
   })
 
-  it.each([0, 1, 39])('reads nothing where %d bytes are left', async (left) => {
+  it.each([0, 1, 39])('reads nothing if %d bytes are left', async (left) => {
     expect(await find(from + left, null)).toBeNull()
     expect(reads()).toEqual([])
   })

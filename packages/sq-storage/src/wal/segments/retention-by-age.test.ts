@@ -97,7 +97,7 @@ describe('the active segment', () => {
     expect(await deleteAs({ maxAgeMs: 7 * DAY })).toEqual([0])
   })
 
-  it('stays with no record, and by any other limit', async () => {
+  it('stays without records, and by any other limit', async () => {
     await appendNow()
     log.clock.advance(DAY)
     expect(await deleteAs({ belowOffset: 9n, maxTotalBytes: 0 })).toEqual([])
@@ -130,12 +130,12 @@ describe('the active segment', () => {
   })
 })
 
-test('nothing of an empty log goes by age', async () => {
+test('nothing of an empty log is deleted by age', async () => {
   expect(await deleteAs({ maxAgeMs: 0 })).toEqual([])
 })
 
 describe('a quiet log', () => {
-  it('that says nothing for more than a year goes on expiring once it is written again', async () => {
+  it('that is silent for more than a year goes on expiring once it is written again', async () => {
     await appendNow()
     log.clock.advance(8 * DAY)
     expect(await deleteAs({ maxAgeMs: 7 * DAY })).toEqual([0])
@@ -170,7 +170,7 @@ describe('a quiet log', () => {
 })
 
 describe('explainRetention', () => {
-  it('says of each segment whether it goes, by what, and why not', async () => {
+  it('tells for each segment whether it is deleted, by which limit, and why not', async () => {
     await appendDays(3)
     await appendNow(10 * YEAR)
     await writer.closeActiveSegment()
@@ -211,7 +211,7 @@ describe('explainRetention', () => {
     ])
   })
 
-  it('judges each segment as if all before it were gone', async () => {
+  it('judges each segment as if all before it were deleted', async () => {
     await appendDays(3)
     const last = await log.file(log.path(2))
     expect(await reasons({ maxTotalBytes: last.length })).toEqual([
@@ -221,7 +221,7 @@ describe('explainRetention', () => {
     ])
   })
 
-  it('opens no segment twice, and no size is asked for without need', async () => {
+  it('opens no segment twice, and reads no size without need', async () => {
     await appendDays(5)
     const { operations } = log.fs
     operations.resetCounts()
@@ -291,7 +291,7 @@ describe('a clock that contradicts the log', () => {
     expect(await writer.deleteSegments({ maxAgeMs: YEAR, belowOffset: 3n })).toHaveLength(code === null ? 1 : 3)
   })
 
-  it('may run ahead by some hours a night, on a machine whose monotonic clock stands still while it sleeps', async () => {
+  it('may run ahead by some hours a night, on a machine whose monotonic clock stops while it sleeps', async () => {
     for (let night = 0; night < 9; night++) {
       await appendDays(1)
       log.clock.setNow(log.clock.now() + DAY / 3)
@@ -324,7 +324,7 @@ describe('a clock that contradicts the log', () => {
 })
 
 describe('a log that says nothing of a time', () => {
-  it.each([7 * DAY, 3 * YEAR])('goes when it is older than %d ms, up to 366 days later', async (maxAgeMs) => {
+  it.each([7 * DAY, 3 * YEAR])('is deleted when it is older than %d ms, up to 366 days later', async (maxAgeMs) => {
     await appendDays(1)
     await appendNow()
     await writer.close()

@@ -159,8 +159,8 @@ describe('deleteSegments', () => {
   })
 })
 
-describe('where every record goes, deleteSegments', () => {
-  it('makes an empty segment first, and the offsets go on', async () => {
+describe('if every record is deleted, deleteSegments', () => {
+  it('creates an empty segment first, and the offsets go on', async () => {
     await appendSegment(1, 2)
     const trace = log.fs.operations.trace()
     expect(await deleted({ maxTotalBytes: 0 })).toEqual([0])
@@ -182,7 +182,7 @@ describe('where every record goes, deleteSegments', () => {
     expect(await left()).toEqual([1])
   })
 
-  it('keeps a broken active segment', async () => {
+  it('keeps an abandoned active segment', async () => {
     await appendSegment(1)
     await append(writer, 'b')
     log.fs.faults.failNext('sync', 'EIO')
@@ -208,7 +208,7 @@ describe('listExpired', () => {
     { maxAgeMs: 1e9 },
   ]
 
-  it.each(policies)('tells what %o would delete, and deletes nothing', async (policy) => {
+  it.each(policies)('lists what %o would delete, and deletes nothing', async (policy) => {
     const { fs, config, clock } = log
     clock.setNow(141)
     for (const isActive of [true, false]) {

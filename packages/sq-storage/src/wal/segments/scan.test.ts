@@ -69,7 +69,7 @@ describe('a scan', () => {
     expect(await scanner.next()).toEqual([])
   })
 
-  it('reads on while what it has is checked, and hardly anything twice', async () => {
+  it('reads ahead while a chunk is checked, and reads hardly anything twice', async () => {
     const random = new Random(1)
     const segment = new SegmentBytes()
     for (let i = 0; i < 40; i++) segment.records(Buffer.alloc(random.int(i % 9 === 0 ? 2 * CHUNK : CHUNK / 4), i))
@@ -148,7 +148,7 @@ describe('a scan', () => {
     expect(scanner.stop?.reason).toBeNull()
   })
 
-  it('returns frames larger than a chunk, also at the end of the file', async () => {
+  it('returns frames larger than a chunk, even at the end of the file', async () => {
     const values = [10, CHUNK - 64, CHUNK, CHUNK + 1, 3 * CHUNK + 7].map((length, byte) => Buffer.alloc(length, byte))
     const segment = new SegmentBytes()
     for (const value of values) segment.records(value)

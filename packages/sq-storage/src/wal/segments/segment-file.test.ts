@@ -38,7 +38,7 @@ async function caught(action: Promise<unknown>): Promise<unknown> {
 }
 
 describe('statDirectory', () => {
-  it('tells the directory, and that there is none', async () => {
+  it('returns the directory, and reports a missing one', async () => {
     expect(await statDirectory(log.fs, log.directory)).toMatchObject({ kind: 'directory' })
     await log.make('/data/file', Buffer.alloc(0))
     for (const path of ['/data/none', '/data/file', '/data/file/0']) {
@@ -48,7 +48,7 @@ describe('statDirectory', () => {
     await expect(statDirectory(log.fs, log.directory)).rejects.toThrow(WalIoError)
   })
 
-  it('looks once at the directory, and once at that of its topic', async () => {
+  it('reads the directory once, and that of its topic once', async () => {
     const trace = log.fs.operations.trace()
     await statDirectory(log.fs, log.directory)
     expect(trace.lines).toEqual([`stat '${dirname(log.directory)}'`, `stat '${log.directory}'`])
@@ -140,7 +140,7 @@ describe('openSegment', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('refuses an OPEN that says it holds records', async () => {
+  it('refuses an OPEN that states records', async () => {
     const bytes = Buffer.from(whole.bytes)
     bytes.writeUInt32LE(1, 32 + 16)
     bytes.writeUInt32LE(crc(bytes.subarray(32, 32 + 36), crc(bytes.subarray(0, 32))), 32 + 36)
@@ -252,7 +252,7 @@ describe('verifyLink', () => {
     expect(error).toMatchObject({ path: log.path(0), from, to, lastOffset: 1n, reason: expect.stringMatching(reason) })
   })
 
-  it.each(['read', 'size'] as const)('names the segment where its %s fails', async (operation) => {
+  it.each(['read', 'size'] as const)('names the segment if its %s fails', async (operation) => {
     const opened = await open(commits().bytes, listed(0, listed(2)))
     await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous: link }).bytes)
     const successor = await readHead(log.fs, listed(2), PARTITION)

@@ -29,7 +29,7 @@ async function caught(action: Promise<unknown>): Promise<unknown> {
 }
 
 describe('listSegmentFiles', () => {
-  it('tells the segments by base offset, each with its successor', async () => {
+  it('lists the segments by base offset, each with its successor', async () => {
     const third = { path: log.path(2 ** 33), baseOffset: 2 ** 33, successor: null }
     const second = { path: log.path(7), baseOffset: 7, successor: third }
     const first = { path: log.path(0), baseOffset: 0, successor: second }

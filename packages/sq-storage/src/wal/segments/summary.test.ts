@@ -76,7 +76,7 @@ describe('readSummary', () => {
     expect(await summaryOf(segment, bytes.subarray(0, -8))).toMatchObject(expected)
   })
 
-  it('scans a segment whose SEAL is damaged so that it still says what could be', async () => {
+  it('scans a segment whose damaged SEAL still states possible values', async () => {
     const segment = threeCommits().seal()
     const expected = await summaryOf(segment)
     const latest = segment.at(-1).position + 40 + 8
@@ -86,7 +86,7 @@ describe('readSummary', () => {
     expect(await summaryOf(segment, damaged)).toMatchObject(expected)
   })
 
-  it('looks at nothing behind the stated end', async () => {
+  it('reads nothing after the stated end', async () => {
     const segment = threeCommits()
     const ended = segment.at(-1)
     const opened = await open(segment.records('void').bytes)
@@ -113,7 +113,7 @@ describe('readSummary', () => {
     ['no time at all', () => ({ minTimestampMs: TIMESTAMP_MS + 1, index: [] })],
     ['a time over 2^53 - 1', () => ({ maxTimestampMs: 2 ** 53, index: [] })],
   ]
-  it.each(wrong)('does not believe a SEAL with %s', async (_, change) => {
+  it.each(wrong)('does not trust a SEAL with %s', async (_, change) => {
     const segment = threeCommits()
     const { position } = segment.place
     const entries = entriesOf(segment)

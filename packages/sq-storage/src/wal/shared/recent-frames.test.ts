@@ -89,7 +89,7 @@ describe('the commits in memory', () => {
   })
 })
 
-describe('those whom a log has told of its commits', () => {
+describe('readers that a log has notified of its commits', () => {
   it.each([
     ['truncated', (log: SharedLog) => log.truncated(6)],
     ['closed', (log: SharedLog, writer: LogEnd) => log.closed(writer)],

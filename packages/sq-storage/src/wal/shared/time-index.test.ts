@@ -32,7 +32,7 @@ async function goOnLater(): Promise<void> {
 }
 
 describe('a search by time', () => {
-  it('while a truncation is under way finds what is left, and later what came then', async () => {
+  it('during a truncation finds what is left, and later what came then', async () => {
     const hold = log.fs.faults.hold('unlink')
     const truncating = writer.truncate(2n)
     await hold.reached
@@ -43,7 +43,7 @@ describe('a search by time', () => {
     expect(await reader.offsetAt(4000)).toBe(2n)
   })
 
-  it('that a truncation overtakes leaves nothing wrong behind', async () => {
+  it('that a truncation overtakes leaves nothing wrong', async () => {
     const hold = log.fs.faults.hold('size', log.path(2))
     const searching = reader.offsetAt(2500)
     await hold.reached
@@ -54,7 +54,7 @@ describe('a search by time', () => {
     expect(await reader.offsetAt(4000)).toBe(2n)
   })
 
-  it('remembers nothing of what another process has cut off and replaced', async () => {
+  it('remembers nothing of what another process has truncated and replaced', async () => {
     expect(await reader.offsetAt(2500)).toBe(4n)
     await writer.close()
     const names = await log.segmentNames()
@@ -109,7 +109,7 @@ describe('a search by time', () => {
       expect([most, log.fs.openHandles]).toEqual([9, 0])
     })
 
-    it('looks at no segment again that it knows, nor behind the answer', async () => {
+    it('reads no segment again that it knows, and none after the answer', async () => {
       await reader.offsetAt(20)
       log.fs.operations.resetCounts()
       expect(await reader.offsetAt(12)).toBe(11n)
@@ -141,7 +141,7 @@ describe('a search by time', () => {
     expect(await searching).toBe(4n)
   })
 
-  it('whose find is deleted before it is read finds the first that is left', async () => {
+  it('whose result is deleted before it is read finds the first record left', async () => {
     const opening = log.fs.faults.hold('open', log.path(0))
     const searching = reader.offsetAt(500)
     await opening.reached

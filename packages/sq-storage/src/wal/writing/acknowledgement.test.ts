@@ -112,7 +112,7 @@ test('a clock that throws when a commit has failed does not keep callers from be
   expect(await append(writer, 'after')).toBe(1n)
 })
 
-describe('what a file system throws that is no Error', () => {
+describe('a value thrown by a file system that is not an Error', () => {
   test.each([
     ['an object without prototype', Object.create(null)],
     ['an object whose text cannot be had', { toString: () => expect.unreachable('asked') }],

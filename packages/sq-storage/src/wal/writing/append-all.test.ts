@@ -87,7 +87,7 @@ test('a writable end that is aborted ends the source with its reason', async () 
   expect(await appending).toMatchObject({ code: 'SQ_WAL_APPEND_ALL_FAILED', records: 1, lastOffset: 0n, cause: reason })
 })
 
-test('reads ahead no further than a quarter of maxPendingBytes', async () => {
+test('pulls no more than a quarter of maxPendingBytes ahead', async () => {
   const log = new LogFixture({ maxPendingBytes: 40_000 })
   const writer = await log.open()
   const held = log.fs.faults.hold('sync')
@@ -108,7 +108,7 @@ test('a window smaller than any record admits one record at a time', async () =>
   expect(log.fs.operations.count('sync')).toBeGreaterThan(5)
 })
 
-test('waits while other callers fill the backlog, where an append rejects', async () => {
+test('waits while other callers fill the backlog, when an append rejects', async () => {
   const log = new LogFixture({ maxPendingBytes: 4000 })
   const writer = await log.open()
   const held = log.fs.faults.hold('sync')
@@ -156,7 +156,7 @@ test.each(['sync', 'write'] as const)(
   },
 )
 
-test('nothing is appended behind a failed record, however the source and the failure meet', async () => {
+test('nothing is appended after a failed record, in every order of source and failure', async () => {
   for (let delay = 0; delay < 30; delay++) {
     const log = new LogFixture()
     const writer = await log.open()
@@ -260,7 +260,7 @@ test('it ends when the writer is closed meanwhile', async () => {
   await expect(writer.appendAll([record('late')])).rejects.toMatchObject({ records: 0, cause: expect.any(ClosedError) })
 })
 
-test.each([undefined, null, 7, 'text', {}])('a source that is none is refused: %j', async (source) => {
+test.each([undefined, null, 7, 'text', {}])('a source that is not iterable is refused: %j', async (source) => {
   const writer = await new LogFixture().open()
   // @ts-expect-error: not a source
   await expect(writer.appendAll(source)).rejects.toThrow(/a source must be an iterable or async iterable of records/)

@@ -104,7 +104,7 @@ describe('a record', () => {
     expect(checking).toThrow(expect.objectContaining({ code: 'SQ_WAL_BAD_RECORD', index: 1, field: null }))
   })
 
-  it('whose value cannot even be shown is refused as any other', () => {
+  it('with a value that cannot be shown is refused like any other', () => {
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
     expect(() => check([{ ...EMPTY, value: proxy }])).toThrow('value must be a Uint8Array')

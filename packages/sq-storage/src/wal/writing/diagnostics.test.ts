@@ -23,7 +23,7 @@ function slowSyncs(log: LogFixture, ms: number): void {
   })
 }
 
-test('recover tells what opening found, and how long it took', async () => {
+test('each opening publishes what it found, and how long it took', async () => {
   const events = listen('sq:wal:recover')
   const log = new LogFixture()
   slowSyncs(log, 3)
@@ -123,7 +123,7 @@ test('abandon says 0 bytes of a file without records, which the new one replaced
   expect(abandoned).toEqual([{ ...log0, path: log.path(0), bytes: 0, nextOffset: 0n, error: failure }])
 })
 
-test('rotate tells of each segment that was sealed, and why', async () => {
+test('each sealed segment publishes an event with the reason', async () => {
   const events = listen('sq:wal:rotate')
   const log = new LogFixture({ maxSegmentBytes: 1000, maxSegmentAgeMs: 60_000 })
   const writer = await log.open()
@@ -137,7 +137,7 @@ test('rotate tells of each segment that was sealed, and why', async () => {
   )
 })
 
-test('what a listener throws is an uncaught exception and no failure of the log', async () => {
+test('an exception of a subscriber is uncaught, and not a failure of the log', async () => {
   const thrown = vi.fn()
   process.setUncaughtExceptionCaptureCallback(thrown)
   onTestFinished(() => process.setUncaughtExceptionCaptureCallback(null))
@@ -200,7 +200,7 @@ test('each deleted segment publishes an event', async () => {
   expect(writer.stats()).toMatchObject({ deletions: 2 })
 })
 
-test('truncate tells where the log ended and where it goes on, once that is done', async () => {
+test('each truncation publishes the log end offset before and after it', async () => {
   const events = listen('sq:wal:truncate')
   const log = new LogFixture()
   const writer = await log.open()

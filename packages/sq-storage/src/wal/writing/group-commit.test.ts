@@ -41,7 +41,7 @@ test('a large commit is started at once, and later records go into the next one'
   expect(events).toEqual(['write', 'write'])
 })
 
-test('small ones of one turn of the event loop share a commit, which is begun after it', async () => {
+test('small ones of one turn of the event loop share a commit, which is started after it', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'makes the segment')
@@ -67,7 +67,7 @@ test('a large commit that waits is started before the callers of the commit befo
   expect(events).toEqual(['write', 'write', 'first acknowledged', 'second acknowledged'])
 })
 
-test('the event loop turns between commits, however large, and though the disk answers at once', async () => {
+test('the event loop turns between commits of any size, even if the disk answers at once', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'makes the segment')

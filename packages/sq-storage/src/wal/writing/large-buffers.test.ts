@@ -26,7 +26,7 @@ test('a buffer that was given is taken again, by one alone', () => {
   expect(buffers.take(MIB)).not.toBe(first)
 })
 
-test('the longest is taken, and a new one where none is long enough', () => {
+test('the longest is taken, and a new one if none is long enough', () => {
   const buffers = new LargeBuffers()
   const given = [3 * MIB, 4 * MIB, 2 * MIB].map((bytes) => buffers.take(bytes))
   for (const buffer of given) buffers.give(buffer)

@@ -55,7 +55,7 @@ test('what recovery exposed without its MARKs is durable', async () => {
   expect(await log.values()).toEqual(['a', 'b'])
 })
 
-test('recovery that writes its MARKs, or needs none, tells of no error', async () => {
+test('recovery that writes its MARKs, or needs none, reports no error', async () => {
   const log = new LogFixture()
   const first = await log.open()
   expect(first.recovery.markError).toBeNull()

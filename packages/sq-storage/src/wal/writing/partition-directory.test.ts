@@ -119,7 +119,7 @@ describe('remove', () => {
     expect(fs.operations.count('unlink')).toBe(0)
   })
 
-  it('is durable with the next sync where its own failed', async () => {
+  it('is durable with the next sync if its own failed', async () => {
     fs.faults.failNext('syncDirectory', 'EIO')
     await expect(directory.remove(NAME)).rejects.toThrow(WalIoError)
     await directory.sync()

@@ -94,7 +94,7 @@ describe('while it writes', () => {
     expect(parts.at(-1)?.to).toBe(await fileBytes(log))
   })
 
-  test('where the disk is full in them, they are given back, and the log goes on', async () => {
+  test('on a full disk the preallocation is freed, and the log goes on', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     await appendEach(writer, values(3))
@@ -106,16 +106,19 @@ describe('while it writes', () => {
     expect(await log.values()).toEqual([...values(3), 'after'])
   })
 
-  test.each(['size', 'truncate'] as const)('a %s that fails as they are given back changes nothing', async (on) => {
-    const log = new LogFixture()
-    const writer = await log.open()
-    await appendEach(writer, values(3))
-    log.fs.faults.add({ on: 'write', when: 'next', fault: { error: 'ENOSPC', afterBytes: 2000 } })
-    log.fs.faults.failNext(on, 'EIO')
-    await expect(append(writer, values(4)[3] ?? '')).rejects.toThrow(/ENOSPC/)
-    expect(await append(writer, 'after')).toBe(3n)
-    expect(await log.values()).toEqual([...values(3), 'after'])
-  })
+  test.each(['size', 'truncate'] as const)(
+    'a %s that fails while the preallocation is freed changes nothing',
+    async (on) => {
+      const log = new LogFixture()
+      const writer = await log.open()
+      await appendEach(writer, values(3))
+      log.fs.faults.add({ on: 'write', when: 'next', fault: { error: 'ENOSPC', afterBytes: 2000 } })
+      log.fs.faults.failNext(on, 'EIO')
+      await expect(append(writer, values(4)[3] ?? '')).rejects.toThrow(/ENOSPC/)
+      expect(await append(writer, 'after')).toBe(3n)
+      expect(await log.values()).toEqual([...values(3), 'after'])
+    },
+  )
 
   test('a failure to truncate them rolls over like any failure', async () => {
     const log = new LogFixture()
@@ -170,7 +173,7 @@ describe('afterwards', () => {
     }
   })
 
-  test('neither reading, nor verifying, nor a listing sees anything in them', async () => {
+  test('reading, verifying and listing see nothing in them', async () => {
     const log = new LogFixture()
     const { kept, end, fileBytes: size } = await leaveZeros(log)
     expect(await log.values()).toEqual(kept)

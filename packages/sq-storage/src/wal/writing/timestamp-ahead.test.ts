@@ -20,7 +20,7 @@ function stamped(timestampMs: number): RecordInput {
 describe('with maxTimestampAheadMs', () => {
   beforeEach(() => open(500))
 
-  it('takes a record that is stamped so far ahead of the clock, and refuses one further ahead', async () => {
+  it('accepts a record at the limit ahead of the clock, and refuses one further ahead', async () => {
     expect(await writer.append(null, Buffer.alloc(0), [], NOW + 500)).toBe(0n)
     const refused = await writer.append(null, Buffer.alloc(0), [], NOW + 501).catch((error: unknown) => error)
     expect(refused).toBeInstanceOf(RangeError)

@@ -105,7 +105,7 @@ describe('truncateLog, of a log that cannot be opened', () => {
     }
   })
 
-  it('refuses what is damaged before the offset, and what is of an unknown version anywhere', async () => {
+  it('refuses damage before the offset, and an unknown version anywhere', async () => {
     await damage(log, 6, 50)
     await expect(repair(log, 7)).rejects.toThrow(CorruptLogError)
     const unknown = await mixedLog()

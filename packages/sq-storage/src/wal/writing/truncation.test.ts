@@ -197,7 +197,7 @@ describe('truncate', () => {
     await expect(first.truncate(1n)).rejects.toMatchObject({ firstOffset: 0n, nextOffset: 0n })
   })
 
-  it('refuses where something before the offset is damaged, and changes nothing', async () => {
+  it('refuses if something before the offset is damaged, and changes nothing', async () => {
     const writer = await log.open()
     const content = await log.file(log.path(2))
     content.writeUInt8(content.readUInt8(165) ^ 1, 165)
@@ -223,7 +223,7 @@ describe('truncate', () => {
 })
 
 describe('a reader in this process', () => {
-  it.each([4, 6, 7])('reads nothing from %d on any more, once the first segment goes', async (offset) => {
+  it.each([4, 6, 7])('reads nothing from %d on, once the first segment is deleted', async (offset) => {
     const writer = await log.open()
     const hold = log.fs.faults.hold('unlink', log.path(8))
     const truncating = writer.truncate(BigInt(offset))
@@ -238,7 +238,7 @@ describe('a reader in this process', () => {
     expect(await log.values()).toEqual(MIXED_VALUES.slice(0, offset))
   })
 
-  it('never gets anything but records of the log, or an error of the log, wherever it has come', async () => {
+  it('gets only records or errors of the log, at every point', async () => {
     for (const offset of [9, 7, 6, 4, 2]) {
       for (let read = 1; read < MIXED_VALUES.length; read++) {
         const copy = twin(log)

@@ -254,7 +254,7 @@ test('an append made while its predecessor fails is not acknowledged before the 
   expect(seen).toEqual(['rejected', 'offset 0'])
 })
 
-test('past maxPendingBytes an append rejects at once, and what waits is not touched', async () => {
+test('an append over maxPendingBytes rejects at once, and waiting appends are not touched', async () => {
   const log = new LogFixture({ maxPendingBytes: 2000 })
   const writer = await log.open()
   await append(writer, 'a')

@@ -27,7 +27,7 @@ test('the counters of a new writer are 0', async () => {
   expect(second.stats()).toEqual({ ...none, nextOffset: 1n })
 })
 
-test('records, commits and bytes are those that are durable; what waits is counted apart', async () => {
+test('records, commits and bytes count what is durable; the backlog is counted separately', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const held = log.fs.faults.hold('sync')

@@ -261,7 +261,7 @@ test.each(['lock', 'whole directory'])(
   },
 )
 
-describe('where the directory of the log is gone', () => {
+describe('if the directory of the log is gone', () => {
   test.each<[string, (writer: WalWriter) => Promise<unknown>]>([
     ['deleteSegments', (writer) => writer.deleteSegments({ belowOffset: 1n })],
     ['truncate', (writer) => writer.truncate(1n)],
@@ -292,7 +292,7 @@ describe('where the directory of the log is gone', () => {
     await expect(call(writer)).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
   })
 
-  test('open says so, where it goes once the lock is taken', async () => {
+  test('open reports it if the directory goes after the lock is taken', async () => {
     const log = new LogFixture()
     log.fs.operations.observe(({ operation, phase }) => {
       if (operation === 'readdir' && phase === 'start') void log.fs.rename(log.directory, '/moved').catch(() => {})
@@ -340,14 +340,14 @@ test('an onSegmentClosed that is no function is refused', async () => {
   await expect(opening).rejects.toThrow(new TypeError('onSegmentClosed must be a function, not "call me"'))
 })
 
-test('where it cannot be told whether the lock is still there, close says so', async () => {
+test('if the lock cannot be checked, close reports it', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   log.fs.faults.failNext('stat', 'EIO', `${log.directory}/lock`)
   await expect(writer.close()).rejects.toMatchObject({ code: 'SQ_WAL_IO', path: `${log.directory}/lock` })
 })
 
-test('where no lock can be had open says so, and does not go on', async () => {
+test('if no lock is available, open reports it and does not go on', async () => {
   const log = new LogFixture()
   log.fs.faults.failNext('lock', 'ENOLOCK')
   await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'ENOLOCK' } })
