@@ -1,4 +1,4 @@
-/** What `NodeFileSystem.watch` does where the system has no watch left, or takes one away. */
+/** `NodeFileSystem.watch` if the system has no watch left, or takes one away. */
 import { EventEmitter, once } from 'node:events'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-/** Where the native binding is found, and what is said where it is not. The programs run what was built. */
+/** Where the native binding is found, and the error if it is not. The programs run the built code. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
@@ -12,7 +12,7 @@ const DIST = fileURLToPath(new URL('../dist', import.meta.url))
 const BINDING = fileURLToPath(new URL('../node_modules/fs-native-extensions', import.meta.url))
 
 let directory: string
-/** What was built, where it finds no packages. */
+/** The built code, in a place without packages. */
 let alone: string
 
 beforeEach(async () => {

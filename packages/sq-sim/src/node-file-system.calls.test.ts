@@ -1,4 +1,4 @@
-/** Which system calls `NodeFileSystem` makes, and what it does when they go wrong as no disk at hand does. */
+/** The system calls of `NodeFileSystem`, and its behaviour when they fail in ways that no available disk does. */
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** To whom what `NodeFileSystem` makes belongs, and who may open it. */
+/** The owners of what `NodeFileSystem` creates, and who may open it. */
 import { execFileSync } from 'node:child_process'
 import * as nodeFs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -132,7 +132,7 @@ describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of som
 function runAs(user: number, groups: readonly number[], body: string): string {
   const program = `
     import { NodeFileSystem } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))}
-    // The user may not be able to read where the binding for locks is.
+    // The user may not be able to read the directory of the binding for locks.
     const fs = new NodeFileSystem({ unlocked: true })
     const directory = process.argv[1]
     process.umask(0o007)

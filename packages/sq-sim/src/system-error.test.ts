@@ -1,4 +1,7 @@
-/** Errors are judged by what they have: where a test runner gives code a realm of its own, Node's are from another. */
+/**
+ * Errors are recognized by their fields: if a test runner gives code a realm of its own, errors of Node are from
+ * another one.
+ */
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { codeOf, isDenied, isError, messageOf, named, systemError } from './system-error.ts'

@@ -140,7 +140,7 @@ describe('a clone', () => {
 /** What `/file` ought to hold. */
 interface Oracle {
   visible: Buffer
-  /** What is durable, where that is known: after a sync. */
+  /** The durable content, if it is known: after a sync. */
   durable: Buffer | undefined
 }
 

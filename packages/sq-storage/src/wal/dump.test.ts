@@ -31,7 +31,7 @@ function recordsOf(part: SegmentPart | undefined): LogRecord[] {
   return [...part.records]
 }
 
-/** `records 72-144`: what a part is and where it stands. */
+/** `records 72-144`: the kind of a part and its range. */
 function brief(part: SegmentPart): string {
   return `${part.kind} ${part.from}-${part.to}`
 }

@@ -15,7 +15,7 @@ async function read(fs: FileSystem, log: LogFixture, options: ReadOptions): Prom
   return offsets
 }
 
-/** What is said of a log by each thing that looks at it: where it ends. */
+/** The end of a log according to each function that reads it. */
 const LOOKS: readonly [string, (fs: FileSystem, log: LogFixture) => Promise<bigint | undefined>][] = [
   [
     'verify',

@@ -16,7 +16,9 @@ function golden(name: string, partition: number) {
   return { log: { topic: 'orders', partition, files }, lastFrame: lastFramePosition(first), bytes: first.length }
 }
 
-/** Where the last frame of a file begins: OPEN stands behind the segment header, each other behind one before it. */
+/**
+ * The position of the last frame of a file: OPEN follows the segment header, and each other frame the one before it.
+ */
 function lastFramePosition(file: Buffer): number {
   let last = 32
   for (let at = last; at < file.length; at += 40 + 8 * Math.ceil(file.readUInt32LE(at + 4) / 8)) last = at

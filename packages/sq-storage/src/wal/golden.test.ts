@@ -25,7 +25,7 @@ interface Golden {
   readonly name: string
   readonly topic: string
   readonly partition: number
-  /** Given where bytes were changed after writing: then there is no `expected.json`, only `reading.json`. */
+  /** Given if bytes were changed after writing: then there is no `expected.json`, only `reading.json`. */
   readonly damage?: DamagedByte
   /** Writes the log, and leaves it as the files are to be kept. */
   readonly write: (log: { fs: InMemoryFileSystem; open: () => Promise<WalWriter> }) => Promise<void>
@@ -268,7 +268,7 @@ function show(content: Uint8Array): string {
 }
 
 async function make(fs: InMemoryFileSystem | NodeFileSystem, path: string, content: Uint8Array): Promise<void> {
-  // Mode `create` fails where the file exists.
+  // Mode `create` fails if the file exists.
   const handle = await fs.open(path, 'create')
   await handle.writeDurable([content], 0)
   await handle.close()

@@ -11,7 +11,7 @@ import { encodeSealBody } from './format/seal.ts'
 
 /** What a walk and two searches may read in one go. */
 const WINDOW = 512 * 1024
-/** A body of so many bytes makes a frame of exactly 2^32. */
+/** A body of this length makes a frame of exactly 2^32 bytes. */
 const BODY_OF_2_32 = 2 ** 32 - 40
 
 let log: LogFixture

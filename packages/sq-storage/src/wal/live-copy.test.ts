@@ -13,7 +13,7 @@ interface Copying {
   readonly meanwhile: () => Promise<unknown>
 }
 
-/** Copies files that were listed before; one that is gone by then is left out, as `cp` does. */
+/** Copies files that were listed before. Files that are gone are left out, as `cp` does. */
 async function copy(log: LogFixture, names: readonly string[], copying: Copying): Promise<LogFixture> {
   const copied = new LogFixture(log.config, new InMemoryFileSystem())
   await copied.makeSegments()
@@ -58,7 +58,7 @@ function secondTime(action: () => Promise<unknown>): () => Promise<unknown> {
   return async () => (calls++ === 1 ? await action() : null)
 }
 
-/** A log with some segments, a writer that goes on appending, and a copy of it that is made meanwhile. */
+/** A log with some segments, a writer that goes on appending, and a copy that is made at the same time. */
 async function copiedWhileAppending(seed: number, pieceBytes: number) {
   const random = new Random(seed)
   const log = new LogFixture({ maxSegmentBytes: 20_000 })

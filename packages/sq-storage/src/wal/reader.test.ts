@@ -193,7 +193,7 @@ describe('read stops at', () => {
     expect(error).toBeInstanceOf(CorruptLogError)
     expect(error).toMatchObject({ from: segment.at(1).position, firstOffset: 1n, lastOffset: 2n })
     expect(log.fs.openHandles).toBe(0)
-    // Also where only its second record is wanted.
+    // Even if only its second record is wanted.
     await expect(log.records(2n)).rejects.toThrow(CorruptLogError)
     await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', firstOffset: 1n, lastOffset: 2n })
   })

@@ -37,7 +37,7 @@ const TOPIC_BYTES = HEADER_AT.partition - HEADER_AT.topic
  *  +--------+---------+-----------+------------------------+-----------+
  * ```
  *
- * `topic_len` is the topic's whole length in bytes; a topic longer than 20 bytes is cut here and stands whole in OPEN.
+ * `topic_len` is the length of the whole topic in bytes. A topic longer than 20 bytes is cut here; OPEN has the whole topic.
  */
 export interface SegmentHeader {
   readonly version: number

@@ -96,7 +96,7 @@ test.each([
   ['at maxSegmentBytes goes into the segment', 0, 1],
   ['one byte past maxSegmentBytes goes into the next', 1, 2],
 ])('a commit that ends %s', async (_, less, segments) => {
-  // The head takes 120 bytes, a frame of one such record 40 + 24 + 232.
+  // The head takes 120 bytes, and the frame of one record 40 + 24 + 232.
   const log = new LogFixture({ maxSegmentBytes: 120 + 2 * 296 - less })
   const value = Buffer.alloc(232)
   await appendEach(await log.open(), [value, value])

@@ -16,7 +16,7 @@ async function doRepair(log: LogFixture, problem: LogProblem, kind: RepairKind):
   await repair(log.fs, log.config, 'orders', 0, { problem, repair: kind }, options)
 }
 
-/** The problem in the same place. Where the segments behind it are gone, and it is cut off, its kind is `short`. */
+/** The problem in the same place. If the segments after it are gone and it is truncated, its kind is `short`. */
 function findAgain({ problems }: LogReport, { kind, path, from }: LogProblem): LogProblem | undefined {
   const kinds = [kind, 'short']
   return problems.find((other) => kinds.includes(other.kind) && other.path === path && other.from === from)

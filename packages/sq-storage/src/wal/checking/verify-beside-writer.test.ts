@@ -61,7 +61,7 @@ describe('while a writer appends, rotates, abandons, deletes and truncates, veri
         segments += report.segments
       }
       await writing
-      // What failed half-way, such as a truncation, is completed first.
+      // A truncation that failed half-way is completed first.
       log.fs.faults.clear()
       await appendEach(writer, ['end'])
       const durable = writer.nextOffset

@@ -7,7 +7,7 @@ import { RecordBatch } from './record-batch.ts'
 import type { EncodedBatch } from './record-batch.ts'
 import { RecordBuffer } from './record.ts'
 
-/** So many records, as they stand in a frame. */
+/** This number of records, as they are in a frame. */
 function body(...values: string[]): Buffer {
   const records = checkRecords(
     values.map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 })),

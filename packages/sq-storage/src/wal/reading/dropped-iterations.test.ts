@@ -1,4 +1,4 @@
-/** What iterations leave behind that were dropped without `return`, and what they leave on the caller's signal. */
+/** Iterations that were dropped without `return`: what they hold, and what stays on the signal of the caller. */
 import { getEventListeners, getMaxListeners } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { createContext, runInContext, runInNewContext } from 'node:vm'

@@ -13,7 +13,7 @@ beforeEach(() => {
 /** A tailing reader, and what it has seen so far. */
 class Follower {
   readonly seen: string[] = []
-  /** Resolves with what ended it: null where it ended by itself. */
+  /** Resolves with the error that ended it; null if it ended by itself. */
   readonly ended: Promise<unknown>
   readonly reader: WalReader
   #wake: () => void = () => {}
@@ -41,7 +41,7 @@ class Follower {
     }
   }
 
-  /** Until it has seen so many records. */
+  /** Resolves when it has seen this number of records. */
   async reaches(count: number): Promise<void> {
     while (this.seen.length < count) {
       await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-/** What a reading does where what it found is not what it finds next: errors, deletions, cuts, and commits just made. */
+/** Streams that find something else than before: errors, deletions, truncations, and recent commits. */
 import type { FileSystem } from '@sq/sim'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it, test, vi } from 'vitest'
@@ -30,7 +30,7 @@ async function logOf(...values: string[]): Promise<LogFixture> {
   return log
 }
 
-/** Lists the log as it is, and then, so many times, as if only a later segment were left. */
+/** Lists the log as it is, and then, this number of times, as if only a later segment were left. */
 async function overtaken(times: number): Promise<{ log: LogFixture; listed: () => number }> {
   const log = await logOf('a', 'b')
   const list = log.fs.readdir.bind(log.fs)

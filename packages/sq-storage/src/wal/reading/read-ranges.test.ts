@@ -154,7 +154,7 @@ describe('any range of a log', () => {
   })
 })
 
-/** Appends so many records, one commit each, in one segment of about 1 MiB. */
+/** Appends this number of records, one commit each, to one segment of about 1 MiB. */
 async function oneLargeSegment(): Promise<WalWriter> {
   const writer = await log.open()
   for (let i = 0; i < 1000; i++) await writer.appendBatch([recordOf(1000, i)])

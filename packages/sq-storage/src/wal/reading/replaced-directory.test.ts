@@ -20,7 +20,7 @@ async function read(fs: FileSystem, options: ReadOptions = {}): Promise<AsyncIte
   return (await WalReader.open(fs, log.config, 'orders', 0)).read(options)
 }
 
-/** The next record, as `1 b`, or `done`, or the error's code with its offset; nothing, where it waits. */
+/** The next record, as `1 b`, or `done`, or the code of the error with its offset; undefined if the reader waits. */
 function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
   return Promise.race([
     records.next().then(

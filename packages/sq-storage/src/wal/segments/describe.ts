@@ -19,7 +19,7 @@ export interface SegmentInfo {
   /** When it was created, in milliseconds since 1970, by the wall clock of the process that created it. */
   readonly createdMs: number
   readonly baseOffset: bigint
-  /** The offset after its last record; equal to `baseOffset` where it holds none. */
+  /** The offset after its last record; equal to `baseOffset` if it holds none. */
   readonly nextOffset: bigint
   /** The offset of its last record; null if it holds none. */
   readonly lastOffset: bigint | null

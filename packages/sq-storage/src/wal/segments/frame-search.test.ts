@@ -29,7 +29,7 @@ describe('findConfirmation', () => {
   const from = 1000 * 8
   const salt = 77
 
-  /** A file of so many bytes, with the header of a MARK in it. */
+  /** A file of this length, with the header of a MARK in it. */
   async function find(bytes: number, mark: { position: number; durablePosition: number; salt?: number } | null) {
     const content = Buffer.alloc(bytes, 0x46)
     if (mark !== null) {
@@ -89,7 +89,7 @@ describe('findConfirmation', () => {
   })
 })
 
-/** MARKs without a body, one behind the other. */
+/** MARKs without a body, one after the other. */
 function marks(count: number): SegmentBytes {
   const segment = new SegmentBytes()
   for (let mark = 0; mark < count; mark++) segment.mark()

@@ -23,7 +23,7 @@ async function appendNow(aheadMs = 0): Promise<void> {
   await writer.append(null, Buffer.from('x'), [], log.clock.now() + aheadMs)
 }
 
-/** Appends so many segments, one a day. */
+/** Appends this number of segments, one a day. */
 async function appendDays(days: number): Promise<void> {
   for (let day = 0; day < days; day++) {
     await appendNow()

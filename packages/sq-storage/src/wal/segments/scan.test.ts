@@ -135,7 +135,7 @@ describe('a scan', () => {
     expect(scanner.stop).toEqual({ position, reason: 'the frame takes 72 bytes, 48 are left', header: segment.at(1) })
   })
 
-  // The first frame ends so many bytes before or after the end of the first chunk.
+  // The first frame ends this number of bytes before or after the end of the first chunk.
   it.each([-48, -40, -32, -8, 0, 8])('goes on over a chunk that ends %d bytes after a frame', async (past) => {
     const segment = new SegmentBytes()
     segment

@@ -26,7 +26,7 @@ function frameOf(header: FrameHeader, bytes: Buffer): Frame {
   return { header, body: bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.bodyLength), bytes }
 }
 
-/** Gives buffers with the bytes that they are asked for: behind the one before, with a gap, or in another memory. */
+/** Returns buffers with the given bytes: after the previous one, with a gap, or in other memory. */
 function scattered(random: Random): (bytes: Buffer) => Buffer {
   let memory = Buffer.alloc(4096)
   let at = 0

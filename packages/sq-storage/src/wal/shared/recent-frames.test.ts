@@ -8,7 +8,7 @@ import type { LogEnd } from './shared-log.ts'
 
 const SEGMENT = { path: '/data/orders/0/00000000000000000000.wal', baseOffset: 0, salt: 7 }
 
-/** A commit of so many records and bytes. */
+/** A commit with this number of records and bytes. */
 function commit(baseOffset: number, recordCount: number, bytes = 100): LocatedFrame {
   const whole = Buffer.alloc(bytes)
   const body = whole.subarray(40)

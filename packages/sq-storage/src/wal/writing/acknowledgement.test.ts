@@ -11,7 +11,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Fails where a promise has not settled after more turns of the event loop than anything here takes. */
+/** Fails if a promise has not settled after more turns of the event loop than anything here takes. */
 async function settled<T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> {
   const result = await Promise.race([Promise.allSettled([promise]).then(([first]) => first), afterTurns(100)])
   return result ?? expect.unreachable('it has not settled')

@@ -149,7 +149,7 @@ test.each(['sync', 'write'] as const)(
     expect(error.records).toBeGreaterThan(0)
     expect(error.lastOffset).toBe(BigInt(error.records - 1))
     expect(spring.closed).toBe(true)
-    // None of its records was appended behind those that failed.
+    // None of its records was appended after those that failed.
     await append(writer, 'next')
     expect(await log.values()).toHaveLength(error.records + 1)
     expect(writer.nextOffset).toBe(BigInt(error.records + 1))

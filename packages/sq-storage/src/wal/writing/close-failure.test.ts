@@ -3,7 +3,7 @@ import { listSegments } from '../../index.ts'
 import { flipped } from '../../testing/hand-bytes.ts'
 import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
 
-/** A log of two segments, with one bit flipped where `damaged` says. */
+/** A log of two segments, with one bit flipped at `damaged`. */
 async function makeLog(damaged?: { baseOffset: number; position: number }): Promise<LogFixture> {
   const log = new LogFixture()
   const writer = await log.open()
@@ -24,7 +24,7 @@ async function settled(call: () => Promise<unknown>): Promise<unknown> {
   return outcome
 }
 
-/** The same calls on such a log, one after another, and what each of them gave. */
+/** The same calls on this log, one after another, and the result of each. */
 async function outcomes(log: LogFixture): Promise<unknown[]> {
   return [
     await settled(() => listSegments(log.fs, log.config, 'orders', 0)),

@@ -1,4 +1,4 @@
-/** Zeros that a writer writes ahead of its commits: where they stand, and that they never mean anything. */
+/** Preallocation: where its zeros are, and that they never mean anything. */
 import { Random } from '@sq/sim'
 import { describe, expect, test } from 'vitest'
 import { dumpSegment, listSegments, verify, WalReader } from '../../index.ts'
@@ -9,7 +9,7 @@ import { append, appendEach, bytes, LogFixture } from '../../testing/log-fixture
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from '../format/frame.ts'
 import { RECORD_OVERHEAD_BYTES } from '../format/record.ts'
 
-/** Values of so many bytes, each of its own letter. */
+/** Values of this length, each of another letter. */
 function values(count: number, sizeBytes = 1500): string[] {
   return Array.from({ length: count }, (_, at) => String.fromCodePoint(97 + at).repeat(sizeBytes))
 }
@@ -24,7 +24,7 @@ async function dumped(log: LogFixture): Promise<SegmentPart[]> {
   return parts
 }
 
-/** A log with zeros behind its last commit, and the values in it; the process is gone. */
+/** A log with zeros after its last commit, and the values in it; the process is dead. */
 async function leaveZeros(log: LogFixture): Promise<{ kept: string[]; end: number; fileBytes: number }> {
   const writer = await log.open()
   const kept = values(4)

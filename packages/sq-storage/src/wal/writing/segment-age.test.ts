@@ -70,7 +70,7 @@ describe('the age of a segment that was opened again', () => {
 describe('a segment without a record', () => {
   const HOUR = 60 * 60 * 1000
 
-  /** When the segment was made that a first record, so much after the log was made empty, stands in. */
+  /** The creation time of the segment with the first record, this long after the empty log was created. */
   async function createdAfter(emptyMs: number): Promise<number> {
     const log = new LogFixture()
     const writer = await log.open()

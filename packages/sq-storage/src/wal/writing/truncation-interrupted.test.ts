@@ -17,7 +17,9 @@ function twin(fixture: LogFixture): LogFixture {
   return new LogFixture({}, fixture.fs.clone())
 }
 
-/** Opens a log after whatever happened to it: it must hold a beginning of the old one, `atLeast` so many, and go on. */
+/**
+ * Opens a log after an interruption: it must hold a beginning of the old log of at least `atLeast` records, and go on.
+ */
 async function expectBeginning(fixture: LogFixture, atLeast: number): Promise<number> {
   const writer = await fixture.open()
   const values = await fixture.values()

@@ -51,7 +51,7 @@ async function damage(fixture: LogFixture, base: number, where: number | 'remove
 }
 
 describe('truncateLog, of a log that cannot be opened', () => {
-  /** What is damaged; in which segment, and where; and the offset up to which all verifies. */
+  /** What is damaged, in which segment and where, and the offset up to which everything verifies. */
   const damages: [what: string, base: number, where: number | 'remove' | 'cut', whole: number][] = [
     ['the first frame of the last segment', 8, 125, 8],
     ['the last frame of the last segment', 8, 200, 9],

@@ -87,7 +87,7 @@ describe('a bad config is refused, with the option, the value and the limit', ()
   })
 })
 
-/** A record that holds so many bytes. */
+/** A record that holds this number of bytes. */
 function sized(length: number): RecordInput {
   return { key: null, value: Buffer.alloc(length), headers: [], timestampMs: 0 }
 }
