@@ -9,11 +9,12 @@ import {
 import { flipped } from '../../testing/hand-bytes.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
-import { frameEnd } from '../format/frame.ts'
+import { frameEnd, FrameType } from '../format/frame.ts'
 import { locatePartition } from '../segments/partition.ts'
 import { SegmentIndexes } from '../shared/segment-index.ts'
 import { SharedFiles } from '../shared/shared-files.ts'
 import { LogCursor } from './log-cursor.ts'
+import type { CursorContext } from './log-cursor.ts'
 
 const PARTITION = locatePartition('/data', 'orders', 0)
 
@@ -29,20 +30,22 @@ async function make(...segments: { baseOffset: number; bytes: Buffer }[]): Promi
   for (const { baseOffset, bytes } of segments) await log.make(log.path(baseOffset), bytes)
 }
 
-/** The base offsets of the frames that a cursor finds before it finds none. */
-async function* walked(from: number | null, highWatermark: () => number): AsyncGenerator<number, void> {
+/** What a cursor works with, beside so many writers that this thread has opened. */
+function contextOf(highWatermark: () => number, openings = 0): CursorContext {
   const shared = {
     files: new SharedFiles(),
     indexes: new SegmentIndexes(),
-    openings: 0,
+    openings,
     get highWatermark() {
       return highWatermark()
     },
   }
-  const cursor = new LogCursor(
-    { fs: log.fs, partition: PARTITION, shared, durableOnly: false, checkDirectory: async () => {} },
-    from,
-  )
+  return { fs: log.fs, partition: PARTITION, shared, durableOnly: false, checkDirectory: async () => {} }
+}
+
+/** The base offsets of the frames that a cursor finds before it finds none. */
+async function* walked(from: number | null, highWatermark: () => number): AsyncGenerator<number, void> {
+  const cursor = new LogCursor(contextOf(highWatermark), from)
   try {
     for (let frames = await cursor.next(); frames.length > 0; frames = await cursor.next()) {
       for (const { frame } of frames) yield frame.header.baseOffset
@@ -126,13 +129,16 @@ describe('a walk', () => {
   })
 
   it.each([
-    ['before the first', 2, { offset: 2n, firstOffset: 3n, nextOffset: 6n }],
-    ['after the last', 10, { offset: 10n, firstOffset: 3n, nextOffset: 9n }],
-    ['far away', Number.MAX_SAFE_INTEGER, { offset: 2n ** 53n - 1n, firstOffset: 3n, nextOffset: 9n }],
-  ])('from an offset %s is refused', async (_, from, fields) => {
+    ['before the first', 2, Infinity, { offset: 2n, firstOffset: 3n, nextOffset: 9n }],
+    ['before the first, beside a writer', 2, 10, { offset: 2n, firstOffset: 3n, nextOffset: 10n }],
+    ['after the last', 11, Infinity, { offset: 11n, firstOffset: 3n, nextOffset: 10n }],
+    ['after the last, beside a writer', 11, 10, { offset: 11n, firstOffset: 3n, nextOffset: 10n }],
+    ['far away', Number.MAX_SAFE_INTEGER, Infinity, { offset: 2n ** 53n - 1n, firstOffset: 3n, nextOffset: 10n }],
+  ])('from an offset %s is refused', async (_, from, bound, fields) => {
     const [, second, third] = threeSegments()
-    await make(second, third)
-    const { found, error } = await walk(from)
+    const fourth = new SegmentBytes({ baseOffset: 9, previous: third.seal().link }).records('j')
+    await make(second, third, fourth)
+    const { found, error } = await walk(from, bound)
     expect(found).toEqual([])
     expect(error).toBeInstanceOf(OffsetOutOfRangeError)
     expect(error).toMatchObject(fields)
@@ -191,6 +197,83 @@ describe('a walk', () => {
   })
 })
 
+/** Does something as soon as the size of the first segment was asked for the second time: it is listed as the last then. */
+function atSecondLook(act: () => Promise<unknown>): void {
+  let looks = 0
+  log.fs.operations.observe(({ operation, phase, path }) => {
+    if (operation === 'size' && phase === 'start' && path === log.path(0) && ++looks === 2) void act()
+  })
+}
+
+describe('where the log changes under a walk', () => {
+  it('it goes on in a segment that is made while the end of the last one is read', async () => {
+    const [first, second] = threeSegments()
+    await make(first)
+    atSecondLook(() => make(second))
+    expect(await walk()).toEqual({ found: [0, 1, 3, 4], error: null })
+  })
+
+  it('it says so where all segments go while the end of the last one is read', async () => {
+    await make(threeSegments()[0])
+    atSecondLook(() => log.fs.unlink(log.path(0)))
+    const { found, error } = await walk()
+    expect(found).toEqual([0, 1])
+    expect(error).toBeInstanceOf(DivergedError)
+  })
+
+  it('it takes it for damage where all segments go and a writer knows of more', async () => {
+    await make(new SegmentBytes().records('a'))
+    const walking = walked(null, () => 2)
+    await walking.next()
+    await log.fs.unlink(log.path(0))
+    await expect(walking.next()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', path: log.directory })
+  })
+
+  it('it says so where less is durable by then than it returned', async () => {
+    await make(...threeSegments())
+    let bound = 9
+    const walking = walked(null, () => bound)
+    expect([await walking.next(), await walking.next()].map(({ value }) => value)).toEqual([0, 1])
+    bound = 2
+    await expect(walking.next()).rejects.toMatchObject({ code: 'SQ_WAL_DIVERGED' })
+  })
+})
+
+describe('a cursor', () => {
+  it('compares what was returned with the directory it is moved to, however many writers were opened there', async () => {
+    await make(...threeSegments())
+    const cursor = new LogCursor(
+      contextOf(() => 9),
+      null,
+    )
+    await cursor.next()
+    await cursor.close()
+    for (const openings of [0, 1, 2]) expect(cursor.movedTo(contextOf(() => 9, openings)).isCompared).toBe(false)
+  })
+
+  it('that went behind frames of two segments says from where on the first of them is another one', async () => {
+    const [first, second] = threeSegments()
+    const cursor = new LogCursor(
+      contextOf(() => Infinity),
+      0,
+    )
+    const located = [first, second].flatMap(({ baseOffset, salt, frames }) =>
+      frames
+        .filter(({ type }) => type === FrameType.RECORDS)
+        .map((header) => {
+          const frame = { header, body: Buffer.alloc(0), bytes: Buffer.alloc(0) }
+          return { segment: { path: log.path(baseOffset), baseOffset, salt }, frame }
+        }),
+    )
+    cursor.skip(located)
+    expect(cursor.nextOffset).toBe(6)
+    const another = new SegmentBytes({ segmentId: 8n }).records('x', 'y', 'z')
+    const last = new SegmentBytes({ baseOffset: 3, segmentId: 9n, previous: another.link }).records('x', 'y', 'z')
+    await make(another, last, new SegmentBytes({ baseOffset: 6, previous: last.link }))
+    await expect(cursor.next()).rejects.toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 0n })
+  })
+})
+
 describe('damage', () => {
   it.each([
     ['first', 0, 0, []],
@@ -242,6 +325,14 @@ describe('damage', () => {
     await log.overwrite(log.path(0), flipped(first.bytes, 8 * (first.at(3).position + 41)))
     await log.overwrite(log.path(3), flipped(second.bytes, 8 * (second.at(2).position + 20)))
     expect(await walk()).toEqual({ found: [0, 1, 3, 4, 6, 7], error: null })
+  })
+
+  it('before the offset from which a walk begins is damage all the same', async () => {
+    const [first, second, third] = threeSegments()
+    await make(first, second, { baseOffset: 6, bytes: flipped(third.bytes, 8 * (third.at(0).position + 64)) })
+    const { error } = await walk(8, 9)
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ path: log.path(6), from: third.at(0).position })
   })
 
   it.each([
