@@ -114,3 +114,12 @@ test('MARKs that cannot be written on closing are counted', async () => {
   expect(writer.stats().failedMarks).toBe(1)
   expect(log.fs.openHandles).toBe(0)
 })
+
+test('a segment without a record is closed with MARKs, too', async () => {
+  const log = await abandonedLog()
+  const writer = await log.open()
+  await writer.truncate(0n)
+  const { sizeBytes } = await log.fs.stat(log.path(0))
+  await writer.close()
+  expect((await log.fs.stat(log.path(0))).sizeBytes).toBeGreaterThan(sizeBytes)
+})

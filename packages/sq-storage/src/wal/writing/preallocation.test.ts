@@ -94,16 +94,52 @@ describe('while it writes', () => {
     expect(parts.at(-1)?.to).toBe(await fileBytes(log))
   })
 
-  test('on a full disk the preallocation is freed, and the log goes on', async () => {
+  test.each([
+    ['ENOSPC', 1568],
+    ['EDQUOT', 1568],
+    ['EIO', 2000],
+  ] as const)(
+    'after %s in the preallocation the file keeps %d bytes of that write, and the log goes on',
+    async (error, kept) => {
+      const log = new LogFixture()
+      const writer = await log.open()
+      await appendEach(writer, values(3))
+      const [before] = await listSegments(log.fs, log.config, 'orders', 0)
+      log.fs.faults.add({ on: 'write', when: 'next', fault: { error, afterBytes: 2000 } })
+      await expect(append(writer, values(4)[3] ?? '')).rejects.toThrow(error)
+      expect(await fileBytes(log)).toBe((before?.bytes ?? 0) + kept)
+      expect(await append(writer, 'after')).toBe(3n)
+      expect(await log.values()).toEqual([...values(3), 'after'])
+    },
+  )
+
+  test('on a full disk the preallocation that a commit overwrites is kept', async () => {
     const log = new LogFixture()
     const writer = await log.open()
-    await appendEach(writer, values(3))
-    const [before] = await listSegments(log.fs, log.config, 'orders', 0)
-    log.fs.faults.add({ on: 'write', when: 'next', fault: { error: 'ENOSPC', afterBytes: 2000 } })
-    await expect(append(writer, values(4)[3] ?? '')).rejects.toThrow(/ENOSPC/)
-    expect(await fileBytes(log)).toBe((before?.bytes ?? 0) + 1568)
-    expect(await append(writer, 'after')).toBe(3n)
-    expect(await log.values()).toEqual([...values(3), 'after'])
+    await appendEach(writer, values(4))
+    const before = await fileBytes(log)
+    log.fs.faults.failNext('write', 'ENOSPC')
+    await expect(append(writer, 'fits')).rejects.toThrow('ENOSPC')
+    expect(await fileBytes(log)).toBe(before)
+  })
+
+  test('a commit that ends where the preallocation does adds none', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await appendEach(writer, values(4))
+    const before = await fileBytes(log)
+    const [segment] = await listSegments(log.fs, log.config, 'orders', 0)
+    const frameBytes = before - (segment?.bytes ?? 0)
+    await append(writer, Buffer.alloc(frameBytes - FRAME_HEADER_BYTES - RECORD_OVERHEAD_BYTES, 1))
+    expect(await fileBytes(log)).toBe(before)
+  })
+
+  test('without preallocation, close truncates nothing', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    await append(writer, Buffer.alloc(100_000, 1))
+    await writer.close()
+    expect(log.fs.operations.count('truncate')).toBe(0)
   })
 
   test.each(['size', 'truncate'] as const)(
