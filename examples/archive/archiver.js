@@ -1,8 +1,8 @@
 /**
- * Moves the ended segments of a log into an archive, oldest first. The archive is a log like any other, without a
- * writer: `WalReader` reads it. At every moment each record is in one of the two, and for a moment in both.
+ * Moves the closed segments of a log into an archive, oldest first. The archive is a log without a writer, which
+ * `WalReader` reads. Every record is always in the log or in the archive, and for a moment in both.
  *
- * For logs that are not truncated: what is archived stays.
+ * Use it only for logs that are never truncated: archived records stay.
  */
 import { basename, dirname, join } from 'node:path'
 import { listSegments } from '@sq/storage'
@@ -29,9 +29,9 @@ export class Archiver {
   }
 
   /**
-   * Moves what has ended by now, and resolves when that is done. To be called when the log was opened, since a process
-   * that dies tells nobody of its last segments, and then with every segment that ends. Calls wait for each other.
-   * After a rejection it may be called again.
+   * Moves every closed segment, and resolves when that is done. Call it after opening the log, since a process that
+   * died did not report its last segments, and then for every segment that is closed. Calls run one after the other.
+   * After a rejection, call it again.
    *
    * @param {WalWriter} writer
    */
@@ -51,12 +51,12 @@ export class Archiver {
     await this.#makeDirectory()
     const archived = new Set(await this.#fs.readdir(this.#directory))
     for (const segment of ended) if (!archived.has(basename(segment.path))) await this.#copy(segment)
-    // Also where nothing was copied: an earlier process may have died before its names were durable.
+    // Even if nothing was copied: an earlier process may have died before the names were durable.
     await this.#fs.syncDirectory(this.#directory)
     await writer.deleteSegments({ belowOffset: newest.nextOffset })
   }
 
-  /** What stands there may be the work of a process that died before it was durable. */
+  /** Syncs existing directories, too: a process may have created them and died before they were durable. */
   async #makeDirectory() {
     await this.#fs.mkdir(this.#directory)
     const topic = dirname(this.#directory)
@@ -64,8 +64,8 @@ export class Archiver {
   }
 
   /**
-   * Copies the bytes that count; what a failed write left behind them does not. A segment that has its name is whole,
-   * but the name is not durable yet.
+   * Copies the valid bytes of a segment, without those that a failed write left after them. A file with the segment's
+   * name is complete, but the name is not durable yet.
    *
    * @param {{ path: string, bytes: number }} segment
    */

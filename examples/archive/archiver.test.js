@@ -1,4 +1,4 @@
-/** Cuts the power at every moment while segments move into the archive: no record is ever missing in both places. */
+/** Cuts the power at every moment while segments move into the archive. No record may be missing in both places. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InMemoryFileSystem } from '@sq/sim/memory'
@@ -11,7 +11,7 @@ const PLACES = { log: LOG, archive: ARCHIVE, topic: 'orders', partition: 0 }
 const COUNT = 12
 
 /**
- * The numbers that a log holds, by offset.
+ * The numbers in a log, by offset.
  *
  * @param {InMemoryFileSystem} fs
  * @param {import('@sq/storage').WalConfig} config
@@ -46,7 +46,7 @@ function firstNumbers(count) {
 }
 
 /**
- * A process that appends numbers up to `COUNT`, wherever it is begun, and archives what ends.
+ * A process that appends the missing numbers up to `COUNT`, and archives closed segments.
  *
  * @param {InMemoryFileSystem} fs
  * @param {(count: number) => void} [onAcknowledged]
@@ -66,7 +66,7 @@ async function work(fs, onAcknowledged = () => {}) {
   await writer.close()
 }
 
-test('each record is in the log or in the archive, whatever a power cut leaves, and all move at last', async () => {
+test('after any power cut each record is in the log or in the archive, and in the end all are archived', async () => {
   const fs = new InMemoryFileSystem()
   const images = new Map()
   let acknowledged = 0
@@ -89,7 +89,7 @@ test('each record is in the log or in the archive, whatever a power cut leaves, 
   }
 })
 
-test('of a segment that a failed write ended, only what counts is archived', async () => {
+test('only the valid bytes of an abandoned segment are archived', async () => {
   const fs = new InMemoryFileSystem()
   const writer = await WalWriter.open(fs, LOG, 'orders', 0)
   await writer.append(null, Buffer.from('0'), [], 0)

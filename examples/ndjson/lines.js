@@ -1,12 +1,12 @@
 /**
- * The lines of a stream, as bytes. Not Node's `readline`: that one decodes what is only passed on here, drops carriage
- * returns and, since Node 24, also breaks lines at U+2028, which JSON allows inside a string.
+ * The lines of a stream, as bytes. Node's `readline` is not used: it decodes the bytes, drops carriage returns and,
+ * since Node 24, also breaks lines at U+2028, which JSON allows inside a string.
  */
 
 const LINE_FEED = 0x0a
 
 /**
- * Each line without its line feed. The last one need not have any.
+ * Yields each line without its line feed. The last line does not need one.
  *
  * @param {AsyncIterable<Buffer>} chunks
  * @returns {AsyncGenerator<Buffer, void>}

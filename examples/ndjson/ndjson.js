@@ -1,6 +1,6 @@
 /**
- * Takes a file of lines into a log, as fast as the disk allows and in bounded memory, and writes it out again. Line n
- * is the record at offset n. So an import that was killed is simply run again: the log knows which line comes next.
+ * Imports a file of lines into a log with backpressure and in bounded memory, and exports it again. Line n is the
+ * record at offset n. So an import that was killed is run again: the log's next offset is the next line.
  *
  *     node examples/ndjson/ndjson.js import FILE DIRECTORY
  *     node examples/ndjson/ndjson.js export DIRECTORY FILE
@@ -17,7 +17,7 @@ import { linesOf } from './lines.js'
 const TOPIC = 'lines'
 
 /**
- * Appends those lines that the log does not hold yet. The lines are the same each time, from the first one on. Resolves
+ * Appends the lines that are not in the log yet. Every call must pass the same lines from the first one on. Resolves
  * with the number of lines in the log once all are durable.
  *
  * @param {FileSystem} fs
@@ -46,7 +46,7 @@ async function* recordsFrom(lines, first) {
 }
 
 /**
- * All lines of the log, each with its line feed.
+ * Yields all lines of the log, each with its line feed.
  *
  * @param {FileSystem} fs
  * @param {WalConfig} config

@@ -1,4 +1,4 @@
-/** Imports that are held up by the disk, broken off at any moment, and run as their users do. */
+/** Imports that are slowed down by the disk, interrupted at any moment, and run as a command. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -27,7 +27,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }))
 
 /**
- * So many lines of JSON, each of `LINE_BYTES` and a line feed.
+ * `count` lines of JSON, each of `LINE_BYTES` and a line feed.
  *
  * @param {number} count
  */
@@ -36,7 +36,7 @@ function linesOfJson(count) {
 }
 
 /**
- * Calls back with the offset behind each commit of any log, once it is durable. Returns a function that ends this.
+ * Calls back with the next offset after each durable commit of any log. Returns a function that stops this.
  *
  * @param {(nextOffset: number) => void} listener
  */
@@ -54,12 +54,12 @@ function run(...args) {
   return spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8', env: cleanEnvironment() })
 }
 
-test('an import pulls only so many lines ahead of those that are durable as maxPendingBytes lets it', async () => {
+test('an import reads ahead of the durable lines only as far as maxPendingBytes allows', async () => {
   const [count, maxPendingBytes] = [5000, 64 * 1024]
   const path = join(directory, 'lines.ndjson')
   writeFileSync(path, linesOfJson(count))
   const [fs, config] = [new InMemoryFileSystem(), { dataDir: '/log', maxPendingBytes }]
-  // Whatever else can go on goes on before a sync is done.
+  // Everything else continues before a sync completes.
   fs.faults.add({ on: 'sync', when: 'always', fault: { turns: 100 } })
   let [pulled, durable, mostAhead] = [0, 0, 0]
   const stop = onDurable((nextOffset) => (durable = nextOffset))
@@ -76,7 +76,7 @@ test('an import pulls only so many lines ahead of those that are durable as maxP
   assert.ok(mostAhead > 1 && mostAhead <= maxPendingBytes / 4 / LINE_BYTES + 1, `${mostAhead} lines ahead`)
 })
 
-test('an import that was broken off at any moment, run again, goes on where it was', async () => {
+test('an import that was interrupted at any moment continues there when it is run again', async () => {
   const text = linesOfJson(40)
   const lines = () => linesOf(Readable.from([Buffer.from(text)]))
   const config = { dataDir: '/log', maxSegmentBytes: 2000, maxPendingBytes: 3000 }
@@ -85,7 +85,7 @@ test('an import that was broken off at any moment, run again, goes on where it w
   const fs = new InMemoryFileSystem()
   fs.operations.observe(() => {
     const state = fs.crashState()
-    // Of what is not durable nothing is left, or everything, as where only the process was killed.
+    // Nothing that was not durable is left, or everything, as after a kill of the process.
     for (const picks of [[], state.points.map(({ alternatives }) => alternatives - 1)]) {
       const image = state.image({ picks })
       images.set(image.digest(), image)
@@ -100,7 +100,7 @@ test('an import that was broken off at any moment, run again, goes on where it w
   assert.ok(images.size > 40)
 })
 
-test('lines are kept byte for byte, wherever the file is cut into chunks', async () => {
+test('lines are preserved byte for byte, whatever the chunks of the file', async () => {
   const text = '{"a":"\u2028"}\n\n{"b":"ü"}\r\n"end"\n'
   for (const chunkBytes of [1, 2, 7, 100]) {
     const [fs, config] = [new InMemoryFileSystem(), { dataDir: '/log' }]
@@ -112,7 +112,7 @@ test('lines are kept byte for byte, wherever the file is cut into chunks', async
   }
 })
 
-test('the command imports a file and exports the same, and adds nothing when it is run again', () => {
+test('the command exports the file that it imported, and a second import adds nothing', () => {
   const [from, log, to] = ['in.ndjson', 'log', 'out.ndjson'].map((name) => join(directory, name))
   assert.ok(from && log && to)
   writeFileSync(from, linesOfJson(1000))

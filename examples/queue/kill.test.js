@@ -1,4 +1,4 @@
-/** The queue as a process on a real disk: killed while many produce, started again, and ended in order. */
+/** The queue as a process on a real disk: killed while clients produce, restarted, and shut down. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +14,7 @@ import { linesOf } from './client.js'
 
 const SERVER = fileURLToPath(new URL('server.js', import.meta.url))
 const CLIENTS = 8
-/** How many records the follower has taken when the process is killed, and when it is told to end. */
+/** The numbers of records that the tailing client has received when the process is killed, and when it is shut down. */
 const KILL_AT = 100
 const END_AT = 200
 
@@ -32,7 +32,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-/** Starts the queue and resolves once it listens. */
+/** Starts the queue and resolves when it is listening. */
 async function start() {
   const child = spawn(process.execPath, [SERVER, directory], {
     env: cleanEnvironment(),
@@ -47,8 +47,8 @@ async function start() {
 }
 
 /**
- * Appends `client`'s values one after another, counting up, until the queue is gone. Returns those acknowledged, with
- * their offsets. A value that was not acknowledged is not sent again: it may be there all the same.
+ * Appends numbered values of `client` one after another until the queue is gone. Returns the acknowledged ones with
+ * their offsets. A value that was not acknowledged is not sent again, because it may be in the log.
  *
  * @param {string} url
  * @param {{ client: number, next: number }} state
@@ -60,7 +60,7 @@ async function produce(url, state) {
     const value = `${state.client}/${state.next++}`
     try {
       const response = await fetch(`${url}/records`, { method: 'POST', body: JSON.stringify(value) })
-      // Who is too late for a queue that ends is refused.
+      // A request during the shutdown is refused.
       if (response.status === 503) return acknowledged
       assert.equal(response.status, 201)
       /** @type {{ offset: number }} */
@@ -74,8 +74,8 @@ async function produce(url, state) {
 }
 
 /**
- * Follows the queue, beginning behind the records taken already, until it is gone. Calls back when so many are taken,
- * taken, or no more will come.
+ * Tails the queue, after the records that were already received, until it is gone. Calls back when a number of records
+ * has been received, or no more will come.
  *
  * @param {string} url
  * @param {Taken[]} taken
@@ -98,7 +98,7 @@ async function follow(url, taken, { count, reached }) {
   }
 }
 
-test('a queue killed while clients produce has everything it acknowledged, in order and once', async () => {
+test('a queue that is killed while clients produce has every acknowledged value once and in order', async () => {
   const clients = Array.from({ length: CLIENTS }, (_, client) => ({ client, next: 0 }))
   /** @type {Taken[]} */
   const taken = []
@@ -127,7 +127,7 @@ test('a queue killed while clients produce has everything it acknowledged, in or
     Array.from(log, (_, offset) => offset),
   )
   assert.deepEqual(taken, log.slice(0, taken.length))
-  // Each client was cut short twice, at most.
+  // Each client was interrupted at most twice.
   assert.ok(acknowledged.size >= taken.length - 2 * CLIENTS)
   for (const [offset, value] of acknowledged) assert.deepEqual(log[offset]?.value, value)
   for (const { client } of clients) {

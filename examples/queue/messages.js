@@ -1,4 +1,4 @@
-/** What `server.js` takes from requests and puts into answers: texts and numbers, JSON, and refusals. */
+/** Parses the requests of `server.js` and writes its responses: text, numbers, JSON and errors. */
 import { BacklogFullError, ClosedError, AppendFailedError, OffsetOutOfRangeError } from '@sq/storage'
 
 /** @typedef {import('node:http').IncomingMessage} Request */
@@ -7,12 +7,12 @@ import { BacklogFullError, ClosedError, AppendFailedError, OffsetOutOfRangeError
 const MAX_BODY_BYTES = 1024 * 1024
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
-/** What a client is told instead of what it asked for. */
+/** An error response. */
 export class Refusal extends Error {
   /**
    * @param {number} status
    * @param {string} message
-   * @param {Record<string, number>} fields go into the answer, beside the message
+   * @param {Record<string, number>} fields of the response in addition to the message
    */
   constructor(status, message, fields = {}) {
     super(message)
@@ -26,12 +26,12 @@ export function checkJson(line) {
   try {
     JSON.parse(line)
   } catch {
-    throw new Refusal(400, `not a line of JSON: ${line.slice(0, 80)}`)
+    throw new Refusal(400, `expected a line of JSON, found ${line.slice(0, 80)}`)
   }
 }
 
 /**
- * Offsets stay below 2^53, so a number holds them.
+ * Offsets are below 2^53, so a number can represent them.
  *
  * @param {string} text
  * @param {number} least
@@ -39,7 +39,7 @@ export function checkJson(line) {
 export function numberOf(text, least) {
   const number = /^\d+$/.test(text.trim()) ? Number(text) : -1
   if (number >= least && Number.isSafeInteger(number)) return number
-  throw new Refusal(400, `not a whole number from ${least} on: ${text.slice(0, 80)}`)
+  throw new Refusal(400, `expected a whole number, ${least} or more; found ${text.slice(0, 80)}`)
 }
 
 /** @param {Request} request */
@@ -49,10 +49,13 @@ export async function textOf(request) {
   let bytes = 0
   for await (const chunk of request) {
     bytes += chunk.length
-    // What is too much is read to its end and dropped: who hangs up on it takes the answer away, too.
+    // A body that is too long is read to its end and dropped. Closing the connection would lose the response, too.
     if (bytes <= MAX_BODY_BYTES) chunks.push(chunk)
   }
-  if (bytes > MAX_BODY_BYTES) throw new Refusal(413, `the body has ${bytes} bytes`, { maxBytes: MAX_BODY_BYTES })
+  if (bytes > MAX_BODY_BYTES)
+    throw new Refusal(413, `the body has ${bytes} bytes, the maximum is ${MAX_BODY_BYTES}`, {
+      maxBytes: MAX_BODY_BYTES,
+    })
   try {
     return decoder.decode(Buffer.concat(chunks))
   } catch {
@@ -91,7 +94,7 @@ function refusalOf(error) {
     const range = { firstOffset: Number(firstOffset), nextOffset: Number(nextOffset) }
     return new Refusal(offset < firstOffset ? 410 : 416, message, range)
   }
-  // Nothing of the request was acknowledged, and it may be sent again.
+  // Nothing of the request was acknowledged, so the client can send it again.
   if (error instanceof BacklogFullError || error instanceof AppendFailedError || error instanceof ClosedError) {
     return new Refusal(503, error.message)
   }

@@ -1,4 +1,4 @@
-/** How far each consumer has come: a log of its own, of which only the last record of each name counts. */
+/** The positions of the consumers, in a separate log. Only the last record of each name counts. */
 import { WalReader, WalWriter } from '@sq/storage'
 
 const TOPIC = 'positions'
@@ -38,7 +38,7 @@ export class Positions {
       if (key !== null) offsets.set(decoder.decode(key), Number(decoder.decode(value)))
     }
     if (offsets.size > 0) {
-      // All that counts, in a segment of its own; when that is durable the older ones may go.
+      // Append all positions to a new segment. When that is durable, the older segments can be deleted.
       await writer.closeActiveSegment()
       const first = await writer.appendBatch(Array.from(offsets, ([name, offset]) => recordOf(name, offset)))
       await writer.deleteSegments({ belowOffset: first })
@@ -47,7 +47,7 @@ export class Positions {
   }
 
   /**
-   * The offset a consumer reads next; 0 for one that is not known.
+   * The next offset of a consumer. 0 for an unknown one.
    *
    * @param {string} name
    */
@@ -63,7 +63,7 @@ export class Positions {
    */
   async commit(name, offset) {
     await this.#writer.appendBatch([recordOf(name, offset)])
-    // Appends resolve in the order of the log, so the last one here is the last one there.
+    // Appends resolve in the order of the log, so the map ends with the same position as the log.
     this.#offsets.set(name, offset)
   }
 

@@ -1,13 +1,13 @@
 /**
- * A durable queue over HTTP: Node's own server on top of one log. Values are lines of JSON; `positions.js` keeps how
- * far consumers have come.
+ * A durable queue over HTTP: Node's HTTP server on top of one log. Values are lines of JSON. `positions.js` stores the
+ * positions of the consumers.
  *
- *     POST /records                    appends each line of the body, all or none; answers once they are durable
- *     GET  /records?from=0&limit=100   some records, each a line
+ *     POST /records                    appends the lines of the body, all or none; responds once they are durable
+ *     GET  /records?from=0&limit=100   up to 100 records, one per line
  *     GET  /records?from=0&follow      the same without an end: each record as soon as it is durable
- *     GET  /positions/NAME             where a consumer goes on, and
- *     PUT  /positions/NAME             where it will, from now on: the body is an offset
- *     GET  /health                     what the log's writer has done
+ *     GET  /positions/NAME             the position of a consumer
+ *     PUT  /positions/NAME             sets the position; the body is an offset
+ *     GET  /health                     the counters of the log's writer
  *
  * Run it with `node examples/queue/server.js DIRECTORY [PORT]`.
  */
@@ -61,11 +61,11 @@ export class QueueServer {
 
   get url() {
     const address = this.#server.address()
-    if (address === null || typeof address === 'string') throw new Error('the server does not listen')
+    if (address === null || typeof address === 'string') throw new Error('the server is not listening')
     return `http://127.0.0.1:${address.port}`
   }
 
-  /** Ends the followers, lets everybody else have their answer, and then closes the logs. */
+  /** Ends the tailing requests, completes all other requests, and then closes the logs. */
   async close() {
     const closed = once(this.#server, 'close')
     this.#server.close()
@@ -80,14 +80,14 @@ export class QueueServer {
    * @param {Response} response
    */
   async #serve(request, response) {
-    // Once the server is told to close, a connection that is kept for another request would keep it from closing.
+    // While the server closes, a keep-alive connection would keep it open.
     response.once('close', () => {
       if (!this.#server.listening) this.#server.closeIdleConnections()
     })
     try {
       await this.#answer(request, response)
     } catch (error) {
-      // Once an answer has begun, only breaking it off tells the client, if it is still there, that it is not whole.
+      // After a response has started, only a broken connection tells the client that it is incomplete.
       if (response.headersSent || response.destroyed) response.destroy()
       else refuse(response, error)
     }
@@ -126,7 +126,7 @@ export class QueueServer {
   async #produce(request) {
     const timestampMs = Date.now()
     const lines = (await textOf(request)).split('\n').filter((line) => line.trim() !== '')
-    if (lines.length === 0) throw new Refusal(400, 'the body holds no value')
+    if (lines.length === 0) throw new Refusal(400, 'the body has no value')
     for (const line of lines) checkJson(line)
     const records = lines.map((line) => ({ key: null, value: Buffer.from(line), headers: [], timestampMs }))
     return { offset: Number(await this.#writer.appendBatch(records)), records: records.length }
@@ -146,7 +146,7 @@ export class QueueServer {
   async #follow(from, response) {
     const gone = new AbortController()
     response.once('close', () => gone.abort())
-    // An offset that is not there is told of while there is still a status to be sent.
+    // Read the first record before the status is sent, so that a missing offset becomes an error response.
     await this.#fetch({ from, maxRecords: 1 })
     response.writeHead(200, NDJSON).flushHeaders()
     const reader = this.#reader

@@ -1,4 +1,4 @@
-/** What the queue answers: on a disk in memory, which can be made slow, full or broken. */
+/** The responses of the queue, on a disk in memory that can be slow, full or broken. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { InMemoryFileSystem } from '@sq/sim/memory'
@@ -45,7 +45,7 @@ async function fetchAll(query) {
 }
 
 describe('producing', () => {
-  test('many at once get the offset of their first value, and values are fetched in order', async () => {
+  test('a request with several values gets the offset of the first, and values are fetched in order', async () => {
     const bodies = Array.from({ length: 20 }, (_, client) => `{"client":${client}}\n"second"\n`)
     const answers = await Promise.all(bodies.map(produce))
     const records = await fetchAll('?from=0')
@@ -60,7 +60,7 @@ describe('producing', () => {
     }
   })
 
-  test('is answered only when the values are durable', async () => {
+  test('a response is sent only when the values are durable', async () => {
     const held = fs.faults.hold('sync')
     let answered = false
     const answer = produce('1').finally(() => (answered = true))
@@ -71,7 +71,7 @@ describe('producing', () => {
     assert.deepEqual((await answer).body, { offset: 0, records: 1 })
   })
 
-  test('is refused with 503 while too much waits, and taken afterwards', async () => {
+  test('an append gets 503 while the backlog is full, and succeeds afterwards', async () => {
     const held = fs.faults.hold('sync')
     const first = produce(JSON.stringify('x'.repeat(16_000)))
     await held.reached
@@ -82,7 +82,7 @@ describe('producing', () => {
     assert.equal((await produce('2')).body.offset, 1)
   })
 
-  test('is refused with 503 where the disk fails, and works again afterwards', async () => {
+  test('an append gets 503 if the disk fails, and succeeds afterwards', async () => {
     fs.faults.failNext('sync', 'EIO')
     assert.equal((await produce('1')).status, 503)
     assert.deepEqual((await produce('1')).body, { offset: 0, records: 1 })
@@ -93,13 +93,13 @@ describe('producing', () => {
     ['a line that is no JSON', '1\n{'],
     ['bytes that are no UTF-8', new Uint8Array([0x22, 0xff, 0x22])],
   ])) {
-    test(`is refused with 400 for ${what}, and nothing is appended`, async () => {
+    test(`an append with ${what} gets 400, and nothing is appended`, async () => {
       assert.equal((await produce(body)).status, 400)
       assert.deepEqual(await fetchAll(''), [])
     })
   }
 
-  test('is refused with 413 for too long a body', async () => {
+  test('a body that is too long gets 413', async () => {
     const { status, body } = await produce(JSON.stringify('x'.repeat(16 * MAX_BODY_BYTES)))
     assert.equal(status, 413)
     assert.equal(body.maxBytes, MAX_BODY_BYTES)
@@ -107,7 +107,7 @@ describe('producing', () => {
 })
 
 describe('fetching', () => {
-  test('begins at an offset and ends after a limit', async () => {
+  test('a fetch starts at an offset and ends at a limit', async () => {
     await produce('0\n1\n2\n3')
     assert.deepEqual(
       (await fetchAll('?from=1&limit=2')).map(({ value }) => value),
@@ -115,7 +115,7 @@ describe('fetching', () => {
     )
   })
 
-  test('is refused with 410 where the offset was deleted, and tells the first that is left', async () => {
+  test('a fetch from a deleted offset gets 410 with the first offset', async () => {
     await queue.close()
     const writer = await WalWriter.open(fs, config, 'queue', 0)
     for (const value of ['0', '1']) await writer.append(null, Buffer.from(value), [], 0)
@@ -138,12 +138,12 @@ describe('fetching', () => {
     ['//', 404],
     ['/positions/', 404],
   ])) {
-    test(`is refused with ${expected} for ${path}`, async () => assert.equal((await answerOf(path)).status, expected))
+    test(`a request of ${path} gets ${expected}`, async () => assert.equal((await answerOf(path)).status, expected))
   }
 })
 
 describe('following', () => {
-  test('gives each record as it becomes durable, until the client goes', async () => {
+  test('a tailing client gets each record once it is durable, until it disconnects', async () => {
     const gone = new AbortController()
     const records = linesOf(await fetch(`${queue.url}/records?follow`, { signal: gone.signal }))
     for (let offset = 0; offset < 5; offset++) {
@@ -154,7 +154,7 @@ describe('following', () => {
     await assert.rejects(records.next(), { name: 'AbortError' })
   })
 
-  test('ends in order when the queue is closed', async () => {
+  test('a tailing response ends cleanly when the queue is closed', async () => {
     await produce('0')
     const records = linesOf(await fetch(`${queue.url}/records?follow`))
     assert.equal((await records.next()).value?.offset, 0)
@@ -164,7 +164,7 @@ describe('following', () => {
   })
 })
 
-test('a position that was committed is there after a power cut, and takes no more room each time', async () => {
+test('a committed position survives a power cut, and the log of positions does not grow forever', async () => {
   assert.deepEqual((await answerOf('/positions/billing')).body, { offset: 0 })
   for (let offset = 1; offset <= 3; offset++) {
     assert.equal((await answerOf('/positions/billing', { method: 'PUT', body: String(offset) })).status, 200)
@@ -177,7 +177,7 @@ test('a position that was committed is there after a power cut, and takes no mor
   }
 })
 
-test('health tells what the writer has done', async () => {
+test('health has the counters of the writer', async () => {
   await produce('1\n2')
   const { status, body } = await answerOf('/health')
   assert.equal(status, 200)

@@ -1,10 +1,10 @@
-/** A small file that is read whole, and replaced so that a power cut leaves the old content or the new one. */
+/** Reads a small file, and replaces it so that a power cut leaves either the old or the new content. */
 import { basename, dirname } from 'node:path'
 
 /** @typedef {import('@sq/sim').FileSystem} FileSystem */
 
 /**
- * The content of a file; null where there is none.
+ * The content of a file, or null if it does not exist.
  *
  * @param {FileSystem} fs
  * @param {string} path
@@ -22,7 +22,7 @@ export async function readFile(fs, path) {
 }
 
 /**
- * Gives a file a new content, and resolves once that would survive a power cut.
+ * Replaces the content of a file, and resolves when the new content would survive a power cut.
  *
  * @param {FileSystem} fs
  * @param {string} path
@@ -35,7 +35,7 @@ export async function replaceFile(fs, path, bytes) {
 }
 
 /**
- * Makes a file and its bytes durable, but not its name. What an earlier attempt left under this name is removed.
+ * Creates a file and makes its bytes durable, but not its name. Removes the file of an earlier attempt first.
  *
  * @param {FileSystem} fs
  * @param {string} path

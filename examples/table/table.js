@@ -1,6 +1,6 @@
 /**
- * A table of keys and values that survives a power cut. Every change is a record of a log. A snapshot file
- * (`replace-file.js`) holds what the records before some offset come to, so that those can be deleted.
+ * A table of keys and values that survives a power cut. Every change is a record in a log. A snapshot file
+ * (`replace-file.js`) has the state up to an offset, so that earlier records can be deleted.
  */
 import { join } from 'node:path'
 import { WalReader, WalWriter } from '@sq/storage'
@@ -18,7 +18,7 @@ export class Table {
   #path
   #replace
   #entries
-  /** The offset of the next change that `#entries` has not seen. */
+  /** The offset of the first change that is not in `#entries`. */
   #nextOffset
 
   /**
@@ -55,7 +55,7 @@ export class Table {
     return table
   }
 
-  /** What the table holds, by key. Only what would survive a power cut. */
+  /** The entries by key. Only those that would survive a power cut. */
   get entries() {
     return new Map(this.#entries)
   }
@@ -68,12 +68,12 @@ export class Table {
    */
   async set(key, value) {
     const record = { key: Buffer.from(key), value: Buffer.from(value) }
-    // Appends resolve in the order of the log, so changes are applied in that order here and when it is opened again.
+    // Appends resolve in the order of the log, so changes are applied here in the same order as after reopening.
     const offset = await this.#writer.append(record.key, record.value, [], Date.now())
     this.#apply({ ...record, offset })
   }
 
-  /** Writes a snapshot, and then deletes what of the log it stands for. */
+  /** Writes a snapshot, and then deletes the segments that it covers. */
   async compact() {
     const nextOffset = this.#nextOffset
     const snapshot = { nextOffset: Number(nextOffset), entries: [...this.#entries] }

@@ -1,6 +1,7 @@
 /**
- * Cuts the power at every moment of a table's life, and looks at all that the disk may hold then. The log keeps its
- * promise in each; the question is whether the table does. Its `replaceFile` does, and three that look as good do not.
+ * Cuts the power at every moment in the life of a table, and tries every possible content of the disk. The log keeps
+ * its promise with each; these tests show whether the table does. With its `replaceFile` it does; with three plausible
+ * alternatives it does not.
  */
 import assert from 'node:assert/strict'
 import { basename, dirname } from 'node:path'
@@ -14,7 +15,7 @@ import { Table } from './table.js'
 /** @typedef {import('@sq/sim').FileSystem} FileSystem */
 /** @typedef {import('@sq/sim/memory').CrashImage} CrashImage */
 
-/** What is set, one after another. The table is compacted after the second and the fourth. */
+/** The changes, in order. The table is compacted after the second and the fourth. */
 const CHANGES = /** @type {const} */ ([
   ['anna', 'red'],
   ['ben', 'green'],
@@ -24,7 +25,7 @@ const CHANGES = /** @type {const} */ ([
 ])
 
 /**
- * The table after so many changes.
+ * The entries of the table after `count` changes.
  *
  * @param {number} count
  */
@@ -33,28 +34,28 @@ function tableAfter(count) {
 }
 
 /**
- * Every distinct content of the disk that a power cut may leave of a life of the table, each with how many changes were
- * acknowledged when it was found last, and how many were attempted when it was found first.
+ * Every distinct content of the disk that a power cut may leave in the life of the table, with the number of changes
+ * that were acknowledged when it was last found, and the number that were submitted when it was first found.
  *
  * @param {typeof replaceFile} replace
  */
 async function crashImages(replace) {
   const fs = new InMemoryFileSystem()
-  /** @type {Map<string, { image: CrashImage, acknowledged: number, attempted: number }>} */
+  /** @type {Map<string, { image: CrashImage, acknowledged: number, submitted: number }>} */
   const found = new Map()
   let acknowledged = 0
-  let attempted = 0
+  let submitted = 0
   fs.operations.observe(() => {
     const state = fs.crashState()
     for (const choice of state.everyChoice()) {
       const image = state.image(choice)
       const digest = image.digest()
-      found.set(digest, { image, acknowledged, attempted: found.get(digest)?.attempted ?? attempted })
+      found.set(digest, { image, acknowledged, submitted: found.get(digest)?.submitted ?? submitted })
     }
   })
   const table = await Table.open(fs, '/data', replace)
   for (const [key, value] of CHANGES) {
-    attempted++
+    submitted++
     await table.set(key, value)
     acknowledged++
     if (acknowledged % 2 === 0) await table.compact()
@@ -64,8 +65,8 @@ async function crashImages(replace) {
 }
 
 /**
- * What a table makes of the disk it finds: its entries after it was opened, compacted, and opened again; or why one of
- * these failed.
+ * The entries of a table after it was opened on an image, compacted, and opened again; or the error if one of these
+ * failed.
  *
  * @param {CrashImage} image
  * @param {typeof replaceFile} replace
@@ -85,30 +86,29 @@ async function recovered(image, replace) {
 }
 
 /**
- * What of those images becomes of a table that is not one it may be: with all that was acknowledged, and nothing that
- * was not attempted.
+ * The wrong results for those images: tables that miss an acknowledged change or have one that was not submitted.
  *
  * @param {typeof replaceFile} replace
  */
 async function findLosses(replace) {
   const images = await crashImages(replace)
   const losses = []
-  for (const { image, acknowledged, attempted } of images) {
+  for (const { image, acknowledged, submitted } of images) {
     const table = await recovered(image, replace)
-    const allowed = Array.from({ length: attempted - acknowledged + 1 }, (_, at) => tableAfter(acknowledged + at))
+    const allowed = Array.from({ length: submitted - acknowledged + 1 }, (_, at) => tableAfter(acknowledged + at))
     if (!allowed.some((expected) => isDeepStrictEqual(table, expected))) losses.push(table)
   }
   return { images: images.length, losses }
 }
 
-test('a table keeps what it acknowledged, whatever a power cut at any moment leaves of the disk', async () => {
+test('a table keeps every acknowledged change, whatever a power cut at any moment leaves on the disk', async () => {
   const { images, losses } = await findLosses(replaceFile)
   assert.deepEqual(losses, [])
   assert.ok(images > 40)
 })
 
-describe('the images find a snapshot', () => {
-  test('that is written over the old one: half of it may be there', async () => {
+describe('the images detect a wrong way to write the snapshot', () => {
+  test('a snapshot that overwrites the old one may be half written', async () => {
     const { losses } = await findLosses(async (fs, path, bytes) => {
       const exists = (await fs.readdir(dirname(path))).includes(basename(path))
       const file = await fs.open(path, exists ? 'read-write' : 'create')
@@ -120,7 +120,7 @@ describe('the images find a snapshot', () => {
     assert.ok(losses.some((loss) => loss instanceof SyntaxError))
   })
 
-  test('that gets its name before its bytes are durable: it may be empty', async () => {
+  test('a snapshot that gets its name before its bytes are durable may be empty', async () => {
     const { losses } = await findLosses(async (fs, path, bytes) => {
       const file = await fs.open(`${path}.tmp`, 'create')
       await file.write([bytes], 0)
@@ -131,7 +131,7 @@ describe('the images find a snapshot', () => {
     assert.ok(losses.some((loss) => loss instanceof SyntaxError))
   })
 
-  test('whose name is not durable when the log is cut: the old one may be there, and its records gone', async () => {
+  test('a snapshot whose name is not durable when segments are deleted may be the old one, without its records', async () => {
     const { losses } = await findLosses(async (fs, path, bytes) => {
       const file = await fs.open(`${path}.tmp`, 'create')
       await file.writeDurable([bytes], 0)
