@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
-/** The checks of what would be published. They need the registry, and tools that weigh more than the whole repository. */
+/**
+ * The checks of what would be published. They need the registry, and tools that weigh more than the whole repository.
+ */
 export default defineConfig({
   test: {
     globalSetup: ['src/published/tools.ts'],

@@ -53,7 +53,9 @@ export function rendered(pieces: readonly Piece[]): string {
   return text
 }
 
-/** Writes bytes to stdout as they are: values for `--format raw`, and text from `rendered`. Resolves like `printLines`. */
+/**
+ * Writes bytes to stdout as they are: values for `--format raw`, and text from `rendered`. Resolves like `printLines`.
+ */
 export function printBytes(bytes: Uint8Array): Promise<void> {
   if (isOutputGone()) return Promise.resolve()
   return new Promise((resolve) => {

@@ -10,15 +10,15 @@ const ISO_8601 =
 const UNIX_SECONDS = /^@(\d+)(?:\.(\d{1,9}))?$/
 
 /**
- * Without a decimal point, seconds must be in this range, 1973 to 5138, so that milliseconds of the same years are never
- * mistaken for seconds.
+ * Without a decimal point, seconds must be in this range, 1973 to 5138, so that milliseconds of the same years are
+ * never mistaken for seconds.
  */
 const [MIN_PLAIN_SECONDS, MAX_PLAIN_SECONDS] = [1e8, 1e11]
 
 /**
- * Milliseconds since 1970 of an ISO 8601 date or time; UTC if it has no zone. Null for a text of another form. Throws an
- * `InvalidTimeError` for a day, hour, minute, second or offset that does not exist, and for years before 1970. Digits
- * below the millisecond are dropped.
+ * Milliseconds since 1970 of an ISO 8601 date or time; UTC if it has no zone. Null for a text of another form. Throws
+ * an `InvalidTimeError` for a day, hour, minute, second or offset that does not exist, and for years before 1970.
+ * Digits below the millisecond are dropped.
  */
 export function parseTime(text: string): number | null {
   const match = ISO_8601.exec(text)

@@ -1,6 +1,8 @@
 /** Escapes text from outside, so that it cannot control a terminal. */
 
-/** Control characters (C0, DEL, C1), line separators, characters that change the text direction, and lone surrogates. */
+/**
+ * Control characters (C0, DEL, C1), line separators, characters that change the text direction, and lone surrogates.
+ */
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/gu
 
 /** Most texts, which this test handles much faster. */

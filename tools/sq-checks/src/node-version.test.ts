@@ -1,4 +1,6 @@
-/** The versions of Node that the tests run on: `pnpm test:nodes` selects one, and `.ci/run` names the oldest and newest. */
+/**
+ * The versions of Node that the tests run on: `pnpm test:nodes` selects one, and `.ci/run` names the oldest and newest.
+ */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -1,7 +1,7 @@
 /**
- * A reader in another process that tails a log. Unless it uses `durableOnly`, it may get a commit before the writer knows
- * that it is durable, and records that are truncated later. It is told when such records are rolled back. In the end,
- * its records must be those of the log.
+ * A reader in another process that tails a log. Unless it uses `durableOnly`, it may get a commit before the writer
+ * knows that it is durable, and records that are truncated later. It is told when such records are rolled back. In the
+ * end, its records must be those of the log.
  */
 import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalIoError } from '@sq/storage'
 import type { LogRecord } from '@sq/storage'

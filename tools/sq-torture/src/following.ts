@@ -1,6 +1,6 @@
 /**
- * The common part of the tailing readers: they run until their process dies, and start a new iteration after an expected
- * error. `follower.ts` and `distant-follower.ts` check the records and say which errors are expected.
+ * The common part of the tailing readers: they run until their process dies, and start a new iteration after an
+ * expected error. `follower.ts` and `distant-follower.ts` check the records and say which errors are expected.
  */
 import type { LogRecord, ReadOptions, WalReader } from '@sq/storage'
 import { Violation } from './history.ts'

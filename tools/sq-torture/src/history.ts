@@ -46,7 +46,7 @@ export class Violation extends Error {
  * 9. an interrupted and repeated recovery gives the same result: the exploration, with `allow`;
  * 10. memory is bounded, and nothing outside the data directory is touched: fuzzing, and `LogUnderTest.open`;
  * 11. rotation leaves no gap, deletion removes the oldest records and truncation the newest: here;
- * 12. every promise settles, and nothing is left open: `LogUnderTest.close`, fuzzing, and the time limits of all checks.
+ * 12. every promise settles, and nothing is left open: `LogUnderTest.close`, fuzzing, and all time limits.
  */
 export class History {
   #acknowledged: Contents = []
@@ -164,7 +164,10 @@ export class History {
     this.#acknowledged = this.#acknowledged.slice(0, offset)
   }
 
-  /** The truncation failed: either nothing has changed, or the log ends here for this writer, but maybe not for the next. */
+  /**
+   * The truncation failed: either nothing has changed, or the log ends here for this writer, but maybe not for the
+   * next.
+   */
   truncationFailed({ offset, nextOffset }: { offset: number; nextOffset: bigint }): void {
     this.#version++
     if (nextOffset === BigInt(offset) && offset < this.#acknowledged.length) {

@@ -44,7 +44,10 @@ export class LogUnderTest {
   #writer: WalWriter | null = null
   /** What was acknowledged when the last truncation began: a tailing reader may just have been given some of it. */
   #beforeCut: Contents = []
-  /** Everything that was ever in the log, by offset: a slow tailing reader may get it long after a truncation or deletion. */
+  /**
+   * Everything that was ever in the log, by offset: a slow tailing reader may get it long after a truncation or
+   * deletion.
+   */
   readonly #ever: Set<ValueId>[] = []
   #isFollowerBusy = false
   readonly #cuts: number[] = []
@@ -133,8 +136,8 @@ export class LogUnderTest {
   }
 
   /**
-   * Opens the log and compares it with the history, and with what a reader saw before, if requested. If this rejects, it
-   * can be called again.
+   * Opens the log and compares it with the history, and with what a reader saw before, if requested. If this rejects,
+   * it can be called again.
    */
   async open({ readsBefore = true }: { readsBefore?: boolean } = {}): Promise<Contents> {
     const before = readsBefore ? await this.read() : null
@@ -365,7 +368,9 @@ export class LogUnderTest {
   }
 }
 
-/** Runs an action on a log that had power cuts, kills and failures, but no damage. It must not be reported as damaged. */
+/**
+ * Runs an action on a log that had power cuts, kills and failures, but no damage. It must not be reported as damaged.
+ */
 async function undamaged<T>(look: () => Promise<T>): Promise<T> {
   try {
     return await look()

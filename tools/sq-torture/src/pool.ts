@@ -7,7 +7,9 @@ import { cleanEnvironment } from './clean-environment.ts'
 /** Every worker loads this first. */
 const CHEAP_PROCESS = new URL('./cheap-process.js', import.meta.url).href
 
-/** Logs in memory are short-lived: a larger young generation saves a tenth of the time, which garbage collection takes. */
+/**
+ * Logs in memory are short-lived: a larger young generation saves a tenth of the time, which garbage collection takes.
+ */
 const YOUNG_SPACE = '--max-semi-space-size=64'
 
 /** Much longer than any job takes. A job that exceeds it hangs. */
@@ -32,9 +34,9 @@ export class Pool<Job, Found> {
   }
 
   /**
-   * Assigns every job to a worker, one at a time, and calls back with each result. Adjacent jobs go to the same worker as
-   * long as all workers stay busy. Rejects with the first failure, which can be the exit of a worker. All workers have
-   * exited when it settles.
+   * Assigns every job to a worker, one at a time, and calls back with each result. Adjacent jobs go to the same worker
+   * as long as all workers stay busy. Rejects with the first failure, which can be the exit of a worker. All workers
+   * have exited when it settles.
    */
   async run(jobs: readonly Job[], onDone: (found: Found, job: Job) => void): Promise<void> {
     const workers = Math.min(availableParallelism(), jobs.length)

@@ -14,8 +14,8 @@ interface Part {
 }
 
 /**
- * Reads a random part. Nothing may be deleted or truncated meanwhile; records that are appended meanwhile may be in it or
- * not. Rejects with a `Violation`, or as the reader does.
+ * Reads a random part. Nothing may be deleted or truncated meanwhile; records that are appended meanwhile may be in it
+ * or not. Rejects with a `Violation`, or as the reader does.
  */
 export async function checkSomeRange(reader: WalReader, random: Random): Promise<void> {
   const before = await all(reader.read())

@@ -8,15 +8,17 @@ import type { TimeUnit } from '../time.ts'
 export interface JsonFields {
   readonly keyField?: string
   readonly timestampField?: string
-  /** The unit of a number. Without it, numbers are milliseconds, and a number that may have another unit is an error. */
+  /**
+   * The unit of a number. Without it, numbers are milliseconds, and a number that may have another unit is an error.
+   */
   readonly timestampUnit?: TimeUnit
   readonly headerField?: readonly string[]
 }
 
 /**
- * The record of a line. A field that is missing or null gives no key and no header. A string is used as it is, any other
- * value as JSON; a number that cannot be read exactly is an error. Without a timestamp field, the timestamp is `nowMs`.
- * Throws a `CommandError`.
+ * The record of a line. A field that is missing or null gives no key and no header. A string is used as it is, any
+ * other value as JSON; a number that cannot be read exactly is an error. Without a timestamp field, the timestamp is
+ * `nowMs`. Throws a `CommandError`.
  */
 export function jsonRecord(line: Buffer, fields: JsonFields, nowMs: number): RecordInput {
   const parsed = parse(line)

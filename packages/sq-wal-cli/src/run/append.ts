@@ -128,8 +128,8 @@ class Appending {
   }
 
   /**
-   * Skips the records that the log already has, and resolves with its next offset. Rejects with a `CommandError` if they
-   * are not the first records of the input. Records that retention has deleted cannot be compared.
+   * Skips the records that the log already has, and resolves with its next offset. Rejects with a `CommandError` if
+   * they are not the first records of the input. Records that retention has deleted cannot be compared.
    */
   async #skipStored(records: AsyncGenerator<RecordInput>, resumeFrom: bigint): Promise<bigint> {
     const { firstOffset, nextOffset } = await this.#range()

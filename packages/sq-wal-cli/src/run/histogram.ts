@@ -5,7 +5,9 @@ export function percentile(sorted: ArrayLike<number>, percent: number): number {
   return sorted[Math.max(Math.ceil((percent / 100) * sorted.length), 1) - 1] ?? 0
 }
 
-/** The number of values per class, from one power of two microseconds to the next, including empty classes in between. */
+/**
+ * The number of values per class, from one power of two microseconds to the next, including empty classes in between.
+ */
 export function classesOf(sortedMs: ArrayLike<number>): readonly { readonly fromUs: number; readonly count: number }[] {
   const counts = new Map<number, number>()
   for (const ms of Array.from(sortedMs)) {

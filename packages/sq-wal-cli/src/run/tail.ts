@@ -21,7 +21,8 @@ export async function tail(log: LogName, options: TailOptions): Promise<number> 
   const segments = await listSegments(fs, log.config, log.topic, log.partition)
   const [first = 0n, next = 0n] = [segments[0]?.baseOffset, segments.at(-1)?.nextOffset]
   const from = next - BigInt(count) > first ? next - BigInt(count) : first
-  // A slow pattern blocks the event loop, and a signal handler would not run. So the signal must end the process itself.
+  // A slow pattern blocks the event loop, and a signal handler would not run. So the signal must end the process
+  // itself.
   using interruption = grep === undefined ? catchInterruption() : null
   const signal = interruption?.signal
   process.stdout.once('close', () => void reader.close())

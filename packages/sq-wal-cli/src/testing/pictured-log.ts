@@ -1,4 +1,6 @@
-/** The log that `docs/log.svg` shows: segments that were sealed, one that was abandoned, and a last one with a torn end. */
+/**
+ * The log that `docs/log.svg` shows: segments that were sealed, one that was abandoned, and a last one with a torn end.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ManualClock, Random } from '@sq/sim'

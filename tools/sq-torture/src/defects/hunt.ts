@@ -1,6 +1,6 @@
 /**
- * Hunts defects: seeds each one alone and runs the checks until one fails. A failure counts only if the same check passes
- * on sources without a defect.
+ * Hunts defects: seeds each one alone and runs the checks until one fails. A failure counts only if the same check
+ * passes on sources without a defect.
  */
 import { SystemClock } from '@sq/sim'
 import type { Check } from './checks.ts'

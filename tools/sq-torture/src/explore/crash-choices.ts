@@ -54,7 +54,10 @@ function* wideChoice({ points }: CrashState, random: Random): Generator<CrashCho
   }
 }
 
-/** One sector is torn, at every byte that makes a difference, and the others survive: all of them, those before, or none. */
+/**
+ * One sector is torn, at every byte that makes a difference, and the others survive: all of them, those before, or
+ * none.
+ */
 function* torn(state: CrashState): Generator<CrashChoice> {
   const { points } = state
   const all = points.map(({ alternatives }) => alternatives - 1)

@@ -103,8 +103,8 @@ export class Explorer {
   }
 
   /**
-   * Runs an action, and calls back whenever the disk has changed or a caller has got a result: before and after each I/O
-   * operation, and at the end.
+   * Runs an action, and calls back whenever the disk has changed or a caller has got a result: before and after each
+   * I/O operation, and at the end.
    */
   async #atEveryMoment(
     log: LogUnderTest,

@@ -1,6 +1,6 @@
 /**
- * `pnpm explore`: stops every short workload before and after each of its I/O operations, by kills and by power cuts with
- * many outcomes, recovers what is left, and compares the result with what was acknowledged.
+ * `pnpm explore`: stops every short workload before and after each of its I/O operations, by kills and by power cuts
+ * with many outcomes, recovers what is left, and compares the result with what was acknowledged.
  */
 import { main, mustBePositive, readOptions, UsageError } from '../options.ts'
 import { formatCount, formatSeconds, withProgress } from '../progress.ts'

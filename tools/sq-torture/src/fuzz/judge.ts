@@ -1,6 +1,6 @@
 /**
- * Gives a fuzzed log to a reader, the listing, `verify` and a writer, and judges their results. Whatever is in the files,
- * the result is success or an error that says why, after a bounded number of operations and with bounded memory.
+ * Gives a fuzzed log to a reader, the listing, `verify` and a writer, and judges their results. Whatever is in the
+ * files, the result is success or an error that says why, after a bounded number of operations and with bounded memory.
  * `verify` never fails, and reports whatever the others refuse. A writer that refuses the log has changed nothing, and
  * one that opens it keeps what it acknowledges.
  */

@@ -1,4 +1,6 @@
-/** `pnpm fuzz --cases N [--seed S]`: gives N damaged or forged logs, each drawn from its seed, to readers and writers. */
+/**
+ * `pnpm fuzz --cases N [--seed S]`: gives N damaged or forged logs, each drawn from its seed, to readers and writers.
+ */
 import { main, mustBePositive, readOptions } from '../options.ts'
 import { formatCount, formatSeconds, withProgress } from '../progress.ts'
 import type { Progress } from '../progress.ts'

@@ -1,6 +1,6 @@
 /**
- * Runs Stryker, which makes the mutants, in a copy of the sources. Stryker has a hundred megabytes, so it is installed on
- * demand, in a folder outside the workspace.
+ * Runs Stryker, which makes the mutants, in a copy of the sources. Stryker has a hundred megabytes, so it is installed
+ * on demand, in a folder outside the workspace.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,9 @@ import { ROOT } from '../defects/workspace.ts'
 const FOLDER = join(ROOT, 'tools/sq-torture/mutation-tools')
 const REPORT = 'mutants.json'
 
-/** Test files that try every bit or every step, or are large: they take minutes for a mutant that they do not detect. */
+/**
+ * Test files that try every bit or every step, or are large: they take minutes for a mutant that they do not detect.
+ */
 const SLOW_TESTS = [
   'frame-search',
   'golden-bit-flips',

@@ -1,7 +1,7 @@
 /**
  * One simulated run of a log: appends, rotations and reopenings with faults, power cuts and kills, all drawn from one
- * seed. In the safety phase nothing may be lost or invented. In the liveness phase, which has no faults, everything must
- * work.
+ * seed. In the safety phase nothing may be lost or invented. In the liveness phase, which has no faults, everything
+ * must work.
  */
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
@@ -87,8 +87,8 @@ class Simulation {
   }
 
   /**
-   * After a failed commit, which a reader in another process may have been given, the writer may die before it rolls over
-   * to a new segment. Its successor continues in the same segment, where the page cache may have lost the commit.
+   * After a failed commit, which a reader in another process may have been given, the writer may die before it rolls
+   * over to a new segment. Its successor continues in the same segment, where the page cache may have lost the commit.
    */
   async #dieBeforeHealing(): Promise<void> {
     if (this.#swarm.failedSync === 'readonly' || this.#random.chance(0.5)) return

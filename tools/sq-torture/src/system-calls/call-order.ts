@@ -1,7 +1,7 @@
 /**
- * Checks the order of system calls in a trace of a log. A new segment must be durable under its temporary name before it
- * is renamed. Then the directory is synced. An acknowledgement is sent only after that, and after its commit was written
- * through a descriptor that syncs every write.
+ * Checks the order of system calls in a trace of a log. A new segment must be durable under its temporary name before
+ * it is renamed. Then the directory is synced. An acknowledgement is sent only after that, and after its commit was
+ * written through a descriptor that syncs every write.
  */
 import { Violation } from '../history.ts'
 import { PARTITION, TOPIC } from '../log-under-test.ts'

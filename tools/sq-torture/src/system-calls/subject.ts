@@ -1,6 +1,6 @@
 /**
- * The process whose system calls are made to fail or traced. It opens a log, appends, rotates, closes, opens it again and
- * continues. After a failure it goes to its next action. At the end it prints the results that its callers got.
+ * The process whose system calls are made to fail or traced. It opens a log, appends, rotates, closes, opens it again
+ * and continues. After a failure it goes to its next action. At the end it prints the results that its callers got.
  */
 import { readdirSync, readlinkSync, writeSync } from 'node:fs'
 import { WalError } from '@sq/storage'

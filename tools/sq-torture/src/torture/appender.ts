@@ -64,7 +64,9 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-/** The report is in the pipe when this returns: the descriptor blocks. `process.stdout` would not, and could be full. */
+/**
+ * The report is in the pipe when this returns: the descriptor blocks. `process.stdout` would not, and could be full.
+ */
 function report(message: AppenderReport): void {
   try {
     writeSync(STDOUT, `${JSON.stringify(message)}\n`)

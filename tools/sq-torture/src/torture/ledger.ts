@@ -1,6 +1,6 @@
 /**
- * The records that a log of numbered records must have after each kill of the appending process. The invariants have the
- * same numbers as in `History`, but this class is for many records, and for a disk without failures.
+ * The records that a log of numbered records must have after each kill of the appending process. The invariants have
+ * the same numbers as in `History`, but this class is for many records, and for a disk without failures.
  */
 import { Violation } from '../history.ts'
 import type { Life } from './life.ts'

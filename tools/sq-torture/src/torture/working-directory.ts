@@ -12,8 +12,8 @@ export interface WorkingDirectory {
 }
 
 /**
- * Runs `work` with a new directory and a signal that is aborted when this process is asked to end. `work` must then leave
- * no process running. The directory is kept only after a failure, and the error has its path.
+ * Runs `work` with a new directory and a signal that is aborted when this process is asked to end. `work` must then
+ * leave no process running. The directory is kept only after a failure, and the error has its path.
  */
 export async function inWorkingDirectory(
   { parent, name, replay }: WorkingDirectory,
