@@ -10,7 +10,7 @@ describe('ManualClock', () => {
     expect([clock.now(), clock.monotonic()]).toEqual([1250, 250])
   })
 
-  it('starts on 2020-01-01 if not told otherwise', () => {
+  it('starts on 2020-01-01 by default', () => {
     expect(new Date(new ManualClock().now()).toISOString()).toBe('2020-01-01T00:00:00.000Z')
   })
 

@@ -37,7 +37,7 @@ function watchThatFails(): EventEmitter {
 }
 
 describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
-  it.each(['EMFILE', 'ENOSPC', 'ENOSYS'])('calls back by a timer where the system says %s', async (code) => {
+  it.each(['EMFILE', 'ENOSPC', 'ENOSYS'])('calls back by a timer if the system fails with %s', async (code) => {
     vi.mocked(fs.watch).mockImplementationOnce(() => {
       throw systemError(code, { syscall: 'watch', path: directory })
     })
@@ -89,7 +89,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     await called
   })
 
-  it('goes on in a directory that was removed and made again, whether or not it got the same inode number', async () => {
+  it('goes on in a directory that was removed and created again, with the same inode number or another', async () => {
     const path = `${directory}/data`
     fs.mkdirSync(path)
     const changes = new EventEmitter()
@@ -133,7 +133,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('looks by a timer at a path of which a directory cannot be watched, and calls back only when it leads elsewhere', async () => {
+  it('checks a path by a timer if one of its directories cannot be watched, and calls back only when it leads elsewhere', async () => {
     fs.mkdirSync(`${directory}/data`)
     const real = vi.mocked(fs.watch).getMockImplementation()
     const refused = (): never => {

@@ -44,7 +44,7 @@ describe('takeLock', () => {
     expect(attempt).not.toThrow('unlocked')
   })
 
-  it.runIf(process.platform === 'linux')('says what it means that there are none: ENOLCK', () => {
+  it.runIf(process.platform === 'linux')('explains that there are none: ENOLCK', () => {
     const says = 'the lock table is full, or this file system has no locks, as NFS without its lock service'
     expect(() =>
       takeLock(() => {
@@ -66,7 +66,7 @@ describe('takeLock', () => {
   })
 })
 
-it('openLockFile makes a file once, however many open it at once', async () => {
+it('openLockFile creates a file once, however many calls open it at once', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'sq-sim-'))
   const path = join(directory, 'lock')
   const descriptors = await Promise.all(Array.from({ length: 8 }, () => openLockFile(path)))

@@ -64,7 +64,7 @@ describe('a program', () => {
     expect(await lockIn('any', { before: LOOKED_AT_INPUT, shell })).toBe('locked\n')
   })
 
-  test('whose main script has the binding at hand takes a lock, wherever the code of the log is', async () => {
+  test('whose main script finds the binding takes a lock, wherever the code of the log is', async () => {
     await mkdir(join(directory, 'app/node_modules'), { recursive: true })
     await symlink(BINDING, join(directory, 'app/node_modules/fs-native-extensions'))
     expect(await lockIn('app/bin', { dist: alone, before: LOOKED_AT_INPUT })).toBe('locked\n')
@@ -90,7 +90,7 @@ test.each([
 })
 
 describe('ENOLOCK', () => {
-  test('where there is no binding says what to install beside a bundle', async () => {
+  test('says what to install next to a bundle if there is no binding', async () => {
     const told = await lockIn('any', { dist: alone })
     expect(told.trimEnd().split('\n')).toHaveLength(1)
     expect(told).toContain("ENOLOCK|ENOLOCK: cannot lock 'lock': the package fs-native-extensions was not found")
@@ -114,7 +114,7 @@ describe('ENOLOCK', () => {
     expect(told).not.toContain('unlocked')
   })
 
-  test('where Node may load no native code says what allows it', async () => {
+  test('says what allows native code if Node may not load any', async () => {
     const told = await lockIn('any', { args: ['--no-addons'] })
     expect(told).toMatch(
       /^ENOLOCK\|.*loading addons is disabled.*Start Node without --no-addons, or with --allow-addons/,
@@ -122,7 +122,7 @@ describe('ENOLOCK', () => {
     expect(told).not.toContain('unlocked')
   })
 
-  test('where the system has no binding says how to go on without locks', async () => {
+  test('says how to go on without locks if the system has no binding', async () => {
     const fake = `Object.defineProperty(process, 'arch', { value: 'riscv64' })`
     const told = await lockIn('any', { args: ['--import', `data:text/javascript,${encodeURIComponent(fake)}`] })
     expect(told).toMatch(/^ENOLOCK\|.*Cannot find addon.*pass new NodeFileSystem\({ unlocked: true }\)/)

@@ -111,7 +111,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     await file.close()
   })
 
-  it('makes directories outermost first, each durable before the next, and the one there before durable', async () => {
+  it('creates directories outermost first, each durable before the next, and the existing parent durable', async () => {
     await nodeFs.mkdir(`${directory}/a/b`)
     expect(made()).toEqual([`sync ${tmpdir()}`, 'mkdir */a', 'sync *', 'mkdir */a/b', 'sync */a'])
     expect(fs.fsync).toHaveBeenCalledTimes(3)
@@ -120,7 +120,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     expect(made()).toEqual([])
   })
 
-  it('takes a directory that somebody else makes meanwhile, but not a file', async () => {
+  it('accepts a directory that another process creates in the meantime, but not a file', async () => {
     vi.mocked(fs.promises.mkdir).mockImplementationOnce(async (path) => {
       await real.promises.mkdir(path)
       await real.promises.mkdir(path)
@@ -136,7 +136,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     await expect(nodeFs.mkdir(`${directory}/b`)).rejects.toMatchObject({ code: 'EEXIST' })
   })
 
-  it('makes no directory below one that could not be made durable', async () => {
+  it('creates no directory below one that could not be made durable', async () => {
     vi.mocked(fs.fsync).mockImplementationOnce(real.fsync)
     vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EIO', { syscall: 'fsync' })))
     await expect(nodeFs.mkdir(`${directory}/a/b`)).rejects.toMatchObject({ code: 'EIO', path: directory })
@@ -156,7 +156,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     })
     afterEach(() => unreadable.clear())
 
-    it('leaves its sync out where it may not be changed either, also below mkdir', async () => {
+    it('does not sync a directory that it may not change either, even in mkdir', async () => {
       const refused = systemError('EACCES', { syscall: 'access' })
       vi.mocked(fs.promises.access).mockRejectedValueOnce(refused).mockRejectedValueOnce(refused)
       await nodeFs.syncDirectory(directory)
@@ -166,13 +166,13 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
       expect(fs.existsSync(`${directory}/data/topic/0`)).toBe(true)
     })
 
-    it('says so where it may be changed, for then the names in it may be new', async () => {
+    it('reports it if the directory may be changed, because its names may be new', async () => {
       await expect(nodeFs.syncDirectory(directory)).rejects.toMatchObject({ code: 'EACCES', path: directory })
       await expect(nodeFs.mkdir(`${directory}/data/topic/0`)).rejects.toMatchObject({ code: 'EACCES', path: directory })
       expect(fs.existsSync(`${directory}/data/topic`)).toBe(false)
     })
 
-    it('says so where that is not to be found out', async () => {
+    it('reports it if that cannot be found out', async () => {
       vi.mocked(fs.promises.access).mockRejectedValueOnce(systemError('EIO', { syscall: 'access' }))
       await expect(nodeFs.syncDirectory(directory)).rejects.toMatchObject({ code: 'EACCES', path: directory })
     })
@@ -184,7 +184,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     expect(fs.close).toHaveBeenCalledOnce()
   })
 
-  describe('in a directory of somebody else', () => {
+  describe('in a directory of another user', () => {
     /** So that a file of this process is somebody else's. */
     beforeEach(() => void vi.mocked(fs.promises.stat).mockImplementation(elsewhere))
     afterEach(() => {
@@ -206,7 +206,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
       expect(fs.fsync).toHaveBeenCalledTimes(name === 'mkdir' ? 3 : 1)
     })
 
-    it.each(['EPERM', 'EINVAL', 'ENOSYS'])('keeps what it made where the owner cannot be changed: %s', async (code) => {
+    it.each(['EPERM', 'EINVAL', 'ENOSYS'])('keeps what it created if the owner cannot be changed: %s', async (code) => {
       answer(systemError(code, { syscall: 'fchown' }))
       for (const [, make] of verbs) {
         await make()
@@ -240,7 +240,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     }
   })
 
-  it('names an error as the system does where Node has no name for it', async () => {
+  it('uses the name of the system for an error that Node has no name for', async () => {
     const quota = { code: 'EDQUOT', message: expect.stringMatching(/^EDQUOT: disk quota exceeded, /) }
     vi.mocked(fs.writev).mockImplementationOnce((_fd, buffers, _at, done) => done?.(unnamed('write'), 0, [...buffers]))
     const file = await nodeFs.open(`${directory}/file`, 'create')

@@ -128,7 +128,7 @@ describe.runIf(process.platform === 'linux')('a device', () => {
   })
 })
 
-it('a link on the way is followed, and a loop there is told as the system does', async () => {
+it('a link in the path is followed, and a loop of links gives the error of the system', async () => {
   nodeFs.mkdirSync(join(directory, 'real'))
   nodeFs.symlinkSync('real', join(directory, 'way'))
   nodeFs.symlinkSync('loop', join(directory, 'loop'))

@@ -67,7 +67,7 @@ describe.runIf(process.platform !== 'win32')('what is made', () => {
     },
   )
 
-  it('is a lock that was open to others closed to them, where it is ours', async () => {
+  it('closes a lock file that was open to others, if this process owns it', async () => {
     const path = join(directory, 'lock')
     nodeFs.writeFileSync(path, '')
     nodeFs.chmodSync(path, 0o664)
@@ -76,7 +76,7 @@ describe.runIf(process.platform !== 'win32')('what is made', () => {
   })
 })
 
-describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of somebody else', () => {
+describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of another user', () => {
   beforeEach(() => nodeFs.chownSync(directory, NOBODY, NOBODY))
 
   it('is theirs', async () => {
@@ -86,7 +86,7 @@ describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of som
     }
   })
 
-  it('keeps its group where the directory hands that down', async () => {
+  it('keeps its group if the directory passes it on', async () => {
     nodeFs.chownSync(directory, NOBODY, 1234)
     nodeFs.chmodSync(directory, 0o2770)
     await makeAll()
@@ -96,7 +96,7 @@ describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of som
     expect(modeOf(join(directory, 'sub'))).toBe('2750')
   })
 
-  it('like another file is whose that is', async () => {
+  it('like another file has the owner of that file', async () => {
     const source = join(directory, 'source')
     nodeFs.writeFileSync(source, '')
     nodeFs.chownSync(source, 1, 2)
@@ -114,7 +114,7 @@ describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of som
     expect([ownerOf(path), modeOf(path)]).toEqual(['1:2', '664'])
   })
 
-  it('leaves the mode of a lock as it is where the file has another name', async () => {
+  it('does not change the mode of a lock file that has another name', async () => {
     const path = join(directory, 'lock')
     const other = join(directory, 'other')
     nodeFs.writeFileSync(other, '')

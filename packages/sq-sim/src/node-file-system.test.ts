@@ -95,7 +95,7 @@ describe('NodeFileSystem.lock', () => {
     await (await fs.lock(path)).release()
   })
 
-  it('takes nothing when told to be unlocked', async () => {
+  it('takes no lock when told to be unlocked', async () => {
     const unlocked = new NodeFileSystem({ unlocked: true })
     const path = join(directory, 'lock')
     const first = await unlocked.lock(path)
@@ -105,7 +105,7 @@ describe('NodeFileSystem.lock', () => {
     for (const lock of [first, second, real]) await lock.release()
   })
 
-  describe('where the binding does not load', () => {
+  describe('if the binding does not load', () => {
     const require = createRequire(import.meta.url)
     const binding = require.resolve('fs-native-extensions')
     const loaded = require.cache[binding]

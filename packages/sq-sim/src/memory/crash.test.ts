@@ -84,7 +84,7 @@ describe('a crash', () => {
     expect(content(fs)).toMatch(expected)
   })
 
-  it('reads a sector never written as the same one of another file, where there is one', async () => {
+  it('reads a sector that was never written as the same sector of another file, if there is one', async () => {
     const fs = await withFile(sectors('A'), async (file, made) => {
       await (await made.open('/other', 'create')).writeDurable([sectors('X', 'Y', 'Z')], 0)
       await made.syncDirectory('/')
@@ -209,7 +209,7 @@ describe('a crash', () => {
     }
   })
 
-  it('leaves each directory at one place, also where it moved to and fro without a sync', async () => {
+  it('leaves each directory at one place, even if it moved to and fro without a sync', async () => {
     const fs = new InMemoryFileSystem({ weakNames: true })
     for (const path of ['/a', '/b', '/c']) await fs.mkdir(path)
     await (await fs.open('/a/file', 'create')).close()
@@ -236,7 +236,7 @@ describe('a crash', () => {
     ])
   })
 
-  it('leaves the bytes undecided of a file whose name was taken away again', async () => {
+  it('leaves the bytes of a file undecided whose name was removed again', async () => {
     const fs = await withFile(sectors('A'), async (file, made) => {
       await file.write([sectors('B')], 0)
       await made.unlink('/file')

@@ -108,7 +108,7 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     expect(seen(fs)).toBe('AXC')
   })
 
-  it('a file that was cut by then grows with zeros, not with what stood there', async () => {
+  it('a truncated file grows with zeros, not with its earlier bytes', async () => {
     const { fs, file } = await setting(model)
     await file.truncate(4096 + 100)
     fs.faults.failNext('sync', 'EIO')
@@ -130,7 +130,7 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     expect(seen(fs)).toBe('ABC0Y')
   })
 
-  it('what never reached the disk may read as anything after a crash', async () => {
+  it('bytes that never reached the disk may read as anything after a crash', async () => {
     const { fs, file } = await appended(model)
     await file.sync()
     expect(fs.crashState().points).toEqual([])
@@ -138,7 +138,7 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     expect(seen(fs)).toMatch(/^ABC[ABC]Y$/)
   })
 
-  it('what was written again after that, or cut off and grown again, reads as one thing only', async () => {
+  it('bytes written again after that, or truncated and grown again, read as one version only', async () => {
     const { fs, file } = await appended(model)
     await file.sync()
     await file.writeDurable([page('Z')], 3 * 4096)
@@ -159,7 +159,7 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     expect(seen(cut)).toBe('ABC00')
   })
 
-  it('what never reached the disk is no more where a smaller size survived', async () => {
+  it('bytes that never reached the disk are gone if a smaller size survived', async () => {
     const { fs, file } = await appended(model)
     await file.sync()
     await file.truncate(100)
@@ -179,7 +179,7 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     expect(seen(after)).toMatch(/^ABC[ABC]Y$/)
   })
 
-  it('every handle open at the time gets the error once, also where its sync works; later ones do not', async () => {
+  it('every handle open at the time gets the error once, even if its sync succeeds; later handles do not', async () => {
     const made = await setting(model)
     const other = await made.fs.open('/file', 'read-write')
     await made.file.write([page('X')], 4096)

@@ -85,7 +85,7 @@ describe('a fault', () => {
     },
   )
 
-  it('strikes only where the path matches, a rename by either of its two', async () => {
+  it('applies only if the path matches; for a rename either of its two', async () => {
     const { fs } = await withFile()
     fs.faults.failAlways(['stat', 'rename'], 'EIO', '/b')
     await fs.stat('/file')

@@ -34,7 +34,7 @@ describe('InMemoryFileSystem', () => {
     await expect(fs.open('/a\0b', 'create')).rejects.toThrow(TypeError)
   })
 
-  it('makes durable, with a directory, the one above that somebody made and did not sync', async () => {
+  it('makes an existing parent durable that another process did not sync', async () => {
     const fs = new InMemoryFileSystem()
     fs.faults.add({ on: 'syncDirectory', when: { nth: 2 }, fault: { error: 'EIO' } })
     await expect(fs.mkdir('/a')).rejects.toMatchObject({ code: 'EIO' })
@@ -229,7 +229,7 @@ describe('by chance, with syncs that fail', () => {
   })
 })
 
-describe('where memfs is not installed', () => {
+describe('if memfs is not installed', () => {
   const require = createRequire(import.meta.url)
   const memfs = require.resolve('memfs')
   const loaded = require.cache[memfs]

@@ -38,7 +38,7 @@ describe('Operations', () => {
     expect(fs.operations.count()).toBe(5)
   })
 
-  it('tells an observer before and after, with what failed, until it is told to stop', async () => {
+  it('calls an observer before and after, with the error, until it is removed', async () => {
     const fs = new InMemoryFileSystem()
     const seen: string[] = []
     const stop = fs.operations.observe(({ operation, phase, error }) => {

@@ -37,7 +37,7 @@ describe('a watch in memory', () => {
     expect(onChange).not.toHaveBeenCalled()
   })
 
-  it('hears of what a failed operation changed nevertheless', async () => {
+  it('is notified of what a failed operation changed', async () => {
     const fs = new InMemoryFileSystem({ failedSync: 'btrfs' })
     const file = await fs.open('/file', 'create')
     const onChange = vi.fn()

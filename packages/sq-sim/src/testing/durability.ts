@@ -62,7 +62,7 @@ export const durabilityTests: readonly FileSystemTest<CrashableFileSystem>[] = [
     },
   },
   {
-    name: 'syncDirectory makes names made, removed and given durable',
+    name: 'syncDirectory makes created, removed and new names durable',
     async run({ fs, directory, cutPower }) {
       for (const name of ['removed', 'renamed']) await put(fs, `${directory}/${name}`, '')
       await fs.syncDirectory(directory)
@@ -100,7 +100,7 @@ export const durabilityTests: readonly FileSystemTest<CrashableFileSystem>[] = [
     },
   },
   {
-    name: 'rename of a directory without syncDirectory does not outlive a power cut, what is synced in it does',
+    name: 'rename of a directory without syncDirectory does not outlive a power cut, but what is synced in it does',
     async run({ fs, directory, cutPower }) {
       await fs.mkdir(`${directory}/a`)
       await fs.rename(`${directory}/a`, `${directory}/c`)
@@ -112,7 +112,7 @@ export const durabilityTests: readonly FileSystemTest<CrashableFileSystem>[] = [
     },
   },
   {
-    name: 'mkdir makes every directory it made durable',
+    name: 'mkdir makes every directory that it created durable',
     async run({ fs, directory, cutPower }) {
       await fs.mkdir(`${directory}/a/b/c`)
       await cutPower()

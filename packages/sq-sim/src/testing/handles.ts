@@ -134,7 +134,7 @@ export const handleTests: readonly FileSystemTest[] = [
     },
   })),
   {
-    name: 'close does nothing a second time, also when its descriptor number is used again',
+    name: 'close does nothing a second time, even if its descriptor number is used again',
     async run({ fs, directory }) {
       const first = await fs.open(`${directory}/first`, 'create')
       await first.close()

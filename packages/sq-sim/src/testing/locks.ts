@@ -5,7 +5,7 @@ import { content, put, rejectsWith } from './fixtures.ts'
 
 export const lockTests: readonly FileSystemTest[] = [
   {
-    name: 'lock makes its file, and release leaves it there',
+    name: 'lock creates its file, and release leaves it there',
     async run({ fs, directory }) {
       const lock = await fs.lock(`${directory}/lock`)
       await lock.release()
@@ -57,7 +57,7 @@ export const lockTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'lock rejects for a directory, and where the way to it is missing',
+    name: 'lock rejects for a directory, and if the directory above is missing',
     async run({ fs, directory }) {
       await rejectsWith('EISDIR', fs.lock(directory))
       await rejectsWith('ENOENT', fs.lock(`${directory}/missing/lock`))

@@ -5,7 +5,7 @@ import { bytesOf, content, put, rejectsWith, textOf, withFile } from './fixtures
 
 export const nameTests: readonly FileSystemTest[] = [
   {
-    name: 'open makes an empty file with mode create',
+    name: 'open creates an empty file with mode create',
     async run({ fs, directory }) {
       const path = `${directory}/file`
       assert.equal(await withFile(fs, { path, mode: 'create' }, (file) => file.size()), 0)
@@ -22,7 +22,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'open with mode create rejects with EEXIST where something is',
+    name: 'open with mode create rejects with EEXIST if the path exists',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, 'kept')
       await rejectsWith('EEXIST', fs.open(`${directory}/file`, 'create'))
@@ -31,7 +31,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'open with modes read and read-write rejects with ENOENT where nothing is',
+    name: 'open with modes read and read-write rejects with ENOENT if the path does not exist',
     async run({ fs, directory }) {
       await rejectsWith('ENOENT', fs.open(`${directory}/file`, 'read'))
       await rejectsWith('ENOENT', fs.open(`${directory}/file`, 'read-write'))
@@ -40,7 +40,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'open with mode read-write keeps what the file holds',
+    name: 'open with mode read-write keeps the content of the file',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, 'kept')
       await withFile(fs, { path: `${directory}/file`, mode: 'read-write' }, (file) => file.write([bytesOf('w')], 0))
@@ -55,7 +55,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'mkdir makes a directory and those above it',
+    name: 'mkdir creates a directory and its missing parents',
     async run({ fs, directory }) {
       await fs.mkdir(`${directory}/a/b/c`)
       assert.equal((await fs.stat(`${directory}/a/b/c`)).kind, 'directory')
@@ -71,7 +71,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'mkdir called twice at once makes the directory once',
+    name: 'mkdir called twice at once creates the directory once',
     async run({ fs, directory }) {
       await Promise.all([fs.mkdir(`${directory}/a/b`), fs.mkdir(`${directory}/a/b`)])
       assert.deepEqual(await fs.readdir(`${directory}/a`), ['b'])
@@ -113,7 +113,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'stat rejects with ENOENT where nothing is',
+    name: 'stat rejects with ENOENT if the path does not exist',
     async run({ fs, directory }) {
       await rejectsWith('ENOENT', fs.stat(`${directory}/missing`))
     },
@@ -147,7 +147,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'unlink rejects where nothing is, and for a directory',
+    name: 'unlink rejects if the path does not exist, and for a directory',
     async run({ fs, directory }) {
       await rejectsWith('ENOENT', fs.unlink(`${directory}/missing`))
       await fs.mkdir(`${directory}/a`)
@@ -156,7 +156,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'rename replaces the file that had the name, whose open handles go on working',
+    name: 'rename replaces the file that had the name, and its open handles go on working',
     async run({ fs, directory }) {
       await put(fs, `${directory}/old`, 'old')
       await put(fs, `${directory}/new`, 'new')
@@ -190,7 +190,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'rename rejects with ENOENT where nothing is, and changes nothing',
+    name: 'rename rejects with ENOENT if the path does not exist, and changes nothing',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, 'kept')
       await rejectsWith('ENOENT', fs.rename(`${directory}/missing`, `${directory}/file`))
@@ -232,7 +232,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'rename refuses what has no sense, and changes nothing',
+    name: 'rename refuses what makes no sense, and changes nothing',
     async run({ fs, directory }) {
       await fs.mkdir(`${directory}/full/empty`)
       await put(fs, `${directory}/file`, 'kept')
@@ -258,7 +258,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'syncDirectory resolves for a directory and rejects where nothing is',
+    name: 'syncDirectory resolves for a directory and rejects if the path does not exist',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, '')
       await fs.syncDirectory(directory)

@@ -102,7 +102,7 @@ export const watchTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'watch calls back when its directory gets another name, and then for what changes in it there',
+    name: 'watch calls back when its directory is renamed, and then for changes in it',
     async run({ fs, directory }) {
       await fs.mkdir(`${directory}/a`)
       const ear = new Ear()
@@ -184,7 +184,7 @@ export const watchTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'watch rejects with ENOENT where nothing is, and with ENOTDIR for a file',
+    name: 'watch rejects with ENOENT if the path does not exist, and with ENOTDIR for a file',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, '')
       await rejectsWith(
