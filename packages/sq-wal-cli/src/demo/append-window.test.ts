@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { AppendWindow } from './append-window.ts'
 
-/** A writer whose appends are settled by hand. */
+/** A writer whose appends are settled by the test. */
 class HeldWriter {
   readonly waiting: PromiseWithResolversLike[] = []
 
@@ -17,7 +17,7 @@ interface PromiseWithResolversLike {
 
 const record = { key: null, value: Buffer.from('a'), headers: [], timestampMs: 0 }
 
-it('is full with 1,024 appends in flight, and has room again after one is acknowledged', async () => {
+it('a window is full with 1,024 appends in flight, and has room after one is acknowledged', async () => {
   const writer = new HeldWriter()
   let acknowledged = 0
   const window = new AppendWindow(writer, () => acknowledged++)
@@ -30,7 +30,7 @@ it('is full with 1,024 appends in flight, and has room again after one is acknow
   expect(window.isFull).toBe(false)
 })
 
-it('is full with fewer appends if they are large', () => {
+it('a window is full with fewer appends if they are large', () => {
   const writer = new HeldWriter()
   const window = new AppendWindow(writer, () => {})
   const value = Buffer.alloc(4 * 1024 * 1024)
@@ -38,7 +38,7 @@ it('is full with fewer appends if they are large', () => {
   expect(writer.waiting).toHaveLength(4)
 })
 
-it('is drained when every append is acknowledged', async () => {
+it('a window is drained when every append is acknowledged', async () => {
   const writer = new HeldWriter()
   let acknowledged = 0
   const window = new AppendWindow(writer, () => acknowledged++)
@@ -50,7 +50,7 @@ it('is drained when every append is acknowledged', async () => {
   expect(acknowledged).toBe(2)
 })
 
-it('tells the cause of a failed append to whoever waits', async () => {
+it('room and drained reject with the cause of a failed append', async () => {
   const writer = new HeldWriter()
   const window = new AppendWindow(writer, () => {})
   window.append(record)

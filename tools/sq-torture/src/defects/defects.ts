@@ -44,7 +44,7 @@ const COMMITS: readonly Defect[] = [
       if (zeros.length > 0 && isDiskFull(error))`,
   },
   {
-    name: 'what is queued behind a failure goes on',
+    name: 'appends that are queued after a failure are written',
     file: `${WAL}/writing/group-commit.ts`,
     find: 'for (const commit of [failed, ...behind]) {',
     replace: 'for (const commit of [failed]) {',
@@ -57,7 +57,7 @@ const COMMITS: readonly Defect[] = [
     replace: '      commit.reject(error)',
   },
   {
-    name: 'a frame that cannot be copied for those who follow keeps its callers waiting',
+    name: 'a frame that cannot be copied for tailing readers keeps its callers waiting',
     file: `${WAL}/shared/recent-frames.ts`,
     find: `    try {
       this.#add(written.copy())
@@ -77,38 +77,38 @@ const COMMITS: readonly Defect[] = [
     replace: '    return this.#clock.monotonic() - startedMs',
   },
   {
-    name: 'other work that waits behind a failed commit is dropped',
+    name: 'other work that waits for a failed commit is dropped',
     file: `${WAL}/writing/group-commit.ts`,
     find: 'this.#waiting = this.#waiting.filter((waiting) => !(waiting instanceof Commit))',
     replace: 'this.#waiting = []',
   },
   {
-    name: 'two commits are under way at once',
+    name: 'two commits are written at the same time',
     file: `${WAL}/writing/group-commit.ts`,
     find: 'if (this.#busy || next === undefined) return',
     replace: 'if (next === undefined) return',
   },
   {
-    name: 'what was void and is cut off is damage to who had read it',
+    name: 'an ignored tail that is truncated is damage to a reader that had read it',
     file: `${WAL}/reading/log-cursor.ts`,
     find: 'damageFrom(start, { segment, opened, limit, bound })',
     replace: 'damageFrom(start, { segment, opened, limit, bound: this.nextOffset ?? bound })',
   },
   {
-    name: 'beside its writer a file that has become shorter is no damage',
+    name: "in the writer's process, a file that has become shorter is not damage",
     file: `${WAL}/reading/log-cursor.ts`,
     find: 'damageFrom(start, { segment, opened, limit, bound })',
     replace: 'damageFrom(start, { segment: { ...segment, successor: null }, opened, limit, bound: Infinity })',
   },
   {
-    name: 'a record may be another one when it is copied than when it was checked',
+    name: 'a record may change between its check and its copy',
     file: `${WAL}/writing/checked-record.ts`,
     find: 'checked.push(checkRecord(records[nth]))',
     replace: `const read = checkRecord(records[nth])
       checked.push({ ...read, get value() { return records[nth]?.value ?? read.value } })`,
   },
   {
-    name: 'a part may have another length when it is copied than when it was counted',
+    name: 'a part of a record may change its length between its check and its copy',
     file: `${WAL}/format/record.ts`,
     find: '    if (bytesIn(part) !== bytes) return false\n',
     replace: '',
@@ -132,7 +132,7 @@ const COMMITS: readonly Defect[] = [
     replace: '    const bodyLength = this.#end - FRAME_HEADER_BYTES\n    largeBuffers.give(this.#buffer)\n',
   },
   {
-    name: 'a commit that outgrows its buffer leaves what it has behind',
+    name: 'a commit that outgrows its buffer loses its earlier records',
     file: `${WAL}/writing/commit.ts`,
     find: '    held.copy(larger.bytes, 0, 0, this.#end)\n',
     replace: '',
@@ -150,7 +150,7 @@ const COMMITS: readonly Defect[] = [
     replace: 'const last = this.#waiting.findLast((waiting) => waiting instanceof Commit)',
   },
   {
-    name: 'who fed a source is told of a commit before its records are',
+    name: 'appendAll reports a commit before the appends of its records resolve',
     file: `${WAL}/writing/group-commit.ts`,
     find: `    commit.resolve(baseOffset)
     this.#tellSettled()`,
@@ -158,37 +158,37 @@ const COMMITS: readonly Defect[] = [
     queueMicrotask(() => commit.resolve(baseOffset))`,
   },
   {
-    name: 'zeros are written ahead without end',
+    name: 'preallocation has no limit',
     file: `${WAL}/writing/active-segment.ts`,
     find: 'if (end <= this.#preallocatedEnd || bytes > MAX_SMALL_COMMIT_BYTES) return ZEROS.subarray(0, 0)',
     replace: '',
   },
   {
-    name: 'zeros go beyond the limit of the segment',
+    name: 'preallocation exceeds the limit of the segment',
     file: `${WAL}/writing/active-segment.ts`,
     find: 'Math.min(end + Math.min(position, MAX_PREALLOCATION_BYTES), preallocationLimit)',
     replace: 'end + Math.min(position, MAX_PREALLOCATION_BYTES)',
   },
   {
-    name: 'zeros stay behind an ending',
+    name: 'preallocated zeros stay after the end of a segment',
     file: `${WAL}/writing/active-segment.ts`,
     find: '    await this.#cutPreallocation()\n',
     replace: '',
   },
   {
-    name: 'zeros that cannot be cut off do not break the segment',
+    name: 'a segment is not abandoned if its preallocated zeros cannot be truncated',
     file: `${WAL}/writing/active-segment.ts`,
     find: 'await this.#orAbandon(() => this.#handle.truncate(this.#place.position))',
     replace: 'await this.#handle.truncate(this.#place.position).catch(() => {})',
   },
   {
-    name: 'zeros count as torn',
+    name: 'preallocated zeros count as torn',
     file: `${WAL}/writing/recovery.ts`,
     find: 'endOfContent(handle, { from: place.position, to: fileBytes })',
     replace: 'Promise.resolve(fileBytes)',
   },
   {
-    name: 'only the last byte tells zeros from what is torn',
+    name: 'only the last byte distinguishes preallocated zeros from a torn tail',
     file: `${WAL}/segments/scan.ts`,
     find: 'while (end > 0 && bytes[end - 1] === 0) end--',
     replace: 'if (bytes[end - 1] === 0) end = 0',
@@ -210,13 +210,13 @@ const COMMITS: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'a commit proves nothing of those before it',
+    name: 'a commit confirms nothing before it',
     file: `${WAL}/format/records-frame.ts`,
     find: 'durablePosition: place.position,',
     replace: 'durablePosition: 0,',
   },
   {
-    name: 'a record of another length than was checked is taken',
+    name: 'a record with another length than was checked is accepted',
     file: `${WAL}/writing/commit.ts`,
     find: 'invariant(end === this.#end + bytes,',
     replace: 'invariant(true,',
@@ -226,19 +226,19 @@ const COMMITS: readonly Defect[] = [
 /** Segments deleted, and logs truncated. */
 const SHORTENING: readonly Defect[] = [
   {
-    name: 'void bytes stay behind when the segment behind them goes',
+    name: 'an ignored tail stays when the next segment is deleted',
     file: `${WAL}/writing/truncation.ts`,
     find: '    if (before !== null) await endFile(directory, before)\n',
     replace: '',
   },
   {
-    name: 'a cut is not synced',
+    name: 'a truncation of a file is not synced',
     file: `${WAL}/writing/truncation.ts`,
     find: '    await handle.sync()\n',
     replace: '',
   },
   {
-    name: 'a cut that failed before is taken for done',
+    name: 'a truncation of a file that failed counts as done',
     file: `${WAL}/writing/truncation.ts`,
     find: '    await handle.truncate(end)\n',
     replace: `    if ((await handle.size()) === end) return
@@ -252,7 +252,7 @@ const SHORTENING: readonly Defect[] = [
     replace: 'of dropped',
   },
   {
-    name: 'a truncation that failed half-way is not completed',
+    name: 'an interrupted truncation is not completed',
     file: `${WAL}/writing/log-tail.ts`,
     find: 'if (this.#truncatedFrom !== null) await',
     replace: 'if (false) await',
@@ -331,13 +331,13 @@ const SEGMENTS: readonly Defect[] = [
     replace: '      asError(error)\n',
   },
   {
-    name: 'a heal does not state where the broken segment ends',
+    name: 'a new segment after a failed write does not state the end of the abandoned one',
     file: `${WAL}/writing/log-tail.ts`,
     find: 'previous: holdsRecords ? old.link : this.#previous,',
     replace: 'previous: this.#previous,',
   },
   {
-    name: 'a heal links to a segment that it replaces',
+    name: 'a new segment after a failed write links to a segment that it replaces',
     file: `${WAL}/writing/log-tail.ts`,
     find: 'previous: holdsRecords ? old.link : this.#previous,',
     replace: 'previous: old?.link ?? this.#previous,',
@@ -374,7 +374,7 @@ const SEGMENTS: readonly Defect[] = [
     replace: 'handle.write([bytes], 0)',
   },
   {
-    name: 'what a failed heal left is in the way of the next',
+    name: 'the file of a failed rollover blocks the next one',
     file: `${WAL}/writing/active-segment.ts`,
     find: '    await directory.removeUnfinished()\n',
     replace: '',
@@ -435,7 +435,7 @@ const SEGMENTS: readonly Defect[] = [
     this.#context = { ...context, clock: { now, monotonic: now } }\n`,
   },
   {
-    name: 'close leaves a broken segment as it is',
+    name: 'close does not end an abandoned segment',
     file: `${WAL}/writing/log-tail.ts`,
     find: '      if (this.#active?.abandoned === true) await this.#openSegment()\n',
     replace: '',
@@ -447,7 +447,7 @@ const SEGMENTS: readonly Defect[] = [
     replace: 'this.#closing ??= this.#shutDown()',
   },
   {
-    name: 'close proves nothing once a log was proven',
+    name: 'close writes no durability marker if an earlier one exists',
     file: `${WAL}/writing/active-segment.ts`,
     find: `nextOffset + commit.recordCount)
     this.#confirmed = false`,
@@ -501,7 +501,7 @@ const SEGMENTS: readonly Defect[] = [
 /** What a writer does with the log it finds. */
 const RECOVERY: readonly Defect[] = [
   {
-    name: 'recovery cuts off proven damage',
+    name: 'recovery truncates confirmed damage',
     file: `${WAL}/writing/recovery.ts`,
     find: '    if (damage !== null) throw damage\n',
     replace: '',
@@ -519,7 +519,7 @@ const RECOVERY: readonly Defect[] = [
     replace: 'handle.write(found.unconfirmed, found.unconfirmedFrom)',
   },
   {
-    name: 'recovery takes the last commit for proven by itself',
+    name: 'recovery takes the last commit as confirmed',
     file: `${WAL}/segments/unconfirmed.ts`,
     find: 'this.#confirmedTo = Math.max(this.#confirmedTo, frame.header.durablePosition)',
     replace: 'this.#confirmedTo = Math.max(this.#confirmedTo, frameEnd(frame.header))',
@@ -531,25 +531,25 @@ const RECOVERY: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'recovery takes the directory for synced',
+    name: 'recovery assumes that the directory is synced',
     file: `${WAL}/writing/partition-directory.ts`,
     find: '  #unsynced = true\n\n',
     replace: '  #unsynced = false\n\n',
   },
   {
-    name: 'recovery does not cut off the torn end',
+    name: 'recovery does not truncate the torn tail',
     file: `${WAL}/writing/recovery.ts`,
     find: '    await handle.truncate(found.place.position)\n',
     replace: '',
   },
   {
-    name: 'recovery cuts before the commit that it writes again',
+    name: 'recovery truncates before the commit that it writes again',
     file: `${WAL}/writing/recovery.ts`,
     find: 'handle.truncate(found.place.position)',
     replace: 'handle.truncate(found.unconfirmedFrom)',
   },
   {
-    name: 'recovery does not sync the cut',
+    name: 'recovery does not sync its truncation',
     file: `${WAL}/writing/recovery.ts`,
     find: '    await handle.sync()\n',
     replace: '',
@@ -567,13 +567,13 @@ const RECOVERY: readonly Defect[] = [
     replace: 'null',
   },
   {
-    name: 'a relative path leads elsewhere once the working directory changes',
+    name: 'a relative path changes with the working directory',
     file: 'sq-storage/src/config.ts',
     find: 'return resolve(path)',
     replace: 'return path',
   },
   {
-    name: 'recovery that cannot write its MARKs says nothing',
+    name: 'recovery that cannot write its MARKs does not fail',
     file: `${WAL}/writing/recovery.ts`,
     find: 'const markError = await active.mark().then(() => null, asError)',
     replace: 'const markError = await active.mark().then(() => null, () => null)',
@@ -585,7 +585,7 @@ const RECOVERY: readonly Defect[] = [
     replace: "this.#failure = new Error('broken')",
   },
   {
-    name: 'recovery cuts off a damaged SEAL',
+    name: 'recovery truncates a damaged SEAL',
     file: `${WAL}/writing/recovery.ts`,
     find: 'if (stop.header?.type === FrameType.SEAL) {',
     replace: 'if (stop.header?.type === FrameType.OPEN) {',
@@ -609,19 +609,19 @@ const RECOVERY: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'recovery leaves next.tmp where it was',
+    name: 'recovery does not remove next.tmp',
     file: `${WAL}/writing/recovery.ts`,
     find: '  await directory.removeUnfinished()\n',
     replace: '',
   },
   {
-    name: 'two MARKs stand in one sector',
+    name: 'two MARKs are in one sector',
     file: `${WAL}/format/seal.ts`,
     find: 'Math.ceil((place.position + FRAME_HEADER_BYTES) / MARK_BOUNDARY_BYTES) * MARK_BOUNDARY_BYTES',
     replace: 'place.position + FRAME_HEADER_BYTES',
   },
   {
-    name: 'the first MARK of a pair counts as the proof',
+    name: 'the first MARK of a pair confirms the log',
     file: `${WAL}/format/frame.ts`,
     find: 'header.durablePosition < header.position)',
     replace: 'header.durablePosition <= header.position)',
@@ -691,25 +691,25 @@ const CHECKSUMS: readonly Defect[] = [
     replace: 'Buffer.allocUnsafe(length)',
   },
   {
-    name: 'the proof is looked for at every other place',
+    name: 'the confirming frame is searched for at every second position only',
     file: `${WAL}/segments/frame-search.ts`,
     find: 'nextMarker(window, at + FRAME_ALIGNMENT)',
     replace: 'nextMarker(window, at + 2 * FRAME_ALIGNMENT)',
   },
   {
-    name: 'the proof is looked for in the first chunk only',
+    name: 'the confirming frame is searched for in the first chunk only',
     file: `${WAL}/segments/frame-search.ts`,
     find: 'this.#unread = start + roundUp(bytesRead - FRAME_HEADER_BYTES + 1)',
     replace: 'this.#unread = to',
   },
   {
-    name: 'a frame that proves no more than what is whole is a proof',
+    name: 'a frame that confirms only what is already intact counts as confirmation',
     file: `${WAL}/segments/frame-search.ts`,
     find: 'durablePosition > from)',
     replace: 'durablePosition >= from)',
   },
   {
-    name: 'a search begins again at every place it is asked from',
+    name: 'a search starts again for every position',
     file: `${WAL}/segments/frame-search.ts`,
     find: '    const readBefore = this.#unread\n',
     replace: `    this.#unread = from
@@ -719,7 +719,7 @@ const CHECKSUMS: readonly Defect[] = [
 `,
   },
   {
-    name: 'a search says that there is none by what it read long ago',
+    name: 'a search uses outdated bytes to say that there is none',
     file: `${WAL}/segments/frame-search.ts`,
     find: 'if (found !== null || readBefore <= from) return found',
     replace: 'return found',
@@ -755,7 +755,7 @@ const CHECKSUMS: readonly Defect[] = [
     replace: 'needed < 0) await',
   },
   {
-    name: 'each commit that nothing proves is held on its own',
+    name: 'each unconfirmed commit is held separately',
     file: `${WAL}/segments/unconfirmed.ts`,
     find: 'if (last?.memory === memory && last.end === start) last.end += length',
     replace: 'if (last?.memory === memory && last.end === start && length === 0) last.end += length',
@@ -791,7 +791,7 @@ const CHECKSUMS: readonly Defect[] = [
     replace: 'false',
   },
   {
-    name: 'a segment may stand in the directory of another partition',
+    name: 'a segment may be in the directory of another partition',
     file: `${WAL}/segments/segment-file.ts`,
     find: 'if (open.topic !== partition.topic || segmentHeader.partition !== partition.partition) {',
     replace: 'if (open.topic !== partition.topic) {',
@@ -807,25 +807,25 @@ const CHECKSUMS: readonly Defect[] = [
 /** Reading. */
 const READING: readonly Defect[] = [
   {
-    name: 'a reading ends one record behind where it should',
+    name: 'an iteration ends one record too late',
     file: `${WAL}/reading/pages.ts`,
     find: 'Math.min(recordCount, to - baseOffset)',
     replace: 'Math.min(recordCount, to - baseOffset + 1)',
   },
   {
-    name: 'whole commits are read up to one too many',
+    name: 'one whole commit too many is read',
     file: `${WAL}/reading/pages.ts`,
     find: 'baseOffset >= range.to',
     replace: 'baseOffset > range.to',
   },
   {
-    name: 'a reading by time passes over a record of that very time',
+    name: 'a read by time skips a record with exactly this timestamp',
     file: `${WAL}/reading/pages.ts`,
     find: '({ timestampMs }) => timestampMs >= this.#sinceMs',
     replace: '({ timestampMs }) => timestampMs > this.#sinceMs',
   },
   {
-    name: 'a search by time passes over a segment that ends with that very time',
+    name: 'a search by time skips a segment whose last timestamp is exactly this one',
     file: `${WAL}/shared/time-index.ts`,
     find: 'maxTimestampMs < timestampMs) return null',
     replace: 'maxTimestampMs <= timestampMs) return null',
@@ -837,7 +837,7 @@ const READING: readonly Defect[] = [
     replace: '(await',
   },
   {
-    name: 'a reader ignores what the writer beside it knows',
+    name: 'a reader ignores the high watermark of the writer in its process',
     file: `${WAL}/shared/shared-log.ts`,
     find: 'return this.#writer?.nextOffset ?? Infinity',
     replace: 'return Infinity',
@@ -849,7 +849,7 @@ const READING: readonly Defect[] = [
     replace: 'bound',
   },
   {
-    name: 'a reader goes over what is missing in the middle',
+    name: 'a reader skips missing records in the middle',
     file: `${WAL}/reading/log-cursor.ts`,
     find: '      this.#suspect = error\n',
     replace: `      this.#suspect = null
@@ -857,13 +857,13 @@ const READING: readonly Defect[] = [
 `,
   },
   {
-    name: 'a reader goes on after what it returned became void',
+    name: 'a reader continues after records that it returned were rolled back',
     file: `${WAL}/reading/read-place.ts`,
     find: 'if (head.baseOffset !== place.nextOffset) return false',
     replace: 'if (head.baseOffset !== place.nextOffset) return true',
   },
   {
-    name: 'a reader believes any segment that begins where it had come to',
+    name: 'a reader accepts any segment that starts at its offset',
     file: `${WAL}/reading/read-place.ts`,
     find: 'if (before?.baseOffset !== baseOffset || before.end < recordsEnd.position) return false',
     replace: 'if (before !== null) return true',
@@ -881,13 +881,13 @@ const READING: readonly Defect[] = [
     replace: 'return segment === undefined || (await log.headOf(segment)).frame.headerCrc === place.salt',
   },
   {
-    name: 'what a reader has read is not compared when a writer is opened beside it',
+    name: 'the records of a reader are not compared when a writer is opened in its process',
     file: `${WAL}/reading/log-cursor.ts`,
     find: 'return !this.#place.hasReturned || this.#comparedAfter === this.#context.shared.openings',
     replace: 'return true',
   },
   {
-    name: 'an index that was built is believed when its frames are gone',
+    name: 'an index is used after its frames are gone',
     file: `${WAL}/shared/segment-index.ts`,
     find: 'if (this.#last !== null && !(await isThere(segment, this.#last))) {',
     replace: 'if (this.#last !== null && this.#place === null) {',
@@ -905,7 +905,7 @@ const READING: readonly Defect[] = [
     replace: 'void moved\n    void cursor',
   },
   {
-    name: 'a path that leads elsewhere is not told to who watches a directory',
+    name: 'a watch does not report that its path leads to another directory',
     file: 'sq-sim/src/path-watch.ts',
     find: 'if (changed === null || names.has(changed)) this.#changed(watched)',
     replace: 'if (changed === null) this.#changed(watched)',
@@ -936,7 +936,7 @@ const READING: readonly Defect[] = [
     replace: 'if (error !== null) throw error',
   },
   {
-    name: 'a reader does not hear of a truncation',
+    name: 'a reader is not notified of a truncation',
     file: `${WAL}/shared/shared-log.ts`,
     find: '    this.cuts.push(offset)\n',
     replace: '',
@@ -960,7 +960,7 @@ const READING: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'a reader is given a file that others have open, whatever has its name by now',
+    name: 'a reader gets a file that others have open, even if another file has its name now',
     file: `${WAL}/shared/shared-files.ts`,
     find: 'return identity === stat.identity ? opened : null',
     replace: 'return stat.identity ? opened : null',
@@ -978,19 +978,19 @@ const READING: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'who wants only what is durable is shown the last commit, which nothing proves',
+    name: 'durableOnly returns the last commit, which is unconfirmed',
     file: `${WAL}/segments/unconfirmed.ts`,
     find: 'frameEnd(header) > this.#confirmedTo',
     replace: 'header.position > this.#confirmedTo',
   },
   {
-    name: 'a MARK is taken for a proof of all before itself',
+    name: 'a MARK counts as confirmation of everything before it',
     file: `${WAL}/segments/unconfirmed.ts`,
     find: 'Math.max(this.#confirmedTo, header.durablePosition)',
     replace: 'Math.max(this.#confirmedTo, header.position)',
   },
   {
-    name: 'who wants only what is durable is not shown what is before damage',
+    name: 'durableOnly does not return the records before damage',
     file: `${WAL}/reading/log-cursor.ts`,
     find: '      if (damage?.isConfirmed === true) found = await this.#pass(reading, reading.confirmed?.takeAll() ?? [])\n',
     replace: '',
@@ -1014,7 +1014,7 @@ const READING: readonly Defect[] = [
     replace: 'absences',
   },
   {
-    name: 'a reader does not look again behind what it opened before',
+    name: 'a reader does not look again after the bytes that it has read before',
     file: `${WAL}/reading/log-cursor.ts`,
     find: 'let isFromBefore = this.#reading !== null',
     replace: 'let isFromBefore = false',
@@ -1026,13 +1026,13 @@ const READING: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'who was given a part of a commit is given that part again',
+    name: 'a reader that got a part of a commit gets that part again',
     file: `${WAL}/reading/frame-stream.ts`,
     find: 'return isRepeated ?',
     replace: 'return false ?',
   },
   {
-    name: 'who follows is not woken by a commit',
+    name: 'a commit does not wake a tailing reader',
     file: `${WAL}/shared/shared-log.ts`,
     find: '    this.#notifySoon()\n',
     replace: '',
@@ -1044,19 +1044,19 @@ const READING: readonly Defect[] = [
     replace: 'return this.#frames.slice(Math.max(at, 0))',
   },
   {
-    name: 'an index leads behind what is wanted',
+    name: 'an index leads past the requested record',
     file: `${WAL}/shared/segment-index.ts`,
     find: 'head.baseOffset + offsetDelta <= wanted &&',
     replace: 'head.baseOffset + offsetDelta <= wanted + 1 &&',
   },
   {
-    name: 'a search by time looks at all segments together',
+    name: 'a search by time examines all segments at the same time',
     file: `${WAL}/shared/time-index.ts`,
     find: 'Math.min(most, MAX_TOGETHER, ',
     replace: 'Math.min(most, ',
   },
   {
-    name: 'a search by time takes the frame behind',
+    name: 'a search by time takes the next frame',
     file: `${WAL}/shared/time-index.ts`,
     find: 'indexed.maxTimestampMs < timestampMs &&',
     replace: 'indexed.maxTimestampMs <= timestampMs &&',
@@ -1084,7 +1084,7 @@ const FILE_SYSTEM: readonly Defect[] = [
     replace: 'false',
   },
   {
-    name: 'a directory that is made again in the place of a watched one is not watched',
+    name: 'a directory that replaces a watched one is not watched',
     file: 'sq-sim/src/path-watch.ts',
     find: '    this.#onWalked()\n',
     replace: '',
