@@ -276,3 +276,49 @@ test('a bad record of a source is reported with its index, and the records befor
   expect(await failed({ value: 'text' })).toMatchObject({ records: 2, cause })
   expect(await failed({ value: Buffer.alloc(101) })).toMatchObject({ records: 2, cause: { ...cause, field: null } })
 })
+
+test('a source that has much at hand lets the event loop turn after each 256 KiB', async () => {
+  const writer = await new LogFixture().open()
+  // Four such records count for 256 KiB.
+  const value = Buffer.alloc(64 * 1024 - 24 - 256)
+  const turned: boolean[] = []
+  function* source(): Generator<RecordInput> {
+    let hasTurned = false
+    setImmediate(() => {
+      hasTurned = true
+    })
+    for (let at = 0; at < 6; at++) {
+      turned.push(hasTurned)
+      yield record(value)
+    }
+  }
+  await writer.appendAll(source())
+  expect(turned).toEqual([false, false, false, false, true, true])
+})
+
+/** An iterator of so many records that notes when it is closed, which takes a while. */
+function closing(count: number): { source: AsyncIterable<RecordInput>; closed: () => string } {
+  let [left, closed] = [count, 'not closed']
+  const iterator: AsyncIterator<RecordInput> = {
+    next: async () => (left-- > 0 ? { done: false, value: record('a') } : { done: true, value: undefined }),
+    async return() {
+      closed = 'being closed'
+      await turns()
+      closed = 'closed'
+      return { done: true, value: undefined }
+    },
+  }
+  return { source: { [Symbol.asyncIterator]: () => iterator }, closed: () => closed }
+}
+
+test.each([
+  ['that has ended is not closed', 3, 'not closed'],
+  ['that has more is closed before the failure is reported', Infinity, 'closed'],
+])('a source %s when a commit fails', async (_, count, expected) => {
+  const log = new LogFixture({ maxPendingBytes: 10_000 })
+  const writer = await log.open()
+  log.fs.faults.failNext('sync', 'EIO', /\.tmp$/)
+  const { source, closed } = closing(count)
+  await expect(writer.appendAll(source)).rejects.toBeInstanceOf(AppendAllError)
+  expect(closed()).toBe(expected)
+})
