@@ -81,3 +81,42 @@ test('a file system whose locks do not tell which file they are on still has wri
   await expect(append(writer, 'b')).rejects.toMatchObject({ cause: { code: 'SQ_WAL_LOCK_LOST' } })
   await expect(writer.close()).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
 })
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(code), { code })
+}
+
+test.each([
+  ['ENOENT', 'SQ_WAL_LOCK_LOST'],
+  ['ENOTDIR', 'SQ_WAL_LOCK_LOST'],
+  ['EIO', 'SQ_WAL_IO'],
+])('a lock file whose stat fails with %s is reported as %s', async (code, reported) => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  log.fs.stat = () => Promise.reject(systemError(code))
+  await expect(writer.deleteSegments({ belowOffset: 0n })).rejects.toMatchObject({ code: reported })
+})
+
+test.each([
+  ['ELOCKED', 'SQ_WAL_LOCKED'],
+  ['EIO', 'SQ_WAL_IO'],
+])('a lock that fails with %s is reported as %s', async (code, reported) => {
+  const log = new LogFixture()
+  log.fs.lock = () => Promise.reject(systemError(code))
+  await expect(log.open()).rejects.toMatchObject({ code: reported })
+})
+
+test('a directory that is not found, with the lock still in it, is no log that is not found', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  log.fs.readdir = () => Promise.reject(systemError('ENOENT'))
+  await expect(writer.deleteSegments({ belowOffset: 0n })).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+})
+
+test('opening a log makes the names that lead to its directory durable', async () => {
+  const log = new LogFixture()
+  const trace = log.fs.operations.trace()
+  await log.open()
+  const synced = trace.lines.filter((line) => line.startsWith('syncDirectory'))
+  expect(synced).toEqual(expect.arrayContaining(["syncDirectory '/data/orders'", "syncDirectory '/data'", "syncDirectory '/'"]))
+})
