@@ -16,9 +16,9 @@ async function created(log: LogFixture): Promise<ActiveSegment> {
   return ActiveSegment.create(maker, { baseOffset: 7, previous: null, first: null })
 }
 
-function commitAt(timestampMs: number): Commit {
+function commitAt(timestampMs: number, valueBytes = 1): Commit {
   const commit = new Commit()
-  const record = recordOf(null, Buffer.from('a'), [], timestampMs)
+  const record = recordOf(null, Buffer.alloc(valueBytes), [], timestampMs)
   commit.add([record], record.encodedBytes, { resolve: () => {}, reject: () => {} })
   return commit
 }
@@ -33,9 +33,20 @@ test('a segment without a record has no times', async () => {
   })
 })
 
-test('a segment has the times of its records, and counts them from its base offset', async () => {
+test('a segment has the times of its records', async () => {
   const segment = await created(new LogFixture())
   await segment.write(commitAt(5), { preallocationLimit: 0 })
   await segment.write(commitAt(3), { preallocationLimit: 0 })
-  expect(segment.info(PARTITION)).toMatchObject({ nextOffset: 9n, records: 2, minTimestampMs: 3, maxTimestampMs: 5 })
+  expect(segment.info(PARTITION)).toMatchObject({
+    nextOffset: 9n,
+    lastOffset: 8n,
+    minTimestampMs: 3,
+    maxTimestampMs: 5,
+  })
+})
+
+test('the index counts offsets from the base offset of the segment', async () => {
+  const segment = await created(new LogFixture())
+  for (let at = 0; at < 3; at++) await segment.write(commitAt(5, 40_000), { preallocationLimit: 0 })
+  expect(segment.summary.index).toMatchObject([{ offsetDelta: 2 }])
 })

@@ -118,5 +118,7 @@ test('opening a log makes the names that lead to its directory durable', async (
   const trace = log.fs.operations.trace()
   await log.open()
   const synced = trace.lines.filter((line) => line.startsWith('syncDirectory'))
-  expect(synced).toEqual(expect.arrayContaining(["syncDirectory '/data/orders'", "syncDirectory '/data'", "syncDirectory '/'"]))
+  expect(synced).toEqual(
+    expect.arrayContaining(["syncDirectory '/data/orders'", "syncDirectory '/data'", "syncDirectory '/'"]),
+  )
 })

@@ -412,3 +412,10 @@ test('the offsets end before 2^53', async () => {
   expect(await append(writer, 'the last one')).toBe(BigInt(baseOffset))
   await expect(append(writer, 'one too many')).rejects.toThrow(/offsets of this partition are used up/)
 })
+
+test('the error for a record that is appended alone names the field first', async () => {
+  const writer = await new LogFixture().open()
+  const appending = writer.append(null, 'text' as unknown as Uint8Array, [], 0)
+  const message = expect.stringMatching(/^value /)
+  await expect(appending).rejects.toMatchObject({ code: 'SQ_WAL_BAD_RECORD', index: 0, field: 'value', message })
+})
