@@ -1,4 +1,4 @@
-/** The mutants that no test can detect, each with the reason. */
+/** The mutants that no test can notice, each with the reason. */
 import type { Equivalent } from './judgement.ts'
 
 export const EQUIVALENT: readonly Equivalent[] = [
@@ -10,6 +10,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'writing/truncation.ts',
+    line: 'if (segment === undefined) throw new RangeError(`there is no segment ${at}`)',
     original: 'segment === undefined',
     replacement: 'false',
     why: 'in segmentAt, a check for the compiler: every caller has an index into the list',
@@ -22,8 +23,356 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'writing/log-tail.ts',
+    line: 'const active = this.#truncatedFrom === null ? this.#active : null',
     original: 'this.#truncatedFrom === null',
     replacement: 'true',
     why: 'in #readyFor: as long as a truncation is unfinished there is no active segment',
+  },
+  {
+    file: 'writing/active-segment.ts',
+    original: '{ preallocationLimit: 0 }',
+    replacement: '{}',
+    why: 'without a limit the number of zeros is NaN, which makes an empty buffer as 0 does; the compiler refuses it',
+  },
+  {
+    file: 'writing/active-segment.ts',
+    original: '(await this.#handle.size()) > end',
+    replacement: '(await this.#handle.size()) >= end',
+    why: 'a file that ends there is truncated to its own size',
+  },
+  {
+    file: 'writing/append-all.ts',
+    line: 'if (this.#failure !== null) await this.#closeSource()',
+    original: 'this.#failure !== null',
+    replacement: 'true',
+    why: 'a source that has ended is not closed anyway',
+  },
+  {
+    file: 'writing/append-all.ts',
+    original: 'this.#iterator.return?.()',
+    replacement: 'this.#iterator.return()',
+    why: 'what it throws where there is no return is caught with what return throws',
+  },
+  {
+    file: 'reading/read-place.ts',
+    line: 'return this.hasReturned ? (this.#reached?.place.nextOffset ?? null) : this.#next',
+    original: 'this.#reached?.place',
+    replacement: 'this.#reached.place',
+    why: 'something was returned, so that something was reached: forget resets both',
+  },
+  {
+    file: 'reading/read-place.ts',
+    line: 'const isLast = salt === this.#reached?.place.salt',
+    original: 'this.#reached?.place',
+    replacement: 'this.#reached.place',
+    why: 'something was returned, so that something was reached: forget resets both',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: '!this.#range.follow || this.isInterrupted || this.#at < this.#found.length',
+    replacement: 'true',
+    why: 'startsWaiting only saves promises: where it is false, more finds out the same',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'this.#at < this.#found.length',
+    replacement: 'this.#at <= this.#found.length',
+    why: 'startsWaiting only saves promises: where it is false, more finds out the same',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'this.#isAtBound && !this.#isComplete()',
+    replacement: 'false',
+    why: 'startsWaiting only saves promises: where it is false, more finds out the same',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: `{
+    if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false
+    this.#context.waker.reset()
+    return this.#isAtBound && !this.#isComplete()
+  }`,
+    replacement: '{}',
+    why: 'startsWaiting only saves promises: where it is false, more finds out the same',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'this.#at === this.#found.length',
+    replacement: 'false',
+    why: 'take need not look into memory: more does, a promise later',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: `{
+      // A waiting stream holds no frames.
+      this.#found = this.#fromMemory()
+      this.#at = 0
+    }`,
+    replacement: '{}',
+    why: 'take need not look into memory: more does, a promise later',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: '!this.#isAtBound',
+    replacement: 'true',
+    why: 'where the reading is at the bound, the cursor finds out the same without asking a file',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: `{
+    const [cursor, log] = [this.#cursor, this.#log]
+    if (cursor === null || log === null || log.isCut || cursor.isReading || !cursor.isCompared) return false
+    return cursor.nextOffset === log.shared.highWatermark
+  }`,
+    replacement: '{}',
+    why: 'where the reading is at the bound, the cursor finds out the same without asking a file',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'cursor === null || log === null || log.isCut || cursor.isReading || !cursor.isCompared',
+    replacement: 'true',
+    why: 'where the reading is at the bound, the cursor finds out the same without asking a file',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    line: 'if (cursor === null || log === null || log.isCut || cursor.isReading || !cursor.isCompared) return false',
+    original: 'log === null',
+    replacement: 'log !== null',
+    why: 'where the reading is at the bound, the cursor finds out the same without asking a file',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'cursor.nextOffset === log.shared.highWatermark',
+    replacement: 'false',
+    why: 'where the reading is at the bound, the cursor finds out the same without asking a file',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    line: 'if (cursor === null || log === null || log.isCut || cursor.isReading || !cursor.isCompared) return false',
+    original: 'log === null',
+    replacement: 'false',
+    why: 'where there is a cursor, there is a log',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'this.#taken !== null && frame.header.baseOffset < from',
+    replacement: 'this.#taken !== null || frame.header.baseOffset < from',
+    why: 'a commit is copied that could be passed on as it is',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'frame.header.baseOffset < from',
+    replacement: 'true',
+    why: 'a commit is copied that could be passed on as it is',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'frame.header.baseOffset < from',
+    replacement: 'frame.header.baseOffset <= from',
+    why: 'a commit is copied that could be passed on as it is',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    line: 'const isRepeated = this.#taken !== null && frame.header.baseOffset < from',
+    original: 'this.#taken !== null',
+    replacement: 'true',
+    why: 'no offset is below 0',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'nextOffset === null || this.#isComplete()',
+    replacement: 'false',
+    why: 'frames behind the end of the range are left out when their records are handed out; from null on, none follow',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'nextOffset === null || this.#isComplete()',
+    replacement: 'nextOffset === null && this.#isComplete()',
+    why: 'frames behind the end of the range are left out when their records are handed out; from null on, none follow',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'nextOffset === null',
+    replacement: 'false',
+    why: 'frames behind the end of the range are left out when their records are handed out; from null on, none follow',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    line: 'if (!log.isCut) return frames',
+    original: '!log.isCut',
+    replacement: 'true',
+    why: 'take asks again whether the log was cut before it gives a frame',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'this.#taken === null',
+    replacement: 'true',
+    why: 'an offset out of range stays that: it is asked for again, and then reported',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'this.#given !== null',
+    replacement: 'true',
+    why: 'null is not greater than an offset',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'let isFromBefore = this.#reading !== null',
+    original: 'this.#reading !== null',
+    replacement: 'true',
+    why: 'it looks once more than it must, and finds the same',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'reached !== null',
+    replacement: 'false',
+    why: 'it looks once more than it must, and finds the same',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'agreed?.salt === opened.head.frame.headerCrc',
+    replacement: 'false',
+    why: 'it looks once more than it must, and finds the same',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'found.length > 0 || this.#reading === null',
+    replacement: 'true',
+    why: 'it looks once more than it must, and finds the same',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'found.length > 0',
+    replacement: 'found.length >= 0',
+    why: 'it looks once more than it must, and finds the same',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'if (found.length > 0 || this.#reading === null) return found',
+    original: 'this.#reading === null',
+    replacement: 'this.#reading !== null',
+    why: 'it looks once more than it must, and finds the same',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'reading.segment.successor === null',
+    replacement: 'true',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'reading.segment.successor === null',
+    replacement: 'false',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'reading.segment.successor === null',
+    replacement: 'reading.segment.successor !== null',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'if (this.#suspect !== null) this.#listed = []',
+    original: 'this.#suspect !== null',
+    replacement: 'true',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'if (this.#listed.length === 0) this.#listed = await listSegmentFiles(fs, partition.directory)',
+    original: 'this.#listed.length === 0',
+    replacement: 'true',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null',
+    replacement: 'true',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'segment.successor !== null || bound !== Infinity',
+    replacement: 'false',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'segment.successor !== null || bound !== Infinity',
+    replacement: 'segment.successor !== null && bound !== Infinity',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'segment.successor !== null',
+    replacement: 'false',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'if (segment.successor !== null || bound !== Infinity || this.#suspect !== null) return false',
+    original: 'bound !== Infinity',
+    replacement: 'false',
+    why: 'it lists the log once more than it must, or does so when a segment is entered instead',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null) this.#listed = []',
+    original: 'this.#listed[0]?.baseOffset ?? 0',
+    replacement: 'this.#listed[0]?.baseOffset && 0',
+    why: 'the list is empty as long as nothing is known of where to begin',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'last.segment.salt !== next.segment.salt',
+    replacement: 'true',
+    why: 'every frame is advanced over, not the last of each segment alone',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'if (last !== undefined) this.#place.advance(last.segment, last.frame.header)',
+    original: 'last !== undefined',
+    replacement: 'true',
+    why: 'for the compiler: it is called with at least one frame',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'const firstOffset = this.#listed[0]?.baseOffset ?? segment.baseOffset',
+    original: 'this.#listed[0]?.baseOffset',
+    replacement: 'this.#listed[0].baseOffset',
+    why: 'for the compiler: a segment that is being read was listed',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'nextOffset !== null',
+    replacement: 'true',
+    why: 'null is not greater than an offset',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'if (this.#reading === null && !isFromBefore && (await this.#isOver(reading))) return []',
+    original: 'this.#reading === null',
+    replacement: 'true',
+    why: 'without a frame it ends only where the segment is left',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'header.baseOffset >= bound',
+    replacement: 'false',
+    why: 'a frame without records at the bound is looked at, and gives nothing',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    original: 'header.baseOffset >= bound',
+    replacement: 'header.baseOffset > bound',
+    why: 'a frame without records at the bound is looked at, and gives nothing',
+  },
+  {
+    file: 'reading/log-cursor.ts',
+    line: 'const boundNow = bound === Infinity ? shared.highWatermark : bound',
+    original: 'bound === Infinity',
+    replacement: 'true',
+    why: 'what is durable by now was durable or has become so: no reading goes past the bound that it asks for',
   },
 ]

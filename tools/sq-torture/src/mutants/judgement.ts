@@ -5,6 +5,8 @@ import type { Mutant } from './stryker.ts'
 export interface Equivalent {
   /** The path of the file, from the sources of the log. */
   readonly file: string
+  /** The line in which it begins, if the original text occurs more than once in the file. */
+  readonly line?: string
   /** The original text and its replacement, word for word. */
   readonly original: string
   readonly replacement: string
@@ -28,8 +30,11 @@ interface FileScore {
 export function judge(mutants: readonly Mutant[], equivalent: readonly Equivalent[]): Judgement {
   const isExplained = (mutant: Mutant): boolean =>
     equivalent.some(
-      ({ file, original, replacement }) =>
-        mutant.file.endsWith(`/wal/${file}`) && mutant.original === original && mutant.replacement === replacement,
+      ({ file, line = mutant.text, original, replacement }) =>
+        mutant.file.endsWith(`/wal/${file}`) &&
+        mutant.text === line &&
+        mutant.original === original &&
+        mutant.replacement === replacement,
     )
   const survivors = mutants.filter(({ survived }) => survived)
   const files = [...new Set(mutants.map(({ file }) => file))].map((file) => {

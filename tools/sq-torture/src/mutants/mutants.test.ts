@@ -47,6 +47,7 @@ test('a report has the position, the original text and the replacement of each m
     {
       file: 'src/wal/a.ts',
       line: 1,
+      text: 'if (x < 1) {',
       range: 'src/wal/a.ts:1:4-1:9',
       original: 'x < 1',
       replacement: 'true',
@@ -55,6 +56,7 @@ test('a report has the position, the original text and the replacement of each m
     {
       file: 'src/wal/a.ts',
       line: 1,
+      text: 'if (x < 1) {',
       range: 'src/wal/a.ts:1:4-1:9',
       original: 'x < 1',
       replacement: 'x <= 1',
@@ -63,12 +65,21 @@ test('a report has the position, the original text and the replacement of each m
     {
       file: 'src/wal/a.ts',
       line: 1,
+      text: 'if (x < 1) {',
       range: 'src/wal/a.ts:1:11-3:1',
       original: '{\n  return 2\n}',
       replacement: '{}',
       survived: true,
     },
-    { file: 'src/wal/a.ts', line: 2, range: 'src/wal/a.ts:2:9-2:10', original: '2', replacement: '3', survived: false },
+    {
+      file: 'src/wal/a.ts',
+      line: 2,
+      text: 'return 2',
+      range: 'src/wal/a.ts:2:9-2:10',
+      original: '2',
+      replacement: '3',
+      survived: false,
+    },
   ])
 })
 
@@ -88,10 +99,21 @@ test.each([
   expect(judge(readReport(REPORT), [entry]).unexplained).toHaveLength(2)
 })
 
-test('the original text of each equivalent mutant is in its file', async () => {
-  for (const { file, original, replacement } of EQUIVALENT) {
+test('an entry with a line explains only the mutants that begin in that line', () => {
+  const entry = { file: 'a.ts', original: 'x < 1', replacement: 'x <= 1', why: '' }
+  const unexplained = (line: string): number => judge(readReport(REPORT), [{ ...entry, line }]).unexplained.length
+  expect([unexplained('if (x < 1) {'), unexplained('return 2')]).toEqual([1, 2])
+})
+
+test('the original text of each equivalent mutant is in its file once, or once in the given line', async () => {
+  for (const { file, line, original } of EQUIVALENT) {
     const source = await readFile(join(ROOT, 'packages/sq-storage/src/wal', file), 'utf8')
-    expect(source, file).toContain(original)
-    expect(replacement).not.toBe(original)
+    const lines = source.split('\n').map((text) => text.trim())
+    expect(occurrences(line ?? source, original), `${file}: ${original}`).toBe(1)
+    if (line !== undefined) expect(lines.filter((text) => text === line)).toHaveLength(1)
   }
 })
+
+function occurrences(text: string, part: string): number {
+  return text.split(part).length - 1
+}

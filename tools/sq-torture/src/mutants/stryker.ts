@@ -41,6 +41,8 @@ export interface Mutant {
   /** The path of the file, from the folder of its package. */
   readonly file: string
   readonly line: number
+  /** That line, without the spaces around it. */
+  readonly text: string
   /** The range of the change in Stryker's notation: file, then line and column of its start and end. */
   readonly range: string
   /** The original text and its replacement. */
@@ -139,6 +141,7 @@ export function readReport(text: string): Mutant[] {
       .map(({ status, replacement = '', location: { start, end } }) => ({
         file,
         line: start.line,
+        text: source.split('\n')[start.line - 1]?.trim() ?? '',
         range: `${file}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`,
         original: textBetween(source, start, end),
         replacement,
