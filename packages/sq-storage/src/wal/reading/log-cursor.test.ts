@@ -128,6 +128,12 @@ describe('a walk', () => {
     expect(await walk(0, 0)).toEqual({ found: [], error: null })
   })
 
+  it('from an offset of a log without segments is refused', async () => {
+    const { error } = await walk(5, 0)
+    expect(error).toBeInstanceOf(OffsetOutOfRangeError)
+    expect(error).toMatchObject({ offset: 5n, firstOffset: 0n, nextOffset: 0n })
+  })
+
   it.each([
     ['before the first', 2, Infinity, { offset: 2n, firstOffset: 3n, nextOffset: 9n }],
     ['before the first, beside a writer', 2, 10, { offset: 2n, firstOffset: 3n, nextOffset: 10n }],

@@ -322,3 +322,12 @@ test.each([
   await expect(writer.appendAll(source)).rejects.toBeInstanceOf(AppendAllError)
   expect(closed()).toBe(expected)
 })
+
+test('a source that throws is not closed', async () => {
+  const writer = await new LogFixture().open()
+  const { source, closed } = closing(Infinity)
+  const iterator = source[Symbol.asyncIterator]()
+  iterator.next = () => Promise.reject(new Error('the source is broken'))
+  await expect(writer.appendAll(source)).rejects.toThrow(AppendAllError)
+  expect(closed()).toBe('not closed')
+})
