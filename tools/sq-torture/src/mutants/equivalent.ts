@@ -49,6 +49,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'writing/append-all.ts',
+    line: "this.#source = done === true ? 'ended' : 'idle'",
+    original: 'done === true',
+    replacement: 'false',
+    why: 'only a failure before its end closes a source, so that the state at the end is not asked for',
+  },
+  {
+    file: 'writing/append-all.ts',
     original: 'this.#iterator.return?.()',
     replacement: 'this.#iterator.return()',
     why: 'what it throws where there is no return is caught with what return throws',
@@ -208,6 +215,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     original: 'this.#taken === null',
     replacement: 'true',
     why: 'an offset out of range stays that: it is asked for again, and then reported',
+  },
+  {
+    file: 'reading/frame-stream.ts',
+    original: 'this.#cursor?.nextOffset',
+    replacement: 'this.#cursor.nextOffset',
+    why: 'for the compiler: it is asked for only while there is a cursor',
   },
   {
     file: 'reading/frame-stream.ts',
