@@ -113,8 +113,9 @@ test('a directory that is not found, with the lock still in it, is no log that i
   await expect(writer.deleteSegments({ belowOffset: 0n })).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
 })
 
-test('opening a log makes the names that lead to its directory durable', async () => {
+test('each opening of a log makes the names that lead to its directory durable', async () => {
   const log = new LogFixture()
+  await (await log.open()).close()
   const trace = log.fs.operations.trace()
   await log.open()
   const synced = trace.lines.filter((line) => line.startsWith('syncDirectory'))
