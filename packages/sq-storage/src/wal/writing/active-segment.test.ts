@@ -27,6 +27,7 @@ test('a segment without a record has no times', async () => {
   const segment = await created(new LogFixture())
   expect(segment.info(PARTITION)).toMatchObject({
     nextOffset: 7n,
+    lastOffset: null,
     records: 0,
     minTimestampMs: null,
     maxTimestampMs: null,
