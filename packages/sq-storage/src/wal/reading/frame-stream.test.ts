@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it, test, vi } from 'vitest'
 import { WalReader } from '../../index.ts'
 import type { LogRecord, ReadOptions } from '../../index.ts'
-import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
+import { append, appendBatch, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { segmentName } from '../segment.ts'
 import { MAX_OVERTAKEN } from '../segments/segment-listing.ts'
 
@@ -139,4 +139,23 @@ test('a reader without follow gets nothing that was appended after it began, eve
   hold.release()
   expect([...(await first), ...(await take(records, 2))]).toEqual(['a', 'b', 'end'])
   expect(await waiting).toEqual(['c'])
+})
+
+test('calls that wait at once get all records of a commit that comes, in order', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  const records = await reading(log, { follow: true })
+  expect(await take(records, 1)).toEqual(['a'])
+  // The first call that waits has seen that the file ends, so that the next commits come from memory.
+  const first = take(records, 1)
+  await setImmediate()
+  await append(writer, 'b')
+  expect(await first).toEqual(['b'])
+  const waiting = [take(records, 1), take(records, 1)]
+  await setImmediate()
+  await appendBatch(writer, ['c', 'd'])
+  await setImmediate()
+  await append(writer, 'e')
+  expect(await Promise.all(waiting)).toEqual([['c'], ['d']])
 })

@@ -46,7 +46,7 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
   next(): Promise<IteratorResult<T, undefined>> {
     const item = this.#waiting > 0 ? undefined : this.#take()
     if (item !== undefined) return Promise.resolve({ done: false, value: item })
-    return this.#inTurn(() => (this.#pages?.startsWaiting() === true ? this.#whenWoken(this.#pages) : this.#advance()))
+    return this.#inTurn(() => this.#nextInTurn())
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
@@ -68,6 +68,12 @@ export class PageIterator<T> implements AsyncIterableIterator<T> {
     this.#waiting++
     this.#last = turn
     return turn
+  }
+
+  /** A call before this one may have left items of its page. */
+  #nextInTurn(): Promise<IteratorResult<T, undefined>> {
+    const pages = this.#at < this.#page.length ? null : this.#pages
+    return pages?.startsWaiting() === true ? this.#whenWoken(pages) : this.#advance()
   }
 
   /**
