@@ -918,6 +918,12 @@ const READING: readonly Defect[] = [
     replace: 'this.#waiting.delete(waker)',
   },
   {
+    name: 'a waiting call of next skips the records that the call before it left',
+    file: `${WAL}/reading/page-iterator.ts`,
+    find: 'const pages = this.#at < this.#page.length ? null : this.#pages',
+    replace: 'const pages = this.#pages',
+  },
+  {
     name: 'an iteration that was dropped holds its file for good',
     file: `${WAL}/reading/page-iterator.ts`,
     find: '    dropped.register(this, pages, this)\n',
