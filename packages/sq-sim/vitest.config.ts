@@ -1,6 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
-/** They put something in the place of a module, which must then be loaded anew. */
+/** These tests replace a module, and so need a process of their own, in which it is loaded again. */
 const REPLACING_MODULES = ['src/directory-watch.test.ts', 'src/node-file-system.calls.test.ts']
 
 export default defineConfig({
