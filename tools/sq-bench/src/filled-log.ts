@@ -1,4 +1,4 @@
-/** Makes logs to be read. */
+/** Writes logs for the parts that read them. */
 import { NodeFileSystem } from '@sq/sim'
 import { WalReader, WalWriter } from '@sq/storage'
 import type { WalConfig } from '@sq/storage'
@@ -7,11 +7,11 @@ export const TOPIC = 'bench'
 export const PARTITION = 0
 export const fs: NodeFileSystem = new NodeFileSystem()
 
-/** What a log is filled with. */
+/** What a log is filled with: `totalBytes` of values, each of `valueBytes`. */
 export interface Filling {
   readonly valueBytes: number
   readonly totalBytes: number
-  /** How many records are appended at a time: they share a commit, if they take no more than 8 MiB. */
+  /** How many records are appended at the same time. Up to 8 MiB of them share a commit. */
   readonly burst: number
 }
 
@@ -23,7 +23,7 @@ export function openReader(config: WalConfig): Promise<WalReader> {
   return WalReader.open(fs, config, TOPIC, PARTITION)
 }
 
-/** Appends records with values of one length, timestamps counting up from 0, until there are so many bytes. */
+/** Appends records with timestamps 0, 1, 2 and so on. Resolves with their number. */
 async function fill(writer: WalWriter, { valueBytes, totalBytes, burst }: Filling): Promise<number> {
   const value = Buffer.alloc(valueBytes, 'value ')
   const records = Math.ceil(totalBytes / valueBytes)
@@ -36,7 +36,7 @@ async function fill(writer: WalWriter, { valueBytes, totalBytes, burst }: Fillin
   return records
 }
 
-/** A closed log with so much in it; resolves with how many records it holds. */
+/** Writes a log and closes its writer. Resolves with the number of records. */
 export async function makeLog(config: WalConfig, filling: Filling): Promise<number> {
   const writer = await openWriter(config)
   const records = await fill(writer, filling)

@@ -1,4 +1,4 @@
-/** Says what the benchmark ran on, as far as it matters to what was measured. */
+/** Describes the machine that the benchmark ran on. */
 import { statfsSync } from 'node:fs'
 import { availableParallelism, cpus, machine, release, totalmem, type } from 'node:os'
 
@@ -9,10 +9,10 @@ const FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x9123_683e, 'Btrfs'],
   [0x2fc1_2fc1, 'ZFS'],
   [0x794c_7630, 'overlayfs'],
-  [0x0102_1994, 'tmpfs, which keeps nothing'],
+  [0x0102_1994, 'tmpfs, which is not durable'],
 ])
 
-/** One line: Node, the system, processors, memory, and the file system that a directory is in. */
+/** Returns one line: Node, the system, processors, memory, and the file system of the directory. */
 export function describeMachine(directory: string): string {
   const { type: number } = statfsSync(directory)
   const fileSystem = FILE_SYSTEMS.get(number) ?? `a file system of type 0x${number.toString(16)}`

@@ -6,7 +6,6 @@ import { parseArgs } from 'node:util'
 import { SystemClock } from '@sq/sim'
 import { appending, CONTENDER_NAMES, QUICK_CONTENDER_NAMES } from './appending/main.ts'
 import { diagnostics } from './diagnostics.ts'
-import { followers } from './followers.ts'
 import { describeMachine } from './machine.ts'
 import { tableToMarkdown } from './markdown.ts'
 import { memory } from './memory/main.ts'
@@ -16,12 +15,13 @@ import { partitions } from './partitions.ts'
 import { replay } from './replay.ts'
 import { writeResults } from './results-folder.ts'
 import { seek } from './seek.ts'
+import { tailing } from './tailing.ts'
 
-const PARTS = { append: appending, replay, seek, opening, followers, partitions, diagnostics, memory } as const
+const PARTS = { append: appending, replay, seek, opening, tailing, partitions, diagnostics, memory } as const
 type Name = keyof typeof PARTS
 
 /** `memory` takes ten minutes, so it runs only on request. */
-const USUAL: readonly Name[] = ['append', 'replay', 'seek', 'opening', 'followers', 'partitions', 'diagnostics']
+const USUAL: readonly Name[] = ['append', 'replay', 'seek', 'opening', 'tailing', 'partitions', 'diagnostics']
 
 const USAGE = `pnpm bench [--quick] [--rounds N] [--only NAME]... [--minutes N] [--out DIR] [part]...
 parts: ${Object.keys(PARTS).join(', ')}; docs/benchmarks.md says what they measure

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { tableToMarkdown } from './markdown.ts'
 
-test('a table is lined up: names to the left, figures to the right', () => {
+test('names are aligned to the left, figures to the right', () => {
   const columns = ['', 'values/s']
   const rows = [
     ['sq', '1,234'],

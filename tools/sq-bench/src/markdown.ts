@@ -1,4 +1,4 @@
-/** Writes tables as Markdown that is lined up, to be read on a terminal as well as pasted into a page. */
+/** Formats tables as aligned Markdown, for terminals as well as for pages. */
 import type { Table } from './part.ts'
 
 export function tableToMarkdown({ title, columns, rows }: Table): string {
@@ -15,12 +15,12 @@ export function tableToMarkdown({ title, columns, rows }: Table): string {
   return `${title}\n\n${[line(columns), line(rule), ...rows.map(line)].join('\n')}\n`
 }
 
-/** Makes what shows figures with so many digits behind the point, and a unit: `1.20 x`. */
+/** Returns a function that formats a figure with that many decimals and a unit: `1.20 x`. */
 export function decimals(digits: number, unit = ''): (figure: number) => string {
   return (figure) => figure.toFixed(digits) + unit
 }
 
-/** A whole number with its thousands set off: `1,234`. */
+/** Rounds to a whole number, with thousands separators: `1,234`. */
 export function thousands(count: number): string {
   return Math.round(count).toLocaleString('en-US')
 }

@@ -1,23 +1,23 @@
-/** Times something, and finds the middle of what came out. */
+/** Timing, medians and ranges. */
 import { SystemClock } from '@sq/sim'
 
 const clock = new SystemClock()
 
-/** Milliseconds that something takes. */
+/** Resolves with how long the work took, in milliseconds. */
 export async function timeOf(work: () => Promise<unknown>): Promise<number> {
   const began = clock.monotonic()
   await work()
   return clock.monotonic() - began
 }
 
-/** Runs something again and again, and resolves with how long each round took, in milliseconds. */
+/** Runs the work `rounds` times. Resolves with how long each round took, in milliseconds. */
 export async function timesOf(rounds: number, work: () => Promise<unknown>): Promise<number[]> {
   const times: number[] = []
   for (let round = 0; round < rounds; round++) times.push(await timeOf(work))
   return times
 }
 
-/** The middle one, whatever their order; NaN of none. */
+/** The figures can be in any order. NaN if there are none. */
 export function median(figures: readonly number[]): number {
   return inOrder(figures)[Math.floor(figures.length / 2)] ?? Number.NaN
 }

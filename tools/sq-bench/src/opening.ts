@@ -1,4 +1,4 @@
-/** Opens a writer: on a log of 1,000 sealed segments, with how much it reads; and on one that a crash has left torn. */
+/** The part `opening`: opens a writer on a log of 1,000 sealed segments, and on a log that a crash has left torn. */
 import { cp, mkdir, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
@@ -12,12 +12,12 @@ import type { Settings, Table } from './part.ts'
 
 const SEGMENTS = 1000
 
-/** How long a writer took to open, and what it had to look at. */
+/** What was measured of one kind of log. */
 interface Opened {
   readonly log: string
   readonly timesMs: readonly number[]
   readonly segmentBytes: number
-  /** Null where it was not counted. */
+  /** Null if it was not counted. */
   readonly bytesRead: number | null
 }
 
@@ -48,7 +48,7 @@ async function sealed(config: WalConfig, rounds: number): Promise<Opened> {
   return { log, timesMs, segmentBytes: value.length, bytesRead: fs.bytesRead }
 }
 
-/** Records of 256 bytes, 64 to a commit, in one segment that is nearly full; the last commit is cut. */
+/** A log of one segment that is nearly full, with 64 records of 256 bytes per commit. The last commit is cut off. */
 async function torn(directory: string, rounds: number): Promise<Opened> {
   const whole = join(directory, 'whole')
   const made = await openWriter({ dataDir: whole })
@@ -78,7 +78,7 @@ async function torn(directory: string, rounds: number): Promise<Opened> {
   return { log, timesMs, segmentBytes: bytes, bytesRead: null }
 }
 
-/** The real file system, counting the bytes that are read. */
+/** The real file system, which counts the bytes that are read. */
 class MeteredFileSystem extends NodeFileSystem {
   bytesRead = 0
 

@@ -1,21 +1,21 @@
-/** A part of the benchmark: it measures something and tells what it found, piece by piece. */
+/** A part of the benchmark measures one thing and yields its tables and charts. */
 
-/** What a run of the benchmark was told. */
+/** The options of a run. */
 export interface Settings {
-  /** Ourselves and the disk only, for a shorter time. */
+  /** Whether to measure only this log and plain files, for a shorter time. */
   readonly quick: boolean
-  /** How often each thing is measured, in turn with what it is compared with. */
+  /** How often each thing is measured. Things that are compared take turns. */
   readonly rounds: number
   /** Whether a contender of this name is measured. */
   readonly isWanted: (contender: string) => boolean
-  /** How long memory is watched. */
+  /** How long the part `memory` appends. */
   readonly minutes: number
 }
 
-/** For people, as text; `figures` are the same for programs, with every round. */
+/** A table for people. `figures` holds the same for programs, with every round. */
 export interface Table {
   readonly title: string
-  /** The first column names a row; the others hold figures. */
+  /** The first column names the row; the others hold figures. */
   readonly columns: readonly string[]
   readonly rows: readonly (readonly string[])[]
   readonly figures: unknown
@@ -28,5 +28,5 @@ export interface Chart {
   readonly svg: string
 }
 
-/** May use a directory that is not there yet; whoever calls removes it. */
+/** Gets the path of a directory that does not exist yet. The caller removes it. */
 export type Part = (directory: string, settings: Settings) => AsyncIterable<Table | Chart>

@@ -1,4 +1,4 @@
-/** Many partitions with one producer each, beside as many files that are written durably through the same threads. */
+/** The part `partitions`: 1,000 partitions with one producer each, compared with as many plain files with `O_DSYNC`. */
 import * as fs from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,14 +13,14 @@ const PARTITIONS = 1000
 const DURATION_MS = 3000
 const VALUE = Buffer.alloc(256, 'value ')
 
-/** Something that takes a value and calls back once it is durable. */
+/** Appends a value. Resolves once it is durable. */
 type Append = () => Promise<unknown>
 
 const clock = new SystemClock()
 
 interface Measured {
   readonly perSecond: number
-  /** Of each partition the 99th percentile, in milliseconds, the smallest first. */
+  /** The 99th percentile of each partition, in milliseconds, in ascending order. */
   readonly p99s: readonly number[]
 }
 
@@ -46,7 +46,7 @@ export async function* partitions(directory: string, { rounds }: Settings): Asyn
       thousands,
     ),
     row(
-      'partitions beside files',
+      'partitions / files',
       figures.map(({ raw, ours }) => ours.perSecond / raw.perSecond),
       ratio,
     ),
@@ -56,12 +56,12 @@ export async function* partitions(directory: string, { rounds }: Settings): Asyn
       thousands,
     ),
     row(
-      "the slowest one's beside it",
+      "the slowest one's p99 / the median's",
       figures.map(({ ours }) => worst(ours) / median(ours.p99s)),
       ratio,
     ),
   ]
-  const title = `${thousands(PARTITIONS)} partitions, beside as many files`
+  const title = `${thousands(PARTITIONS)} partitions, compared with as many plain files`
   const kept = figures.map(({ raw, ours }) => ({ raw: summaryOf(raw), ours: summaryOf(ours) }))
   yield { title, columns: ['', 'median', 'rounds'], rows, figures: kept }
 }
@@ -78,7 +78,7 @@ function worst({ p99s }: Measured): number {
   return p99s.at(-1) ?? Number.NaN
 }
 
-/** All append at once, each one value after another. */
+/** All append at the same time, each one value after the other. */
 async function measure(appends: readonly Append[]): Promise<Measured> {
   const endMs = clock.monotonic() + DURATION_MS
   const beganMs = clock.monotonic()
@@ -100,7 +100,7 @@ async function measure(appends: readonly Append[]): Promise<Measured> {
   return { perSecond: (1000 * count) / (clock.monotonic() - beganMs), p99s: inOrder(p99s) }
 }
 
-/** A record takes so many bytes more in a log. */
+/** How many bytes more a record takes in a log than in a plain file. */
 const FRAME_BYTES = 64
 
 async function withFiles(place: string, use: (appends: readonly Append[]) => Promise<Measured>): Promise<Measured> {

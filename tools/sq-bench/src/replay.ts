@@ -1,11 +1,11 @@
-/** Reads a whole log with all checks: record by record, whole commits, and the records of commits. */
+/** The part `replay`: reads a whole log, record by record, by commits, and by commits with their records. */
 import type { WalReader } from '@sq/storage'
 import { makeLog, openReader } from './filled-log.ts'
 import { decimals } from './markdown.ts'
 import { median, spread, timeOf } from './measure.ts'
 import type { Settings, Table } from './part.ts'
 
-/** Commits of 1 MB. */
+/** Each burst is a commit of 1 MB. */
 const SIZES = [
   { valueBytes: 4096, totalBytes: 1_000_000_000, burst: 256 },
   { valueBytes: 100, totalBytes: 300_000_000, burst: 10_000 },

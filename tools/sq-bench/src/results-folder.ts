@@ -1,4 +1,4 @@
-/** Keeps what a part of the benchmark found: tables as a page in Markdown, figures as JSON, charts as SVG. */
+/** Writes the results of a part to files: tables as a page in Markdown, figures as JSON, charts as SVG. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tableToMarkdown } from './markdown.ts'
@@ -8,12 +8,12 @@ import type { Chart, Table } from './part.ts'
 export interface Finished {
   readonly name: string
   readonly rounds: number
-  /** What it ran on, in a line. */
+  /** One line that describes the machine. */
   readonly machine: string
   readonly found: readonly (Table | Chart)[]
 }
 
-/** Writes over what an earlier run left of this part, and of no other. */
+/** Overwrites the results of an earlier run of this part, and keeps those of other parts. */
 export async function writeResults(folder: string, { name, rounds, machine, found }: Finished): Promise<void> {
   await mkdir(folder, { recursive: true })
   const tables = found.filter((each) => 'figures' in each).filter(({ figures }) => figures !== null)

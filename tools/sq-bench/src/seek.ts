@@ -1,4 +1,4 @@
-/** Finds one record in logs of different sizes, by offset and by time: how long until it is there. */
+/** The part `seek`: the time to find one record by offset and by time, in logs of different sizes. */
 import { Random } from '@sq/sim'
 import { makeLog, openReader } from './filled-log.ts'
 import { inOrder, median, timeOf } from './measure.ts'
@@ -6,7 +6,7 @@ import type { Table } from './part.ts'
 
 const SEEKS = 300
 const VALUE_BYTES = 1000
-/** As many records to a commit as producers might wait for it. */
+/** Records per commit, as if 64 producers shared each. */
 const BURST = 64
 const SIZES = [64_000_000, 1_073_741_824]
 

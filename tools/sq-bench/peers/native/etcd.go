@@ -1,10 +1,10 @@
-// The write-ahead log of etcd as the benchmark sees it. It has no group commit: whoever calls it, a raft node, brings
-// all entries that are ready, and they become durable together. So one batch stands for all producers, and its
-// latency is that of each of them. The benchmark starts it, for one measurement:
+// Measures the write-ahead log of etcd. It has no group commit: its caller, a raft node, saves all entries that are
+// ready, and they become durable together. So one batch stands for all producers, and its latency is the latency of
+// each of them. The benchmark runs this program for each measurement:
 //
 //	etcd PRODUCERS BATCH VALUE_BYTES DURATION_MS WARM_UP_MS DIRECTORY
 //
-// It prints one line of JSON: values and bytes a second, and the latencies of batches in milliseconds.
+// It prints one line of JSON: values and bytes per second, and the latencies of batches in milliseconds.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// So many different values are appended in turn, as the benchmark does with its own.
+// How many different values are appended in turn, as with the other contenders.
 const valueCount = 16
 
 type measurement struct {
@@ -55,7 +55,7 @@ func main() {
 			index++
 			entries[i] = raftpb.Entry{Term: 1, Index: index, Data: values[at%valueCount]}
 		}
-		// Entries are always synced; a state is not given, so nothing else is written.
+		// Save syncs whenever there are entries. The state is empty, so nothing else is written.
 		check(log.Save(raftpb.HardState{}, entries))
 		now = time.Now()
 		if begun.Before(countedFrom) {
@@ -66,7 +66,7 @@ func main() {
 	}
 	check(log.Close())
 	if len(latencies) == 0 {
-		fail(fmt.Errorf("nothing was written in the time that counts"))
+		fail(fmt.Errorf("no batch was saved after the warm-up"))
 	}
 	sort.Float64s(latencies)
 	share := func(part float64) float64 {

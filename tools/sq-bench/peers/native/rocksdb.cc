@@ -1,9 +1,9 @@
-// RocksDB as the benchmark sees it: puts with `sync`, which its write-ahead log makes durable together with those of
-// other threads. A put blocks its thread, so each producer has one. The benchmark starts it, for one measurement:
+// Measures RocksDB: puts with `sync`. Its group commit makes puts of several threads durable together. A put blocks its
+// thread, so each producer has one. The benchmark runs this program for each measurement:
 //
 //   rocksdb PRODUCERS BATCH VALUE_BYTES DURATION_MS WARM_UP_MS DIRECTORY
 //
-// It prints one line of JSON: values and bytes a second, and the latencies of puts or batches in milliseconds.
+// It prints one line of JSON: values and bytes per second, and the latencies of puts or batches in milliseconds.
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
@@ -22,7 +22,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// So many different values are appended in turn, as the benchmark does with its own.
+// How many different values are appended in turn, as with the other contenders.
 constexpr int kValues = 16;
 
 double MsBetween(Clock::time_point from, Clock::time_point to) {
@@ -44,7 +44,7 @@ std::vector<std::string> RandomValues(size_t bytes) {
   return values;
 }
 
-// Counts up as offsets do; in the order that the database sorts by.
+// Big-endian, so that the database sorts keys in the order of appends.
 std::string KeyOf(uint64_t number) {
   std::string key(8, 0);
   for (int at = 7; at >= 0; at--, number >>= 8) key[at] = static_cast<char>(number);
@@ -54,10 +54,10 @@ std::string KeyOf(uint64_t number) {
 std::unique_ptr<rocksdb::DB> Open(const std::string& directory) {
   rocksdb::Options options;
   options.create_if_missing = true;
-  // No flush of a memtable falls into a measurement: what is measured is the write-ahead log and the memtable's insert.
+  // So large that the memtable is not flushed: the figures are of the write-ahead log and of inserts into the memtable.
   options.write_buffer_size = size_t{4} << 30;
-  // One thread inserts for all whose puts share a sync: with hundreds of threads that was twice as fast as each for
-  // itself, the default.
+  // One thread inserts the puts of a whole group. With hundreds of threads that was twice as fast as the default, where
+  // each thread inserts its own.
   options.allow_concurrent_memtable_write = false;
   rocksdb::DB* db = nullptr;
   Check(rocksdb::DB::Open(options, directory + "/db", &db));
@@ -115,7 +115,7 @@ int main(int count, char** arguments) {
   }
   std::sort(latencies.begin(), latencies.end());
   if (latencies.empty()) {
-    std::fprintf(stderr, "nothing was written in the time that counts\n");
+    std::fprintf(stderr, "no put ended after the warm-up\n");
     return 1;
   }
   const auto at = [&](double share) {

@@ -1,39 +1,39 @@
-/** What is measured: something that makes values durable, here or in a program of its own. */
+/** What is measured: a store that makes values durable, in this process or in a separate program. */
 
-/** A place to append to, opened for one measurement. */
+/** A store, opened for one measurement. */
 export interface Appender {
   /** Resolves once the value is durable, as far as the contender promises that. */
   append(value: Buffer): Promise<unknown>
-  /** The same for several values at once. */
+  /** Appends several values at once. Resolves once all of them are durable, as far as the contender promises that. */
   appendBatch(values: readonly Buffer[]): Promise<unknown>
   close(): Promise<void>
 }
 
-/** What is known of a contender before it runs. */
+/** The properties of a contender that are known before it runs. */
 export interface Described {
   readonly name: string
-  /** `limit`: the disk without a log; `ours`; `peer`: what others have for Node; `native`: what they have elsewhere. */
+  /** `limit`: plain files, without a log. `ours`: this log. `peer`: a store for Node. `native`: a store in C++ or Go. */
   readonly kind: 'limit' | 'ours' | 'peer' | 'native'
   /** Whether it blocks the event loop while the disk works. */
   readonly blocks: boolean
   /**
-   * Who gathers the appends of several producers: it does so itself; `in front`, code of this benchmark does before
-   * they come to it, as a user of it would have to; `nobody`.
+   * How appends of several producers come to share a commit. `own`: the contender does it. `added`: the benchmark does
+   * it in front of the contender, as its user would have to. `none`: each append has its own commit.
    */
-  readonly gathers: 'itself' | 'in front' | 'nobody'
-  /** What must be known of the promise it keeps, or how it keeps it; null where there is nothing to say. */
+  readonly groupCommit: 'own' | 'added' | 'none'
+  /** What a reader must know to compare the figures fairly, or null. */
   readonly caveat: string | null
 }
 
-/** Something in this process. */
+/** A contender that runs in this process. */
 export interface OpenedContender extends Described {
-  /** In a directory that is there and empty. */
+  /** The directory exists and is empty. */
   open(directory: string): Promise<Appender>
 }
 
-/** A program that does a measurement by itself; its sources say how it is called. */
+/** A program that takes the measurement itself. The comment at the top of its source lists its arguments. */
 interface ProgramContender extends Described {
-  /** The path of what is run. */
+  /** The path of the executable. */
   readonly program: string
 }
 

@@ -1,6 +1,6 @@
 /**
- * Appending, beside the disk without a log and beside what others have: all in one run, in turn, several rounds. Only
- * the ratios within a run mean something.
+ * The part `append`: compares appending to the log with plain files and with other stores. All contenders are measured
+ * in one run, in turn, for several rounds. Only ratios within a run are meaningful.
  */
 import { join } from 'node:path'
 import type { Chart, Settings, Table } from '../part.ts'
@@ -28,10 +28,14 @@ export const CONTENDER_NAMES: readonly string[] = [
   ...NATIVE_PEER_NAMES,
 ]
 
-/** Quick: ourselves and the disk, in less than a minute; else with the peers. Throws where nothing can be measured. */
+/**
+ * With `quick`: only this log and plain files, in less than a minute. Throws an error if no wanted contender can run
+ * here.
+ */
 export async function* appending(directory: string, settings: Settings): AsyncGenerator<Table | Chart> {
   const contenders = findContenders(settings)
-  if (contenders.length === 0) throw new Error('there is nothing to measure: none of those wanted is here')
+  if (contenders.length === 0)
+    throw new Error('there is nothing to measure: none of the wanted contenders can run here')
   const results: Result[] = []
   for (const scenario of SCENARIOS) {
     const taking = contenders.filter((contender) => takesPart(contender, scenario))
@@ -43,8 +47,12 @@ export async function* appending(directory: string, settings: Settings): AsyncGe
   yield tableOfAll(results, contenders)
   yield* tablesOfRatios(results, contenders)
   const colors = colorsOf(contenders)
-  yield { title: 'Values a second, by producers', file: 'append-throughput.svg', svg: drawThroughput(results, colors) }
-  yield { title: 'Time to the acknowledgement', file: 'append-latency.svg', svg: drawLatency(results, colors) }
+  yield {
+    title: 'Throughput, by number of producers',
+    file: 'append-throughput.svg',
+    svg: drawThroughput(results, colors),
+  }
+  yield { title: 'Append latency', file: 'append-latency.svg', svg: drawLatency(results, colors) }
 }
 
 function findContenders({ quick, isWanted }: Settings): Contender[] {
@@ -60,7 +68,7 @@ async function inTurn(
   const measured = new Map<Contender, Measurement[]>(taking.map((contender) => [contender, []]))
   const place = { directory: join(directory, 'measured'), durationMs: quick ? QUICK_DURATION_MS : DURATION_MS }
   for (let round = 0; round < rounds; round++) {
-    // Each round in another order: who comes after whom must not matter.
+    // Each round starts with another contender, so that the order does not matter.
     for (const [at] of taking.entries()) {
       const contender = taking[(at + round) % taking.length]
       if (contender !== undefined) measured.get(contender)?.push(await measure(contender, scenario, place))

@@ -1,4 +1,4 @@
-/** Measures what a contender does in a scenario. */
+/** Measures a contender in a scenario. */
 import { mkdir, rm } from 'node:fs/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { SystemClock } from '@sq/sim'
@@ -7,22 +7,22 @@ import { runProgram } from './program.ts'
 import type { Measurement } from './results.ts'
 import type { Scenario } from './scenarios.ts'
 
-/** Before this share of the time nothing counts: machine code and files are not yet what they will be. */
-const WARM_UP = 0.25
+/** This share of the time is not counted: code is still being compiled, and files are still small. */
+const WARM_UP_SHARE = 0.25
 
 const clock = new SystemClock()
 
 /**
- * Whether a contender makes sense in a scenario: with many producers only what gathers, and what does so in front of
- * something else only there; programs make their values themselves, all of one length.
+ * Whether a contender is measured in a scenario. With many producers, only if it has group commit; with added group
+ * commit, only if there are several producers. Programs generate their values themselves, all of one length.
  */
 export function takesPart(contender: Contender, { producers, valueBytes }: Scenario): boolean {
   if ('program' in contender) return valueBytes !== null
-  if (contender.gathers === 'in front') return producers > 1
-  return contender.gathers === 'itself' || producers <= 4
+  if (contender.groupCommit === 'added') return producers > 1
+  return contender.groupCommit === 'own' || producers <= 4
 }
 
-/** In a directory that is made, and removed afterwards. */
+/** Creates the directory, and removes it afterwards. */
 export async function measure(
   contender: Contender,
   scenario: Scenario,
@@ -32,7 +32,7 @@ export async function measure(
   try {
     if ('program' in contender) {
       const { producers, batch, valueBytes } = scenario
-      const times = [durationMs, WARM_UP * durationMs]
+      const times = [durationMs, WARM_UP_SHARE * durationMs]
       return await runProgram(contender.program, [producers, batch ?? 1, valueBytes ?? 0, ...times, directory])
     }
     const appender = await contender.open(directory)
@@ -57,7 +57,7 @@ async function run(
   const delay = monitorEventLoopDelay({ resolution: 1 })
   let bytes = 0
   const startMs = clock.monotonic()
-  const countedFromMs = startMs + WARM_UP * durationMs
+  const countedFromMs = startMs + WARM_UP_SHARE * durationMs
   const endMs = startMs + durationMs
   let [lastMs, turnMs] = [countedFromMs, startMs]
   const produce = async (producer: number): Promise<void> => {
@@ -72,7 +72,7 @@ async function run(
         bytes += (batch ?? 1) * value.length
         lastMs = nowMs
       }
-      // What is done at once lets nothing else have its turn, as a broker's loop must. All pay for it alike.
+      // An append that never waits would starve the event loop, which a broker cannot afford. All contenders yield alike.
       if (nowMs - turnMs > 1) {
         turnMs = nowMs
         await new Promise(setImmediate)

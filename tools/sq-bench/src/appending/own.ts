@@ -1,4 +1,4 @@
-/** The log itself, and the disk without one. */
+/** The log itself, and plain files as the limit of what the disk can do. */
 import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -18,7 +18,7 @@ function log(name: string, { blocking }: { blocking: boolean }): OpenedContender
     name,
     kind: 'ours',
     blocks: blocking,
-    gathers: 'itself',
+    groupCommit: 'own',
     caveat: null,
     async open(dataDir) {
       const writer = await WalWriter.open(new NodeFileSystem({ blocking }), { dataDir }, 'bench', 0)
@@ -32,26 +32,26 @@ function log(name: string, { blocking }: { blocking: boolean }): OpenedContender
   }
 }
 
-/** So much is written before the measurement where writes go into a file that has its size; then they begin anew. */
+/** The size of a preallocated file. Writes wrap around at its end. */
 const PREALLOCATED_BYTES = 256 * 1024 * 1024
 
 export const LIMITS: readonly OpenedContender[] = [
   writing('write + fdatasync', { preallocatedBytes: 0, isByTick: false }),
-  writing('the same, preallocated', { preallocatedBytes: PREALLOCATED_BYTES, isByTick: false }),
+  writing('write + fdatasync, preallocated', { preallocatedBytes: PREALLOCATED_BYTES, isByTick: false }),
   {
-    name: 'promises: write + datasync',
+    name: 'fs.promises: write + datasync',
     kind: 'limit',
     blocks: false,
-    gathers: 'nobody',
+    groupCommit: 'none',
     caveat: null,
     open: async (directory) => promisedFile(join(directory, 'raw')),
   },
 ]
 
-/** The disk without a log, for several producers: what they append in a turn of the event loop is written together. */
+/** Plain files for several producers: the values of one turn of the event loop are written together. */
 export const TICK_LIMITS: readonly OpenedContender[] = [
-  writing('write + fdatasync, one a tick', { preallocatedBytes: 0, isByTick: true }),
-  writing('the same a tick, preallocated', { preallocatedBytes: PREALLOCATED_BYTES, isByTick: true }),
+  writing('write + fdatasync per tick', { preallocatedBytes: 0, isByTick: true }),
+  writing('write + fdatasync per tick, preallocated', { preallocatedBytes: PREALLOCATED_BYTES, isByTick: true }),
 ]
 
 interface Writing {
@@ -64,7 +64,7 @@ function writing(name: string, { preallocatedBytes, isByTick }: Writing): Opened
     name,
     kind: 'limit',
     blocks: true,
-    gathers: isByTick ? 'in front' : 'nobody',
+    groupCommit: isByTick ? 'added' : 'none',
     caveat: null,
     async open(directory) {
       const { write, close } = blockingFile(join(directory, 'raw'), preallocatedBytes)

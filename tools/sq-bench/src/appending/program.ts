@@ -1,4 +1,4 @@
-/** Lets a program of its own do a measurement. What it takes to start is not in the figures. */
+/** Runs a separate program that takes a measurement. The figures do not include its start. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Measurement } from './results.ts'
@@ -6,7 +6,7 @@ import type { Measurement } from './results.ts'
 const execute = promisify(execFile)
 const FIGURES = ['valuesPerSecond', 'bytesPerSecond', 'p50', 'p99', 'p999'] as const
 
-/** The arguments are those that the programs' sources name. Rejects where it fails, with what it says. */
+/** The sources of the programs list the arguments. Rejects with the output of a program that fails. */
 export async function runProgram(program: string, given: readonly (string | number)[]): Promise<Measurement> {
   const { stdout } = await execute(program, given.map(String))
   const printed = new Map<string, unknown>(Object.entries(JSON.parse(stdout)))

@@ -1,15 +1,16 @@
-/** How values come: how many producers there are, each waiting for its own acknowledgement, and what they append. */
+/** The scenarios: the number of producers, each waiting for its own acknowledgement, and what they append. */
 import { mixedValues, randomValues } from './values.ts'
 
 export interface Scenario {
   readonly name: string
   readonly producers: number
-  /** What the values are, in words; and they themselves, to be appended in turn. */
+  /** Describes the values. */
   readonly what: string
+  /** The values, appended in turn. */
   readonly values: () => Buffer[]
-  /** How long each value is; null: they differ. */
+  /** The length of each value; null if lengths differ. */
   readonly valueBytes: number | null
-  /** How many values a producer appends at once; null: one, and not as a batch. */
+  /** The number of values in a batch; null if values are appended one by one. */
   readonly batch: number | null
 }
 

@@ -1,4 +1,4 @@
-/** Tables of what was appended: one for each scenario, and one of all. */
+/** The tables of the part `append`: one per scenario, and summaries of all. */
 import { thousands } from '../markdown.ts'
 import { median, spread } from '../measure.ts'
 import type { Table } from '../part.ts'
@@ -6,9 +6,9 @@ import type { Contender } from './contender.ts'
 import type { Measurement, Result } from './results.ts'
 import type { Scenario } from './scenarios.ts'
 
-const COLUMNS = ['blocks', 'values/s', 'rounds', 'MB/s', 'sq is', 'p50 ms', 'p99', 'p99.9', 'timer late p99']
+const COLUMNS = ['blocks', 'values/s', 'rounds', 'MB/s', 'sq / this', 'p50 ms', 'p99', 'p99.9', 'timer delay p99']
 
-/** Medians of the rounds and their spread, and how the log compares with each. */
+/** Medians of the rounds, their spread, and the throughput of the log divided by that of each contender. */
 export function tableOfScenario({ name, producers, what, batch }: Scenario, results: readonly Result[]): Table {
   const several = batch === null ? '' : `, in batches of ${thousands(batch)}`
   const by = `${thousands(producers)} ${producers === 1 ? 'producer' : 'producers'}`
@@ -33,18 +33,18 @@ export function tableOfScenario({ name, producers, what, batch }: Scenario, resu
     ]
   })
   const figures = results.map(({ contender, rounds }) => {
-    const { name: of, kind, blocks: isBlocking, gathers, caveat } = contender
-    return { scenario: name, contender: { name: of, kind, blocks: isBlocking, gathers, caveat }, rounds }
+    const { name: of, kind, blocks: isBlocking, groupCommit, caveat } = contender
+    return { scenario: name, contender: { name: of, kind, blocks: isBlocking, groupCommit, caveat }, rounds }
   })
   return { title: `${name}: ${by}, values of ${what}${several}`, columns: [name, ...COLUMNS], rows, figures }
 }
 
-/** Values a second of every contender in every scenario. */
+/** Values per second of every contender in every scenario. */
 export function tableOfAll(results: readonly Result[], contenders: readonly Contender[]): Table {
-  return { title: 'Values a second', ...matrixOf(results, contenders, thousands) }
+  return { title: 'Values per second', ...matrixOf(results, contenders, thousands) }
 }
 
-/** How many times as many values a second the log appends as each other, for each of its modes. */
+/** One table per mode of the log: its throughput divided by that of each other contender. */
 export function tablesOfRatios(results: readonly Result[], contenders: readonly Contender[]): Table[] {
   const others = contenders.filter(({ kind }) => kind !== 'ours')
   return contenders
@@ -52,11 +52,14 @@ export function tablesOfRatios(results: readonly Result[], contenders: readonly 
     .map((own) => {
       const show = (rate: number, scenario: Scenario): string =>
         `${(rateIn(results, own, scenario) / rate).toFixed(2)} x`
-      return { title: `How many times as many ${own.name} appends as`, ...matrixOf(results, others, show) }
+      return {
+        title: `Throughput of \`${own.name}\`, divided by that of each contender`,
+        ...matrixOf(results, others, show),
+      }
     })
 }
 
-/** A row for each contender, a column for each scenario. */
+/** A row per contender, a column per scenario. */
 function matrixOf(
   results: readonly Result[],
   contenders: readonly Contender[],
@@ -73,7 +76,7 @@ function matrixOf(
   return { columns: ['', 'blocks', ...scenarios.map(({ name }) => name)], rows, figures: null }
 }
 
-/** NaN where the contender took no part. */
+/** NaN if the contender was not measured in the scenario. */
 function rateIn(results: readonly Result[], of: Contender, where: Scenario): number {
   return rateOf(results.find(({ scenario, contender }) => scenario === where && contender === of))
 }

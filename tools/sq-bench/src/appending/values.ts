@@ -1,16 +1,16 @@
-/** What is appended. */
+/** The values that are appended. */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-/** So many different values of one size are appended in turn, so that no file system makes them one. */
+/** How many different values are appended in turn, so that no file system can deduplicate them. */
 const VALUES = 16
 
 export function randomValues(bytes: number): Buffer[] {
   return Array.from({ length: VALUES }, () => randomBytes(bytes))
 }
 
-/** Data sets of the package vega-datasets, and where in them the records are. */
+/** Data sets of the package vega-datasets; `field` holds the records, or the file itself if it is null. */
 const DATA_SETS = [
   { file: 'movies.json', field: null },
   { file: 'earthquakes.json', field: 'features' },
@@ -19,7 +19,7 @@ const DATA_SETS = [
   { file: 'countries.json', field: null },
 ] as const
 
-/** Records of some data sets as JSON, one of each set in turn: 19 to 788 bytes, most some 150. */
+/** Records of the data sets as JSON, one of each set in turn: 19 to 788 bytes, most of them about 150. */
 export function mixedValues(): Buffer[] {
   const require = createRequire(import.meta.url)
   const sets = DATA_SETS.map(({ file, field }) => {

@@ -1,4 +1,7 @@
-/** What memory the log takes: written at full speed for minutes, read from end to end, and flooded. */
+/**
+ * The part `memory`: the memory of a process that appends at full speed for minutes, that reads a whole log, and that
+ * appends without waiting.
+ */
 import { rm } from 'node:fs/promises'
 import { SystemClock } from '@sq/sim'
 import { WalError } from '@sq/storage'
@@ -13,16 +16,16 @@ import type { Sample } from './sampling.ts'
 const PRODUCERS = 1024
 const VALUE = Buffer.alloc(256, 'value ')
 const SAMPLE_MS = 1000
-/** What is kept on disk meanwhile: looked after every so many records. */
-const KEPT_BYTES = 1024 ** 3
-const KEPT_RECORDS = 1_000_000
-/** Before this share of the time memory still finds its level. */
-const WARM_UP = 0.2
+/** Old segments are deleted down to this size, so that the disk does not fill. */
+const RETAINED_BYTES = 1024 ** 3
+const RECORDS_BETWEEN_DELETIONS = 1_000_000
+/** The growth of memory is measured after this share of the time. */
+const WARM_UP_SHARE = 0.2
 
 const READ_BYTES = 2 * 1024 ** 3
 const READ_VALUE_BYTES = 4096
 const FLOODED_MS = 10_000
-/** So many appends are made before the event loop has its turn: more than the disk takes meanwhile. */
+/** Appends per turn of the event loop: more than the disk can take in that time. */
 const FLOOD = 10_000
 
 const clock = new SystemClock()
@@ -31,12 +34,12 @@ export async function* memory(directory: string, { minutes }: Settings): AsyncGe
   const works = [(config: WalConfig) => writing(config, minutes), reading, flooding]
   for (const work of works) {
     yield await work({ dataDir: directory })
-    // They take gigabytes of the disk, together more than they need.
+    // Each of them takes gigabytes of disk space.
     await rm(directory, { recursive: true })
   }
 }
 
-/** Old segments are deleted, so that the disk does not fill. The growth is that of a line fitted after the warm-up. */
+/** Many producers append at full speed. The table has the growth per minute after the warm-up. */
 async function writing(config: WalConfig, minutes: number): Promise<Table> {
   const writer = await openWriter(config)
   const endMs = clock.monotonic() + 60_000 * minutes
@@ -45,7 +48,7 @@ async function writing(config: WalConfig, minutes: number): Promise<Table> {
     const produce = async (): Promise<void> => {
       while (clock.monotonic() < endMs) {
         await writer.append(null, VALUE, [], 0)
-        if (++done % KEPT_RECORDS === 0) await writer.deleteSegments({ maxTotalBytes: KEPT_BYTES })
+        if (++done % RECORDS_BETWEEN_DELETIONS === 0) await writer.deleteSegments({ maxTotalBytes: RETAINED_BYTES })
       }
     }
     await Promise.all(Array.from({ length: PRODUCERS }, produce))
@@ -54,10 +57,10 @@ async function writing(config: WalConfig, minutes: number): Promise<Table> {
   await writer.close()
   const what = `${thousands(records)} records, ${(bytes / 1e9).toFixed(1)} GB, ${thousands(deletions)} segments deleted`
   const title = `Memory in MB while ${thousands(PRODUCERS)} producers append for ${minutes} minutes: ${what}`
-  const counted = all.filter((_, at) => at >= WARM_UP * all.length)
+  const counted = all.filter((_, at) => at >= WARM_UP_SHARE * all.length)
   const table = tableOf(title, all)
   const rows = KINDS.map((kind, at) => [...(table.rows[at] ?? []), inMegabytes(growthPerMinute(counted, kind))])
-  return { ...table, columns: [...table.columns, 'growth a minute'], rows }
+  return { ...table, columns: [...table.columns, 'growth per minute'], rows }
 }
 
 async function reading(config: WalConfig): Promise<Table> {
@@ -75,7 +78,7 @@ async function reading(config: WalConfig): Promise<Table> {
   return tableOf(`Memory in MB while a log of ${(READ_BYTES / 1e9).toFixed(1)} GB is read from end to end`, samples)
 }
 
-/** A producer that never waits: `maxPendingBytes` must bound what lies in memory. */
+/** A producer that never waits. Throws an error if more than `maxPendingBytes` are pending. */
 async function flooding(config: WalConfig): Promise<Table> {
   const maxPendingBytes = 64 * 1024 * 1024
   const writer = await openWriter({ ...config, maxPendingBytes })
@@ -84,14 +87,14 @@ async function flooding(config: WalConfig): Promise<Table> {
   await writer.close()
   if (counts.mostPendingBytes > maxPendingBytes) throw new Error(`${counts.mostPendingBytes} bytes were pending`)
   if (counts.refused === 0)
-    throw new Error(`the disk took all that came: only ${counts.mostPendingBytes} bytes were pending`)
+    throw new Error(`no append was refused: at most ${counts.mostPendingBytes} bytes were pending`)
   const most = samples.reduce((sum, { rss }) => Math.max(sum, rss), 0)
   const rows = [
     ['appends acknowledged', thousands(counts.acknowledged)],
     ['appends refused', thousands(counts.refused)],
-    ['most that was pending, bytes', thousands(counts.mostPendingBytes)],
+    ['maximum pending bytes', thousands(counts.mostPendingBytes)],
     ['`maxPendingBytes`', thousands(maxPendingBytes)],
-    ['most resident memory, MB', inMegabytes(most)],
+    ['maximum resident memory, MB', inMegabytes(most)],
   ]
   const title = `A producer that never waits, for ${FLOODED_MS / 1000} seconds`
   return { title, columns: ['', 'figure'], rows, figures: { ...counts, maxPendingBytes, samples } }
@@ -117,7 +120,7 @@ async function flood(
   while (counts.acknowledged + counts.refused < made) await new Promise(setImmediate)
 }
 
-/** The medians of each tenth of the time. */
+/** The median of each tenth of the time. */
 function tableOf(title: string, samples: readonly Sample[]): Table {
   const rows = KINDS.map((kind) => {
     const tenths = Array.from({ length: 10 }, (_, tenth) => {

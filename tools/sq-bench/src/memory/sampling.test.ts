@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { growthPerMinute } from './sampling.ts'
 import type { Sample } from './sampling.ts'
 
-/** A sample a second, resident memory given by the minute. */
+/** Two minutes of samples, one per second. `rss` gives the resident memory by time. */
 function samples(rss: (minutes: number) => number): Sample[] {
   return Array.from({ length: 120 }, (_, at) => {
     const minutes = at / 60
@@ -10,7 +10,7 @@ function samples(rss: (minutes: number) => number): Sample[] {
   })
 }
 
-test('memory that rises evenly grows by as much a minute', () => {
+test('the growth of memory that rises linearly is its slope', () => {
   expect(
     growthPerMinute(
       samples((minutes) => 100 + 7 * minutes),
@@ -19,7 +19,7 @@ test('memory that rises evenly grows by as much a minute', () => {
   ).toBeCloseTo(7)
 })
 
-test('memory that goes up and down grows by little', () => {
+test('the growth of memory that goes up and down is near zero', () => {
   const growth = growthPerMinute(
     samples((minutes) => 100 + 20 * Math.sin(60 * minutes)),
     'rss',

@@ -1,14 +1,14 @@
-/** Watches the memory of this process, and fits a line through what it saw. */
+/** Samples the memory of this process, and fits a line through the samples. */
 import { SystemClock } from '@sq/sim'
 
 export const KINDS = ['rss', 'heapUsed', 'external', 'arrayBuffers'] as const
 
-/** Bytes of each kind, as `process.memoryUsage` counts them, and when. */
+/** The bytes of each kind, from `process.memoryUsage`, and the time since the first sample. */
 export interface Sample extends Readonly<Record<(typeof KINDS)[number], number>> {
   readonly minutes: number
 }
 
-/** Takes a sample every so many milliseconds while something works. */
+/** Takes a sample every `intervalMs` until the work has ended. */
 export async function sampling(intervalMs: number, work: () => Promise<unknown>): Promise<Sample[]> {
   const clock = new SystemClock()
   const beganMs = clock.monotonic()
@@ -25,7 +25,7 @@ export async function sampling(intervalMs: number, work: () => Promise<unknown>)
   return samples
 }
 
-/** By how much the line through the samples that fits best rises, in bytes a minute. */
+/** The slope of the line that fits the samples best, in bytes per minute. */
 export function growthPerMinute(samples: readonly Sample[], kind: (typeof KINDS)[number]): number {
   const middle = {
     minutes: mean(samples.map(({ minutes }) => minutes)),

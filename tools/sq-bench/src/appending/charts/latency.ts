@@ -1,4 +1,4 @@
-/** Draws how long acknowledgements take: a panel for each scenario, a row for each contender, logarithmic. */
+/** Draws the latency chart: a panel per scenario, a row per contender, a logarithmic axis. */
 import { median } from '../../measure.ts'
 import type { Contender } from '../contender.ts'
 import type { Measurement, Result } from '../results.ts'
@@ -13,7 +13,7 @@ const HEAD = 30
 const FOOT = 34
 const TOP = 66
 
-/** The median, the 99th and the 99.9th percentile, in milliseconds: medians of the rounds. */
+/** In milliseconds. Each percentile is the median over the rounds. */
 type Latencies = readonly [p50: number, p99: number, p999: number]
 
 export function drawLatency(results: readonly Result[], colors: ReadonlyMap<Contender, string>): string {
@@ -36,9 +36,9 @@ export function drawLatency(results: readonly Result[], colors: ReadonlyMap<Cont
       ],
       { color: '#1c2329', width: 3 },
     ),
-    text({ x: 158, y: 46 }, '99.9 % of acknowledgements came in this time'),
+    text({ x: 158, y: 46 }, '99.9 %'),
   ]
-  const size = { width: WIDTH, height: y, title: 'Time to the acknowledgement that a value, or a batch, is durable' }
+  const size = { width: WIDTH, height: y, title: 'Latency of durable appends, of a value or of a batch' }
   return drawing(size, [...legend, ...panels].join('\n'))
 }
 
@@ -88,13 +88,13 @@ function drawPanel(
 
 function latenciesOf(rounds: readonly Measurement[]): Latencies {
   const middle = (figure: (measurement: Measurement) => number): number => {
-    // What is done at once still took longer than nothing, which a logarithm has no place for.
+    // A latency of 0 ms has no place on a logarithmic axis.
     return Math.max(0.001, median(rounds.map(figure)))
   }
   return [middle(({ p50 }) => p50), middle(({ p99 }) => p99), middle(({ p999 }) => p999)]
 }
 
-/** Two digits that count: `0.15`, `1.5`, `150`. */
+/** To two significant digits: `0.15`, `1.5`, `150`. */
 function round(ms: number): string {
   return String(Number(ms.toPrecision(2)))
 }

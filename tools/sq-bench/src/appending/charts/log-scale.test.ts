@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { apart, logScale } from './log-scale.ts'
+import { logScale, spaced } from './log-scale.ts'
 
 test('equal ratios are equally far apart', () => {
   const { at } = logScale([1, 1000], { from: 0, to: 600 })
@@ -11,15 +11,15 @@ test('all figures lie between the ends', () => {
   for (const figure of [3, 7000]) expect(at(figure)).toSatisfy((place: number) => place < 400 && place > 20)
 })
 
-test('the grid has more lines where there are few powers of ten', () => {
+test('the grid has more lines if the range has few powers of ten', () => {
   expect(logScale([1, 5000], { from: 0, to: 1 }).ticks).toEqual([1, 10, 100, 1000])
   expect(logScale([0.4, 3], { from: 0, to: 1 }).ticks).toEqual([0.5, 1, 2])
 })
 
-test('names that would overlap are moved apart, in their order', () => {
-  expect(apart([10, 12, 11, 90], { least: 16, end: 100 })).toEqual([10, 42, 26, 90])
+test('labels that would overlap are moved apart and keep their order', () => {
+  expect(spaced([10, 12, 11, 90], { minDistance: 16, end: 100 })).toEqual([10, 42, 26, 90])
 })
 
-test('names at the end are moved back', () => {
-  expect(apart([95, 98, 99], { least: 10, end: 100 })).toEqual([80, 90, 100])
+test('labels past the end are moved back', () => {
+  expect(spaced([95, 98, 99], { minDistance: 10, end: 100 })).toEqual([80, 90, 100])
 })

@@ -1,12 +1,12 @@
-/** A logarithmic scale: where a figure lies between two ends of a chart, and the figures that its grid shows. */
+/** A logarithmic scale of a chart: the position of a figure, and the figures at grid lines. */
 
 export interface LogScale {
   readonly at: (figure: number) => number
-  /** Within the scale: the powers of ten; where there are fewer than three, what is 2 and 5 times as much, too. */
+  /** The powers of ten within the scale; if fewer than three, also their multiples by 2 and by 5. */
   readonly ticks: readonly number[]
 }
 
-/** Of positive figures, with a little room at both ends. */
+/** Maps positive figures to positions between `from` and `to`, with a small margin at both ends. */
 export function logScale(figures: readonly number[], { from, to }: { from: number; to: number }): LogScale {
   const [least, most] = [Math.min(...figures) / 1.15, Math.max(...figures) * 1.15]
   const at = (figure: number): number => from + ((to - from) * Math.log(figure / least)) / Math.log(most / least)
@@ -18,12 +18,22 @@ export function logScale(figures: readonly number[], { from, to }: { from: numbe
   return { at, ticks }
 }
 
-/** Moves places apart until each is at least so far from the next, and none is past the end; their order stays. */
-export function apart(places: readonly number[], { least, end }: { least: number; end: number }): number[] {
-  const order = places.map((place, index) => ({ place, index })).toSorted((one, other) => one.place - other.place)
+/**
+ * Moves positions until neighbours are at least `minDistance` from each other and none is past `end`. Keeps their
+ * order.
+ */
+export function spaced(
+  positions: readonly number[],
+  { minDistance, end }: { minDistance: number; end: number },
+): number[] {
+  const order = positions
+    .map((position, index) => ({ position, index }))
+    .toSorted((one, other) => one.position - other.position)
   for (const [at, each] of order.entries()) {
-    each.place = Math.max(each.place, (order[at - 1]?.place ?? -Infinity) + least)
+    each.position = Math.max(each.position, (order[at - 1]?.position ?? -Infinity) + minDistance)
   }
-  for (const [back, each] of order.toReversed().entries()) each.place = Math.min(each.place, end - back * least)
-  return order.toSorted((one, other) => one.index - other.index).map(({ place }) => place)
+  for (const [back, each] of order.toReversed().entries()) {
+    each.position = Math.min(each.position, end - back * minDistance)
+  }
+  return order.toSorted((one, other) => one.index - other.index).map(({ position }) => position)
 }

@@ -1,4 +1,4 @@
-/** What the charts are drawn with. They have a ground of their own, to be read on light pages and on dark ones. */
+/** Elements of the SVG charts. The background is white, so that charts can be read on light and on dark pages. */
 import type { Contender } from '../contender.ts'
 
 const COLORS: Readonly<Record<Contender['kind'], readonly string[]>> = {
@@ -10,15 +10,15 @@ const COLORS: Readonly<Record<Contender['kind'], readonly string[]>> = {
 const FONTS = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'
 const GRID = '#d5dade'
 
-/** A colour for each contender: the kinds have hues of their own. */
+/** A colour per contender. Contenders of one kind have similar hues. */
 export function colorsOf(contenders: readonly Contender[]): ReadonlyMap<Contender, string> {
   const used = new Map<Contender['kind'], number>()
   return new Map(
     contenders.map((contender) => {
       const colors = COLORS[contender.kind]
-      const before = used.get(contender.kind) ?? 0
-      used.set(contender.kind, before + 1)
-      return [contender, colors[before % colors.length] ?? GRID]
+      const index = used.get(contender.kind) ?? 0
+      used.set(contender.kind, index + 1)
+      return [contender, colors[index % colors.length] ?? GRID]
     }),
   )
 }
@@ -29,41 +29,41 @@ export function drawing(
 ): string {
   const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`
   const style = `font-family="${FONTS}" font-size="12" fill="#1c2329"`
-  const ground = `<rect width="${width}" height="${height}" rx="8" fill="#fff"/>`
+  const background = `<rect width="${width}" height="${height}" rx="8" fill="#fff"/>`
   const heading = `<text x="16" y="26" font-size="15" font-weight="bold">${escaped(title)}</text>`
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n${ground}${heading}\n${body}\n</svg>\n`
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n${background}${heading}\n${body}\n</svg>\n`
 }
 
 /** Vertically centred on `y`. */
-export function text({ x, y, anchor = 'start', color, bold = false }: Place & Lettering, content: string): string {
+export function text({ x, y, anchor = 'start', color, bold = false }: Point & TextStyle, content: string): string {
   const fill = color === undefined ? '' : ` fill="${color}"`
   const weight = bold ? ' font-weight="bold"' : ''
   return `<text x="${fixed(x)}" y="${fixed(y + 4)}" text-anchor="${anchor}"${fill}${weight}>${escaped(content)}</text>`
 }
 
-interface Lettering {
+interface TextStyle {
   readonly anchor?: 'start' | 'middle' | 'end'
   readonly color?: string
   readonly bold?: boolean
 }
 
-export interface Place {
+export interface Point {
   readonly x: number
   readonly y: number
 }
 
-/** A line through several places. */
+/** A line through several points. */
 export function line(
-  places: readonly Place[],
+  points: readonly Point[],
   { color = GRID, width = 1, dashes = '' }: { color?: string; width?: number; dashes?: string } = {},
 ): string {
-  const path = places.map(({ x, y }, at) => `${at === 0 ? 'M' : 'L'}${fixed(x)} ${fixed(y)}`).join('')
+  const path = points.map(({ x, y }, at) => `${at === 0 ? 'M' : 'L'}${fixed(x)} ${fixed(y)}`).join('')
   const dashed = dashes === '' ? '' : ` stroke-dasharray="${dashes}"`
   return `<path d="${path}" fill="none" stroke="${color}" stroke-width="${width}"${dashed}/>`
 }
 
 export function dot(
-  { x, y }: Place,
+  { x, y }: Point,
   color: string,
   { radius = 3.5, hollow = false }: { radius?: number; hollow?: boolean } = {},
 ): string {

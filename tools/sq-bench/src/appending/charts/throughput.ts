@@ -1,29 +1,29 @@
-/** Draws how many values are appended a second by one producer, by 8, by 64 and by 1,024; both axes logarithmic. */
+/** Draws the throughput chart: values per second by number of producers. Both axes are logarithmic. */
 import { thousands } from '../../markdown.ts'
 import { median } from '../../measure.ts'
 import type { Contender } from '../contender.ts'
 import type { Result } from '../results.ts'
-import { apart, logScale } from './log-scale.ts'
+import { logScale, spaced } from './log-scale.ts'
 import type { LogScale } from './log-scale.ts'
 import { dot, drawing, line, text } from './svg.ts'
-import type { Place } from './svg.ts'
+import type { Point } from './svg.ts'
 
 const SIZE = { width: 900, height: 500 }
 const PLOT = { left: 80, right: 600, top: 56, bottom: 440 }
 const NAME_LEFT = 634
 const LINE_HEIGHT = 16
 
-/** Values a second at so many producers; one point for each scenario of values of 256 bytes, one by one. */
+/** One point per scenario that appends values of 256 bytes one by one. `rate` is in values per second. */
 interface Line {
   readonly contender: Contender
   readonly points: readonly { producers: number; rate: number }[]
 }
 
-/** A contender that does not gather is dashed: more producers change nothing for it. */
+/** The line of a contender without group commit is dashed: its rate does not depend on the number of producers. */
 export function drawThroughput(results: readonly Result[], colors: ReadonlyMap<Contender, string>): string {
   const lines = linesOf(results)
   const points = lines.flatMap((each) => each.points)
-  const title = 'Values of 256 bytes a second, each acknowledged when durable, by producers'
+  const title = 'Durable appends of 256-byte values per second, by number of producers'
   if (points.length === 0) return drawing({ ...SIZE, title }, '')
   const x = logScale(
     points.map(({ producers }) => producers),
@@ -34,13 +34,13 @@ export function drawThroughput(results: readonly Result[], colors: ReadonlyMap<C
     { from: PLOT.bottom, to: PLOT.top },
   )
   const ends = lines.map(({ points: own }) => y.at(own.at(-1)?.rate ?? Number.NaN))
-  const names = apart(ends, { least: LINE_HEIGHT, end: PLOT.bottom + 20 })
+  const names = spaced(ends, { minDistance: LINE_HEIGHT, end: PLOT.bottom + 20 })
   const drawn = lines.map(({ contender, points: own }, at) => {
     const color = colors.get(contender) ?? ''
     const places = own.map(({ producers, rate }) => ({ x: x.at(producers), y: y.at(rate) }))
     const [end = 0, name = 0] = [ends[at], names[at]]
     const ours = contender.kind === 'ours'
-    const stroke = { color, width: ours ? 3 : 1.5, dashes: contender.gathers === 'nobody' ? '3 4' : '' }
+    const stroke = { color, width: ours ? 3 : 1.5, dashes: contender.groupCommit === 'none' ? '3 4' : '' }
     const leader = [
       { x: PLOT.right, y: end },
       { x: NAME_LEFT - 12, y: name },
@@ -70,7 +70,7 @@ function linesOf(results: readonly Result[]): Line[] {
 
 function gridOf({ x, y, producers }: { x: LogScale; y: LogScale; producers: readonly number[] }): string {
   const across = y.ticks.map((tick) => {
-    const [from, to]: [Place, Place] = [
+    const [from, to]: [Point, Point] = [
       { x: PLOT.left, y: y.at(tick) },
       { x: PLOT.right, y: y.at(tick) },
     ]

@@ -1,4 +1,4 @@
-/** SQLite with a write-ahead log and synchronous=FULL, so that a transaction is durable when it has ended. */
+/** SQLite with a write-ahead log and synchronous=FULL, so that a transaction is durable once it is committed. */
 import { join } from 'node:path'
 import { byTick } from './by-tick.ts'
 import type { Peer } from './peer.ts'
@@ -15,20 +15,20 @@ interface Database {
 }
 type Sqlite = new (path: string) => Database
 
-export const sqliteByRecord: Peer = peer('better-sqlite3, a transaction a record', { gathers: 'nobody' })
-export const sqliteByTick: Peer = peer('better-sqlite3, a transaction a tick', { gathers: 'in front' })
+export const sqliteByRecord: Peer = peer('better-sqlite3, transaction per record', { groupCommit: 'none' })
+export const sqliteByTick: Peer = peer('better-sqlite3, transaction per tick', { groupCommit: 'added' })
 
-function peer(name: string, { gathers }: Pick<Peer, 'gathers'>): Peer {
+function peer(name: string, { groupCommit }: Pick<Peer, 'groupCommit'>): Peer {
   return {
     name,
     blocks: true,
-    gathers,
+    groupCommit,
     caveat: null,
     load(require) {
       const Sqlite: Sqlite = require('better-sqlite3')
       return async (directory) => {
         const db = new Sqlite(join(directory, 'db'))
-        // As the log, it belongs to one process, and needs no lock for each transaction.
+        // Like the log, the database belongs to one process, so it does not need a lock per transaction.
         db.pragma('locking_mode = EXCLUSIVE')
         db.pragma('journal_mode = WAL')
         db.pragma('synchronous = FULL')
@@ -36,7 +36,7 @@ function peer(name: string, { gathers }: Pick<Peer, 'gathers'>): Peer {
         const insert = db.prepare('insert into records (value) values (?)')
         const commit = committing(db, insert)
         return {
-          append: gathers === 'in front' ? byTick(commit) : async (value) => insert.run(value),
+          append: groupCommit === 'added' ? byTick(commit) : async (value) => insert.run(value),
           appendBatch: async (values) => commit(values),
           close: async () => db.close(),
         }

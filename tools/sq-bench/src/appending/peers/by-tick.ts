@@ -1,4 +1,4 @@
-/** Lets producers share the commits of what blocks: all values of a turn of the event loop share one at its end. */
+/** Group commit for a blocking store: all values of a turn of the event loop share one commit at its end. */
 export function byTick(commit: (values: readonly Buffer[]) => void): (value: Buffer) => Promise<void> {
   let waiting: { value: Buffer; resolve: () => void }[] = []
   const commitTick = (): void => {

@@ -1,4 +1,4 @@
-/** LevelDB with `sync`. It gathers puts itself, as many as the threads of Node's pool bring to it at a time. */
+/** LevelDB with `sync`. It has group commit for the puts that run at the same time in Node's thread pool. */
 import { join } from 'node:path'
 import type { Peer } from './peer.ts'
 
@@ -20,13 +20,13 @@ interface LevelOptions {
   writeBufferSize: number
 }
 
-/** No flush of a memtable falls into a measurement. */
+/** So large that the memtable is not flushed during a measurement. */
 const WRITE_BUFFER_BYTES = 1024 * 1024 * 1024
 
 export const classicLevel: Peer = {
   name: 'classic-level',
   blocks: false,
-  gathers: 'itself',
+  groupCommit: 'own',
   caveat: null,
   load(require) {
     const { ClassicLevel }: Package = require('classic-level')

@@ -1,4 +1,4 @@
-/** An append-only log with a Merkle tree and a signature for each append. It has no way to sync. */
+/** An append-only log with a Merkle tree and a signature for each append. It cannot sync. */
 import { join } from 'node:path'
 import type { Peer } from './peer.ts'
 
@@ -12,8 +12,8 @@ type Package = new (path: string) => {
 export const hypercore: Peer = {
   name: 'hypercore',
   blocks: false,
-  gathers: 'itself',
-  caveat: 'syncs nothing',
+  groupCommit: 'own',
+  caveat: 'no sync',
   load(require) {
     const Hypercore: Package = require('hypercore')
     return async (directory) => {

@@ -1,4 +1,4 @@
-/** LMDB, which gathers puts by itself; `flushed` is its promise that they are durable. */
+/** LMDB, which has group commit. Its promise `flushed` resolves when all earlier puts are durable. */
 import { join } from 'node:path'
 import type { Peer } from './peer.ts'
 
@@ -14,7 +14,7 @@ interface Lmdb {
 export const lmdb: Peer = {
   name: 'lmdb',
   blocks: false,
-  gathers: 'itself',
+  groupCommit: 'own',
   caveat: null,
   load(require) {
     const lmdbPackage: Lmdb = require('lmdb')

@@ -1,6 +1,6 @@
 /**
- * Builds the native peers, each from one file in `peers/native`, where the machine has what they need. What is missing
- * is told and never installed from here: that takes rights over the machine that a benchmark should not ask for.
+ * Builds the native peers, each from one file in `peers/native`, if the machine has the compilers and libraries. It
+ * reports what is missing and does not install it: that takes root, which a benchmark should not ask for.
  */
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -8,24 +8,25 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Contender, Described } from '../contender.ts'
 
-interface NativePeer extends Pick<Described, 'name' | 'gathers' | 'caveat'> {
+interface NativePeer extends Pick<Described, 'name' | 'groupCommit' | 'caveat'> {
   readonly source: string
-  /** The command that builds it, but for the paths of what it makes and of its source. */
+  /** The command that builds it, without the paths of the executable and of the source. */
   readonly build: readonly [command: string, ...options: string[]]
+  /** The arguments that follow the path of the source. */
   readonly afterSource: readonly string[]
-  /** The packages of Debian that it needs. */
+  /** The Debian packages that it needs. */
   readonly needs: string
 }
 
 const FOLDER = fileURLToPath(new URL('../../../peers/native', import.meta.url))
-/** Where Debian keeps the sources of Go's packages, which are used as they are: without modules, without a network. */
+/** Where Debian keeps the sources of Go packages. They are used from there, without modules or a network. */
 const GO_SOURCES = '/usr/share/gocode'
 
 const PEERS: readonly NativePeer[] = [
   {
     name: 'RocksDB',
-    gathers: 'itself',
-    caveat: 'a thread a producer; with its memtable',
+    groupCommit: 'own',
+    caveat: 'one thread per producer; includes the memtable',
     source: 'rocksdb.cc',
     build: ['g++', '-std=c++17', '-O2', '-pthread'],
     afterSource: ['-lrocksdb'],
@@ -33,7 +34,7 @@ const PEERS: readonly NativePeer[] = [
   },
   {
     name: 'etcd wal',
-    gathers: 'in front',
+    groupCommit: 'added',
     caveat: 'given the values of all producers at once',
     source: 'etcd.go',
     build: ['go', 'build'],
@@ -44,16 +45,16 @@ const PEERS: readonly NativePeer[] = [
 
 export const NATIVE_PEER_NAMES: readonly string[] = PEERS.map(({ name }) => name)
 
-/** Those that are wanted and can be built here; of each other one line on stderr says what is missing. */
+/** Returns the wanted peers. For each one that cannot be built here, a line on stderr says what is missing. */
 export function buildNativePeers(isWanted: (name: string) => boolean): Contender[] {
   return PEERS.filter(({ name }) => isWanted(name)).flatMap((peer): Contender[] => {
-    const { name, gathers, caveat, source, needs } = peer
+    const { name, groupCommit, caveat, source, needs } = peer
     const program = join(FOLDER, 'dist', source.replace(/\.\w+$/, ''))
     const why = isFresh(program, join(FOLDER, source)) ? null : build(peer, program)
     if (why === null) {
-      return [{ name, kind: 'native', blocks: false, gathers, caveat, program }]
+      return [{ name, kind: 'native', blocks: false, groupCommit, caveat, program }]
     }
-    process.stderr.write(`without ${name}: ${why}; it is built with ${needs} of Debian\n`)
+    process.stderr.write(`without ${name}: ${why}; it needs ${needs} (names of Debian packages)\n`)
     return []
   })
 }
@@ -62,7 +63,7 @@ function isFresh(program: string, source: string): boolean {
   return fs.existsSync(program) && fs.statSync(program).mtimeMs > fs.statSync(source).mtimeMs
 }
 
-/** Returns why that cannot be done, in a line; null once it is. */
+/** Returns null, or one line that says why the build failed. */
 function build(peer: NativePeer, program: string): string | null {
   const {
     name,

@@ -1,7 +1,7 @@
-/** What others have for Node: a package that is loaded once it is installed. */
+/** Another store for Node: an npm package that is loaded after the benchmark has installed it. */
 import type { Described, OpenedContender } from '../contender.ts'
 
 export interface Peer extends Omit<Described, 'kind'> {
-  /** Throws where the package is not there. */
+  /** Throws an error if the package is not installed. */
   readonly load: (require: NodeJS.Require) => OpenedContender['open']
 }

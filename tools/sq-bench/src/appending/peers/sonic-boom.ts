@@ -1,4 +1,4 @@
-/** A fast stream into a file, for logs of text. Its `flush` writes what waits and syncs, through the thread pool. */
+/** A fast file stream for text logs. Its `flush` writes what is buffered and syncs, through the thread pool. */
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import type { Peer } from './peer.ts'
@@ -24,16 +24,16 @@ const MIB = 1024 * 1024
 export const sonicBoom: Peer = {
   name: 'sonic-boom, flushed',
   blocks: false,
-  gathers: 'itself',
-  caveat: 'bare bytes; syncs for each flush',
+  groupCommit: 'own',
+  caveat: 'bare bytes; one sync per flush',
   load(require) {
     const SonicBoom: Package = require('sonic-boom')
     return async (directory) => {
       const fd = fs.openSync(join(directory, 'boom'), 'wx')
-      // Nothing is written before the flush, and then all at once: not the first value alone, the others by 16 KiB.
+      // All is written at once, on flush. By default the first value is written alone, and the others in pieces of 16 KiB.
       const sizes = { minLength: 8 * MIB, maxWrite: 16 * MIB }
       const boom = new SonicBoom({ fd, sync: false, contentMode: 'buffer', ...sizes })
-      // Each flush under way has a listener.
+      // Each flush in flight has a listener.
       boom.setMaxListeners(0)
       const flushed = (): Promise<void> =>
         new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { gathering } from './gathering.ts'
+import { groupCommits } from './group-commits.ts'
 
-/** Commits that end when they are told to. */
+/** Commits that end when the test says so. */
 class Commits {
   readonly sizes: number[] = []
   readonly #ends: { resolve: () => void; reject: (reason: unknown) => void }[] = []
@@ -11,7 +11,7 @@ class Commits {
     return new Promise((resolve, reject) => this.#ends.push({ resolve, reject }))
   }
 
-  /** Ends the oldest one that is under way, and lets everybody do what follows from it. */
+  /** Ends the oldest commit in flight, and runs everything that waits for it. */
   async end(error?: Error): Promise<void> {
     const oldest = this.#ends.shift()
     if (error === undefined) oldest?.resolve()
@@ -26,9 +26,9 @@ function turn(): Promise<void> {
 
 const VALUE = Buffer.from('a')
 
-test('values that come in the same turn are committed together', async () => {
+test('values appended in the same turn are committed together', async () => {
   const commits = new Commits()
-  const append = gathering(commits.commit)
+  const append = groupCommits(commits.commit)
   const all = Promise.all([append(VALUE), append(VALUE), append(VALUE)])
   await turn()
   expect(commits.sizes).toEqual([3])
@@ -36,9 +36,9 @@ test('values that come in the same turn are committed together', async () => {
   await all
 })
 
-test('values that come while a commit is under way wait for the next one', async () => {
+test('values appended while a commit is in flight wait for the next one', async () => {
   const commits = new Commits()
-  const append = gathering(commits.commit)
+  const append = groupCommits(commits.commit)
   const first = append(VALUE)
   await turn()
   const later = [append(VALUE), append(VALUE)]
@@ -51,9 +51,9 @@ test('values that come while a commit is under way wait for the next one', async
   await Promise.all(later)
 })
 
-test('producers that were acknowledged together share the next commit, too', async () => {
+test('producers that were acknowledged together also share the next commit', async () => {
   const commits = new Commits()
-  const append = gathering(commits.commit)
+  const append = groupCommits(commits.commit)
   const produce = async (): Promise<void> => {
     await append(VALUE)
     await append(VALUE)
@@ -66,9 +66,9 @@ test('producers that were acknowledged together share the next commit, too', asy
   await all
 })
 
-test('a commit that fails fails its own values, and the next one goes on', async () => {
+test('a failed commit rejects its own values only', async () => {
   const commits = new Commits()
-  const append = gathering(commits.commit)
+  const append = groupCommits(commits.commit)
   const failing = expect(append(VALUE)).rejects.toThrow('no space')
   await turn()
   const next = append(VALUE)

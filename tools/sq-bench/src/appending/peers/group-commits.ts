@@ -1,6 +1,6 @@
 /**
- * Lets producers share a peer's commits, as a careful user of it would: while one is under way the values that come are
- * gathered for the next.
+ * Group commit in front of a peer, as a careful user would add it: values that are appended while a commit is in flight
+ * share the next one.
  */
 
 interface Waiting {
@@ -9,8 +9,13 @@ interface Waiting {
   readonly reject: (reason: unknown) => void
 }
 
-/** Makes of what commits several values at once what appends one. `commit` is never called while it is under way. */
-export function gathering(commit: (values: readonly Buffer[]) => Promise<unknown>): (value: Buffer) => Promise<void> {
+/**
+ * Makes an append of single values from a commit of several values. There is one commit at a time. A failed commit
+ * rejects the appends of its values.
+ */
+export function groupCommits(
+  commit: (values: readonly Buffer[]) => Promise<unknown>,
+): (value: Buffer) => Promise<void> {
   let waiting: Waiting[] = []
   let busy = false
   const run = async (): Promise<void> => {
@@ -31,7 +36,7 @@ export function gathering(commit: (values: readonly Buffer[]) => Promise<unknown
       waiting.push({ value, resolve, reject })
       if (busy) return
       busy = true
-      // Not before all who were acknowledged together have come with their next value.
+      // Waits until all producers that were acknowledged together have appended their next value.
       process.nextTick(run)
     })
 }
