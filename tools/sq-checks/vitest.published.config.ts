@@ -1,18 +1,18 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * The checks of what would be published. They need the registry, and tools that weigh more than the whole repository.
+ * The checks of the packages as they would be published. They need the registry, and a hundred megabytes of tools.
  */
 export default defineConfig({
   test: {
     globalSetup: ['src/published/tools.ts'],
     include: ['src/published/*.test.ts'],
-    // They run processes; a slow machine or network is no failure, only a hang is.
+    // The tests run processes. The limits are for hangs, not for slow machines or networks.
     testTimeout: 120_000,
     hookTimeout: 240_000,
-    // As many compilers at a time as the smallest machine has cores.
+    // The number of compilers that run at the same time. The smallest machine has two cores.
     maxConcurrency: 2,
-    // A report that is missing is as wrong as one that differs; `pnpm api` writes both.
+    // A missing report is an error, as one that differs is. `pnpm api` writes them.
     update: 'none',
   },
 })

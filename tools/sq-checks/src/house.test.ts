@@ -20,24 +20,24 @@ const cli = shippedSources('packages/sq-wal-cli')
 
 const WAL = 'packages/sq-storage/src/wal/'
 
-/** The files that break a rule, each with what breaks it. */
-function offenders(files: readonly SourceFile[], breaks: (file: SourceFile) => string | undefined): string[] {
+/** The files that break a rule, each with the text that breaks it. */
+function violations(files: readonly SourceFile[], breaks: (file: SourceFile) => string | undefined): string[] {
   return files.flatMap((file) => {
     const found = breaks(file)
     return found === undefined ? [] : [`${file.path}: ${found}`]
   })
 }
 
-/** The files that import something that `allowed` does not name. */
+/** The files that import something that does not match `allowed`. */
 function importsBeyond(files: readonly SourceFile[], allowed: RegExp): string[] {
-  return offenders(files, ({ imports }) => imports.find(({ target }) => !allowed.test(target))?.target)
+  return violations(files, ({ imports }) => imports.find(({ target }) => !allowed.test(target))?.target)
 }
 
 function except(files: readonly SourceFile[], path: RegExp): SourceFile[] {
   return files.filter((file) => !path.test(file.path))
 }
 
-test('every package has the name and the folder it should have', () => {
+test('every package has its expected name and folder', () => {
   const names = packageFolders().map((folder) => {
     const manifest: unknown = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8'))
     return [folder, manifest]
@@ -68,12 +68,12 @@ test.each([
   'sq-storage/src/wal/writer.ts',
   'sq-storage/src/wal/reader.ts',
   'sq-storage/src/wal/writing/recovery.ts',
-])('%s is where a newcomer looks for it', (path) => {
+])('the file %s exists, where a newcomer looks for it', (path) => {
   expect(existsSync(join(ROOT, 'packages', path))).toBe(true)
 })
 
-describe('who may import whom', () => {
-  test('@sq/sim imports Node, its two optional bindings, and nothing of ours', () => {
+describe('allowed imports', () => {
+  test('@sq/sim imports only Node and its two optional dependencies', () => {
     expect(importsBeyond(sim, /^(node:|packages\/sq-sim\/|memfs$|fs-native-extensions$)/)).toEqual([])
   })
 
@@ -81,21 +81,21 @@ describe('who may import whom', () => {
     expect(importsBeyond(except(sim, /\/memory\//), /^(?!memfs)/)).toEqual([])
   })
 
-  test('only the index of memory/ leads there from outside', () => {
+  test('files outside memory/ do not import its files', () => {
     expect(importsBeyond(except(sim, /\/memory\//), /^(?!packages\/sq-sim\/src\/memory\/)/)).toEqual([])
   })
 
-  test('only the real file system and what it is made of import node:fs', () => {
+  test('only the real file system and its parts import node:fs', () => {
     const parts = 'descriptor|regular-file|new-file|file-lock|directory-watch|path-watch|lock-binding|required-package'
     const others = except([...sim, ...storage], new RegExp(`/(node-file-system|${parts})\\.ts$`))
     expect(importsBeyond(others, /^(?!node:fs|fs-native-extensions)/)).toEqual([])
   })
 
-  test('@sq/storage imports Node and @sq/sim, and not its memory', () => {
+  test('@sq/storage imports only Node and @sq/sim, without the file system in memory', () => {
     expect(importsBeyond(storage, /^(node:|packages\/sq-storage\/|@sq\/sim$)/)).toEqual([])
   })
 
-  /** Each folder of the log, and each of its doors, with what it may import. */
+  /** Each folder of the log, and each of its top-level files, with what it may import. */
   test.each([
     ['format/', ['node:util/types', 'node:zlib', 'config.ts']],
     ['segment.ts', ['format/']],
@@ -123,33 +123,33 @@ describe('who may import whom', () => {
       ],
     ],
     ['writer.ts', ['config.ts', 'errors.ts', 'format/', 'segment.ts', 'segments/', 'shared/', 'writing/', '@sq/sim']],
-  ])('%s of the log imports only what stands below it', (room, allowed) => {
-    const files = storage.filter(({ path }) => path.startsWith(`${WAL}${room}`))
+  ])('%s of the log imports only the layers below it', (layer, allowed) => {
+    const files = storage.filter(({ path }) => path.startsWith(`${WAL}${layer}`))
     expect(files).not.toEqual([])
     const isAllowed = (target: string): boolean =>
-      [room, ...allowed].some((start) =>
+      [layer, ...allowed].some((start) =>
         [start, `${WAL}${start}`, `packages/sq-storage/src/${start}`].some((path) => target.startsWith(path)),
       )
     const wrong = ({ imports }: SourceFile) =>
       imports.find(({ target, typeOnly }) => !isAllowed(target) && !(typeOnly && target === '@sq/sim'))?.target
-    expect(offenders(files, wrong)).toEqual([])
+    expect(violations(files, wrong)).toEqual([])
   })
 
-  test('every file of the log is a door or stands in a folder', () => {
-    const doors = storage.filter(({ path }) => path.startsWith(WAL) && !path.slice(WAL.length).includes('/'))
+  test('the log has seven top-level files and six folders', () => {
+    const topLevel = storage.filter(({ path }) => path.startsWith(WAL) && !path.slice(WAL.length).includes('/'))
     const names = ['dump', 'listing', 'reader', 'repair', 'segment', 'verify', 'writer']
-    expect(doors.map(({ path }) => path).toSorted()).toEqual(names.map((name) => `${WAL}${name}.ts`))
+    expect(topLevel.map(({ path }) => path).toSorted()).toEqual(names.map((name) => `${WAL}${name}.ts`))
     const folders = new Set(storage.flatMap(({ path }) => /\/wal\/(\w+)\//.exec(path)?.[1] ?? []))
     expect([...folders].toSorted()).toEqual(['checking', 'format', 'reading', 'segments', 'shared', 'writing'])
   })
 
-  test('the command imports the two packages by their names', () => {
+  test('the command imports the two packages by name, and its three dependencies', () => {
     const named = /^(node:|packages\/sq-wal-cli\/|@sq\/sim$|@sq\/storage$|commander$|cli-progress$|picocolors$)/
     expect(importsBeyond(cli, named)).toEqual([])
   })
 
-  test.each(packageFolders())('no files of %s import each other in a circle, types neither', (folder) => {
-    expect(circle(shippedSources(folder))).toBeUndefined()
+  test.each(packageFolders())('%s has no circular imports, not even of types', (folder) => {
+    expect(circularImport(shippedSources(folder))).toBeUndefined()
   })
 })
 
@@ -161,29 +161,32 @@ test('a package is published if it is in packages/, and private if it is in tool
   }
 })
 
-test('only the clock reads the time, and only the watch of a real directory has a timer', () => {
+test('only the clock reads the time, and only the watch of a real directory sets a timer', () => {
   const libraries = except([...sim, ...storage], /\/(clock|directory-watch|path-watch)\.ts$/)
   expect(
-    offenders(
+    violations(
       libraries,
       ({ code }) => /Date\.now|performance\.now|hrtime|new Date\(\)|setTimeout|setInterval/.exec(code)?.[0],
     ),
   ).toEqual([])
 })
 
-test('only random makes random numbers', () => {
+test('only random.ts makes random numbers', () => {
   const libraries = except([...sim, ...storage], /\/random\.ts$/)
   expect(
-    offenders(libraries, ({ code }) => /Math\.random|randomBytes|randomInt|randomUUID|getRandomValues/.exec(code)?.[0]),
+    violations(
+      libraries,
+      ({ code }) => /Math\.random|randomBytes|randomInt|randomUUID|getRandomValues/.exec(code)?.[0],
+    ),
   ).toEqual([])
 })
 
-test('what a package exports is listed by name', () => {
-  expect(offenders([...sim, ...storage, ...cli], ({ code }) => /^export \*/m.exec(code)?.[0])).toEqual([])
+test('exports are listed by name, without export *', () => {
+  expect(violations([...sim, ...storage, ...cli], ({ code }) => /^export \*/m.exec(code)?.[0])).toEqual([])
 })
 
-/** A circle of imports, as the paths on it; undefined if there is none. */
-function circle(files: readonly SourceFile[]): string[] | undefined {
+/** The paths of a circular import, or undefined if there is none. */
+function circularImport(files: readonly SourceFile[]): string[] | undefined {
   const byPath = new Map(files.map((file) => [file.path, file]))
   const done = new Set<string>()
   const visit = (path: string, trail: readonly string[]): string[] | undefined => {

@@ -1,4 +1,4 @@
-/** What a reader finds in a log, as plain JSON: by the reader of `@sq/storage`, and by the one in Python. */
+/** Reads a log with `@sq/storage` or with `examples/read_wal.py`, to plain JSON that can be compared. */
 import { spawnSync } from 'node:child_process'
 import type { SpawnSyncReturns } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -7,10 +7,10 @@ import { NodeFileSystem } from '@sq/sim'
 import { CorruptLogError, UnsupportedFormatError, verify, WalReader } from '@sq/storage'
 import type { LogRecord } from '@sq/storage'
 import { cleanEnvironment } from './clean-environment.ts'
-import type { PlacedLog } from './golden-logs.ts'
+import type { CopiedLog } from './golden-logs.ts'
 import { ROOT } from './source-tree.ts'
 
-/** Bytes are hexadecimal digits; more than 32 bytes are their number and SHA-256 instead. */
+/** Bytes are shown in hexadecimal; more than 32 of them as their number and SHA-256. */
 export interface LogReading {
   readonly topic: string
   readonly partition: number
@@ -27,8 +27,8 @@ interface ReadRecord {
 }
 
 /**
- * Where a log ends, unless it is with its last frame (`clean`): the file and the position up to which it can be read,
- * and the offset there. Of damage also how far it reaches at least.
+ * How a log ends. `clean`: with its last frame. Otherwise `file` and `position` say where reading stopped, and
+ * `nextOffset` is the offset of the next record there. The damage in a corrupt log reaches at least to `until`.
  */
 type LogEnd =
   | { readonly kind: 'clean' }
@@ -42,8 +42,8 @@ type LogEnd =
     }
   | { readonly kind: 'unsupported'; readonly file: string; readonly position: number }
 
-/** What `@sq/storage` reads. */
-export async function readByStorage({ dataDir, topic, partition }: PlacedLog): Promise<LogReading> {
+/** Reads a log with `@sq/storage`. */
+export async function readByStorage({ dataDir, topic, partition }: CopiedLog): Promise<LogReading> {
   const fs = new NodeFileSystem()
   const records: ReadRecord[] = []
   try {
@@ -82,14 +82,14 @@ function shown({ offset, timestampMs, key, value, headers }: LogRecord): ReadRec
   }
 }
 
-/** Why the reader in Python cannot run here; null where it can. */
+/** Returns why the Python reader cannot run here, or null if it can. */
 export function whyNoPython(): string | null {
   const { error, status } = runProgram('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 10))'])
   if (error !== undefined) return `python3 cannot be started: ${error.message}`
   return status === 0 ? null : 'python3 is older than 3.10'
 }
 
-/** How the reader in Python ended, and each line that it printed. */
+/** Runs the Python reader. Returns its exit code and each line that it printed. */
 export function runPython(directory: string): { status: number | null; lines: PrintedLine[]; stderr: string } {
   const script = join(ROOT, 'examples/read_wal.py')
   const { status, stdout, stderr } = runProgram('python3', [script, directory])
@@ -97,19 +97,19 @@ export function runPython(directory: string): { status: number | null; lines: Pr
   return { status, lines: lines.map((line): PrintedLine => JSON.parse(line)), stderr }
 }
 
-/** What `examples/read_wal.py` reads. */
-export function readByPython({ directory, topic, partition }: PlacedLog): LogReading {
+/** Reads a log with `examples/read_wal.py`. */
+export function readByPython({ directory, topic, partition }: CopiedLog): LogReading {
   const { status, lines, stderr } = runPython(directory)
   const records = lines.filter((line): line is ReadRecord => !('end' in line))
   const last = lines.at(-1)
   const end: LogEnd = last !== undefined && 'end' in last ? pythonEnd(last) : { kind: 'clean' }
-  if (status !== EXIT_CODES[end.kind]) throw new Error(`exit code ${status} at an end that is ${end.kind}: ${stderr}`)
+  if (status !== EXIT_CODES[end.kind]) throw new Error(`exit code ${status} for a log that ends ${end.kind}: ${stderr}`)
   return { topic, partition, records: records.map(abbreviated), end }
 }
 
 const EXIT_CODES = { clean: 0, torn: 0, corrupt: 1, unsupported: 3 }
 
-/** The line that the reader in Python prints last, where it is none of a record. */
+/** The last line that the Python reader prints for a log that is not clean. */
 interface PythonEnd {
   readonly end: 'torn' | 'corrupt' | 'unsupported'
   readonly file: string

@@ -1,4 +1,4 @@
-/** Compares what the grammar `docs/sqwl.ksy` makes of the golden segments with what `dumpSegment` does. */
+/** Parses the golden segments with the grammar `docs/sqwl.ksy`, and compares the result with that of `dumpSegment`. */
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { SegmentPart } from '@sq/storage'
@@ -12,7 +12,7 @@ const parse = await compileGrammar()
 
 type DumpedFrame = Exclude<SegmentPart, { kind: 'segment-header' | 'preallocated' | 'bad' }>
 
-/** What a segment validly holds: its parts up to the first bad one, or to where its successor states its end. */
+/** The valid parts of a segment: those before the first bad one, and before the end that its successor states. */
 async function validParts(path: string, successor: string | undefined): Promise<SegmentPart[]> {
   const parts = await dump(path)
   const end = successor === undefined ? Infinity : await statedEnd(successor)
@@ -25,7 +25,7 @@ async function statedEnd(successor: string): Promise<number> {
   return open?.open.previous?.end ?? expect.unreachable(`${successor} states no end`)
 }
 
-/** A dump as plain data, in the words of the format's page. */
+/** A dump as plain data, with the names of the specification. */
 function shownDump(parts: readonly SegmentPart[]): unknown {
   const header = parts[0]?.kind === 'segment-header' ? parts[0].segment : null
   const frames = parts.filter(
@@ -51,7 +51,7 @@ function dumpedBody(part: DumpedFrame): unknown {
   )
 }
 
-/** A parse as the same. */
+/** A parsed segment as the same plain data. */
 function shownParse({ header, frames }: ParsedSegment): unknown {
   const { version, lenTopic, topicStart, partition } = header
   const start = Buffer.from(topicStart).toString('latin1', 0, Math.min(lenTopic, 20))
@@ -105,14 +105,14 @@ const segments = goldenNames().flatMap((name) => {
 })
 
 describe.each(segments)('the grammar parses $name', ({ path, successor }) => {
-  it('up to its valid end as dumpSegment does', async () => {
+  it('like dumpSegment, up to its valid end', async () => {
     const parts = await validParts(path, successor)
     const parsed = parse(readFileSync(path).subarray(0, parts.at(-1)?.to))
     expect(shownParse(parsed)).toEqual(shownDump(parts))
     expect(parsed.rest).toHaveLength(0)
   })
 
-  it('with nothing but zeros between its frames, and its records as long as they say', async () => {
+  it('with only zeros between its frames, and with records of the stated lengths', async () => {
     const parts = await validParts(path, successor)
     for (const { header, body, padding } of parse(readFileSync(path).subarray(0, parts.at(-1)?.to)).frames) {
       expect(hex(padding)).toBe('00'.repeat(header.end - header.position - 40 - header.lenBody))
@@ -122,16 +122,16 @@ describe.each(segments)('the grammar parses $name', ({ path, successor }) => {
   })
 })
 
-/** A golden segment, whole, as it is parsed: its frames, and how many bytes are behind them. */
-function whole(name: string): { types: number[]; rest: number } {
+/** Parses the first file of a golden log: the types of its frames, and how many bytes follow them. */
+function parseFirst(name: string): { types: number[]; rest: number } {
   const { frames, rest } = parse(readFileSync(goldenSegments(name)[0] ?? ''))
   return { types: frames.map(({ header }) => header.type), rest: rest.length }
 }
 
-describe('the grammar parses a file that was not cut', () => {
-  it('up to bytes that are no whole frame', () => {
-    expect(whole('torn')).toEqual({ types: [OPEN, RECORDS, RECORDS], rest: 100 })
-    expect(whole('damage-without-loss')).toEqual({ types: [OPEN, RECORDS, RECORDS], rest: 4160 - 264 })
+describe('the grammar parses a whole file', () => {
+  it('up to bytes that are not a complete frame', () => {
+    expect(parseFirst('torn')).toEqual({ types: [OPEN, RECORDS, RECORDS], rest: 100 })
+    expect(parseFirst('damage-without-loss')).toEqual({ types: [OPEN, RECORDS, RECORDS], rest: 4160 - 264 })
   })
 
   it.each([
@@ -139,7 +139,7 @@ describe('the grammar parses a file that was not cut', () => {
     ['baseOffset', 8],
     ['position', 20],
     ['previousCrc', 28],
-  ])('up to a frame with another %s than must be there', (_, at) => {
+  ])('up to a frame with a wrong %s', (_, at) => {
     const file = readFileSync(goldenSegments('closed')[0] ?? '')
     file.writeUInt8(1 ^ file.readUInt8(192 + at), 192 + at)
     const { frames, rest } = parse(file)
@@ -147,11 +147,11 @@ describe('the grammar parses a file that was not cut', () => {
     expect(rest).toHaveLength(file.length - 192)
   })
 
-  it('through a frame that is whole and void: only the next segment says so', () => {
-    expect(whole('healed')).toEqual({ types: [OPEN, RECORDS, RECORDS, RECORDS], rest: 0 })
+  it('including its ignored tail, which only the next segment reveals', () => {
+    expect(parseFirst('healed')).toEqual({ types: [OPEN, RECORDS, RECORDS, RECORDS], rest: 0 })
   })
 
-  it('and takes nothing behind a SEAL for a frame', () => {
+  it('and takes nothing after a SEAL for a frame', () => {
     const file = readFileSync(goldenSegments('sealed-with-index')[0] ?? '')
     const { frames, rest } = parse(Buffer.concat([file, file.subarray(120)]))
     expect(frames.at(-1)?.header).toMatchObject({ type: SEAL, end: file.length })
@@ -159,7 +159,7 @@ describe('the grammar parses a file that was not cut', () => {
   })
 })
 
-it('the grammar refuses what is no segment of version 1', () => {
+it('the grammar rejects a file that is not a segment of version 1', () => {
   const file = readFileSync(goldenSegments('closed')[0] ?? '')
   for (const position of [0, 4, 32]) {
     const other = Buffer.from(file)

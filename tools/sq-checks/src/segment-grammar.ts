@@ -1,4 +1,4 @@
-/** The grammar of a segment file, `docs/sqwl.ksy`, compiled to a parser in memory, with types for what that gives. */
+/** Compiles the grammar of a segment file, `docs/sqwl.ksy`, to a parser, and declares the types of its results. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileFunction } from 'node:vm'
@@ -7,7 +7,7 @@ import compiler from 'kaitai-struct-compiler'
 import { parse } from 'yaml'
 import { ROOT } from './source-tree.ts'
 
-/** A parsed file; the names are those of the grammar, as its compiler writes them in JavaScript. */
+/** A parsed file. The names are those that the compiler makes of the names in the grammar. */
 export interface ParsedSegment {
   readonly header: {
     readonly version: number
@@ -33,7 +33,7 @@ export interface ParsedFrame {
     readonly headerCrc: number
     readonly end: number
   }
-  /** By the type of the frame. */
+  /** The type of the frame says which of these it is. */
   readonly body: ParsedOpen & ParsedRecords & ParsedSeal & Uint8Array
   readonly padding: Uint8Array
 }
@@ -54,7 +54,7 @@ interface ParsedRecords {
     readonly offset: number
     readonly lenRecord: number
     readonly timestampMs: number
-    /** Not given where there is no key. */
+    /** Missing if there is no key. */
     readonly key?: Uint8Array
     readonly value: Uint8Array
     readonly headers: readonly { readonly key: string; readonly value: Uint8Array }[]
@@ -80,7 +80,7 @@ export async function compileGrammar(): Promise<(file: Uint8Array) => ParsedSegm
   const files = await compiler.compile('javascript', grammar, null, false)
   const made: { Sqwl?: new (stream: InstanceType<typeof KaitaiStream>) => ParsedSegment } = {}
   const load = compileFunction(files['Sqwl.js'] ?? '', ['exports', 'require'])
-  // What it requires is the runtime alone.
+  // The parser requires only the runtime.
   load(made, () => KaitaiStream)
   const { Sqwl } = made
   if (Sqwl === undefined) throw new Error('the compiled grammar exports no parser')

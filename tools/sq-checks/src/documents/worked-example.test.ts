@@ -1,4 +1,4 @@
-/** The worked example of `docs/wal-format.md`: its bytes are those of a writer, and say what stands beside them. */
+/** The worked example of `docs/wal-format.md`: a writer writes these bytes, and they mean what the page says. */
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ManualClock, Random } from '@sq/sim'
@@ -8,17 +8,17 @@ import { expect, test } from 'vitest'
 import { codeBlocks, page } from './documents.ts'
 
 const TIMESTAMP_MS = 1_700_000_000_000
-/** Where the example's row of zeros ends. */
-const ROW_END = 4096
+/** The position at which the row of zeros ends. */
+const ZEROS_END = 4096
 
 /** A line of the example: `120  46 52                    marker  "FR"`. */
 interface Line {
   readonly position: number
   readonly bytes: Buffer
-  /** Without the name of the field. */
+  /** The explanation, without the name of the field. */
   readonly value: string
-  /** True for the row of zeros, of which only the first is shown. */
-  readonly isRow: boolean
+  /** True for the row of zeros, of which only the first ones are shown. */
+  readonly isZeros: boolean
 }
 
 const format = page('docs/wal-format.md')
@@ -28,15 +28,15 @@ const [first, second] = codeBlocks(format)
 
 function exampleLines(code: string): Line[] {
   const found = code.matchAll(/^ *(\d+) {2}((?:[0-9a-f]{2} ?)+?)( \.\.\.)?(?: {2,}(.*))?$/gm)
-  return Array.from(found, ([, position, digits = '', row, shown = '']) => ({
+  return Array.from(found, ([, position, digits = '', ellipsis, shown = '']) => ({
     position: Number(position),
     bytes: Buffer.from(digits.replaceAll(' ', ''), 'hex'),
     value: shown.split(/ {2,}/)[1] ?? '',
-    isRow: row !== undefined,
+    isZeros: ellipsis !== undefined,
   }))
 }
 
-/** The log of the example, as a writer writes it: the bytes of each of its files. */
+/** Writes the log of the example. Resolves with the bytes of its files. */
 async function writtenFiles(): Promise<Buffer[]> {
   const fs = new InMemoryFileSystem()
   const options = { clock: new ManualClock(), random: new Random(1) }
@@ -67,35 +67,37 @@ const files = await writtenFiles()
 test.each([
   ['the first file', first, files[0], { from: 0, to: 4160 }],
   ['the head of the second', second, files[1], { from: 32, to: 120 }],
-])('every byte of %s stands in the example', (_, lines = [], file = Buffer.alloc(0), { from, to }) => {
+])('the example shows every byte of %s', (_, lines = [], file = Buffer.alloc(0), { from, to }) => {
   let position = from
-  for (const { position: shownAt, bytes, isRow } of lines) {
+  for (const { position: shownAt, bytes, isZeros } of lines) {
     expect(shownAt).toBe(position)
-    position = isRow ? ROW_END : shownAt + bytes.length
-    expect(file.subarray(shownAt, position), `at ${shownAt}`).toEqual(isRow ? Buffer.alloc(ROW_END - shownAt) : bytes)
+    position = isZeros ? ZEROS_END : shownAt + bytes.length
+    expect(file.subarray(shownAt, position), `at ${shownAt}`).toEqual(
+      isZeros ? Buffer.alloc(ZEROS_END - shownAt) : bytes,
+    )
   }
   expect(position).toBe(to)
 })
 
-test('what stands beside a number or a text is what its bytes say', () => {
+test('the numbers and texts next to the bytes are what the bytes mean', () => {
   const shown = [...(first ?? []), ...(second ?? [])].filter(({ value }) => /^(?:"|0x|\d+$|\d+,)/.test(value))
   expect(shown.length).toBeGreaterThan(70)
-  for (const { position, bytes, value } of shown) expect(read(bytes, value), `at ${position}`).toBe(written(value))
+  for (const { position, bytes, value } of shown) expect(read(bytes, value), `at ${position}`).toBe(shownValue(value))
 })
 
-/** Bytes, read as what stands beside them. */
+/** Decodes bytes to the kind of value that is next to them. */
 function read(bytes: Buffer, value: string): string | bigint {
   if (value.startsWith('"')) return bytes.toString('latin1').replaceAll('\0', '')
   return BigInt(`0x${Buffer.from(bytes.toReversed()).toString('hex')}`)
 }
 
-/** What stands beside bytes, without what explains it. */
-function written(value: string): string | bigint {
+/** The value next to the bytes, without its explanation. */
+function shownValue(value: string): string | bigint {
   const [text = ''] = value.split(',')
   return text.startsWith('"') ? text.slice(1, -1) : BigInt(text)
 }
 
-test('every checksum that the page works out is right', () => {
+test('every checksum that the page computes is right', () => {
   const [file = Buffer.alloc(0)] = files
   const sums = Array.from(format.text.matchAll(/crc\(bytes \[(\d+), (\d+)\)(?:, (0x\w+))?\)\s=\s(0x\w+)/g))
   expect(sums).toHaveLength(3)
@@ -106,10 +108,10 @@ test('every checksum that the page works out is right', () => {
   expect(crc32(text, 0)).toBe(Number(check))
 })
 
-test('the second file is as long as the page says, and ends in the MARK pair', () => {
+test('the second file has the size that the page states, and ends with the MARK pair', () => {
   const [, file = Buffer.alloc(0)] = files
-  const told = format.text.replaceAll('\n', ' ').split('It then holds one commit')[1] ?? ''
-  const numbers = Array.from(told.matchAll(/\d+/g), Number)
+  const description = format.text.replaceAll('\n', ' ').split('It then holds one commit')[1] ?? ''
+  const numbers = Array.from(description.matchAll(/\d+/g), Number)
   const [records = 0, length = 0, mark = 0, zeros = 0, last = 0, durable, size] = numbers
   expect([records + length, mark + 40 + zeros, last + 40]).toEqual([mark, last, size])
   expect([mark, last].map((position) => file.readUInt8(position + 2))).toEqual([3, 3])

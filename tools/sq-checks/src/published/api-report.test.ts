@@ -1,6 +1,6 @@
 /**
- * What each entry point exports, held as text in the repository: a change of the interface is seen in review, as it is
- * in the changelog. `pnpm api` writes the reports.
+ * Compares what each entry point exports with its report in the repository, so that a change of the interface shows up
+ * in review. `pnpm api` writes the reports.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -29,11 +29,11 @@ const entries = (await publishedPackages()).flatMap(([folder, { name, exports }]
 
 test.concurrent.for(entries)('$name exports what its report says', async ({ name, entry, report }, { expect }) => {
   const code = await declarations(entry)
-  const text = `# ${name}\n\nWhat it exports, as \`pnpm api\` writes it.\n\n\`\`\`ts\n${code}\n\`\`\`\n`
-  await expect(text, 'if the interface is meant to change: pnpm api').toMatchFileSnapshot(report)
+  const text = `# ${name}\n\nThe exports of this entry point. Written by \`pnpm api\`.\n\n\`\`\`ts\n${code}\n\`\`\`\n`
+  await expect(text, 'if this change of the interface is intended, run pnpm api').toMatchFileSnapshot(report)
 })
 
-/** The declarations that an entry point leads to, in the order of their names, without what is said of them. */
+/** Returns the declarations of an entry point and the types that they use, sorted by name, without comments. */
 async function declarations(entry: string): Promise<string> {
   const project = await mkdtemp(join(directory, 'project-'))
   const config = join(project, 'api-extractor.json')
@@ -57,7 +57,7 @@ function configFor(entry: string, project: string): object {
     compiler: { overrideTsconfig: { compilerOptions, files: [entry] } },
     apiReport: {
       enabled: true,
-      // A type that an exported one leads to is part of the interface, too.
+      // A type that an exported declaration uses is part of the interface, too.
       includeForgottenExports: true,
       reportFileName: 'report.api.md',
       reportFolder: project,

@@ -1,4 +1,4 @@
-/** A program that a bundler made of the packages takes locks where the binding is installed beside it. */
+/** A bundle of the packages can lock a log if the binding for locks is installed next to it. */
 import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sq-bundles-'))
   const tarballs = await pack(join(directory, 'tarballs'))
   tarballs.delete('@sq/wal-cli')
-  project = await ConsumerProject.laidOut('npm', join(directory, 'project'), tarballs)
+  project = await ConsumerProject.withLayout('npm', join(directory, 'project'), tarballs)
 })
 
 afterAll(() => rm(directory, { recursive: true }))
@@ -31,7 +31,7 @@ const esbuild = (format: string, file: string) => [
   `--outfile=out/${file}`,
 ]
 
-/** webpack has no command of its own. */
+/** The package webpack has no command. */
 function webpack(file: string): string[] {
   const output = `{ path: process.cwd() + '/out', filename: '${file}' }`
   const config = `{ mode: 'production', target: 'node', entry: './${PROGRAM}', output: ${output} }`
@@ -39,7 +39,7 @@ function webpack(file: string): string[] {
   return ['--input-type=commonjs', '--eval', `require('${tool('webpack')}')(${config}, ${done})`]
 }
 
-/** `ssr.noExternal` takes everything into the bundle, as a server does that is deployed as one file. */
+/** The configuration puts all packages into the bundle, as for a server that is deployed as one file. */
 const vite = [VITE, 'build', '--ssr', PROGRAM, '--outDir', 'out', '--config', 'vite.config.mjs']
 
 describe.each([
@@ -47,7 +47,7 @@ describe.each([
   ['esbuild to CommonJS', 'bundle.cjs', esbuild('cjs', 'bundle.cjs')],
   ['webpack', 'bundle.cjs', webpack('bundle.cjs')],
   ["Vite's build for servers", 'bundle.mjs', vite],
-])('made by %s', (name, file, build) => {
+])('built by %s', (name, file, build) => {
   let deployed: string
 
   beforeAll(async () => {
@@ -55,11 +55,11 @@ describe.each([
     deployed = join(directory, name.replaceAll(/\W/g, '-'))
     await mkdir(deployed)
     await cp(join(project.directory, 'out', file), join(deployed, file))
-    // Where it was built there is nothing any more.
+    // Makes sure that the bundle does not load files from where it was built.
     await rm(join(project.directory, 'out'), { recursive: true })
   })
 
-  test('a bundle without the binding says what to install, and not to go on without', async () => {
+  test('a bundle without the binding says what to install, and does not suggest to run unlocked', async () => {
     const { status, output } = await tryRun(process.execPath, [file], { directory: deployed })
     expect(status).toBe(1)
     expect(output).toContain('ENOLOCK')
@@ -67,7 +67,7 @@ describe.each([
     expect(output).not.toContain('unlocked')
   })
 
-  test('a bundle beside the binding appends and reads', async () => {
+  test('a bundle with the binding next to it appends and reads', async () => {
     const modules = join(project.directory, 'node_modules')
     for (const dependency of await readdir(modules)) {
       if (!/^[@.]/.test(dependency))

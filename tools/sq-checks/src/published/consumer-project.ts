@@ -1,9 +1,9 @@
-/** A project of somebody who depends on the packages: outside the workspace, and with npm. */
+/** A project outside the workspace that depends on the packages, as a user would have. */
 import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run, tryRun } from './run.ts'
-import type { Ran } from './run.ts'
+import type { RunResult } from './run.ts'
 
 const MANIFEST = JSON.stringify({ name: 'consumer', private: true, type: 'module' })
 const SOURCES = fileURLToPath(new URL('consumer', import.meta.url))
@@ -11,7 +11,7 @@ const SOURCES = fileURLToPath(new URL('consumer', import.meta.url))
 /** How packages are laid out in `node_modules`. */
 export type Layout = 'npm' | 'npm linked' | 'pnpm' | 'pnpm without hoisting'
 
-/** What is loaded or installed, in numbers. */
+/** How many packages are installed, or how many files are loaded, and their size. */
 export interface Cost {
   readonly count: number
   readonly bytes: number
@@ -24,7 +24,7 @@ export class ConsumerProject {
     this.directory = directory
   }
 
-  /** Installs tarballs and packages of the registry (`memfs@4.80.1`) into an empty project that has our sources. */
+  /** Makes a project with the files of `consumer/`, and installs tarballs and npm packages (`memfs@4.80.1`). */
   static async make(directory: string, packages: readonly string[]): Promise<ConsumerProject> {
     await mkdir(directory, { recursive: true })
     await writeFile(join(directory, 'package.json'), MANIFEST)
@@ -33,8 +33,8 @@ export class ConsumerProject {
     return new ConsumerProject(directory)
   }
 
-  /** Installs our tarballs, by name, as a package manager lays them out, into an empty project that has our sources. */
-  static async laidOut(
+  /** Makes a project with the files of `consumer/`, and installs the tarballs in the given layout. */
+  static async withLayout(
     layout: Layout,
     directory: string,
     tarballs: ReadonlyMap<string, string>,
@@ -46,7 +46,7 @@ export class ConsumerProject {
     }
     await mkdir(directory, { recursive: true })
     await writeFile(join(directory, 'package.json'), MANIFEST)
-    // They need each other, and no registry has them.
+    // The packages depend on each other, and are in no registry.
     const overrides = Object.fromEntries(Array.from(tarballs, ([name, file]) => [name, `file:${file}`]))
     const settings = { overrides, ...(layout === 'pnpm without hoisting' && { hoist: false }) }
     // JSON is YAML.
@@ -57,29 +57,29 @@ export class ConsumerProject {
   }
 
   /** Runs Node in the project. */
-  node(args: readonly string[]): Promise<Ran> {
+  node(args: readonly string[]): Promise<RunResult> {
     return tryRun(process.execPath, args, { directory: this.directory })
   }
 
-  /** Runs a command that one of the packages brings. */
-  command(name: string, args: readonly string[]): Promise<Ran> {
+  /** Runs a command of an installed package. */
+  command(name: string, args: readonly string[]): Promise<RunResult> {
     return tryRun(join(this.directory, 'node_modules/.bin', name), args, { directory: this.directory })
   }
 
-  /** Runs a program with a pipe as its standard input, which brings a line. */
-  piped(line: string, program: string, args: readonly string[]): Promise<Ran> {
+  /** Runs a program whose standard input is a pipe with one line. */
+  piped(line: string, program: string, args: readonly string[]): Promise<RunResult> {
     const script = `echo ${line} | "$0" "$@"`
     return tryRun('sh', ['-c', script, program, ...args], { directory: this.directory })
   }
 
-  /** Checks the types of sources as strictly as a compiler can, with a `module` and a `moduleResolution`. */
-  typecheck(compiler: string, files: readonly string[], modules: readonly string[]): Promise<Ran> {
+  /** Type-checks files with the strictest options. `modules` holds `--module` and `--moduleResolution`. */
+  typecheck(compiler: string, files: readonly string[], modules: readonly string[]): Promise<RunResult> {
     const strict = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--skipLibCheck', 'false']
     const surroundings = ['--target', 'es2022', '--lib', 'es2022', '--types', 'node', '--noEmit', '--pretty', 'false']
     return this.node([compiler, ...strict, ...surroundings, ...modules, ...files])
   }
 
-  /** The packages in `node_modules`, and the bytes of their files. */
+  /** The number of packages in `node_modules`, and the size of their files. */
   async installed(): Promise<Cost> {
     const lock = await readFile(join(this.directory, 'node_modules/.package-lock.json'), 'utf8')
     const { packages }: { packages: Record<string, unknown> } = JSON.parse(lock)
@@ -89,7 +89,7 @@ export class ConsumerProject {
     return { count: Object.keys(packages).length, bytes }
   }
 
-  /** The files that importing a package loads, as Node's own record of what it ran has them. */
+  /** The number and size of the files that are loaded when a package is imported, from V8's coverage. */
   async loaded(name: string): Promise<Cost> {
     const coverage = join(this.directory, 'coverage', name)
     const script = `await import('${name}')`

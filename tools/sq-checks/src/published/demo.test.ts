@@ -1,4 +1,4 @@
-/** The demo of the command has records to show where npm installed it, without the package of the real flights. */
+/** `sq-wal demo`, installed from npm without the optional package with the real flights. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { ConsumerProject } from './consumer-project.ts'
 import { pack } from './tarballs.ts'
 
-test('the installed demo makes up its flights, and finds all of them intact', async () => {
+test('the installed demo generates flights, and finds all of them intact', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'sq-consumer-'))
   try {
     const tarballs = await pack(join(directory, 'tarballs'))

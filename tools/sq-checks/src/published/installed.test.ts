@@ -1,4 +1,4 @@
-/** The packages do what they promise where npm installed them from their tarballs, outside the workspace. */
+/** The packages work when npm has installed them from their tarballs, outside the workspace. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,11 +9,11 @@ import { manifestIn, pack } from './tarballs.ts'
 import { compilers } from './tools.ts'
 
 let directory: string
-/** Has the log. */
+/** Has `@sq/storage`. */
 let plain: ConsumerProject
-/** Has the log, memfs and Node's types, as a broker that is developed. */
+/** Has `@sq/storage`, memfs and the types of Node, as a project in development. */
 let developed: ConsumerProject
-/** Has the command. */
+/** Has `@sq/wal-cli`. */
 let commanded: ConsumerProject
 
 beforeAll(async () => {
@@ -47,47 +47,53 @@ describe('in JavaScript', () => {
     expect(await developed.node(['crashes.mjs'])).toEqual({ status: 0, output: '1 record after a power cut\n' })
   })
 
-  test('without memfs the file system in memory says what to install', async () => {
+  test('without memfs, the error of the file system in memory says what to install', async () => {
     const { status, output } = await plain.node(['crashes.mjs'])
     expect(status).toBe(1)
     expect(output).toContain('@sq/sim/memory needs memfs, which is not installed: run npm install --save-dev memfs')
   })
 })
 
-test('the command sq-wal looks at a log that a broker wrote', async () => {
+test('the command sq-wal prints a log that a program wrote', async () => {
   await commanded.node(['imports.mjs', 'data'])
   const { status, output } = await commanded.command('sq-wal', ['cat', 'orders/0', '--data-dir', 'data'])
   expect(status).toBe(0)
   expect(output).toContain('imported')
 })
 
-describe.concurrent.each(compilers())('TypeScript %s, with every check on, also of declarations', (_, compiler) => {
-  test('understands the packages where modules are those of Node', async () => {
-    const nodes = ['--module', 'nodenext']
-    expect(await developed.typecheck(compiler, ['typed.ts', 'required.cts'], nodes)).toEqual({ status: 0, output: '' })
-  })
+describe.concurrent.each(compilers())(
+  'TypeScript %s, with every check on, also in declaration files',
+  (_, compiler) => {
+    test('accepts the packages with the module resolution of Node', async () => {
+      const nodes = ['--module', 'nodenext']
+      expect(await developed.typecheck(compiler, ['typed.ts', 'required.cts'], nodes)).toEqual({
+        status: 0,
+        output: '',
+      })
+    })
 
-  test('understands the packages where a bundler resolves modules', async () => {
-    const bundlers = ['--module', 'esnext', '--moduleResolution', 'bundler']
-    expect(await developed.typecheck(compiler, ['typed.ts'], bundlers)).toEqual({ status: 0, output: '' })
-  })
-})
+    test('accepts the packages with the module resolution of a bundler', async () => {
+      const bundlers = ['--module', 'esnext', '--moduleResolution', 'bundler']
+      expect(await developed.typecheck(compiler, ['typed.ts'], bundlers)).toEqual({ status: 0, output: '' })
+    })
+  },
+)
 
-/** The limits leave a few percent for what is being written; who goes beyond them decides that it is worth it. */
-describe('what it costs', () => {
-  test('installing the log brings 8 packages', async () => {
+/** The limits leave a few percent of room. To raise one is a decision that needs a reason. */
+describe('size', () => {
+  test('installing @sq/storage installs 8 packages', async () => {
     expect(await plain.installed()).toEqual({ count: 8, bytes: atMost(3_450_000) })
   })
 
-  test('installing the command brings 17 packages', async () => {
+  test('installing @sq/wal-cli installs 17 packages', async () => {
     expect(await commanded.installed()).toEqual({ count: 17, bytes: atMost(4_000_000) })
   })
 
-  test('importing the file system loads neither memfs nor the binding for locks', async () => {
+  test('importing @sq/sim loads neither memfs nor the binding for locks', async () => {
     expect(await developed.loaded('@sq/sim')).toEqual({ count: atMost(15), bytes: atMost(38_000) })
   })
 
-  test('importing the log loads nothing but it and the file system', async () => {
+  test('importing @sq/storage loads only @sq/storage and @sq/sim', async () => {
     expect(await developed.loaded('@sq/storage')).toEqual({ count: atMost(84), bytes: atMost(292_000) })
   })
 })

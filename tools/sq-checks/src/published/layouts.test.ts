@@ -1,4 +1,4 @@
-/** The packages find each other, and the binding for locks, however a package manager lays them out. */
+/** The packages find each other and the binding for locks in every layout of `node_modules`. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,14 +16,14 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }))
 
-describe.each(['npm', 'npm linked', 'pnpm', 'pnpm without hoisting'] as const)('laid out by %s', (layout) => {
+describe.each(['npm', 'npm linked', 'pnpm', 'pnpm without hoisting'] as const)('installed by %s', (layout) => {
   let project: ConsumerProject
 
   beforeAll(async () => {
-    project = await ConsumerProject.laidOut(layout, join(directory, layout.replaceAll(' ', '-')), tarballs)
+    project = await ConsumerProject.withLayout(layout, join(directory, layout.replaceAll(' ', '-')), tarballs)
   })
 
-  test('the command appends what a pipe brings, and shows it', async () => {
+  test('the command appends what it reads from a pipe, and prints it', async () => {
     const sqWal = join(project.directory, 'node_modules/.bin/sq-wal')
     const appended = await project.piped('piped', sqWal, ['append', 'orders/0', '--data-dir', 'data'])
     expect(appended).toEqual({ status: 0, output: expect.stringContaining('1 record is durable') })
@@ -31,7 +31,7 @@ describe.each(['npm', 'npm linked', 'pnpm', 'pnpm without hoisting'] as const)('
     expect(shown).toEqual({ status: 0, output: expect.stringContaining('piped') })
   })
 
-  test('a program that looks at its standard input, a pipe, opens a writer', async () => {
+  test('a program that has looked at its standard input, a pipe, can open a writer', async () => {
     const opened = await project.piped('ignored', process.execPath, ['after-a-pipe.mjs'])
     expect(opened).toEqual({ status: 0, output: 'opened at 0\n' })
   })

@@ -1,4 +1,4 @@
-/** The log works in the tests of those who use it, also where a test runner gives them a realm of their own. */
+/** The log works in a user's tests, also if the test runner gives each of them a separate realm. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,13 +14,16 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sq-realms-'))
   const tarballs = await pack(join(directory, 'tarballs'))
   tarballs.delete('@sq/wal-cli')
-  project = await ConsumerProject.laidOut('npm', join(directory, 'project'), tarballs)
+  project = await ConsumerProject.withLayout('npm', join(directory, 'project'), tarballs)
 })
 
 afterAll(() => rm(directory, { recursive: true }))
 
-test.each(['vmThreads', 'vmForks'])('in the pool %s of vitest a log is opened, appended to and read', async (pool) => {
-  const { status, output } = await project.node([VITEST, 'run', '--globals', `--pool=${pool}`, 'realm.test.mjs'])
-  expect(output).toContain('1 passed')
-  expect(status).toBe(0)
-})
+test.each(['vmThreads', 'vmForks'])(
+  'in the %s pool of vitest, a log can be opened, appended to and read',
+  async (pool) => {
+    const { status, output } = await project.node([VITEST, 'run', '--globals', `--pool=${pool}`, 'realm.test.mjs'])
+    expect(output).toContain('1 passed')
+    expect(status).toBe(0)
+  },
+)

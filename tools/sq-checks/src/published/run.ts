@@ -1,16 +1,16 @@
-/** Runs a program to its end. */
+/** Runs a program and waits for its end. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { cleanEnvironment } from '../clean-environment.ts'
 
-export interface Ran {
+export interface RunResult {
   readonly status: number | null
   /** Standard output and standard error, one after the other. */
   readonly output: string
 }
 
-/** Resolves also where the program fails; rejects where there is none. */
-export async function tryRun(program: string, args: readonly string[], options: RunOptions): Promise<Ran> {
+/** Also resolves if the program fails. Rejects if it cannot be started. */
+export async function tryRun(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { directory, environment } = options
   const env = cleanEnvironment({ ...registryEnvironment(), ...environment })
   const child = spawn(program, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -19,7 +19,7 @@ export async function tryRun(program: string, args: readonly string[], options: 
   return { status: ended, output: out + err }
 }
 
-/** Resolves with what the program wrote; rejects where it fails. */
+/** Resolves with the output of the program. Rejects if it fails. */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<string> {
   const { status, output } = await tryRun(program, args, options)
   if (status === 0) return output
@@ -31,9 +31,10 @@ interface RunOptions {
   readonly environment?: NodeJS.ProcessEnv
 }
 
-/** What npm and pnpm may need to reach a registry. */
-const OF_REGISTRY = /^(npm_config_(registry|userconfig|cache|cafile)|node_extra_ca_certs|https?_proxy|no_proxy)$/i
+/** The environment variables that npm and pnpm may need to reach a registry. */
+const REGISTRY_VARIABLES =
+  /^(npm_config_(registry|userconfig|cache|cafile)|node_extra_ca_certs|https?_proxy|no_proxy)$/i
 
 function registryEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => OF_REGISTRY.test(name)))
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => REGISTRY_VARIABLES.test(name)))
 }

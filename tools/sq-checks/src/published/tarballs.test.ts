@@ -1,4 +1,4 @@
-/** What is in the tarballs, beside what publint finds. */
+/** The contents of the tarballs. publint checks more. */
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, sep } from 'node:path'
@@ -42,24 +42,24 @@ describe.each(['@sq/sim', '@sq/storage', '@sq/wal-cli'])('%s', (name) => {
     manifest = await manifestIn(unpacked)
   })
 
-  test('has its licence, its README and what was built', () => {
+  test('contains its licence, its README and the build', () => {
     expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
     expect(files.filter((path) => /^dist\/.*\.js$/.test(path))).not.toEqual([])
   })
 
-  test('has no test, no helper of tests that is not exported, and no record of the build', () => {
+  test('contains no tests, no test helpers that are not exported, and no tsbuildinfo', () => {
     const unwanted = './testing' in manifest.exports ? /\.test|tsbuildinfo/ : /\.test|tsbuildinfo|testing\//
     expect(files.filter((path) => unwanted.test(path))).toEqual([])
   })
 
-  test('has every file that its README leads to', async () => {
+  test('contains every file that its README links to', async () => {
     const readme = await readFile(join(directory, name, 'README.md'), 'utf8')
     const targets = Array.from(readme.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g), ([, target = '']) => target)
     const relative = targets.filter((target) => !/^[a-z]+:/.test(target)).map((target) => target.replace(/^\.\//, ''))
     expect(relative.filter((target) => !files.includes(target))).toEqual([])
   })
 
-  test('has every file that a map leads to', () => {
+  test('contains every source that a source map refers to', () => {
     const maps = files.filter((path) => path.endsWith('.js.map'))
     const sources = maps.map((path) => path.replace(/^dist(.*)\.js\.map$/, 'src$1.ts'))
     expect(files).toEqual(expect.arrayContaining(sources))
@@ -69,11 +69,11 @@ describe.each(['@sq/sim', '@sq/storage', '@sq/wal-cli'])('%s', (name) => {
     expect(JSON.stringify(manifest)).not.toContain('workspace:')
   })
 
-  test('leads nobody to sources that Node does not run', () => {
+  test('exports no TypeScript sources', () => {
     expect(JSON.stringify(manifest.exports)).not.toContain('@sq/source')
   })
 
-  test('is published for everyone, with provenance', () => {
+  test('is published as public, with provenance', () => {
     expect(manifest).toMatchObject({
       license: 'Apache-2.0',
       engines: { node: '>=20.19' },
@@ -81,7 +81,7 @@ describe.each(['@sq/sim', '@sq/storage', '@sq/wal-cli'])('%s', (name) => {
     })
   })
 
-  test('has types that fit its code, wherever ES modules are resolved', async () => {
+  test('has types that match its code in every resolution of ES modules', async () => {
     const attw = tool('@arethetypeswrong/cli/dist/index.js')
     await run(process.execPath, [attw, tarballs.get(name) ?? '', '--profile', 'esm-only'], { directory })
   })

@@ -1,10 +1,10 @@
-/** The packages as they would be published: which they are, and their tarballs. */
+/** Lists the published packages, and packs their tarballs. */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { packageFolders, ROOT } from '../source-tree.ts'
 import { run } from './run.ts'
 
-/** As much of a package.json as is looked at. */
+/** The fields of a package.json that the checks use. */
 export interface Manifest {
   readonly name: string
   readonly version: string
@@ -14,7 +14,7 @@ export interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
-/** The folders of the packages that are published, each with its manifest as it stands in the repository. */
+/** The folders of the published packages, each with its manifest. */
 export async function publishedPackages(): Promise<[folder: string, manifest: Manifest][]> {
   const all = packageFolders().map(async (folder): Promise<[string, Manifest]> => {
     const path = join(ROOT, folder)
@@ -28,7 +28,7 @@ export async function manifestIn(directory: string): Promise<Manifest> {
   return manifest
 }
 
-/** Packs them as they were built, and resolves with the tarballs' paths, by name. */
+/** Packs the packages as they were built. Resolves with the path of each tarball by package name. */
 export async function pack(into: string): Promise<Map<string, string>> {
   await mkdir(into, { recursive: true })
   const packed = (await publishedPackages()).map(async ([folder, { name, version }]): Promise<[string, string]> => {

@@ -1,4 +1,4 @@
-// What a bundler takes: a program without a top-level await, which CommonJS does not have.
+// A program to be bundled. It has no top-level await, so that it can also become CommonJS.
 import { NodeFileSystem } from '@sq/sim'
 import { WalReader, WalWriter } from '@sq/storage'
 

@@ -1,4 +1,4 @@
-// A power cut in memory, and the conformance suite: what the other entry points of @sq/sim are for.
+// Uses the other entry points of @sq/sim: a power cut in memory, and the conformance suite.
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { fileSystemTests } from '@sq/sim/testing'
 import { listSegments, WalWriter } from '@sq/storage'

@@ -1,4 +1,4 @@
-// What somebody who imports the packages in plain JavaScript does first.
+// A first program in plain JavaScript, as an ES module.
 import { NodeFileSystem, WalReader, WalWriter } from '@sq/storage'
 
 const fs = new NodeFileSystem()

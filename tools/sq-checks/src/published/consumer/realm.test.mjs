@@ -1,4 +1,4 @@
-// A test of somebody's broker on a real disk, by a test runner that gives it a realm of its own.
+// A user's test on a real disk, run by a test runner that gives it a separate realm.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** The same from CommonJS, where an import becomes a `require`. */
+/** Types in CommonJS, where an import becomes a `require`. */
 import { NodeFileSystem } from '@sq/sim'
 import { WalReader } from '@sq/storage'
 

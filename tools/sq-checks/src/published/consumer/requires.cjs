@@ -1,4 +1,4 @@
-// What somebody who requires the packages in plain JavaScript does first.
+// A first program in plain JavaScript, as CommonJS.
 const { NodeFileSystem } = require('@sq/sim')
 const { WalReader, WalWriter } = require('@sq/storage')
 

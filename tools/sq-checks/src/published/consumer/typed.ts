@@ -1,4 +1,4 @@
-/** A broker's use of the packages, for the compiler alone: every entry point, and what their types lead to. */
+/** Uses the types of every entry point. It is only compiled, not run. */
 import { ManualClock, NodeFileSystem, Random } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
@@ -48,7 +48,7 @@ export async function* values(fs: FileSystem, options: ReadOptions): AsyncGenera
   }
 }
 
-export async function mend(fs: FileSystem): Promise<number> {
+export async function repairAll(fs: FileSystem): Promise<number> {
   const { problems } = await verify(fs, config, 'orders', 0)
   for (const problem of problems) {
     for (const { kind } of problem.repairs) await repair(fs, config, 'orders', 0, { problem, repair: kind })
@@ -56,7 +56,7 @@ export async function mend(fs: FileSystem): Promise<number> {
   return (await listSegments(fs, config, 'orders', 0)).length
 }
 
-export function told(error: unknown, event: WalEvents['sq:wal:commit']): WalErrorCode | bigint | null {
+export function summary(error: unknown, event: WalEvents['sq:wal:commit']): WalErrorCode | bigint | null {
   new InMemoryFileSystem().faults.add(rule)
   if (error instanceof AppendFailedError) return error.nextOffset
   return error instanceof WalError ? error.code : event.baseOffset

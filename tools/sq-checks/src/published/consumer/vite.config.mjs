@@ -1,4 +1,4 @@
-// Takes everything into the bundle, as for a server that is deployed as one file.
+// Puts all packages into the bundle, as for a server that is deployed as one file.
 const output = { entryFileNames: 'bundle.mjs' }
 
 export default { ssr: { noExternal: true }, build: { rollupOptions: { output } } }
