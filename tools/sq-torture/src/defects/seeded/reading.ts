@@ -1,0 +1,166 @@
+/** Defects of readers. */
+import type { Defect } from '../defect.ts'
+
+const WAL = 'sq-storage/src/wal'
+
+export const READING_DEFECTS: readonly Defect[] = [
+  {
+    name: 'a reader that had read an ignored tail reports damage when it is truncated',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'damageFrom(start, { segment, opened, limit, bound })',
+    replace: 'damageFrom(start, { segment, opened, limit, bound: this.nextOffset ?? bound })',
+  },
+  {
+    name: "in the writer's process, a file that has become shorter is not damage",
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'damageFrom(start, { segment, opened, limit, bound })',
+    replace: 'damageFrom(start, { segment: { ...segment, successor: null }, opened, limit, bound: Infinity })',
+  },
+  {
+    name: 'an iteration ends one record too late',
+    file: `${WAL}/reading/pages.ts`,
+    find: 'Math.min(recordCount, to - baseOffset)',
+    replace: 'Math.min(recordCount, to - baseOffset + 1)',
+  },
+  {
+    name: 'a read returns one commit too many',
+    file: `${WAL}/reading/pages.ts`,
+    find: 'baseOffset >= range.to',
+    replace: 'baseOffset > range.to',
+  },
+  {
+    name: 'a read by time skips a record with exactly the requested timestamp',
+    file: `${WAL}/reading/pages.ts`,
+    find: '({ timestampMs }) => timestampMs >= this.#sinceMs',
+    replace: '({ timestampMs }) => timestampMs > this.#sinceMs',
+  },
+  {
+    name: 'a reader goes past the end that the successor states',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'stated?.limit ?? (await',
+    replace: '(await',
+  },
+  {
+    name: 'a reader does not notice a writer that is opened later',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'bound === Infinity ? shared.highWatermark : bound',
+    replace: 'bound',
+  },
+  {
+    name: 'a reader skips missing records in the middle',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: '      this.#suspect = error\n',
+    replace: `      this.#suspect = null
+      if (error !== null) this.#place.advanceInside(Math.min(reading.bound, segment.successor?.baseOffset ?? Infinity))
+`,
+  },
+  {
+    name: 'a reader continues after records that it returned were rolled back',
+    file: `${WAL}/reading/read-place.ts`,
+    find: 'if (head.baseOffset !== place.nextOffset) return false',
+    replace: 'if (head.baseOffset !== place.nextOffset) return true',
+  },
+  {
+    name: 'a reader accepts any segment that starts at its offset',
+    file: `${WAL}/reading/read-place.ts`,
+    find: 'if (before?.baseOffset !== baseOffset || before.end < recordsEnd.position) return false',
+    replace: 'if (before !== null) return true',
+  },
+  {
+    name: 'a reader continues in a segment with an equal salt without comparing its last frame',
+    file: `${WAL}/reading/read-place.ts`,
+    find: 'if (last.end.position <= limit && (await isThere(last, segment, log))) return last.end',
+    replace: 'if (last.end.position <= limit) return last.end',
+  },
+  {
+    name: 'a reader accepts a successor of a segment with an equal salt without comparing its last frame',
+    file: `${WAL}/reading/read-place.ts`,
+    find: 'return segment === undefined || last === null || (await isThere(last, segment, log))',
+    replace: 'return segment === undefined || (await log.headOf(segment)).frame.headerCrc === place.salt',
+  },
+  {
+    name: 'a reader does not compare its records when a writer is opened in its process',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'return !this.#place.hasReturned || this.#comparedAfter === this.#context.shared.openings',
+    replace: 'return true',
+  },
+  {
+    name: 'a reader does not check whether its path leads to another directory',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: '      await this.#context.checkDirectory()\n      this.#place.enter(opened.head, start)\n',
+    replace: '      this.#place.enter(opened.head, start)\n',
+  },
+  {
+    name: 'a reader that moves to another directory does not compare its records',
+    file: `${WAL}/reading/frame-stream.ts`,
+    find: 'else if (cursor !== null) this.#cursor = cursor.movedTo(this.#cursorContext(moved))',
+    replace: 'void moved\n    void cursor',
+  },
+  {
+    name: 'an iteration that is woken leaves its listener on the abort signal',
+    file: `${WAL}/reading/signal-ending.ts`,
+    find: `if (this.#waiting.delete(waker) && this.#waiting.size === 0)
+      this.#signal.removeEventListener('abort', this.#onAbort)`,
+    replace: 'this.#waiting.delete(waker)',
+  },
+  {
+    name: 'a waiting call of next skips the records that the call before it left',
+    file: `${WAL}/reading/page-iterator.ts`,
+    find: 'const pages = this.#at < this.#page.length ? null : this.#pages',
+    replace: 'const pages = this.#pages',
+  },
+  {
+    name: 'an iteration that is garbage-collected leaves its file open',
+    file: `${WAL}/reading/page-iterator.ts`,
+    find: '    dropped.register(this, pages, this)\n',
+    replace: '',
+  },
+  {
+    name: 'a frame that verifies and holds no records is skipped',
+    file: `${WAL}/reading/pages.ts`,
+    find: 'if (records === null) throw notRecords(this.#path, this.frame.header)',
+    replace: 'if (records === null) {\n      this.left = 0\n      return []\n    }',
+  },
+  {
+    name: 'a reader reports damage without a second look',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'if (error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path) throw error',
+    replace: 'if (error !== null) throw error',
+  },
+  {
+    name: 'durableOnly does not return the records before damage',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: '      if (damage?.isConfirmed === true) found = await this.#pass(reading, reading.confirmed?.takeAll() ?? [])\n',
+    replace: '',
+  },
+  {
+    name: 'a reader takes the last segment of an old listing for the last one of the log',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: '?.successor === null) this.#listed = []',
+    replace: '?.successor?.baseOffset === -1) this.#listed = []',
+  },
+  {
+    name: 'a reader takes replaced segments for damage',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'if (isAgain || !isAboutSegments(error)) absences',
+    replace: 'absences',
+  },
+  {
+    name: 'a reader that reaches the old end of an open file does not look for more',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'let isFromBefore = this.#reading !== null',
+    replace: 'let isFromBefore = false',
+  },
+  {
+    name: 'a reader continues with commits in memory without checking the chain',
+    file: `${WAL}/reading/frame-stream.ts`,
+    find: '|| !cursor.isFollowedBy(recent[0])',
+    replace: '',
+  },
+  {
+    name: 'a reader that has returned a part of a commit returns it again',
+    file: `${WAL}/reading/frame-stream.ts`,
+    find: 'return isRepeated ?',
+    replace: 'return false ?',
+  },
+]
