@@ -63,7 +63,7 @@ class FailingLife {
   async live(): Promise<void> {
     const log = this.#log
     await this.#step(() => this.#append())
-    await this.#step(() => Promise.all([this.#append(), this.#append(), log.readBesideWriter()]))
+    await this.#step(() => Promise.all([this.#append(), this.#append(), log.readDuringWrites()]))
     await this.#step(() => log.rotate())
     await this.#step(() => this.#append())
     await this.#step(() => listSegments(log.fs, { dataDir: '/d' }, TOPIC, PARTITION))

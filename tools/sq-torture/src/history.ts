@@ -40,8 +40,8 @@ export class Violation extends Error {
  * 5. acknowledgements come in offset order, and nothing queued after a rejected append is acknowledged: here;
  * 6. a rejection keeps the next offset, and the next success gets it: here, and without faults at the end of every
  *    simulation and of every run with failing operations;
- * 7. a reader in the writer's process sees only durable records: `LogUnderTest.readBesideWriter`; so does a reader with
- *    `durableOnly` in another process: `DistantFollower`;
+ * 7. a reader in the writer's process sees only durable records: `LogUnderTest.readDuringWrites`; so does a reader with
+ *    `durableOnly` in another process: `OtherProcessReader`;
  * 8. power cuts and kills alone never make a log refuse to open: `LogUnderTest.open`;
  * 9. an interrupted and repeated recovery gives the same result: the exploration, with `allow`;
  * 10. memory is bounded, and nothing outside the data directory is touched: fuzzing, and `LogUnderTest.open`;
@@ -52,7 +52,7 @@ export class History {
   #acknowledged: Contents = []
   /** The appends in flight, in the order of their calls. */
   #pending: Unit[] = []
-  /** Rejected appends that nothing has made void yet, by what they were told: all of a failure get the same error. */
+  /** Rejected appends that may still appear, by their error. All appends of one failure have the same error. */
   #rejected = new Map<unknown, Unit[]>()
 
   /** The records before this offset may be gone: their deletion is in progress or has failed. */
@@ -122,7 +122,7 @@ export class History {
     this.#pending = this.#pending.filter((pending) => pending !== unit)
   }
 
-  /** The log healed, or was closed in order: rejected appends are void, and a truncation that was begun is complete. */
+  /** After a rollover or an orderly close: rejected appends never appear, and a started truncation is complete. */
   settled(): void {
     this.#version++
     this.#rejected.clear()

@@ -14,8 +14,8 @@ import {
 import type { LogRecord, RetentionPolicy, WalConfig } from '@sq/storage'
 import { DELETED, History, Violation } from './history.ts'
 import type { Contents, ValueId, ValueTable } from './history.ts'
-import { DistantFollower } from './distant-follower.ts'
-import { Follower } from './follower.ts'
+import { InProcessReader } from './in-process-reader.ts'
+import { OtherProcessReader } from './other-process-reader.ts'
 import { ProcessFileSystem } from './process-file-system.ts'
 import { checkSomeRange, MAX_TIMESTAMP_MS } from './ranges.ts'
 
@@ -30,8 +30,8 @@ export class LogUnderTest {
   #processes = 0
   /** The process that has the log open. */
   #process: ProcessFileSystem
-  /** The process of the tailing reader in another process. It dies with the first process unless that dies alone. */
-  #elsewhere: ProcessFileSystem
+  /** The process of the other tailing reader. It dies together with the writer's, unless that dies alone. */
+  #otherProcess: ProcessFileSystem
   #died: () => void = () => {}
   #death: Promise<void> = Promise.resolve()
   readonly fs: InMemoryFileSystem
@@ -42,23 +42,23 @@ export class LogUnderTest {
   readonly #config: WalConfig
   #segmentIds: Random
   #writer: WalWriter | null = null
-  /** What was acknowledged when the last truncation began: a tailing reader may just have been given some of it. */
+  /** The acknowledged records when the last truncation began. A tailing reader may just have got some of them. */
   #beforeCut: Contents = []
   /**
-   * Everything that was ever in the log, by offset: a slow tailing reader may get it long after a truncation or
+   * All records that were ever in the log, by offset. A slow tailing reader may get them long after their truncation or
    * deletion.
    */
   readonly #ever: Set<ValueId>[] = []
-  #isFollowerBusy = false
+  #isReaderBusy = false
   readonly #cuts: number[] = []
   #timestamps = 0
   /** The timestamps of acknowledged records, by offset. */
   readonly #timestampsMs: (number | undefined)[] = []
-  /** Whether the wall clock was wrong: segments created then are no evidence of the time. */
+  /** Whether the wall clock was wrong at some time. Segments that were created then do not show the real time. */
   #wasClockWrong = false
-  #follower: Follower | null = null
-  #distantFollower: DistantFollower | null = null
-  /** What an earlier tailing reader in another process was given as durable. */
+  #inProcessReader: InProcessReader | null = null
+  #otherProcessReader: OtherProcessReader | null = null
+  /** The records that earlier tailing readers in another process got as durable. */
   readonly #mustStay = new Map<bigint, ValueId>()
 
   constructor(
@@ -71,31 +71,31 @@ export class LogUnderTest {
     this.#config = setting.config ?? CONFIG
     this.#segmentIds = new Random(setting.seed ?? 1)
     this.#process = new ProcessFileSystem(fs)
-    this.#elsewhere = new ProcessFileSystem(fs, 'elsewhere')
+    this.#otherProcess = new ProcessFileSystem(fs, 'other process')
     this.#begin()
   }
 
-  /** The process dies: what it waits for never settles, and its code stops. Another process may open the log. */
+  /** Kills the process: what it waits for never settles, and its code stops. Another process may open the log. */
   die(): void {
-    this.#follower?.throwIfFailed()
-    this.#follower = null
-    this.#distantFollower?.throwIfFailed()
-    for (const [offset, id] of this.#distantFollower?.mustStay ?? []) this.#mustStay.set(offset, id)
-    this.#distantFollower = null
+    this.#inProcessReader?.throwIfFailed()
+    this.#inProcessReader = null
+    this.#otherProcessReader?.throwIfFailed()
+    for (const [offset, id] of this.#otherProcessReader?.mustStay ?? []) this.#mustStay.set(offset, id)
+    this.#otherProcessReader = null
     this.#process.die()
-    this.#elsewhere.die()
+    this.#otherProcess.die()
     this.#writer = null
     this.#died()
     this.#begin()
   }
 
   /**
-   * The process dies while it waits for nothing, and another one may open the log. A tailing reader in another process
-   * survives, and may have been given records that the next writer does not find.
+   * Kills only the process of the writer, while it waits for nothing. Another process may open the log. The tailing
+   * reader in another process survives, and may have got records that the next writer does not find.
    */
   async dieAlone(): Promise<void> {
-    this.#follower?.throwIfFailed()
-    this.#follower = null
+    this.#inProcessReader?.throwIfFailed()
+    this.#inProcessReader = null
     await this.#process.dieAlone()
     this.#writer = null
     this.#died()
@@ -103,7 +103,7 @@ export class LogUnderTest {
   }
 
   #begin(): void {
-    this.#elsewhere = new ProcessFileSystem(this.fs, 'elsewhere')
+    this.#otherProcess = new ProcessFileSystem(this.fs, 'other process')
     this.#beginHere()
   }
 
@@ -121,8 +121,8 @@ export class LogUnderTest {
   }
 
   /** Whether a reader in another process tails the log. */
-  get isFollowedElsewhere(): boolean {
-    return this.#distantFollower !== null
+  get isTailedByOtherProcess(): boolean {
+    return this.#otherProcessReader !== null
   }
 
   /** The writer, which must be open. */
@@ -207,7 +207,7 @@ export class LogUnderTest {
   }
 
   /** Reads while the writer may be working. Only durable records may be seen. */
-  async readBesideWriter(): Promise<void> {
+  async readDuringWrites(): Promise<void> {
     const contents = await this.read()
     if (BigInt(contents.length) > this.writer.nextOffset) {
       throw new Violation(`7: a reader saw ${contents.length} records, but only ${this.writer.nextOffset} are durable`)
@@ -224,24 +224,24 @@ export class LogUnderTest {
   }
 
   /** Starts a reader that tails the whole log until the process dies, and spends some turns on each record. */
-  follow({ isBusy, busyTurns }: { isBusy: boolean; busyTurns: () => number }): void {
-    this.#isFollowerBusy = isBusy
+  tail({ isBusy, busyTurns }: { isBusy: boolean; busyTurns: () => number }): void {
+    this.#isReaderBusy = isBusy
     const process = this.#process
-    this.#follower ??= new Follower({
+    this.#inProcessReader ??= new InProcessReader({
       isAlive: () => !process.dead,
       openReader: () => WalReader.open(process, this.#config, TOPIC, PARTITION),
-      check: (record) => this.#checkFollowed(record),
+      check: (record) => this.#checkTailed(record),
       cuts: this.#cuts,
       busyTurns,
     })
   }
 
-  /** The same in another process, which shares nothing with the writer. */
-  followFromElsewhere({ durableOnly, busyTurns }: { durableOnly: boolean; busyTurns: () => number }): void {
-    const elsewhere = this.#elsewhere
-    this.#distantFollower ??= new DistantFollower({
-      isAlive: () => !elsewhere.dead,
-      openReader: () => WalReader.open(elsewhere, this.#config, TOPIC, PARTITION),
+  /** Starts a tailing reader in another process, which shares no memory with the writer. */
+  tailInOtherProcess({ durableOnly, busyTurns }: { durableOnly: boolean; busyTurns: () => number }): void {
+    const otherProcess = this.#otherProcess
+    this.#otherProcessReader ??= new OtherProcessReader({
+      isAlive: () => !otherProcess.dead,
+      openReader: () => WalReader.open(otherProcess, this.#config, TOPIC, PARTITION),
       idOf: ({ value }) => this.#values.id(value),
       cuts: this.#cuts,
       durableOnly,
@@ -249,19 +249,19 @@ export class LogUnderTest {
     })
   }
 
-  /** Every tailing reader must soon reach the end of the log, and then stops. */
-  async stopFollowing(): Promise<void> {
-    await this.#distantFollower?.converges(this.history.acknowledged)
-    this.#distantFollower = null
-    await this.#follower?.reaches(this.writer.nextOffset)
-    this.#follower = null
+  /** Checks that every tailing reader soon reaches the end of the log, and stops them. */
+  async stopReaders(): Promise<void> {
+    await this.#otherProcessReader?.converges(this.history.acknowledged)
+    this.#otherProcessReader = null
+    await this.#inProcessReader?.reaches(this.writer.nextOffset)
+    this.#inProcessReader = null
   }
 
-  #checkFollowed({ offset, value }: LogRecord): void {
+  #checkTailed({ offset, value }: LogRecord): void {
     const at = Number(offset)
     const id = this.#values.id(value)
     // Deletion by age may also delete the newest records before a tailing reader gets them.
-    const mayBeLate = this.#isFollowerBusy || at < this.firstOffset
+    const mayBeLate = this.#isReaderBusy || at < this.firstOffset
     if (mayBeLate ? this.#ever[at]?.has(id) === true : this.#beforeCut[at] === id) return
     if (this.#writer !== null && offset >= this.#writer.nextOffset) {
       throw new Violation(
@@ -352,7 +352,7 @@ export class LogUnderTest {
     this.#writer = null
     await writer.close()
     this.history.settled()
-    if (this.fs.openHandles > 0 && this.#follower === null && this.#distantFollower === null)
+    if (this.fs.openHandles > 0 && this.#inProcessReader === null && this.#otherProcessReader === null)
       throw new Violation(`12: ${this.fs.openHandles} handles are open after close`)
   }
 

@@ -27,9 +27,9 @@ async function killers(defects: readonly Defect[], checks: readonly Check[]): Pr
 
 test('a defect is killed by the first test that detects it', { timeout: 120_000 }, async () => {
   const tests = CHECKS.filter(({ name }) => name === 'tests of @sq/sim')
-  const defects = DEFECTS.filter(({ name }) => name === 'a failed directory sync is not told')
+  const defects = DEFECTS.filter(({ name }) => name === 'a failed directory sync is not reported')
   const killer: unknown = expect.stringMatching(/^tests of @sq\/sim: .+\.test\.ts: /)
-  expect(await killers(defects, tests)).toEqual([['a failed directory sync is not told', killer]])
+  expect(await killers(defects, tests)).toEqual([['a failed directory sync is not reported', killer]])
 })
 
 test('a defect that no check detects survives, and the next one is seeded into sources without it', async () => {

@@ -30,7 +30,7 @@ export const STEPS: readonly Step[] = [
       const second = log.append(value(21, serial))
       // A third append arrives while the first two are being written.
       await new Promise(setImmediate)
-      await Promise.all([first, second, log.append(value(22, serial)), log.readBesideWriter()])
+      await Promise.all([first, second, log.append(value(22, serial)), log.readDuringWrites()])
     },
   },
   // The frame has 512 bytes. After other frames, it can end anywhere in a sector.

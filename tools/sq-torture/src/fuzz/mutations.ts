@@ -52,7 +52,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     const [name, file] = pickFile(material)
     material.files.set(name, Buffer.concat([file, noise(material.random, material.random.int(6000))]))
   },
-  'a piece of the log put elsewhere': (material) => {
+  'a piece of the log moved to another position': (material) => {
     put(material, pickPiece(material.random, pickFile(material)[1]))
   },
   'a piece of another log put in': (material) => {

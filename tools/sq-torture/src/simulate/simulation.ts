@@ -83,14 +83,14 @@ class Simulation {
     const mayBeReadOnly = this.#swarm.failedSync === 'readonly' && this.#log.rejected > rejected
     if (mayBeReadOnly && this.#random.chance(0.5)) await this.#restart()
     else if (stop !== null) await this.#open()
-    else if (this.#log.rejected > rejected && this.#log.isFollowedElsewhere) await this.#dieBeforeHealing()
+    else if (this.#log.rejected > rejected && this.#log.isTailedByOtherProcess) await this.#dieBeforeRollover()
   }
 
   /**
-   * After a failed commit, which a reader in another process may have been given, the writer may die before it rolls
+   * After a failed commit, which a reader in another process may have got, the writer may die before it rolls
    * over to a new segment. Its successor continues in the same segment, where the page cache may have lost the commit.
    */
-  async #dieBeforeHealing(): Promise<void> {
+  async #dieBeforeRollover(): Promise<void> {
     if (this.#swarm.failedSync === 'readonly' || this.#random.chance(0.5)) return
     for (let turns = this.#random.int(10); turns > 0; turns--) await new Promise(setImmediate)
     if (this.#random.chance(0.7)) this.#fs.evict()
@@ -120,7 +120,7 @@ class Simulation {
       const offset = this.#someOffset()
       await this.#tolerate(() => this.#log.truncate(offset))
     }
-    if (action === 'read') await this.#tolerate(() => this.#log.readBesideWriter())
+    if (action === 'read') await this.#tolerate(() => this.#log.readDuringWrites())
     if (action === 'read-range') await this.#tolerate(() => this.#log.readSomeRange(this.#random))
     if (action === 'reopen') await this.#tolerate(() => this.#log.close())
   }
@@ -191,7 +191,7 @@ class Simulation {
     for (;;) {
       try {
         await untilReadOnly(this.#log, () => this.#log.open())
-        this.#follow()
+        this.#startReaders()
         return
       } catch (error) {
         if (!isFault(error)) throw error
@@ -199,12 +199,12 @@ class Simulation {
     }
   }
 
-  #follow(): void {
-    const { follows, followsElsewhere, busyTurns: most } = this.#swarm
+  #startReaders(): void {
+    const { tails, otherProcessTails, busyTurns: most } = this.#swarm
     const busyTurns = (): number => this.#busy.int(most + 1)
-    if (follows) this.#log.follow({ isBusy: most > 0, busyTurns })
-    if (followsElsewhere === null) return
-    this.#log.followFromElsewhere({ durableOnly: followsElsewhere === 'durable only', busyTurns })
+    if (tails) this.#log.tail({ isBusy: most > 0, busyTurns })
+    if (otherProcessTails === null) return
+    this.#log.tailInOtherProcess({ durableOnly: otherProcessTails === 'durable only', busyTurns })
   }
 
   /** Runs an action that may fail because of a fault. Afterwards the log is open in any case. */
@@ -226,7 +226,7 @@ class Simulation {
     await this.#log.rotate()
     await this.#log.append(Buffer.from('and well'))
     if (this.#log.rejected > rejected) throw new Violation('6: an append was rejected without any fault')
-    await this.#log.stopFollowing()
+    await this.#log.stopReaders()
     await this.#log.close()
     await this.#log.open()
     await this.#log.close()

@@ -10,16 +10,17 @@ export interface Swarm {
   readonly failedSync: FailedSyncModel
   readonly weakNames: boolean
   readonly config: WalConfig
-  /** The most appends in flight. */
+  /** The maximum number of appends in flight. */
   readonly concurrency: number
   readonly steps: number
   /** Draws the length of a value. */
   length(random: Random): number
-  /** Null without a tailing reader, else the most turns of the event loop that it spends on a record. */
-  readonly follows: boolean
+  /** Whether there is a tailing reader in the process of the writer. */
+  readonly tails: boolean
+  /** The most turns of the event loop that a tailing reader spends on a record. */
   readonly busyTurns: number
-  /** Whether a tailing reader runs in another process, and which records it wants. */
-  readonly followsElsewhere: 'all' | 'durable only' | null
+  /** Whether there is a tailing reader in another process, and which records it wants. */
+  readonly otherProcessTails: 'all' | 'durable only' | null
   readonly actions: readonly Action[]
   readonly faults: readonly Fault[]
 }
@@ -57,7 +58,7 @@ const FAULTS = [
   { name: 'unlink fails', on: 'unlink', fault: { error: 'EIO' } },
   { name: 'read fails', on: 'read', fault: { error: 'EIO' } },
   { name: 'truncate fails', on: 'truncate', fault: { error: 'EIO' } },
-  { name: 'looking fails', on: ['stat', 'size', 'readdir'], fault: { error: 'EIO' } },
+  { name: 'stat or readdir fails', on: ['stat', 'size', 'readdir'], fault: { error: 'EIO' } },
   { name: 'close fails', on: 'close', fault: { error: 'EIO' } },
   { name: 'mkdir fails', on: 'mkdir', fault: { error: 'ENOSPC' } },
   { name: 'locking fails', on: 'lock', fault: { error: 'ENOLCK' } },
@@ -91,11 +92,11 @@ export function drawSwarm(random: Random): Swarm {
       if (lengths === 'small' || (lengths === 'mixed' && draw.chance(0.7))) return draw.int(60)
       return lengths === 'edges' ? draw.pick(EDGES) : draw.int(10_000)
     },
-    follows: random.chance(0.5),
+    tails: random.chance(0.5),
     actions,
     faults: some(FAULTS.map(({ name }) => name)),
     busyTurns: random.pick([0, 3, 30]),
-    followsElsewhere: random.chance(0.4) ? random.pick(['all', 'durable only'] as const) : null,
+    otherProcessTails: random.chance(0.4) ? random.pick(['all', 'durable only'] as const) : null,
   }
 }
 

@@ -1,16 +1,16 @@
 /**
- * A reader in another process that tails a log. Unless it uses `durableOnly`, it may get a commit before the writer
- * knows that it is durable, and records that are truncated later. It is told when such records are rolled back. In the
- * end, its records must be those of the log.
+ * A tailing reader in another process than the writer. Unless it uses `durableOnly`, it may get a commit before the
+ * writer knows that it is durable, and records that are truncated later. An error reports that such records were rolled
+ * back. In the end, its records must be those of the log.
  */
 import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalIoError } from '@sq/storage'
 import type { LogRecord } from '@sq/storage'
-import { Following } from './following.ts'
-import type { Followed } from './following.ts'
+import { TailLoop } from './tail-loop.ts'
+import type { TailedLog } from './tail-loop.ts'
 import { DELETED, Violation } from './history.ts'
 import type { Contents, ValueId } from './history.ts'
 
-export interface DistantlyFollowed extends Followed {
+export interface OtherProcessLog extends TailedLog {
   idOf(record: LogRecord): ValueId
   /** The offsets that the log was truncated to, or may have been. */
   readonly cuts: readonly number[]
@@ -18,90 +18,90 @@ export interface DistantlyFollowed extends Followed {
   readonly durableOnly: boolean
 }
 
-export class DistantFollower {
-  readonly #log: DistantlyFollowed
-  readonly #following: Following
+export class OtherProcessReader {
+  readonly #log: OtherProcessLog
+  readonly #loop: TailLoop
   /** The records that it has. */
   readonly #held = new Map<bigint, ValueId>()
-  /** The records that it got as durable, including those that were rolled back later. */
+  /** The records that it got as durable, including those that were truncated later. */
   readonly #givenAsDurable = new Map<bigint, ValueId>()
 
-  constructor(log: DistantlyFollowed) {
+  constructor(log: OtherProcessLog) {
     this.#log = log
     const { durableOnly } = log
-    this.#following = new Following(log, {
+    this.#loop = new TailLoop(log, {
       options: { durableOnly },
-      take: (record) => {
+      onRecord: (record) => {
         const id = log.idOf(record)
         this.#held.set(record.offset, id)
         if (durableOnly) this.#givenAsDurable.set(record.offset, id)
       },
-      goesOnAfter: (error) => this.#goesOnAfter(error),
+      isExpected: (error) => this.#isExpected(error),
     })
   }
 
   throwIfFailed(): void {
-    this.#following.throwIfFailed()
+    this.#loop.throwIfFailed()
   }
 
-  /** The records that no power cut may take back: got as durable, and before every truncation. */
+  /** The records that no power cut may roll back: it got them as durable, and they are before every truncation. */
   get mustStay(): ReadonlyMap<bigint, ValueId> {
     const cut = Math.min(...this.#log.cuts)
     return new Map([...this.#givenAsDurable].filter(([offset]) => offset < cut))
   }
 
   /**
-   * Must soon reach the end of a log with these contents, whose last record is in an unconfirmed commit of its own, and
-   * have the same records. Then it stops.
+   * Checks that it soon has exactly the records of a log with these contents, and stops it. The last record must be the
+   * only one of an unconfirmed commit.
    */
   async converges(contents: Contents): Promise<void> {
     const end = BigInt(this.#log.durableOnly ? contents.length - 1 : contents.length)
-    await this.#following.until(() => this.#differsFrom(contents, end))
+    await this.#loop.until(() => this.#differsFrom(contents, end))
   }
 
   #differsFrom(contents: Contents, end: bigint): Violation | null {
-    const { next } = this.#following
+    const { next } = this.#loop
     if (next !== end)
       return new Violation(`12: the tailing reader in another process is at offset ${next}, expected ${end}`)
     for (const [offset, id] of this.#held) {
-      const stands = contents[Number(offset)]
-      if (stands === id || stands === DELETED) continue
+      const found = contents[Number(offset)]
+      if (found === id || found === DELETED) continue
       return new Violation(
-        `4: the tailing reader in another process has ${id} at offset ${offset}, the log has ${stands}`,
+        `4: the tailing reader in another process has ${id} at offset ${offset}, the log has ${found}`,
       )
     }
     return null
   }
 
   /** Whether an error is expected. */
-  #goesOnAfter(error: unknown): boolean {
+  #isExpected(error: unknown): boolean {
     const { cuts, durableOnly } = this.#log
-    const following = this.#following
-    if (error instanceof WalIoError || error instanceof LogNotFoundError) this.#beginAnew()
+    const loop = this.#loop
+    if (error instanceof WalIoError || error instanceof LogNotFoundError) this.#startOver()
     else if (error instanceof DivergedError) {
       if (durableOnly && cuts.length === 0)
         throw new Violation('7: records that were returned as durable were rolled back')
-      // During a truncation it may be told an offset that is too large.
-      if (cuts.length > 0) this.#beginAnew()
+      // During a truncation the offset of the error may be too large.
+      if (cuts.length > 0) this.#startOver()
       else this.#goBackTo(error.offset)
     } else if (!(error instanceof OffsetOutOfRangeError)) return false
-    else if (error.firstOffset > following.next) {
-      following.next = error.firstOffset
-      // After the deletion nothing in the log shows that some of this was truncated before.
+    else if (error.firstOffset > loop.next) {
+      loop.next = error.firstOffset
+      // After the deletion, nothing in the log shows that some of these records were truncated before.
       if (cuts.length > 0) this.#held.clear()
-    } else if (cuts.length > 0) this.#beginAnew()
+    } else if (cuts.length > 0) this.#startOver()
     else this.#goBackTo(error.nextOffset)
     return true
   }
 
-  /** A new iteration is not told which records of the last one were rolled back. */
-  #beginAnew(): void {
+  /** Reads from the start: a new iteration does not learn which records of the last one were rolled back. */
+  #startOver(): void {
     this.#held.clear()
-    this.#following.next = 0n
+    this.#loop.next = 0n
   }
 
   #goBackTo(offset: bigint): void {
     for (const held of this.#held.keys()) if (held >= offset) this.#held.delete(held)
-    if (offset < this.#following.next) this.#following.next = offset
+    if (offset < this.#loop.next) this.#loop.next = offset
   }
 }
