@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Prints the records of a log on disk: python3 read_wal.py DIR, where DIR is a partition's directory, TOPIC/PARTITION.
+"""Prints the records of a log on disk: python3 read_wal.py DIR, where DIR is the directory TOPIC/PARTITION.
 
-An independent reader of format version 1, written from docs/wal-format.md alone, with nothing but Python 3.10 and its
-standard library. Headings and rules named here are that page's. One JSON object a line for each record, in order:
+An independent reader of format version 1, written from docs/wal-format.md alone. It needs only Python 3.10 or later.
+Comments refer to headings and rules of that page. It prints a line of JSON for each record, in order:
 
     {"offset": 0, "timestampMs": 1700000000000, "key": "6b", "value": "", "headers": [["6e616d65", "76"]]}
 
-Keys, values, and names and values of headers are hexadecimal digits; a record without a key has "key": null. Nothing
-more is printed where the log ends with its last frame, or zeros behind it. Otherwise a last line says how it ends,
-{"end": ...}, which sets the exit code: "torn" (0; the rest of an unfinished write follows), "corrupt" (1), or
-"unsupported" (3; written by somebody who knew more). "position" is where "file" could be read to, "nextOffset" the
-offset there, and "until" how far damage reaches at least. It exits with 2 where files cannot be read; it writes none.
+Keys, values, and keys and values of headers are in hexadecimal; a record without a key has "key": null. Nothing more is
+printed if the log ends with its last frame, or with zeros after it. Otherwise a last line, {"end": ...}, says how the
+log ends, and sets the exit code: "torn" (0; an unfinished write follows), "corrupt" (1), or "unsupported" (3; a newer
+version of the format). "file" could be read up to "position", "nextOffset" is the offset of the next record there, and
+the damage reaches at least to "until". The exit code is 2 if a file cannot be read. No file is written.
 
-It holds one segment at a time in memory. Nobody may write the log meanwhile: a reader beside a writer has more to do
-("What readers must do").
+It holds one segment at a time in memory. No writer may be open at the same time: reading a log that is being written
+takes more ("What readers must do").
 """
 import json
 import re
@@ -33,7 +33,7 @@ MAX_OFFSET = MAX_TIME = 2**53 - 1
 MAX_POSITION = 2**32 - 1
 EXIT_CODES = {"torn": 0, "corrupt": 1, "unsupported": 3}
 
-# A segment whose head verified: its file, its OPEN, and what that states of the segment before.
+# The verified head of a segment: its file, its OPEN frame, and what OPEN states about the segment before.
 Head = namedtuple("Head", "file open previous_base_offset previous_end previous_last_position previous_last_crc")
 
 
@@ -58,7 +58,7 @@ class Frame(namedtuple("Frame", "marker type attributes body_length base_offset 
 
 
 class Ended(Exception):
-    """The log ends, and not with its last frame: `kind` is a key of EXIT_CODES."""
+    """The log does not end with its last frame. `kind` is a key of EXIT_CODES."""
 
     def __init__(self, kind, file, position, **more):
         self.kind = kind
@@ -66,7 +66,7 @@ class Ended(Exception):
 
 
 def verified(data, position, salt, limit):
-    """The frame header at a position where it verifies (rule 3), else None. Nothing else about it is judged."""
+    """The frame header at a position, or None if it does not verify (rule 3). Other rules are not checked."""
     if limit - position < 40:
         return None
     frame = Frame(*FRAME_HEADER.unpack_from(data, position))
@@ -74,7 +74,8 @@ def verified(data, position, salt, limit):
     return frame if (frame.marker, frame.position, frame.header_crc) == (b"FR", position, header_crc) else None
 
 
-def is_whole(data, frame):
+def is_intact(data, frame):
+    """Whether the body has its checksum and the padding is zero."""
     return crc32(data[frame.body]) == frame.body_crc and not any(data[frame.body.stop : frame.end])
 
 
@@ -92,23 +93,23 @@ def read_head(file):
     require(version == 1, f"version {version}", "unsupported")
     header_crc = crc32(data[:32])
     frame = verified(data, 32, header_crc, len(data))
-    require(frame is not None, "no OPEN verifies")
-    require(frame.is_known, "a first frame of an unknown kind", "unsupported")
+    require(frame is not None, "its OPEN frame does not verify")
+    require(frame.is_known, "a first frame of an unknown type or attribute", "unsupported")
     is_open = (frame.type, frame.record_count, frame.previous_crc) == (OPEN, 0, header_crc)
-    require(is_open and frame.end <= len(data), "the first frame is not a whole OPEN")
+    require(is_open and frame.end <= len(data), "its first frame is not a complete OPEN")
     body = data[frame.body]
-    require(is_whole(data, frame) and len(body) >= 38, "the body of OPEN is damaged")
+    require(is_intact(data, frame) and len(body) >= 38, "the body of OPEN is damaged")
     _, _, base_offset, end, last_position, last_crc, topic_length = OPEN_BODY.unpack_from(body)
-    require(len(body) == 38 + topic_length, "the topic does not fill OPEN")
+    require(len(body) == 38 + topic_length, "the topic does not end with the body of OPEN")
     directory = file.absolute().parent
-    require(body[38:] == directory.parent.name.encode(), "it is a segment of another topic")
-    require(str(partition) == directory.name, "it is a segment of another partition")
-    require(frame.base_offset == int(file.stem), "its base offset is not the one in its name")
+    require(body[38:] == directory.parent.name.encode(), "it belongs to another topic")
+    require(str(partition) == directory.name, "it belongs to another partition")
+    require(frame.base_offset == int(file.stem), "its base offset differs from its name")
     return Head(file, frame, base_offset, end, last_position, last_crc)
 
 
 def check_statement(head, data, successor):
-    """What the successor's OPEN states of a segment's end, by "Where a log ends, and what is damage"."""
+    """Checks the end that the successor's OPEN states, by "Where a log ends, and what is damage"."""
     end, position = successor.previous_end, successor.previous_last_position
     last = head.open if position == 32 else verified(data, position, head.open.header_crc, len(data))
     holds = successor.previous_base_offset == head.open.base_offset and len(data) >= end
@@ -118,13 +119,13 @@ def check_statement(head, data, successor):
 
 
 def decode_records(body, frame):
-    """The records of a frame. Raises ValueError where the body is not made of exactly these (rule 8)."""
+    """The records of a frame. Raises ValueError if they do not fill its body exactly (rule 8)."""
     at = 0
 
     def take(length):
         nonlocal at
         if at + length > len(body):
-            raise ValueError("the records go beyond their frame")
+            raise ValueError("the records exceed their frame")
         at += length
         return body[at - length : at]
 
@@ -137,7 +138,7 @@ def decode_records(body, frame):
         value = take(value_length).hex()
         headers = [[take(int.from_bytes(take(4), "little")).hex() for _ in range(2)] for _ in range(header_count)]
         if at - begin != length:
-            raise ValueError(f"record {offset} is not filled by its parts")
+            raise ValueError(f"the length of record {offset} is not that of its fields")
         yield {"offset": offset, "timestampMs": timestamp, "key": key, "value": value, "headers": headers}
     if at != len(body):
         raise ValueError("the records do not fill their frame")
@@ -155,33 +156,34 @@ def read_segment(head, successor):
     before, salt = head.open, head.open.header_crc
     while True:
         place, next_offset = before.end, before.next_offset
-        if place == limit or successor is None and not any(data[place:]):  # Zeros are written ahead.
+        if place == limit or successor is None and not any(data[place:]):  # Preallocated zeros.
             return
         frame = None if before.type == SEAL else verified(data, place, salt, limit)
         if frame is None:
             break
         if not frame.is_known:
-            raise Ended("unsupported", head.file, place, nextOffset=next_offset, reason="a frame of an unknown kind")
+            raise Ended("unsupported", head.file, place, nextOffset=next_offset, reason="an unknown type or attribute")
         follows = (frame.previous_crc, frame.base_offset) == (before.header_crc, next_offset) and frame.type != OPEN
         if not follows or (frame.record_count > 0) != (frame.type == RECORDS) or frame.durable_position > place:
             break
-        if frame.end > limit or (frame.type != MARK and not is_whole(data, frame)):
+        if frame.end > limit or (frame.type != MARK and not is_intact(data, frame)):
             break
         if frame.type == RECORDS:
             try:
-                yield from list(decode_records(data[frame.body], frame))  # All of a frame, or nothing of it.
+                yield from list(decode_records(data[frame.body], frame))  # All records of a frame, or none.
             except ValueError as error:
                 raise Ended("corrupt", head.file, place, until=frame.end, nextOffset=next_offset, reason=str(error))
         before = frame
-    # A stop, by "Where a log ends, and what is damage".
+    # Reading stopped before the end: see "Where a log ends, and what is damage".
     if successor is not None and next_offset == successor.open.base_offset:
-        return  # Only frames without records are damaged.
+        return  # The damage is only in frames without records.
     found = (verified(data, position, salt, limit) for position in range(place, limit, 8))
-    proof = next((frame for frame in found if frame is not None and frame.durable_position > place), None)
-    if proof is None and successor is None:
+    confirming = next((frame for frame in found if frame is not None and frame.durable_position > place), None)
+    if confirming is None and successor is None:
         raise Ended("torn", head.file, place, nextOffset=next_offset)
-    until, who = (limit, "the successor states") if proof is None else (proof.position, "a later frame proves")
-    raise Ended("corrupt", head.file, place, until=until, nextOffset=next_offset, reason=f"damaged, as {who}")
+    until, by = (limit, "the next segment") if confirming is None else (confirming.position, "a later frame")
+    reason = f"damaged, but confirmed by {by}"
+    raise Ended("corrupt", head.file, place, until=until, nextOffset=next_offset, reason=reason)
 
 
 def read_log(directory):
