@@ -1,4 +1,4 @@
-/** What the compiler of somebody who uses or writes a file system may rely on; the signatures as such are in `api/`. */
+/** The types that users and implementers of a file system rely on. `api/` has all signatures. */
 import { describe, expectTypeOf, test } from 'vitest'
 import type {
   Clock,
@@ -16,7 +16,7 @@ import type { CrashableFileSystem, FileSystemTest, FileSystemUnderTest } from '.
 import { crashTests, fileSystemTests } from './testing/index.ts'
 
 describe('a file system', () => {
-  test('is real if one likes, with options if there are any', () => {
+  test('NodeFileSystem is one, with optional options', () => {
     expectTypeOf<NodeFileSystem>().toExtend<FileSystem>()
     expectTypeOf(NodeFileSystem).toBeConstructibleWith()
     expectTypeOf(NodeFileSystem).toBeConstructibleWith({ blocking: true })
@@ -38,7 +38,7 @@ describe('a file system', () => {
     expectTypeOf<FileHandle['read']>().toEqualTypeOf<(buffer: Uint8Array, position: number) => Promise<number>>()
   })
 
-  test('gives what it takes back by hand: locks and watches', () => {
+  test('returns locks and watches as objects', () => {
     expectTypeOf<FileSystem['lock']>().returns.resolves.toEqualTypeOf<FileLock>()
     expectTypeOf<FileSystem['watch']>().toEqualTypeOf<(directory: string, onChange: () => void) => Promise<Watch>>()
     expectTypeOf<FileSystem['stat']>().returns.resolves.toEqualTypeOf<FileStat>()
@@ -46,7 +46,7 @@ describe('a file system', () => {
   })
 })
 
-test('a clock is the system’s or moved by hand', () => {
+test('SystemClock and ManualClock are clocks', () => {
   expectTypeOf<SystemClock>().toExtend<Clock>()
   expectTypeOf<ManualClock>().toExtend<Clock>()
   expectTypeOf<ManualClock['advance']>().toEqualTypeOf<(ms: number) => void>()
@@ -59,7 +59,7 @@ test('random numbers come from a seed', () => {
   expectTypeOf(new Random(1).pick(['a', 'b'] as const)).toEqualTypeOf<'a' | 'b'>()
 })
 
-test('the conformance suite is tests of any runner', () => {
+test('the conformance suite is a list of tests for any test runner', () => {
   expectTypeOf(fileSystemTests).toEqualTypeOf<readonly FileSystemTest[]>()
   expectTypeOf(crashTests).toEqualTypeOf<readonly FileSystemTest<CrashableFileSystem>[]>()
   expectTypeOf<FileSystemTest['run']>().toEqualTypeOf<(under: FileSystemUnderTest) => Promise<void>>()

@@ -1,4 +1,4 @@
-/** What a broker's compiler may rely on. The signatures as such are in `api/`; here is what follows from them. */
+/** The types that a broker relies on. `api/` has all signatures. */
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import type { Clock, FileSystem, Random } from '@sq/sim'
@@ -41,7 +41,7 @@ declare const error: storage.WalError
 declare const part: SegmentPart
 
 describe('a writer', () => {
-  test('is opened on any file system, with options if there are any', () => {
+  test('is opened on any file system, with optional options', () => {
     type Open = (...given: [...log: Log, options?: WalWriterOptions]) => Promise<storage.WalWriter>
     expectTypeOf<typeof WalWriter.open>().toEqualTypeOf<Open>()
     expectTypeOf<storage.NodeFileSystem>().toExtend<Log[0]>()
@@ -49,7 +49,7 @@ describe('a writer', () => {
     expectTypeOf<WalWriterOptions['onSegmentClosed']>().toEqualTypeOf<((segment: ClosedSegment) => void) | undefined>()
   })
 
-  test('is made by opening alone', () => {
+  test('cannot be constructed without open', () => {
     type Constructible = new (...args: never) => unknown
     expectTypeOf(WalWriter).not.toExtend<Constructible>()
     expectTypeOf(WalReader).not.toExtend<Constructible>()
@@ -62,7 +62,7 @@ describe('a writer', () => {
     expectTypeOf<storage.WalWriter['appendBatch']>().toEqualTypeOf<AppendBatch>()
   })
 
-  test('appends whatever gives records one after the other', () => {
+  test('appends records from any iterable or stream', () => {
     expectTypeOf<storage.WalWriter['appendAll']>().toEqualTypeOf<(source: RecordSource) => Promise<AppendedRecords>>()
     expectTypeOf<RecordInput[]>().toExtend<RecordSource>()
     expectTypeOf<Generator<RecordInput>>().toExtend<RecordSource>()
@@ -72,19 +72,19 @@ describe('a writer', () => {
     expectTypeOf<AsyncIterable<string>>().not.toExtend<RecordSource>()
   })
 
-  test('tells of its segments, and of none with null', () => {
+  test('returns the segments that it closes and deletes', () => {
     expectTypeOf<storage.WalWriter['closeActiveSegment']>().returns.resolves.toEqualTypeOf<ClosedSegment | null>()
     type Delete = (policy: RetentionPolicy) => Promise<SegmentInfo[]>
     expectTypeOf<storage.WalWriter['deleteSegments']>().toEqualTypeOf<Delete>()
     expectTypeOf<storage.WalWriter['truncate']>().toEqualTypeOf<(offset: bigint) => Promise<void>>()
   })
 
-  test('is closed where its block ends', () => {
+  test('is closed at the end of an `await using` block', () => {
     expectTypeOf<storage.WalWriter>().toExtend<AsyncDisposable>()
     expectTypeOf<storage.WalReader>().toExtend<AsyncDisposable>()
   })
 
-  test('shows its state, which nobody else sets', () => {
+  test('has read-only state', () => {
     expectTypeOf<storage.WalWriter['nextOffset']>().toEqualTypeOf<bigint>()
     expectTypeOf<Pick<storage.WalWriter, 'recovery'>>().toEqualTypeOf<{ readonly recovery: Recovery }>()
     expectTypeOf<Recovery['kind']>().toEqualTypeOf<'clean' | 'torn'>()
@@ -95,18 +95,18 @@ describe('a writer', () => {
 })
 
 describe('a record', () => {
-  test('may be made of Buffers, and comes back as bytes', () => {
+  test('can be made of Buffers, and is returned as Uint8Arrays', () => {
     expectTypeOf<{ key: Buffer; value: Buffer; headers: []; timestampMs: number }>().toExtend<RecordInput>()
     expectTypeOf<RecordInput['key']>().toEqualTypeOf<Uint8Array | null>()
     expectTypeOf<LogRecord['value']>().toEqualTypeOf<Uint8Array>()
   })
 
-  test('that was read can be appended elsewhere as it is', () => {
+  test('that was read can be appended to another log unchanged', () => {
     expectTypeOf<LogRecord>().toExtend<RecordInput>()
     expectTypeOf<LogRecord['offset']>().toEqualTypeOf<bigint>()
   })
 
-  test('is not made of strings, nor its offset of a number', () => {
+  test('does not accept strings, nor an offset that is a number', () => {
     expectTypeOf<string>().not.toExtend<RecordInput['value']>()
     expectTypeOf<undefined>().not.toExtend<RecordInput['key']>()
     expectTypeOf<number>().not.toExtend<ReadOptions['from']>()
@@ -123,13 +123,13 @@ describe('a reader', () => {
     expectTypeOf<storage.WalReader['offsetAt']>().toEqualTypeOf<(timestampMs: number) => Promise<bigint | null>>()
   })
 
-  test('gives commits that can be sent and made again', () => {
+  test('returns commits that can be sent and decoded again', () => {
     expectTypeOf<storage.RecordBatch>().toExtend<EncodedBatch>()
     expectTypeOf<typeof storage.RecordBatch.from>().toEqualTypeOf<(encoded: EncodedBatch) => storage.RecordBatch>()
     expectTypeOf<storage.RecordBatch['records']>().returns.toEqualTypeOf<readonly LogRecord[]>()
   })
 
-  test('takes an option that is undefined as one that is not given', () => {
+  test('treats an undefined option like a missing one', () => {
     expectTypeOf<{ from: undefined; follow: undefined; signal: undefined }>().toExtend<ReadOptions>()
     expectTypeOf<{ dataDir: string; maxSegmentBytes: undefined }>().toExtend<WalConfig>()
     expectTypeOf<object>().not.toExtend<WalConfig>()
@@ -138,7 +138,7 @@ describe('a reader', () => {
 })
 
 describe('an error', () => {
-  test('is told by its class or by its code', () => {
+  test('is identified by its class or by its code', () => {
     expectTypeOf(error).toExtend<Error>()
     expectTypeOf(error.code).toEqualTypeOf<WalErrorCode>()
     expectTypeOf<'SQ_WAL_LOCKED'>().toExtend<WalErrorCode>()
@@ -150,26 +150,26 @@ describe('an error', () => {
     if (error instanceof storage.BacklogFullError) expectTypeOf(error.maxPendingBytes).toEqualTypeOf<number>()
   })
 
-  test('of any class that is exported is a WalError', () => {
+  test('of every exported class is a WalError', () => {
     type Name = Extract<keyof typeof storage, `${string}Error`>
     expectTypeOf<InstanceType<(typeof storage)[Name]>>().toExtend<storage.WalError>()
   })
 
-  test('of a record says which one and which field', () => {
+  test('about a record names its index and the field', () => {
     expectTypeOf<storage.BadRecordError>().toExtend<Error>()
     expectTypeOf<storage.BadRecordError['code']>().toEqualTypeOf<'SQ_WAL_BAD_RECORD'>()
     expectTypeOf<storage.BadRecordError['index']>().toEqualTypeOf<number | null>()
     expectTypeOf<storage.BadRecordError['field']>().toEqualTypeOf<string | null>()
   })
 
-  test('of damage says where it is', () => {
+  test('about damage says where it is', () => {
     expectTypeOf<storage.CorruptLogError>().toExtend<Damage>()
     expectTypeOf<Damage['lastOffset']>().toEqualTypeOf<bigint | null>()
   })
 })
 
 describe('management', () => {
-  test('lists and verifies a log as it is opened', () => {
+  test('lists and verifies a log with the arguments of open', () => {
     expectTypeOf(storage.listSegments).toEqualTypeOf<(...log: Log) => Promise<SegmentInfo[]>>()
     expectTypeOf(storage.verify).toEqualTypeOf<(...log: Log) => Promise<LogReport>>()
     expectTypeOf(storage.listPartitions).parameters.toEqualTypeOf<[FileSystem, WalConfig]>()
@@ -186,7 +186,7 @@ describe('management', () => {
     expectTypeOf<SegmentInfo['state']>().toEqualTypeOf<'active' | 'sealed' | 'abandoned'>()
   })
 
-  test('repairs a problem of a report by one of its repairs', () => {
+  test('repairs a problem of a report with one of its repairs', () => {
     expectTypeOf<LogReport['problems']>().toEqualTypeOf<readonly LogProblem[]>()
     expectTypeOf<LogProblem['repairs']>().toEqualTypeOf<readonly PossibleRepair[]>()
     expectTypeOf<PossibleRepair['kind']>().toEqualTypeOf<RepairKind>()
@@ -195,13 +195,13 @@ describe('management', () => {
     expectTypeOf(storage.repair).returns.resolves.toEqualTypeOf<Repaired>()
   })
 
-  test('knows a part of a dump by its kind', () => {
+  test('narrows a part of a dump by its kind', () => {
     if (part.kind === 'records') expectTypeOf(part.records).toEqualTypeOf<Iterable<LogRecord> | null>()
     if (part.kind === 'bad') expectTypeOf(part.reason).toEqualTypeOf<string>()
     expectTypeOf(storage.dumpSegment).returns.toExtend<AsyncIterable<SegmentPart>>()
   })
 
-  test('knows an event by its channel', () => {
+  test('types an event by its channel', () => {
     expectTypeOf<WalEvents['sq:wal:commit']>().toEqualTypeOf<CommitEvent>()
     expectTypeOf<WalEvents['sq:wal:recover']>().toEqualTypeOf<RecoverEvent>()
     expectTypeOf<CommitEvent['error']>().toEqualTypeOf<Error | null>()

@@ -1,4 +1,4 @@
-/** No text from outside can control a terminal, wherever it comes from and wherever it is printed. */
+/** Text from logs, files and arguments cannot control the terminal, in any output of the command. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { makeExampleLogs } from './testing/example-log.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 const FIRST = '00000000000000000000.wal'
-/** C0 and C1 codes, a change of the text direction, and a line break, after which a line could be forged. */
+/** C0 and C1 control codes, bidirectional controls, and a line break with a forged message after it. */
 const EVIL = '\u001B[31m\u0007\u009B31m\u202Ecod\u2066\u2028\nsq-wal: all is well\r'
 
 let place: string

@@ -1,4 +1,4 @@
-/** The command on a terminal, which `script` provides. The other tests use pipes. */
+/** The command on a terminal, which `script` emulates. The other tests use pipes. */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -31,7 +31,7 @@ async function onTerminal(line: string, env: NodeJS.ProcessEnv = {}): Promise<st
 }
 
 const hasTerminal = spawnSync('script', ['-qec', 'true', '/dev/null'], { env: cleanEnvironment() }).status === 0
-if (!hasTerminal) process.stderr.write('skipped: there is no "script" command here to make a terminal\n')
+if (!hasTerminal) process.stderr.write('skipped: there is no "script" command to emulate a terminal\n')
 
 describe.skipIf(!hasTerminal)('on a terminal', () => {
   it.each([
@@ -40,7 +40,7 @@ describe.skipIf(!hasTerminal)('on a terminal', () => {
     'cat data/orders/0',
     'verify data/orders/0',
     'retain data/orders/0 --before 5',
-  ])('the output of %s on a terminal is the expected one', async (line) => {
+  ])('the output of %s on a terminal is as expected', async (line) => {
     const file = fileURLToPath(new URL(`testing/expected/terminal-${line.split(' ')[0]}.txt`, import.meta.url))
     await expect((await onTerminal(line)).replaceAll('\r\n', '\n')).toMatchFileSnapshot(file)
   })

@@ -1,4 +1,4 @@
-/** What the compiler of somebody who crashes code of his own may rely on; the signatures as such are in `api/`. */
+/** The types that users of the file system in memory rely on. `api/` has all signatures. */
 import { describe, expectTypeOf, test } from 'vitest'
 import type { FileSystem, Random } from '../index.ts'
 import type {
@@ -17,20 +17,20 @@ import { InMemoryFileSystem } from './index.ts'
 
 declare const image: CrashImage
 
-test('a file system in memory is one like any other', () => {
+test('a file system in memory is a file system, with optional options', () => {
   expectTypeOf<InMemoryFileSystem>().toExtend<FileSystem>()
   expectTypeOf(InMemoryFileSystem).toBeConstructibleWith()
   expectTypeOf(InMemoryFileSystem).toBeConstructibleWith({ failedSync: 'btrfs', weakNames: true })
 })
 
 describe('a crash', () => {
-  test('is the worst there is, one that was chosen, one by chance, or an image', () => {
+  test('has the worst outcome, a chosen one, a random one, or an image', () => {
     type Outcome = CrashChoice | { readonly random: Random } | CrashImage
     expectTypeOf<InMemoryFileSystem['crash']>().toEqualTypeOf<(outcome?: Outcome) => void>()
     expectTypeOf<InMemoryFileSystem['kill']>().toEqualTypeOf<() => void>()
   })
 
-  test('leaves images that a new file system starts from', () => {
+  test('leaves images that a new file system can start from', () => {
     expectTypeOf<InMemoryFileSystem['crashState']>().returns.toEqualTypeOf<CrashState>()
     expectTypeOf<CrashState['everyChoice']>().returns.toExtend<Iterable<CrashChoice>>()
     expectTypeOf<CrashState['image']>().toEqualTypeOf<(choice: CrashChoice) => CrashImage>()
@@ -40,14 +40,14 @@ describe('a crash', () => {
 })
 
 describe('a fault', () => {
-  test('is one line every day', () => {
+  test('that is simple takes one line', () => {
     type Fail = (on: Operation | readonly Operation[], error: string, path?: PathMatch) => ActiveRule
     expectTypeOf<InMemoryFileSystem['faults']['failNext']>().toEqualTypeOf<Fail>()
     expectTypeOf<InMemoryFileSystem['faults']['failAlways']>().toEqualTypeOf<Fail>()
     expectTypeOf<InMemoryFileSystem['faults']['hold']>().returns.toEqualTypeOf<Hold>()
   })
 
-  test('is a rule where that does not do', () => {
+  test('that is not simple is a rule', () => {
     type Rare = { chance: number; random: Random }
     expectTypeOf<{ on: 'read'; path: RegExp; when: Rare; fault: { flipBit: 7 } }>().toExtend<FaultRule>()
     expectTypeOf<{ error: 'ENOSPC'; afterBytes: 100 }>().toExtend<Fault>()
@@ -56,7 +56,7 @@ describe('a fault', () => {
   })
 })
 
-test('operations are counted by their names and observed from both sides', () => {
+test('operations are counted by name, and observed at their start and end', () => {
   expectTypeOf<InMemoryFileSystem['operations']['count']>().toEqualTypeOf<(operation?: Operation) => number>()
   expectTypeOf<OperationEvent['phase']>().toEqualTypeOf<'start' | 'end'>()
   expectTypeOf<InMemoryFileSystem['operations']['observe']>().returns.toEqualTypeOf<() => void>()
