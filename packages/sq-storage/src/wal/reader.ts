@@ -6,16 +6,14 @@ import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { ClosedError } from '../errors.ts'
-import type { Frame } from './format/frame.ts'
 import type { RecordBatch } from './format/record-batch.ts'
 import type { LogRecord } from './format/record.ts'
 import { FrameStream } from './reading/frame-stream.ts'
-import { PageIterator } from './reading/page-iterator.ts'
-import type { Pages } from './reading/page-iterator.ts'
-import { BatchPages, RecordPages } from './reading/pages.ts'
-import type { PagesContext } from './reading/pages.ts'
+import { LogIterator } from './reading/log-iterator.ts'
 import { checkReadOptions } from './reading/read-options.ts'
 import type { ReadOptions, ReadRange } from './reading/read-options.ts'
+import { CommitBatch, CommitRecords, Selection } from './reading/selection.ts'
+import type { ElementsOf } from './reading/selection.ts'
 import { signalEnding } from './reading/signal-ending.ts'
 import { locatePartition } from './segments/partition.ts'
 import type { Partition } from './segments/partition.ts'
@@ -111,7 +109,7 @@ export class WalReader implements AsyncDisposable {
    * ```
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
-    return this.#iterate(options, (context) => new RecordPages(context))
+    return this.#iterate(options, (located, range) => new CommitRecords(located, range))
   }
 
   /**
@@ -127,7 +125,7 @@ export class WalReader implements AsyncDisposable {
    * ```
    */
   readBatches(options: ReadOptions = {}): AsyncIterableIterator<RecordBatch> {
-    return this.#iterate(options, (context) => new BatchPages(context))
+    return this.#iterate(options, (located) => new CommitBatch(located))
   }
 
   /**
@@ -161,17 +159,12 @@ export class WalReader implements AsyncDisposable {
     return this.close()
   }
 
-  #iterate<T>(options: ReadOptions, pagesOf: (context: PagesContext) => Pages<T>): PageIterator<T> {
+  #iterate<T>(options: ReadOptions, elementsOf: ElementsOf<T>): LogIterator<T> {
     const waker = new Waker()
-    return new PageIterator(() => {
+    return new LogIterator(() => {
       const range = checkReadOptions(options)
-      const count = (records: number, frame: Frame | null): void => {
-        this.#counters.records += records
-        if (frame === null) return
-        this.#counters.commits++
-        this.#counters.bytes += frame.bytes.length
-      }
-      return pagesOf({ stream: this.#stream(range, waker), range, count })
+      const selection = new Selection(range, elementsOf, this.#counters)
+      return { stream: this.#stream(range, waker), selection }
     }, waker)
   }
 

@@ -174,6 +174,25 @@ describe('a tailing reader is ended', () => {
     expect(log.fs.openHandles).toBe(2)
   })
 
+  it.each([
+    ['to', { to: 3n }],
+    ['maxRecords', { maxRecords: 3 }],
+    ['maxBytes', { maxBytes: 3 * 25 }],
+  ])('of batches by %s, without another commit', async (_, options) => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b', 'c'])
+    const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
+    const seen: (bigint | 'end')[] = []
+    const following = async (): Promise<void> => {
+      for await (const { baseOffset } of reader.readBatches({ follow: true, ...options })) seen.push(baseOffset)
+      seen.push('end')
+    }
+    void following()
+    await quiet()
+    expect(seen).toEqual([0n, 1n, 2n, 'end'])
+    expect(log.fs.openHandles).toBe(2)
+  })
+
   it('by its signal, while it waits, and before it begins', async () => {
     const writer = await log.open()
     await append(writer, 'a')
