@@ -4,14 +4,17 @@ import {
   encodeFrameHeader,
   FRAME_HEADER_BYTES,
   frameBytes,
+  frameEnd,
   FrameType,
   nextOffsetAfter,
 } from '../wal/format/frame.ts'
 import type { FrameHeader, FramePlace } from '../wal/format/frame.ts'
-import { encodeSegmentHead } from '../wal/segment.ts'
+import { encodeSegmentHead, segmentName } from '../wal/segment.ts'
 import type { SegmentLink } from '../wal/segment.ts'
 import { checkRecords } from '../wal/writing/checked-record.ts'
 import { RecordBuffer } from '../wal/format/record.ts'
+import type { RecordInput } from '../wal/format/record.ts'
+import type { LocatedFrame } from '../wal/segments/segment-file.ts'
 import { encodeSealBody, SummaryBuilder } from '../wal/format/seal.ts'
 import { TIMESTAMP_MS } from './log-fixture.ts'
 
@@ -66,11 +69,16 @@ export class SegmentBytes {
     return { baseOffset: this.baseOffset, end: position, lastPosition: this.#lastPosition, lastCrc: previousCrc }
   }
 
-  /** One commit. */
+  /** One commit of records with these values. */
   records(...values: (string | Uint8Array)[]): this {
-    const records = checkRecords(
+    return this.commit(
       values.map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: TIMESTAMP_MS })),
     )
+  }
+
+  commit(inputs: readonly RecordInput[]): this {
+    const records = checkRecords(inputs)
+    const timestampsMs = records.map(({ timestampMs }) => timestampMs)
     const body = Buffer.alloc(records.reduce((sum, { encodedBytes }) => sum + encodedBytes, 0))
     const target = new RecordBuffer(body)
     let at = 0
@@ -79,8 +87,8 @@ export class SegmentBytes {
       offsetDelta: this.#place.nextOffset - this.baseOffset,
       position: this.#place.position,
       recordCount: records.length,
-      minTimestampMs: TIMESTAMP_MS,
-      maxTimestampMs: TIMESTAMP_MS,
+      minTimestampMs: Math.min(...timestampsMs),
+      maxTimestampMs: Math.max(...timestampsMs),
     })
     return this.frame({ type: FrameType.RECORDS, recordCount: records.length }, body)
   }
@@ -136,5 +144,14 @@ export class SegmentBytes {
     const header = this.frames.at(index)
     if (header === undefined) throw new RangeError(`there is no frame ${index}`)
     return header
+  }
+
+  /** The same frame as a reader finds it. */
+  located(index: number): LocatedFrame {
+    const { baseOffset, salt } = this
+    const header = this.at(index)
+    const bytes = this.bytes.subarray(header.position, frameEnd(header))
+    const body = bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.bodyLength)
+    return { segment: { path: `/${segmentName(baseOffset)}`, baseOffset, salt }, frame: { header, body, bytes } }
   }
 }

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { LogRecord } from '../../index.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
-import { FRAME_HEADER_BYTES } from '../format/frame.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 import { Notifier, Waker } from '../shared/waker.ts'
 import type { FrameStream } from './frame-stream.ts'
@@ -31,12 +30,8 @@ class Source implements Pick<FrameStream, keyof FrameStream> {
 
   /** A commit of this number of records. */
   push(recordCount: number): void {
-    const { baseOffset, salt, place } = this.#segment
     this.#segment.records(...Array<string>(recordCount).fill(''))
-    const bytes = this.#segment.bytes.subarray(place.position)
-    const header = this.#segment.at(-1)
-    const body = bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.bodyLength)
-    this.#commits.push({ segment: { path: '/log', baseOffset, salt }, frame: { header, body, bytes } })
+    this.#commits.push(this.#segment.located(-1))
     this.#notifier.notify()
   }
 
