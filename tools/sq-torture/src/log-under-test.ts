@@ -17,13 +17,14 @@ import type { Contents, ValueId, ValueTable } from './history.ts'
 import { InProcessReader } from './in-process-reader.ts'
 import { OtherProcessReader } from './other-process-reader.ts'
 import { ProcessFileSystem } from './process-file-system.ts'
+import { PlainFileSystem } from './plain-file-system.ts'
 import { checkSomeRange, MAX_TIMESTAMP_MS } from './ranges.ts'
 
 const CONFIG: WalConfig = { dataDir: '/d' }
 export const TOPIC = 't'
 export const PARTITION = 0
 
-export class LogUnderTest {
+export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = InMemoryFileSystem> {
   /** The numbers of acknowledged and of rejected appends. */
   acknowledged = 0
   rejected = 0
@@ -34,7 +35,7 @@ export class LogUnderTest {
   #otherProcess: ProcessFileSystem
   #died: () => void = () => {}
   #death: Promise<void> = Promise.resolve()
-  readonly fs: InMemoryFileSystem
+  readonly fs: Disk
   readonly history: History
   /** Starts near the timestamps, so that records are as old as the log. */
   readonly clock: ManualClock = new ManualClock(1000)
@@ -61,10 +62,7 @@ export class LogUnderTest {
   /** The records that earlier tailing readers in another process got as durable. */
   readonly #mustStay = new Map<bigint, ValueId>()
 
-  constructor(
-    fs: InMemoryFileSystem,
-    setting: { values: ValueTable; history?: History; seed?: number; config?: WalConfig },
-  ) {
+  constructor(fs: Disk, setting: { values: ValueTable; history?: History; seed?: number; config?: WalConfig }) {
     this.fs = fs
     this.#values = setting.values
     this.history = setting.history ?? new History()
@@ -171,7 +169,7 @@ export class LogUnderTest {
       }
     }
     this.#mustStay.clear()
-    const inRoot = JSON.stringify(this.fs.volume.readdirSync('/'))
+    const inRoot = JSON.stringify(namesIn(this.fs, '/'))
     if (inRoot !== '["d"]') throw new Violation(`10: expected only the data directory /d, found ${inRoot}`)
   }
 
@@ -339,9 +337,7 @@ export class LogUnderTest {
 
   /** The first offset of the log, from the names in its directory. */
   get firstOffset(): number {
-    const directory = `${this.#config.dataDir}/${TOPIC}/${PARTITION}`
-    if (!this.fs.volume.existsSync(directory)) return 0
-    const names = this.fs.volume.readdirSync(directory).map(String)
+    const names = namesIn(this.fs, `${this.#config.dataDir}/${TOPIC}/${PARTITION}`)
     const bases = names.filter((name) => name.endsWith('.wal')).map((name) => Number.parseInt(name, 10))
     return bases.length === 0 ? 0 : Math.min(...bases)
   }
@@ -378,6 +374,12 @@ async function undamaged<T>(look: () => Promise<T>): Promise<T> {
     if (!(error instanceof CorruptLogError || error instanceof UnsupportedFormatError)) throw error
     throw new Violation(`8: the log is refused, although it is not damaged: ${error.message}`, { cause: error })
   }
+}
+
+/** The names in a directory, at once; none if it does not exist. */
+function namesIn(fs: InMemoryFileSystem | PlainFileSystem, directory: string): string[] {
+  if (fs instanceof PlainFileSystem) return fs.namesIn(directory)
+  return fs.volume.existsSync(directory) ? fs.volume.readdirSync(directory).map(String) : []
 }
 
 /** The records that a reader sees. None if there is no log. */

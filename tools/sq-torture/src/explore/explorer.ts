@@ -11,6 +11,7 @@ import type { CrashImage, FailedSyncModel, Operation } from '@sq/sim/memory'
 import { History, ValueTable } from '../history.ts'
 import type { Contents } from '../history.ts'
 import { LogUnderTest } from '../log-under-test.ts'
+import { PlainFileSystem } from '../plain-file-system.ts'
 import { untilReadOnly } from '../read-only.ts'
 import { choicesAt, someChoicesAt } from './crash-choices.ts'
 import type { Choices } from './crash-choices.ts'
@@ -170,19 +171,26 @@ export class Explorer {
 
     if (known === undefined) this.#met.push(digest)
     if (isStopped) this.#stoppedAt.set(digest, depth)
+    const settings = { values: this.#values, history, seed: digest }
+    const readsBefore = digest % READ_BEFORE_SHARE === 0
+    if (!isStopped) {
+      const log = new LogUnderTest(new PlainFileSystem(image), settings)
+      this.#known.set(digest, await log.open({ readsBefore }))
+      return
+    }
     const fs = (this.#disks[depth] ??= new InMemoryFileSystem())
     fs.crash(image)
-    const log = new LogUnderTest(fs, { values: this.#values, history, seed: digest })
+    const log = new LogUnderTest(fs, settings)
     let contents: Contents = []
     const recover = async (): Promise<void> => {
-      contents = await log.open({ readsBefore: digest % READ_BEFORE_SHARE === 0 })
+      contents = await log.open({ readsBefore })
     }
     const random = new Random(digest)
-    const suspects = isStopped ? await this.#cutPowerWhile(log, random, recover) : (await recover(), [])
+    const suspects = await this.#cutPowerWhile(log, random, recover)
     this.#known.set(digest, contents)
     const again = suspects.map((suspect) => ({ ...suspect, possible: [contents], repeated: true }))
     await this.#checkAll(again, depth + 1)
-    if (!isStopped || digest % LIVED_ON_SHARE !== 0) return
+    if (digest % LIVED_ON_SHARE !== 0) return
     const livedOn = await this.#cutPowerWhile(log, random, () => log.append(Buffer.alloc(10, 'lived on')))
     await this.#checkAll(livedOn, depth + 1)
     await log.close()
