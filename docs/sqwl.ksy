@@ -159,7 +159,7 @@ types:
         value: previous_last_position != 0
         doc: No frame stands at position 0, and the field is 0 exactly where there is no segment before.
   records_body:
-    doc: One commit.
+    doc: One or more records.
     seq:
       - id: records
         type: record(_parent.header.base_offset + _index)

@@ -71,12 +71,17 @@ export class SegmentBytes {
 
   /** One commit of records with these values. */
   records(...values: (string | Uint8Array)[]): this {
-    return this.commit(
-      values.map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: TIMESTAMP_MS })),
-    )
+    return this.write(values)
   }
 
-  commit(inputs: readonly RecordInput[]): this {
+  /** One commit of several frames, each with records with these values. */
+  write(...frames: readonly (readonly (string | Uint8Array)[])[]): this {
+    const durablePosition = this.#place.position
+    for (const values of frames) this.commit(values.map(recordWith), { durablePosition })
+    return this
+  }
+
+  commit(inputs: readonly RecordInput[], { durablePosition = this.#place.position } = {}): this {
     const records = checkRecords(inputs)
     const timestampsMs = records.map(({ timestampMs }) => timestampMs)
     const body = Buffer.alloc(records.reduce((sum, { encodedBytes }) => sum + encodedBytes, 0))
@@ -90,7 +95,7 @@ export class SegmentBytes {
       minTimestampMs: Math.min(...timestampsMs),
       maxTimestampMs: Math.max(...timestampsMs),
     })
-    return this.frame({ type: FrameType.RECORDS, recordCount: records.length }, body)
+    return this.frame({ type: FrameType.RECORDS, recordCount: records.length, durablePosition }, body)
   }
 
   /** A MARK with a body of this number of zeros. As the second of a pair, it vouches for what is before the first. */
@@ -154,4 +159,8 @@ export class SegmentBytes {
     const body = bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.bodyLength)
     return { segment: { path: `/${segmentName(baseOffset)}`, baseOffset, salt }, frame: { header, body, bytes } }
   }
+}
+
+function recordWith(value: string | Uint8Array): RecordInput {
+  return { key: null, value: Buffer.from(value), headers: [], timestampMs: TIMESTAMP_MS }
 }

@@ -1,41 +1,79 @@
-/** RECORDS frames: encoded for their place in a segment, and cut where a truncation ends the log inside a commit. */
+/**
+ * RECORDS frames: encoded for their place in a segment, one or several for one durable write, and cut where a truncation
+ * ends the log inside a batch.
+ */
 import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './frame.ts'
 import { sliceRecords } from './record.ts'
 
-/** Records that can be written to a segment as one frame. */
-export interface RecordsFrame {
+/**
+ * A RECORDS frame that is still to be completed. Its body is already in a buffer, after room for the header. In the
+ * same buffer the next frame begins where it ends, padding included.
+ */
+export interface FrameDraft {
+  readonly bodyLength: number
+  /** The checksum of the body, if it is known. */
+  readonly bodyCrc: number | null
   readonly recordCount: number
   readonly minTimestampMs: number
   readonly maxTimestampMs: number
-  /** The frame, encoded for its place in a segment. */
-  encode(place: FramePlace): { bytes: Buffer; header: FrameHeader }
 }
 
-/** Completes a RECORDS frame in a buffer that already holds the body and has room for header and padding. */
-export function finishRecordsFrame(
-  buffer: Buffer,
-  { bodyLength, recordCount, place }: { bodyLength: number; recordCount: number; place: FramePlace },
-): { bytes: Buffer; header: FrameHeader } {
-  const bodyEnd = FRAME_HEADER_BYTES + bodyLength
-  const bytes = buffer.subarray(0, frameBytes(bodyLength))
-  bytes.fill(0, bodyEnd)
-  const header = {
-    type: FrameType.RECORDS,
-    bodyLength,
-    baseOffset: place.nextOffset,
-    recordCount,
-    position: place.position,
-    // Only one frame is in flight, so everything before this one is durable.
-    durablePosition: place.position,
-    previousCrc: place.previousCrc,
-    bodyCrc: checksum(bytes.subarray(FRAME_HEADER_BYTES, bodyEnd)),
+/** Frames that follow each other, encoded for their place in a segment. */
+export interface EncodedFrames {
+  readonly bytes: Buffer
+  readonly frames: readonly EncodedFrame[]
+}
+
+interface EncodedFrame {
+  readonly header: FrameHeader
+  readonly minTimestampMs: number
+  readonly maxTimestampMs: number
+}
+
+/** Records that become durable by one write, as one or more frames. */
+export interface RecordsWrite {
+  /** The number of records in all its frames. */
+  readonly recordCount: number
+  /** Its frames, encoded for their place in a segment. */
+  encode(place: FramePlace): EncodedFrames
+}
+
+/**
+ * Completes the frames of one write in a buffer that already holds their bodies and has room for headers and padding.
+ * All of them state the start of the write as `durablePosition`, because only what is before it is known to be durable:
+ * no frame of a write vouches for another one.
+ */
+export function finishRecordsFrames(buffer: Buffer, drafts: readonly FrameDraft[], place: FramePlace): EncodedFrames {
+  const frames: EncodedFrame[] = []
+  let { nextOffset, previousCrc } = place
+  let at = 0
+  for (const draft of drafts) {
+    const { bodyLength, recordCount, minTimestampMs, maxTimestampMs } = draft
+    const bodyStart = at + FRAME_HEADER_BYTES
+    const bodyEnd = bodyStart + bodyLength
+    const end = at + frameBytes(bodyLength)
+    buffer.fill(0, bodyEnd, end)
+    const fields = {
+      type: FrameType.RECORDS,
+      bodyLength,
+      baseOffset: nextOffset,
+      recordCount,
+      position: place.position + at,
+      durablePosition: place.position,
+      previousCrc,
+      bodyCrc: draft.bodyCrc ?? checksum(buffer.subarray(bodyStart, bodyEnd)),
+    }
+    const headerCrc = encodeFrameHeader(fields, buffer, { at, salt: place.salt })
+    frames.push({ header: { ...fields, attributes: 0, headerCrc }, minTimestampMs, maxTimestampMs })
+    nextOffset += recordCount
+    previousCrc = headerCrc
+    at = end
   }
-  const headerCrc = encodeFrameHeader(header, bytes, { at: 0, salt: place.salt })
-  return { bytes, header: { ...header, attributes: 0, headerCrc } }
+  return { bytes: buffer.subarray(0, at), frames }
 }
 
-/** A commit reduced to its records with offsets in `[from, to)`. */
+/** A batch reduced to its records with offsets in `[from, to)`. */
 export function partOf({ header, body, bytes }: Frame, { from, to }: { from: number; to: number }): Frame {
   const { baseOffset } = header
   const part = sliceRecords(body, from - baseOffset, to - baseOffset)

@@ -76,6 +76,14 @@ describe('in another process, a reader that wants only what is durable', () => {
     expect(await shown()).toEqual(['a', 'b', 'c'])
   })
 
+  it('gets the frames of a write together, once the next write confirms them', async () => {
+    const segment = new SegmentBytes().records('a').write(['b'], ['c'], ['d'])
+    await log.makeSegments(segment)
+    expect(await shown()).toEqual(['a'])
+    await log.overwrite(log.path(0), segment.records('e').bytes)
+    expect(await shown()).toEqual(['a', 'b', 'c', 'd'])
+  })
+
   it.each<[string, (writer: WalWriter) => Promise<unknown>]>([
     ['the end of its segment', (writer) => writer.closeActiveSegment()],
     ['the closing of the writer', (writer) => writer.close()],

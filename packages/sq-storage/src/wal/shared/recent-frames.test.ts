@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { checksum, FrameType } from '../format/frame.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 import { RecentFrames } from './recent-frames.ts'
-import type { WrittenFrame } from './recent-frames.ts'
+import type { WrittenFrames } from './recent-frames.ts'
 import { SharedLog } from './shared-log.ts'
 import type { LogEnd } from './shared-log.ts'
 
@@ -27,8 +27,8 @@ function commit(baseOffset: number, recordCount: number, bytes = 100): LocatedFr
   return { segment: SEGMENT, frame: { header, body, bytes: whole } }
 }
 
-function written(located: LocatedFrame): WrittenFrame {
-  return { bytes: located.frame.bytes.length, copy: () => located }
+function written(located: LocatedFrame): WrittenFrames {
+  return { bytes: located.frame.bytes.length, copy: () => [located] }
 }
 
 function offsets(frames: readonly LocatedFrame[]): number[] {
@@ -64,7 +64,7 @@ describe('the commits in memory', () => {
     expect(offsets(recent.from(2))).toEqual([2, 3, 4, 5])
   })
 
-  it.each<[string, WrittenFrame]>([
+  it.each<[string, WrittenFrames]>([
     [
       'is longer than 4 MiB and is not copied',
       { bytes: 4 * 1024 * 1024 + 1, copy: () => expect.unreachable('copied') },

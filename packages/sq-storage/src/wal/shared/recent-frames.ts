@@ -9,12 +9,14 @@ import type { LocatedFrame } from '../segments/segment-file.ts'
 /** How far a reader may fall behind: at most this many bytes are kept for every log that has tailing readers. */
 const MAX_BYTES = 4 * 1024 * 1024
 
-/** A frame that was just written. */
-export interface WrittenFrame {
-  /** Its length in the file. */
+/** The frames of a commit that was just written. */
+export interface WrittenFrames {
+  /** Their length in the file. */
   readonly bytes: number
-  /** Copies it. Call it before the buffer of the commit is used again. Throws if there is no memory for the copy. */
-  readonly copy: () => LocatedFrame
+  /**
+   * Copies them. Call it before the buffer of the commit is used again. Throws if there is no memory for the copies.
+   */
+  readonly copy: () => readonly LocatedFrame[]
 }
 
 export class RecentFrames {
@@ -25,10 +27,10 @@ export class RecentFrames {
   #asked: { readonly offset: number; readonly frames: readonly LocatedFrame[] } | null = null
 
   /**
-   * Keeps a copy of the frame that was just written, unless it is longer than the limit. Never throws, because the
+   * Keeps copies of the frames that were just written, unless they are longer than the limit. Never throws, because the
    * callers of the commit must be told: if the copy fails, readers read the file.
    */
-  keep(written: WrittenFrame): void {
+  keep(written: WrittenFrames): void {
     if (written.bytes > MAX_BYTES) return this.clear()
     try {
       this.#add(written.copy())
@@ -37,10 +39,12 @@ export class RecentFrames {
     }
   }
 
-  #add(located: LocatedFrame): void {
+  #add(written: readonly LocatedFrame[]): void {
     this.#asked = null
-    this.#frames.push({ ...located, batch: RecordBatch.ofFrame(located.frame) })
-    this.#bytes += located.frame.bytes.length
+    for (const located of written) {
+      this.#frames.push({ ...located, batch: RecordBatch.ofFrame(located.frame) })
+      this.#bytes += located.frame.bytes.length
+    }
     let tooMany = 0
     for (const { frame } of this.#frames) {
       if (this.#bytes <= MAX_BYTES) break

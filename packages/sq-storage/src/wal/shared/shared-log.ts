@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers'
 import type { FileSystem, Watch } from '@sq/sim'
 import { Notifier } from './waker.ts'
 import { RecentFrames } from './recent-frames.ts'
-import type { WrittenFrame } from './recent-frames.ts'
+import type { WrittenFrames } from './recent-frames.ts'
 import { SegmentIndexes } from './segment-index.ts'
 import { SharedFiles } from './shared-files.ts'
 import { SegmentTimes } from './time-index.ts'
@@ -68,8 +68,8 @@ export class SharedLog {
     this.notifier.notify()
   }
 
-  /** A commit is durable. Its frame is copied if there are tailing readers. Never throws. */
-  committed(written: WrittenFrame): void {
+  /** A commit is durable. Its frames are copied if there are tailing readers. Never throws. */
+  committed(written: WrittenFrames): void {
     if (this.#tailingReaders > 0) this.recent.keep(written)
     else this.recent.clear()
     this.#notifySoon()

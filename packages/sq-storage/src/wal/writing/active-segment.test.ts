@@ -1,10 +1,13 @@
 import { Random } from '@sq/sim'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { LogFixture } from '../../testing/log-fixture.ts'
+import { RecordBuffer } from '../format/record.ts'
 import { locatePartition } from '../segments/partition.ts'
+import type { LocatedFrame } from '../segments/segment-file.ts'
 import { ActiveSegment } from './active-segment.ts'
 import { recordOf } from './checked-record.ts'
 import { Commit } from './commit.ts'
+import type { EncodedBody } from './commit.ts'
 import { SegmentDirectory } from './partition-directory.ts'
 
 const PARTITION = locatePartition('/data', 'orders', 0)
@@ -50,4 +53,74 @@ test('the index counts offsets from the base offset of the segment', async () =>
   const segment = await created(new LogFixture())
   for (let at = 0; at < 3; at++) await segment.write(commitAt(5, 40_000), { preallocationLimit: 0 })
   expect(segment.summary.index).toMatchObject([{ offsetDelta: 2 }])
+})
+
+/** A record as the body of a frame. */
+function bodyAt(timestampMs: number, valueBytes = 1): EncodedBody {
+  const record = recordOf(null, Buffer.alloc(valueBytes), [], timestampMs)
+  const bytes = Buffer.alloc(record.encodedBytes)
+  new RecordBuffer(bytes).encode(record, 0)
+  return { bytes, recordCount: 1, minTimestampMs: timestampMs, maxTimestampMs: timestampMs }
+}
+
+/** A segment with two commits. The second has three frames: a record, and two bodies. */
+async function written(): Promise<{ log: LogFixture; segment: ActiveSegment; frames: readonly LocatedFrame[] }> {
+  const log = new LogFixture()
+  const segment = await created(log)
+  await segment.write(commitAt(9), { preallocationLimit: 0 })
+  const commit = commitAt(7, 10)
+  commit.addBody(bodyAt(5, 70_000))
+  commit.addBody(bodyAt(3, 40_000))
+  const { copy } = await segment.write(commit, { preallocationLimit: 0 })
+  return { log, segment, frames: copy() }
+}
+
+describe('a commit with several frames', () => {
+  test('states its start as the durable position in each frame: none vouches for another one', async () => {
+    const { frames } = await written()
+    const [first] = frames
+    expect(frames.map(({ frame }) => frame.header.baseOffset)).toEqual([8, 9, 10])
+    for (const { frame } of frames) expect(frame.header.durablePosition).toBe(first?.frame.header.position)
+  })
+
+  test('is in the file as its frames are copied, one after another', async () => {
+    const { log, segment, frames } = await written()
+    const [first] = frames
+    const file = await log.file(segment.path)
+    const copied = Buffer.concat(frames.map(({ frame }) => frame.bytes))
+    expect(file.subarray(first?.frame.header.position).equals(copied)).toBe(true)
+  })
+
+  test('is followed by a frame that vouches for all of them', async () => {
+    const { segment } = await written()
+    const { position } = segment.place
+    const [next] = (await segment.write(commitAt(9), { preallocationLimit: 0 })).copy()
+    expect(next?.frame.header).toMatchObject({ position, durablePosition: position, baseOffset: 11 })
+    expect(segment.link.lastPosition).toBe(position)
+  })
+
+  test('is in the index and the times of its segment frame by frame', async () => {
+    const { segment, frames } = await written()
+    expect(segment.summary.index).toEqual([
+      { offsetDelta: 3, position: frames[2]?.frame.header.position, maxTimestampMs: 9 },
+    ])
+    expect(segment.summary).toMatchObject({ records: 4, minTimestampMs: 3, maxTimestampMs: 9 })
+  })
+
+  test('has a new frame for records after a body, and tells each caller its offset', () => {
+    const [commit, told] = [new Commit(), [] as bigint[]]
+    const waiter = { resolve: (offset: bigint) => told.push(offset), reject: () => {} }
+    const record = recordOf(null, Buffer.alloc(1), [], 1)
+    commit.add([record, record], 50, waiter)
+    commit.addBody(bodyAt(5))
+    commit.addWaiter(waiter)
+    commit.add([record], 25, waiter)
+    commit.add([record], 25, waiter)
+    expect(commit.bytes).toBe(40 + 56 + 40 + 32 + 40 + 56)
+    const { frames, bytes } = commit.encode({ position: 96, nextOffset: 10, previousCrc: 1, salt: 2 })
+    expect(bytes).toHaveLength(commit.bytes)
+    expect(frames.map(({ header }) => header.recordCount)).toEqual([2, 1, 2])
+    commit.resolve(10)
+    expect(told).toEqual([10n, 13n, 13n, 14n])
+  })
 })

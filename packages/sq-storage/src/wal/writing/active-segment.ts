@@ -1,21 +1,22 @@
 /**
- * The active segment: created, extended by one frame at a time, and ended. Its state moves on only after a successful
+ * The active segment: created, extended by one write at a time, and ended. Its state moves on only after a successful
  * write. After a failed write the segment is abandoned, and its file descriptor is never synced again.
  */
 import { join } from 'node:path'
 import type { Clock, Random } from '@sq/sim'
-import { asError, systemCode, WalIoError } from '../../errors.ts'
-import { copyFrame } from '../format/frame.ts'
+import { asError, invariant, systemCode, WalIoError } from '../../errors.ts'
+import { copyFrame, frameEnd } from '../format/frame.ts'
 import type { FramePlace } from '../format/frame.ts'
-import type { RecordsFrame } from '../format/records-frame.ts'
+import type { RecordsWrite } from '../format/records-frame.ts'
 import { encodeEnding, SummaryBuilder } from '../format/seal.ts'
 import { encodeSegmentHead, SEGMENT_HEADER_BYTES, segmentName } from '../segment.ts'
 import type { SegmentLink } from '../segment.ts'
 import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import { LogFile } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
+import type { LocatedFrame } from '../segments/segment-file.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
-import type { WrittenFrame } from '../shared/recent-frames.ts'
+import type { WrittenFrames } from '../shared/recent-frames.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 
 /**
@@ -89,7 +90,7 @@ export class ActiveSegment {
    */
   static async create(
     { directory, partition, clock, random }: SegmentMaker,
-    { baseOffset, previous, first }: { baseOffset: number; previous: SegmentLink | null; first: RecordsFrame | null },
+    { baseOffset, previous, first }: { baseOffset: number; previous: SegmentLink | null; first: RecordsWrite | null },
   ): Promise<ActiveSegment> {
     const path = join(directory.path, segmentName(baseOffset))
     const createdMs = wallClockMs(clock)
@@ -149,16 +150,22 @@ export class ActiveSegment {
   }
 
   /**
-   * Writes one commit, which is durable when this resolves with its frame. The frame can be copied until the buffer of
-   * the commit is used again. Preallocation ends before `preallocationLimit`. If this rejects, the segment is
+   * Writes one commit, which is durable when this resolves with its frames. They can be copied until the buffer of the
+   * commit is used again. Preallocation ends before `preallocationLimit`. If this rejects, the segment is
    * abandoned, or nothing was written.
    */
-  async write(commit: RecordsFrame, { preallocationLimit }: { preallocationLimit: number }): Promise<WrittenFrame> {
+  async write(commit: RecordsWrite, { preallocationLimit }: { preallocationLimit: number }): Promise<WrittenFrames> {
     const { position, nextOffset, salt } = this.#place
-    const { bytes, header } = commit.encode(this.#place)
+    const { bytes, frames } = commit.encode(this.#place)
+    const last = frames.at(-1)?.header
+    invariant(last !== undefined, 'a write holds a frame')
     const zeros = this.#preallocationAfter(bytes.length, preallocationLimit)
     const segment = { path: this.path, baseOffset: this.baseOffset, salt }
-    const written = { bytes: bytes.length, copy: () => ({ segment, frame: copyFrame(bytes, header) }) }
+    const copy = (): LocatedFrame[] =>
+      frames.map(({ header }) => {
+        const at = header.position - position
+        return { segment, frame: copyFrame(bytes.subarray(at, frameEnd(header) - position), header) }
+      })
     try {
       await this.#writeDurable([bytes, zeros])
     } catch (error) {
@@ -167,16 +174,14 @@ export class ActiveSegment {
     }
     // The commit is durable. Nothing from here on may throw: a caller that got an error would append the record again.
     this.#preallocatedEnd = Math.max(this.#preallocatedEnd, position + bytes.length + zeros.length)
-    this.summary.add({
-      offsetDelta: nextOffset - this.baseOffset,
-      position,
-      recordCount: commit.recordCount,
-      minTimestampMs: commit.minTimestampMs,
-      maxTimestampMs: commit.maxTimestampMs,
-    })
-    this.#advance({ bytes, lastPosition: position, lastCrc: header.headerCrc }, nextOffset + commit.recordCount)
+    for (const { header, minTimestampMs, maxTimestampMs } of frames) {
+      const offsetDelta = header.baseOffset - this.baseOffset
+      const { recordCount } = header
+      this.summary.add({ offsetDelta, position: header.position, recordCount, minTimestampMs, maxTimestampMs })
+    }
+    this.#advance({ bytes, lastPosition: last.position, lastCrc: last.headerCrc }, nextOffset + commit.recordCount)
     this.#confirmed = false
-    return written
+    return { bytes: bytes.length, copy }
   }
 
   /**

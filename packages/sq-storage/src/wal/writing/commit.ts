@@ -1,14 +1,15 @@
 /**
- * A commit: records that share one frame, encoded in the buffer that will be written, and the callers that wait for
- * them.
+ * A commit: records that become durable by one write, encoded in the buffer that will be written, and the callers that
+ * wait for them. Single records and batches of records share one frame. A body that is given whole is a frame of its
+ * own.
  */
 import { invariant } from '../../errors.ts'
-import { FRAME_HEADER_BYTES, frameBytes } from '../format/frame.ts'
-import type { FrameHeader, FramePlace } from '../format/frame.ts'
+import { checksum, FRAME_HEADER_BYTES, frameBytes } from '../format/frame.ts'
+import type { FramePlace } from '../format/frame.ts'
 import { RecordBuffer } from '../format/record.ts'
 import type { CheckedRecord } from '../format/record.ts'
-import { finishRecordsFrame } from '../format/records-frame.ts'
-import type { RecordsFrame } from '../format/records-frame.ts'
+import { finishRecordsFrames } from '../format/records-frame.ts'
+import type { EncodedFrames, FrameDraft, RecordsWrite } from '../format/records-frame.ts'
 import { changedPart } from './checked-record.ts'
 import { largeBuffers } from './large-buffers.ts'
 
@@ -23,22 +24,37 @@ export interface Waiter {
   readonly reject: (error: unknown) => void
 }
 
-export class Commit implements RecordsFrame {
+/** The body of a RECORDS frame, and what the segment's summary must know about it. */
+export interface EncodedBody extends Omit<FrameDraft, 'bodyLength' | 'bodyCrc'> {
+  readonly bytes: Uint8Array
+}
+
+export class Commit implements RecordsWrite {
   #buffer = NO_BUFFER
+  /** The frames before the one that takes records. */
+  #finished: FrameDraft[] = []
+  /** Where the frame that takes records begins, and where its records end. It has no records at first. */
+  #start = 0
   #end = FRAME_HEADER_BYTES
-  /** Each with the index of its first record in the commit. */
+  #openRecords = 0
+  #minTimestampMs: number = Number.MAX_SAFE_INTEGER
+  #maxTimestampMs = 0
+  /** Each with the index, in the commit, of the record whose offset it is told. */
   #waiters: { readonly index: number; readonly waiter: Waiter }[] = []
   recordCount = 0
-  minTimestampMs: number = Number.MAX_SAFE_INTEGER
-  maxTimestampMs = 0
   /** Whether another commit was being written when the first record of this one came. */
   grouped = false
   /** What the commit counts for in `maxPendingBytes`. */
   pendingBytes = 0
 
-  /** The length of the frame if `more` bytes of records were added. */
-  frameBytesWith(more: number): number {
-    return frameBytes(this.#end - FRAME_HEADER_BYTES + more)
+  /** The length of its frames. */
+  get bytes(): number {
+    return this.#openRecords > 0 ? this.bytesWith(0) : this.#start
+  }
+
+  /** The length of its frames if `more` bytes of records were added. */
+  bytesWith(more: number): number {
+    return this.#start + frameBytes(this.#end - this.#start - FRAME_HEADER_BYTES + more)
   }
 
   /**
@@ -46,11 +62,12 @@ export class Commit implements RecordsFrame {
    * has changed since it was counted.
    */
   add(records: readonly CheckedRecord[], bytes: number, waiter: Waiter): void {
-    this.#reserve(bytes)
+    this.#reserve(this.bytesWith(bytes))
     const index = this.recordCount
     let end = this.#end
     let nth = 0
-    let { minTimestampMs, maxTimestampMs } = this
+    let minTimestampMs = this.#minTimestampMs
+    let maxTimestampMs = this.#maxTimestampMs
     for (const record of records) {
       end = this.#buffer.encode(record, end)
       if (end < 0) throw changedPart(record).of(nth)
@@ -60,17 +77,63 @@ export class Commit implements RecordsFrame {
     }
     invariant(end === this.#end + bytes, 'the records take the bytes that were counted')
     this.#end = end
-    this.minTimestampMs = minTimestampMs
-    this.maxTimestampMs = maxTimestampMs
+    this.#minTimestampMs = minTimestampMs
+    this.#maxTimestampMs = maxTimestampMs
+    this.#openRecords += records.length
     this.recordCount += records.length
     this.#waiters.push({ index, waiter })
   }
 
-  /** Encodes the frame for its place in a segment. The bytes belong to the commit until `recycle`. */
-  encode(place: FramePlace): { bytes: Buffer; header: FrameHeader } {
+  /**
+   * Copies a body as a frame of its own. Returns the checksum of the copy: the bytes may have changed since they were
+   * checked.
+   */
+  addBody({ bytes, recordCount, minTimestampMs, maxTimestampMs }: EncodedBody): number {
+    this.#finishFrame()
+    const start = this.#start + FRAME_HEADER_BYTES
+    this.#reserve(this.bytesWith(bytes.length))
+    this.#buffer.bytes.set(bytes, start)
+    const bodyCrc = checksum(this.#buffer.bytes.subarray(start, start + bytes.length))
+    this.#finish({ bodyLength: bytes.length, bodyCrc, recordCount, minTimestampMs, maxTimestampMs })
+    this.recordCount += recordCount
+    return bodyCrc
+  }
+
+  /** Adds a caller that is told the offset after the records so far. */
+  addWaiter(waiter: Waiter): void {
+    this.#waiters.push({ index: this.recordCount, waiter })
+  }
+
+  /** Encodes the frames for their place in a segment. The bytes belong to the commit until `recycle`. */
+  encode(place: FramePlace): EncodedFrames {
+    this.#finishFrame()
     invariant(this.recordCount > 0, 'a commit that is written holds records')
-    const bodyLength = this.#end - FRAME_HEADER_BYTES
-    return finishRecordsFrame(this.#buffer.bytes, { bodyLength, recordCount: this.recordCount, place })
+    return finishRecordsFrames(this.#buffer.bytes, this.#finished, place)
+  }
+
+  /** The next record begins a new frame. */
+  #finishFrame(): void {
+    if (this.#openRecords === 0) return
+    this.#finish({
+      bodyLength: this.#end - this.#start - FRAME_HEADER_BYTES,
+      bodyCrc: null,
+      recordCount: this.#openRecords,
+      minTimestampMs: this.#minTimestampMs,
+      maxTimestampMs: this.#maxTimestampMs,
+    })
+  }
+
+  #finish(frame: FrameDraft): void {
+    this.#finished.push(frame)
+    this.#openAt(this.#start + frameBytes(frame.bodyLength))
+  }
+
+  #openAt(start: number): void {
+    this.#start = start
+    this.#end = start + FRAME_HEADER_BYTES
+    this.#openRecords = 0
+    this.#minTimestampMs = Number.MAX_SAFE_INTEGER
+    this.#maxTimestampMs = 0
   }
 
   /** Tells every caller, in order, that its records are durable, from `baseOffset` on. */
@@ -86,16 +149,14 @@ export class Commit implements RecordsFrame {
   /** Empties a settled commit for the next records. */
   recycle(): void {
     if (this.#buffer.bytes.length > MAX_OWN_BUFFER_BYTES) this.#replaceBuffer(NO_BUFFER)
-    this.#end = FRAME_HEADER_BYTES
+    this.#finished = []
+    this.#openAt(0)
     this.#waiters = []
     this.recordCount = 0
-    this.minTimestampMs = Number.MAX_SAFE_INTEGER
-    this.maxTimestampMs = 0
     this.pendingBytes = 0
   }
 
-  #reserve(bytes: number): void {
-    const needed = this.frameBytesWith(bytes)
+  #reserve(needed: number): void {
     const held = this.#buffer.bytes
     if (needed <= held.length) return
     const length = Math.max(needed, held.length * 2)

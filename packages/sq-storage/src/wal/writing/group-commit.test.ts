@@ -6,7 +6,7 @@ import { ManualClock, Random } from '@sq/sim'
 import { resolveConfig } from '../../config.ts'
 import { append, LogFixture } from '../../testing/log-fixture.ts'
 import { locatePartition } from '../segments/partition.ts'
-import type { WrittenFrame } from '../shared/recent-frames.ts'
+import type { WrittenFrames } from '../shared/recent-frames.ts'
 import { SharedLog } from '../shared/shared-log.ts'
 import { recordOf } from './checked-record.ts'
 import { Commit } from './commit.ts'
@@ -113,7 +113,7 @@ test('a clock that throws fails one commit, and the next go on', async () => {
 })
 
 /** A group commit at the end of a log that may not be what it should be. */
-function groupAt(tail: { readonly nextOffset: number; readonly write: () => Promise<WrittenFrame> }): GroupCommit {
+function groupAt(tail: { readonly nextOffset: number; readonly write: () => Promise<WrittenFrames> }): GroupCommit {
   const config = resolveConfig({ dataDir: '/data' })
   const clock = new ManualClock()
   const meter = new WriterMeter(locatePartition('/data', 'orders', 0), clock)

@@ -10,7 +10,7 @@ import { AppendFailedError, BacklogFullError, invariant } from '../../errors.ts'
 import type { CheckedRecord } from '../format/record.ts'
 import { MAX_HEAD_BYTES } from '../segment.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
-import type { WrittenFrame } from '../shared/recent-frames.ts'
+import type { WrittenFrames } from '../shared/recent-frames.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
 import { checkLimits } from './checked-record.ts'
 import { Commit } from './commit.ts'
@@ -146,7 +146,7 @@ export class GroupCommit {
   #commitFor(bytes: number): Commit {
     const last = this.#last
     const limit = Math.min(MAX_COMMIT_BYTES, this.#context.config.maxSegmentBytes - MAX_HEAD_BYTES)
-    if (last !== null && last.frameBytesWith(bytes) <= limit) return last
+    if (last !== null && last.bytesWith(bytes) <= limit) return last
     return this.#spare ?? new Commit()
   }
 
@@ -204,8 +204,8 @@ export class GroupCommit {
   async #write(commit: Commit): Promise<boolean> {
     const { meter, tail, shared } = this.#context
     const baseOffset = tail.nextOffset
-    const [records, bytes] = [commit.recordCount, commit.frameBytesWith(0)]
-    let written: WrittenFrame
+    const [records, bytes] = [commit.recordCount, commit.bytes]
+    let written: WrittenFrames
     let ended: ((error: Error | null) => void) | null = null
     try {
       ended = meter.committing({ baseOffset, records, bytes, reason: this.#reasonFor(commit) })
@@ -259,5 +259,5 @@ export class GroupCommit {
 }
 
 function bytesOf(waiting: Commit | Task): number {
-  return waiting instanceof Commit ? waiting.frameBytesWith(0) : 0
+  return waiting instanceof Commit ? waiting.bytes : 0
 }

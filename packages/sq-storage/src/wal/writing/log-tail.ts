@@ -11,7 +11,7 @@ import { findExpired } from '../segments/retention.ts'
 import type { RetentionPolicy } from '../segments/retention.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
 import type { ExpectedTime } from '../segments/wall-clock.ts'
-import type { WrittenFrame } from '../shared/recent-frames.ts'
+import type { WrittenFrames } from '../shared/recent-frames.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { SegmentMaker } from './active-segment.ts'
 import type { Commit } from './commit.ts'
@@ -66,10 +66,10 @@ export class LogTail {
 
   /**
    * Writes a commit, into a new segment if the active one is full, too old, abandoned or missing. It is durable when
-   * this resolves with its frame. If this rejects, nothing of the commit is in the log, and the next commit rolls over
+   * this resolves with its frames. If this rejects, nothing of the commit is in the log, and the next commit rolls over
    * to a new segment.
    */
-  async write(commit: Commit): Promise<WrittenFrame> {
+  async write(commit: Commit): Promise<WrittenFrames> {
     // If nothing has to be done first, the write has started when this returns its promise.
     const segment = this.#readyFor(commit) ?? (await this.#segmentFor(commit))
     invariant(segment.place.nextOffset === this.#nextOffset, 'the active segment ends where the log does')
@@ -179,14 +179,14 @@ export class LogTail {
   #readyFor(commit: Commit): ActiveSegment | null {
     const active = this.#truncatedFrom === null ? this.#active : null
     if (active === null || active.abandoned || this.#isStale(active)) return null
-    return this.#dueFor(active, commit.frameBytesWith(0)) === null ? active : null
+    return this.#dueFor(active, commit.bytes) === null ? active : null
   }
 
   async #segmentFor(commit: Commit): Promise<ActiveSegment> {
     await this.#finishTruncation()
     const active = this.#active
     if (active === null || active.abandoned || this.#isStale(active)) return this.#openSegment()
-    const reason = this.#dueFor(active, commit.frameBytesWith(0))
+    const reason = this.#dueFor(active, commit.bytes)
     if (reason === null) return active
     await this.#seal(active, reason)
     return this.#openSegment()

@@ -230,6 +230,34 @@ describe('at p is anything else, never acknowledged: torn', () => {
     expect(await recovered()).toMatchObject({ recovery: { kind: 'clean' }, values: ['a', 'b', 'next'] })
   })
 
+  it.each([1, 2, 3])(
+    'a write of several frames that was torn in the middle is cut after its last whole frame (%d)',
+    async (whole) => {
+      const values = ['a', 'b', 'c', 'd', 'e']
+      const segment = new SegmentBytes().records('a').write(['b'], ['c'], ['d'], ['e'])
+      const { position } = segment.at(whole)
+      // The frames behind the torn one have reached the disk whole.
+      await log.makeSegments({ baseOffset: 0, bytes: flipped(segment.bytes, 8 * (position + 64)) })
+      const writer = await log.open()
+      expect(writer.recovery.torn).toMatchObject({ position, discardedBytes: segment.bytes.length - position })
+      log.fs.crash()
+      const kept = values.slice(0, whole)
+      expect(await recovered()).toMatchObject({ recovery: { kind: 'clean' }, values: [...kept, 'next'] })
+    },
+  )
+
+  it('a write of several frames that was not synced is made durable from its first frame on', async () => {
+    const segment = new SegmentBytes().records('a').write(['b'], ['c'], ['d'])
+    const { position } = segment.at(1)
+    await log.makeSegments(cut(segment, position))
+    const handle = await log.fs.open(log.path(0), 'read-write')
+    await handle.write([segment.bytes.subarray(position)], position)
+    await handle.close()
+    await log.open()
+    log.fs.crash()
+    expect((await recovered()).values).toEqual(['a', 'b', 'c', 'd', 'next'])
+  })
+
   it('a SEAL with a damaged header: the segment is open again', async () => {
     const segment = new SegmentBytes().records('a').seal()
     const { position } = segment.at(-1)

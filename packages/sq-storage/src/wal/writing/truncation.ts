@@ -12,8 +12,8 @@ import { CorruptLogError, OffsetOutOfRangeError } from '../../errors.ts'
 import { FRAME_HEADER_BYTES, frameBytes, frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
 import type { Frame, FrameHeader } from '../format/frame.ts'
 import { sliceRecords } from '../format/record.ts'
-import { finishRecordsFrame } from '../format/records-frame.ts'
-import type { RecordsFrame } from '../format/records-frame.ts'
+import { finishRecordsFrames } from '../format/records-frame.ts'
+import type { RecordsWrite } from '../format/records-frame.ts'
 import { SummaryBuilder } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { knownDamage } from '../segments/damage.ts'
@@ -88,7 +88,7 @@ interface Cut {
   readonly baseOffset: number
   readonly previous: SegmentLink | null
   /** The records before the offset that share a frame with it. */
-  readonly first: RecordsFrame | null
+  readonly first: RecordsWrite | null
   /**
    * The segment that holds the offset must not end before this position until the new segment exists; null if it may.
    */
@@ -160,21 +160,20 @@ async function scanTo(
 }
 
 /** The records of a frame before an offset inside it, as a frame of their own. */
-function recordsBefore(split: Frame, { offset, head }: { offset: number; head: SegmentHead }): RecordsFrame {
+function recordsBefore(split: Frame, { offset, head }: { offset: number; head: SegmentHead }): RecordsWrite {
   const recordCount = offset - split.header.baseOffset
   summarize(split, { summary: new SummaryBuilder(), head })
   const body = sliceRecords(split.body, 0, recordCount)
   const summary = new SummaryBuilder()
   summarize({ ...split, header: { ...split.header, recordCount }, body }, { summary, head })
   const { minTimestampMs, maxTimestampMs } = summary
+  const draft = { bodyLength: body.length, bodyCrc: null, recordCount, minTimestampMs, maxTimestampMs }
   return {
     recordCount,
-    minTimestampMs,
-    maxTimestampMs,
     encode(place) {
       const buffer = Buffer.alloc(frameBytes(body.length))
       body.copy(buffer, FRAME_HEADER_BYTES)
-      return finishRecordsFrame(buffer, { bodyLength: body.length, recordCount, place })
+      return finishRecordsFrames(buffer, [draft], place)
     },
   }
 }

@@ -19,7 +19,7 @@ export const FORMAT_DEFECTS: readonly Defect[] = [
   {
     name: 'the padding of a frame is not zeroed',
     file: `${WAL}/format/records-frame.ts`,
-    find: '  bytes.fill(0, bodyEnd)\n',
+    find: '    buffer.fill(0, bodyEnd, end)\n',
     replace: '',
   },
   {
@@ -27,6 +27,12 @@ export const FORMAT_DEFECTS: readonly Defect[] = [
     file: `${WAL}/format/records-frame.ts`,
     find: 'durablePosition: place.position,',
     replace: 'durablePosition: 0,',
+  },
+  {
+    name: 'a frame confirms the frames before it in the same write',
+    file: `${WAL}/format/records-frame.ts`,
+    find: 'durablePosition: place.position,',
+    replace: 'durablePosition: place.position + at,',
   },
   {
     name: 'both MARKs of a pair are in one sector',

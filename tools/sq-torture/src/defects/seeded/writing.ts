@@ -28,8 +28,8 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     name: 'records of a failed write are counted',
     file: `${WAL}/writing/active-segment.ts`,
     find: 'if (zeros.length > 0 && isDiskFull(error))',
-    replace: `const { recordCount, minTimestampMs, maxTimestampMs } = commit
-      this.summary.add({ offsetDelta: 0, position, recordCount, minTimestampMs, maxTimestampMs })
+    replace: `for (const { header, ...times } of frames)
+        this.summary.add({ offsetDelta: 0, position, recordCount: header.recordCount, ...times })
       if (zeros.length > 0 && isDiskFull(error))`,
   },
   {
@@ -83,8 +83,10 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'a large buffer is reused for the next commit while it is written',
     file: `${WAL}/writing/commit.ts`,
-    find: '    const bodyLength = this.#end - FRAME_HEADER_BYTES\n',
-    replace: '    const bodyLength = this.#end - FRAME_HEADER_BYTES\n    largeBuffers.give(this.#buffer)\n',
+    find: '    return finishRecordsFrames(this.#buffer.bytes, this.#finished, place)\n',
+    replace: `    largeBuffers.give(this.#buffer)
+    return finishRecordsFrames(this.#buffer.bytes, this.#finished, place)
+`,
   },
   {
     name: 'a commit that outgrows its buffer loses its earlier records',
