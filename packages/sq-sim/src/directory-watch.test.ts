@@ -1,4 +1,4 @@
-/** `NodeFileSystem.watch` if the system has no watch left, or takes one away. */
+/** `NodeFileSystem.watch` if the system has no watches left, or removes one. */
 import { EventEmitter, once } from 'node:events'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,13 +23,13 @@ afterEach(() => {
   fs.rmSync(directory, { recursive: true, force: true })
 })
 
-/** Has a link lead elsewhere, in one step. */
+/** Replaces a link atomically. */
 function relink(target: string, link: string): void {
   fs.symlinkSync(target, `${link}.new`)
   fs.renameSync(`${link}.new`, link)
 }
 
-/** A watch of the system that fails later, by an event of `errors`. */
+/** A watch of the system that fails when `errors` emits an event. */
 function watchThatFails(): EventEmitter {
   const errors = new EventEmitter()
   vi.mocked(fs.watch).mockImplementationOnce(() => Object.assign(Object.create(errors), { close: () => {} }))
@@ -98,7 +98,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     fs.rmdirSync(path)
     fs.mkdirSync(path)
     await told
-    // More of them than what was told late of the old directory.
+    // More changes than there are late notifications about the old directory.
     for (let nth = 0; nth < 20; nth++) {
       const called = once(changes, 'change')
       fs.writeFileSync(`${path}/${nth}`, '')
@@ -124,7 +124,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     for (let times = 0; times < 2; times++) {
       const called = once(changes, 'change')
       if (times === 0) change(directory)
-      // And again, for what changes on the new way.
+      // The second time, a directory on the new path changes.
       else fs.renameSync(directory, `${directory}-moved`)
       await called
     }

@@ -7,7 +7,7 @@ import { openLockFile, takeLock } from './file-lock.ts'
 
 const on = { descriptor: 7, path: '/data/lock' }
 
-/** As the binding throws it: with a code that may be a number only, and without anything else. */
+/** An error as the binding throws it: its code may be just a number, and it has no other fields. */
 function refusal(code: string): Error {
   return Object.assign(new Error('no'), { code })
 }

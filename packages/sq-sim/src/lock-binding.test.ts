@@ -12,7 +12,7 @@ const DIST = fileURLToPath(new URL('../dist', import.meta.url))
 const BINDING = fileURLToPath(new URL('../node_modules/fs-native-extensions', import.meta.url))
 
 let directory: string
-/** The built code, in a place without packages. */
+/** A copy of the built code, in a directory without packages. */
 let alone: string
 
 beforeEach(async () => {
@@ -23,7 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-/** Makes a program that takes a lock, and runs it in an empty environment. */
+/** Writes a program that takes a lock, and runs it in an empty environment. */
 async function lockIn(
   folder: string,
   { dist = DIST, cwd = '.', before = '', args = [''], shell = '' },
@@ -51,11 +51,11 @@ async function lockIn(
   return output + errors
 }
 
-/** Node has resolved links of CommonJS before, and then the program looks at its standard input. */
+/** The program makes Node resolve symbolic links for CommonJS, and then looks at its standard input. */
 const LOOKED_AT_INPUT = `createRequire('${join(DIST, 'index.js')}')('../package.json'); fstatSync(0)`
 
 describe('a program', () => {
-  // The binding is a link in `node_modules`, as pnpm and npm's linked layout make them.
+  // The binding is a symbolic link in `node_modules`, as in the layouts of pnpm and of `npm --install-strategy=linked`.
   test.each([
     ['a pipe', 'echo x | "$0" "$1"'],
     ['a socket', ''],

@@ -1,4 +1,4 @@
-/** The system calls of `NodeFileSystem`, and its behaviour when they fail in ways that no available disk does. */
+/** The system calls of `NodeFileSystem`, and its behaviour if they fail in ways that a real disk does not reproduce. */
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { systemError } from './system-error.ts'
 type ReadDone = (error: Error | null, bytes: number, buffer: Uint8Array) => void
 type ReadCall = [fd: number, buffer: Uint8Array, offset: number, length: number, position: number, done: ReadDone]
 
-/** What the next calls of `fs.read` do instead of it. */
+/** Replacements for the next calls of `fs.read`. */
 const reads = vi.hoisted((): ((...call: ReadCall) => void)[] => [])
 
 type OpenCall = [path: string, flags: number, mode: number, done: (error: Error | null, fd: number) => void]
@@ -46,31 +46,31 @@ beforeEach(() => {
 })
 afterEach(() => fs.rmSync(directory, { recursive: true }))
 
-/** A failure of which Node does not know the name. */
+/** An error that Node has no name for. */
 function unnamed(syscall: string): Error {
   const code = 'Unknown system error -122'
   return Object.assign(new Error(`${code}: ${code}, ${syscall}`), { errno: -122, code, syscall })
 }
 
-/** A directory looks as if it were somebody else's than what this process makes. */
+/** Makes a directory look as if it belonged to another user and group. */
 async function elsewhere(path: fs.PathLike): Promise<fs.Stats> {
   const stat = await real.promises.stat(path)
   return Object.assign(stat, { uid: stat.uid + 1, gid: stat.gid + 1 })
 }
 
-/** Answers as a system does that allows a change of owner, or does not. */
+/** Makes `fs.fchown` succeed, or fail with the error. */
 function answer(error: Error | null): void {
   vi.mocked(fs.fchown).mockImplementation((_fd, _uid, _gid, done) => done(error))
 }
 
-/** Whether a call of `fs.open` succeeded: only the lock is first opened as one that exists. */
+/** Whether a call of `fs.open` succeeded. Only a lock is first opened as an existing file, which fails. */
 function wasOpened(_: unknown, nth: number): boolean {
   const { O_CREAT, O_EXCL } = fs.constants
   const flags = Number(vi.mocked(fs.open).mock.calls[nth]?.[1])
   return (flags & (O_CREAT | O_EXCL)) !== 0 || (flags & fs.constants.O_RDWR) === 0
 }
 
-/** The paths opened, made and synced so far, in order. */
+/** The directories that were created and synced so far, in order. */
 function made(): string[] {
   const opened = vi.mocked(fs.open).mock
   const calls: [number, string][] = vi
@@ -79,7 +79,7 @@ function made(): string[] {
       vi.mocked(fs.promises.mkdir).mock.invocationCallOrder[i] ?? 0,
       `mkdir ${String(path)}`,
     ])
-  // Each directory is opened to be synced, and for nothing else.
+  // Directories are opened only to be synced.
   opened.calls.forEach(([path], i) => calls.push([opened.invocationCallOrder[i] ?? 0, `sync ${String(path)}`]))
   return calls.toSorted(([a], [b]) => a - b).map(([, call]) => call.replaceAll(directory, '*'))
 }
@@ -185,7 +185,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
   })
 
   describe('in a directory of another user', () => {
-    /** So that a file of this process is somebody else's. */
+    /** The directory looks as if it belonged to another user. */
     beforeEach(() => void vi.mocked(fs.promises.stat).mockImplementation(elsewhere))
     afterEach(() => {
       vi.mocked(fs.promises.stat).mockReset()
@@ -202,7 +202,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
       answer(null)
       await make()
       expect(fs.fchown).toHaveBeenCalledOnce()
-      // A new directory's name is made durable by mkdir, in the directory above.
+      // mkdir also syncs the parent directory.
       expect(fs.fsync).toHaveBeenCalledTimes(name === 'mkdir' ? 3 : 1)
     })
 

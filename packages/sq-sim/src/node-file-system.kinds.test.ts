@@ -1,4 +1,4 @@
-/** What `NodeFileSystem` opens, and what it refuses: everything but regular files. */
+/** `NodeFileSystem` opens regular files, and refuses everything else. */
 import { execFileSync } from 'node:child_process'
 import * as nodeFs from 'node:fs'
 import { createServer } from 'node:net'
@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => nodeFs.rmSync(directory, { recursive: true }))
 
 function makeSocket(path: string): Promise<void> {
-  // The name of a socket goes with its server: one under another name stays.
+  // A server removes its socket when it closes. A second hard link to the socket stays.
   const server = createServer()
   return new Promise((resolve) => {
     server.listen(`${path}.bound`, () => {
@@ -100,7 +100,7 @@ describe.runIf(process.platform === 'linux').each(kinds)('$name', ({ make, code,
     const path = join(directory, 'it')
     await make(path)
     const names = nodeFs.readdirSync(directory)
-    // More of them than there are threads that wait for files.
+    // More often than there are threads in the pool, all of which could be blocked.
     for (let nth = 0; nth < 6; nth++) {
       await expect(open(path)).rejects.toMatchObject({ code, path, message: expect.stringContaining(says) })
     }

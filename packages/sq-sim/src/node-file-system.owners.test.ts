@@ -1,4 +1,4 @@
-/** The owners of what `NodeFileSystem` creates, and who may open it. */
+/** The owners and modes of files that `NodeFileSystem` creates. */
 import { execFileSync } from 'node:child_process'
 import * as nodeFs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -128,7 +128,9 @@ describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of ano
   })
 })
 
-/** Returns what a program prints that runs as a user, in the user's group and `groups`; it has `fs` and `directory`. */
+/**
+ * Runs a program as a user, in the user's group and `groups`, and returns its output. It can use `fs` and `directory`.
+ */
 function runAs(user: number, groups: readonly number[], body: string): string {
   const program = `
     import { NodeFileSystem } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))}
@@ -174,7 +176,7 @@ describe.runIf(process.geteuid?.() === 0)('what a user makes in a directory of r
     expect(names.map((name) => `${name} ${ownerOf(join(made, name))}`)).toEqual(
       names.map((name) => `${name} ${NOBODY}:${group}`),
     )
-    // It did not become the owner's, and so the mode is not the owner's either.
+    // The owner could not be set, so the mode was not copied either.
     expect(modeOf(join(made, 'copy'))).toBe('660')
   })
 

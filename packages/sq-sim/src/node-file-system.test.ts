@@ -16,7 +16,7 @@ afterEach(() => rm(directory, { recursive: true }))
 
 const fs = new NodeFileSystem()
 
-/** What this process has open in the test's directory. */
+/** The files in the directory of the test that this process has open. */
 async function openPaths(): Promise<string[]> {
   const descriptors = await readdir('/proc/self/fd')
   const paths = await Promise.all(descriptors.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')))
@@ -50,7 +50,7 @@ describe('NodeFileSystem', () => {
       const file = await new NodeFileSystem({ blocking }).open(path, 'create')
       let done = false
       const written = file.writeDurable([Buffer.from('x')], 0).then(() => (done = true))
-      // What a thread of the pool did cannot arrive before this turn of the event loop is over.
+      // A thread of the pool cannot report its result before this turn of the event loop ends.
       for (let turn = 0; turn < 20; turn++) await Promise.resolve()
       expect(done).toBe(blocking)
       await written
@@ -59,7 +59,7 @@ describe('NodeFileSystem', () => {
   })
 })
 
-// The first versions of Node 20 let a program call fsync there.
+// Early versions of Node 20 allow fsync here.
 test("where Node's permission model allows no fsync, making a directory durable says so", async () => {
   const program = `
     import { NodeFileSystem } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))}

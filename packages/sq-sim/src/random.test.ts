@@ -5,7 +5,7 @@ const draw = (random: Random, count: number): number[] => Array.from({ length: c
 
 describe('Random', () => {
   it('gives the same numbers for the same seed, for ever', () => {
-    // The reference code in C (PractRand's sfc32 with seed_fast for 64 bits), compiled and run, gives these.
+    // Output of the reference code in C (PractRand's sfc32 with seed_fast for 64 bits).
     expect(draw(new Random(0), 4)).toEqual([1363572419, 145230303, 808754475, 4216505632])
     expect(draw(new Random(0x0123_4567_89ab_cdefn), 4)).toEqual([2222009751, 4121156040, 1557176981, 903895892])
   })
@@ -30,7 +30,7 @@ describe('Random', () => {
   })
 
   it('draws again what would favour small numbers', () => {
-    // Of limits just above 2^31 nearly half the draws are thrown away; the mean betrays it if they are not.
+    // With a limit just above 2^31, nearly half of the draws must be rejected. Otherwise the mean is wrong.
     const random = new Random(8)
     const limit = 3 * 2 ** 30
     let sum = 0

@@ -1,4 +1,4 @@
-/** Runs the snippets of the README, which are here word for word, with a broker that is a file of lines. */
+/** Runs the snippets of the README, word for word, with a broker that stores lines in a file. */
 import { expect, it } from 'vitest'
 import type { FileHandle, FileSystem } from './index.ts'
 import { Random } from './index.ts'

@@ -1,12 +1,12 @@
 /**
- * Errors are recognized by their fields: if a test runner gives code a realm of its own, errors of Node are from
- * another one.
+ * Errors are recognized by their fields: if a test runner runs code in a separate realm, errors of Node come from
+ * another realm.
  */
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { codeOf, isDenied, isError, messageOf, named, systemError } from './system-error.ts'
 
-/** An error as Node makes it, for code that runs in another realm. */
+/** An error of Node, as code in another realm gets it. */
 function foreign(message: string, fields: object): unknown {
   const error: unknown = runInNewContext('Object.assign(new Error(message), fields)', { message, fields })
   expect(error).not.toBeInstanceOf(Error)

@@ -5,7 +5,7 @@ import { WriteProgress } from './write-progress.ts'
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const text = (buffers: readonly Uint8Array[]): string => Buffer.concat(buffers).toString()
 
-/** Does a write in pieces of at most this number of bytes. */
+/** Performs a write in pieces of at most this number of bytes. */
 function writeInPieces(buffers: readonly Uint8Array[], pieceBytes: number): string {
   const progress = new WriteProgress(buffers, 10, '/x')
   let written = ''

@@ -6,7 +6,7 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
-/** A config as a caller without types may give it. */
+/** A config as a caller in JavaScript may pass it. */
 function given(options: Record<string, unknown>): WalConfig {
   return { dataDir: '/data', ...options }
 }

@@ -6,7 +6,7 @@ import { CrashImage, InMemoryFileSystem } from './index.ts'
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const sectors = (...letters: string[]): Uint8Array => bytes(letters.map((letter) => letter.repeat(512)).join(''))
 
-/** What `/file` holds, long runs of one character as `A*512`; undefined if there is no such file. */
+/** The content of `/file`, with long runs of one character written as `A*512`; undefined if there is no such file. */
 function content(fs: InMemoryFileSystem): string | undefined {
   if (!fs.volume.existsSync('/file')) return undefined
   const text = String(fs.volume.readFileSync('/file', 'latin1'))
@@ -14,7 +14,7 @@ function content(fs: InMemoryFileSystem): string | undefined {
   return printable.replaceAll(/(.)\1{9,}/gs, (run, letter: string) => `${letter}*${run.length} `).trim()
 }
 
-/** A file system whose durable `/file` has that content, and then what the rest of the test makes undecided. */
+/** A file system with a durable `/file`, and then a change that is not synced. */
 async function withFile(
   durable: Uint8Array,
   change: (file: Awaited<ReturnType<InMemoryFileSystem['open']>>, fs: InMemoryFileSystem) => Promise<void>,
@@ -27,7 +27,7 @@ async function withFile(
   return fs
 }
 
-/** What `/file` holds after each possible crash. */
+/** The content of `/file` after each possible crash. */
 function outcomes(fs: InMemoryFileSystem, rest: Omit<CrashChoice, 'picks'> = {}): (string | undefined)[] {
   return [...fs.crashState().everyChoice()].map((choice) => {
     const crashed = fs.clone()

@@ -1,6 +1,6 @@
 /**
  * The outcomes that Rebello et al. found on Linux ("Can Applications Recover from fsync Failures?", ATC 2020): what
- * reads show, what the next sync says, what is on the disk, and who gets the error.
+ * reads return, what the next sync returns, what is on the disk, and which handles get the error.
  */
 import { describe, expect, it } from 'vitest'
 import type { FileHandle } from '../file-system.ts'

@@ -5,7 +5,7 @@ import { InMemoryFileSystem } from './index.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 
-/** A file system with one durable file, `/file`, open. */
+/** A file system with one durable file, `/file`, which is open. */
 async function withFile(text = ''): Promise<{ fs: InMemoryFileSystem; file: FileHandle; read: () => Promise<string> }> {
   const fs = new InMemoryFileSystem()
   const file = await fs.open('/file', 'create')
@@ -20,7 +20,7 @@ async function withFile(text = ''): Promise<{ fs: InMemoryFileSystem; file: File
   return { fs, file, read }
 }
 
-/** Where a fault of probability 0.5 strikes. */
+/** The operations at which a fault of probability 0.5 strikes. */
 async function chances(seed: number): Promise<string> {
   const fs = new InMemoryFileSystem()
   fs.faults.add({ on: 'stat', when: { chance: 0.5, random: new Random(seed) }, fault: { error: 'EIO' } })

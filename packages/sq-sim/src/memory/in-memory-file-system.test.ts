@@ -137,14 +137,14 @@ describe('a clone', () => {
   })
 })
 
-/** What `/file` ought to hold. */
+/** The expected content of `/file`. */
 interface Oracle {
   visible: Buffer
   /** The durable content, if it is known: after a sync. */
   durable: Buffer | undefined
 }
 
-/** Does one random operation to the file, and to the oracle. A write is seen also when its sync fails. */
+/** Applies one random operation to the file and to the oracle. A write is visible even if its sync fails. */
 async function step(fs: InMemoryFileSystem, random: Random, oracle: Oracle): Promise<void> {
   const file = await fs.open('/file', 'read-write')
   const position = random.int(3000)

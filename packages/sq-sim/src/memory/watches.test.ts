@@ -3,7 +3,7 @@ import { InMemoryFileSystem } from './index.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 
-/** Lets every microtask run that waits. */
+/** Runs all pending microtasks. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('a watch in memory', () => {

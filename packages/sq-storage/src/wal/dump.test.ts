@@ -20,7 +20,7 @@ async function dump(bytes: Buffer): Promise<SegmentPart[]> {
   return parts
 }
 
-/** A segment with every kind of frame. */
+/** A segment with a frame of every type. */
 function varied(): SegmentBytes {
   return new SegmentBytes({ baseOffset: 5 }).records('a').records('b', 'c').mark(16).records('d').seal()
 }

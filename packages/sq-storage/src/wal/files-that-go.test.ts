@@ -1,4 +1,6 @@
-/** What looks at a log whose files go away while it looks: deleted by a writer, or listed and not there. */
+/**
+ * Functions that read a log whose files disappear meanwhile: a writer deletes them, or a listing names missing ones.
+ */
 import type { FileSystem } from '@sq/sim'
 import { describe, expect, it, test } from 'vitest'
 import { listExpired, listSegments, verify, WalIoError, WalReader } from '../index.ts'
@@ -88,7 +90,7 @@ describe('while a writer deletes faster than segments are read', () => {
       segments: 20,
       records: 20,
     })
-    // Two for each deletion are the writer's.
+    // The writer lists the directory twice for each deletion.
     expect(log.fs.operations.count('readdir') - before - 20).toBeLessThanOrEqual(3)
     await writer.close()
   })
@@ -107,7 +109,7 @@ describe('while a writer deletes faster than segments are read', () => {
   })
 })
 
-/** A file system in which each listing shows one segment, which is not there. */
+/** A file system in which every listing names one segment, which does not exist. */
 function withoutFiles(nameOf: (listings: number) => string): { fs: FileSystem; listings: () => number } {
   const { fs } = new LogFixture()
   let listings = 0

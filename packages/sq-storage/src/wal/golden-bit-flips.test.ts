@@ -8,7 +8,7 @@ import { segmentName } from './segment.ts'
 const GOLDEN = join(dirname(fileURLToPath(import.meta.url)), '../../golden')
 const FIRST = segmentName(0)
 
-/** A golden log at its place, with what its first segment holds. */
+/** A copy of a golden log, with the content of its first segment. */
 function golden(name: string, partition: number) {
   const names = readdirSync(join(GOLDEN, name)).filter((file) => file.endsWith('.wal'))
   const files = new Map(names.map((file) => [file, readFileSync(join(GOLDEN, name, file))]))

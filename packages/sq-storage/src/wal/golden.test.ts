@@ -1,10 +1,10 @@
 /**
- * Logs of format version 1 as bytes that are committed, in `golden/`: what is written today must be the same bytes, and
- * reading those bytes must give the same records, for ever.
+ * Logs of format version 1 as bytes that are committed, in `golden/`: the writer must always write the same bytes, and
+ * readers must always find the same records in them.
  *
  * To add one: give it a name and a recipe below, and run this test once with `SQ_ADD_GOLDEN=<name>` in the environment.
- * Files that exist are never written over. What any reader must make of it is `reading.json`, which `@sq/checks` adds
- * and compares, with the reader in Python too.
+ * Existing files are never overwritten. `@sq/checks` adds `reading.json`, which says what every reader must find, and
+ * compares it with both readers.
  */
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
@@ -27,13 +27,13 @@ interface Golden {
   readonly partition: number
   /** Given if bytes were changed after writing: then there is no `expected.json`, only `reading.json`. */
   readonly damage?: DamagedByte
-  /** Writes the log, and leaves it as the files are to be kept. */
+  /** Writes the log. Its files are kept as they are when this resolves. */
   readonly write: (log: { fs: InMemoryFileSystem; open: () => Promise<WalWriter> }) => Promise<void>
 }
 
 interface DamagedByte {
   readonly file: string
-  /** The first byte of this text in the file is the one that is changed. */
+  /** The first byte of this text in the file is changed. */
   readonly at: string
 }
 
@@ -192,7 +192,7 @@ function partitionDirectory({ topic, partition }: Golden): string {
   return join(CONFIG.dataDir, topic, String(partition))
 }
 
-/** The log files of a golden as they are written today, by name. */
+/** Writes the log of a golden. Returns its files by name. */
 async function written(golden: Golden): Promise<Map<string, Buffer>> {
   const fs = new InMemoryFileSystem()
   const options = { clock: new ManualClock(), random: new Random(1) }
@@ -202,14 +202,14 @@ async function written(golden: Golden): Promise<Map<string, Buffer>> {
   return files
 }
 
-/** Turns every bit of one byte. */
+/** Flips every bit of one byte. */
 function damage(files: ReadonlyMap<string, Buffer>, { file, at }: DamagedByte): void {
   const content = files.get(file) ?? expect.unreachable(`there is no ${file}`)
   const position = content.indexOf(at, 'latin1')
   content.writeUInt8(0xff ^ content.readUInt8(position), position)
 }
 
-/** The log files of a golden as they are committed, by name. */
+/** The files of a golden in the repository, by name. */
 function committed(golden: Golden): Promise<Map<string, Buffer>> {
   return filesIn(new NodeFileSystem(), join(GOLDEN, golden.name))
 }
@@ -235,7 +235,7 @@ function digits(files: ReadonlyMap<string, Buffer>): [string, string][] {
   return [...files].map(([name, content]) => [name, content.toString('hex')])
 }
 
-/** What some log files hold, as a reader and then a writer find it. */
+/** What a reader and then a writer find in log files. */
 async function described(golden: Golden, files: ReadonlyMap<string, Buffer>): Promise<unknown> {
   const { topic, partition } = golden
   const fs = new InMemoryFileSystem()
@@ -261,7 +261,7 @@ async function described(golden: Golden, files: ReadonlyMap<string, Buffer>): Pr
   return { topic, partition, recovery, records }
 }
 
-/** Bytes as hexadecimal digits; many bytes as their number and SHA-256. */
+/** Bytes in hexadecimal; if there are many, their number and SHA-256. */
 function show(content: Uint8Array): string {
   const hash = () => createHash('sha256').update(content).digest('hex')
   return content.length <= 32 ? Buffer.from(content).toString('hex') : `${content.length} bytes, sha256 ${hash()}`

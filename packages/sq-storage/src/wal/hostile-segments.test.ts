@@ -1,4 +1,7 @@
-/** Segments with valid checksums that would cost far more than their size, and those that are longer than any segment. */
+/**
+ * Segments with valid checksums that could make readers use far more memory or time than their size, or that are too
+ * long.
+ */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { dumpSegment, listSegments, verify, WalReader, WalWriter } from '../index.ts'
 import type { LogReport, SegmentPart } from '../index.ts'
@@ -9,7 +12,7 @@ import { SegmentBytes } from '../testing/segment-bytes.ts'
 import { checksum, encodeFrameHeader, FrameType } from './format/frame.ts'
 import { encodeSealBody } from './format/seal.ts'
 
-/** What a walk and two searches may read in one go. */
+/** The most bytes that a walk and two searches may read at once. */
 const WINDOW = 512 * 1024
 /** A body of this length makes a frame of exactly 2^32 bytes. */
 const BODY_OF_2_32 = 2 ** 32 - 40

@@ -1,4 +1,4 @@
-/** What `cp -a` makes of a log whose writer is at work: each file copied in pieces, in any order of files. */
+/** Copies of a log that is being written, as `cp -a` makes them: files in any order, each in pieces. */
 import { join } from 'node:path'
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
@@ -7,7 +7,7 @@ import { repair, verify } from '../index.ts'
 import type { LogReport } from '../index.ts'
 import { append, appendEach, LogFixture, numbered } from '../testing/log-fixture.ts'
 
-/** How files are read, and what happens before each read. */
+/** The size of each read, and the action before it. */
 interface Copying {
   readonly pieceBytes: number
   readonly meanwhile: () => Promise<unknown>
@@ -43,7 +43,7 @@ async function problemsOf({ fs, config }: LogFixture): Promise<LogReport['proble
   return (await verify(fs, config, 'orders', 0)).problems
 }
 
-/** Gives up everything from the first damage on. */
+/** Drops everything from the first damage on. */
 async function dropDamage(log: LogFixture): Promise<void> {
   for (;;) {
     const [problem] = await problemsOf(log)
@@ -52,13 +52,13 @@ async function dropDamage(log: LogFixture): Promise<void> {
   }
 }
 
-/** Does something the second time that it is called, and nothing otherwise. */
+/** Returns a function that runs the action only the second time that it is called. */
 function secondTime(action: () => Promise<unknown>): () => Promise<unknown> {
   let calls = 0
   return async () => (calls++ === 1 ? await action() : null)
 }
 
-/** A log with some segments, a writer that goes on appending, and a copy that is made at the same time. */
+/** A log with some segments, and a copy of it that was made while a writer was appending. */
 async function copiedWhileAppending(seed: number, pieceBytes: number) {
   const random = new Random(seed)
   const log = new LogFixture({ maxSegmentBytes: 20_000 })

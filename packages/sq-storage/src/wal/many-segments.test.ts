@@ -1,4 +1,4 @@
-/** What work costs on a log of many segments: operations of the file system, and elements of listings gone through. */
+/** The cost of functions on a log of many segments: file system operations, and array elements visited. */
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { expect, it } from 'vitest'
 import { listExpired, listSegments, repair, verify, WalReader, WalWriter } from '../index.ts'
@@ -9,12 +9,12 @@ import { SegmentBytes } from '../testing/segment-bytes.ts'
 /** What a task cost. */
 interface Costs {
   readonly operations: number
-  /** Names in directories that were listed. */
+  /** The number of names in listed directories. */
   readonly names: number
   readonly steps: number
 }
 
-/** What goes through an array: each call counts as many steps as the array is long. */
+/** Methods that visit an array. Each call counts as many steps as the array has elements. */
 const SEARCHES = [
   'find',
   'findIndex',
@@ -28,7 +28,7 @@ const SEARCHES = [
 ] as const
 const PASSES = ['map', 'flatMap', 'reduce', 'toSorted', 'toReversed'] as const
 
-/** Does something, and counts the elements of arrays that it goes through: until then, every array counts. */
+/** Runs the action, and counts the elements that it visits in any array. */
 async function countingSteps(action: () => Promise<unknown>): Promise<number> {
   const methods: object = Array.prototype
   let steps = 0
@@ -136,7 +136,7 @@ it.each<[string, (log: LogFixture) => Promise<unknown>, boolean?]>([
   const twice = await costsOf(task, 80, damaged)
   const fourTimes = await costsOf(task, 160, damaged)
   for (const name of ['operations', 'names', 'steps'] as const) {
-    // Of the same for each segment, 80 more cost twice as much as 40 more; of one that grows with the log, four times.
+    // If the cost is linear, 80 more segments cost twice as much as 40 more; if it is quadratic, four times.
     expect(fourTimes[name] - twice[name], name).toBeLessThanOrEqual(2.5 * (twice[name] - once[name]))
   }
 })

@@ -1,6 +1,6 @@
 /**
- * The log where a test runner gives it a realm of its own, as Jest and vitest's pools of VMs do: no error of Node is
- * an `instanceof Error` there.
+ * The log in a separate realm, as Jest and the VM pools of vitest run tests. There, no error of Node is an `instanceof
+ * Error`.
  */
 import { runInNewContext } from 'node:vm'
 import { ManualClock } from '@sq/sim'
@@ -18,7 +18,7 @@ function foreign(error: Error): unknown {
   return runInNewContext('Object.assign(new Error(message), fields)', { message: error.message, fields })
 }
 
-/** A file system, or an open file of one, that rejects with errors of another realm only. */
+/** Wraps a file system or an open file, so that it rejects only with errors of another realm. */
 function fromAnotherRealm<T extends FileSystem | FileHandle>(target: T): T {
   return new Proxy(target, {
     get(_, name) {

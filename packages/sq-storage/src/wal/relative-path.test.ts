@@ -1,4 +1,4 @@
-/** A relative path is resolved once: that the working directory changes, or goes away, is of no matter afterwards. */
+/** A relative path is resolved once. A later change or removal of the working directory has no effect. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,7 +30,7 @@ function loseWorkingDirectory(): void {
   })
 }
 
-/** How many parts a dump has, which is begun later. */
+/** The number of parts of a dump that is iterated later. */
 async function partsOf(dump: ReturnType<typeof dumpSegment>): Promise<number> {
   await Promise.resolve()
   let parts = 0

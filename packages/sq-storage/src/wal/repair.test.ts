@@ -21,7 +21,7 @@ function doRepair(problem: LogProblem, kind: RepairKind): Promise<Repaired> {
   return repair(log.fs, log.config, 'orders', 0, { problem, repair: kind }, options)
 }
 
-/** A problem without what could be done about it. */
+/** A problem without its repairs. */
 function rangeOf({ kind, path, from, to, firstOffset, lastOffset }: LogProblem): unknown[] {
   return [kind, path, from, to, firstOffset, lastOffset]
 }
@@ -124,7 +124,7 @@ describe('every repair that is offered', () => {
   })
 })
 
-/** Tries a repair, which must be refused with everything left as it is. */
+/** Expects that a repair is refused and changes nothing. */
 async function refused(problem: LogProblem, kind: RepairKind, error: new (...args: never[]) => Error): Promise<void> {
   const before = await log.files()
   await expect(doRepair(problem, kind)).rejects.toThrow(error)

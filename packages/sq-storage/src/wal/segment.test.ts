@@ -91,7 +91,7 @@ const FIRST: OpenBody = {
 }
 const PREVIOUS = { baseOffset: 2 ** 53 - 2, end: 0xfff0_0ff8, lastPosition: 0xfff0_0fd0, lastCrc: 0xdead_beef }
 
-/** The body of OPEN, by hand. */
+/** A hand-made body of OPEN. */
 function openBody({ segmentId, createdMs, previous, topic }: OpenBody): Buffer {
   const link =
     previous === null
@@ -100,7 +100,7 @@ function openBody({ segmentId, createdMs, previous, topic }: OpenBody): Buffer {
   return joined(u64(segmentId), u64(createdMs), ...link, u16(topic.length), topic)
 }
 
-/** Segment header and OPEN, by hand. */
+/** A hand-made segment header and OPEN. */
 function head(open: OpenBody, { partition, baseOffset }: { partition: number; baseOffset: number }): Buffer {
   const { topic } = open
   const start = topic.slice(0, 20)

@@ -1,7 +1,4 @@
-/**
- * Whatever the bytes of a caller do while they are appended, the log holds records, and only records that were
- * appended.
- */
+/** Whatever happens to the bytes of a caller during an append, the log stays valid and holds only appended records. */
 import { runInNewContext } from 'node:vm'
 import { Random } from '@sq/sim'
 import { describe, expect, test } from 'vitest'
@@ -11,14 +8,14 @@ import { append, bytes, LogFixture } from '../testing/log-fixture.ts'
 import { detachable, growable, lying, resizable, Short } from '../testing/strange-bytes.ts'
 import type { Elastic } from '../testing/strange-bytes.ts'
 
-/** The places of a record that hold bytes, by the name of the field. */
+/** The parts of a record that hold bytes, by the name of the field. */
 const PLACES: [field: string, record: (strange: Uint8Array) => RecordInput][] = [
   ['key', (key) => ({ key, value: bytes('v'), headers: [], timestampMs: 1 })],
   ['value', (value) => ({ key: bytes('k'), value, headers: [], timestampMs: 1 })],
   ['headers[0].value', (value) => ({ key: null, value: bytes('v'), headers: [{ key: 'h', value }], timestampMs: 1 })],
 ]
 
-/** The ways to append a record, each with the place that it then has. */
+/** The ways to append a record, each with its index in the call. */
 const WAYS: [string, number, (writer: WalWriter, record: RecordInput) => Promise<unknown>][] = [
   ['append', 0, (writer, { key, value, headers, timestampMs }) => writer.append(key, value, headers, timestampMs)],
   ['appendBatch', 1, (writer, record) => writer.appendBatch([plain('neighbour'), record])],
@@ -33,7 +30,7 @@ function plain(value: string): RecordInput {
   return { key: null, value: bytes(value), headers: [], timestampMs: 1 }
 }
 
-/** The record with a further header whose name, when it is read, does something. */
+/** The record with an additional header, whose key is a getter that runs the action. */
 function acting(record: RecordInput, act: () => void): RecordInput {
   const header = {
     value: bytes('last'),
@@ -45,7 +42,7 @@ function acting(record: RecordInput, act: () => void): RecordInput {
   return { ...record, headers: [...record.headers, header] }
 }
 
-/** What is thrown in the end: what `appendAll` rejects with says why. */
+/** The error of the record itself: the cause, if `appendAll` wraps it. */
 function root(error: unknown): unknown {
   return error instanceof Error && error.name === 'AppendAllError' ? error.cause : error
 }
@@ -169,7 +166,7 @@ test.each([1, 2, 3, 4, 5, 6])(
   },
 )
 
-/** Shared memory cannot shrink, and what was taken away cannot be resized. */
+/** Shared memory cannot shrink, and a detached buffer cannot be resized. */
 function attempt(resize: () => void): void {
   try {
     resize()

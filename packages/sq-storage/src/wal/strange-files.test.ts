@@ -1,4 +1,4 @@
-/** A log on a real disk in which something is no regular file, or no directory. */
+/** A log on a real disk in which a file is not a regular file, or a directory is not a directory. */
 import { execFileSync } from 'node:child_process'
 import * as nodeFs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -52,7 +52,7 @@ const KINDS = [
   ['directory', 'EISDIR', (path: string) => nodeFs.mkdirSync(path)],
 ] as const
 
-/** Puts something in the place of a file, which is renamed. */
+/** Renames a file, and puts something else in its place. */
 function replace(path: string, make: (path: string) => unknown): void {
   if (nodeFs.existsSync(path)) nodeFs.renameSync(path, `${path}.moved`)
   make(path)
@@ -63,7 +63,7 @@ describe.runIf(process.platform === 'linux').each(KINDS)('a segment that is a %s
     const path = segmentPaths().at(nth) ?? ''
     replace(path, make)
     const refusal = { code: 'SQ_WAL_IO', path, cause: { code } }
-    // As often as there are threads that could be made to wait.
+    // As often as the pool has threads, all of which could be blocked.
     for (let time = 0; time < 4; time++) {
       await expect(readAll()).rejects.toMatchObject(refusal)
       await expect(listSegments(fs, config, 'orders', 0)).rejects.toMatchObject(refusal)

@@ -132,7 +132,7 @@ const NOTES: NoteCase[] = [
   },
 ]
 
-/** A MARK that goes on the third segment. */
+/** A MARK that continues the third segment. */
 function marked(): Buffer {
   const segment = threeSegments()[2].mark(8)
   return segment.bytes.subarray(segment.at(-1).position)

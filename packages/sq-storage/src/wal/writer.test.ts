@@ -136,7 +136,7 @@ test('a record larger than a segment is written into an existing empty one', asy
   const log = new LogFixture({ maxSegmentBytes: 1000 })
   const first = await log.open()
   await append(first, 'a')
-  // Closing rolls over: what is left is a segment without records.
+  // close rolls over, which leaves a segment without records.
   log.fs.faults.failNext('sync', 'EIO')
   await expect(append(first, 'rejected')).rejects.toMatchObject({ code: 'SQ_WAL_APPEND_FAILED' })
   await first.close()

@@ -16,13 +16,13 @@ async function doRepair(log: LogFixture, problem: LogProblem, kind: RepairKind):
   await repair(log.fs, log.config, 'orders', 0, { problem, repair: kind }, options)
 }
 
-/** The problem in the same place. If the segments after it are gone and it is truncated, its kind is `short`. */
+/** The problem at the same position. If the segments after it are gone and it is truncated, its kind is `short`. */
 function findAgain({ problems }: LogReport, { kind, path, from }: LogProblem): LogProblem | undefined {
   const kinds = [kind, 'short']
   return problems.find((other) => kinds.includes(other.kind) && other.path === path && other.from === from)
 }
 
-/** Every segment as it was, under its name or as it was kept. */
+/** Expects every segment unchanged, under its name or quarantined. */
 async function expectNothingLost(log: LogFixture, before: Readonly<Record<string, string>>): Promise<void> {
   const files = await log.files()
   for (const [name, bytes] of Object.entries(before)) {
@@ -31,7 +31,7 @@ async function expectNothingLost(log: LogFixture, before: Readonly<Record<string
   }
 }
 
-/** What a repair that was stopped anywhere leaves: the problem, and then the repair can be made again; or none. */
+/** An interrupted repair leaves either the problem, so that it can be repeated, or no problem. */
 async function expectMendedOrNot(
   log: LogFixture,
   problem: LogProblem,

@@ -13,7 +13,7 @@ function check(log: LogFixture, fs: FileSystem = log.fs): Promise<LogReport> {
 
 const SEEDS = Array.from({ length: 60 }, (_, seed) => seed)
 
-/** What a writer may do during a verification. */
+/** The actions of a writer during a verification. */
 async function step(log: LogFixture, writer: WalWriter, random: Random): Promise<void> {
   const values = Array.from({ length: 1 + random.int(4) }, () => 'v'.repeat(random.int(700)))
   const actions = [
@@ -27,7 +27,7 @@ async function step(log: LogFixture, writer: WalWriter, random: Random): Promise
   await Promise.resolve(random.pick(actions)()).catch(() => {})
 }
 
-/** Writes of a few bytes at a time, and reads that take their time: whoever reads meets every state between two. */
+/** Writes a few bytes at a time and reads slowly, so that readers see every intermediate state. */
 function slowDown(log: LogFixture, random: Random): void {
   log.fs.faults.add({ on: 'write', when: { chance: 0.5, random }, fault: { shortBytes: 1 + random.int(200) } })
   for (const on of ['write', 'read', 'open', 'readdir', 'sync', 'size'] as const) {
@@ -61,7 +61,7 @@ describe('while a writer appends, rotates, abandons, deletes and truncates, veri
         segments += report.segments
       }
       await writing
-      // A truncation that failed half-way is completed first.
+      // The truncation that failed half-way is completed first.
       log.fs.faults.clear()
       await appendEach(writer, ['end'])
       const durable = writer.nextOffset

@@ -4,7 +4,7 @@ import { flipped } from '../../testing/hand-bytes.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
-/** A sealed segment, an abandoned one, and one that goes on after a pair of MARKs. */
+/** A sealed segment, an abandoned one, and one that continues after a pair of MARKs. */
 function threeSegments(): [SegmentBytes, SegmentBytes, SegmentBytes] {
   const sealed = new SegmentBytes().records('one').seal()
   const abandoned = new SegmentBytes({ baseOffset: 1, previous: sealed.link }).records('two').records('three')
@@ -16,7 +16,7 @@ function threeSegments(): [SegmentBytes, SegmentBytes, SegmentBytes] {
 const segments = threeSegments()
 const [, , last] = segments
 
-/** What verify makes of the log with one bit of one file flipped. */
+/** Verifies the log with one bit of one file flipped. */
 async function outcome(log: LogFixture, target: SegmentBytes, bit: number): Promise<string> {
   await log.overwrite(log.path(target.baseOffset), flipped(target.bytes, bit))
   const { problems, notes } = await verify(log.fs, log.config, 'orders', 0)

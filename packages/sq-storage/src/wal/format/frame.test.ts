@@ -36,7 +36,7 @@ function header(fields: Partial<FrameHeader>): FrameHeader {
   return { ...FIELDS, attributes: 0, headerCrc: 0, ...fields }
 }
 
-/** A header with its last checksum put right after a change to its bytes. */
+/** Changes bytes of a header, and corrects its checksum. */
 function resigned(bytes: Buffer): Buffer {
   bytes.writeUInt32LE(checksum(bytes.subarray(0, 36), SALT), 36)
   return bytes

@@ -31,7 +31,7 @@ function timestampsOf(body: Buffer, recordCount: number): number[] | null {
   return readTimestamps(body, recordCount, (timestampMs) => found.push(timestampMs)) ? found : null
 }
 
-/** The records of a body, in each of the ways to read them. */
+/** Decodes the records of a body in every available way. */
 function decoded(body: Buffer, frame: { baseOffset: number; recordCount: number }): LogRecord[] | null {
   const records = decodeRecords(body, frame)
   expect(holdsRecords(body, frame.recordCount)).toBe(records !== null)
@@ -211,7 +211,7 @@ describe('the records of a frame', () => {
     const random = new Random(7)
     for (let round = 0; round < 3000; round++) {
       const body = Buffer.from(random.bytes(random.int(120)))
-      // Small lengths in most places, so that some of them lead on.
+      // Most lengths are small, so that decoding gets beyond the first fields.
       for (let at = 0; at + 4 <= body.length; at += 4) if (random.chance(0.8)) body.writeUInt32LE(random.int(40), at)
       expect(() => decoded(body, { baseOffset: 0, recordCount: random.int(4) })).not.toThrow()
       expect(() => timestampsOf(body, random.int(4))).not.toThrow()

@@ -5,7 +5,7 @@ import { decodeSealBody, encodeEnding, encodeSeal, encodeSealBody, SummaryBuilde
 import type { SegmentSummary } from './seal.ts'
 
 const SALT = 0x0bad_cafe
-/** Of the SEAL: what it needs before it to have two entries in its index. */
+/** Enough bytes before the SEAL for two entries in its index. */
 const POSITION = 2 * 64 * 1024
 const SUMMARY: SegmentSummary = {
   minTimestampMs: 5,
@@ -16,7 +16,7 @@ const SUMMARY: SegmentSummary = {
   ],
 }
 
-/** A frame without records, by hand. */
+/** A hand-made frame without records. */
 function frame(fields: {
   type: number
   body: Buffer

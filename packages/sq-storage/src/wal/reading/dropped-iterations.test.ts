@@ -1,4 +1,6 @@
-/** Iterations that were dropped without `return`: what they hold, and what stays on the signal of the caller. */
+/**
+ * Iterations that were dropped without `return`: the files that they hold, and their listeners on the caller's signal.
+ */
 import { getEventListeners, getMaxListeners } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { createContext, runInContext, runInNewContext } from 'node:vm'
@@ -21,7 +23,7 @@ beforeEach(async () => {
   reader = await WalReader.open(log.fs, log.config, 'orders', 0)
 })
 
-/** Lets everything that is ready run, again and again. */
+/** Waits until nothing is left to run. */
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
 }
@@ -35,7 +37,7 @@ interface ForeignController {
   readonly abort: (reason?: unknown) => void
 }
 
-/** A signal of another realm, as far as we use it. */
+/** A signal of another realm, with the members that the reader uses. */
 function foreignController(): ForeignController {
   return runInContext(
     `const listeners = new Set()
@@ -146,7 +148,7 @@ describe('a dropped iteration', () => {
         const [inFile, atEnd] = [reader.read({ follow: true }), reader.readBatches({ follow: true, from: 3n })]
         await inFile.next()
         await atEnd.next()
-        // Woken once it has begun to watch, and left with what it is given.
+        // It is woken once it watches the directory, and is dropped after it got a record.
         const waiting = atEnd.next()
         await quiet()
         const again = await log.open()

@@ -1,4 +1,4 @@
-/** What a reader with `durableOnly` shows, in the process of the writer and in another one. */
+/** What a reader with `durableOnly` returns, in the process of the writer and in another one. */
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../../index.ts'
@@ -15,7 +15,7 @@ beforeEach(() => {
 
 const text = ({ value }: LogRecord): string => Buffer.from(value).toString()
 
-/** A reader in another process than the writer's. */
+/** A reader in another process than the writer. */
 function openElsewhere(): Promise<WalReader> {
   return WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)
 }
@@ -54,7 +54,7 @@ async function followElsewhere(): Promise<{ seen: string[]; stop(): Promise<void
   }
 }
 
-/** Lets everything that is ready run, again and again. */
+/** Waits until nothing is left to run. */
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate)
 }

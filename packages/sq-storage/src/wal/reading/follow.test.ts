@@ -10,7 +10,7 @@ beforeEach(() => {
   log = new LogFixture()
 })
 
-/** A tailing reader, and what it has seen so far. */
+/** A tailing reader, and the records that it has got so far. */
 class Follower {
   readonly seen: string[] = []
   /** Resolves with the error that ended it; null if it ended by itself. */
@@ -55,7 +55,7 @@ function text({ offset, value }: LogRecord): string {
   return `${offset} ${Buffer.from(value).toString()}`
 }
 
-/** Lets everything that is ready run, again and again. */
+/** Waits until nothing is left to run. */
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
 }
@@ -258,7 +258,7 @@ describe('without a writer in its thread, a tailing reader', () => {
     await follower.reaches(4)
     expect(follower.seen).toEqual(['0 a', '1 b', '2 c', '3 d'])
     await quiet()
-    // The watch on the directory, and no file.
+    // Only the watch on the directory, no file.
     expect(log.fs.openHandles).toBe(1)
     await follower.reader.close()
     expect(await follower.ended).toBeInstanceOf(ClosedError)

@@ -1,4 +1,4 @@
-/** Streams that find something else than before: errors, deletions, truncations, and recent commits. */
+/** Streams of a log that changes: errors, deletions, truncations, and recent commits. */
 import type { FileSystem } from '@sq/sim'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it, test, vi } from 'vitest'
@@ -30,7 +30,7 @@ async function logOf(...values: string[]): Promise<LogFixture> {
   return log
 }
 
-/** Lists the log as it is, and then, this number of times, as if only a later segment were left. */
+/** A log in which every second listing, this number of times, shows only a later segment. */
 async function overtaken(times: number): Promise<{ log: LogFixture; listed: () => number }> {
   const log = await logOf('a', 'b')
   const list = log.fs.readdir.bind(log.fs)
@@ -46,7 +46,7 @@ function ioError(code: string): Error {
   return Object.assign(new Error(code), { code })
 }
 
-/** A file system in which the first segment that is opened cannot be, and the directory not be looked at afterwards. */
+/** A file system in which the first opening of a segment fails, and so does every look at the directory after that. */
 function failing(fs: FileSystem, opening: Error, looking: Error | null): FileSystem {
   let failed = false
   vi.spyOn(fs, 'open').mockImplementationOnce(() => {
@@ -147,7 +147,7 @@ test('calls that wait at once get all records of a commit that comes, in order',
   await append(writer, 'a')
   const records = await reading(log, { follow: true })
   expect(await take(records, 1)).toEqual(['a'])
-  // The first call that waits has seen that the file ends, so that the next commits come from memory.
+  // The first waiting call has reached the end of the file, so the next commits come from memory.
   const first = take(records, 1)
   await setImmediate()
   await append(writer, 'b')

@@ -25,12 +25,12 @@ beforeEach(async () => {
   await log.fs.mkdir(log.directory)
 })
 
-/** Makes the files of some segments. */
+/** Creates the files of some segments. */
 async function make(...segments: { baseOffset: number; bytes: Buffer }[]): Promise<void> {
   for (const { baseOffset, bytes } of segments) await log.make(log.path(baseOffset), bytes)
 }
 
-/** What a cursor works with, beside so many writers that this thread has opened. */
+/** The context of a cursor, after this thread has opened that many writers. */
 function contextOf(highWatermark: () => number, openings = 0): CursorContext {
   const shared = {
     files: new SharedFiles(),
@@ -109,7 +109,7 @@ describe('a walk', () => {
     await make(...threeSegments())
     let bound = Infinity
     log.fs.operations.observe(({ operation, phase, path }) => {
-      // All but the last segment have been read, and the size of that one.
+      // All segments but the last have been read, and the size of the last one has been determined.
       if (operation === 'size' && phase === 'end' && path === log.path(6)) bound = durable
     })
     const found: number[] = []
@@ -203,7 +203,7 @@ describe('a walk', () => {
   })
 })
 
-/** Does something as soon as the size of the first segment was asked for the second time: it is listed as the last then. */
+/** Acts when the size of the first segment is read for the second time: it was listed as the last segment. */
 function atSecondLook(act: () => Promise<unknown>): void {
   let looks = 0
   log.fs.operations.observe(({ operation, phase, path }) => {
@@ -383,7 +383,8 @@ describe('damage', () => {
     await make({ baseOffset: 0, bytes: flipped(segment.bytes, 8 * (position + 64)) })
     const writing: Promise<void>[] = []
     log.fs.operations.observe(({ operation, phase, position: at }) => {
-      // The search for a confirming frame begins where the scan stopped. The writer has got there in the meantime.
+      // The search for a confirming frame begins where the scan stopped. The writer has reached that position
+      // meanwhile.
       if (operation !== 'read' || phase !== 'end' || at !== position || writing.length > 0) return
       writing.push(log.overwrite(log.path(0), segment.bytes))
     })

@@ -1,4 +1,4 @@
-/** What a place says of segments that are, or are not, those that were read. */
+/** Compares a place with segments that are the ones that were read, and with others. */
 import { describe, expect, it, test } from 'vitest'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
@@ -19,7 +19,7 @@ function headOf(segment: SegmentBytes): SegmentHead {
   return { path: segmentName(baseOffset), baseOffset, open, frame, bytes: bytes.subarray(0, headBytes) }
 }
 
-/** A log of these segments. `heads` gets the base offset of each segment whose head is asked for. */
+/** A log of these segments. `heads` collects the base offset of each segment whose head is requested. */
 function logOf(segments: readonly SegmentBytes[], heads: number[] = []): LogAsListed {
   const segmentAt = (baseOffset: number): SegmentBytes => {
     const found = segments.find((segment) => segment.baseOffset === baseOffset)
@@ -40,13 +40,13 @@ function logOf(segments: readonly SegmentBytes[], heads: number[] = []): LogAsLi
   }
 }
 
-/** Goes through frames of a segment: all, if not told which. */
+/** Advances over frames of a segment, by default all. */
 function advance(place: ReadPlace, segment: SegmentBytes, frames: readonly FrameHeader[] = segment.frames): void {
   const { path, baseOffset, frame } = headOf(segment)
   for (const header of frames) place.advance({ path, baseOffset, salt: frame.headerCrc }, header)
 }
 
-/** Enters a segment at its beginning, and goes through it. */
+/** Enters a segment at its beginning, and advances over its frames. */
 function read(place: ReadPlace, segment: SegmentBytes, frames?: readonly FrameHeader[]): void {
   const head = headOf(segment)
   place.enter(head, placeAfterHead(head))
@@ -64,7 +64,7 @@ function located(segment: SegmentBytes, header: FrameHeader): LocatedFrame {
   return { segment: { path, baseOffset, salt: frame.headerCrc }, frame: { header, body: bytes, bytes } }
 }
 
-/** Where to go on in a segment, of which all bytes count if not told how many. */
+/** The place to continue at in a segment, of which by default all bytes count. */
 function placeIn(
   place: ReadPlace,
   segment: SegmentBytes,
@@ -79,7 +79,7 @@ function placeIn(
 const A = new SegmentBytes({ segmentId: 1n }).records('a').records('b')
 const A_LINK = A.link
 
-/** A segment that states what came before it, and holds no record. */
+/** A segment without records that links to the one before. */
 function next(previous: SegmentLink | null, baseOffset = 2): SegmentBytes {
   return new SegmentBytes({ baseOffset, previous, segmentId: 7n })
 }
@@ -176,7 +176,7 @@ describe('another segment continues where reading stopped', () => {
     const place = new ReadPlace(0)
     read(place, A)
     const empty = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n })
-    // Entered in its middle, as an index says.
+    // Entered in its middle, at the position from an index.
     place.enter(headOf(empty), { ...empty.place, nextOffset: 4 })
     const behind = new SegmentBytes({ baseOffset: 4, previous: empty.mark().link, segmentId: 3n })
     expect(await placeIn(place, behind, { segments: [A, empty, behind] })).toBeNull()

@@ -37,7 +37,7 @@ function recordOf(length: number, timestampMs: number): RecordInput {
   return { key: null, value: Buffer.alloc(length, 'v'), headers: [], timestampMs }
 }
 
-/** A log of many segments, sealed and abandoned, with batches of all sizes, and times that go forward and back. */
+/** A log of many sealed and abandoned segments, with batches of all sizes, and timestamps that go forward and back. */
 async function variedLog(random: Random): Promise<{ writer: WalWriter; batches: RecordInput[][] }> {
   log = new LogFixture({ maxSegmentBytes: 200_000 })
   const writer = await log.open()
@@ -57,7 +57,7 @@ async function variedLog(random: Random): Promise<{ writer: WalWriter; batches: 
   return { writer, batches }
 }
 
-/** What a reader must give, by the definition of its options. */
+/** The records that a reader must return, by the definition of its options. */
 function expected(records: readonly RecordInput[], options: ReadOptions): number[] {
   const { from = 0n, to = BigInt(records.length), maxRecords = Infinity, maxBytes = Infinity } = options
   const { fromTimestampMs } = options
@@ -181,7 +181,7 @@ describe('a seek', () => {
     const counted = bytesRead()
     const [found] = await read({ ...options, maxRecords: 1 })
     expect(found?.offset).toBe(900n)
-    // From an indexed frame to the end of the segment, read in one piece; the index; some headers.
+    // One read from an indexed frame to the end of the segment, the index, and some headers.
     expect(counted.sum).toBeLessThan(250_000)
   })
 
@@ -226,7 +226,7 @@ describe('a seek', () => {
       if (operation === 'open' && phase === 'end') opened++
     })
     expect(await reader.offsetAt(30)).toBe(30n)
-    // To look for the time, and to read.
+    // One for the search by time, and one for reading.
     expect(opened).toBe(2)
     await writer.deleteSegments({ belowOffset: 39n })
     expect(await reader.offsetAt(0)).toBe(39n)
@@ -279,7 +279,7 @@ describe('a seek', () => {
       for await (const { offset } of reader.read({ from: 900n })) return offset
       return undefined
     }
-    // The heads of the segment and of its successor, the last frame; then the index.
+    // The heads of the segment and of its successor, the last frame, and the index.
     const rule = log.fs.faults.add({ on: 'read', when: { nth: 4 }, fault: { error: 'EIO' } })
     await expect(first()).rejects.toThrow('EIO')
     expect(rule.hits).toBe(1)
@@ -294,7 +294,7 @@ describe('a seek', () => {
     await writer.close()
     const content = await log.file(log.path(0))
     const seal = content.readUInt32LE(content.length - 8)
-    // A flipped bit of an entry: the SEAL does not verify, and the index is built again.
+    // With a flipped bit in an entry, the SEAL does not verify, and the index is built again.
     await log.overwrite(log.path(0), flipped(content, 8 * (seal + 40 + 16 + 5)))
     for (const from of [0n, 500n, 999n]) expect((await read({ from }))[0]?.offset).toBe(from)
   })

@@ -9,7 +9,7 @@ import { append, appendBatch, appendEach, LogFixture, numbered } from '../../tes
 let log: LogFixture
 let writer: WalWriter
 
-/** Twelve records, one a commit, three segments of four. */
+/** Twelve records, one per commit, in three segments of four. */
 beforeEach(async () => {
   log = new LogFixture()
   writer = await log.open()

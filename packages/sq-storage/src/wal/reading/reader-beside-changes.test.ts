@@ -1,4 +1,4 @@
-/** A slow reader, or one in another process, of a log that changes. */
+/** A log that changes while a slow reader, or one in another process, reads it. */
 import type { FileSystem } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { listSegments, WalReader } from '../../index.ts'
@@ -14,7 +14,7 @@ beforeEach(async () => {
   writer = await log.open()
 })
 
-/** The file system as another process has it: the readers there share nothing with those here. */
+/** The file system of another process: its readers share no memory with those of this process. */
 function elsewhere(): FileSystem {
   return new Proxy(log.fs, {
     get(fs, name) {
@@ -34,7 +34,7 @@ async function read(options: ReadOptions = {}, fs: FileSystem = log.fs): Promise
   return (await WalReader.open(fs, log.config, 'orders', 0)).read(options)
 }
 
-/** The next record, as `1 b`, or `done`, or the name of the error with its offset. */
+/** The next record as `1 b`, `done`, or the name of the error with its offset. */
 function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
   return records.next().then(
     ({ done, value }) => (done === true ? 'done' : `${value.offset} ${Buffer.from(value.value).toString()}`),
@@ -42,7 +42,7 @@ function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
   )
 }
 
-/** Lets everything that is ready run, again and again. */
+/** Waits until nothing is left to run. */
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
 }

@@ -20,7 +20,7 @@ async function read(fs: FileSystem, options: ReadOptions = {}): Promise<AsyncIte
   return (await WalReader.open(fs, log.config, 'orders', 0)).read(options)
 }
 
-/** The next record, as `1 b`, or `done`, or the code of the error with its offset; undefined if the reader waits. */
+/** The next record as `1 b`, `done`, or the code of the error with its offset; undefined if the reader waits. */
 function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
   return Promise.race([
     records.next().then(
@@ -31,12 +31,12 @@ function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
   ])
 }
 
-/** Lets everything that is ready run, again and again. */
+/** Waits until nothing is left to run. */
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
 }
 
-/** A copy of the log, made of the files there. */
+/** Copies the files of the log. */
 async function copyTo(directory: string): Promise<void> {
   await log.fs.mkdir(directory)
   for (const name of await log.fs.readdir(log.directory)) {

@@ -1,6 +1,6 @@
 /**
- * A commit that a reader was given before its sync failed, and that is not in the log any more: the writer died before
- * it rolled over to a new segment, the pages left memory, and the next writer goes on in the same segment, which keeps its salt.
+ * A commit that a reader got before its sync failed, and that is no longer in the log: the writer died before it rolled
+ * over to a new segment, the pages were evicted, and the next writer continues in the same segment, with the same salt.
  */
 import { ManualClock, Random } from '@sq/sim'
 import type { FileHandle, FileLock, FileSystem, OpenMode } from '@sq/sim'
@@ -19,7 +19,7 @@ function over<T extends object>(target: T, members: Partial<T>): T {
   })
 }
 
-/** The file system of a writer that dies: its lock does not stay, and a commit can be seen before it is durable. */
+/** The file system of a writer that dies: its lock is released, and a commit can be read before it is durable. */
 function ofDyingWriter(fs: FileSystem, whenWritten: () => Promise<void>): FileSystem {
   return over(fs, {
     async lock(path: string): Promise<FileLock> {
@@ -40,9 +40,9 @@ function ofDyingWriter(fs: FileSystem, whenWritten: () => Promise<void>): FileSy
 }
 
 interface Rollback {
-  /** Whether the writer that dies is in another process than the next one; here, if not given. */
+  /** Whether the writer that dies is in another process than the next one. False by default. */
   readonly diesElsewhere?: boolean
-  /** Whether the first two records are of an earlier writer, which closed its log. */
+  /** Whether the first two records are from an earlier writer, which closed the log. */
   readonly reopened?: boolean
   /** The value of the commit that is rolled back, and those the next writer appends. */
   readonly lost: string
@@ -52,7 +52,7 @@ interface Rollback {
   readonly rotates?: boolean
 }
 
-/** What a reader was given before, and what it is told when it goes on. */
+/** The values that a reader got before, and what it gets when it continues. */
 async function rollBack({
   diesElsewhere = false,
   reopened = false,
@@ -107,7 +107,7 @@ function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
   ])
 }
 
-/** Lets everything that is ready run, again and again. */
+/** Waits until nothing is left to run. */
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
 }
@@ -198,6 +198,6 @@ it('a reader in another process gets no later offset than where a segment was cu
   log.fs.kill()
   const successor = await log.open()
   await appendEach(successor, numbered(30))
-  // It knows for certain only of some of what it read: of frames long ago, of fewer.
+  // It remembers only some of the frames that it has read: the longer ago, the fewer.
   expect(await next(records)).toBe('SQ_WAL_DIVERGED 8')
 })

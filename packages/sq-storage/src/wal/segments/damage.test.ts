@@ -16,7 +16,7 @@ beforeEach(async () => {
   await log.fs.mkdir(log.directory)
 })
 
-/** What is found if the first frame of a segment, with one record, does not verify. */
+/** The damage that is found if the first frame of a segment, with one record, does not verify. */
 async function damageAtFirst(
   segment: SegmentBytes,
   reason: string | null = 'it is wrong',

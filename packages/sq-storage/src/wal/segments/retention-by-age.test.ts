@@ -18,12 +18,12 @@ beforeEach(async () => {
   writer = await log.open()
 })
 
-/** Appends a record that is stamped with the time, or so much later. */
+/** Appends a record with the current time, or a time that much later. */
 async function appendNow(aheadMs = 0): Promise<void> {
   await writer.append(null, Buffer.from('x'), [], log.clock.now() + aheadMs)
 }
 
-/** Appends this number of segments, one a day. */
+/** Appends this number of segments, one per day. */
 async function appendDays(days: number): Promise<void> {
   for (let day = 0; day < days; day++) {
     await appendNow()
@@ -37,7 +37,7 @@ async function reopen(): Promise<void> {
   writer = await log.open()
 }
 
-/** Deletes, and holds what was deleted against what was said that would be. The base offsets. */
+/** Deletes segments, and compares them with what `listExpired` announced. Resolves with their base offsets. */
 async function deleteAs(policy: RetentionPolicy): Promise<number[]> {
   const listed = await listExpired(log.fs, log.config, 'orders', 0, { policy, nowMs: log.clock.now() })
   const deleted = await writer.deleteSegments(policy)
@@ -45,7 +45,7 @@ async function deleteAs(policy: RetentionPolicy): Promise<number[]> {
   return deleted.map(({ baseOffset }) => Number(baseOffset))
 }
 
-/** What deleting rejects with, once nothing was deleted. */
+/** Resolves with the error of a deletion, which must have deleted nothing; null if it succeeds. */
 async function refusal(policy: RetentionPolicy): Promise<unknown> {
   const before = await log.segmentNames()
   const error = await writer.deleteSegments(policy).then(
@@ -276,7 +276,7 @@ describe('a clock that contradicts the log', () => {
     const question = { policy: { maxAgeMs: 7 * DAY }, nowMs: log.clock.now() }
     await expect(listExpired(log.fs, log.config, 'orders', 0, question)).rejects.toMatchObject({ ...(error as object) })
     await expect(explainRetention(log.fs, log.config, 'orders', 0, question)).rejects.toThrow(ClockSuspectError)
-    // Once it is right again, the log goes on as before, but for what it has made of that time.
+    // Once the clock is right again, retention works as before, except for the segments of that time.
     expect(await deleteAs({ maxAgeMs: 7 * DAY, trustClock: true })).toContain(0)
   })
 
@@ -287,7 +287,7 @@ describe('a clock that contradicts the log', () => {
     await appendDays(5)
     log.clock.setNow(log.clock.now() + leadMs)
     expect(await refusal({ maxAgeMs: 4 * DAY })).toEqual(code === null ? null : expect.objectContaining({ code }))
-    // It is about what goes by age alone.
+    // Only retention by age matters here.
     expect(await writer.deleteSegments({ maxAgeMs: YEAR, belowOffset: 3n })).toHaveLength(code === null ? 1 : 3)
   })
 

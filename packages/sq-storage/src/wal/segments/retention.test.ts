@@ -115,7 +115,7 @@ describe('deleteSegments', () => {
     const changes = trace.lines.filter((line) => /^(stat '.*lock'|unlink|syncDirectory)/.test(line))
     const lock = `stat '${log.directory}/lock'`
     const sync = `syncDirectory '${log.directory}'`
-    // Once before it looks at the segments, and before each change.
+    // Once before it lists the segments, and once before each change.
     expect(changes).toEqual([lock, lock, `unlink '${log.path(0)}'`, sync, lock, `unlink '${log.path(3)}'`, sync])
   })
 
@@ -187,7 +187,7 @@ describe('if every record is deleted, deleteSegments', () => {
     await append(writer, 'b')
     log.fs.faults.failNext('sync', 'EIO')
     await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
-    // The roll-over gets as far as renaming the new segment, which is visible but not known to be durable.
+    // The rollover fails after the rename of the new segment, which is visible but maybe not durable.
     const rule = log.fs.faults.add({ on: 'syncDirectory', fault: { error: 'EIO' } })
     await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
     expect([rule.hits, await left()]).toEqual([1, [0, 1, 2]])

@@ -11,7 +11,7 @@ import { SegmentScanner } from './scan.ts'
 
 const PATH = '/segment'
 const CHUNK = 512 * 1024
-/** The bytes of a record in addition to its value, in a frame of its own. */
+/** The bytes that a record in its own frame takes in addition to its value. */
 const RECORD_AND_FRAME_HEADER = 24 + 40
 
 let fs: InMemoryFileSystem
@@ -188,7 +188,7 @@ type Change = (bytes: Buffer, position: number) => Buffer
 
 const none: Change = (bytes) => bytes
 
-/** One that ends with a frame of no body. */
+/** A good segment, and then a frame with these fields and no body. */
 function goodWith(fields: { type: number } & Partial<FrameHeader>): SegmentBytes {
   return good().frame(fields, Buffer.alloc(0))
 }

@@ -24,7 +24,7 @@ function listed(baseOffset: number, successor: ListedSegment | null = null): Lis
   return { path: log.path(baseOffset), baseOffset, successor }
 }
 
-/** Makes the file of a segment, and opens it. */
+/** Creates the file of a segment, and opens it. */
 async function open(bytes: Buffer, segment: ListedSegment = listed(0), mode: OpenMode = 'read') {
   await log.make(segment.path, bytes)
   return openSegment(log.fs, segment, { partition: PARTITION, mode })
@@ -173,7 +173,7 @@ function commits(): SegmentBytes {
   return new SegmentBytes().records('a').records('b')
 }
 
-/** Checks a segment against a successor that states this of it. */
+/** Checks a segment against what its successor states. */
 async function check(segment: SegmentBytes, previous: SegmentLink | null, bytes: Buffer = segment.bytes) {
   const opened = await open(bytes, listed(0, listed(2)))
   await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous }).bytes)

@@ -69,7 +69,7 @@ describe('listSegmentFiles', () => {
   })
 })
 
-/** A listing of `count` segments at offsets 10, 20, ... that counts how often an element is asked for. */
+/** A listing of `count` segments at offsets 10, 20, ... that counts accesses to its elements. */
 function countedListing(count: number) {
   const names = Array.from({ length: count }, (_, at) => segmentName(10 * (at + 1)))
   const asked = { elements: 0 }

@@ -28,7 +28,7 @@ async function open(content: Buffer): Promise<OpenSegment> {
   return openSegment(log.fs, listed, { partition: PARTITION, mode: 'read' })
 }
 
-/** The summary of a segment in a file that may hold something else than it. */
+/** The summary of a segment whose file may have other content. */
 async function summaryOf(segment: SegmentBytes, file: Buffer = segment.bytes): Promise<SegmentSummary> {
   return readSummary(await open(file), segment.at(-1))
 }

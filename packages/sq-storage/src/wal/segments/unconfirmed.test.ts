@@ -7,7 +7,7 @@ import { ConfirmedFrames, UnconfirmedTail } from './unconfirmed.ts'
 
 const SEEDS = 200
 
-/** A segment of commits and MARKs, each of which says of some place before it that all up to there was durable. */
+/** A segment of random commits and MARKs, each with a random durable position before its end. */
 function segmentOf(random: Random): SegmentBytes {
   const segment = new SegmentBytes()
   for (let count = 1 + random.int(8); count > 0; count--) {

@@ -26,19 +26,19 @@ function iterateEach(count: number): Promise<Iteration[]> {
   return Promise.all(Array.from({ length: count }, () => iterate()))
 }
 
-/** Leaves them before their end. */
+/** Ends iterations early. */
 async function leave(...iterations: Iteration[]): Promise<void> {
   for (const iteration of iterations) await iteration.return?.()
 }
 
-/** The offsets that are left. */
+/** The offsets of the remaining records. */
 async function rest(iteration: Iteration): Promise<bigint[]> {
   const offsets: bigint[] = []
   for await (const { offset } of iteration) offsets.push(offset)
   return offsets
 }
 
-/** The value that comes next, as text. */
+/** The next value, as text. */
 async function next(iteration: Iteration): Promise<string> {
   const { value } = await iteration.next()
   return Buffer.from(value?.value ?? '').toString()
@@ -51,7 +51,7 @@ describe('a segment with many readers', () => {
     const readers = await iterateEach(100)
     log.fs.operations.resetCounts()
     await Promise.all(readers.map(next))
-    // The segment, and its successor for what it states of the segment.
+    // The segment, and its successor, which states its end.
     expect([log.fs.operations.count('open'), log.fs.openHandles]).toEqual([2, 1])
     for (const left of await Promise.all(readers.map(rest))) expect(left).toEqual(ALL.slice(1))
     expect(log.fs.openHandles).toBe(0)

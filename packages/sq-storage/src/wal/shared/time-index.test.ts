@@ -1,4 +1,4 @@
-/** What a search by time answers while the log changes; `read-ranges.test.ts` has it in a log that is left alone. */
+/** Searches by time in a log that changes. `read-ranges.test.ts` tests them in a log that does not. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { CorruptLogError, repair, verify, WalReader } from '../../index.ts'
 import type { WalWriter } from '../../index.ts'
@@ -24,7 +24,7 @@ async function appendAt(timestampMs: number, ...values: string[]): Promise<void>
   for (const value of values) await writer.append(null, Buffer.from(value), [], timestampMs)
 }
 
-/** Gives the second segment's offsets to later records. */
+/** Appends later records in place of the truncated ones. */
 async function goOnLater(): Promise<void> {
   await appendAt(5000, 'C', 'D')
   await writer.closeActiveSegment()
@@ -105,7 +105,7 @@ describe('a search by time', () => {
         most = Math.max(most, log.fs.openHandles)
       })
       expect(await reader.offsetAt(30)).toBe(29n)
-      // Those that are looked at together, and the successor of the last of them.
+      // The segments that are examined together, and the successor of the last one.
       expect([most, log.fs.openHandles]).toEqual([9, 0])
     })
 
@@ -113,7 +113,7 @@ describe('a search by time', () => {
       await reader.offsetAt(20)
       log.fs.operations.resetCounts()
       expect(await reader.offsetAt(12)).toBe(11n)
-      // The segment with the answer: to look for the place in it, and to read from there.
+      // The segment with the result: once to search in it, and once to read.
       expect(log.fs.operations.count('open')).toBe(2)
     })
 

@@ -1,4 +1,4 @@
-/** What is durable is acknowledged, whatever else fails; and every promise settles, whatever fails. */
+/** A durable commit is acknowledged whatever else fails, and every promise settles. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { InMemoryFileSystem } from '@sq/sim/memory'
@@ -22,7 +22,7 @@ async function afterTurns(turns: number): Promise<null> {
   return null
 }
 
-/** Follows a log from its beginning; resolves when it waits at the end. */
+/** Tails a log from its beginning. Resolves when the reader waits at the end. */
 async function follow(log: LogFixture): Promise<{ values: string[]; stop: () => Promise<void> }> {
   const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
   const values: string[] = []
@@ -42,7 +42,7 @@ function failToAllocate(): never {
   throw new RangeError('Array buffer allocation failed')
 }
 
-/** Everything that makes new memory for bytes fails. */
+/** Makes every allocation of memory for bytes fail. */
 function outOfMemory(): void {
   for (const method of ['from', 'alloc', 'allocUnsafe', 'allocUnsafeSlow', 'concat', 'copyBytesFrom'] as const) {
     vi.spyOn(Buffer, method).mockImplementation(failToAllocate)
@@ -56,7 +56,7 @@ function listenToAppends(): void {
   onTestFinished(() => void unsubscribe('sq:wal:append', ignore))
 }
 
-/** What may fail once a commit is durable. */
+/** What can fail after a commit is durable. */
 const FAILURES: [string, (log: LogFixture) => void][] = [
   ['no memory is left for tailing readers', outOfMemory],
   [

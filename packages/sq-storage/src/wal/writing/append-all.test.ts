@@ -10,12 +10,12 @@ function record(value: string | Uint8Array): RecordInput {
   return { key: null, value: typeof value === 'string' ? bytes(value) : value, headers: [], timestampMs: TIMESTAMP_MS }
 }
 
-/** Lets everything run that is ready, several times over. */
+/** Waits until nothing is left to run. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
 }
 
-/** A source without end that counts what is taken from it, and knows whether it was closed. */
+/** An endless source that counts the records taken from it, and notes whether it was closed. */
 class Spring implements AsyncIterable<RecordInput> {
   taken = 0
   closed = false
@@ -70,7 +70,7 @@ test('what is piped into a TransformStream reaches the log, and a failure comes 
   log.fs.faults.failNext('sync', 'EIO')
   await port.write(record('b')).catch(() => {})
   await expect(appending).rejects.toBeInstanceOf(AppendAllError)
-  // The source was waiting for a record when it was told to end; it ends at that one.
+  // The source was waiting for a record when it was closed. It ends when that record arrives.
   await port.write(record('c'))
   await expect(port.write(record('d'))).rejects.toThrow()
 })
@@ -95,7 +95,7 @@ test('pulls no more than a quarter of maxPendingBytes ahead', async () => {
   const appending = writer.appendAll(spring)
   await held.reached
   await turns()
-  // The record that goes past the window is the last.
+  // The record that exceeds the window is the last one.
   expect(spring.taken).toBe(10)
   held.release()
   expect(await appending).toMatchObject({ records: 100 })
@@ -296,7 +296,7 @@ test('a source that has much at hand lets the event loop turn after each 256 KiB
   expect(turned).toEqual([false, false, false, false, true, true])
 })
 
-/** An iterator of so many records that notes when it is closed, which takes a while. */
+/** An iterator of that many records that notes when it is closed, which takes a while. */
 function closing(count: number): { source: AsyncIterable<RecordInput>; closed: () => string } {
   let [left, closed] = [count, 'not closed']
   const iterator: AsyncIterator<RecordInput> = {

@@ -16,7 +16,7 @@ function check(records: unknown, origin: RecordOrigin = { of: 'batch', firstInde
   }
 }
 
-/** An object that counts how often each of its fields is read, and what is asked of it besides. */
+/** A proxy of an object that counts how often each field is read, and every other access. */
 function counted<T extends object>(target: T): { readonly proxy: T; readonly reads: Record<string, number> } {
   const reads: Record<string, number> = {}
   const proxy = new Proxy(target, {

@@ -18,7 +18,7 @@ async function makeLog(damaged?: { baseOffset: number; position: number }): Prom
   return log
 }
 
-/** What becomes of a call: its result, or the error it rejects with. */
+/** The result of a call, or the error that it rejects with. */
 async function settled(call: () => Promise<unknown>): Promise<unknown> {
   const [outcome] = await Promise.allSettled([call()])
   return outcome

@@ -7,7 +7,7 @@ import { publish } from './diagnostics.ts'
 
 const log0 = { topic: 'orders', partition: 0 }
 
-/** What a channel carries from now on to the end of the test. */
+/** The messages of a channel from now to the end of the test. */
 function listen<Name extends keyof WalEvents>(name: Name): WalEvents[Name][] {
   const events: WalEvents[Name][] = []
   const listener = (event: unknown): number => events.push(event as WalEvents[Name])
@@ -16,7 +16,7 @@ function listen<Name extends keyof WalEvents>(name: Name): WalEvents[Name][] {
   return events
 }
 
-/** A file system on which every sync takes so long, by the log's clock. */
+/** A file system on which every sync takes that long, by the log's clock. */
 function slowSyncs(log: LogFixture, ms: number): void {
   log.fs.operations.observe(({ operation, phase }) => {
     if (operation === 'sync' && phase === 'start') log.clock.advance(ms)
@@ -48,7 +48,7 @@ test('each acknowledged append and batch publishes an event with the time that i
   const record = { key: null, value: bytes('c'), headers: [], timestampMs: TIMESTAMP_MS }
   log.clock.advance(100)
   await Promise.all([writer.appendBatch([record, record]), append(writer, '')])
-  // The first commit makes a segment, by a sync of its own.
+  // The first commit creates a segment, which takes another sync.
   expect(events).toEqual([
     { ...log0, offset: 0n, records: 1, bytes: 26, durationMs: 10 },
     { ...log0, offset: 1n, records: 2, bytes: 50, durationMs: 5 },

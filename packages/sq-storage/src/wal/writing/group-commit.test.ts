@@ -1,4 +1,4 @@
-/** When commits are begun: what shares one, what does not wait, and that nothing starves. */
+/** When commits begin: which appends share one, which do not wait, and that none starves. */
 import * as timers from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
@@ -18,7 +18,7 @@ import { WriterMeter } from './writer-meter.ts'
 
 const LARGE = Buffer.alloc(300_000, 1)
 
-/** What happens to a log, in order: each write to its segment, and each acknowledgement. */
+/** The writes to the segment and the acknowledgements, in order. */
 function recorded(log: LogFixture): string[] {
   const events: string[] = []
   log.fs.operations.observe(({ operation, phase, path }) => {
@@ -112,7 +112,7 @@ test('a clock that throws fails one commit, and the next go on', async () => {
   expect(await log.values()).toEqual(['before', 'after'])
 })
 
-/** A group commit at the end of a log that may not be what it should be. */
+/** A group commit on a log tail that the test provides, so that its state can be inconsistent. */
 function groupAt(tail: { readonly nextOffset: number; readonly write: () => Promise<WrittenFrames> }): GroupCommit {
   const config = resolveConfig({ dataDir: '/data' })
   const clock = new ManualClock()

@@ -12,7 +12,7 @@ import { LargeBuffers } from './large-buffers.ts'
 
 const MIB = 1024 * 1024
 
-/** Of each value from an offset on, its letters, each once. */
+/** The distinct letters of each value from an offset on. */
 async function letters(log: LogFixture, from: bigint): Promise<string[]> {
   return (await log.values(from)).map((value) => [...new Set(value)].join(''))
 }

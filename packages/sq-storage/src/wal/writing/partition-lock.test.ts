@@ -2,7 +2,9 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import { describe, expect, test } from 'vitest'
 import { append, bytes, LogFixture } from '../../testing/log-fixture.ts'
 
-/** What others do to a lock file between its opening and its locking, as the writer sees it: right after `lock`. */
+/**
+ * What another process does to a lock file between its opening and its locking. The writer sees it right after `lock`.
+ */
 type Meddling = (log: LogFixture, path: string) => Promise<void>
 
 const MEDDLINGS: [string, Meddling][] = [
@@ -17,7 +19,7 @@ const MEDDLINGS: [string, Meddling][] = [
   ['moved away', (log, path) => log.fs.rename(path, `${log.directory}/moved`)],
 ]
 
-/** The next lock that is taken in a log is followed by this. */
+/** Runs the action right after the next lock is taken. */
 function afterNextLock(log: LogFixture, meddling: Meddling): void {
   const lock = log.fs.lock.bind(log.fs)
   log.fs.lock = async (path) => {

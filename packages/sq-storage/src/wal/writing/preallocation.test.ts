@@ -1,4 +1,4 @@
-/** Preallocation: where its zeros are, and that they never mean anything. */
+/** Preallocation: where its zeros are, and that they are never taken for anything else. */
 import { Random } from '@sq/sim'
 import { describe, expect, test } from 'vitest'
 import { dumpSegment, listSegments, verify, WalReader } from '../../index.ts'
@@ -9,7 +9,7 @@ import { append, appendEach, bytes, LogFixture } from '../../testing/log-fixture
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from '../format/frame.ts'
 import { RECORD_OVERHEAD_BYTES } from '../format/record.ts'
 
-/** Values of this length, each of another letter. */
+/** Values of this length, each of a different letter. */
 function values(count: number, sizeBytes = 1500): string[] {
   return Array.from({ length: count }, (_, at) => String.fromCodePoint(97 + at).repeat(sizeBytes))
 }

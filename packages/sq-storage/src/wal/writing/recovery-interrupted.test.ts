@@ -17,7 +17,7 @@ async function openUntil(copy: LogFixture, nth: number, end: (fs: InMemoryFileSy
   const stop = copy.fs.operations.observe(() => {
     events++
     if (events === nth) end(copy.fs)
-    // A process that is gone does nothing more.
+    // A dead process does nothing more.
     if (events >= nth) throw new Error('the process is gone')
   })
   await copy.open().catch(() => {})
@@ -25,7 +25,7 @@ async function openUntil(copy: LogFixture, nth: number, end: (fs: InMemoryFileSy
   return events >= nth
 }
 
-/** Leaves a log with a commit whose bytes are written and not synced. */
+/** Leaves a log with a commit whose bytes are written but not synced. */
 async function leaveUnsynced(fixture: LogFixture, value: string): Promise<void> {
   const writer = await fixture.open()
   await appendEach(writer, ['a', 'b'])

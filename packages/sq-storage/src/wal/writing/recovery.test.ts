@@ -12,7 +12,7 @@ beforeEach(() => {
   log = new LogFixture()
 })
 
-/** Opens and closes the log, which must be refused, and must be the same in every byte and name afterwards. */
+/** Expects that the log cannot be opened, and that every byte and name stays the same. */
 async function refusal(): Promise<unknown> {
   const before = await log.files()
   const error: unknown = await log.open().then(
@@ -174,7 +174,7 @@ describe('at p is anything, and later a frame that confirms more than p: damage'
     expect(error).toHaveProperty('reason', expect.stringContaining(`the frame at ${to} confirms that it was durable`))
   })
 
-  /** Of the last sector that holds records nothing is left, nor of the first MARK's header. */
+  /** Nothing is left of the last sector that holds records, nor of the first MARK's header. */
   function secondMarkOnly(): Buffer {
     return marked(segment).fill(0, third, 4096)
   }

@@ -18,7 +18,8 @@ function twin(fixture: LogFixture): LogFixture {
 }
 
 /**
- * Opens a log after an interruption: it must hold a beginning of the old log of at least `atLeast` records, and go on.
+ * Opens a log after an interruption. It must hold a prefix of the old log of at least `atLeast` records, and accept
+ * more.
  */
 async function expectBeginning(fixture: LogFixture, atLeast: number): Promise<number> {
   const writer = await fixture.open()
@@ -33,7 +34,7 @@ async function expectBeginning(fixture: LogFixture, atLeast: number): Promise<nu
   return values.length
 }
 
-/** What a log holds once it was opened. */
+/** Opens a log, and returns its values. */
 async function valuesOf(fixture: LogFixture): Promise<string[]> {
   await fixture.open()
   return fixture.values()
@@ -100,7 +101,7 @@ describe('an operation of truncate that fails', () => {
       images.add(copy.fs)
       for (const left of images.logs()) await expectBeginning(left, offset)
 
-      // What may come next, each on a log of its own: every writer is in the same state.
+      // What can come next, each on a separate log: every writer is in the same state.
       for (const next of ['append', 'truncate', 'close', 'delete', 'seal'] as const) {
         const then = twin(origin)
         const again = await then.open()

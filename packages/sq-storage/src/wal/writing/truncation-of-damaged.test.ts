@@ -17,7 +17,7 @@ beforeEach(async () => {
   log = await mixedLog()
 })
 
-/** What a log holds once it was opened. */
+/** Opens a log, and returns its values. */
 async function valuesOf(fixture: LogFixture): Promise<string[]> {
   await fixture.open()
   return fixture.values()
@@ -79,7 +79,7 @@ describe('truncateLog, of a log that cannot be opened', () => {
     expect(await valuesOf(log)).toEqual(MIXED_VALUES.slice(0, offset))
     for (const fixture of images.logs()) {
       const outcome = await valuesOf(fixture).catch((error: unknown) => error as Error)
-      // Until it is done the log is refused, or it is a beginning of what it was.
+      // Until the truncation is complete, the log is refused, or it holds a prefix of its records.
       if (outcome instanceof Error) expect(outcome).toHaveProperty('code', expect.stringMatching(/^SQ_WAL_/))
       else expect(outcome).toEqual(MIXED_VALUES.slice(0, Math.max(outcome.length, offset)))
       if (!(outcome instanceof Error)) continue

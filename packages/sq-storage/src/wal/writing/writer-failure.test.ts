@@ -122,7 +122,7 @@ test.each(['sync', 'write'] as const)(
     const writer = await log.open()
     await append(writer, 'a')
     await writer.closeActiveSegment()
-    // The segment is made, and then its first commit fails.
+    // The segment is created, and then its first commit fails.
     log.fs.faults.add({ on: operation, path: log.path(1), fault: { error: 'EIO' } })
     expect(await outcome(append(writer, 'rejected'))).toBeInstanceOf(AppendFailedError)
     expect(await append(writer, 'b')).toBe(1n)

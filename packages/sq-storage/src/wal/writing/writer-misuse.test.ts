@@ -15,7 +15,7 @@ async function temporaryDirectory(): Promise<string> {
   return directory
 }
 
-/** The two ways to open a log; both must be careful. */
+/** The two ways to open a log. Both must check their arguments. */
 const openings = [
   (...opened: Parameters<typeof WalReader.open>) => WalWriter.open(...opened),
   (...opened: Parameters<typeof WalReader.open>) => WalReader.open(...opened),
