@@ -26,11 +26,23 @@ export interface FileStat {
   readonly kind: 'file' | 'directory' | 'link' | 'other'
   /** Size in bytes; meaningless for a directory. */
   readonly sizeBytes: number
+  /** The number of names of the file: over 1 if it has hard links. Meaningless for a directory. */
+  readonly links: number
   /**
    * Two paths have the same string, in this process, exactly if they lead to the same file or directory. It identifies
    * a file however its path is spelled. It may be reused after the file was removed.
    */
   readonly identity: string
+}
+
+/**
+ * The space of a file system, in bytes. It is what the file system says: what a file really takes of it is up to the
+ * file system.
+ */
+export interface FileSystemSpace {
+  /** What this process may still use. */
+  readonly freeBytes: number
+  readonly totalBytes: number
 }
 
 /**
@@ -54,7 +66,7 @@ export interface FileSystem {
    * does nothing and syncs nothing. A new directory gets the owner and group of its parent and is not accessible to
    * more users.
    *
-   * Rejects with `ENOTDIR` or `EEXIST` if a file is in the way. After a rejection, or if the process dies half-way, a
+   * Rejects with `ENOTDIR` or `EEXIST` if a file is in the way, and with `ENOENT` if a parent is removed meanwhile. After a rejection, or if the process dies half-way, a
    * directory may exist that is not durable, and a second call would not sync it: use `syncDirectory` on its parent.
    */
   mkdir(path: string): Promise<void>
@@ -65,17 +77,44 @@ export interface FileSystem {
   /** Follows symbolic links in the path, but not one at its end. Rejects with `ENOENT`. */
   stat(path: string): Promise<FileStat>
 
-  /** Removes the name of a file. Open handles go on working. Durable only after `syncDirectory`. */
+  /**
+   * Removes the name of a file. Its other names stay, and open handles go on working. Durable only after
+   * `syncDirectory`. Rejects with `ENOENT`.
+   */
   unlink(path: string): Promise<void>
 
   /**
-   * Renames a file or directory in one step, and replaces a file or an empty directory that had the new name. A
+   * Removes an empty directory. Durable only after `syncDirectory` of its parent: until then a crash may leave it, with
+   * or without the names whose removal was not synced.
+   *
+   * Rejects with `ENOENT`, with `ENOTEMPTY` if there is a name in it, and with `ENOTDIR` for anything but a directory.
+   */
+  rmdir(path: string): Promise<void>
+
+  /**
+   * Gives a regular file a second name, a hard link: both are the same file, with the same bytes, identity and handles,
+   * until one is removed or replaced. Durable only after `syncDirectory` of the directory of the new name. It makes
+   * nothing in the file durable.
+   *
+   * Rejects with `ENOENT`, with `EEXIST` if anything has the new name, with `EXDEV` if the new name is in another file
+   * system, with `EPERM` for a directory or where the file system has no hard links, with `EMLINK` if the file has as
+   * many names as it may, and with `ELOOP` or `EFTYPE` for what `open` refuses with these.
+   */
+  link(existing: string, path: string): Promise<void>
+
+  /** The space of the file system that holds a path, which must exist. Rejects with `ENOENT`. */
+  space(path: string): Promise<FileSystemSpace>
+
+  /**
+   * Renames a file or directory in one step, and replaces a file or an empty directory that had the new name. If both
+   * names are of the same file, nothing changes. A
    * directory moves with everything in it: what was durable there stays durable, and handles and watches move too.
    * After a crash either the old or the new state of the names is there; the new one for certain only after
    * `syncDirectory`.
    *
    * Rejects with `ENOENT` and `ENOTDIR`; with `EISDIR` for a file onto a directory, `ENOTDIR` for a directory onto a
-   * file, `ENOTEMPTY` onto a directory that is not empty, and `EINVAL` for a directory into itself.
+   * file, `ENOTEMPTY` onto a directory that is not empty, `EINVAL` for a directory into itself, and `EXDEV` into another
+   * file system.
    */
   rename(from: string, to: string): Promise<void>
 

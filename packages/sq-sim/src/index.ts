@@ -3,7 +3,16 @@
  *
  * @module @sq/sim
  */
-export type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, OpenOptions, Watch } from './file-system.ts'
+export type {
+  FileHandle,
+  FileLock,
+  FileStat,
+  FileSystem,
+  FileSystemSpace,
+  OpenMode,
+  OpenOptions,
+  Watch,
+} from './file-system.ts'
 export type { Clock } from './clock.ts'
 export { ManualClock, SystemClock } from './clock.ts'
 export type { NodeFileSystemOptions } from './node-file-system.ts'

@@ -108,6 +108,14 @@ describe.runIf(process.platform === 'linux').each(kinds)('$name', ({ make, code,
     expect(await fs.stat(path)).toMatchObject({ kind })
   })
 
+  it('is not given a second name by link', async () => {
+    const path = join(directory, 'it')
+    await make(path)
+    const refusal = { code: kind === 'directory' ? 'EPERM' : code, path }
+    await expect(fs.link(path, join(directory, 'other'))).rejects.toMatchObject(refusal)
+    expect(nodeFs.existsSync(join(directory, 'other'))).toBe(false)
+  })
+
   it('is not replaced by create, and rename and unlink take its name only', async () => {
     const path = join(directory, 'it')
     await make(path)

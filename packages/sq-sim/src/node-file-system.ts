@@ -18,11 +18,20 @@ import {
 } from './descriptor.ts'
 import { watchDirectory } from './directory-watch.ts'
 import { openLockFile, takeLock } from './file-lock.ts'
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, OpenOptions, Watch } from './file-system.ts'
+import type {
+  FileHandle,
+  FileLock,
+  FileStat,
+  FileSystem,
+  FileSystemSpace,
+  OpenMode,
+  OpenOptions,
+  Watch,
+} from './file-system.ts'
 import { Gate } from './gate.ts'
 import { loadTryLock } from './lock-binding.ts'
 import { makeDirectory, makeFile } from './new-file.ts'
-import { openRegular } from './regular-file.ts'
+import { checkRegular, openRegular } from './regular-file.ts'
 import { checkPosition, codeOf, isDenied, systemError } from './system-error.ts'
 import { isTransient, WriteProgress } from './write-progress.ts'
 
@@ -103,11 +112,26 @@ export class NodeFileSystem implements FileSystem {
 
   async stat(path: string): Promise<FileStat> {
     const stat = await fs.promises.lstat(path, { bigint: true }).catch(rethrow)
-    return { kind: kindOf(stat), sizeBytes: Number(stat.size), identity: identityOf(stat) }
+    return { kind: kindOf(stat), sizeBytes: Number(stat.size), links: Number(stat.nlink), identity: identityOf(stat) }
   }
 
   async unlink(path: string): Promise<void> {
     await fs.promises.unlink(path).catch(rethrow)
+  }
+
+  async rmdir(path: string): Promise<void> {
+    await fs.promises.rmdir(path).catch(rethrow)
+  }
+
+  async link(existing: string, path: string): Promise<void> {
+    // The system would also give a second name to a symbolic link, a FIFO or a device.
+    await checkRegular(existing)
+    await fs.promises.link(existing, path).catch(rethrow)
+  }
+
+  async space(path: string): Promise<FileSystemSpace> {
+    const { bavail, blocks, bsize } = await fs.promises.statfs(path).catch(rethrow)
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
   }
 
   async rename(from: string, to: string): Promise<void> {

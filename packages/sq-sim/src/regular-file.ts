@@ -1,6 +1,6 @@
 /** Opens only regular files. It follows no symbolic link, and never waits, as opening a FIFO would. */
 import * as fs from 'node:fs'
-import { closeDescriptor, descriptorStat, openDescriptor } from './descriptor.ts'
+import { closeDescriptor, descriptorStat, openDescriptor, rethrow } from './descriptor.ts'
 import { codeOf, systemError } from './system-error.ts'
 
 // Windows lacks both.
@@ -32,6 +32,14 @@ export async function openRegular(path: string, flags: number): Promise<{ descri
     await closeDescriptor(descriptor, path)
     throw error
   }
+}
+
+/** Rejects as `openRegular` does, but with `EPERM` for a directory, as the system refuses to link one. */
+export async function checkRegular(path: string): Promise<void> {
+  const stat = await fs.promises.lstat(path).catch(rethrow)
+  if (stat.isDirectory()) throw systemError('EPERM', { syscall: 'link', path }, 'it is a directory')
+  const refusal = refusalOf(stat, path)
+  if (refusal) throw refusal
 }
 
 /** Why this file is refused; null for a regular file. */

@@ -4,7 +4,7 @@
  * passes the conformance suite of `@sq/sim`, except for watches, which it does not have.
  */
 import { posix } from 'node:path'
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from '@sq/sim'
+import type { FileHandle, FileLock, FileStat, FileSystem, FileSystemSpace, OpenMode, Watch } from '@sq/sim'
 import type { CrashImage } from '@sq/sim/memory'
 
 interface File {
@@ -15,6 +15,8 @@ interface File {
   sizeBytes: number
   /** Whether the bytes belong to the image: they are copied before they are changed. */
   isShared: boolean
+  /** The number of its names. */
+  links: number
   isLocked: boolean
 }
 
@@ -42,6 +44,7 @@ const makeFile = (bytes: Uint8Array): File => ({
   bytes,
   sizeBytes: bytes.byteLength,
   isShared: true,
+  links: 0,
   isLocked: false,
 })
 
@@ -56,7 +59,9 @@ export class PlainFileSystem implements FileSystem {
   constructor(image?: CrashImage) {
     for (const [path, bytes] of image?.entries ?? []) {
       const { directory, name } = this.#locate(path, 'open')
-      directory.names.set(name, bytes === null ? makeDirectory() : makeFile(bytes))
+      const linked = image?.links.get(path)
+      if (bytes === null) directory.names.set(name, makeDirectory())
+      else setFile(directory, name, linked === undefined ? makeFile(bytes) : this.#fileAt(linked))
     }
   }
 
@@ -72,7 +77,7 @@ export class PlainFileSystem implements FileSystem {
     if (mode === 'create') {
       if (inode) throw failure('EEXIST', 'open', path)
       const file = makeFile(new Uint8Array(0))
-      directory.names.set(name, file)
+      setFile(directory, name, file)
       return new Handle(file, true, this)
     }
     return new Handle(fileOf(inode, 'open', path), mode === 'read-write', this)
@@ -95,13 +100,34 @@ export class PlainFileSystem implements FileSystem {
   async stat(path: string): Promise<FileStat> {
     const { inode } = this.#locate(path, 'stat')
     if (!inode) throw failure('ENOENT', 'stat', path)
-    return { kind: inode.kind, sizeBytes: inode.kind === 'file' ? inode.sizeBytes : 0, identity: inode.identity }
+    const { kind, identity } = inode
+    if (kind === 'directory') return { kind, sizeBytes: 0, links: 1, identity }
+    return { kind, sizeBytes: inode.sizeBytes, links: inode.links, identity }
   }
 
   async unlink(path: string): Promise<void> {
     const { directory, name, inode } = this.#locate(path, 'unlink')
-    fileOf(inode, 'unlink', path)
+    fileOf(inode, 'unlink', path).links--
     directory.names.delete(name)
+  }
+
+  async rmdir(path: string): Promise<void> {
+    const { directory, name, inode } = this.#locate(path, 'rmdir')
+    if (directoryOf(inode, 'rmdir', path).names.size > 0) throw failure('ENOTEMPTY', 'rmdir', path)
+    directory.names.delete(name)
+  }
+
+  async link(existing: string, path: string): Promise<void> {
+    const { inode } = this.#locate(existing, 'link')
+    const target = this.#locate(path, 'link')
+    if (inode?.kind === 'directory') throw failure('EPERM', 'link', existing)
+    if (target.inode) throw failure('EEXIST', 'link', path)
+    setFile(target.directory, target.name, fileOf(inode, 'link', existing))
+  }
+
+  async space(path: string): Promise<FileSystemSpace> {
+    if (!this.#locate(path, 'statfs').inode) throw failure('ENOENT', 'statfs', path)
+    return { freeBytes: 2 ** 40, totalBytes: 2 ** 40 }
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -110,6 +136,7 @@ export class PlainFileSystem implements FileSystem {
     const refusal = refusalToRename(source, target)
     if (refusal !== null || !source.inode) throw failure(refusal ?? 'ENOENT', 'rename', from)
     if (target.inode === source.inode) return
+    if (target.inode?.kind === 'file') target.inode.links--
     source.directory.names.delete(source.name)
     target.directory.names.set(target.name, source.inode)
   }
@@ -122,7 +149,7 @@ export class PlainFileSystem implements FileSystem {
     const { directory, name, inode } = this.#locate(path, 'open')
     const file = inode ? fileOf(inode, 'open', path) : makeFile(new Uint8Array(0))
     if (file.isLocked) throw failure('ELOCKED', 'open', path)
-    directory.names.set(name, file)
+    if (!inode) setFile(directory, name, file)
     file.isLocked = true
     this.openHandles++
     let isHeld = true
@@ -139,6 +166,10 @@ export class PlainFileSystem implements FileSystem {
 
   watch(): Promise<Watch> {
     return Promise.reject(new Error('this file system has no watches'))
+  }
+
+  #fileAt(path: string): File {
+    return fileOf(this.#locate(path, 'link').inode, 'link', path)
   }
 
   #locate(path: string, syscall: string): Place {
@@ -233,6 +264,12 @@ class Handle implements FileHandle {
 function namesOf(path: string): string[] {
   const normal = path.includes('/.') || path.includes('//') || !path.startsWith('/') ? posix.resolve('/', path) : path
   return normal === '/' ? [] : normal.slice(1).split('/')
+}
+
+/** Gives a file a name. */
+function setFile(directory: Directory, name: string, file: File): void {
+  directory.names.set(name, file)
+  file.links++
 }
 
 function fileOf(inode: Inode | undefined, syscall: string, path: string): File {

@@ -2,7 +2,7 @@
  * A file system as one process sees it. When the process dies, everything that it waits for never settles, so its code
  * stops like that of a killed process.
  */
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, OpenOptions, Watch } from '@sq/sim'
+import type { FileHandle, FileLock, FileStat, FileSystem, FileSystemSpace, OpenMode, OpenOptions, Watch } from '@sq/sim'
 
 export class ProcessFileSystem implements FileSystem {
   readonly #fs: FileSystem
@@ -70,6 +70,18 @@ export class ProcessFileSystem implements FileSystem {
 
   unlink(path: string): Promise<void> {
     return this.#whileAlive(() => this.#fs.unlink(path))
+  }
+
+  rmdir(path: string): Promise<void> {
+    return this.#whileAlive(() => this.#fs.rmdir(path))
+  }
+
+  link(existing: string, path: string): Promise<void> {
+    return this.#whileAlive(() => this.#fs.link(existing, path))
+  }
+
+  space(path: string): Promise<FileSystemSpace> {
+    return this.#whileAlive(() => this.#fs.space(path))
   }
 
   rename(from: string, to: string): Promise<void> {

@@ -341,3 +341,67 @@ it('an image that a caller made of Buffers stays as it is, whatever is written t
   expect(given.equals(Buffer.alloc(4096, 'a'))).toBe(true)
   expect((await fs.stat('/file')).sizeBytes).toBe(1000)
 })
+
+describe('a crash with hard links', () => {
+  it('leaves two names of one file, which an image keeps apart from two files', async () => {
+    const fs = await withFile(sectors('A'), async (file, made) => {
+      await made.link('/file', '/other')
+      await made.syncDirectory('/')
+      await file.write([sectors('B')], 0)
+    })
+    expect(fs.crashState().combinations).toBe(2)
+    const image = fs.crashState().image({ picks: [1] })
+    expect([...image.links]).toEqual([['/other', '/file']])
+    const separate = new CrashImage(image.entries)
+    expect(separate.digest()).not.toBe(image.digest())
+    for (const [started, text] of [
+      [new InMemoryFileSystem({ image }), 'C*512'],
+      [new InMemoryFileSystem({ image: separate }), 'B*512'],
+      [fs.clone(), 'C*512'],
+    ] as const) {
+      await (await started.open('/other', 'read-write')).write([sectors('C')], 0)
+      expect(content(started)).toBe(text)
+    }
+    fs.crash(image)
+    expect((await fs.stat('/file')).links).toBe(2)
+  })
+
+  it('leaves a link as one more change of its directory', async () => {
+    const fs = await withFile(bytes('A'), async (_, made) => {
+      await made.link('/file', '/a')
+      await made.unlink('/file')
+    })
+    const left = [...fs.crashState().everyChoice()].map((choice) => [...fs.crashState().image(choice).entries.keys()])
+    expect(left).toEqual([['/file'], ['/file', '/a'], ['/a']])
+  })
+})
+
+describe('a crash after rmdir', () => {
+  it('leaves the directory with what was not durably removed from it, or nothing', async () => {
+    const fs = new InMemoryFileSystem()
+    await fs.mkdir('/d')
+    await (await fs.open('/d/file', 'create')).close()
+    await fs.syncDirectory('/d')
+    await fs.unlink('/d/file')
+    await fs.rmdir('/d')
+    const left = new Set<string>()
+    for (const choice of fs.crashState().everyChoice())
+      left.add([...fs.crashState().image(choice).entries.keys()].join(' '))
+    expect(left).toEqual(new Set(['/d /d/file', '/d', '']))
+    await fs.syncDirectory('/')
+    expect(fs.crashState().points).toEqual([])
+  })
+
+  it('keeps a file that was moved out before, once the removal is durable', async () => {
+    const fs = new InMemoryFileSystem()
+    await fs.mkdir('/d')
+    await fs.mkdir('/e')
+    await (await fs.open('/d/file', 'create')).close()
+    await fs.syncDirectory('/d')
+    await fs.rename('/d/file', '/e/file')
+    await fs.rmdir('/d')
+    await fs.syncDirectory('/')
+    fs.crash()
+    expect(await fs.readdir('/e')).toEqual(['file'])
+  })
+})

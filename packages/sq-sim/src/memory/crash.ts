@@ -60,18 +60,23 @@ export interface TornSector {
 export class CrashImage {
   /** By path, parents first: the bytes of a file, null for a directory. */
   readonly entries: ReadonlyMap<string, Uint8Array | null>
+  /** The hard links: by each further path of a file, its first path in `entries`. `entries` has both, with the bytes. */
+  readonly links: ReadonlyMap<string, string>
 
-  constructor(entries: ReadonlyMap<string, Uint8Array | null>) {
+  constructor(entries: ReadonlyMap<string, Uint8Array | null>, links: ReadonlyMap<string, string> = new Map()) {
     this.entries = entries
+    this.links = links
   }
 
-  /** The SHA-256 of names and bytes, in base64. */
+  /** The SHA-256 of names, bytes and hard links, in base64. */
   digest(): string {
     const hash = createHash('sha256')
     for (const path of [...this.entries.keys()].toSorted()) {
       const bytes = this.entries.get(path)
       hash.update(`${path}\0${bytes ? bytes.byteLength : 'directory'}\0`)
       if (bytes) hash.update(bytes)
+      const linked = this.links.get(path)
+      if (linked !== undefined) hash.update(`\0${linked}\0`)
     }
     return hash.digest('base64')
   }
@@ -120,11 +125,16 @@ export class CrashState {
     const entries = new Map<string, Uint8Array | null>()
     // A directory that was moved twice may have both names: a check of the disk leaves the first.
     const placed = new Set<Inode>([this.#disk.root])
+    const links = new Map<string, string>()
+    const paths = new Map<FileState, string>()
     const add = (directory: DirectoryState, path: string): void => {
       for (const [name, inode] of names.get(directory) ?? directory.durableNames) {
         const child = `${path}/${name}`
         if (inode.kind === 'file') {
-          entries.set(child, this.#bytes(inode, choice))
+          const first = paths.get(inode)
+          entries.set(child, (first === undefined ? null : entries.get(first)) ?? this.#bytes(inode, choice))
+          if (first === undefined) paths.set(inode, child)
+          else links.set(child, first)
         } else if (!placed.has(inode)) {
           placed.add(inode)
           entries.set(child, null)
@@ -133,7 +143,7 @@ export class CrashState {
       }
     }
     add(this.#disk.root, '')
-    return new CrashImage(entries)
+    return new CrashImage(entries, links)
   }
 
   /** The number of choices of `everyChoice`. */

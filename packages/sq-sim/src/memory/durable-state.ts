@@ -16,10 +16,10 @@ export type ReadVisible = (buffer: Uint8Array, position: number) => void
 export class FileState {
   readonly kind = 'file'
   readonly id: number
-  /** Where processes see it, or saw it last. */
+  /** Where processes see it, or saw it last; if it has several names, by one of them. */
   path: string
-  /** The number of names that processes see for it. */
-  links = 0
+  /** The names that processes see for it. */
+  names: FileName[] = []
   sizeBytes: number
   durableSizeBytes: number
   /** By sector: the versions since the durable one, oldest first, each a complete sector. Never changed in place. */
@@ -118,6 +118,17 @@ export class FileState {
     for (let i = 0; i < SECTORS_PER_PAGE; i++) this.versions.delete(page * SECTORS_PER_PAGE + i)
   }
 
+  addName({ directory, name }: FileName): void {
+    if (this.names.length === 0) this.path = directory.pathOf(name)
+    this.names.push({ directory, name })
+  }
+
+  removeName({ directory, name }: FileName): void {
+    this.names = this.names.filter((other) => other.directory !== directory || other.name !== name)
+    const [left] = this.names
+    if (left && this.path === directory.pathOf(name)) this.path = left.directory.pathOf(left.name)
+  }
+
   /** Forgets everything that is not durable. After this, processes must be shown the durable bytes. */
   revert(): void {
     this.versions.clear()
@@ -125,9 +136,9 @@ export class FileState {
     this.sizeBytes = this.durableSizeBytes
   }
 
+  /** A copy that shares no mutable state, and has no names. */
   clone(): FileState {
     const copy = new FileState(this.id, this.path, this.#durable.slice())
-    copy.links = this.links
     copy.sizeBytes = this.sizeBytes
     copy.durableSizeBytes = this.durableSizeBytes
     for (const [sector, versions] of this.versions) copy.versions.set(sector, [...versions])
@@ -167,10 +178,14 @@ export class FileState {
   }
 }
 
-/** A changed name in a directory: what it now leads to, null if it is gone. */
-export interface NameEdit {
+/** A name of a file. */
+export interface FileName {
   readonly directory: DirectoryState
   readonly name: string
+}
+
+/** A changed name in a directory: what it now leads to, null if it is gone. */
+export interface NameEdit extends FileName {
   readonly inode: Inode | null
 }
 
@@ -209,9 +224,16 @@ export class DirectoryState {
     for (let change = this.pending[0]; change && change.order <= upTo; change = this.pending[0]) {
       this.pending.shift()
       for (const { directory, name, inode } of change.edits) {
-        if (directory !== this) directory.sync(change.order)
-        else if (inode) this.durableNames.set(name, inode)
+        if (directory !== this) {
+          directory.sync(change.order)
+          continue
+        }
+        const before = this.durableNames.get(name)
+        if (inode) this.durableNames.set(name, inode)
         else this.durableNames.delete(name)
+        // A removed directory was empty: what was removed and moved from it before is durable with its removal.
+        if (before?.kind === 'directory' && change.edits.every((edit) => edit.inode !== before))
+          before.sync(change.order)
       }
     }
   }
@@ -245,9 +267,9 @@ export class DiskState {
     for (const directory of new Set(edits.map((edit) => edit.directory))) directory.pending.push(change)
     for (const { directory, name, inode } of edits) {
       const before = directory.names.get(name)
-      if (before?.kind === 'file') before.links--
-      if (inode?.kind === 'file') inode.links++
-      if (inode) moveTo(inode, directory.pathOf(name))
+      if (before?.kind === 'file') before.removeName({ directory, name })
+      if (inode?.kind === 'file') inode.addName({ directory, name })
+      else if (inode) moveTo(inode, directory.pathOf(name))
       if (inode) directory.names.set(name, inode)
       else directory.names.delete(name)
     }
@@ -255,7 +277,7 @@ export class DiskState {
 
   /** Adds a name that is durable from the start. */
   adopt(directory: DirectoryState, name: string, inode: Inode): void {
-    if (inode.kind === 'file') inode.links++
+    if (inode.kind === 'file') inode.addName({ directory, name })
     directory.names.set(name, inode)
     directory.durableNames.set(name, inode)
   }
@@ -286,7 +308,11 @@ export class DiskState {
     const changes = new Map<NameChange, NameChange>()
     for (const [from, to] of copies) {
       if (from.kind === 'file' || to.kind === 'file') continue
-      for (const [name, inode] of from.names) to.names.set(name, copies.get(inode) ?? inode)
+      for (const [name, inode] of from.names) {
+        const child = copies.get(inode) ?? inode
+        to.names.set(name, child)
+        if (child.kind === 'file') child.addName({ directory: to, name })
+      }
       for (const [name, inode] of from.durableNames) to.durableNames.set(name, copies.get(inode) ?? inode)
       to.pending = from.pending.map((change) => copyOf(change))
     }

@@ -46,8 +46,8 @@ export type FaultTime =
 export interface FaultRule {
   readonly on: Operation | readonly Operation[]
   /**
-   * The whole, absolute path; any path if not given. The path of an open file is its current or last name. A rename has
-   * two paths, and either may match.
+   * The whole, absolute path; any path if not given. The path of an open file is its current or last name. A rename
+   * and a link have two paths, and either may match.
    */
   readonly path?: PathMatch
   /** `next`, if not given. */

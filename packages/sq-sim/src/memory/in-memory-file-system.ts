@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import type { Volume } from 'memfs'
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, Watch } from '../file-system.ts'
+import type { FileHandle, FileLock, FileStat, FileSystem, FileSystemSpace, OpenMode, Watch } from '../file-system.ts'
 import type { Random } from '../random.ts'
 import { lockedError } from '../system-error.ts'
 import type { CrashChoice } from './crash.ts'
@@ -15,6 +15,8 @@ import { InMemoryFileHandle } from './in-memory-file-handle.ts'
 import type { FailedSyncModel, Place } from './machine.ts'
 import { Machine } from './machine.ts'
 import type { Operation, Operations } from './operations.ts'
+
+const TOTAL_BYTES = 2 ** 40
 
 /** The initial content of the disk, and its faults. */
 export interface InMemoryFileSystemOptions {
@@ -29,7 +31,8 @@ export interface InMemoryFileSystemOptions {
 }
 
 /**
- * An in-memory file system. Paths are absolute, with `/` on every platform; there are no links. Operations take effect
+ * An in-memory file system. Paths are absolute, with `/` on every platform; there are no symbolic links,
+ * and one file system. Operations take effect
  * in the turn in which they are called, unless a fault delays them.
  *
  * @example
@@ -125,7 +128,8 @@ export class InMemoryFileSystem implements FileSystem {
     return this.#run('stat', path, ({ inode }) => {
       if (!inode) throw this.#machine.error('ENOENT', 'stat', { path })
       const sizeBytes = inode.kind === 'file' ? inode.sizeBytes : 0
-      return { kind: inode.kind, sizeBytes, identity: this.#machine.identityOf(inode) }
+      const links = inode.kind === 'file' ? inode.names.length : 1
+      return { kind: inode.kind, sizeBytes, links, identity: this.#machine.identityOf(inode) }
     })
   }
 
@@ -134,6 +138,41 @@ export class InMemoryFileSystem implements FileSystem {
       this.#file(place, 'unlink')
       this.#machine.visible.unlink(place.path)
       this.#change(place, null)
+    })
+  }
+
+  rmdir(path: string): Promise<void> {
+    return this.#run('rmdir', path, (place) => {
+      const { names } = this.#directory(place, 'rmdir')
+      if (place.name === '') throw this.#machine.error('EBUSY', 'rmdir', { path })
+      if (names.size > 0) throw this.#machine.error('ENOTEMPTY', 'rmdir', { path })
+      this.#machine.visible.removeDirectory(place.path)
+      this.#change(place, null)
+    })
+  }
+
+  async link(existing: string, path: string): Promise<void> {
+    const paths = { path: resolve(existing), to: resolve(path) }
+    await this.#machine.run('link', paths, () => {
+      const { inode } = this.#machine.locate(paths.path, 'link')
+      const target = this.#machine.locate(paths.to, 'link')
+      if (!inode) throw this.#machine.error('ENOENT', 'link', paths)
+      if (inode.kind === 'directory') throw this.#machine.error('EPERM', 'link', paths)
+      if (target.inode) throw this.#machine.error('EEXIST', 'link', paths)
+      this.#machine.visible.link(paths.path, paths.to)
+      this.#change(target, inode)
+    })
+  }
+
+  /** A terabyte, less the sizes of the files. It only reports: writes fail with `ENOSPC` where a fault says so. */
+  space(path: string): Promise<FileSystemSpace> {
+    return this.#run('space', path, ({ inode }) => {
+      if (!inode) throw this.#machine.error('ENOENT', 'space', { path })
+      let usedBytes = 0
+      for (const file of this.#machine.disk.inodes()) {
+        if (file.kind === 'file' && file.names.length > 0) usedBytes += file.sizeBytes
+      }
+      return { freeBytes: Math.max(TOTAL_BYTES - usedBytes, 0), totalBytes: TOTAL_BYTES }
     })
   }
 

@@ -39,6 +39,9 @@ const SYSCALLS: Readonly<Record<Operation, string>> = {
   readdir: 'scandir',
   stat: 'stat',
   unlink: 'unlink',
+  rmdir: 'rmdir',
+  link: 'link',
+  space: 'statfs',
   rename: 'rename',
   syncDirectory: 'fsync',
   lock: 'open',
@@ -52,6 +55,8 @@ const CHANGING: ReadonlySet<Operation> = new Set<Operation>([
   'truncate',
   'mkdir',
   'unlink',
+  'rmdir',
+  'link',
   'rename',
   'syncDirectory',
 ])
@@ -183,7 +188,7 @@ export class Machine {
   /** Drops the clean pages from memory: pages that a failed sync lost show the bytes of the disk again. */
   evict(): void {
     for (const file of this.disk.inodes()) {
-      if (file.kind !== 'file' || file.links === 0 || file.lostPages.size === 0) continue
+      if (file.kind !== 'file' || file.names.length === 0 || file.lostPages.size === 0) continue
       this.visible.open(file, file.path)
       for (const page of file.lostPages) {
         const end = Math.min((page + 1) * PAGE_BYTES, file.sizeBytes)
@@ -216,11 +221,20 @@ export class Machine {
     for (const [path, bytes] of image.entries) {
       const parent = directories.get(posix.dirname(path))
       if (!parent) throw new Error(`the image has '${path}' but not its directory`)
-      const inode = bytes ? this.disk.makeFile(path, new Uint8Array(bytes)) : this.disk.makeDirectory(path)
-      this.disk.adopt(parent, posix.basename(path), inode)
-      if (inode.kind === 'directory') directories.set(path, inode)
-      if (bytes) this.visible.makeFile(path, bytes)
-      else this.visible.makeDirectory(path)
+      const adopt = (inode: Inode): void => this.disk.adopt(parent, posix.basename(path), inode)
+      const linked = image.links.get(path)
+      if (linked !== undefined) {
+        adopt(this.#fileAt(linked))
+        this.visible.link(linked, path)
+      } else if (bytes) {
+        adopt(this.disk.makeFile(path, new Uint8Array(bytes)))
+        this.visible.makeFile(path, bytes)
+      } else {
+        const directory = this.disk.makeDirectory(path)
+        directories.set(path, directory)
+        adopt(directory)
+        this.visible.makeDirectory(path)
+      }
     }
   }
 
@@ -228,18 +242,28 @@ export class Machine {
   copy(other: Machine): void {
     this.disk = other.disk.clone()
     this.readOnly = other.readOnly
-    this.#showDirectory(this.disk.root, other)
+    this.#showDirectory(this.disk.root, other, new Map())
   }
 
-  #showDirectory(directory: DirectoryState, other: Machine): void {
+  /** `shown`: the files that have a name already, and that name. */
+  #showDirectory(directory: DirectoryState, other: Machine, shown: Map<FileState, string>): void {
     for (const [name, inode] of directory.names) {
       const path = directory.pathOf(name)
-      if (inode.kind === 'file') {
-        this.visible.makeFile(path, other.visible.bytes(path))
-      } else {
+      if (inode.kind === 'directory') {
         this.visible.makeDirectory(path)
-        this.#showDirectory(inode, other)
+        this.#showDirectory(inode, other, shown)
+        continue
       }
+      const known = shown.get(inode)
+      if (known === undefined) this.visible.makeFile(path, other.visible.bytes(path))
+      else this.visible.link(known, path)
+      shown.set(inode, path)
     }
+  }
+
+  #fileAt(path: string): FileState {
+    const { inode } = this.locate(path, 'link')
+    if (inode?.kind !== 'file') throw new Error(`the image has a hard link to '${path}', which is not a file in it`)
+    return inode
   }
 }

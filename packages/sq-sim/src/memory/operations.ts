@@ -19,6 +19,9 @@ export type Operation =
   | 'readdir'
   | 'stat'
   | 'unlink'
+  | 'rmdir'
+  | 'link'
+  | 'space'
   | 'rename'
   | 'syncDirectory'
   | 'lock'
@@ -27,7 +30,7 @@ export type Operation =
 /** The details of an operation. */
 export interface Target {
   readonly path: string
-  /** The new path of a rename. */
+  /** The new path of a rename or a link. */
   readonly to?: string
   /** The position of a read or write, or the new size of a truncation. */
   readonly position?: number

@@ -49,6 +49,15 @@ export class VisibleFiles {
     this.volume.unlinkSync(path)
   }
 
+  removeDirectory(path: string): void {
+    this.volume.rmdirSync(path)
+  }
+
+  /** Gives a file a second name. */
+  link(existing: string, path: string): void {
+    this.volume.linkSync(existing, path)
+  }
+
   /** Renames a file, or a directory with everything in it. */
   rename(from: string, to: string): void {
     this.volume.renameSync(from, to)

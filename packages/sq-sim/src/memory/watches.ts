@@ -1,5 +1,4 @@
 /** The watches on directories of an in-memory file system, and their notifications. */
-import { posix } from 'node:path'
 import type { Watch } from '../file-system.ts'
 import type { DirectoryState, FileState } from './durable-state.ts'
 
@@ -34,9 +33,8 @@ export class Watches {
 
   /** Processes see other bytes of a file, or another size. */
   fileChanged(file: FileState): void {
-    if (this.#all.size === 0 || file.links === 0) return
-    const name = posix.basename(file.path)
-    for (const watch of this.#all) if (watch.directory.names.get(name) === file) watch.call()
+    if (this.#all.size === 0 || file.names.length === 0) return
+    for (const { directory } of file.names) this.directoryChanged(directory)
   }
 
   /** Removes all watches. */

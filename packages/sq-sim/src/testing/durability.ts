@@ -112,6 +112,40 @@ export const durabilityTests: readonly FileSystemTest<CrashableFileSystem>[] = [
     },
   },
   {
+    name: 'rmdir and link do not outlive a power cut without syncDirectory, and do with it',
+    async run({ fs, directory, cutPower }) {
+      await fs.mkdir(`${directory}/a`)
+      await put(fs, `${directory}/one`, '')
+      await fs.syncDirectory(directory)
+      for (const synced of [false, true]) {
+        await fs.rmdir(`${directory}/a`)
+        await fs.link(`${directory}/one`, `${directory}/two`)
+        if (synced) await fs.syncDirectory(directory)
+        await cutPower()
+        assert.deepEqual((await fs.readdir(directory)).toSorted(), synced ? ['one', 'two'] : ['a', 'one'])
+      }
+      assert.equal((await fs.stat(`${directory}/one`)).links, 2)
+    },
+  },
+  {
+    name: 'link makes nothing in the file durable, and what is made durable by one name is so by the other',
+    async run({ fs, directory, cutPower }) {
+      await withFile(fs, { path: `${directory}/one`, mode: 'create' }, async (file) => {
+        await file.writeDurable([bytesOf('durable')], 0)
+        await file.write([bytesOf(' lost')], 7)
+      })
+      await fs.link(`${directory}/one`, `${directory}/two`)
+      await fs.syncDirectory(directory)
+      await cutPower()
+      assert.equal(await content(fs, `${directory}/two`), 'durable')
+      await withFile(fs, { path: `${directory}/one`, mode: 'read-write' }, (file) =>
+        file.writeDurable([bytesOf(' and more')], 7),
+      )
+      await cutPower()
+      assert.equal(await content(fs, `${directory}/two`), 'durable and more')
+    },
+  },
+  {
     name: 'mkdir makes every directory that it created durable',
     async run({ fs, directory, cutPower }) {
       await fs.mkdir(`${directory}/a/b/c`)

@@ -258,6 +258,97 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
+    name: 'rmdir removes an empty directory',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/a/b`)
+      await fs.rmdir(`${directory}/a/b`)
+      assert.deepEqual(await fs.readdir(`${directory}/a`), [])
+      await fs.mkdir(`${directory}/a/b`)
+    },
+  },
+  {
+    name: 'rmdir refuses what is not an empty directory, and changes nothing',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'kept')
+      await fs.mkdir(`${directory}/full/a`)
+      await rejectsWith('ENOENT', fs.rmdir(`${directory}/missing`))
+      await rejectsWith('ENOTEMPTY', fs.rmdir(`${directory}/full`))
+      if (process.platform !== 'win32') await rejectsWith('ENOTDIR', fs.rmdir(`${directory}/file`))
+      assert.deepEqual((await fs.readdir(directory)).toSorted(), ['file', 'full'])
+      assert.deepEqual(await fs.readdir(`${directory}/full`), ['a'])
+    },
+  },
+  {
+    name: 'link gives a file a second name, by which it is the same file until the names part',
+    async run({ fs, directory }) {
+      const [one, two] = [`${directory}/one`, `${directory}/a/two`]
+      await fs.mkdir(`${directory}/a`)
+      await put(fs, one, 'same')
+      assert.equal((await fs.stat(one)).links, 1)
+      await fs.link(one, two)
+      assert.deepEqual([(await fs.stat(one)).links, (await fs.stat(two)).links], [2, 2])
+      assert.equal((await fs.stat(two)).identity, (await fs.stat(one)).identity)
+      await withFile(fs, { path: two, mode: 'read-write' }, async (file) => {
+        await file.write([bytesOf('t')], 0)
+        await fs.unlink(two)
+        assert.equal(await content(fs, one), 'tame')
+        await file.truncate(3)
+      })
+      const { links, sizeBytes } = await fs.stat(one)
+      assert.deepEqual({ links, sizeBytes }, { links: 1, sizeBytes: 3 })
+      assert.deepEqual(await fs.readdir(`${directory}/a`), [])
+    },
+  },
+  {
+    name: 'link keeps the other name when one is removed, replaced or moved with its directory',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/a`)
+      await put(fs, `${directory}/one`, 'text')
+      await fs.link(`${directory}/one`, `${directory}/a/two`)
+      await fs.link(`${directory}/a/two`, `${directory}/three`)
+      await fs.unlink(`${directory}/one`)
+      await fs.rename(`${directory}/a`, `${directory}/b`)
+      await put(fs, `${directory}/new`, 'new')
+      await fs.rename(`${directory}/new`, `${directory}/three`)
+      assert.equal(await content(fs, `${directory}/b/two`), 'text')
+      assert.equal(await content(fs, `${directory}/three`), 'new')
+      assert.equal((await fs.stat(`${directory}/b/two`)).links, 1)
+    },
+  },
+  {
+    name: 'link refuses a name that exists, a directory and a missing file',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'kept')
+      await fs.mkdir(`${directory}/a`)
+      await rejectsWith('EEXIST', fs.link(`${directory}/file`, `${directory}/a`))
+      await rejectsWith('EEXIST', fs.link(`${directory}/file`, `${directory}/file`))
+      await rejectsWith('EPERM', fs.link(`${directory}/a`, `${directory}/b`))
+      await rejectsWith('ENOENT', fs.link(`${directory}/missing`, `${directory}/b`))
+      await rejectsWith('ENOENT', fs.link(`${directory}/file`, `${directory}/missing/b`))
+      assert.deepEqual((await fs.readdir(directory)).toSorted(), ['a', 'file'])
+    },
+  },
+  {
+    name: 'rename of a file to another name of the same file changes nothing',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/one`, 'kept')
+      await fs.link(`${directory}/one`, `${directory}/two`)
+      await fs.rename(`${directory}/one`, `${directory}/two`)
+      assert.deepEqual((await fs.readdir(directory)).toSorted(), ['one', 'two'])
+    },
+  },
+  {
+    name: 'space gives the free and the total bytes of the file system',
+    async run({ fs, directory }) {
+      await put(fs, `${directory}/file`, 'text')
+      const { freeBytes, totalBytes } = await fs.space(directory)
+      assert.ok(freeBytes >= 0 && totalBytes > 0 && freeBytes <= totalBytes)
+      assert.ok(Number.isSafeInteger(freeBytes) && Number.isSafeInteger(totalBytes))
+      assert.equal((await fs.space(`${directory}/file`)).totalBytes, totalBytes)
+      await rejectsWith('ENOENT', fs.space(`${directory}/missing`))
+    },
+  },
+  {
     name: 'syncDirectory resolves for a directory and rejects if the path does not exist',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, '')

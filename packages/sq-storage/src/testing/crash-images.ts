@@ -4,7 +4,7 @@ import type { CrashImage, Operation } from '@sq/sim/memory'
 import { LogFixture } from './log-fixture.ts'
 
 /** They change nothing on the disk, and so nothing of what a power cut may leave of it. */
-const LOOKING: ReadonlySet<Operation> = new Set(['open', 'read', 'size', 'close', 'readdir', 'stat', 'watch'])
+const LOOKING: ReadonlySet<Operation> = new Set(['open', 'read', 'size', 'close', 'readdir', 'stat', 'space', 'watch'])
 
 export class CrashImages {
   readonly #images: CrashImage[] = []

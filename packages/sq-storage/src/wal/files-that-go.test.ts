@@ -114,7 +114,7 @@ function withoutFiles(nameOf: (listings: number) => string): { fs: FileSystem; l
   const { fs } = new LogFixture()
   let listings = 0
   fs.readdir = () => Promise.resolve([nameOf(++listings)])
-  fs.stat = () => Promise.resolve({ kind: 'directory', sizeBytes: 0, identity: 'log' })
+  fs.stat = () => Promise.resolve({ kind: 'directory', sizeBytes: 0, links: 1, identity: 'log' })
   return { fs, listings: () => listings }
 }
 

@@ -33,6 +33,8 @@ const CHANGING: ReadonlySet<Operation> = new Set([
   'truncate',
   'mkdir',
   'unlink',
+  'rmdir',
+  'link',
   'rename',
   'syncDirectory',
   'lock',

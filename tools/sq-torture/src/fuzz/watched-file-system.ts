@@ -3,7 +3,7 @@
  * constant, and the bytes that are read are counted. A file can be much longer than its content, with zeros after it,
  * and can be something other than a regular file.
  */
-import type { FileHandle, FileLock, FileStat, FileSystem, OpenMode, OpenOptions, Watch } from '@sq/sim'
+import type { FileHandle, FileLock, FileStat, FileSystem, FileSystemSpace, OpenMode, OpenOptions, Watch } from '@sq/sim'
 import { Violation } from '../history.ts'
 
 /** More than the head of a segment, but harmless. */
@@ -103,6 +103,19 @@ export class WatchedFileSystem implements FileSystem {
     await this.#fs.unlink(path)
     this.#sizes.delete(path)
     this.#kinds.delete(path)
+  }
+
+  rmdir(path: string): Promise<void> {
+    return this.#fs.rmdir(path)
+  }
+
+  link(existing: string, path: string): Promise<void> {
+    this.#refuseKind(existing)
+    return this.#fs.link(existing, path)
+  }
+
+  space(path: string): Promise<FileSystemSpace> {
+    return this.#fs.space(path)
   }
 
   async rename(from: string, to: string): Promise<void> {
