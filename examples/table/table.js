@@ -36,8 +36,8 @@ export class Table {
   }
 
   /**
-   * Opens the table in a directory, made if missing. How the snapshot is replaced can be chosen, so that the test can
-   * show what goes wrong where that is done carelessly.
+   * Opens the table in a directory, which is created if missing. The way to replace the snapshot is a parameter, so
+   * that the test can show what goes wrong with careless ways.
    *
    * @param {FileSystem} fs
    * @param {string} directory

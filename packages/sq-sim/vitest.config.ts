@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const REPLACING_MODULES = ['src/directory-watch.test.ts', 'src/node-file-system.calls.test.ts']
 
 export default defineConfig({
-  // Tests run on the sources of sibling packages, so that no build stands between a change and its test.
+  // Tests run on the sources of sibling packages, so that a change can be tested without a build.
   resolve: { conditions: ['@sq/source'] },
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
   // Some tests use a real disk and real processes: a slow machine is no failure, only a hang is.

@@ -1,11 +1,11 @@
-/** Reads the time; no other file does. Code that needs the time takes a `Clock`, so that tests can control it. */
+/** The only file that reads the time. Code that needs the time takes a `Clock`, so that tests can control it. */
 
 export interface Clock {
   /**
    * Milliseconds since 1970-01-01 UTC. May jump in both directions: for people and files, not for measuring durations.
    */
   now(): number
-  /** Milliseconds since an arbitrary moment. Never goes back: for measuring durations, and only within this process. */
+  /** Milliseconds since an arbitrary moment. Never goes back. It measures durations within this process. */
   monotonic(): number
 }
 
@@ -30,7 +30,7 @@ export class SystemClock implements Clock {
 }
 
 /**
- * A clock that moves only when it is told to.
+ * A clock that moves only when a test moves it.
  *
  * @example
  * ```ts

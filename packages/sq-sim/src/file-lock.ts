@@ -13,7 +13,7 @@ const PRIVATE = 0o600
 /** Enough for interrupted calls, and for a file that is created and removed in the meantime. */
 const MAX_ATTEMPTS = 16
 
-/** The codes of a file system without locks. Any other failure is no reason to go on without a lock. */
+/** The codes of a file system without locks. After any other failure, running without a lock would be wrong. */
 const NOT_SUPPORTED: ReadonlySet<string | undefined> = new Set(['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'])
 
 /**
@@ -43,7 +43,7 @@ async function makePrivate(descriptor: number, path: string): Promise<void> {
   try {
     await settleVoid(path, (done) => fs.fchmod(descriptor, PRIVATE, done))
   } catch {
-    // A file system without modes, or one that does not allow changing them: the lock holds all the same.
+    // The file system has no modes, or does not allow to change them. The lock is valid anyway.
   }
 }
 

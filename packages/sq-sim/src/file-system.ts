@@ -78,7 +78,7 @@ export interface FileSystem {
   stat(path: string): Promise<FileStat>
 
   /**
-   * Removes the name of a file. Its other names stay, and open handles go on working. Durable only after
+   * Removes the name of a file. Its other names stay, and open handles stay valid. Durable only after
    * `syncDirectory`. Rejects with `ENOENT`.
    */
   unlink(path: string): Promise<void>
@@ -123,14 +123,14 @@ export interface FileSystem {
    * `EIO`; then nothing is known about the names, and it must succeed before they are relied on.
    *
    * It does nothing if the platform cannot do it (Windows), or if this process may neither read nor change the
-   * directory: then no name there is its own work, and whoever created the names is responsible for their durability.
+   * directory. In that case another process created the names in it, and is responsible for their durability.
    */
   syncDirectory(path: string): Promise<void>
 
   /**
    * Takes an exclusive lock on a file, which is created if missing and stays when the lock is released. The lock
    * excludes every other caller, in this process and others, until `release` or the death of the process. It never
-   * waits. By the time this resolves, the path may lead to another file: `FileLock.identity` tells which one is locked.
+   * waits. By the time this resolves, the path may lead to another file: `FileLock.identity` identifies the locked one.
    *
    * Only the owner of the file may open it, because a process that may open a file may lock it. Another user gets
    * `EACCES`, and the message names the owner.
@@ -143,13 +143,13 @@ export interface FileSystem {
 
   /**
    * Calls back some time after every change in a directory, from the moment that this resolves: a change of its names,
-   * or of the bytes or the size of a file in it, by this process or another. One call may stand for several changes,
-   * and a call may come without a change.
+   * or of the bytes or the size of a file in it, by this process or another. One call may report several changes, and
+   * there may be calls without a change.
    *
-   * It also calls back when the path may lead elsewhere or nowhere: when the directory, a parent, or a symbolic link in
-   * the path is renamed, removed or replaced. The caller must then look, and watch again if the directory there has
-   * another `FileStat.identity`, because changes in that one may not be reported. Changes in a directory with the same
-   * identity are reported, even if it was removed and created again.
+   * It also calls back when the path may lead to another directory or to none: when the directory, a parent, or a
+   * symbolic link in the path is renamed, removed or replaced. The caller must then look, and watch again if the
+   * directory there has another `FileStat.identity`, because changes in that one may not be reported. Changes in a
+   * directory with the same identity are reported, even if it was removed and created again.
    *
    * `onChange` must not throw. A watch that is not closed keeps the process alive. Rejects with `ENOENT` and `ENOTDIR`.
    */
@@ -170,7 +170,7 @@ export interface FileHandle {
 
   /**
    * Writes the buffers one after another from a position on: all bytes, or it rejects. Short and interrupted writes are
-   * continued. Reads see the bytes at once. They are durable only after `sync`, though they may be durable earlier.
+   * continued. Reads see the bytes immediately. They are durable only after `sync`, though they may be durable earlier.
    * After a rejection any part of the bytes may have been written.
    */
   write(buffers: readonly Uint8Array[], position: number): Promise<void>

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { findPackage } from './required-package.ts'
 import { codeOf, isError, messageOf, systemError } from './system-error.ts'
 
-/** Takes the lock on an open file; false if another holds it. Throws the error of the system. */
+/** Takes the lock on an open file; false if it is held already. Throws the error of the system. */
 export type TryLock = (descriptor: number) => boolean
 
 interface Binding {

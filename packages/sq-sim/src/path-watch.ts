@@ -1,6 +1,6 @@
 /**
- * Notices when a path may lead elsewhere: each name in the path to a directory, and each symbolic link, is watched in
- * the directory that holds it. Linux only, where the notifications of the system are reliable.
+ * Notices when a path may lead to another directory: each name in the path, and each symbolic link, is watched in the
+ * directory that contains it. Linux only, where the notifications of the system are reliable.
  */
 import * as fs from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -1,5 +1,5 @@
 /**
- * Makes random numbers; no other file does. Code that needs them takes a `Random`, so that a run can be repeated from
+ * The only file that makes random numbers. Code that needs them takes a `Random`, so that a run can be repeated from
  * its seed. Not for secrets.
  */
 import { randomBytes } from 'node:crypto'

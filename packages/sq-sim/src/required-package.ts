@@ -17,7 +17,7 @@ class PackageNotFoundError extends Error {
 interface FoundPackage {
   /** The file of its entry point. */
   readonly path: string
-  /** Loads it and returns its exports. Call it at once: see `requireFrom`. Throws what loading it throws. */
+  /** Loads it and returns its exports. Call it immediately: see `requireFrom`. Throws what loading it throws. */
   readonly load: () => unknown
 }
 

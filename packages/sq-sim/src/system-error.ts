@@ -24,7 +24,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   EUCLEAN: 'structure needs cleaning: the file system is damaged',
 }
 
-/** The numbers of the system; Node knows the names of all but the last. */
+/** Error numbers of the system. Node has names for all but the last. */
 const numbers = Object.entries({ ...constants.errno, ...(process.platform === 'linux' && { EUCLEAN: 117 }) })
 
 const known = new Map<string, { readonly errno: number; readonly text?: string }>()
@@ -68,7 +68,7 @@ export function named<E>(error: E): E {
   if (code === undefined || number === undefined) return error
   const name = systemNames.get(Number(number)) ?? code
   const text = TEXTS[name]
-  // Node gives such a code as its own text.
+  // For such an error, Node uses its text as the code.
   const message = error.message.replace(`${code}: ${code}, `, `${code}: ${text === undefined ? '' : `${text}, `}`)
   error.message = message.replaceAll(code, name)
   return Object.assign(error, { code: name })

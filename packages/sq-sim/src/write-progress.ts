@@ -4,7 +4,7 @@ import { codeOf, systemError } from './system-error.ts'
 /** The limit of buffers per system call: IOV_MAX of POSIX on Linux and macOS. */
 const MAX_BUFFERS = 1024
 
-/** Less than the 2 GiB that Linux and Node write at once. */
+/** Less than 2 GiB, the maximum of one write of Linux and of Node. */
 const MAX_BYTES = 2 ** 30
 
 /** The number of attempts without progress after which a write has failed. */

@@ -23,8 +23,8 @@ export interface WalConfig {
   readonly maxSegmentBytes?: number | undefined
   /**
    * The age limit of a segment that holds a record, in milliseconds since its creation. An older segment is sealed, and
-   * the next record goes into a new one. Opening a log takes the age from the wall clock (0 if the creation lies in the
-   * future); after that the monotonic clock counts.
+   * the next record goes into a new one. When a log is opened, the age is taken from the wall clock (0 if the creation
+   * is in the future); after that it is measured with the monotonic clock.
    *
    * The age is checked when something is written. To have the segments of a quiet partition closed in time, call
    * `closeActiveSegment` from a timer of your own. Default 24 hours, so that a busy partition has at least one segment
@@ -43,14 +43,14 @@ export interface WalConfig {
   readonly maxBatchBytes?: number | undefined
   /**
    * The limit of the backlog: appends that wait to become durable, in encoded bytes plus an allowance for each append.
-   * An append that would exceed it rejects at once. An append is always accepted when the backlog is empty, whatever
-   * its size. Default 64 MiB. From 1 byte to 4 GiB.
+   * An append that would exceed it rejects immediately. An append is always accepted when the backlog is empty,
+   * whatever its size. Default 64 MiB. From 1 byte to 4 GiB.
    */
   readonly maxPendingBytes?: number | undefined
   /**
    * How far the `timestampMs` of a record may lie ahead of the wall clock when it is appended, in milliseconds. A
    * record beyond it is refused, because a timestamp in the future keeps its segment, and all later ones, from expiring
-   * by `maxAgeMs` until that time. A clock that is slow makes the log refuse good records too. Default Infinity:
+   * by `maxAgeMs` until that time. If the clock is slow, the log also refuses good records. Default Infinity:
    * timestamps are not checked. From 0 to 2^53 - 1, or Infinity.
    */
   readonly maxTimestampAheadMs?: number | undefined

@@ -59,7 +59,7 @@ export class WalIoError extends WalError {
 
 /**
  * A commit was not made durable (`SQ_WAL_APPEND_FAILED`). None of its records is acknowledged, and none that was queued
- * behind it. The append can be made again at once. `cause` is the file system's error.
+ * behind it. The append can be retried immediately. `cause` is the file system's error.
  */
 export class AppendFailedError extends WalError {
   /** The offset that the first record of the failed commit would have had. The next acknowledged record gets it. */
@@ -133,9 +133,9 @@ export class LockedError extends WalError {
 
 /**
  * The lock file of a writer, or a directory above it, was removed or replaced (`SQ_WAL_LOCK_LOST`). The writer no
- * longer changes anything in that directory. What it acknowledged since the removal may be gone with the directory. If
- * `WalWriter.open` rejects with this error, the lock file was replaced while it was being locked, and nothing was
- * changed.
+ * longer changes anything in that directory. Records that were acknowledged since the removal may be lost with the
+ * directory. If `WalWriter.open` rejects with this error, the lock file was replaced while it was being locked, and
+ * nothing was changed.
  */
 export class LockLostError extends WalError {
   readonly path: string
@@ -155,7 +155,7 @@ export interface Damage {
   readonly from: number
   readonly to: number
   /**
-   * The first and the last offset that may be lost. `lastOffset` is null if nothing tells where the damage ends, and
+   * The first and the last offset that may be lost. `lastOffset` is null if the end of the damage is unknown, and
    * `firstOffset - 1` if the damage holds no record.
    */
   readonly firstOffset: bigint
@@ -214,7 +214,9 @@ export class LogNotFoundError extends WalError {
 export class OffsetOutOfRangeError extends WalError {
   readonly offset: bigint
   readonly firstOffset: bigint
-  /** If `offset` is before `firstOffset` and the writer is in another process, the log may go on after this offset. */
+  /**
+   * If `offset` is before `firstOffset` and the writer is in another process, the log may continue after this offset.
+   */
   readonly nextOffset: bigint
 
   constructor(state: { path: string; offset: bigint; firstOffset: bigint; nextOffset: bigint }) {
@@ -349,7 +351,7 @@ function showTime(ms: number): string {
   return Number.isNaN(date.getTime()) ? `${ms} ms after 1970` : date.toISOString()
 }
 
-/** The message of a thrown value. Never throws: a caller waits for the error that it goes into. */
+/** The message of a thrown value. Never throws, since its result becomes part of an error that a caller waits for. */
 function messageOf(cause: unknown): string {
   try {
     return isError(cause) ? cause.message : String(cause)

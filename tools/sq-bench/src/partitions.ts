@@ -126,7 +126,7 @@ async function withWriters(place: string, use: (appends: readonly Append[]) => P
   const config = { dataDir: join(place, 'logs') }
   const writers: WalWriter[] = []
   for (let at = 0; at < PARTITIONS; at++) writers.push(await WalWriter.open(nodeFileSystem, config, 'bench', at))
-  // The first append makes the first segment.
+  // The first append creates the first segment.
   await Promise.all(writers.map((writer) => writer.append(null, VALUE, [], 0)))
   const measured = await use(
     writers.map(

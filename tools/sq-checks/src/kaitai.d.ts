@@ -1,7 +1,7 @@
 /** Types for Kaitai Struct: its compiler comes without any, and those of its runtime do not fit an import by ESM. */
 declare module 'kaitai-struct-compiler' {
   const compiler: {
-    /** Resolves with the files that it makes, by name. `grammar` is what stands in the YAML. */
+    /** Resolves with the files that it makes, by name. `grammar` is the parsed YAML. */
     compile(language: string, grammar: unknown, importer: null, debugMode: boolean): Promise<Record<string, string>>
   }
   export default compiler

@@ -376,7 +376,7 @@ async function undamaged<T>(look: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The names in a directory, at once; none if it does not exist. */
+/** The names in a directory, synchronously; none if it does not exist. */
 function namesIn(fs: InMemoryFileSystem | PlainFileSystem, directory: string): string[] {
   if (fs instanceof PlainFileSystem) return fs.namesIn(directory)
   return fs.volume.existsSync(directory) ? fs.volume.readdirSync(directory).map(String) : []

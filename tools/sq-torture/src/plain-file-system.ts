@@ -65,7 +65,7 @@ export class PlainFileSystem implements FileSystem {
     }
   }
 
-  /** The names in a directory, at once; none if it does not exist. */
+  /** The names in a directory, synchronously; none if it does not exist. */
   namesIn(path: string): string[] {
     let inode: Inode | undefined = this.#root
     for (const name of namesOf(path)) inode = inode?.kind === 'directory' ? inode.names.get(name) : undefined
@@ -247,7 +247,7 @@ class Handle implements FileHandle {
       throw new RangeError(`there is no position or size ${position}`)
   }
 
-  /** Gives the file another size, and bytes of its own, which may be changed. */
+  /** Gives the file another size, and a private copy of its bytes, which can be changed. */
   #makeOwn(sizeBytes: number): Uint8Array {
     const file = this.#file
     if (file.isShared || file.bytes.byteLength < sizeBytes) {

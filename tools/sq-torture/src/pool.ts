@@ -84,7 +84,7 @@ export class Pool<Job, Found> {
     return job === undefined ? `VIOLATION ${what}` : `VIOLATION ${what}\n  replay: ${this.replay(job)}`
   }
 
-  /** The worker's side: does each job that it is given, until there are no more. */
+  /** The worker's side: performs jobs until there are no more. */
   serve(work: (job: Job) => Promise<Found>): void {
     process.on('message', ({ job }: { job: Job }) => {
       work(job).then(

@@ -141,7 +141,7 @@ export class ProcessFileSystem implements FileSystem {
   }
 }
 
-/** Nobody is left to be told of it. */
+/** No process is left that could get the error. */
 async function ignoringFailure(giveUp: () => Promise<void>): Promise<void> {
   await giveUp().catch(() => {})
 }

@@ -23,8 +23,8 @@ export interface CrashPoint {
 }
 
 /**
- * What a sector reads as that was never written but lies within the size of the file. `stale`: the content of the same
- * sector of another file or, if there is none, of another sector of this file.
+ * What reads return for a sector that was never written but lies within the size of the file. `stale`: the content of
+ * the same sector of another file or, if there is none, of another sector of this file.
  */
 export type Fill = 'zeros' | 'garbage' | 'stale'
 

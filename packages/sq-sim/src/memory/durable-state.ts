@@ -67,7 +67,7 @@ export class FileState {
   changed(start: number, end: number, size: number, read: ReadVisible): void {
     let first = Math.floor(start / SECTOR_BYTES)
     let last = Math.ceil(end / SECTOR_BYTES)
-    // A page is written as a whole: a change to a page that a failed sync gave up makes all of it dirty again.
+    // A page is written as a whole: a change to a page that a failed sync dropped makes all of it dirty again.
     for (const page of this.lostPages) {
       if (page * PAGE_BYTES >= end || (page + 1) * PAGE_BYTES <= start) continue
       this.lostPages.delete(page)
@@ -184,7 +184,7 @@ export interface FileName {
   readonly name: string
 }
 
-/** A changed name in a directory: what it now leads to, null if it is gone. */
+/** A changed name in a directory, and the file or directory that it now names; null if it was removed. */
 export interface NameEdit extends FileName {
   readonly inode: Inode | null
 }
@@ -217,7 +217,7 @@ export class DirectoryState {
   }
 
   /**
-   * Makes the changes up to one durable, or all if none is given. A change that concerns two directories becomes
+   * Makes all changes up to the given one durable, by default all. A change that concerns two directories becomes
    * durable in both.
    */
   sync(upTo: number = Infinity): void {
@@ -261,7 +261,7 @@ export class DiskState {
     return new DirectoryState(++this.#lastId, path)
   }
 
-  /** Changes names: at once for processes, pending for the disk. */
+  /** Changes names: immediately for processes, pending for the disk. */
   change(edits: readonly NameEdit[]): void {
     const change = { order: ++this.#lastOrder, edits }
     for (const directory of new Set(edits.map((edit) => edit.directory))) directory.pending.push(change)

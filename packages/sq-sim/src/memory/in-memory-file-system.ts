@@ -76,7 +76,7 @@ export class InMemoryFileSystem implements FileSystem {
     return this.#machine.operations
   }
 
-  /** The files as processes see them, to be read only: the disk does not notice changes that are made here. */
+  /** The files as processes see them. Read only: changes that are made here do not reach the simulated disk. */
   get volume(): Volume {
     return this.#machine.visible.volume
   }

@@ -158,7 +158,7 @@ export class Machine {
     return way
   }
 
-  /** Changes names: at once for processes, pending for the disk. */
+  /** Changes names: immediately for processes, pending for the disk. */
   changeNames(edits: readonly NameEdit[]): void {
     const changed = edits.flatMap(({ directory, name, inode }) => [directory, directory.names.get(name), inode])
     this.disk.change(edits)

@@ -26,7 +26,7 @@ export class Watches {
     for (const watch of this.#all) if (watch.directory === directory) watch.call()
   }
 
-  /** A name leads elsewhere or nowhere. */
+  /** A name leads to another file or to none. */
   nameChanged(changed: NameOnTheWay): void {
     for (const watch of this.#all) if (watch.isOnTheWay(changed)) watch.call()
   }

@@ -1,6 +1,6 @@
 /**
  * A file system as another process sees it: the same files, but nothing of what readers in the writer's process share.
- * Each operation may take a turn of the event loop, in which the writer goes on.
+ * Each operation may take a turn of the event loop, in which the writer continues.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { FileHandle, FileSystem, Random } from '@sq/sim'

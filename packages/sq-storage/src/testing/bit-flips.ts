@@ -67,7 +67,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof CorruptLogError || error instanceof UnsupportedFormatError
 }
 
-/** To ask `expect` takes as long as to read the log: it tells the difference, where there is one. */
+/** Calling `expect` takes as long as reading the log, so it is called only to report a difference. */
 function expectSame(found: unknown, expected: unknown): void {
   if (!isDeepStrictEqual(found, expected)) expect(found).toEqual(expected)
 }

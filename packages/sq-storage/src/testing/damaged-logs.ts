@@ -8,7 +8,7 @@ import { SegmentBytes } from './segment-bytes.ts'
 /** Kind, name of the file, bytes from and to, first and last offset. */
 export type ProblemRange = readonly [ProblemKind, string, number, number, bigint, bigint | null]
 
-/** Three segments, from offsets 0, 3 and 7, with ten records; the last one goes on. */
+/** Three segments, from offsets 0, 3 and 7, with ten records. The last one is active. */
 export function threeSegments(): [SegmentBytes, SegmentBytes, SegmentBytes] {
   const first = new SegmentBytes().records('a').records('b', 'c').seal()
   const second = new SegmentBytes({ baseOffset: 3, previous: first.link })

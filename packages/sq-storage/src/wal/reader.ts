@@ -75,17 +75,17 @@ export class WalReader implements AsyncDisposable {
    * this thread later, at the high watermark when the iteration first meets it. In another thread or process, after the
    * last whole commit in the file. The writer may not have acknowledged that commit yet; `durableOnly` leaves it out.
    *
-   * With `follow` the iteration does not end there but waits for more. It goes on across everything that the writer
+   * With `follow` the iteration does not end there but waits for more. It continues across everything that the writer
    * does: rotation, a segment abandoned after a failed write, deletion of old segments, closing and opening again. A
    * writer in this thread wakes the iteration, shows it nothing that is not durable, and hands over recent commits from
    * memory. Without a writer in this thread the directory is watched.
    *
    * The path is looked up when the iteration begins, and again when it may lead to another directory. If it does, the
-   * iteration goes on if the same log is there, as far as it was read. It throws `DivergedError` if another log is
+   * iteration continues if the log there is the same up to its place. It throws `DivergedError` if another log is
    * there, or begins in that log if it had returned nothing yet. It throws `LogNotFoundError` if nothing is there.
    *
    * A dropped iteration holds only the file that it reads, until it is garbage-collected. Leave the loop or call
-   * `return` to have the file closed at once.
+   * `return` to close the file immediately.
    *
    * Keys and values are views on buffers that are never written again and that other readers may share: they stay valid
    * as long as you hold them, and keep their whole commit, or the 512 KiB it was read with, in memory. Do not change

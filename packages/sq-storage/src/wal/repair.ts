@@ -47,9 +47,9 @@ export interface Repaired {
 }
 
 /**
- * Does one repair that a report of `verify` offers. It takes the partition's lock, verifies the log again, and goes on
- * only if the problem is still as it was reported and the repair costs what the report said. Before it removes or cuts
- * a segment, it keeps the segment as `{baseOffset}.wal.quarantined-{n}` in the same directory, durably.
+ * Does one repair that a report of `verify` offers. It takes the partition's lock, verifies the log again, and
+ * continues only if the problem and the cost of the repair are as reported. Before it removes or cuts a segment, it
+ * keeps the segment as `{baseOffset}.wal.quarantined-{n}` in the same directory, durably.
  *
  * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option, or for a repair that the
  * problem does not offer; with `LogNotFoundError`; with `LockedError` while a writer has the partition open; with
@@ -172,7 +172,7 @@ const CHUNK_BYTES = 256 * 1024
 /**
  * Keeps segments that a repair removes from a log, as files in the same directory that no reader or writer looks at.
  * Each step is durable before the next, and no earlier quarantined file is replaced. The caller holds the lock of the
- * log, so nobody else creates names for these files in the meantime.
+ * log, so no other process creates such names meanwhile.
  */
 class Quarantine {
   readonly #directory: SegmentDirectory

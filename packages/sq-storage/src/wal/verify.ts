@@ -1,6 +1,6 @@
 /**
- * Checks every byte of a log and changes nothing. A reader stops at the first damage; this goes on after it and says
- * what can be done (`repair.ts` does it). `checking/segment-check.ts` checks each segment.
+ * Checks every byte of a log and changes nothing. A reader stops at the first damage. `verify` continues after it, and
+ * lists the possible repairs, which `repair.ts` performs. `checking/segment-check.ts` checks each segment.
  */
 import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'

@@ -61,8 +61,8 @@ interface Held {
 }
 
 /**
- * Writes one partition's log, and is the only one that does as long as it is open. Many calls may
- * be under way at once: they take effect in the order in which they were made, and concurrent appends share commits.
+ * Writes one partition's log, and is the only one that does as long as it is open. Calls can be concurrent: they take
+ * effect in the order in which they were made, and concurrent appends share commits.
  *
  * @example
  * ```ts
@@ -259,9 +259,9 @@ export class WalWriter implements AsyncDisposable {
 
   /**
    * Deletes the oldest segments that the policy releases, after everything appended before this call, and resolves with
-   * their descriptions. The active segment is deleted only by its age: it is sealed first, and the log goes on in an
+   * their descriptions. The active segment is deleted only by its age: it is sealed first, and the log continues in an
    * empty segment. To drop everything by another limit, call `closeActiveSegment` first. Readers inside a deleted
-   * segment go on in it.
+   * segment continue in it.
    *
    * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, and with
    * `ClockSuspectError` if the policy has an age limit and the clock contradicts the log: nothing is deleted then.

@@ -28,7 +28,7 @@ const maxItemBytes = 4 * 1024 * 1024
 const chunkBytes = 256 * 1024
 
 /**
- * Reads a whole file to find its format and its number of records. Without a path, takes the flights, or made-up ones
+ * Reads a whole file to find its format and its number of records. Without a path, takes the flights, or generated ones
  * if they are not installed. Throws a `UsageError` for anything but a file of UTF-8 text with at least one record.
  */
 export async function inspectInput(path: string | undefined, signal?: AbortSignal): Promise<Input> {

@@ -1,4 +1,4 @@
-/** Made-up flights, as lines in the format of the real ones, for when those are not installed. */
+/** Generates flights as lines in the format of the real ones, if those are not installed. */
 import { Random } from '@sq/sim'
 
 /** The same number as the real flights. */

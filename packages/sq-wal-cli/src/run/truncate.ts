@@ -26,7 +26,7 @@ export async function truncate(log: LogName, { from, yes = false, json = false }
     const path = `${topic}/${partition}`
     throw new OffsetOutOfRangeError({ path, offset, firstOffset, nextOffset: previousNextOffset })
   }
-  // The notice needs the records, so it is made before they are dropped.
+  // The notice needs the records, so it is computed before they are dropped.
   const notice =
     'timestampMs' in from
       ? await describeEarlierBehind(reader, log, { option: '--from', timestampMs: from.timestampMs, offset })

@@ -1,8 +1,8 @@
 /**
- * Gives a fuzzed log to a reader, the listing, `verify` and a writer, and judges their results. Whatever is in the
+ * Runs a reader, the listing, `verify` and a writer on a fuzzed log, and checks their results. Whatever is in the
  * files, the result is success or an error that says why, after a bounded number of operations and with bounded memory.
- * `verify` never fails, and reports whatever the others refuse. A writer that refuses the log has changed nothing, and
- * one that opens it keeps what it acknowledges.
+ * `verify` never fails, and reports whatever the others refuse. A writer that refuses the log must change nothing, and
+ * one that opens it must not lose acknowledged records.
  */
 import { ManualClock, Random } from '@sq/sim'
 import { CrashImage, InMemoryFileSystem } from '@sq/sim/memory'
@@ -221,7 +221,7 @@ class Trial {
     return writer ?? answer
   }
 
-  /** Checks that a writer keeps what it acknowledges, also over a power cut. */
+  /** Checks that a writer loses no acknowledged record, also in a power cut. */
   async #goOn(writer: WalWriter, before: Readout): Promise<void> {
     const offset = writer.nextOffset
     const appended = await this.#step(() => this.#append(writer))

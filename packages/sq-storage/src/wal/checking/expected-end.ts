@@ -23,12 +23,12 @@ export interface SegmentTask {
   readonly highWatermark: () => number
 }
 
-/** Where a segment must end, as far as anything outside of it tells. */
+/** Where a segment must end, as far as other files and the writer show. */
 export interface ExpectedEnd {
   readonly fileBytes: number
   /** The position where its bytes end; the file may be longer, or too short. */
   readonly end: number
-  /** The offset that it must reach; null if nothing tells. */
+  /** The offset that it must reach; null if unknown. */
   readonly mustReach: number | null
   /** Records from this offset on do not belong to this segment, or not yet. */
   readonly ceiling: number

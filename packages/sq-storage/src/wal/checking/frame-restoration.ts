@@ -43,7 +43,7 @@ export async function restoreAfterHeader(
 
 /** What is known about a frame without its header. */
 export interface FrameSurroundings {
-  /** Its place, and what it must refer to. */
+  /** Its position, and what its fields must refer to. */
   readonly place: FramePlace
   /** Its end, and the offset after it. */
   readonly end: number

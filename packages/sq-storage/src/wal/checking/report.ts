@@ -54,7 +54,7 @@ export interface PossibleRepair {
   readonly firstOffset: bigint
   /** The log end offset afterwards. */
   readonly nextOffset: bigint
-  /** The number of records that can be read today and that it gives up. */
+  /** The number of readable records that it drops. */
   readonly readableRecordsLost: number
 }
 
@@ -77,7 +77,7 @@ export interface LogProblem extends Damage {
  */
 export type NoteKind = 'torn' | 'ignored-tail' | 'mark' | 'quarantined' | 'unknown-file'
 
-/** A finding that is not a problem: where it is, and what it is in words. */
+/** A finding that is not a problem: its position, and its description. */
 export interface LogNote {
   readonly kind: NoteKind
   /** The file, or the directory if the note is about more than one file. */
@@ -131,8 +131,8 @@ export interface FoundProblem {
 const NO_FILE: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EISDIR', 'EFTYPE'])
 
 /**
- * The limit of problems, and of notes of one kind, per segment. A hostile segment may have a million, which nobody
- * reads and which would take far more memory than the file.
+ * The limit of problems, and of notes of one kind, per segment. A crafted segment may have a million, which would take
+ * far more memory than the file.
  */
 export const MAX_FINDINGS = 1000
 

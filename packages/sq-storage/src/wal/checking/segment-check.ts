@@ -1,5 +1,5 @@
 /**
- * Checks every byte of one segment file, and goes on after damage. `verify.ts` combines the findings of all segments.
+ * Checks every byte of one segment file, and continues after damage. `verify.ts` combines the findings of all segments.
  * It only reads, and holds one chunk or frame at a time.
  */
 import { checksum, FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION, nextOffsetAfter } from '../format/frame.ts'
@@ -186,7 +186,9 @@ class SegmentCheck {
     return false
   }
 
-  /** Decides what bytes that are not the next frame mean. Returns whether to go on; false at the end of the segment. */
+  /**
+   * Decides what bytes that are not the next frame mean. Returns whether to continue; false at the end of the segment.
+   */
   async #passStop({ reason, header }: ScanStop): Promise<boolean> {
     const { position, nextOffset, salt } = this.#place
     const { end, link, mustReach, ceiling, fileBytes } = this.#end
@@ -229,7 +231,7 @@ class SegmentCheck {
     return true
   }
 
-  /** Goes on after a frame with a good header and damage after it. */
+  /** Continues after a frame with a good header and damage after it. */
   async #passBody(header: FrameHeader, reason: string): Promise<void> {
     const { handle } = this.#opened
     const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
@@ -239,7 +241,7 @@ class SegmentCheck {
     this.#scanner.continueAt(this.#place, { reread: false })
   }
 
-  /** The damaged header after the frames so far, if what follows tells what it was. */
+  /** The damaged header after the frames so far, if the bytes after it determine what it was. */
   async #headerBefore(found: FrameHeader | null): Promise<Restoration | null> {
     const { link, ceiling, fileBytes } = this.#end
     // Nothing may follow a SEAL.
