@@ -186,10 +186,9 @@ export class GroupCommit {
 
   async #do(work: Commit | Task): Promise<void> {
     const bytes = bytesOf(work)
-    let isDurable = false
-    const baseOffset = this.#context.tail.nextOffset
+    let baseOffset: number | null = null
     try {
-      if (work instanceof Commit) isDurable = await this.#write(work)
+      if (work instanceof Commit) baseOffset = await this.#write(work)
       else await work()
     } finally {
       this.#busy = false
@@ -197,11 +196,11 @@ export class GroupCommit {
       this.#start()
     }
     // A large commit that waited is on its way to the disk by now, while the callers of this one run.
-    if (isDurable && work instanceof Commit) this.#acknowledge(work, baseOffset)
+    if (baseOffset !== null && work instanceof Commit) this.#acknowledge(work, baseOffset)
   }
 
-  /** Writes a commit. Resolves with true if it is durable; if it is not, its callers have been told. */
-  async #write(commit: Commit): Promise<boolean> {
+  /** Writes a commit. Resolves with its base offset if it is durable; with null if not, after its callers were told. */
+  async #write(commit: Commit): Promise<number | null> {
     const { meter, tail, shared } = this.#context
     const baseOffset = tail.nextOffset
     const [records, bytes] = [commit.recordCount, commit.bytes]
@@ -215,13 +214,13 @@ export class GroupCommit {
       const error = new AppendFailedError(BigInt(baseOffset), cause)
       this.#rejectAll(commit, error)
       ended?.(error)
-      return false
+      return null
     }
     // It is durable. Nothing from here on can throw, so all callers are told.
     this.#settle(commit)
     shared.committed(written)
     ended(null)
-    return true
+    return baseOffset
   }
 
   /** Why a commit whose turn has come takes no more records. */
