@@ -3,9 +3,10 @@
  * this process. `segment-check.ts` compares the segment with it.
  */
 import type { FileSystem } from '@sq/sim'
-import type { SegmentLink } from '../segment.ts'
 import type { Partition } from '../segments/partition.ts'
-import { checkSize, readHead } from '../segments/segment-file.ts'
+import { statedEnd } from '../segments/segment-end.ts'
+import type { StatedEnd } from '../segments/segment-end.ts'
+import { readHead } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import { offsetsOf } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
@@ -24,16 +25,11 @@ export interface SegmentTask {
 }
 
 /** Where a segment must end, as far as other files and the writer show. */
-export interface ExpectedEnd {
-  readonly fileBytes: number
-  /** The position where its bytes end; the file may be longer, or too short. */
-  readonly end: number
+export interface ExpectedEnd extends StatedEnd {
   /** The offset that it must reach; null if unknown. */
   readonly mustReach: number | null
   /** Records from this offset on do not belong to this segment, or not yet. */
   readonly ceiling: number
-  /** What its successor states; null if that is unknown. */
-  readonly link: SegmentLink | null
   readonly problem: FoundProblem | null
 }
 
@@ -43,21 +39,17 @@ export interface ExpectedEnd {
  */
 export async function expectedEnd(opened: OpenSegment, task: SegmentTask): Promise<ExpectedEnd> {
   const { segment, bound } = task
-  const { path, baseOffset } = opened.head
-  const successor = segment.successor === null ? undefined : await successorHead(task, segment.successor)
-  const fileBytes = await opened.handle.size()
-  const none = { fileBytes, end: fileBytes, link: null, problem: null }
-  const link = successor?.open.previous
-  if (link?.baseOffset !== baseOffset) checkSize(path, fileBytes)
-  if (successor === undefined) {
+  const { successor } = segment
+  const head = successor && (await successorHead(task, successor))
+  const stated = await statedEnd(opened, head)
+  if (successor === null) {
     // A writer may have been opened in the meantime, and not all of its commits up to the limit need be durable.
     const ceiling = bound === Infinity ? task.highWatermark() : bound
-    return { ...none, mustReach: bound === Infinity ? null : bound, ceiling }
+    return { ...stated, mustReach: bound === Infinity ? null : bound, ceiling, problem: null }
   }
-  const ceiling = segment.successor?.baseOffset ?? Infinity
-  if (successor === null) return { ...none, mustReach: ceiling, ceiling }
-  if (link?.baseOffset === baseOffset) return { ...none, end: link.end, mustReach: ceiling, ceiling, link }
-  return { ...none, mustReach: null, ceiling, problem: missing(successor, baseOffset) }
+  const ceiling = successor.baseOffset
+  if (head === null || stated.link !== null) return { ...stated, mustReach: ceiling, ceiling, problem: null }
+  return { ...stated, mustReach: null, ceiling, problem: missing(head, opened.head.baseOffset) }
 }
 
 /** The head of the successor; null if it is damaged, which is reported when the successor itself is checked. */

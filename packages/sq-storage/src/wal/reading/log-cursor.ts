@@ -12,7 +12,7 @@ import { damageAt, damageFrom, missingSegments } from '../segments/damage.ts'
 import type { Scanned } from '../segments/damage.ts'
 import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
-import { frameHeaderAt, placeAfterHead, sizeOfLast } from '../segments/segment-file.ts'
+import { frameHeaderAt, placeAfterHead } from '../segments/segment-file.ts'
 import type { LocatedFrame, SegmentHead } from '../segments/segment-file.ts'
 import { Absences, listSegmentFiles, segmentHolding } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
@@ -224,18 +224,17 @@ export class LogCursor {
     const { openings } = shared
     const opened = await shared.files.hold(fs, segment, partition)
     try {
-      const stated = successor && (await shared.indexes.endOf(opened, { successor, headOf: this.#headOf, isListedNow }))
-      const limit = stated?.limit ?? (await sizeOfLast(opened))
+      const { limit, last } = await shared.indexes.endOf(opened, { successor, headOf: this.#headOf, isListedNow })
       // A writer may have been opened in the meantime, and not all of its commits up to the limit need be durable.
       const boundNow = bound === Infinity ? shared.highWatermark : bound
-      const start = await this.#startIn({ segment: opened, last: stated?.last ?? null, limit }, segment, boundNow)
+      const start = await this.#startIn({ segment: opened, last, limit }, segment, boundNow)
       // Checked last, so that nothing found here belongs to another log.
       await this.#context.checkDirectory()
       this.#place.enter(opened.head, start)
       this.#comparedAfter = openings
       const scanner = new SegmentScanner(opened.handle, { ...start, limit })
       // If a successor or the writer states how far the segment is durable, nothing is held back.
-      const isConfirmed = stated !== null || boundNow !== Infinity
+      const isConfirmed = successor !== null || boundNow !== Infinity
       const confirmed = durableOnly && !isConfirmed ? new ConfirmedFrames() : null
       return { segment, opened, scanner, limit, bound: boundNow, confirmed }
     } catch (error) {

@@ -6,7 +6,8 @@ import { SummaryBuilder } from '../format/seal.ts'
 import type { SegmentSummary } from '../format/seal.ts'
 import type { Partition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
-import { openSegment, placeAfterHead, sizeOfLast, verifyLink } from './segment-file.ts'
+import { endOf } from './segment-end.ts'
+import { openSegment, placeAfterHead } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 import type { ListedSegment } from './segment-listing.ts'
 import { readSummary, summarize } from './summary.ts'
@@ -69,7 +70,7 @@ export async function* describeSegments(
       next = null
       try {
         next = segment.successor === null ? null : await open(segment.successor)
-        yield await (next === null ? describeLast(opened, located) : describeEnded(opened, next.head, partition))
+        yield await describeSegment(opened, next?.head ?? null, located)
       } finally {
         await opened.handle.close()
       }
@@ -79,27 +80,35 @@ export async function* describeSegments(
   }
 }
 
-/** Describes a segment that has a successor. */
-async function describeEnded(segment: OpenSegment, successor: SegmentHead, partition: Partition): Promise<SegmentInfo> {
-  const { last } = await verifyLink(segment, successor)
-  const summary = await readSummary(segment, last)
-  return infoOf(segment.head, partition, { last, summary, state: 'abandoned' })
+/** Describes a segment, given the head of its successor, or null for the last segment. */
+async function describeSegment(
+  segment: OpenSegment,
+  successor: SegmentHead | null,
+  { partition, highWatermark }: LocatedLog,
+): Promise<SegmentInfo> {
+  const { head } = segment
+  const { limit, last } = await endOf(segment, successor)
+  if (last !== null) {
+    return infoOf(head, partition, { last, summary: await readSummary(segment, last), state: 'abandoned' })
+  }
+  const found = await scanLast(segment, { limit, highWatermark: highWatermark() })
+  return infoOf(head, partition, { ...found, state: 'active' })
 }
 
-/** Describes the last segment: only its own frames tell where it ends. */
-async function describeLast(segment: OpenSegment, { partition, highWatermark }: LocatedLog): Promise<SegmentInfo> {
-  const { handle, head } = segment
-  const limit = await sizeOfLast(segment)
-  const end = highWatermark()
+/** The last frame and the summary of the last segment, up to the high watermark. */
+async function scanLast(
+  { handle, head }: OpenSegment,
+  { limit, highWatermark }: { limit: number; highWatermark: number },
+): Promise<{ last: FrameHeader; summary: SegmentSummary }> {
   const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), limit })
   const summary = new SummaryBuilder()
   let last = head.frame
   await scanner.run((frame) => {
-    if (nextOffsetAfter(frame.header) > end) return
+    if (nextOffsetAfter(frame.header) > highWatermark) return
     summarize(frame, { summary, head })
     last = frame.header
   })
-  return infoOf(head, partition, { last, summary, state: 'active' })
+  return { last, summary }
 }
 
 /** A segment that ends with the frame `last`. Its state is `state`, unless that frame is a SEAL. */

@@ -1,14 +1,13 @@
 import { dirname } from 'node:path'
 import type { OpenMode } from '@sq/sim'
-import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { CorruptLogError, LogNotFoundError, UnsupportedFormatError, WalIoError } from '../../errors.ts'
 import { crc, flipped } from '../../testing/hand-bytes.ts'
 import { LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
-import { FrameType } from '../format/frame.ts'
 import type { SegmentLink } from '../segment.ts'
 import { locatePartition } from './partition.ts'
-import { openSegment, placeAfterHead, readHead, statDirectory, verifyLink } from './segment-file.ts'
+import { openSegment, placeAfterHead, readHead, statDirectory } from './segment-file.ts'
 import type { ListedSegment } from './segment-listing.ts'
 
 const PARTITION = locatePartition('/data', 'orders', 0)
@@ -165,100 +164,5 @@ describe('readHead', () => {
     await log.make(log.path(0), new SegmentBytes().records('a').bytes)
     expect(await readHead(log.fs, listed(0), PARTITION)).toMatchObject({ baseOffset: 0 })
     expect(log.fs.openHandles).toBe(0)
-  })
-})
-
-/** A segment of two commits. */
-function commits(): SegmentBytes {
-  return new SegmentBytes().records('a').records('b')
-}
-
-/** Checks a segment against what its successor states. */
-async function check(segment: SegmentBytes, previous: SegmentLink | null, bytes: Buffer = segment.bytes) {
-  const opened = await open(bytes, listed(0, listed(2)))
-  await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous }).bytes)
-  return verifyLink(opened, await readHead(log.fs, listed(2), PARTITION))
-}
-
-describe('verifyLink', () => {
-  it.each([
-    ['a commit', commits(), FrameType.RECORDS],
-    ['a MARK', commits().mark(8).mark(), FrameType.MARK],
-    ['a SEAL', commits().seal(), FrameType.SEAL],
-  ])('takes a segment that ends with %s', async (_, segment, lastType) => {
-    expect(await check(segment, segment.link)).toEqual({
-      link: segment.link,
-      last: expect.objectContaining({ type: lastType, position: segment.link.lastPosition }),
-    })
-  })
-
-  it('accepts one that continues after its stated end: those bytes are ignored', async () => {
-    const { link } = commits()
-    expect(await check(commits().records('void'), link)).toMatchObject({ link })
-  })
-
-  it('reads no more than one frame header of a segment', async () => {
-    const opened = await open(commits().bytes, listed(0, listed(2)))
-    await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous: commits().link }).bytes)
-    const successor = await readHead(log.fs, listed(2), PARTITION)
-    const read = vi.spyOn(opened.handle, 'read')
-    await verifyLink(opened, successor)
-    expect(read.mock.calls.map(([buffer]) => buffer.length)).toEqual([40])
-  })
-
-  it.each([
-    ['none', null, 'none', 0n],
-    ['another', { ...commits().link, baseOffset: 1 }, 'one with base offset 1', 1n],
-  ])('refuses a successor that states %s before it', async (_, link, stated, firstOffset) => {
-    const error = await caught(check(commits(), link))
-    expect(error).toBeInstanceOf(CorruptLogError)
-    const reason = `${log.path(2)} states ${stated} as the segment before it, found 0: a segment is missing or does not belong to this log`
-    expect(error).toMatchObject({ path: log.path(2), from: 0, firstOffset, lastOffset: 1n, reason })
-  })
-
-  const { link } = commits()
-  const others = new SegmentBytes({ segmentId: 2n }).records('a').records('b')
-  it.each([
-    ['that is shorter', commits(), link, commits().bytes.subarray(0, -8), /, but the file has \d+ bytes$/],
-    [
-      'that ends before its last frame',
-      commits(),
-      link,
-      commits().bytes.subarray(0, 200),
-      /, but the file has 200 bytes$/,
-    ],
-    [
-      'with a damaged last frame',
-      commits(),
-      link,
-      flipped(commits().bytes, 8 * link.lastPosition + 70),
-      /but that last frame is not there/,
-    ],
-    ['that is another of the same shape', others, link, undefined, /, but that last frame is not there$/],
-    [
-      'with another end',
-      commits().mark(),
-      { ...link, end: link.end + 8 },
-      undefined,
-      /, but the last frame ends at \d+$/,
-    ],
-    ['without records', new SegmentBytes(), 'its own', undefined, /ends before offset 0, not 2$/],
-    ['with other records', new SegmentBytes().records('a'), 'its own', undefined, /ends before offset 1, not 2$/],
-  ] as const)('refuses a segment %s', async (_, segment, stated, bytes, reason) => {
-    const previous = stated === 'its own' ? segment.link : stated
-    const error = await caught(check(segment, previous, bytes))
-    expect(error).toBeInstanceOf(CorruptLogError)
-    const { lastPosition: from, end: to } = previous
-    expect(error).toMatchObject({ path: log.path(0), from, to, lastOffset: 1n, reason: expect.stringMatching(reason) })
-  })
-
-  it.each(['read', 'size'] as const)('names the segment if its %s fails', async (operation) => {
-    const opened = await open(commits().bytes, listed(0, listed(2)))
-    await log.make(log.path(2), new SegmentBytes({ baseOffset: 2, previous: link }).bytes)
-    const successor = await readHead(log.fs, listed(2), PARTITION)
-    log.fs.faults.failNext(operation, 'EIO')
-    const error = await caught(verifyLink(opened, successor))
-    expect(error).toBeInstanceOf(WalIoError)
-    expect(error).toMatchObject({ path: log.path(0) })
   })
 })

@@ -1,14 +1,14 @@
 /**
- * Opens segment files and checks them against their successors. It only reads; `active-segment.ts` creates and writes
- * them, and `segment-listing.ts` lists them.
+ * Opens segment files. It only reads; `active-segment.ts` creates and writes them, `segment-listing.ts` lists them, and
+ * `segment-end.ts` tells where they end.
  */
 import type { FileStat, FileSystem, OpenMode } from '@sq/sim'
 import { CorruptLogError, LogNotFoundError, UnsupportedFormatError } from '../../errors.ts'
-import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, MAX_POSITION, nextOffsetAfter } from '../format/frame.ts'
+import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import type { RecordBatch } from '../format/record-batch.ts'
 import { decodeSegmentHead, MAX_HEAD_BYTES } from '../segment.ts'
-import type { OpenBody, SegmentLink } from '../segment.ts'
+import type { OpenBody } from '../segment.ts'
 import { refuseLinks } from './directory-links.ts'
 import { LogFile } from './log-file.ts'
 import type { Partition } from './partition.ts'
@@ -102,23 +102,6 @@ function decodeHead(start: Buffer, segment: ListedSegment, partition: Partition)
   return { path, baseOffset, open, frame, bytes: start.subarray(0, end) }
 }
 
-/**
- * The size of the last segment, whose end only its file tells. Rejects with `UnsupportedFormatError` if the size is
- * over the largest position: no log of this version was ever that long.
- */
-export async function sizeOfLast({ handle, head: { path } }: OpenSegment): Promise<number> {
-  const size = await handle.size()
-  checkSize(path, size)
-  return size
-}
-
-/** Throws `UnsupportedFormatError` for a size over the largest position. */
-export function checkSize(path: string, size: number): void {
-  if (size <= MAX_POSITION) return
-  const found = `a segment file of ${size} bytes; this version knows none over 2^32 - 1`
-  throw new UnsupportedFormatError({ path, position: MAX_POSITION, found })
-}
-
 /** The place of the first frame after OPEN. */
 export function placeAfterHead(head: SegmentHead): FramePlace {
   return {
@@ -134,51 +117,4 @@ export async function frameHeaderAt({ handle, head }: OpenSegment, position: num
   const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
   await handle.read(bytes, position)
   return decodeFrameHeader(bytes, { at: 0, position, salt: head.frame.headerCrc })
-}
-
-/**
- * Checks a segment against what its successor states: that the successor names this segment, and that the stated last
- * frame is there and ends at the stated position. Reads one frame header. Returns the statement and that header.
- */
-export async function verifyLink(
-  segment: OpenSegment,
-  successor: SegmentHead,
-): Promise<{ link: SegmentLink; last: FrameHeader }> {
-  const { path, baseOffset, frame: openFrame } = segment.head
-  const link = successor.open.previous
-  if (link?.baseOffset !== baseOffset) {
-    const stated = link === null ? 'none' : `one with base offset ${link.baseOffset}`
-    const reason = `${successor.path} states ${stated} as the segment before it, found ${baseOffset}: a segment is missing or does not belong to this log`
-    throw new CorruptLogError({
-      path: successor.path,
-      from: 0,
-      to: successor.bytes.length,
-      firstOffset: BigInt(link?.baseOffset ?? baseOffset),
-      lastOffset: BigInt(successor.baseOffset - 1),
-      reason,
-    })
-  }
-  const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
-  await segment.handle.read(bytes, link.lastPosition)
-  const isOpen = link.lastPosition === openFrame.position
-  const last = isOpen
-    ? openFrame
-    : decodeFrameHeader(bytes, { at: 0, position: link.lastPosition, salt: openFrame.headerCrc })
-  const size = await segment.handle.size()
-  const wrong = (reason: string) =>
-    new CorruptLogError({
-      path,
-      from: link.lastPosition,
-      to: link.end,
-      firstOffset: BigInt(baseOffset),
-      lastOffset: BigInt(successor.baseOffset - 1),
-      reason: `${successor.path} states its end at ${link.end}, ${reason}`,
-    })
-  if (size < link.end) throw wrong(`but the file has ${size} bytes`)
-  if (last === null || last.headerCrc !== link.lastCrc) throw wrong('but that last frame is not there')
-  if (frameEnd(last) !== link.end) throw wrong(`but the last frame ends at ${frameEnd(last)}`)
-  if (nextOffsetAfter(last) !== successor.baseOffset) {
-    throw wrong(`but the last frame ends before offset ${nextOffsetAfter(last)}, not ${successor.baseOffset}`)
-  }
-  return { link, last }
 }

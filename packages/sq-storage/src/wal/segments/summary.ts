@@ -21,8 +21,8 @@ import { placeAfterHead } from './segment-file.ts'
 import type { OpenSegment, SegmentHead } from './segment-file.ts'
 
 /**
- * The summary of a segment that ends with the frame `last`, which `verifyLink` returned: its header verified, and it
- * lies within the file. Reads the SEAL; scans the segment if there is none or it is damaged. Without records the
+ * The summary of a segment that ends with the frame `last`, which `endOf` returned: its header verified, and it lies
+ * within the file. Reads the SEAL; scans the segment if there is none or it is damaged. Without records the
  * smallest timestamp is larger than the largest.
  *
  * Rejects with `CorruptLogError` if a scan meets a damaged commit, with `UnsupportedFormatError` and with `WalIoError`.

@@ -7,7 +7,9 @@ import type { FrameHeader, FramePlace } from '../format/frame.ts'
 import { SummaryBuilder } from '../format/seal.ts'
 import type { IndexEntry, SegmentSummary } from '../format/seal.ts'
 import { SegmentScanner } from '../segments/scan.ts'
-import { frameHeaderAt, placeAfterHead, verifyLink } from '../segments/segment-file.ts'
+import { endOf } from '../segments/segment-end.ts'
+import type { SegmentEnd, VerifiedEnd } from '../segments/segment-end.ts'
+import { frameHeaderAt, placeAfterHead } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 import { readSummary, summarize } from '../segments/summary.ts'
@@ -15,27 +17,17 @@ import { readSummary, summarize } from '../segments/summary.ts'
 /** The number of segments whose indexes are kept. The index of a segment of 64 MiB takes about 60 KiB. */
 const MAX_KEPT = 64
 
-/** A segment to search. */
-export interface Indexed {
+/** A segment to search, and where it ends. */
+export interface Indexed extends SegmentEnd {
   readonly segment: OpenSegment
-  /** Its last frame, if its successor states one. */
-  readonly last: FrameHeader | null
-  /** The end of its bytes. */
-  readonly limit: number
 }
 
-/** The successor of a segment, and how to read its head. */
+/** The successor of a segment, null for the last one, and how to read its head. */
 interface Neighbour {
-  readonly successor: ListedSegment
+  readonly successor: ListedSegment | null
   readonly headOf: (segment: ListedSegment) => Promise<SegmentHead>
   /** If false, the successor may have been deleted, and another segment may state another end. */
   readonly isListedNow: boolean
-}
-
-/** The end of a segment as its successor states it. */
-export interface StatedEnd {
-  readonly last: FrameHeader
-  readonly limit: number
 }
 
 /** The indexes of the segments of one log that were used last. */
@@ -47,13 +39,14 @@ export class SegmentIndexes {
    * The end of a segment, verified against its successor once. As long as it has a successor at the same offset and the
    * stated last frame is there, the segment holds the same records.
    */
-  async endOf(segment: OpenSegment, { successor, headOf, isListedNow }: Neighbour): Promise<StatedEnd> {
+  async endOf(segment: OpenSegment, { successor, headOf, isListedNow }: Neighbour): Promise<SegmentEnd> {
+    if (successor === null) return endOf(segment, null)
     const known = this.#of(segment.head.frame.headerCrc)
     const { end } = known
     if (isListedNow && end?.nextBaseOffset === successor.baseOffset && (await isThere(segment, end.last))) return end
-    const { link, last } = await verifyLink(segment, await headOf(successor))
-    known.end = { last, limit: link.end, nextBaseOffset: successor.baseOffset }
-    return known.end
+    const verified = await endOf(segment, await headOf(successor))
+    known.end = { ...verified, nextBaseOffset: successor.baseOffset }
+    return verified
   }
 
   /**
@@ -106,7 +99,7 @@ async function isThere(segment: OpenSegment, { position, headerCrc }: FrameHeade
 /** What is known about one segment. */
 class SegmentIndex {
   /** The end stated by the successor at this offset. */
-  end: (StatedEnd & { readonly nextBaseOffset: number }) | null = null
+  end: (VerifiedEnd & { readonly nextBaseOffset: number }) | null = null
   #summary: { readonly lastCrc: number; readonly summary: Promise<SegmentSummary> } | null = null
   /** The summary so far, the place that it reaches, and the last frame before that place. */
   #gathered = new SummaryBuilder()

@@ -1,15 +1,15 @@
 /** Finds the offset in a log where a time is reached, by the summaries and indexes of its segments. */
 import type { FileSystem } from '@sq/sim'
 import type { Partition } from '../segments/partition.ts'
-import { sizeOfLast } from '../segments/segment-file.ts'
+import type { VerifiedEnd } from '../segments/segment-end.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import { listSegmentFiles, whileListed } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
-import type { Indexed, SegmentIndexes, StatedEnd } from './segment-index.ts'
+import type { Indexed, SegmentIndexes } from './segment-index.ts'
 import type { SharedFiles } from './shared-files.ts'
 
 /** What is known about a closed segment, as long as it has this successor. */
-interface EndedSegment extends StatedEnd {
+interface EndedSegment extends VerifiedEnd {
   readonly nextBaseOffset: number
   readonly maxTimestampMs: number
 }
@@ -155,11 +155,7 @@ class TimestampSearch {
     const { successor } = listed
     const headOf = (segment: ListedSegment) => files.head(fs, segment, partition)
     // If the log is truncated in the meantime, the reader notices, so this need not check each segment again.
-    const stated = successor && (await indexes.endOf(opened, { successor, headOf, isListedNow: true }))
-    const limit = stated?.limit ?? (await sizeOfLast(opened))
-    return times.offsetBefore(
-      { segment: opened, listed, last: stated?.last ?? null, limit },
-      { timestampMs: this.#timestampMs, indexes },
-    )
+    const end = await indexes.endOf(opened, { successor, headOf, isListedNow: true })
+    return times.offsetBefore({ segment: opened, listed, ...end }, { timestampMs: this.#timestampMs, indexes })
   }
 }

@@ -2,7 +2,7 @@
  * Recovery: what a writer does with an existing log before it exposes a record. The writer holds the lock of the
  * partition. Nothing is changed until every check has passed.
  *
- * First, every segment but the last is checked against the end that its successor states (`verifyLink`). A missing,
+ * First, every segment but the last is checked against the end that its successor states (`endOf`). A missing,
  * shortened or exchanged segment is a `CorruptLogError`, and so is a segment whose header or OPEN does not verify. Then
  * the last segment is scanned up to `p`, the first byte that is not part of a valid frame:
  *
@@ -28,7 +28,8 @@ import type { SegmentLink } from '../segment.ts'
 import { confirmedDamage } from '../segments/damage.ts'
 import type { Partition } from '../segments/partition.ts'
 import { endOfContent, SegmentScanner } from '../segments/scan.ts'
-import { openSegment, placeAfterHead, sizeOfLast, verifyLink } from '../segments/segment-file.ts'
+import { endOf } from '../segments/segment-end.ts'
+import { openSegment, placeAfterHead } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
 import { listSegmentFiles } from '../segments/segment-listing.ts'
 import { summarize } from '../segments/summary.ts'
@@ -113,7 +114,7 @@ async function openLast(
       last = opened
       if (before === null) continue
       try {
-        await verifyLink(before, opened.head)
+        await endOf(before, opened.head)
       } finally {
         await before.handle.close()
       }
@@ -147,7 +148,7 @@ interface Examined {
 
 async function examine(last: OpenSegment): Promise<Examined> {
   const { handle, head } = last
-  const fileBytes = await sizeOfLast(last)
+  const { limit: fileBytes } = await endOf(last, null)
   const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), limit: fileBytes })
   const summary = new SummaryBuilder()
   const tail = new UnconfirmedTail(head.bytes)

@@ -20,7 +20,8 @@ import { knownDamage } from '../segments/damage.ts'
 import { LogFile } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
-import { openSegment, placeAfterHead, readHead, verifyLink } from '../segments/segment-file.ts'
+import { endOf } from '../segments/segment-end.ts'
+import { openSegment, placeAfterHead, readHead } from '../segments/segment-file.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import { indexOfSegment, listSegmentFiles } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
@@ -129,9 +130,8 @@ async function linkBefore(log: Log, at: number): Promise<SegmentLink | null> {
   if (at === 0) return head?.open.previous ?? null
   const before = await openAt(log, at - 1)
   try {
-    const stated = head === null ? null : await unlessCorrupt(verifyLink(before, head))
-    if (stated !== null) return stated.link
-    const { last } = await scanTo(before, segment.baseOffset)
+    const stated = head && (await unlessCorrupt(endOf(before, head)))
+    const { last } = stated ?? (await scanTo(before, segment.baseOffset))
     return linkTo(before.head, last)
   } finally {
     await before.handle.close()
@@ -193,7 +193,7 @@ async function segmentsAfter(
 ): Promise<{ path: string; before: FileEnd | null }[]> {
   const dropped: { path: string; before: FileEnd | null }[] = []
   for (let index = at + 1; index < log.listed.length; index++) {
-    const before = await endOf(log, { at: index - 1, neededEnd: index - 1 === at ? neededEnd : null })
+    const before = await fileEndOf(log, { at: index - 1, neededEnd: index - 1 === at ? neededEnd : null })
     dropped.push({ path: segmentAt(log, index).path, before })
   }
   return dropped
@@ -203,15 +203,18 @@ async function segmentsAfter(
  * Where the file of a segment must end before its successor is removed. Null if that needs no care: it ends with its
  * SEAL, or its head is damaged and nobody can read it. If nothing tells the end, only what is needed is kept.
  */
-async function endOf(log: Log, { at, neededEnd }: { at: number; neededEnd: number | null }): Promise<FileEnd | null> {
+async function fileEndOf(
+  log: Log,
+  { at, neededEnd }: { at: number; neededEnd: number | null },
+): Promise<FileEnd | null> {
   const opened = await unlessCorrupt(openAt(log, at))
   if (opened === null) return null
   const { path, frame } = opened.head
   try {
     const successor = await unlessCorrupt(readHead(log.fs, segmentAt(log, at + 1), log.partition))
-    const stated = successor === null ? null : await unlessCorrupt(verifyLink(opened, successor))
+    const stated = successor && (await unlessCorrupt(endOf(opened, successor)))
     if (stated === null) return { path, end: neededEnd ?? frameEnd(frame) }
-    return stated.last.type === FrameType.SEAL ? null : { path, end: stated.link.end }
+    return stated.last.type === FrameType.SEAL ? null : { path, end: stated.limit }
   } finally {
     await opened.handle.close()
   }

@@ -37,8 +37,8 @@ export const READING_DEFECTS: readonly Defect[] = [
   {
     name: 'a reader goes past the end that the successor states',
     file: `${WAL}/reading/log-cursor.ts`,
-    find: 'stated?.limit ?? (await',
-    replace: '(await',
+    find: 'new SegmentScanner(opened.handle, { ...start, limit })',
+    replace: 'new SegmentScanner(opened.handle, { ...start, limit: await opened.handle.size() })',
   },
   {
     name: 'a reader does not notice a writer that is opened later',

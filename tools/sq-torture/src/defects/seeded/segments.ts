@@ -124,9 +124,9 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
   },
   {
     name: 'a segment may be larger than the largest position',
-    file: `${WAL}/segments/segment-file.ts`,
-    find: '  if (size <= MAX_POSITION) return\n',
-    replace: '  if (size >= 0) return\n',
+    file: `${WAL}/segments/segment-end.ts`,
+    find: 'link === null && fileBytes > MAX_POSITION',
+    replace: 'false',
   },
   {
     name: 'a long body is read into memory before its checksum is verified',
@@ -142,19 +142,19 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
   },
   {
     name: 'the last frame that a link names is not compared',
-    file: `${WAL}/segments/segment-file.ts`,
+    file: `${WAL}/segments/segment-end.ts`,
     find: 'if (last === null || last.headerCrc !== link.lastCrc) throw',
     replace: 'if (last === null) throw',
   },
   {
     name: 'the last frame that a link names may be missing',
-    file: `${WAL}/segments/segment-file.ts`,
+    file: `${WAL}/segments/segment-end.ts`,
     find: 'if (last === null || last.headerCrc !== link.lastCrc) throw',
-    replace: 'if (last === null) return { link, lastType: 0 }\n  if (last.headerCrc !== link.lastCrc) throw',
+    replace: 'if (last === null) return { limit: link.end, last: open }\n  if (last.headerCrc !== link.lastCrc) throw',
   },
   {
     name: 'a segment may be shorter than its successor states',
-    file: `${WAL}/segments/segment-file.ts`,
+    file: `${WAL}/segments/segment-end.ts`,
     find: 'size < link.end',
     replace: 'false',
   },

@@ -496,7 +496,7 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'recovery does not check the links between segments',
     file: `${WAL}/writing/recovery.ts`,
-    find: '        await verifyLink(before, opened.head)\n',
+    find: '        await endOf(before, opened.head)\n',
     replace: '',
   },
   {
