@@ -14,7 +14,7 @@ import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
 import { frameHeaderAt, placeAfterHead } from '../segments/segment-file.ts'
 import type { LocatedFrame, SegmentHead } from '../segments/segment-file.ts'
-import { Absences, listSegmentFiles, segmentHolding } from '../segments/segment-listing.ts'
+import { listSegmentFiles, segmentHolding, whileListed } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 import { ConfirmedFrames } from '../segments/unconfirmed.ts'
 import type { Indexed } from '../shared/segment-index.ts'
@@ -169,25 +169,23 @@ export class LogCursor {
   }
 
   /** Opens the segment that holds the next offset; null if the log has no segment. */
-  async #enter(bound: number): Promise<Reading | null> {
-    const absences = new Absences()
-    for (let isAgain = false; ; isAgain = true) {
-      // The last segment of the old listing may have a successor now, which states where it ends.
-      if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null) this.#listed = []
-      const isListedNow = this.#listed.length === 0
-      const segment = await this.#segmentAt(bound)
-      if (segment === null) {
+  #enter(bound: number): Promise<Reading | null> {
+    return whileListed(
+      async (isAgain) => {
+        if (isAgain) this.#listed = []
+        // The last segment of the old listing may have a successor now, which states where it ends.
+        if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null) this.#listed = []
+        const isListedNow = this.#listed.length === 0
+        return { segment: await this.#segmentAt(bound), isListedNow }
+      },
+      async ({ segment, isListedNow }) => {
+        if (segment !== null) return this.#open(segment, { bound, isListedNow })
         await this.#context.checkDirectory()
         return null
-      }
-      try {
-        return await this.#open(segment, { bound, isListedNow })
-      } catch (error) {
-        // A segment that was deleted or replaced since it was listed may also look like damage: list again.
-        if (isAgain || !isAboutSegments(error)) absences.allow(error)
-        this.#listed = []
-      }
-    }
+      },
+      // A segment that was deleted or replaced since it was listed may also look like damage.
+      isAboutSegments,
+    )
   }
 
   /** The listed segment that holds what is read next. */

@@ -3,7 +3,6 @@ import { LogNotFoundError, UnsupportedFormatError, WalIoError } from '../../erro
 import { LogFixture } from '../../testing/log-fixture.ts'
 import { segmentName } from '../segment.ts'
 import {
-  Absences,
   indexOfSegment,
   listSegmentFiles,
   MAX_ABSENCES,
@@ -116,37 +115,64 @@ function missing(path: string): WalIoError {
   return new WalIoError('open', path, Object.assign(new Error('gone'), { code: 'ENOENT' }))
 }
 
+/** Runs an action that fails with these errors, one for each listing. Resolves with the number of listings. */
+function listingsUntil(errors: readonly Error[], mayBeStale?: (error: unknown) => boolean): Promise<number> {
+  let listings = 0
+  return whileListed(
+    () => Promise.resolve(++listings),
+    (nth) => {
+      const error = errors[nth - 1]
+      return error === undefined ? Promise.resolve(nth) : Promise.reject(error)
+    },
+    mayBeStale,
+  )
+}
+
+function missingTimes(count: number, path: string): WalIoError[] {
+  return Array.from({ length: count }, () => missing(path))
+}
+
 describe('a log is listed again', () => {
-  test('for one missing file after another, up to a limit', () => {
-    const absences = new Absences()
-    for (let at = 1; at < MAX_OVERTAKEN; at++) absences.allow(missing(`file ${at}`))
-    const last = missing('the last')
-    expect(() => absences.allow(last)).toThrow(last)
+  test('for one missing file after another, up to a limit', async () => {
+    const errors = Array.from({ length: MAX_OVERTAKEN }, (_, at) => missing(`file ${at}`))
+    expect(await listingsUntil(errors.slice(1))).toBe(MAX_OVERTAKEN)
+    await expect(listingsUntil(errors)).rejects.toBe(errors.at(-1))
   })
 
-  test('for a file that is listed again and not found, a few times in succession', () => {
-    const absences = new Absences()
-    for (let at = 1; at < MAX_ABSENCES; at++) absences.allow(missing('a'))
-    absences.allow(missing('b'))
-    for (let at = 1; at < MAX_ABSENCES; at++) absences.allow(missing('a'))
+  test('for a file that is listed again and not found, a few times in succession', async () => {
+    const some = missingTimes(MAX_ABSENCES - 1, 'a')
+    const errors = [...some, missing('b'), ...some]
+    expect(await listingsUntil(errors)).toBe(errors.length + 1)
     const last = missing('a')
-    expect(() => absences.allow(last)).toThrow(last)
+    await expect(listingsUntil([...errors, last])).rejects.toBe(last)
   })
 
-  test('for no other error', () => {
+  test('for no other error', async () => {
     const error = new WalIoError('open', 'a', Object.assign(new Error('no'), { code: 'EACCES' }))
-    expect(() => new Absences().allow(error)).toThrow(error)
+    await expect(listingsUntil([error])).rejects.toBe(error)
   })
 
-  test('and each listing is handed on', async () => {
-    const listings = [segmentsAmong([segmentName(1)], '/d'), segmentsAmong([segmentName(2)], '/d')]
+  test('for another error that an old listing may explain, if it is the first', async () => {
+    const stale = new Error('stale')
+    const mayBeStale = (error: unknown) => error === stale
+    expect(await listingsUntil([stale, missing('a'), missing('b')], mayBeStale)).toBe(4)
+    await expect(listingsUntil([stale, stale], mayBeStale)).rejects.toBe(stale)
+    await expect(listingsUntil([missing('a'), stale], mayBeStale)).rejects.toBe(stale)
+  })
+
+  test('and each listing is passed to the action, and knows whether it is the first', async () => {
+    const seen: [boolean, number | undefined][] = []
     const found = await whileListed(
-      () => Promise.resolve(listings.shift() ?? []),
-      async ([segment]) => {
-        if (segment?.baseOffset === 1) throw missing(segment.path)
-        return Promise.resolve(segment?.baseOffset)
+      (isAgain) => Promise.resolve({ isAgain, listed: segmentsAmong([segmentName(isAgain ? 2 : 1)], '/d') }),
+      ({ isAgain, listed: [segment] }) => {
+        seen.push([isAgain, segment?.baseOffset])
+        return isAgain ? Promise.resolve('found') : Promise.reject(missing('a'))
       },
     )
-    expect(found).toBe(2)
+    expect(found).toBe('found')
+    expect(seen).toEqual([
+      [false, 1],
+      [true, 2],
+    ])
   })
 })

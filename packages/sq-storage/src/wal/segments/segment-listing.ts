@@ -110,13 +110,31 @@ export const MAX_ABSENCES = 16
 export const MAX_OVERTAKEN = 1000
 
 /**
- * Decides whether to list a log again after a file was not found. A writer that deletes old segments removes one file
- * after another, and each new listing shows a later log, so listing again makes progress. A file that is listed
- * repeatedly and never found is a fault of the file system.
+ * Lists a log and runs an action on the listing, and again with a new listing if a listed file was not found in the
+ * meantime. A writer that deletes old segments removes one file after another, and each new listing shows a later log,
+ * so listing again makes progress. A file that is listed repeatedly and never found is a fault of the file system.
+ * Any other error is thrown, but if the first error is one that `mayBeStale` accepts, the log is listed again too.
  *
  * This always ends: after `MAX_ABSENCES` times in succession for one file, and after `MAX_OVERTAKEN` times in all.
  */
-export class Absences {
+export async function whileListed<Listing, Result>(
+  list: (isAgain: boolean) => Promise<Listing>,
+  action: (listing: Listing) => Promise<Result>,
+  mayBeStale: (error: unknown) => boolean = () => false,
+): Promise<Result> {
+  const absences = new Absences()
+  for (let isAgain = false; ; isAgain = true) {
+    const listing = await list(isAgain)
+    try {
+      return await action(listing)
+    } catch (error) {
+      if (isAgain || !mayBeStale(error)) absences.allow(error)
+    }
+  }
+}
+
+/** Counts the files that were not found. */
+class Absences {
   #path = ''
   #inSuccession = 0
   #inAll = 0
@@ -127,22 +145,6 @@ export class Absences {
     this.#inSuccession = error.path === this.#path ? this.#inSuccession + 1 : 1
     this.#path = error.path
     if (this.#inSuccession === MAX_ABSENCES || ++this.#inAll === MAX_OVERTAKEN) throw error
-  }
-}
-
-/** Runs an action on the listed segments, and again with a new listing if one of them was deleted in the meantime. */
-export async function whileListed<T>(
-  list: () => Promise<ListedSegment[]>,
-  action: (listed: ListedSegment[]) => Promise<T>,
-): Promise<T> {
-  const absences = new Absences()
-  for (;;) {
-    const listed = await list()
-    try {
-      return await action(listed)
-    } catch (error) {
-      absences.allow(error)
-    }
   }
 }
 
