@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ManualClock, SystemClock } from './clock.ts'
 
 describe('ManualClock', () => {
-  it('stands still until it is told to move', () => {
+  it('stands still until a test moves it', () => {
     const clock = new ManualClock(1000)
     expect([clock.now(), clock.monotonic()]).toEqual([1000, 0])
     clock.advance(250)
@@ -31,7 +31,7 @@ describe('ManualClock', () => {
 })
 
 describe('SystemClock', () => {
-  it('tells the time of day, and a time that never goes back', () => {
+  it('shows the time of day, and a time that never goes back', () => {
     const clock = new SystemClock()
     expect(clock.now()).toBeGreaterThan(Date.UTC(2024))
     const before = clock.monotonic()

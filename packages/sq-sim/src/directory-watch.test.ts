@@ -51,7 +51,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('goes on by a timer when the system takes the watch away', async () => {
+  it('continues by a timer when the system removes the watch', async () => {
     const errors = watchThatFails()
     const onChange = vi.fn()
     const watch = await nodeFs.watch(directory, onChange)
@@ -63,7 +63,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('does not go on when the watch fails after close', async () => {
+  it('does not continue when the watch fails after close', async () => {
     const errors = watchThatFails()
     const watch = await nodeFs.watch(directory, () => {})
     watch.close()
@@ -89,7 +89,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     await called
   })
 
-  it('goes on in a directory that was removed and created again, with the same inode number or another', async () => {
+  it('continues in a directory that was removed and created again, with the same inode number or another', async () => {
     const path = `${directory}/data`
     fs.mkdirSync(path)
     const changes = new EventEmitter()
@@ -133,7 +133,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('checks a path by a timer if one of its directories cannot be watched, and calls back only when it leads elsewhere', async () => {
+  it('checks a path by a timer if one of its directories cannot be watched, and calls back only when it leads to another directory', async () => {
     fs.mkdirSync(`${directory}/data`)
     const real = vi.mocked(fs.watch).getMockImplementation()
     const refused = (): never => {

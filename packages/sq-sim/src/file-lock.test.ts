@@ -13,13 +13,13 @@ function refusal(code: string): Error {
 }
 
 describe('takeLock', () => {
-  it('takes it, or says that another has it', () => {
+  it('takes it, or rejects with ELOCKED if it is held', () => {
     expect(() => takeLock(() => true, on)).not.toThrow()
     expect(() => takeLock(() => false, on)).toThrow(expect.objectContaining({ code: 'ELOCKED' }))
   })
 
   it.each(['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'])(
-    'says how to go on without where there are none: %s',
+    'says how to run without locks if there are none: %s',
     (code) => {
       const taken = (): never => {
         throw refusal(code)
@@ -53,7 +53,7 @@ describe('takeLock', () => {
     ).toThrow(`ENOLCK: no locks available: ${says}, fcntl '/data/lock'`)
   })
 
-  it('tries again when interrupted, and not for ever', () => {
+  it('retries when interrupted, but not for ever', () => {
     const interrupted = vi.fn((): boolean => {
       throw refusal('EINTR')
     })

@@ -122,7 +122,7 @@ describe('ENOLOCK', () => {
     expect(told).not.toContain('unlocked')
   })
 
-  test('says how to go on without locks if the system has no binding', async () => {
+  test('says how to run without locks if the system has no binding', async () => {
     const fake = `Object.defineProperty(process, 'arch', { value: 'riscv64' })`
     const told = await lockIn('any', { args: ['--import', `data:text/javascript,${encodeURIComponent(fake)}`] })
     expect(told).toMatch(/^ENOLOCK\|.*Cannot find addon.*pass new NodeFileSystem\({ unlocked: true }\)/)

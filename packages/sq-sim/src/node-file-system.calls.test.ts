@@ -143,7 +143,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     expect(fs.readdirSync(`${directory}/a`)).toEqual([])
   })
 
-  it('takes EINVAL from the sync of a directory for "nothing to do", and closes it', async () => {
+  it('treats EINVAL from the sync of a directory as success, and closes it', async () => {
     vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EINVAL', { syscall: 'fsync' })))
     await nodeFs.syncDirectory(directory)
     expect(fs.close).toHaveBeenCalledOnce()
@@ -178,7 +178,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     })
   })
 
-  it('closes a directory also when its sync fails, and says so', async () => {
+  it('closes a directory even if its sync fails, and rejects', async () => {
     vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EIO', { syscall: 'fsync' })))
     await expect(nodeFs.syncDirectory(directory)).rejects.toMatchObject({ code: 'EIO', path: directory })
     expect(fs.close).toHaveBeenCalledOnce()
@@ -215,14 +215,14 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
       }
     })
 
-    it.each(verbs)('passes on any other failure, and leaves nothing open: %s', async (_, make) => {
+    it.each(verbs)('rejects with any other failure, and leaves nothing open: %s', async (_, make) => {
       answer(systemError('EIO', { syscall: 'fchown' }))
       await expect(make()).rejects.toMatchObject({ code: 'EIO', path: `${directory}/it` })
       expect(vi.mocked(fs.close).mock.calls.length).toBe(vi.mocked(fs.open).mock.calls.filter(wasOpened).length)
     })
   })
 
-  it('carries on a short write and an interrupted one, blocking or not', async () => {
+  it('continues a short write and an interrupted one, blocking or not', async () => {
     const interrupted = systemError('EINTR', { syscall: 'write' })
     vi.mocked(fs.writev)
       .mockImplementationOnce((fd, _buffers, position, done) => real.writev(fd, [Buffer.from('on')], position, done))
@@ -250,7 +250,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     await expect(nodeFs.mkdir(`${directory}/new`)).rejects.toMatchObject(quota)
   })
 
-  it('carries on a short read and an interrupted one', async () => {
+  it('continues a short read and an interrupted one', async () => {
     fs.writeFileSync(`${directory}/file`, 'content')
     const file = await nodeFs.open(`${directory}/file`, 'read')
     reads.push(
@@ -263,7 +263,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     await file.close()
   })
 
-  it('gives a descriptor up once, also when closing it fails', async () => {
+  it('closes a descriptor once, even if closing it fails', async () => {
     const file = await nodeFs.open(`${directory}/file`, 'create')
     vi.mocked(fs.close).mockImplementationOnce((fd, done) =>
       real.close(fd, () => done?.(systemError('EIO', { syscall: 'close' }))),

@@ -116,7 +116,7 @@ describe.runIf(process.platform === 'linux').each(kinds)('$name', ({ make, code,
     expect(nodeFs.existsSync(join(directory, 'other'))).toBe(false)
   })
 
-  it('is not replaced by create, and rename and unlink take its name only', async () => {
+  it('is not replaced by create, and rename and unlink affect only its name', async () => {
     const path = join(directory, 'it')
     await make(path)
     await expect(fs.open(path, 'create')).rejects.toMatchObject({ code: 'EEXIST' })

@@ -67,7 +67,7 @@ describe.runIf(process.platform !== 'win32')('what is made', () => {
     },
   )
 
-  it('closes a lock file that was open to others, if this process owns it', async () => {
+  it('restricts a lock file that was open to others, if this process owns it', async () => {
     const path = join(directory, 'lock')
     nodeFs.writeFileSync(path, '')
     nodeFs.chmodSync(path, 0o664)
@@ -105,7 +105,7 @@ describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of ano
     expect([ownerOf(join(directory, 'copy')), modeOf(join(directory, 'copy'))]).toEqual(['1:2', '660'])
   })
 
-  it('leaves a lock that is there to its owner, as it is', async () => {
+  it('leaves an existing lock file unchanged', async () => {
     const path = join(directory, 'lock')
     nodeFs.writeFileSync(path, '')
     nodeFs.chownSync(path, 1, 2)

@@ -76,7 +76,7 @@ test("where Node's permission model allows no fsync, making a directory durable 
 })
 
 describe('NodeFileSystem.lock', () => {
-  it('holds against another process, and is gone when that is killed', async () => {
+  it('excludes another process, and is released when that is killed', async () => {
     const path = join(directory, 'lock')
     const program =
       `const fd = require('node:fs').openSync(process.argv[1], 'a+')\n` +
@@ -140,7 +140,7 @@ describe('NodeFileSystem.lock', () => {
       await expect(refused).rejects.not.toThrow('unlocked')
     })
 
-    it('rejects with ENOLOCK and says why and how to go on', async () => {
+    it('rejects with ENOLOCK, the reason and a way to continue', async () => {
       const path = join(directory, 'lock')
       await expect(fs.lock(path)).rejects.toMatchObject({ code: 'ENOLOCK', path })
       await expect(fs.lock(path)).rejects.toThrow(/no binding for this platform.*NodeFileSystem\({ unlocked: true }\)/)

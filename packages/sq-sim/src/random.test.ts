@@ -29,7 +29,7 @@ describe('Random', () => {
     expect(random.int(2 ** 32)).toBeLessThan(2 ** 32)
   })
 
-  it('draws again what would favour small numbers', () => {
+  it('rejects draws that would favour small numbers', () => {
     // With a limit just above 2^31, nearly half of the draws must be rejected. Otherwise the mean is wrong.
     const random = new Random(8)
     const limit = 3 * 2 ** 30
@@ -53,7 +53,7 @@ describe('Random', () => {
     expect(Math.abs(sum / 10_000 - 0.5)).toBeLessThan(0.02)
   })
 
-  it('takes chances: never at 0, always at 1', () => {
+  it('chance is never true at 0, and always at 1', () => {
     const random = new Random(10)
     let hits = 0
     for (let i = 0; i < 10_000; i++) {

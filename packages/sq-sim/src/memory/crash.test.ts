@@ -167,7 +167,7 @@ describe('a crash', () => {
     expect(fs.crashState().points[1]).toEqual({ kind: 'names', path: '/b', alternatives: 2 })
   })
 
-  it('leaves a rename undone or done, never half done, also between directories', async () => {
+  it('leaves a rename undone or done, never half done, including one between directories', async () => {
     const fs = await withFile(bytes('A'), async (_, made) => {
       await made.mkdir('/d')
       await made.rename('/file', '/d/file')
@@ -192,7 +192,7 @@ describe('a crash', () => {
     ])
   })
 
-  it('has a rename between directories durable when either directory is synced, with what came before it', async () => {
+  it('makes a rename between directories durable when either directory is synced, with the changes before it', async () => {
     for (const synced of ['/', '/d']) {
       const fs = await withFile(bytes('A'), async (_, made) => {
         await made.mkdir('/d')
@@ -209,7 +209,7 @@ describe('a crash', () => {
     }
   })
 
-  it('leaves each directory at one place, even if it moved to and fro without a sync', async () => {
+  it('leaves each directory in one place, even if it moved back and forth without a sync', async () => {
     const fs = new InMemoryFileSystem({ weakNames: true })
     for (const path of ['/a', '/b', '/c']) await fs.mkdir(path)
     await (await fs.open('/a/file', 'create')).close()
@@ -315,7 +315,7 @@ describe('CrashImage', () => {
     expect(new Set([await digestOf('/a', 'b'), await digestOf('/b', 'b'), await digestOf('/a', 'c')]).size).toBe(3)
   })
 
-  it('starts a file system, in which it is all durable, as often as wanted', async () => {
+  it('starts any number of file systems, in which all of it is durable', async () => {
     const fs = await withFile(sectors('A'), (_, made) => made.mkdir('/a/b'))
     const image = fs.crashState().image({ picks: [] })
     for (const inPlace of [false, true]) {

@@ -82,7 +82,7 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     expect(fs.volume.statSync('/file').size).toBe(12_293)
   })
 
-  it('a process that is started again reads the new bytes, until they are evicted', async () => {
+  it('a restarted process reads the new bytes, until they are evicted', async () => {
     const { fs } = await updated(model)
     fs.kill()
     expect(seen(fs)).toBe('AXC')
@@ -242,7 +242,7 @@ describe('after a failed sync that makes the file system read-only', () => {
     expect([seen(fs), onDisk(fs)]).toEqual(['AXC', 'ABC'])
   })
 
-  it('it stays so when the process dies, and is writable after the machine was started again', async () => {
+  it('the file system stays read-only when the process dies, and is writable after a restart of the machine', async () => {
     const { fs } = await updated('readonly')
     fs.kill()
     await expect(fs.unlink('/file')).rejects.toMatchObject({ code: 'EROFS' })
@@ -265,7 +265,7 @@ describe('a failed directory sync', () => {
 })
 
 describe('a drive that lies', () => {
-  it('says OK to every sync and keeps nothing', async () => {
+  it('completes every sync and makes nothing durable', async () => {
     const image = (await setting('ext4')).fs.crashState().image({ picks: [] })
     const fs = new InMemoryFileSystem({ image, lyingDrive: true })
     await fs.mkdir('/a')

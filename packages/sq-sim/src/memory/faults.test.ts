@@ -103,14 +103,14 @@ describe('a fault', () => {
     await fs.stat('/a')
   })
 
-  it('finds an open file under the name it has now', async () => {
+  it('matches an open file by its current name', async () => {
     const { fs, file } = await withFile()
     await fs.rename('/file', '/name')
     fs.faults.failAlways('sync', 'EIO', '/name')
     await expect(file.sync()).rejects.toThrow("EIO: i/o error, fsync '/name'")
   })
 
-  it('gives way to an older one', async () => {
+  it('has lower priority than an older one', async () => {
     const { fs } = await withFile()
     fs.faults.failNext('stat', 'EIO')
     fs.faults.failNext('stat', 'ENOMEM')
@@ -149,7 +149,7 @@ describe('a fault', () => {
 })
 
 describe('a write', () => {
-  it('that meets a full disk after some bytes has written those', async () => {
+  it('that reaches a full disk after some bytes has written those', async () => {
     const { fs, file, read } = await withFile()
     fs.faults.add({ on: 'write', fault: { error: 'ENOSPC', afterBytes: 5 } })
     await expect(file.write([bytes('abc'), bytes('defg')], 0)).rejects.toMatchObject({ code: 'ENOSPC' })
@@ -158,7 +158,7 @@ describe('a write', () => {
     expect((await fs.stat('/file')).sizeBytes).toBe(0)
   })
 
-  it('carries on after a short write', async () => {
+  it('continues after a short write', async () => {
     const { fs, file, read } = await withFile()
     fs.faults.add({ on: 'write', fault: { shortBytes: 4 } })
     await file.writeDurable([bytes('abc'), bytes('defg')], 0)
@@ -166,7 +166,7 @@ describe('a write', () => {
     expect([fs.operations.count('write'), fs.operations.count('sync')]).toEqual([2, 1])
   })
 
-  it('carries on after EINTR, but not without end', async () => {
+  it('retries after EINTR, but not for ever', async () => {
     const { fs, file, read } = await withFile()
     fs.faults.failNext('write', 'EINTR')
     await file.write([bytes('abc')], 0)
@@ -175,7 +175,7 @@ describe('a write', () => {
     await expect(file.write([bytes('abc')], 0)).rejects.toMatchObject({ code: 'EINTR' })
   })
 
-  it('of which the system takes nothing, time after time, fails', async () => {
+  it('fails if the system accepts no byte several times in a row', async () => {
     const { fs, file } = await withFile()
     fs.faults.add({ on: 'write', when: 'always', fault: { shortBytes: 0 } })
     await expect(file.write([bytes('abc')], 0)).rejects.toMatchObject({ code: 'EIO' })
@@ -197,7 +197,7 @@ describe('a read', () => {
     expect(await read()).toBe('AAAA')
   })
 
-  it('carries on after EINTR, but not without end', async () => {
+  it('retries after EINTR, but not for ever', async () => {
     const { fs, read } = await withFile('AAAA')
     fs.faults.failNext('read', 'EINTR')
     expect(await read()).toBe('AAAA')

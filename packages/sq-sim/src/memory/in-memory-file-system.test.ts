@@ -14,7 +14,7 @@ describe('InMemoryFileSystem', () => {
     expect((await fs.stat('a/c/file')).identity).toBe((await fs.stat('/a/c/file')).identity)
   })
 
-  it('gives no two files the same identity, in whatever file system, and none to one of an earlier life', async () => {
+  it('never gives two files the same identity, not even in different file systems or before and after a crash', async () => {
     const one = new InMemoryFileSystem()
     const two = new InMemoryFileSystem()
     const identities = [(await one.stat('/')).identity, (await two.stat('/')).identity]
@@ -23,7 +23,7 @@ describe('InMemoryFileSystem', () => {
     expect(new Set(identities).size).toBe(3)
   })
 
-  it('names what failed and where, as Node does', async () => {
+  it('names the failed operation and its path, as Node does', async () => {
     const fs = new InMemoryFileSystem()
     await (await fs.open('/file', 'create')).close()
     await expect(fs.open('/missing', 'read')).rejects.toThrow("ENOENT: no such file or directory, open '/missing'")
@@ -54,7 +54,7 @@ describe('InMemoryFileSystem', () => {
     expect(fs.volume.toJSON()).toEqual({ '/a/file': 'seen' })
   })
 
-  it('counts handles and locks that were not given up', async () => {
+  it('counts handles and locks that were not released', async () => {
     const fs = new InMemoryFileSystem()
     const file = await fs.open('/file', 'create')
     const lock = await fs.lock('/lock')

@@ -21,7 +21,7 @@ describe('a watch in memory', () => {
     expect(onChange).toHaveBeenCalledOnce()
   })
 
-  it('hears nothing of reads and syncs, of other directories, and of files without a name', async () => {
+  it('is not notified of reads and syncs, of other directories, and of files without a name', async () => {
     const fs = new InMemoryFileSystem()
     await fs.mkdir('/other')
     const file = await fs.open('/file', 'create')
@@ -53,7 +53,7 @@ describe('a watch in memory', () => {
     expect(await file.size()).toBe(0)
   })
 
-  it('hears of bytes that go back when memory is short', async () => {
+  it('is notified of bytes that revert when pages are evicted', async () => {
     const fs = new InMemoryFileSystem({ failedSync: 'ext4' })
     const file = await fs.open('/file', 'create')
     await file.write([bytes('text')], 0)
@@ -80,7 +80,7 @@ describe('a watch in memory', () => {
     expect(onChange).not.toHaveBeenCalled()
   })
 
-  it('hears nothing of a directory that took the place of its own', async () => {
+  it('is not notified of a directory that replaces its own', async () => {
     const fs = new InMemoryFileSystem()
     await fs.mkdir('/a')
     await fs.mkdir('/b')

@@ -227,7 +227,7 @@ describe('read stops at', () => {
 })
 
 describe('an iteration', () => {
-  it('that is left early releases its files', async () => {
+  it('that is ended early releases its files', async () => {
     await log.makeSegments(new SegmentBytes().records('a').records('b'))
     for await (const record of (await openReader()).read()) {
       expect(record.offset).toBe(0n)
@@ -237,7 +237,7 @@ describe('an iteration', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('does not disturb another of the same reader', async () => {
+  it('does not affect another one of the same reader', async () => {
     await log.makeSegments(new SegmentBytes().records('a').records('b'))
     const reader = await openReader()
     const [one, other] = [reader.read(), reader.read({ from: 1n })]

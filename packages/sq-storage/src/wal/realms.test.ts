@@ -59,7 +59,7 @@ test('a log is created, appended to, opened again and read', async () => {
   expect(await listPartitions(fs, config)).toMatchObject([{ topic: 'orders', partition: 0 }])
 })
 
-test('failures of the file system are reported as elsewhere', async () => {
+test('failures of the file system are reported as in the main realm', async () => {
   const memory = new InMemoryFileSystem()
   const fs = fromAnotherRealm(memory)
   await expect(WalReader.open(fs, config, 'orders', 0)).rejects.toMatchObject({ code: 'SQ_WAL_NOT_FOUND' })

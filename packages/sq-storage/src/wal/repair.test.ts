@@ -200,7 +200,7 @@ describe('what a repair keeps', () => {
     expect(await log.segmentNames()).toEqual([THIRD])
   })
 
-  it('is whole, however large', async () => {
+  it('is complete, however large', async () => {
     const large = new SegmentBytes().records('a').records('b'.repeat(600_000)).records('c')
     await log.makeSegments(large)
     const damaged = inverted(large.bytes, { from: large.at(1).position + 50, to: large.at(1).position + 51 })

@@ -37,7 +37,7 @@ describe('the segment header', () => {
     expect(decodeSegmentHeader(header)).toEqual({ version: 65_535, topicLength: 3, topicStart: 'abc', partition: 0 })
   })
 
-  it('is nothing else: not 31 bytes, not another magic', () => {
+  it('is not read from 31 bytes, nor from another magic', () => {
     const header = encodeSegmentHeader({ topic: 'orders', partition: 0 })
     for (let length = 0; length < 32; length++) expect(decodeSegmentHeader(header.subarray(0, length))).toBeNull()
     for (let at = 0; at < 4; at++) {
@@ -190,7 +190,7 @@ describe('the body of OPEN', () => {
     expect(decodeOpenBody(joined(body, 'x'))).toBeNull()
   })
 
-  it('is read as something or as nothing, and never throws, whatever the bytes are', () => {
+  it('never throws, whatever the bytes are', () => {
     const random = new Random(4)
     for (let i = 0; i < 2000; i++) {
       const body = Buffer.from(random.bytes(random.int(80)))

@@ -178,7 +178,7 @@ describe('verify of', () => {
     expect(await check()).toMatchObject({ nextOffset: 0n, segments: 0, records: 0, problems: [], notes: [] })
   })
 
-  it('what is not a log is refused, and creates none', async () => {
+  it('a directory that is not a log is refused, and none is created', async () => {
     await expect(check()).rejects.toThrow(LogNotFoundError)
     expect(await log.fs.readdir('/')).toEqual([])
     await log.make('/data', Buffer.alloc(0))

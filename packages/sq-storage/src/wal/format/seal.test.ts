@@ -72,7 +72,7 @@ describe('the body of SEAL', () => {
     expect(decodeSealBody(body, POSITION)).toBeNull()
   })
 
-  it('is read as something or as nothing, and never throws, whatever the bytes are', () => {
+  it('never throws, whatever the bytes are', () => {
     const random = new Random(8)
     for (let round = 0; round < 2000; round++) {
       const body = Buffer.from(random.bytes(random.int(100)))

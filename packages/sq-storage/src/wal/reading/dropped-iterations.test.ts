@@ -100,7 +100,7 @@ describe('the signal of the caller', () => {
     controller.abort()
   })
 
-  it('ends an iteration that did not wait when it was aborted', async () => {
+  it('ends an iteration that was not waiting when it was aborted', async () => {
     const controller = new AbortController()
     const iteration = reader.read({ signal: controller.signal })
     await iteration.next()
@@ -122,7 +122,7 @@ describe('the signal of the caller', () => {
     await expect(next ?? iteration.next()).rejects.toThrow('enough')
   })
 
-  it('of old, without a reason, ends an iteration with an AbortError', async () => {
+  it('without a reason, as in old versions, ends an iteration with an AbortError', async () => {
     const { signal, abort } = foreignController()
     abort()
     await expect(reader.read({ signal }).next()).rejects.toMatchObject({ name: 'AbortError' })

@@ -136,7 +136,7 @@ describe('in another process, a reader that wants only what is durable', () => {
     expect(await shown()).toEqual(['a'])
   })
 
-  it('does not see what a killed process has written and not synced before it is recovered', async () => {
+  it('does not see what a killed process has written but not synced before it is recovered', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     const hold = log.fs.faults.hold('sync', log.path(0))
@@ -172,7 +172,7 @@ describe('in another process, a reader that wants only what is durable', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('goes on over a truncation inside a commit, which writes a part of it again', async () => {
+  it('continues across a truncation inside a commit, which writes a part of it again', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     await appendBatch(writer, ['b', 'c', 'd'])
@@ -244,7 +244,7 @@ describe('of frames built by hand, a reader that wants only what is durable', ()
     expect(await shown()).toEqual(values)
   })
 
-  it('sees what is before damage, which the same later frame confirms', async () => {
+  it('sees the records before damage, which the same later frame confirms', async () => {
     const segment = new SegmentBytes().records('a').records('b').mark().mark()
     const damaged = Buffer.from(segment.bytes)
     damaged[segment.at(1).position + 2] = 0xff

@@ -61,7 +61,7 @@ async function quiet(): Promise<void> {
 }
 
 describe('with a writer in its thread, a tailing reader', () => {
-  it('sees what is there, and then every record once it is durable', async () => {
+  it('sees the existing records, and then every record once it is durable', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
     const follower = await Follower.start()
@@ -93,7 +93,7 @@ describe('with a writer in its thread, a tailing reader', () => {
     expect(log.fs.openHandles).toBe(2)
   })
 
-  it('goes on across rotation, an abandoned segment, and the writer closing and opening again', async () => {
+  it('continues across rotation, an abandoned segment, and a writer that is closed and opened again', async () => {
     log = new LogFixture({ maxSegmentBytes: 300 })
     let writer = await log.open()
     const follower = await Follower.start()
@@ -116,7 +116,7 @@ describe('with a writer in its thread, a tailing reader', () => {
     expect(follower.seen).toEqual(expected)
   })
 
-  it('that has fallen behind the commits in memory goes on in the files', async () => {
+  it('that has fallen behind the commits in memory continues in the files', async () => {
     const writer = await log.open()
     const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
     const iteration = reader.read({ follow: true })
@@ -138,7 +138,7 @@ describe('with a writer in its thread, a tailing reader', () => {
     expect(follower.seen).toEqual(['0 a'])
   })
 
-  it('from the next offset on sees only what comes', async () => {
+  it('from the next offset on sees only new records', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
     const follower = await Follower.start({ from: writer.nextOffset })

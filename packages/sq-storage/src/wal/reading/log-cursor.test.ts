@@ -219,7 +219,7 @@ describe('where the log changes under a walk', () => {
     expect(await walk()).toEqual({ found: [0, 1, 3, 4], error: null })
   })
 
-  it('it says so where all segments go while the end of the last one is read', async () => {
+  it('it reports that all segments disappeared while the end of the last one was read', async () => {
     await make(threeSegments()[0])
     atSecondLook(() => log.fs.unlink(log.path(0)))
     const { found, error } = await walk()
@@ -227,7 +227,7 @@ describe('where the log changes under a walk', () => {
     expect(error).toBeInstanceOf(DivergedError)
   })
 
-  it('it takes it for damage where all segments go and a writer knows of more', async () => {
+  it('it reports damage if all segments disappear and a writer knows of more', async () => {
     await make(new SegmentBytes().records('a'))
     const walking = walked(null, () => 2)
     await walking.next()
@@ -235,7 +235,7 @@ describe('where the log changes under a walk', () => {
     await expect(walking.next()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', path: log.directory })
   })
 
-  it('it says so where less is durable by then than it returned', async () => {
+  it('it reports that fewer records are durable than it returned', async () => {
     await make(...threeSegments())
     let bound = 9
     const walking = walked(null, () => bound)
@@ -324,7 +324,7 @@ describe('damage', () => {
     expect(error).toMatchObject({ from, to: segments[2].bytes.length, firstOffset: 7n, lastOffset: 8n })
   })
 
-  it('in what ends a segment takes no records, so the walk goes on', async () => {
+  it('in the frames that end a segment loses no records, so the walk continues', async () => {
     const segments = threeSegments()
     await make(...segments)
     const [first, second] = segments

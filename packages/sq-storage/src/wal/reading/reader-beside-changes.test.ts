@@ -118,7 +118,7 @@ describe('a slow reader', () => {
     expect([await next(records), await next(records)]).toEqual(['1 b', '2 c'])
   })
 
-  it('gets the error of a signal or of closing, even if it was given everything asked for', async () => {
+  it('gets the error of a signal or of closing, even if it has all requested records', async () => {
     await appendBatch(writer, numbered(200))
     const controller = new AbortController()
     const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
@@ -142,7 +142,7 @@ describe('a slow reader', () => {
     await expect(first).rejects.toBeNull()
   })
 
-  it('is not disturbed by a truncation after what it returned', async () => {
+  it('is not affected by a truncation after what it returned', async () => {
     await appendBatch(writer, numbered(10))
     const records = await read({ to: 3n })
     for (let offset = 0; offset < 3; offset++) expect(await next(records)).toBe(`${offset} value ${offset}`)

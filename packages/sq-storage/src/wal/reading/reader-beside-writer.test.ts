@@ -67,7 +67,7 @@ describe('with a writer in the same process, read', () => {
     await pending
   })
 
-  it('knows the writer however the directory is spelled', async () => {
+  it('finds the writer however the path is spelled', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     const hold = log.fs.faults.hold('sync', log.path(0))

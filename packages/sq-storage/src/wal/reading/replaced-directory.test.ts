@@ -117,7 +117,7 @@ describe.each<[string, () => FileSystem]>([
     return { records, told: next({ next: () => third } as AsyncIterableIterator<LogRecord>) }
   }
 
-  it('gets what is appended to a copy that takes the place of the log', async () => {
+  it('gets records that are appended to a copy in place of the log', async () => {
     const records = await read(fileSystem(), { follow: true })
     expect([await next(records), await next(records)]).toEqual(['0 a', '1 b'])
     const third = records.next()
@@ -162,14 +162,14 @@ describe.each<[string, () => FileSystem]>([
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('gets an error if nothing is there any more', async () => {
+  it('gets an error if the directory is gone', async () => {
     const { told } = await waiting()
     await log.fs.rename('/data', '/gone')
     expect(await told).toBe('SQ_WAL_NOT_FOUND')
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('goes on in the other log if it returned nothing of this one', async () => {
+  it('continues in the other log if it has returned nothing of this one', async () => {
     const records = await read(fileSystem(), { follow: true, from: 2n })
     const first = records.next()
     await quiet()

@@ -143,7 +143,7 @@ describe('a tailing reader in another process that got a commit that was rolled 
     expect(await told).toBe('SQ_WAL_DIVERGED 2')
   })
 
-  it('goes on if the very same bytes are there again', async () => {
+  it('continues if the very same bytes are there again', async () => {
     const { given, next: told } = await rollBack({
       reopened: true,
       lost: 'CCCC',

@@ -97,7 +97,7 @@ function marks(count: number): SegmentBytes {
 }
 
 describe('a repeated search', () => {
-  it('gives each frame in its turn, and reads each byte once', async () => {
+  it('returns the frames in order, and reads each byte once', async () => {
     const segment = marks(30_000)
     const { bytes, headBytes, salt, frames } = segment
     const search = FrameSearch.forFrames(await fileOf(bytes), { to: bytes.length, salt })

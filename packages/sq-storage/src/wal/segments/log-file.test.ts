@@ -6,7 +6,7 @@ import { io, LogFile } from './log-file.ts'
 const caught = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
 
 describe('io', () => {
-  it('wraps errors of the file system, and none of the log itself', async () => {
+  it('wraps errors of the file system, but not those of the log', async () => {
     const cause = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
     const error = await caught(io('read', '/file', () => Promise.reject(cause)))
     expect(error).toMatchObject({ message: 'cannot read /file: EIO: i/o error', path: '/file', cause })

@@ -62,7 +62,7 @@ async function reasons(policy: RetentionPolicy): Promise<unknown[]> {
 }
 
 describe('the active segment', () => {
-  it('goes once its last record is too old, and the offsets go on', async () => {
+  it('is deleted once its last record is too old, and the offsets continue', async () => {
     await appendNow()
     log.clock.advance(DAY)
     await appendNow()
@@ -76,7 +76,7 @@ describe('the active segment', () => {
     expect(await log.values()).toEqual(['next'])
   })
 
-  it('is ended as by its age, and reported closed', async () => {
+  it('is ended for its age, and reported closed', async () => {
     await appendNow()
     log.clock.advance(2)
     expect(await writer.deleteSegments({ maxAgeMs: 1 })).toMatchObject([
@@ -85,7 +85,7 @@ describe('the active segment', () => {
     expect(log.closed).toMatchObject([{ baseOffset: 0n, records: 1, state: 'sealed' }])
   })
 
-  it('goes after any number of openings, also without a write', async () => {
+  it('is deleted after any number of openings, even without a write', async () => {
     await appendNow()
     for (let day = 0; day < 7; day++) {
       await reopen()
@@ -97,7 +97,7 @@ describe('the active segment', () => {
     expect(await deleteAs({ maxAgeMs: 7 * DAY })).toEqual([0])
   })
 
-  it('stays without records, and by any other limit', async () => {
+  it('is kept without records, and by any other limit', async () => {
     await appendNow()
     log.clock.advance(DAY)
     expect(await deleteAs({ belowOffset: 9n, maxTotalBytes: 0 })).toEqual([])
@@ -170,7 +170,7 @@ describe('a quiet log', () => {
 })
 
 describe('explainRetention', () => {
-  it('tells for each segment whether it is deleted, by which limit, and why not', async () => {
+  it('says for each segment by which limit it is deleted, or why it is kept', async () => {
     await appendDays(3)
     await appendNow(10 * YEAR)
     await writer.closeActiveSegment()
@@ -221,7 +221,7 @@ describe('explainRetention', () => {
     ])
   })
 
-  it('opens no segment twice, and reads no size without need', async () => {
+  it('opens no segment twice, and reads no size unnecessarily', async () => {
     await appendDays(5)
     const { operations } = log.fs
     operations.resetCounts()
@@ -323,7 +323,7 @@ describe('a clock that contradicts the log', () => {
   })
 })
 
-describe('a log that says nothing of a time', () => {
+describe('a log without evidence of a time', () => {
   it.each([7 * DAY, 3 * YEAR])('is deleted when it is older than %d ms, up to 366 days later', async (maxAgeMs) => {
     await appendDays(1)
     await appendNow()

@@ -119,7 +119,7 @@ describe('deleteSegments', () => {
     expect(changes).toEqual([lock, lock, `unlink '${log.path(0)}'`, sync, lock, `unlink '${log.path(3)}'`, sync])
   })
 
-  it('waits for its turn, and appends behind it for theirs', async () => {
+  it('waits for earlier appends, and later appends wait for it', async () => {
     const before = append(writer, 'before')
     const closing = writer.closeActiveSegment()
     const deleting = deleted({ belowOffset: 8n })
@@ -129,7 +129,7 @@ describe('deleteSegments', () => {
     expect(await log.values()).toEqual(['after'])
   })
 
-  it('goes on where it failed', async () => {
+  it('continues where it failed', async () => {
     for (const operation of ['stat', 'readdir', 'open', 'read', 'size', 'unlink', 'syncDirectory'] as const) {
       log.fs.faults.failNext(operation, 'EIO')
       await expect(deleted({ belowOffset: 6n })).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
@@ -140,7 +140,7 @@ describe('deleteSegments', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('touches nothing once the lock is lost', async () => {
+  it('changes nothing once the lock is lost', async () => {
     await log.fs.unlink(`${log.directory}/lock`)
     await expect(deleted({ belowOffset: 6n })).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
     expect(await left()).toEqual([0, 3, 5, 6])
@@ -173,7 +173,7 @@ describe('if every record is deleted, deleteSegments', () => {
     expect(await append(writer, 'c')).toBe(2n)
   })
 
-  it('creates none if a segment stays, or if there is none', async () => {
+  it('creates no segment if one is left, or if there is none', async () => {
     expect(await deleted({ maxTotalBytes: 0 })).toEqual([])
     expect(await left()).toEqual([])
     await appendSegment(1)

@@ -100,7 +100,7 @@ describe('a scan', () => {
     expect(bytesRead - segment.bytes.length).toBeLessThan(2 * CHUNK)
   })
 
-  it('is not misled by what is read after a damaged length', async () => {
+  it('is not misled by the bytes after a damaged length', async () => {
     const segment = new SegmentBytes()
     for (let i = 0; i < 300; i++) segment.records(Buffer.alloc(10_000))
     const { position } = segment.at(200)
@@ -278,7 +278,7 @@ describe('a scan stops, with all frames before it returned, at', () => {
     })
   })
 
-  it('the end of a file that is shorter than its limit', async () => {
+  it('the end of a file that is shorter than the limit', async () => {
     const segment = good()
     const { frames, scanner } = await scan(segment, { limit: segment.bytes.length + 1000 })
     const end = segment.bytes.length

@@ -39,8 +39,8 @@ function scattered(random: Random): (bytes: Buffer) => Buffer {
   }
 }
 
-describe('what recovery writes again', () => {
-  test('is what no frame says was durable, wherever it is in memory', () => {
+describe('the bytes that recovery writes again', () => {
+  test('are those that no frame confirms, wherever they are in memory', () => {
     for (let seed = 0; seed < SEEDS; seed++) {
       const random = new Random(seed)
       const { bytes, frames, headBytes } = segmentOf(random)

@@ -52,7 +52,7 @@ test('small ones of one turn of the event loop share a commit, which is started 
   expect(events).toEqual(['write'])
 })
 
-test('a large commit that waits is started before the callers of the commit before it are told', async () => {
+test('a large waiting commit starts before the callers of the commit before it are acknowledged', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'makes the segment')

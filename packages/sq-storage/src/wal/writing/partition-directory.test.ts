@@ -140,7 +140,7 @@ describe('removeUnfinished', () => {
     await expect(directory.removeUnfinished()).resolves.toBeUndefined()
   })
 
-  it('says what it could not remove', async () => {
+  it('rejects with the path of a file that it could not remove', async () => {
     await makeUnfinished()
     fs.faults.failNext('unlink', 'EACCES')
     const error: unknown = await directory.removeUnfinished().catch((caught: unknown) => caught)

@@ -170,7 +170,7 @@ describe('while it writes', () => {
 })
 
 describe('afterwards', () => {
-  test('a writer finds nothing torn, and takes them off', async () => {
+  test('a writer does not report them as torn, and truncates them', async () => {
     const log = new LogFixture()
     const { kept } = await leaveZeros(log)
     const writer = await log.open()
@@ -180,7 +180,7 @@ describe('afterwards', () => {
     expect(await log.values()).toEqual(kept)
   })
 
-  test('what is torn ends where the zeros begin', async () => {
+  test('a torn tail ends where the zeros begin', async () => {
     const log = new LogFixture()
     const { end, fileBytes: size } = await leaveZeros(log)
     const file = await log.file(log.path(0))
@@ -209,7 +209,7 @@ describe('afterwards', () => {
     }
   })
 
-  test('reading, verifying and listing see nothing in them', async () => {
+  test('reading, verifying and listing ignore them', async () => {
     const log = new LogFixture()
     const { kept, end, fileBytes: size } = await leaveZeros(log)
     expect(await log.values()).toEqual(kept)

@@ -139,7 +139,7 @@ describe('a commit that was written and not synced', () => {
     expect(await log.values()).toEqual(['a', 'b'])
   })
 
-  it('is there whole or not at all, whatever a crash kept of it', async () => {
+  it('is there as a whole or not at all, whatever a crash left of it', async () => {
     await leaveUnsynced(log, 'c'.repeat(3000))
     const seen = new Set<string>()
     for (let seed = 0; seed < 200; seed++) {

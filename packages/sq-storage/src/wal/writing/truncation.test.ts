@@ -131,7 +131,7 @@ describe('truncate', () => {
     })
   })
 
-  it('waits for its turn, and appends behind it for theirs', async () => {
+  it('waits for earlier appends, and later appends wait for it', async () => {
     const writer = await log.open()
     const before = append(writer, 'before')
     const truncating = writer.truncate(9n)
@@ -156,7 +156,7 @@ describe('truncate', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('goes on behind retention, and not before the first offset left', async () => {
+  it('works after retention, but not before the log start offset', async () => {
     const writer = await log.open()
     await writer.deleteSegments({ belowOffset: 6n })
     await expect(writer.truncate(5n)).rejects.toMatchObject({
@@ -211,7 +211,7 @@ describe('truncate', () => {
     expect(await append(writer, 'next')).toBe(11n)
   })
 
-  it('touches nothing once the lock is lost', async () => {
+  it('changes nothing once the lock is lost', async () => {
     const writer = await log.open()
     await log.fs.unlink(`${log.directory}/lock`)
     const files = await log.files()

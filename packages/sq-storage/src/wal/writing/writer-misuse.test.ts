@@ -92,7 +92,7 @@ function sized(length: number): RecordInput {
   return { key: null, value: Buffer.alloc(length), headers: [], timestampMs: 0 }
 }
 
-describe('a bad record is refused, and the log goes on', () => {
+describe('a bad record is refused, and the log is not affected', () => {
   const value = bytes('v')
   const records: [string, unknown[], RegExp][] = [
     ['a key that is a string', ['key', value, [], 0], /key must be a Uint8Array or null, not "key"/],
@@ -173,7 +173,7 @@ test('a record that changes at each read is read once', async () => {
   expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
 })
 
-test('a record that appends another one while it is read does no harm to it', async () => {
+test('a record that appends another one while it is read does not damage it', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const calls: Promise<unknown>[] = [append(writer, 'waits')]
@@ -206,7 +206,7 @@ test.each([
   await writer.close()
 })
 
-test('a second writer in this process is refused at once, and the first goes on', async () => {
+test('a second writer in this process is refused at once, and the first one is not affected', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_LOCKED', path: '/data/orders/0/lock' })
