@@ -264,6 +264,17 @@ describe('an iteration', () => {
     await expect(reader.read().next()).rejects.toMatchObject({ code: 'SQ_WAL_CLOSED' })
   })
 
+  it('that has returned everything asked for ends with ClosedError if the reader is closed before it ends', async () => {
+    await log.makeSegments(new SegmentBytes().records('a'))
+    const reader = await openReader()
+    const iteration = reader.read({ maxRecords: 1 })
+    await iteration.next()
+    await reader.close()
+    await expect(iteration.next()).rejects.toThrow(ClosedError)
+    expect(await iteration.next()).toEqual({ done: true, value: undefined })
+    expect(log.fs.openHandles).toBe(0)
+  })
+
   it('returns bytes that stay as they are, whatever is read later', async () => {
     const values = Array.from({ length: 30 }, (_, i) => Buffer.alloc(30_000, i))
     const writer = await log.open()

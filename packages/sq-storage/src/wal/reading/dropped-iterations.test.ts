@@ -100,6 +100,26 @@ describe('the signal of the caller', () => {
     controller.abort()
   })
 
+  it('is garbage-collected after an iteration that waited has ended, even if the reader stays open', async () => {
+    const ended = await (async () => {
+      const { signal } = new AbortController()
+      const iteration = reader.read({ follow: true, from: 2n, signal })
+      const next = iteration.next()
+      await quiet()
+      await append(writer, 'c')
+      await next
+      await iteration.return?.()
+      return new WeakRef(signal)
+    })()
+    for (let attempt = 0; attempt < 20 && ended.deref() !== undefined; attempt++) {
+      // What was dereferenced is held until the end of the job.
+      await quiet()
+      collectGarbage()
+    }
+    expect(ended.deref()).toBeUndefined()
+    expect(reader.stats().records).toBe(1)
+  })
+
   it('ends an iteration that was not waiting when it was aborted', async () => {
     const controller = new AbortController()
     const iteration = reader.read({ signal: controller.signal })

@@ -87,7 +87,7 @@ export class LogIterator<T> implements AsyncIterableIterator<T> {
         try {
           this.#turnPage(reading)
         } catch (error) {
-          return resolve(this.#fail(error))
+          return resolve(this.#finish().then(() => Promise.reject(error)))
         }
         const element = this.#take()
         if (element === undefined) return resolve(this.#advance())
@@ -97,29 +97,19 @@ export class LogIterator<T> implements AsyncIterableIterator<T> {
     })
   }
 
-  async #fail(error: unknown): Promise<never> {
-    try {
-      await this.#end()
-    } finally {
-      this.#waiting--
-    }
-    throw error
-  }
-
   async #advance(): Promise<IteratorResult<T, undefined>> {
-    let isFound = false
+    let element: T | undefined
     try {
-      for (;;) {
-        const element = this.#take()
-        isFound = element !== undefined
+      while (!this.#ended) {
+        element = this.#take()
         if (element !== undefined) return { done: false, value: element }
-        if (this.#ended) return { done: true, value: undefined }
         this.#reading ??= this.#opened()
         this.#turnPage(this.#reading)
-        if (this.#page.length === 0 && !(await this.#hasMore(this.#reading))) return { done: true, value: undefined }
+        if (this.#page.length === 0 && !(await this.#hasMore(this.#reading))) break
       }
+      return { done: true, value: undefined }
     } finally {
-      if (!isFound) await this.#end()
+      if (element === undefined) await this.#end()
       this.#waiting--
     }
   }
