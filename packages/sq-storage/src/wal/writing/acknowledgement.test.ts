@@ -84,6 +84,7 @@ describe.each(FAILURES)('where %s while a commit becomes durable', (_, fail) => 
     vi.restoreAllMocks()
     stop()
     expect(writer.stats()).toMatchObject({ nextOffset: 4n, records: 4, commits: 2, pendingBytes: 0, pendingRecords: 0 })
+    expect(writer.stats()).toMatchObject({ commitMs: 0, longestCommitMs: 0 })
     expect(await settled(append(writer, 'after'))).toEqual({ status: 'fulfilled', value: 4n })
     await followed.stop()
     expect(followed.values).toEqual(['first', 'a', 'b', 'c', 'after'])

@@ -1,9 +1,10 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
+import { resolveConfig } from '../../config.ts'
 import type { CheckedRecord, RecordInput } from '../format/record.ts'
 import { placed } from './bad-record.ts'
 import type { RecordOrigin } from './bad-record.ts'
-import { checkRecords } from './checked-record.ts'
+import { changedPart, checkLimits, checkRecords, recordOf } from './checked-record.ts'
 
 const EMPTY: RecordInput = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
 
@@ -124,5 +125,43 @@ describe('a record', () => {
       headers: [{ valueBytes: 1 }],
       encodedBytes: 24 + 3 + 10,
     })
+  })
+})
+
+/** What `checkLimits` says of values of these lengths, with limits of 100 bytes. A record has 24 bytes besides. */
+function limited(...valueBytes: number[]): number {
+  const records = valueBytes.map((bytes) => recordOf(null, Buffer.alloc(bytes), [], 0))
+  const config = resolveConfig({ dataDir: '/data', maxRecordBytes: 100, maxBatchBytes: 100 })
+  return checkLimits(records, config, Infinity)
+}
+
+describe('the limits of an append', () => {
+  it.each([[[100]], [[26, 26]], [[0, 0, 0, 4]]])('allow values of %j bytes', (valueBytes) => {
+    expect(limited(...valueBytes)).toBe(valueBytes.reduce((sum, bytes) => sum + 24 + bytes, 0))
+  })
+
+  it.each([
+    [[101], 'the record holds 101 bytes, maxRecordBytes is 100', 0],
+    [[0, 101], 'the record holds 101 bytes, maxRecordBytes is 100', 1],
+    [[26, 27], 'the batch takes 101 bytes, maxBatchBytes is 100', null],
+    [[], 'a batch must hold at least one record', null],
+  ])('forbid values of %j bytes: %s', (valueBytes, message, nth) => {
+    expect(() => limited(...valueBytes)).toThrow(expect.objectContaining({ message, nth }))
+  })
+})
+
+describe('the error for a changed record names the part that has another length than was counted', () => {
+  const value = Buffer.from('v')
+  const headers = ['a', 'b'].map((key) => ({ key, value }))
+  const [whole, plain] = [recordOf(value, value, headers, 0), recordOf(null, value, headers, 0)]
+
+  it.each<[string, CheckedRecord]>([
+    ['key', { ...whole, keyBytes: 0 }],
+    ['value', { ...whole, valueBytes: 0 }],
+    ['value', { ...plain, valueBytes: 0 }],
+    ['headers[0].value', { ...whole, headers: whole.headers.with(0, { key: 'a', value, valueBytes: 0 }) }],
+    ['headers[1].value', { ...plain, headers: plain.headers.with(1, { key: 'b', value, valueBytes: 0 }) }],
+  ])('%s', (field, record) => {
+    expect(changedPart(record)).toMatchObject({ field, message: `${field} changed its length while it was appended` })
   })
 })

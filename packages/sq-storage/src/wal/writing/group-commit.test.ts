@@ -1,9 +1,11 @@
 /** When commits begin: which appends share one, which do not wait, and that none starves. */
 import * as timers from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ManualClock, Random } from '@sq/sim'
 import { resolveConfig } from '../../config.ts'
+import type { WalConfig } from '../../config.ts'
+import { AppendFailedError } from '../../errors.ts'
 import { append, LogFixture } from '../../testing/log-fixture.ts'
 import { locatePartition } from '../segments/partition.ts'
 import type { WrittenFrames } from '../shared/recent-frames.ts'
@@ -113,16 +115,193 @@ test('a clock that throws fails one commit, and the next go on', async () => {
 })
 
 /** A group commit on a log tail that the test provides, so that its state can be inconsistent. */
-function groupAt(tail: { readonly nextOffset: number; readonly write: () => Promise<WrittenFrames> }): GroupCommit {
-  const config = resolveConfig({ dataDir: '/data' })
+function groupAt(tail: Pick<LogTail, 'nextOffset' | 'write'>, options: Partial<WalConfig> = {}): GroupCommit {
+  const config = resolveConfig({ dataDir: '/data', ...options })
   const clock = new ManualClock()
   const meter = new WriterMeter(locatePartition('/data', 'orders', 0), clock)
   return new GroupCommit({ config, clock, meter, tail, shared: new SharedLog() })
 }
 
-function appendTo(group: GroupCommit, value: string): Promise<bigint> {
-  const record = recordOf(null, Buffer.from(value), [], 0)
+/** Appends a value; a number is the length of one. A record takes 24 bytes more. */
+function appendTo(group: GroupCommit, value: string | number): Promise<bigint> {
+  const record = recordOf(null, typeof value === 'number' ? Buffer.alloc(value) : Buffer.from(value), [], 0)
   return new Promise((resolve, reject) => void group.append([record], { resolve, reject }))
+}
+
+/** The end of a log at which a test ends each write. */
+class HeldTail {
+  nextOffset: number
+  /** The length of the frame of each commit whose write was begun. */
+  readonly begun: number[] = []
+  /** The most writes that were in flight together. */
+  mostInFlight = 0
+  readonly #inFlight: ((error: Error | null) => void)[] = []
+
+  constructor(nextOffset = 0) {
+    this.nextOffset = nextOffset
+  }
+
+  write(commit: Commit): Promise<WrittenFrames> {
+    this.begun.push(commit.bytes)
+    return new Promise((resolve, reject) => {
+      this.#inFlight.push((error) => {
+        if (error !== null) return reject(error)
+        this.nextOffset += commit.recordCount
+        resolve({ bytes: 0, copy: () => expect.unreachable('no reader is tailing') })
+      })
+      this.mostInFlight = Math.max(this.mostInFlight, this.#inFlight.length)
+    })
+  }
+
+  /** Ends the write in flight, if there is one. */
+  end(error: Error | null = null): void {
+    this.#inFlight.shift()?.(error)
+  }
+}
+
+const KIB = 1024
+
+describe('a commit is written without waiting for a turn of the event loop', () => {
+  test.each([
+    [0, 128 * KIB - 8, false],
+    [0, 128 * KIB, true],
+    [256 * KIB, 256 * KIB - 8, false],
+    [256 * KIB, 256 * KIB, true],
+    [512 * KIB - 8, 512 * KIB - 16, false],
+    [512 * KIB - 8, 512 * KIB - 8, true],
+    [512 * KIB, 256 * KIB - 8, false],
+    [512 * KIB, 256 * KIB, true],
+  ])('after one of %d bytes, with %d bytes: %s', async (bytesBefore, bytes, atOnce) => {
+    const tail = new HeldTail()
+    const group = groupAt(tail)
+    // A frame of one record has 64 bytes besides the value.
+    const before = bytesBefore === 0 ? Promise.resolve(0n) : appendTo(group, bytesBefore - 64)
+    if (bytesBefore > 0) {
+      tail.end()
+      await before
+      await setImmediate()
+    }
+    tail.begun.length = 0
+    const appended = appendTo(group, bytes - 64)
+    expect(tail.begun).toEqual(atOnce ? [bytes] : [])
+    await setImmediate()
+    expect(tail.begun).toEqual([bytes])
+    tail.end()
+    await appended
+  })
+
+  test('if it holds what its predecessor and the appends behind that held', async () => {
+    const tail = new HeldTail()
+    const group = groupAt(tail)
+    const first = appendTo(group, 200 * KIB)
+    const second = appendTo(group, 150 * KIB)
+    await setImmediate()
+    tail.end()
+    await first
+    expect(tail.begun).toHaveLength(1)
+    await setImmediate()
+    expect(tail.begun).toHaveLength(2)
+    tail.end()
+    await second
+  })
+})
+
+test.each([
+  [725, [1536]],
+  [726, [792, 792]],
+])('records share a commit as long as its frame leaves room for the head of a segment: %d', async (bytes, frames) => {
+  const tail = new HeldTail()
+  const group = groupAt(tail, { maxSegmentBytes: 2048 })
+  const appended = [appendTo(group, 723), appendTo(group, bytes)]
+  for (const promise of appended) {
+    await setImmediate()
+    tail.end()
+    await promise
+  }
+  expect(tail.begun).toEqual(frames)
+})
+
+test('an append may fill the backlog, and is refused if it would exceed it', async () => {
+  const tail = new HeldTail()
+  // Each of 25 bytes, and 256 for the append.
+  const group = groupAt(tail, { maxPendingBytes: 2 * 281 })
+  const first = appendTo(group, 1)
+  await expect(appendTo(group, 2)).rejects.toMatchObject({ code: 'SQ_WAL_BACKLOG_FULL', pendingBytes: 281 })
+  const second = appendTo(group, 1)
+  expect(group.pendingBytes).toBe(2 * 281)
+  await setImmediate()
+  tail.end()
+  expect(await Promise.all([first, second])).toEqual([0n, 1n])
+})
+
+test('an append is refused if the offsets are used up, by the records that wait too', async () => {
+  const tail = new HeldTail(Number.MAX_SAFE_INTEGER - 2)
+  const group = groupAt(tail)
+  const [first, second] = [appendTo(group, 'a'), appendTo(group, 'b')]
+  await expect(appendTo(group, 'c')).rejects.toThrow('the offsets of this partition are used up')
+  await setImmediate()
+  tail.end()
+  expect(await Promise.all([first, second])).toEqual([2n ** 53n - 3n, 2n ** 53n - 2n])
+})
+
+test('commits take turns with two buffers, however many there are', async () => {
+  const tail = new HeldTail()
+  const group = groupAt(tail)
+  const appends = [appendTo(group, 1000)]
+  await setImmediate()
+  const allocated = vi.spyOn(Buffer, 'allocUnsafeSlow')
+  for (let round = 0; round < 20; round++) {
+    appends.push(appendTo(group, 1000))
+    tail.end()
+    await appends.at(-2)
+    appends.push(appendTo(group, 1000))
+    await setImmediate()
+    if (round === 3) allocated.mockClear()
+  }
+  tail.end()
+  expect(await Promise.all(appends)).toHaveLength(41)
+  expect(allocated).not.toHaveBeenCalled()
+  allocated.mockRestore()
+})
+
+test('one thing is done at a time, in the order of the calls, and every call settles, whatever fails', async () => {
+  for (let seed = 0; seed < 50; seed++) {
+    const random = new Random(seed)
+    const tail = new HeldTail()
+    const group = groupAt(tail)
+    /** In the order of the calls: of an append its offset, null if it was rejected; of a task the end of the log. */
+    const calls: Promise<{ offset: bigint | null } | { end: number }>[] = []
+    const steps = [
+      () => calls.push(appendTo(group, random.chance(0.3) ? 130 * KIB : random.int(100)).then(acknowledged, rejected)),
+      () => calls.push(group.inTurn(() => Promise.resolve({ end: tail.nextOffset }))),
+      () => tail.end(),
+      () => tail.end(new Error('the disk is broken')),
+    ]
+    for (let step = 0; step < 40; step++) {
+      steps[random.int(steps.length)]?.()
+      if (random.chance(0.3)) await setImmediate()
+    }
+    for (let turn = 0; turn < 40; turn++) {
+      tail.end()
+      await setImmediate()
+    }
+    let end = 0
+    for (const call of await Promise.all(calls)) {
+      if ('end' in call) expect(call.end, `seed ${seed}`).toBe(end)
+      else if (call.offset !== null) expect(call.offset, `seed ${seed}`).toBe(BigInt(end++))
+    }
+    expect([tail.nextOffset, group.pendingBytes, group.pendingRecords], `seed ${seed}`).toEqual([end, 0, 0])
+    expect(tail.mostInFlight, `seed ${seed}`).toBeLessThan(2)
+  }
+})
+
+function acknowledged(offset: bigint): { offset: bigint } {
+  return { offset }
+}
+
+function rejected(error: unknown): { offset: null } {
+  expect(error).toBeInstanceOf(AppendFailedError)
+  return { offset: null }
 }
 
 test('an append is not acknowledged if the log does not end where its commit ends', async () => {
@@ -153,9 +332,4 @@ test('a log whose active segment ends at another offset is not written', async (
   expect(await log.file(log.path(0))).toEqual(file)
   await tail.close()
   await lock.release()
-})
-
-test('a commit without records has no frame', () => {
-  const place = { position: 96, nextOffset: 0, previousCrc: 0, salt: 0 }
-  expect(() => new Commit().encode(place)).toThrow('a commit that is written holds records')
 })

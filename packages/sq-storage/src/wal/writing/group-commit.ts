@@ -46,7 +46,7 @@ export class GroupCommit {
   #busy = false
   /** Whether the event loop has turned since the last work was begun. */
   #turned = true
-  #nextTurn: NodeJS.Immediate | null = null
+  #nextTurn: NodeJS.Immediate | undefined
   /** Bytes of the last commit and of what waited then: a caller that waits for one append often makes another. */
   #expectedBytes = 0
   /** A settled commit whose buffer the next one uses. */
@@ -172,8 +172,8 @@ export class GroupCommit {
   }
 
   #next(): void {
-    if (this.#nextTurn !== null) clearImmediate(this.#nextTurn)
-    this.#nextTurn = null
+    clearImmediate(this.#nextTurn)
+    this.#nextTurn = undefined
     const next = this.#waiting.shift()
     if (next === undefined) return
     this.#busy = true

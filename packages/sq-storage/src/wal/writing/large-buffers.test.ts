@@ -21,8 +21,10 @@ test('a buffer that was given is taken again, by one alone', () => {
   const buffers = new LargeBuffers()
   const first = buffers.take(2 * MIB)
   expect(first.bytes).toHaveLength(2 * MIB)
-  buffers.give(first)
-  expect(buffers.take(MIB)).toBe(first)
+  for (const bytes of [2 * MIB, MIB]) {
+    buffers.give(first)
+    expect(buffers.take(bytes)).toBe(first)
+  }
   expect(buffers.take(MIB)).not.toBe(first)
 })
 
@@ -34,11 +36,19 @@ test('the longest is taken, and a new one if none is long enough', () => {
   expect([MIB, MIB, MIB].map((bytes) => buffers.take(bytes).bytes.length / MIB)).toEqual([4, 3, 2])
 })
 
-test('at most 16 MiB are kept, the longest first, and none that is longer', () => {
+test.each([
+  [
+    [7, 2, 8, 1, 17],
+    [8, 7, 1],
+  ],
+  [[1, 16], [16]],
+])('of buffers of %j MiB at most 16 MiB are kept, the longest first, and none that is longer: %j', (given, kept) => {
   const buffers = new LargeBuffers()
-  const given = [7, 2, 8, 1, 17].map((mib) => buffers.take(mib * MIB))
-  for (const buffer of given) buffers.give(buffer)
-  expect([1, 1, 1].map((mib) => buffers.take(mib * MIB).bytes.length / MIB)).toEqual([8, 7, 1])
+  const taken = given.map((mib) => buffers.take(mib * MIB))
+  for (const buffer of taken) buffers.give(buffer)
+  // Any buffer that is kept has at least no bytes. A new one has none.
+  const left = [...kept, 0].map(() => buffers.take(0).bytes.length / MIB)
+  expect(left).toEqual([...kept, 0])
 })
 
 test('nothing is kept once no writer is open', () => {
@@ -64,7 +74,7 @@ test('a writer that is closed keeps no buffer', async () => {
     }
     return process.memoryUsage().arrayBuffers
   }
-  const values = [Buffer.alloc(900_000, 'a'), Buffer.alloc(3 * MIB, 'b')]
+  const values = [Buffer.alloc(3 * MIB, 'a'), Buffer.alloc(900_000, 'b')]
   const dataDir = await mkdtemp(join(tmpdir(), 'sq-storage-'))
   onTestFinished(() => rm(dataDir, { recursive: true }))
   const before = await held()

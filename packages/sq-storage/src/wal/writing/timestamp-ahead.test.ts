@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { RecordInput, WalWriter } from '../../index.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
 
@@ -60,5 +60,13 @@ describe.each([undefined, Infinity])('with %s', (limit) => {
   it('takes any timestamp', async () => {
     await open(limit)
     expect(await writer.append(null, Buffer.alloc(0), [], Number.MAX_SAFE_INTEGER)).toBe(0n)
+  })
+
+  it('appends without asking the wall clock', async () => {
+    await open(limit)
+    await writer.append(null, Buffer.alloc(0), [], 0)
+    const asked = vi.spyOn(log.clock, 'now')
+    await writer.append(null, Buffer.alloc(0), [], 0)
+    expect(asked).not.toHaveBeenCalled()
   })
 })

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { append, appendAll, appendEach, LogFixture } from '../../testing/log-fixture.ts'
 
 const none = {
@@ -89,4 +89,18 @@ test('failures count by commit, abandoned segments and rotations by segment', as
   })
   await writer.close()
   expect(writer.stats()).toMatchObject({ nextOffset: 3n, records: 3 })
+})
+
+test('an append is not timed while nobody listens to appends', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  const hold = log.fs.faults.hold('write')
+  const first = append(writer, 'b')
+  await hold.reached
+  const timed = vi.spyOn(log.clock, 'monotonic')
+  const second = append(writer, 'c')
+  expect(timed).not.toHaveBeenCalled()
+  hold.release()
+  expect(await Promise.all([first, second])).toEqual([1n, 2n])
 })
