@@ -133,6 +133,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'for the compiler: as long as bytes are kept, there is a buffer',
   },
   {
+    file: 'reading/read-trail.ts',
+    original: 'this.#count++',
+    replacement: 'this.#count--',
+    why: '2 divides a number and its negative equally often',
+  },
+  {
     file: 'reading/read-place.ts',
     line: 'return this.hasReturned ? (this.#reached?.place.nextOffset ?? null) : this.#next',
     original: 'this.#reached?.place',

@@ -57,9 +57,13 @@ describe('the ending of a signal', () => {
     const woken: number[] = []
     const listeners = (): number => added.mock.calls.length - removed.mock.calls.length
     for (const waker of wakers) waker.endBy(signalEnding(controller.signal))
-    const wait = (): void => wakers.forEach((waker, index) => waker.onWake(() => woken.push(index)))
+    const wait = (): void => {
+      for (const [index, waker] of wakers.entries()) {
+        waker.onWake(() => woken.push(index))
+        expect(listeners()).toBe(1)
+      }
+    }
     wait()
-    expect(listeners()).toBe(1)
     wakers[0]?.wake()
     expect([listeners(), woken]).toEqual([1, [0]])
     wakers[1]?.wake()

@@ -110,7 +110,7 @@ export class SharedLog {
     watching.count++
     const stop = (): void => {
       if (--watching.count > 0) return
-      if (this.#watching.get(directory) === watching) this.#watching.delete(directory)
+      this.#watching.delete(directory)
       watching.watch.then(
         (watch) => watch.close(),
         () => {},
