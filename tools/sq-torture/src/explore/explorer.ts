@@ -42,7 +42,9 @@ const CHANGING: ReadonlySet<Operation> = new Set([
 
 /** A disk image, the contents that it may recover to, and its origin. */
 interface Suspect {
-  readonly image: CrashImage
+  readonly digest: number
+  /** Null if its recovery is known by the time that it is checked. Thousands of images need not be kept until then. */
+  readonly image: CrashImage | null
   readonly possible: readonly Contents[]
   /** Whether a recovery of it has given these contents once, and was interrupted. */
   readonly repeated?: boolean
@@ -94,9 +96,10 @@ export class Explorer {
 
   async #stopEverywhere(log: LogUnderTest, run: () => Promise<unknown>, random: Random): Promise<void> {
     const suspects: Suspect[] = []
+    const met = new Set<number>()
     const checks: (() => Promise<void>)[] = []
     await this.#atEveryMoment(log, run, (moment) => {
-      suspects.push(...this.#cutPower(log, { moment, choices: choicesAt, random }))
+      suspects.push(...this.#cutPower(log, { moment, choices: choicesAt, random, met }))
       const killed = log.fs.clone()
       const possible = log.history.possible()
       checks.push(() => named(`killed at the ${moment}`, () => this.#checkKilled(killed, possible)))
@@ -135,23 +138,28 @@ export class Explorer {
     look('end')
   }
 
-  /** The outcomes of a power cut at this moment. */
+  /** The outcomes of a power cut at this moment. `met`: the digests of the images that the caller has already. */
   *#cutPower(
     log: LogUnderTest,
-    { moment, choices, random }: { moment: string; choices: Choices; random: Random },
+    { moment, choices, random, met }: { moment: string; choices: Choices; random: Random; met: Set<number> },
   ): Generator<Suspect> {
     const state = log.fs.crashState()
     const possible = log.history.possible()
     for (const choice of choices(state, random)) {
       const origin = (): string => `power cut at the ${moment}: ${JSON.stringify(choice)}`
-      yield { image: state.image(choice), possible, origin }
+      const image = state.image(choice)
+      const digest = shortDigest(image)
+      const isNeeded = digest % RECOVERY_STOPPED_SHARE === 0 || !(this.#known.has(digest) || met.has(digest))
+      if (isNeeded) met.add(digest)
+      yield { digest, image: isNeeded ? image : null, possible, origin }
     }
   }
 
   async #cutPowerWhile(log: LogUnderTest, random: Random, run: () => Promise<unknown>): Promise<Suspect[]> {
     const suspects: Suspect[] = []
+    const met = new Set<number>()
     await this.#atEveryMoment(log, run, (moment) => {
-      suspects.push(...this.#cutPower(log, { moment, choices: someChoicesAt, random }))
+      suspects.push(...this.#cutPower(log, { moment, choices: someChoicesAt, random, met }))
     })
     return suspects
   }
@@ -163,13 +171,13 @@ export class Explorer {
     }
   }
 
-  async #check({ image, possible, repeated = false }: Suspect, depth: number): Promise<void> {
-    const digest = shortDigest(image)
+  async #check({ digest, image, possible, repeated = false }: Suspect, depth: number): Promise<void> {
     const history = new History()
     history.allow(possible, { repeated })
     const known = this.#known.get(digest)
     const isStopped = digest % RECOVERY_STOPPED_SHARE === 0 && depth < (this.#stoppedAt.get(digest) ?? MAX_DEPTH)
     if (known !== undefined && !isStopped) return history.recovered(known)
+    if (image === null) throw new Error('an image was dropped that has not been recovered')
 
     if (known === undefined) this.#met.push(digest)
     if (isStopped) this.#stoppedAt.set(digest, depth)
