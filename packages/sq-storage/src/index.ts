@@ -38,6 +38,7 @@ export type {
   TruncateEvent,
   WalEvents,
 } from './wal/writing/diagnostics.ts'
+export { deleteLog } from './wal/delete-log.ts'
 export type { ReadOptions } from './wal/reading/read-options.ts'
 export type { ReaderStats } from './wal/reader.ts'
 export type {

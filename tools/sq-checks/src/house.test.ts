@@ -135,9 +135,9 @@ describe('allowed imports', () => {
     expect(violations(files, wrong)).toEqual([])
   })
 
-  test('the log has seven top-level files and six folders', () => {
+  test('the log has eight top-level files and six folders', () => {
     const topLevel = storage.filter(({ path }) => path.startsWith(WAL) && !path.slice(WAL.length).includes('/'))
-    const names = ['dump', 'listing', 'reader', 'repair', 'segment', 'verify', 'writer']
+    const names = ['delete-log', 'dump', 'listing', 'reader', 'repair', 'segment', 'verify', 'writer']
     expect(topLevel.map(({ path }) => path).toSorted()).toEqual(names.map((name) => `${WAL}${name}.ts`))
     const folders = new Set(storage.flatMap(({ path }) => /\/wal\/(\w+)\//.exec(path)?.[1] ?? []))
     expect([...folders].toSorted()).toEqual(['checking', 'format', 'reading', 'segments', 'shared', 'writing'])

@@ -45,7 +45,8 @@ export class Violation extends Error {
  * 8. power cuts and kills alone never make a log refuse to open: `LogUnderTest.open`;
  * 9. an interrupted and repeated recovery gives the same result: the exploration, with `allow`;
  * 10. memory is bounded, and nothing outside the data directory is touched: fuzzing, and `LogUnderTest.open`;
- * 11. rotation leaves no gap, deletion removes the oldest records and truncation the newest: here;
+ * 11. rotation leaves no gap, deletion removes the oldest records, truncation the newest, and the deletion of the log
+ *    all or none: here;
  * 12. every promise settles, and nothing is left open: `LogUnderTest.close`, fuzzing, and all time limits.
  */
 export class History {
@@ -57,6 +58,8 @@ export class History {
 
   /** The records before this offset may be gone: their deletion is in progress or has failed. */
   #maybeDeletedBelow = 0
+  /** Whether the deletion of the whole log is in progress or has failed. */
+  #isLogMaybeDeleted = false
   /** The offset of the truncation in progress. */
   #truncatingTo: number | null = null
   /** The contents that may come back after a crash, until a failed truncation is completed. */
@@ -149,6 +152,19 @@ export class History {
     this.#acknowledged = withoutFirst(this.#acknowledged, firstOffset)
   }
 
+  /** The deletion of the whole log begins: until it is done, the log is whole or gone. */
+  deletingLog(): void {
+    this.#version++
+    this.#isLogMaybeDeleted = true
+  }
+
+  /** The log is gone. One that is created in its place is empty. */
+  deletedLog(): void {
+    this.#version++
+    this.#isLogMaybeDeleted = false
+    this.#acknowledged = []
+  }
+
   /** A truncation begins: it drops all records from this offset on, newest first. */
   truncating(offset: number): void {
     this.#version++
@@ -196,6 +212,7 @@ export class History {
       const most = Math.min(this.#maybeDeletedBelow, whole.length)
       for (let firstOffset = 0; firstOffset <= most; firstOffset++) yield withoutFirst(whole, firstOffset)
     }
+    if (this.#isLogMaybeDeleted) yield []
   }
 
   /** The same for appends and truncations only, without deletions. */
@@ -220,6 +237,7 @@ export class History {
     this.#acknowledged = [...contents]
     this.#pending = []
     this.#maybeDeletedBelow = 0
+    this.#isLogMaybeDeleted = false
     this.#truncatingTo = null
     this.settled()
   }

@@ -6,6 +6,7 @@ import {
   BacklogFullError,
   ClockSuspectError,
   CorruptLogError,
+  deleteLog,
   LogNotFoundError,
   UnsupportedFormatError,
   WalReader,
@@ -340,6 +341,17 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     const names = namesIn(this.fs, `${this.#config.dataDir}/${TOPIC}/${PARTITION}`)
     const bases = names.filter((name) => name.endsWith('.wal')).map((name) => Number.parseInt(name, 10))
     return bases.length === 0 ? 0 : Math.min(...bases)
+  }
+
+  /** Closes the log, deletes it, and opens another one in its place. */
+  async deleteLog(): Promise<void> {
+    const process = this.#process
+    await this.close()
+    this.history.deletingLog()
+    await deleteLog(process, this.#config, TOPIC, PARTITION)
+    this.history.deletedLog()
+    this.#timestampsMs.length = 0
+    await this.open()
   }
 
   /** Closes the log. */

@@ -7,7 +7,6 @@ import type { FileSystem } from '@sq/sim'
 import { checkOptions, resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { systemCode, WalIoError } from '../errors.ts'
-import { LOCK_NAME, parseSegmentName } from './segment.ts'
 import { describeSegments } from './segments/describe.ts'
 import type { SegmentInfo } from './segments/describe.ts'
 import { linkError } from './segments/directory-links.ts'
@@ -16,7 +15,7 @@ import type { Partition } from './segments/partition.ts'
 import { checkPolicy, judgeAll, segmentsToGo } from './segments/retention.ts'
 import type { JudgedLog, RetentionPolicy, RetentionQuestion, RetentionVerdict } from './segments/retention.ts'
 import { statDirectory } from './segments/segment-file.ts'
-import { listNames, listSegmentFiles, whileListed } from './segments/segment-listing.ts'
+import { isLog, listNames, listSegmentFiles, whileListed } from './segments/segment-listing.ts'
 import { sharedLog } from './shared/shared-log.ts'
 
 /**
@@ -185,8 +184,7 @@ async function lookInto(fs: FileSystem, located: Partition | null): Promise<(Lis
   const { topic, partition, directory } = located
   const names = await namesIn(fs, directory)
   if (names instanceof WalIoError) return [{ topic, partition, error: names }]
-  const isLog = names.some((file) => file === LOCK_NAME || parseSegmentName(file) !== null)
-  return isLog ? [{ topic, partition }] : []
+  return isLog(names) ? [{ topic, partition }] : []
 }
 
 /** The partition of a directory, or null if its name is not a partition. */

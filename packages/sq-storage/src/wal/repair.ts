@@ -79,7 +79,7 @@ export async function repair(
     throw new RangeError(`cannot do the repair ${show(chosen.repair)}: the problem does not offer it`)
   await statDirectory(fs, located.directory)
   const { clock = new SystemClock(), random = Random.fromEntropy() } = options
-  const lock = await PartitionLock.take(fs, dataDir, located)
+  const lock = await PartitionLock.take(fs, dataDir, located, { create: false })
   try {
     const directory = new SegmentDirectory(fs, located.directory, lock)
     const findings = await checkLog(fs, located, () => Infinity)

@@ -68,6 +68,11 @@ export function isQuarantinedName(name: string): boolean {
   return /^\d{20}\.wal\.quarantined-\d+$/.test(name)
 }
 
+/** Whether a name in the directory of a partition is one that the log gives to its files. */
+export function isLogFileName(name: string): boolean {
+  return name === LOCK_NAME || name === UNFINISHED_NAME || parseSegmentName(name) !== null || isQuarantinedName(name)
+}
+
 export function encodeSegmentHeader({ topic, partition }: { topic: string; partition: number }): Buffer {
   const header = Buffer.alloc(SEGMENT_HEADER_BYTES)
   header.write(MAGIC, HEADER_AT.magic, 'latin1')

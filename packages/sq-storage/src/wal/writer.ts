@@ -12,7 +12,7 @@ import type { ClosedSegment, SegmentInfo } from './segments/describe.ts'
 import { locatePartition } from './segments/partition.ts'
 import { checkPolicy } from './segments/retention.ts'
 import type { RetentionPolicy } from './segments/retention.ts'
-import { statDirectory } from './segments/segment-file.ts'
+import { requireLog, statDirectory } from './segments/segment-file.ts'
 import { sharedLog } from './shared/shared-log.ts'
 import type { SharedLog } from './shared/shared-log.ts'
 import { appendAll } from './writing/append-all.ts'
@@ -27,6 +27,7 @@ import { LogTail } from './writing/log-tail.ts'
 import { PartitionLock, SegmentDirectory } from './writing/partition-directory.ts'
 import { recoverLog } from './writing/recovery.ts'
 import type { Recovery } from './writing/recovery.ts'
+import { clearLeftovers } from './writing/temporary-directory.ts'
 import { WriterMeter } from './writing/writer-meter.ts'
 import type { WriterStats } from './writing/writer-meter.ts'
 
@@ -45,9 +46,14 @@ export interface WalWriterOptions {
    * throw: an exception ends the process, as from any callback.
    */
   readonly onSegmentClosed?: (segment: ClosedSegment) => void
+  /**
+   * Whether to create the log if there is none. With false, opening rejects with `LogNotFoundError` then, and nothing
+   * is created: a disk that is not mounted is an error, and not an empty log. Default true.
+   */
+  readonly create?: boolean
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>(['clock', 'random', 'onSegmentClosed'])
+const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>(['clock', 'random', 'onSegmentClosed', 'create'])
 
 /** What a writer holds while it is open. */
 interface Held {
@@ -92,10 +98,11 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Opens a partition's log for writing, and creates it if missing. Takes the lock, recovers what an earlier writer
+   * Opens a partition's log for writing, and creates it if missing, unless `create` is false. Takes the lock, recovers what an earlier writer
    * left, and resolves once everything that it exposes is durable. If the process dies, the lock is released.
    *
-   * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option; at once with `LockedError`
+   * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option; with `LogNotFoundError` if
+   * `create` is false and there is no log that `listPartitions` would list; at once with `LockedError`
    * while another writer has the partition; with `LockLostError` if the lock file is replaced in the meantime; with
    * `CorruptLogError` or `UnsupportedFormatError` if going on would lose something, and then nothing is changed; with
    * `WalIoError` if the file system fails.
@@ -116,12 +123,15 @@ export class WalWriter implements AsyncDisposable {
     const resolved = resolveConfig(config)
     const located = locatePartition(resolved.dataDir, topic, partition)
     checkOptions('WalWriter.open', options, OPTIONS)
-    const { clock = new SystemClock(), random = Random.fromEntropy(), onSegmentClosed } = options
+    const { clock = new SystemClock(), random = Random.fromEntropy(), onSegmentClosed, create = true } = options
     if (onSegmentClosed !== undefined && typeof onSegmentClosed !== 'function') {
       throw new TypeError(`onSegmentClosed must be a function, not ${show(onSegmentClosed)}`)
     }
-    const lock = await PartitionLock.take(fs, resolved.dataDir, located)
+    if (typeof create !== 'boolean') throw new TypeError(`create must be a boolean, not ${show(create)}`)
+    if (!create) await requireLog(fs, located)
+    const lock = await PartitionLock.take(fs, resolved.dataDir, located, { create })
     try {
+      await clearLeftovers(fs, located)
       const directory = new SegmentDirectory(fs, located.directory, lock)
       const { identity } = await directory.whileThere(() => statDirectory(fs, located.directory))
       const meter = new WriterMeter(located, clock)

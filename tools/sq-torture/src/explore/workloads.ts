@@ -48,6 +48,7 @@ export const STEPS: readonly Step[] = [
       await log.open()
     },
   },
+  { name: 'delete-log', run: (log) => log.deleteLog() },
   {
     name: 'sync-failure',
     async run(log, serial) {

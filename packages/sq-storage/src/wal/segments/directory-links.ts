@@ -16,7 +16,8 @@ export async function refuseLinks(fs: FileSystem, directory: string): Promise<Fi
   return statUnlessLink(fs, directory)
 }
 
-async function statUnlessLink(fs: FileSystem, path: string): Promise<FileStat | null> {
+/** What is at a path, or null if nothing is. Rejects with a `WalIoError` if it is a symbolic link. */
+export async function statUnlessLink(fs: FileSystem, path: string): Promise<FileStat | null> {
   try {
     const stat = await fs.stat(path)
     if (stat.kind === 'link') throw linkError(path)

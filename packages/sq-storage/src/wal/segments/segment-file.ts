@@ -12,7 +12,7 @@ import type { OpenBody } from '../segment.ts'
 import { refuseLinks } from './directory-links.ts'
 import { LogFile } from './log-file.ts'
 import type { Partition } from './partition.ts'
-import { offsetsOf } from './segment-listing.ts'
+import { isLog, listNames, offsetsOf } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
 
 /** The segment header and OPEN of a file, verified. */
@@ -55,6 +55,14 @@ export async function statDirectory(fs: FileSystem, directory: string): Promise<
   const stat = await refuseLinks(fs, directory)
   if (stat?.kind !== 'directory') throw new LogNotFoundError(directory)
   return stat
+}
+
+/**
+ * Rejects with `LogNotFoundError` unless there is a log that a writer has opened at least once, and with `WalIoError`.
+ */
+export async function requireLog(fs: FileSystem, { directory }: Partition): Promise<void> {
+  await statDirectory(fs, directory)
+  if (!isLog(await listNames(fs, directory))) throw new LogNotFoundError(directory)
 }
 
 /** Opens a segment and verifies its head, and that topic, partition and base offset match its path. */

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../../errors.ts'
-import { parseSegmentName, segmentName } from '../segment.ts'
+import { LOCK_NAME, parseSegmentName, segmentName } from '../segment.ts'
 
 /** A segment by its name in the directory. */
 export interface ListedSegment {
@@ -32,6 +32,11 @@ export async function listSegmentFiles(fs: FileSystem, directory: string): Promi
 /** All names in the directory of a partition. Rejects with `LogNotFoundError` if it does not exist. */
 export function listNames(fs: FileSystem, directory: string): Promise<string[]> {
   return missingAsNotFound(directory, () => fs.readdir(directory))
+}
+
+/** Whether the names in the directory of a partition are those of a log that a writer has opened at least once. */
+export function isLog(names: readonly string[]): boolean {
+  return names.some((name) => name === LOCK_NAME || parseSegmentName(name) !== null)
 }
 
 /** Runs an action on the directory of a partition. Rejects with `LogNotFoundError` if the directory does not exist. */

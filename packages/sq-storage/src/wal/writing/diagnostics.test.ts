@@ -5,7 +5,7 @@ import type { WalEvents } from '../../index.ts'
 import { append, appendAll, appendEach, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { publish } from './diagnostics.ts'
 
-const log0 = { topic: 'orders', partition: 0 }
+const log0 = { topic: 'orders', partition: 0, directory: '/data/orders/0' }
 
 /** The messages of a channel from now to the end of the test. */
 function listen<Name extends keyof WalEvents>(name: Name): WalEvents[Name][] {
@@ -182,7 +182,7 @@ test('a listener may append, and read the stats, in the middle of it all', async
 
 test('without a subscriber nothing is built', () => {
   const details = vi.fn()
-  publish('sq:wal:delete', { ...log0, directory: '/data/orders/0' }, details)
+  publish('sq:wal:delete', log0, details)
   expect(details).not.toHaveBeenCalled()
 })
 

@@ -25,6 +25,8 @@ export interface WalEvents {
 interface LogEvent {
   readonly topic: string
   readonly partition: number
+  /** The directory of the partition, an absolute path: the same topic may be in several data directories. */
+  readonly directory: string
 }
 
 /** An append or a batch was acknowledged. */
@@ -124,9 +126,9 @@ export function hasListeners(name: keyof WalEvents): boolean {
 /** Publishes an event. `details` is called only if there is a subscriber. */
 export function publish<Name extends keyof WalEvents>(
   name: Name,
-  { topic, partition }: Partition,
+  { topic, partition, directory }: Partition,
   details: () => Omit<WalEvents[Name], keyof LogEvent>,
 ): void {
   const listened = channels[name]
-  if (listened.hasSubscribers) listened.publish({ topic, partition, ...details() })
+  if (listened.hasSubscribers) listened.publish({ topic, partition, directory, ...details() })
 }

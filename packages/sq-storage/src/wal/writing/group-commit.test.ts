@@ -316,7 +316,7 @@ test('a log whose active segment ends at another offset is not written', async (
   await append(written, 'first')
   await written.close()
   const partition = locatePartition(log.config.dataDir, 'orders', 0)
-  const lock = await PartitionLock.take(log.fs, log.config.dataDir, partition)
+  const lock = await PartitionLock.take(log.fs, log.config.dataDir, partition, { create: true })
   const directory = new SegmentDirectory(log.fs, partition.directory, lock)
   const recovered = await recoverLog(directory, partition, log.clock)
   const file = await log.file(log.path(0))

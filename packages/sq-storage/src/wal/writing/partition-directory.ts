@@ -108,15 +108,20 @@ export class PartitionLock {
   }
 
   /**
-   * Creates the directory of the partition if missing, takes the lock in it, and makes the names above it durable.
-   * Rejects with `LockedError` while another writer holds it, with `LockLostError` if the lock file was replaced while
-   * it was being locked, and with `WalIoError`.
+   * Takes the lock in the directory of the partition, and makes the names above it durable. With `create`, it creates
+   * the directory if missing. Rejects with `LogNotFoundError` if it is missing otherwise, with `LockedError` while
+   * another writer holds the lock, with `LockLostError` if the lock file was replaced while it was being locked, and
+   * with `WalIoError`.
    */
-  static async take(fs: FileSystem, dataDir: string, { topic, directory }: Partition): Promise<PartitionLock> {
+  static async take(
+    fs: FileSystem,
+    dataDir: string,
+    { topic, directory }: Partition,
+    { create }: { create: boolean },
+  ): Promise<PartitionLock> {
     await refuseLinks(fs, directory)
-    await io('make the directory', directory, () => fs.mkdir(directory))
     const path = join(directory, LOCK_NAME)
-    const lock = await takeLock(fs, path)
+    const lock = create ? await takeNewLock(fs, directory) : await takeExistingLock(fs, directory)
     try {
       await syncParents(fs, dataDir, topic)
       // The path may lead to another file now, so it is asked only if the file system does not tell which file is
@@ -150,11 +155,35 @@ export class PartitionLock {
 }
 
 /** The result of the release does not matter: the descriptor is closed, and with it the lock of the kernel is gone. */
-async function giveUp(lock: FileLock): Promise<void> {
+export async function giveUp(lock: FileLock): Promise<void> {
   await lock.release().catch(() => {})
 }
 
-async function takeLock(fs: FileSystem, path: string): Promise<FileLock> {
+/** How often a directory may be removed, by deletions of logs in other processes, before there is a lock in it. */
+const MAX_ATTEMPTS = 16
+
+async function takeNewLock(fs: FileSystem, directory: string): Promise<FileLock> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await io('make the directory', directory, () => fs.mkdir(directory))
+      return await takeLock(fs, directory)
+    } catch (error) {
+      if (!isMissing(error) || attempt === MAX_ATTEMPTS) throw error
+    }
+  }
+}
+
+async function takeExistingLock(fs: FileSystem, directory: string): Promise<FileLock> {
+  try {
+    return await takeLock(fs, directory)
+  } catch (error) {
+    throw isMissing(error) ? new LogNotFoundError(directory) : error
+  }
+}
+
+/** Locks a directory that has the files of a log. Rejects with `LockedError` while another holds the lock. */
+export async function takeLock(fs: FileSystem, directory: string): Promise<FileLock> {
+  const path = join(directory, LOCK_NAME)
   try {
     return await fs.lock(path)
   } catch (error) {
@@ -169,6 +198,7 @@ async function syncParents(fs: FileSystem, dataDir: string, topic: string): Prom
   }
 }
 
-function syncDirectory(fs: FileSystem, path: string): Promise<void> {
+/** Makes the names in a directory durable. */
+export function syncDirectory(fs: FileSystem, path: string): Promise<void> {
   return io('sync the directory', path, () => fs.syncDirectory(path))
 }

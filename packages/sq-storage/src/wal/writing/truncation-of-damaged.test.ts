@@ -26,7 +26,7 @@ async function valuesOf(fixture: LogFixture): Promise<string[]> {
 /** Truncates as a repair does, without a writer. */
 async function repair(fixture: LogFixture, offset: number): Promise<void> {
   const partition = locatePartition('/data', 'orders', 0)
-  const lock = await PartitionLock.take(fixture.fs, '/data', partition)
+  const lock = await PartitionLock.take(fixture.fs, '/data', partition, { create: false })
   const directory = new SegmentDirectory(fixture.fs, partition.directory, lock)
   const maker = { directory, partition, clock: fixture.clock, random: new Random(2) }
   try {

@@ -506,6 +506,50 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'files of a log are removed before its new name is durable',
+    file: `${WAL}/writing/temporary-directory.ts`,
+    find: `  await syncDirectory(fs, parent)
+  const names`,
+    replace: '  const names',
+  },
+  {
+    name: 'the removal of a deleted log is not synced',
+    file: `${WAL}/writing/temporary-directory.ts`,
+    find: `  await removeEmptyDirectory(fs, path)
+  await syncDirectory(fs, parent)`,
+    replace: '  await removeEmptyDirectory(fs, path)',
+  },
+  {
+    name: 'the lock of a log that is being deleted is removed first',
+    file: `${WAL}/writing/temporary-directory.ts`,
+    find: ' && name !== LOCK_NAME) await',
+    replace: ') await',
+  },
+  {
+    name: 'a log is deleted with files that are not its own',
+    file: `${WAL}/delete-log.ts`,
+    find: '    await refuseOtherFiles(fs, directory)\n',
+    replace: '',
+  },
+  {
+    name: 'the removal of a topic is not synced',
+    file: `${WAL}/delete-log.ts`,
+    find: 'if (await removeEmptyDirectory(fs, join(dataDir, topic))) await syncDirectory(fs, dataDir)',
+    replace: 'await removeEmptyDirectory(fs, join(dataDir, topic))',
+  },
+  {
+    name: 'a partition is not created if its topic is removed at that moment',
+    file: `${WAL}/writing/partition-directory.ts`,
+    find: 'if (!isMissing(error) || attempt === MAX_ATTEMPTS) throw error',
+    replace: 'throw error',
+  },
+  {
+    name: 'a log is created although that is forbidden',
+    file: `${WAL}/writer.ts`,
+    find: '    if (!create) await requireLog(fs, located)\n',
+    replace: '',
+  },
+  {
     name: 'recovery does not remove next.tmp',
     file: `${WAL}/writing/recovery.ts`,
     find: '  await directory.removeUnfinished()\n',

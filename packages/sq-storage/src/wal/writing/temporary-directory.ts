@@ -1,0 +1,82 @@
+/**
+ * The temporary directory of a partition, `{partition}.tmp`: a log that is being deleted. No partition can have this
+ * name, and no log is looked for there. What is left of it after a crash is removed later.
+ */
+import { dirname, join } from 'node:path'
+import type { FileSystem } from '@sq/sim'
+import { systemCode, WalError, WalIoError } from '../../errors.ts'
+import { isLogFileName, LOCK_NAME } from '../segment.ts'
+import { statUnlessLink } from '../segments/directory-links.ts'
+import { io } from '../segments/log-file.ts'
+import type { Partition } from '../segments/partition.ts'
+import { isMissing } from '../segments/segment-listing.ts'
+import { giveUp, syncDirectory, takeLock } from './partition-directory.ts'
+
+/** The path of the temporary directory. */
+export function temporaryDirectory({ directory }: Partition): string {
+  return `${directory}.tmp`
+}
+
+/**
+ * Removes the temporary directory of a partition durably, if there is one, and resolves with whether there was. Rejects
+ * with `LockedError` while another is at work in it, and with `WalIoError`; it can be called again then.
+ */
+export async function clearTemporaryDirectory(fs: FileSystem, partition: Partition): Promise<boolean> {
+  const path = temporaryDirectory(partition)
+  if ((await statUnlessLink(fs, path))?.kind !== 'directory') return false
+  const lock = await takeLock(fs, path)
+  try {
+    await removeLogDirectory(fs, path)
+  } finally {
+    await giveUp(lock)
+  }
+  return true
+}
+
+/**
+ * Does so for a writer that opens its log: what is left takes space and does no other harm. So a failure is no reason
+ * not to open the log, and whoever opens it next tries again.
+ */
+export async function clearLeftovers(fs: FileSystem, partition: Partition): Promise<void> {
+  try {
+    await clearTemporaryDirectory(fs, partition)
+  } catch (error) {
+    if (!(error instanceof WalError)) throw error
+  }
+}
+
+/**
+ * Removes a directory with the files of a log in it, durably. The caller holds its lock. Files that are not those of a
+ * log stay, and the directory with them.
+ */
+export async function removeLogDirectory(fs: FileSystem, path: string): Promise<void> {
+  const parent = dirname(path)
+  // Until the rename to this name is durable, a crash makes this the directory of the log again.
+  await syncDirectory(fs, parent)
+  const names = await io('list', path, () => fs.readdir(path))
+  for (const name of names) if (isLogFileName(name) && name !== LOCK_NAME) await removeFile(fs, join(path, name))
+  // The lock goes last: as long as it is there, nobody else is at work here.
+  await removeFile(fs, join(path, LOCK_NAME))
+  await removeEmptyDirectory(fs, path)
+  await syncDirectory(fs, parent)
+}
+
+async function removeFile(fs: FileSystem, path: string): Promise<void> {
+  await io('remove', path, () => fs.unlink(path)).catch((error: unknown) => {
+    if (!isMissing(error)) throw error
+  })
+}
+
+/** The codes for a directory that is not empty, that is gone, that is mounted, or that belongs to another user. */
+const STAYS: ReadonlySet<string | undefined> = new Set(['ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY', 'EACCES', 'EPERM'])
+
+/** Removes a directory if it is empty and this process may remove it. Resolves with whether it has removed it. */
+export async function removeEmptyDirectory(fs: FileSystem, path: string): Promise<boolean> {
+  try {
+    await fs.rmdir(path)
+    return true
+  } catch (error) {
+    if (STAYS.has(systemCode(error))) return false
+    throw new WalIoError('remove the directory', path, error)
+  }
+}
