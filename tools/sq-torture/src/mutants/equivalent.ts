@@ -466,4 +466,18 @@ export const EQUIVALENT: readonly Equivalent[] = [
     replacement: 'true',
     why: 'what is durable by now was durable or has become so: no reading goes past the bound that it asks for',
   },
+  {
+    file: 'shared/shared-log.ts',
+    original: `{
+  if (logs.get(identity)?.deref() === undefined) logs.delete(identity)
+}`,
+    replacement: '{}',
+    why: 'what it frees, the entry of a log that nobody holds, is replaced as soon as it is asked for',
+  },
+  {
+    file: 'shared/shared-log.ts',
+    original: 'logs.get(identity)?.deref() === undefined',
+    replacement: 'false',
+    why: 'what it frees, the entry of a log that nobody holds, is replaced as soon as it is asked for',
+  },
 ]

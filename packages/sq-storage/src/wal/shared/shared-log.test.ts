@@ -1,5 +1,7 @@
 /** What a log notifies of, and how its watches are shared. `recent-frames.test.ts` has what it keeps in memory. */
 import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { describe, expect, it, vi } from 'vitest'
 import { SharedLog, sharedLog } from './shared-log.ts'
@@ -12,6 +14,18 @@ it('is one object for each directory', () => {
   const [first, second] = [sharedLog('first directory'), sharedLog('second directory')]
   expect(sharedLog('first directory')).toBe(first)
   expect(second).not.toBe(first)
+})
+
+it('is a new object once nobody holds the old one, and stays that when the old one is finalized', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  sharedLog('dropped directory').truncated(1)
+  await afterTurns(1)
+  collect()
+  const log = sharedLog('dropped directory')
+  expect(log.cuts).toEqual([])
+  await afterTurns(5)
+  expect(sharedLog('dropped directory')).toBe(log)
 })
 
 describe('readers', () => {

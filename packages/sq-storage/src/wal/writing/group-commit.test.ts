@@ -234,6 +234,15 @@ test('an append may fill the backlog, and is refused if it would exceed it', asy
   expect(await Promise.all([first, second])).toEqual([0n, 1n])
 })
 
+test('an append is accepted while nothing is pending, whatever its size', async () => {
+  const tail = new HeldTail()
+  const group = groupAt(tail, { maxPendingBytes: 100 })
+  const appended = appendTo(group, 1000)
+  await setImmediate()
+  tail.end()
+  expect(await appended).toBe(0n)
+})
+
 test('an append is refused if the offsets are used up, by the records that wait too', async () => {
   const tail = new HeldTail(Number.MAX_SAFE_INTEGER - 2)
   const group = groupAt(tail)
