@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { checksum, FrameType } from '../format/frame.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 import { RecentFrames } from './recent-frames.ts'
@@ -62,6 +62,16 @@ describe('the commits in memory', () => {
     for (let offset = 0; offset < 6; offset++) recent.keep(written(commit(offset, 1, 1024 * 1024)))
     expect(recent.from(1)).toEqual([])
     expect(offsets(recent.from(2))).toEqual([2, 3, 4, 5])
+  })
+
+  it('may be one of 4 MiB; a longer one is not copied', () => {
+    const recent = new RecentFrames()
+    const longest = commit(5, 1, 4 * 1024 * 1024)
+    recent.keep(written(longest))
+    expect(offsets(recent.from(5))).toEqual([5])
+    const copy = vi.fn(() => [longest])
+    recent.keep({ bytes: 4 * 1024 * 1024 + 1, copy })
+    expect(copy).not.toHaveBeenCalled()
   })
 
   it.each<[string, WrittenFrames]>([

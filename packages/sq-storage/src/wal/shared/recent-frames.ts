@@ -2,7 +2,6 @@
  * The latest commits, in memory. Tailing readers take them from here, all from the same bytes, and need no file. A
  * reader that falls behind goes on in the files.
  */
-import { nextOffsetAfter } from '../format/frame.ts'
 import { RecordBatch } from '../format/record-batch.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 
@@ -67,8 +66,6 @@ export class RecentFrames {
   }
 
   #from(offset: number): readonly LocatedFrame[] {
-    const last = this.#frames.at(-1)
-    if (last === undefined || offset >= nextOffsetAfter(last.frame.header)) return []
     const at = this.#frames.findLastIndex(({ frame }) => frame.header.baseOffset <= offset)
     return this.#frames[at]?.frame.header.baseOffset === offset ? this.#frames.slice(at) : []
   }
