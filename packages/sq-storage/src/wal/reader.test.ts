@@ -259,7 +259,7 @@ describe('an iteration', () => {
     await iteration.next()
     await close(reader)
     await close(reader)
-    await expect(iteration.next()).rejects.toThrow(ClosedError)
+    await expect(iteration.next()).rejects.toThrow(new ClosedError('reader', log.directory))
     expect(log.fs.openHandles).toBe(0)
     await expect(reader.read().next()).rejects.toMatchObject({ code: 'SQ_WAL_CLOSED' })
   })

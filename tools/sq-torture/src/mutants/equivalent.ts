@@ -480,4 +480,63 @@ export const EQUIVALENT: readonly Equivalent[] = [
     replacement: 'false',
     why: 'what it frees, the entry of a log that nobody holds, is replaced as soon as it is asked for',
   },
+  {
+    file: 'reading/log-iterator.ts',
+    original: 'this.#waiting > 0',
+    replacement: 'true',
+    why: 'next only saves a call: #advance takes the element of the page, too',
+  },
+  {
+    file: 'reading/log-iterator.ts',
+    original: 'this.#waiting > 0',
+    replacement: 'this.#waiting >= 0',
+    why: 'next only saves a call: #advance takes the element of the page, too',
+  },
+  {
+    file: 'reading/log-iterator.ts',
+    original: 'this.#waiting === 0',
+    replacement: 'false',
+    why: 'a call that waits for none waits for a promise that is settled',
+  },
+  {
+    file: 'reading/log-iterator.ts',
+    original: 'reading === null || this.#at < this.#page.length || reading.selection.isOver',
+    replacement: 'true',
+    why: 'startsWaiting only saves promises: where it is not called, more finds out the same',
+  },
+  {
+    file: 'reading/log-iterator.ts',
+    original: 'this.#at < this.#page.length',
+    replacement: 'this.#at <= this.#page.length',
+    why: 'startsWaiting only saves promises: where it is not called, more finds out the same',
+  },
+  {
+    file: 'reading/log-iterator.ts',
+    original: `{
+          this.#turnPage(reading)
+        }`,
+    replacement: '{}',
+    why: '#advance turns the page, a promise later',
+  },
+  {
+    file: 'reading/selection.ts',
+    original: 'this.#maxBytes === Infinity && records <= this.#maxRecords',
+    replacement: 'false',
+    why: 'the shortcut only saves adding up the records one by one',
+  },
+  {
+    file: 'reading/selection.ts',
+    original: 'records <= this.#maxRecords',
+    replacement: 'records < this.#maxRecords',
+    why: 'the shortcut only saves adding up the records one by one',
+  },
+  {
+    file: 'reading/selection.ts',
+    original: `{
+      this.#records = records
+      return elements
+    }`,
+    replacement: '{}',
+    why: 'the shortcut only saves adding up the records one by one',
+  },
 ]

@@ -50,8 +50,10 @@ class Source implements Pick<FrameStream, keyof FrameStream> {
   }
 
   take(): LocatedFrame | null {
-    if (this.#failure !== null && this.#commits.length === 0) throw this.#failure
-    return this.#commits.shift() ?? null
+    const failure = this.#failure
+    if (failure === null || this.#commits.length > 0) return this.#commits.shift() ?? null
+    this.#failure = null
+    throw failure
   }
 
   give(): void {}
@@ -64,7 +66,7 @@ class Source implements Pick<FrameStream, keyof FrameStream> {
   async more(): Promise<boolean> {
     this.waker.reset()
     while (!this.#isReady && !this.waker.stopped) await this.waker.wait()
-    return !this.waker.stopped && !(this.#ended && this.#commits.length === 0)
+    return !this.waker.stopped && (this.#commits.length > 0 || this.#failure !== null)
   }
 
   async close(): Promise<void> {
@@ -145,6 +147,7 @@ describe.each([
     const failure = new Error('the stream is broken')
     const waiting = calls(3)
     source.fail(failure)
+    source.end()
     expect(await waiting).toEqual([failure, 'end', 'end'])
     expect(await calls(1)).toEqual(['end'])
     expect(source.closed).toBe(1)

@@ -125,12 +125,9 @@ export class LogIterator<T> implements AsyncIterableIterator<T> {
     return selection.isOver && !stream.isInterrupted ? Promise.resolve(false) : stream.more()
   }
 
+  /** Ends the iteration. Its call stays counted: the calls after it find nothing, and may wait for it. */
   async #finish(): Promise<IteratorResult<T, undefined>> {
-    try {
-      await this.#end()
-    } finally {
-      this.#waiting--
-    }
+    await this.#end()
     return { done: true, value: undefined }
   }
 

@@ -218,3 +218,9 @@ test.each<[string, 'records' | 'batches', ReadOptions, number]>([
   expect(error).toBeInstanceOf(CorruptLogError)
   expect(error).toMatchObject(expectedError)
 })
+
+test('a frame that verifies and is not made of records is returned as a batch, undecoded', () => {
+  const segment = new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 2 }, Buffer.alloc(48))
+  const selection = new Selection(checkReadOptions({}), ELEMENTS_OF.batches, { records: 0, commits: 0, bytes: 0 })
+  expect(selection.take(new Commits([segment.located(0)]))).toMatchObject([{ baseOffset: 0n, recordCount: 2 }])
+})
