@@ -61,6 +61,7 @@ types:
         enum: frame_type
       - id: attributes
         type: u1
+        doc: In RECORDS the sum of 1, metadata; 2, an opaque batch; 4, values may be missing. 0 in the other types.
       - id: len_body
         type: u4
         doc: Without the padding. At most 2^30 + 24 in RECORDS, and 2^20 + 8 in the other types.
@@ -85,6 +86,12 @@ types:
         type: u4
         doc: CRC-32 of the 36 bytes before it, seeded with the salt of the segment.
     instances:
+      has_metadata:
+        value: (attributes & 1) != 0
+      is_opaque:
+        value: (attributes & 2) != 0
+      may_lack_values:
+        value: (attributes & 4) != 0
       is_marked:
         value: marker == [0x46, 0x52]
         doc: FR.
@@ -159,16 +166,37 @@ types:
         value: previous_last_position != 0
         doc: No frame stands at position 0, and the field is 0 exactly where there is no segment before.
   records_body:
-    doc: One or more records.
+    doc: One batch.
     seq:
+      - id: len_metadata
+        type: u4
+        if: _parent.header.has_metadata
+      - id: metadata
+        size: len_metadata
+        if: _parent.header.has_metadata
+        doc: Bytes of the caller that belong to the batch.
+      - id: opaque
+        type: opaque_batch
+        if: _parent.header.is_opaque
       - id: records
-        type: record(_parent.header.base_offset + _index)
+        type: record(_parent.header.base_offset + _index, _parent.header.may_lack_values)
         repeat: expr
-        repeat-expr: _parent.header.record_count
+        repeat-expr: "_parent.header.is_opaque ? 0 : _parent.header.record_count"
+  opaque_batch:
+    doc: A batch whose records only its producer can read. It takes as many offsets as the header counts records.
+    seq:
+      - id: min_timestamp_ms
+        type: u8
+      - id: max_timestamp_ms
+        type: u8
+      - id: payload
+        size-eos: true
   record:
     params:
       - id: offset
         type: u8
+      - id: may_lack_value
+        type: bool
     seq:
       - id: len_record
         type: u4
@@ -188,10 +216,15 @@ types:
         if: len_key >= 0
       - id: value
         size: len_value
+        if: has_value
       - id: headers
         type: record_header
         repeat: expr
         repeat-expr: num_headers
+    instances:
+      has_value:
+        value: not may_lack_value or len_value != 0xffffffff
+        doc: An empty value is a value.
   record_header:
     seq:
       - id: len_key

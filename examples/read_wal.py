@@ -28,7 +28,11 @@ SEGMENT_HEADER = Struct("<4sHH20sI")
 FRAME_HEADER = Struct("<2sBBIQIIIIII")
 OPEN_BODY = Struct("<QQQIIIH")
 RECORD = Struct("<IQiII")
+OPAQUE_TIMES = Struct("<QQ")
 OPEN, RECORDS, MARK, SEAL = 1, 2, 3, 4
+METADATA, OPAQUE, NULL_VALUES = 1, 2, 4
+KNOWN_ATTRIBUTES = (0, METADATA, OPAQUE, METADATA | OPAQUE, NULL_VALUES, METADATA | NULL_VALUES)
+MAX_METADATA_LENGTH = 65536
 MAX_OFFSET = MAX_TIME = 2**53 - 1
 MAX_POSITION = 2**32 - 1
 EXIT_CODES = {"torn": 0, "corrupt": 1, "unsupported": 3}
@@ -54,7 +58,8 @@ class Frame(namedtuple("Frame", "marker type attributes body_length base_offset 
     @property
     def is_known(self):
         fits = self.body_length <= (2**30 + 24 if self.type == RECORDS else 2**20 + 8) and self.end <= MAX_POSITION
-        return 1 <= self.type <= 4 and self.attributes == 0 and self.next_offset <= MAX_OFFSET and fits
+        known = self.attributes in (KNOWN_ATTRIBUTES if self.type == RECORDS else (0,))
+        return 1 <= self.type <= 4 and known and self.next_offset <= MAX_OFFSET and fits
 
 
 class Ended(Exception):
@@ -118,8 +123,8 @@ def check_statement(head, data, successor):
         raise Ended("corrupt", head.file, 0, reason=f"it does not end as {successor.file.name} states")
 
 
-def decode_records(body, frame):
-    """The records of a frame. Raises ValueError if they do not fill its body exactly (rule 8)."""
+def decode_body(body, frame):
+    """The batch of a frame, if it is more than records, and its records. Raises ValueError if they do not fill its body exactly (rule 8)."""
     at = 0
 
     def take(length):
@@ -129,13 +134,30 @@ def decode_records(body, frame):
         at += length
         return body[at - length : at]
 
+    metadata = opaque = None
+    if frame.attributes & METADATA:
+        metadata_length = int.from_bytes(take(4), "little")
+        if not 1 <= metadata_length <= MAX_METADATA_LENGTH:
+            raise ValueError(f"{metadata_length} bytes of metadata")
+        metadata = take(metadata_length).hex()
+    if frame.attributes & OPAQUE:
+        min_timestamp, max_timestamp = OPAQUE_TIMES.unpack(take(16))
+        if not min_timestamp <= max_timestamp <= MAX_TIME:
+            raise ValueError("the times of an opaque batch are invalid")
+        payload = body[at:].hex()
+        opaque = {"minTimestampMs": min_timestamp, "maxTimestampMs": max_timestamp, "payload": payload}
+    if frame.attributes & (METADATA | OPAQUE):
+        yield {"batch": frame.base_offset, "recordCount": frame.record_count, "metadata": metadata, "opaque": opaque}
+    if opaque is not None:
+        return
     for offset in range(frame.base_offset, frame.next_offset):
         begin = at
         length, timestamp, key_length, value_length, header_count = RECORD.unpack(take(24))
         if key_length < -1 or timestamp > MAX_TIME:
             raise ValueError(f"record {offset} has an invalid field")
         key = None if key_length == -1 else take(key_length).hex()
-        value = take(value_length).hex()
+        has_value = not frame.attributes & NULL_VALUES or value_length != 2**32 - 1
+        value = take(value_length).hex() if has_value else None
         headers = [[take(int.from_bytes(take(4), "little")).hex() for _ in range(2)] for _ in range(header_count)]
         if at - begin != length:
             raise ValueError(f"the length of record {offset} is not that of its fields")
@@ -170,7 +192,7 @@ def read_segment(head, successor):
             break
         if frame.type == RECORDS:
             try:
-                yield from list(decode_records(data[frame.body], frame))  # All records of a frame, or none.
+                yield from list(decode_body(data[frame.body], frame))  # All records of a frame, or none.
             except ValueError as error:
                 raise Ended("corrupt", head.file, place, until=frame.end, nextOffset=next_offset, reason=str(error))
         before = frame

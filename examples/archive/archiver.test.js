@@ -21,7 +21,7 @@ async function numbersIn(fs, config) {
   const numbers = new Map()
   try {
     const reader = await WalReader.open(fs, config, 'orders', 0)
-    for await (const { offset, value } of reader.read()) numbers.set(offset, Buffer.from(value).toString())
+    for await (const { offset, value } of reader.read()) numbers.set(offset, String(value))
   } catch (error) {
     if (!(error instanceof LogNotFoundError)) throw error
   }

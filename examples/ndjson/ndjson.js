@@ -53,7 +53,7 @@ async function* recordsFrom(lines, first) {
  */
 export async function* exportLines(fs, config) {
   const reader = await WalReader.open(fs, config, TOPIC, 0)
-  for await (const { value } of reader.read()) yield Buffer.concat([value, Buffer.from('\n')])
+  for await (const { value } of reader.read()) if (value !== null) yield Buffer.concat([value, Buffer.from('\n')])
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

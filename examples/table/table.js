@@ -86,9 +86,9 @@ export class Table {
     await this.#writer.close()
   }
 
-  /** @param {{ key: Uint8Array | null, value: Uint8Array, offset: bigint }} record */
+  /** @param {{ key: Uint8Array | null, value: Uint8Array | null, offset: bigint }} record */
   #apply({ key, value, offset }) {
-    if (key !== null) this.#entries.set(decoder.decode(key), decoder.decode(value))
+    if (key !== null && value !== null) this.#entries.set(decoder.decode(key), decoder.decode(value))
     this.#nextOffset = offset + 1n
   }
 }

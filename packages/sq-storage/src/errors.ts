@@ -17,6 +17,7 @@ export type WalErrorCode =
   | 'SQ_WAL_NOT_FOUND'
   | 'SQ_WAL_OFFSET_OUT_OF_RANGE'
   | 'SQ_WAL_DIVERGED'
+  | 'SQ_WAL_OPAQUE_BATCH'
   | 'SQ_WAL_PROBLEM_CHANGED'
   | 'SQ_WAL_CLOCK_SUSPECT'
   | 'SQ_WAL_INVARIANT'
@@ -227,6 +228,23 @@ export class OffsetOutOfRangeError extends WalError {
     )
     this.offset = offset
     this.firstOffset = firstOffset
+    this.nextOffset = nextOffset
+  }
+}
+
+/**
+ * An opaque batch has no records that the log could read or cut (`SQ_WAL_OPAQUE_BATCH`). `readBatches` returns it as a
+ * whole. A log can be truncated, and a batch sliced, at its `baseOffset` and at its `nextOffset`.
+ */
+export class OpaqueBatchError extends WalError {
+  /** The offset of its first record, and the offset after its last. */
+  readonly baseOffset: bigint
+  readonly nextOffset: bigint
+
+  constructor(attempt: string, { baseOffset, nextOffset }: { baseOffset: bigint; nextOffset: bigint }) {
+    const range = `the batch from offset ${baseOffset} up to ${nextOffset}`
+    super('SQ_WAL_OPAQUE_BATCH', `${attempt}: ${range} is opaque, and only its producer can read its records`)
+    this.baseOffset = baseOffset
     this.nextOffset = nextOffset
   }
 }

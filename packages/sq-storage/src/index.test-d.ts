@@ -56,7 +56,12 @@ describe('a writer', () => {
   })
 
   test('appends key, value, headers and time, and resolves with an offset', () => {
-    type Given = [key: Uint8Array | null, value: Uint8Array, headers: readonly RecordHeader[], timestampMs: number]
+    type Given = [
+      key: Uint8Array | null,
+      value: Uint8Array | null,
+      headers: readonly RecordHeader[],
+      timestampMs: number,
+    ]
     expectTypeOf<storage.WalWriter['append']>().toEqualTypeOf<(...record: Given) => Promise<bigint>>()
     type AppendBatch = (records: readonly RecordInput[]) => Promise<bigint>
     expectTypeOf<storage.WalWriter['appendBatch']>().toEqualTypeOf<AppendBatch>()
@@ -98,7 +103,7 @@ describe('a record', () => {
   test('can be made of Buffers, and is returned as Uint8Arrays', () => {
     expectTypeOf<{ key: Buffer; value: Buffer; headers: []; timestampMs: number }>().toExtend<RecordInput>()
     expectTypeOf<RecordInput['key']>().toEqualTypeOf<Uint8Array | null>()
-    expectTypeOf<LogRecord['value']>().toEqualTypeOf<Uint8Array>()
+    expectTypeOf<LogRecord['value']>().toEqualTypeOf<Uint8Array | null>()
   })
 
   test('that was read can be appended to another log unchanged', () => {
@@ -118,7 +123,7 @@ describe('a reader', () => {
     expectTypeOf<typeof WalReader.open>().parameters.toEqualTypeOf<Log>()
     type Read = (options?: ReadOptions) => AsyncIterableIterator<LogRecord>
     expectTypeOf<storage.WalReader['read']>().toEqualTypeOf<Read>()
-    type ReadBatches = (options?: ReadOptions) => AsyncIterableIterator<storage.RecordBatch>
+    type ReadBatches = (options?: storage.ReadBatchesOptions) => AsyncIterableIterator<storage.RecordBatch>
     expectTypeOf<storage.WalReader['readBatches']>().toEqualTypeOf<ReadBatches>()
     expectTypeOf<storage.WalReader['offsetAt']>().toEqualTypeOf<(timestampMs: number) => Promise<bigint | null>>()
   })

@@ -19,6 +19,7 @@ export {
   LockLostError,
   LogNotFoundError,
   OffsetOutOfRangeError,
+  OpaqueBatchError,
   ProblemChangedError,
   UnsupportedFormatError,
   WalError,
@@ -39,7 +40,7 @@ export type {
   WalEvents,
 } from './wal/writing/diagnostics.ts'
 export { deleteLog } from './wal/delete-log.ts'
-export type { ReadOptions } from './wal/reading/read-options.ts'
+export type { ReadBatchesOptions, ReadOptions } from './wal/reading/read-options.ts'
 export type { ReaderStats } from './wal/reader.ts'
 export type {
   LogNote,

@@ -14,7 +14,7 @@ const SIZES = [
 const WAYS: { readonly [how: string]: (reader: WalReader) => Promise<unknown> } = {
   'read()': async (reader) => {
     let seen = 0
-    for await (const { value } of reader.read()) seen += value.length
+    for await (const { value } of reader.read()) seen += value?.length ?? 0
     return seen
   },
   'readBatches()': async (reader) => {
@@ -24,7 +24,7 @@ const WAYS: { readonly [how: string]: (reader: WalReader) => Promise<unknown> } 
   },
   'readBatches() and their records()': async (reader) => {
     let seen = 0
-    for await (const batch of reader.readBatches()) for (const { value } of batch.records()) seen += value.length
+    for await (const batch of reader.readBatches()) for (const { value } of batch.records()) seen += value?.length ?? 0
     return seen
   },
 }

@@ -4,8 +4,8 @@ import type { SpawnSyncReturns } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
-import { CorruptLogError, UnsupportedFormatError, verify, WalReader } from '@sq/storage'
-import type { LogRecord } from '@sq/storage'
+import { CorruptLogError, OpaqueBatchError, UnsupportedFormatError, verify, WalReader } from '@sq/storage'
+import type { LogRecord, RecordBatch } from '@sq/storage'
 import { cleanEnvironment } from './clean-environment.ts'
 import type { CopiedLog } from './golden-logs.ts'
 import { ROOT } from './source-tree.ts'
@@ -15,14 +15,24 @@ export interface LogReading {
   readonly topic: string
   readonly partition: number
   readonly records: readonly ReadRecord[]
+  /** The batches with metadata and the opaque ones, if there are any. */
+  readonly batches?: readonly ReadBatch[]
   readonly end: LogEnd
+}
+
+/** A batch that is more than its records, or that is opaque and has no records that could be read. */
+interface ReadBatch {
+  readonly batch: number
+  readonly recordCount: number
+  readonly metadata: string | null
+  readonly opaque: { readonly minTimestampMs: number; readonly maxTimestampMs: number; readonly payload: string } | null
 }
 
 interface ReadRecord {
   readonly offset: number
   readonly timestampMs: number
   readonly key: string | null
-  readonly value: string
+  readonly value: string | null
   readonly headers: readonly (readonly [key: string, value: string])[]
 }
 
@@ -46,11 +56,15 @@ type LogEnd =
 export async function readByStorage({ dataDir, topic, partition }: CopiedLog): Promise<LogReading> {
   const fs = new NodeFileSystem()
   const records: ReadRecord[] = []
+  const batches: ReadBatch[] = []
   try {
     const reader = await WalReader.open(fs, { dataDir }, topic, partition)
-    for await (const record of reader.read()) records.push(shown(record))
+    for await (const record of readableRecords(reader)) records.push(shown(record))
+    for await (const batch of reader.readBatches()) {
+      if (batch.metadata !== null || batch.isOpaque) batches.push(shownBatch(batch))
+    }
   } catch (error) {
-    return { topic, partition, records, end: endBy(error) }
+    return { topic, partition, records, ...someOf(batches), end: endBy(error) }
   }
   const { notes, nextOffset } = await verify(fs, { dataDir }, topic, partition)
   const torn = notes.find(({ kind }) => kind === 'torn')
@@ -58,7 +72,31 @@ export async function readByStorage({ dataDir, topic, partition }: CopiedLog): P
     torn === undefined
       ? { kind: 'clean' }
       : { kind: 'torn', file: basename(torn.path), position: torn.from, nextOffset: Number(nextOffset) }
-  return { topic, partition, records, end }
+  return { topic, partition, records, ...someOf(batches), end }
+}
+
+/** The records of all batches but the opaque ones. */
+async function* readableRecords(reader: WalReader, from?: bigint): AsyncGenerator<LogRecord> {
+  try {
+    yield* reader.read({ from })
+  } catch (error) {
+    if (!(error instanceof OpaqueBatchError)) throw error
+    yield* readableRecords(reader, error.nextOffset)
+  }
+}
+
+function someOf(batches: readonly ReadBatch[]): Pick<LogReading, 'batches'> {
+  return batches.length === 0 ? {} : { batches }
+}
+
+function shownBatch(batch: RecordBatch): ReadBatch {
+  const { baseOffset, recordCount, metadata, payload, minTimestampMs, maxTimestampMs } = batch
+  return {
+    batch: Number(baseOffset),
+    recordCount,
+    metadata: metadata && brief(hex(metadata)),
+    opaque: payload && { minTimestampMs, maxTimestampMs, payload: brief(hex(payload)) },
+  }
 }
 
 function endBy(error: unknown): LogEnd {
@@ -77,7 +115,7 @@ function shown({ offset, timestampMs, key, value, headers }: LogRecord): ReadRec
     offset: Number(offset),
     timestampMs,
     key: key === null ? null : brief(hex(key)),
-    value: brief(hex(value)),
+    value: value && brief(hex(value)),
     headers: headers.map((header) => [brief(hex(Buffer.from(header.key))), brief(hex(header.value))] as const),
   }
 }
@@ -100,11 +138,12 @@ export function runPython(directory: string): { status: number | null; lines: Pr
 /** Reads a log with `examples/read_wal.py`. */
 export function readByPython({ directory, topic, partition }: CopiedLog): LogReading {
   const { status, lines, stderr } = runPython(directory)
-  const records = lines.filter((line): line is ReadRecord => !('end' in line))
+  const records = lines.filter((line): line is ReadRecord => 'offset' in line)
+  const batches = lines.filter((line): line is ReadBatch => 'batch' in line)
   const last = lines.at(-1)
   const end: LogEnd = last !== undefined && 'end' in last ? pythonEnd(last) : { kind: 'clean' }
   if (status !== EXIT_CODES[end.kind]) throw new Error(`exit code ${status} for a log that ends ${end.kind}: ${stderr}`)
-  return { topic, partition, records: records.map(abbreviated), end }
+  return { topic, partition, records: records.map(abbreviated), ...someOf(batches.map(abbreviatedBatch)), end }
 }
 
 const EXIT_CODES = { clean: 0, torn: 0, corrupt: 1, unsupported: 3 }
@@ -118,7 +157,7 @@ interface PythonEnd {
   readonly until: number
 }
 
-type PrintedLine = ReadRecord | PythonEnd
+type PrintedLine = ReadRecord | ReadBatch | PythonEnd
 
 function pythonEnd({ end, file, position, nextOffset, until }: PythonEnd): LogEnd {
   if (end === 'corrupt') return { kind: end, file, position, nextOffset, until }
@@ -129,8 +168,16 @@ function abbreviated({ key, value, headers, ...numbers }: ReadRecord): ReadRecor
   return {
     ...numbers,
     key: key === null ? null : brief(key),
-    value: brief(value),
+    value: value && brief(value),
     headers: headers.map(([headerKey, content]) => [brief(headerKey), brief(content)] as const),
+  }
+}
+
+function abbreviatedBatch({ metadata, opaque, ...numbers }: ReadBatch): ReadBatch {
+  return {
+    ...numbers,
+    metadata: metadata && brief(metadata),
+    opaque: opaque && { ...opaque, payload: brief(opaque.payload) },
   }
 }
 

@@ -39,16 +39,18 @@ function dumpedBody(part: DumpedFrame): unknown {
   if (part.kind === 'open') return { ...part.open, segmentId: part.open.segmentId.toString(16) }
   if (part.kind === 'seal') return part.summary
   if (part.kind === 'mark') return hex(part.bytes.subarray(40))
-  return (
-    part.records &&
-    Array.from(part.records, ({ offset, timestampMs, key, value, headers }) => ({
+  const { metadata, opaque, records } = part
+  return {
+    metadata: metadata && hex(metadata),
+    opaque: opaque && { ...opaque, payload: hex(opaque.payload) },
+    records: Array.from(records ?? [], ({ offset, timestampMs, key, value, headers }) => ({
       offset: Number(offset),
       timestampMs,
-      key: key === null ? null : hex(key),
-      value: hex(value),
+      key: key && hex(key),
+      value: value && hex(value),
       headers: headers.map((pair) => [pair.key, hex(pair.value)]),
-    }))
-  )
+    })),
+  }
 }
 
 /** A parsed segment as the same plain data. */
@@ -86,13 +88,22 @@ function parsedBody({ header, body }: ParsedFrame): unknown {
     })
     return { minTimestampMs, maxTimestampMs, index }
   }
-  return body.records.map(({ offset, timestampMs, key, value, headers }) => ({
-    offset,
-    timestampMs,
-    key: key === undefined ? null : hex(key),
-    value: hex(value),
-    headers: headers.map((pair) => [pair.key, hex(pair.value)]),
-  }))
+  const { metadata, opaque, records } = body
+  return {
+    metadata: metadata === undefined ? null : hex(metadata),
+    opaque: opaque === undefined ? null : shownOpaque(opaque),
+    records: records.map(({ offset, timestampMs, key, value, headers }) => ({
+      offset,
+      timestampMs,
+      key: key === undefined ? null : hex(key),
+      value: value === undefined ? null : hex(value),
+      headers: headers.map((pair) => [pair.key, hex(pair.value)]),
+    })),
+  }
+}
+
+function shownOpaque({ minTimestampMs, maxTimestampMs, payload }: NonNullable<ParsedFrame['body']['opaque']>): unknown {
+  return { minTimestampMs, maxTimestampMs, payload: hex(payload) }
 }
 
 function hex(bytes: Uint8Array): string {

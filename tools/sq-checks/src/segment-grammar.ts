@@ -50,13 +50,21 @@ interface ParsedOpen {
 }
 
 interface ParsedRecords {
+  /** Given by the attributes of the frame. */
+  readonly metadata?: Uint8Array
+  readonly opaque?: {
+    readonly minTimestampMs: number
+    readonly maxTimestampMs: number
+    readonly payload: Uint8Array
+  }
   readonly records: readonly {
     readonly offset: number
     readonly lenRecord: number
     readonly timestampMs: number
     /** Missing if there is no key. */
     readonly key?: Uint8Array
-    readonly value: Uint8Array
+    /** Not given if there is no value. */
+    readonly value?: Uint8Array
     readonly headers: readonly { readonly key: string; readonly value: Uint8Array }[]
   }[]
 }

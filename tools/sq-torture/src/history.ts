@@ -268,11 +268,12 @@ function same(left: Contents, right: Contents): boolean {
 
 /** Assigns a number to every distinct value, so that contents are cheap to store and to compare. */
 export class ValueTable {
-  readonly #ids = new Map<string, ValueId>()
+  readonly #ids = new Map<string | null, ValueId>()
 
-  /** The number of these bytes. */
-  id(value: Uint8Array): ValueId {
-    const key = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
+  /** The number of these bytes, or of no value. */
+  id(value: Uint8Array | null): ValueId {
+    // No value is another content than any value.
+    const key = value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
     const known = this.#ids.get(key)
     if (known !== undefined) return known
     this.#ids.set(key, this.#ids.size)

@@ -68,7 +68,7 @@ function check(
   if (first > begin || first + firstPage.length <= begin) throw wrong(`expected them to start with ${wanted}`)
   for (const [at, record] of found.entries()) {
     const expected = after[first + at]
-    const isSame = expected?.offset === record.offset && Buffer.compare(expected.value, record.value) === 0
+    const isSame = expected?.offset === record.offset && areSame(expected.value, record.value)
     if (!isSame || expected.timestampMs !== record.timestampMs)
       throw wrong(`the record at offset ${record.offset} differs`)
   }
@@ -77,4 +77,8 @@ function check(
   // A commit can be too large for the rest of the budget.
   const isSpent = found.length >= maxRecords || (maxRecords < Infinity && isInCommits)
   if (!isSpent && first + found.length < Math.min(least, end)) throw wrong('expected more')
+}
+
+function areSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === null || b === null ? a === b : Buffer.compare(a, b) === 0
 }

@@ -108,7 +108,7 @@ async function readAll(fs: InMemoryFileSystem, log: LogFiles): Promise<{ read: s
 /** Equal exactly if the records are equal. */
 function show({ offset, timestampMs, key, value, headers }: LogRecord): string {
   const shown = headers.map((header) => [header.key, hex(header.value)])
-  return JSON.stringify([`${offset}`, timestampMs, key && hex(key), hex(value), shown])
+  return JSON.stringify([`${offset}`, timestampMs, key && hex(key), value && hex(value), shown])
 }
 
 function hex(bytes: Uint8Array): string {

@@ -1,6 +1,6 @@
 /** Logs with one or two faults: changed bytes in a good log, and the problems that verification must report. */
 import type { ProblemKind } from '../index.ts'
-import { checksum, encodeFrameHeader, FrameType } from '../wal/format/frame.ts'
+import { encodeFrameHeader, FrameType } from '../wal/format/frame.ts'
 import { joined } from './hand-bytes.ts'
 import type { LogFixture } from './log-fixture.ts'
 import { SegmentBytes } from './segment-bytes.ts'
@@ -27,9 +27,6 @@ function forged(segment: SegmentBytes, nth: number, fields: { type?: number; att
   const bytes = Buffer.from(segment.bytes)
   const header = { ...segment.at(nth), ...fields }
   encodeFrameHeader(header, bytes, { at: header.position, salt: segment.salt })
-  bytes[header.position + 3] = header.attributes
-  const crc = checksum(bytes.subarray(header.position, header.position + 36), segment.salt)
-  bytes.writeUInt32LE(crc, header.position + 36)
   return bytes
 }
 
@@ -221,7 +218,7 @@ export const DAMAGED: readonly DamagedLog[] = [
   },
   {
     name: 'a last frame with unknown attributes',
-    files: { [THIRD]: forged(third, 2, { attributes: 1 }) },
+    files: { [THIRD]: forged(third, 2, { attributes: 8 }) },
     expected: [['unsupported', THIRD, third.at(2).position, endOf(third), 9n, null]],
     records: 9,
   },

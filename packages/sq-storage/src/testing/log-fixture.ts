@@ -36,7 +36,7 @@ export class LogFixture {
 
   /** The values of all records, as text. */
   async values(from?: bigint): Promise<string[]> {
-    return (await this.records(from)).map(({ value }) => Buffer.from(value).toString())
+    return (await this.records(from)).map(({ value }) => String(value))
   }
 
   async records(from?: bigint): Promise<LogRecord[]> {
@@ -51,7 +51,7 @@ export class LogFixture {
     const values: string[] = []
     try {
       const reader = await WalReader.open(this.fs, this.config, 'orders', 0)
-      for await (const { value } of reader.read(options)) values.push(Buffer.from(value).toString())
+      for await (const { value } of reader.read(options)) values.push(String(value))
       return { values, error: null }
     } catch (error) {
       return { values, error }

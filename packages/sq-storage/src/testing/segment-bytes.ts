@@ -1,5 +1,8 @@
 /** Segment files built frame by frame, including ones that no writer would write. */
+import { encodeLead, leadBytes } from '../wal/format/batch-body.ts'
+import type { TimeRange } from '../wal/format/batch-body.ts'
 import {
+  Attribute,
   checksum,
   encodeFrameHeader,
   FRAME_HEADER_BYTES,
@@ -17,6 +20,22 @@ import type { RecordInput } from '../wal/format/record.ts'
 import type { LocatedFrame } from '../wal/segments/segment-file.ts'
 import { encodeSealBody, SummaryBuilder } from '../wal/format/seal.ts'
 import { TIMESTAMP_MS } from './log-fixture.ts'
+
+interface CommitFields {
+  metadata?: string | null
+  durablePosition?: number
+}
+
+interface BatchFields extends CommitFields {
+  /** The timestamp of all records, or one for each. */
+  timestampMs?: number
+  timestampsMs?: readonly number[]
+}
+
+interface OpaqueFields extends Partial<TimeRange> {
+  recordCount?: number
+  metadata?: string | null
+}
 
 export class SegmentBytes {
   readonly baseOffset: number
@@ -69,33 +88,85 @@ export class SegmentBytes {
     return { baseOffset: this.baseOffset, end: position, lastPosition: this.#lastPosition, lastCrc: previousCrc }
   }
 
-  /** One commit of records with these values. */
-  records(...values: (string | Uint8Array)[]): this {
-    return this.write(values)
+  /** One commit of records with these values; null is a record without a value. */
+  records(...values: (string | Uint8Array | null)[]): this {
+    return this.batch(values)
   }
 
   /** One commit of several frames, each with records with these values. */
   write(...frames: readonly (readonly (string | Uint8Array)[])[]): this {
     const durablePosition = this.#place.position
-    for (const values of frames) this.commit(values.map(recordWith), { durablePosition })
+    for (const values of frames) this.batch(values, { durablePosition })
     return this
   }
 
-  commit(inputs: readonly RecordInput[], { durablePosition = this.#place.position } = {}): this {
+  /** A frame of records with these values, with metadata or at other times. */
+  batch(
+    values: readonly (string | Uint8Array | null)[],
+    { timestampMs = TIMESTAMP_MS, timestampsMs = values.map(() => timestampMs), ...fields }: BatchFields = {},
+  ): this {
+    const inputs = values.map((value, at) => ({
+      key: null,
+      value: value === null ? null : Buffer.from(value),
+      headers: [],
+      timestampMs: timestampsMs[at] ?? timestampMs,
+    }))
+    return this.commit(inputs, fields)
+  }
+
+  commit(
+    inputs: readonly RecordInput[],
+    { metadata = null, durablePosition = this.#place.position }: CommitFields = {},
+  ): this {
     const records = checkRecords(inputs)
     const timestampsMs = records.map(({ timestampMs }) => timestampMs)
-    const body = Buffer.alloc(records.reduce((sum, { encodedBytes }) => sum + encodedBytes, 0))
+    const lead = this.#lead(metadata, null)
+    const body = Buffer.alloc(lead.length + records.reduce((sum, { encodedBytes }) => sum + encodedBytes, 0))
     const target = new RecordBuffer(body)
-    let at = 0
+    lead.copy(body)
+    let at = lead.length
     for (const record of records) at = target.encode(record, at)
+    const hasNull = records.some(({ value }) => value === null)
+    const attributes = (metadata === null ? 0 : Attribute.METADATA) | (hasNull ? Attribute.NULL_VALUES : 0)
+    const times = { minTimestampMs: Math.min(...timestampsMs), maxTimestampMs: Math.max(...timestampsMs) }
+    return this.#content({ attributes, recordCount: records.length, durablePosition }, body, times)
+  }
+
+  /** An opaque batch. */
+  opaque(
+    payload: string,
+    {
+      recordCount = 1,
+      metadata = null,
+      minTimestampMs = TIMESTAMP_MS,
+      maxTimestampMs = minTimestampMs,
+    }: OpaqueFields = {},
+  ): this {
+    const times = { minTimestampMs, maxTimestampMs }
+    const body = Buffer.concat([this.#lead(metadata, times), Buffer.from(payload)])
+    const attributes = Attribute.OPAQUE | (metadata === null ? 0 : Attribute.METADATA)
+    return this.#content({ attributes, recordCount }, body, times)
+  }
+
+  #lead(metadata: string | null, times: TimeRange | null): Buffer {
+    const given = metadata === null ? null : Buffer.from(metadata)
+    const lead = Buffer.alloc(leadBytes({ metadata: given, isOpaque: times !== null }))
+    encodeLead({ metadata: given, times }, lead, 0)
+    return lead
+  }
+
+  #content(
+    fields: { attributes: number; recordCount: number; durablePosition?: number },
+    body: Buffer,
+    times: TimeRange,
+  ): this {
     this.#summary.add({
       offsetDelta: this.#place.nextOffset - this.baseOffset,
       position: this.#place.position,
-      recordCount: records.length,
-      minTimestampMs: Math.min(...timestampsMs),
-      maxTimestampMs: Math.max(...timestampsMs),
+      recordCount: fields.recordCount,
+      ...times,
     })
-    return this.frame({ type: FrameType.RECORDS, recordCount: records.length, durablePosition }, body)
+    return this.frame({ type: FrameType.RECORDS, ...fields }, body)
   }
 
   /** A MARK with a body of this number of zeros. As the second of a pair, it vouches for what is before the first. */
@@ -128,10 +199,7 @@ export class SegmentBytes {
     }
     const bytes = Buffer.alloc(frameBytes(body.length))
     body.copy(bytes, FRAME_HEADER_BYTES)
-    encodeFrameHeader(header, bytes, { at: 0, salt: this.salt })
-    bytes[3] = header.attributes
-    const headerCrc = checksum(bytes.subarray(0, 36), this.salt)
-    bytes.writeUInt32LE(headerCrc, 36)
+    const headerCrc = encodeFrameHeader(header, bytes, { at: 0, salt: this.salt })
     this.frames.push({ ...header, headerCrc })
     this.#lastPosition = at
     this.#added.push(bytes)
@@ -159,8 +227,4 @@ export class SegmentBytes {
     const body = bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.bodyLength)
     return { segment: { path: `/${segmentName(baseOffset)}`, baseOffset, salt }, frame: { header, body, bytes } }
   }
-}
-
-function recordWith(value: string | Uint8Array): RecordInput {
-  return { key: null, value: Buffer.from(value), headers: [], timestampMs: TIMESTAMP_MS }
 }

@@ -343,6 +343,6 @@ async function namesIn(fs: InMemoryFileSystem, path: string): Promise<string[]> 
 async function valuesOf({ fs, config }: LogFixture, partition: number): Promise<string[]> {
   const values: string[] = []
   const reader = await WalReader.open(fs, config, 'orders', partition)
-  for await (const { value } of reader.read()) values.push(Buffer.from(value).toString())
+  for await (const { value } of reader.read()) values.push(Buffer.from(value ?? '').toString())
   return values
 }

@@ -5,6 +5,8 @@
 import type { FileSystem } from '@sq/sim'
 import { resolvePath } from '../config.ts'
 import { UnsupportedFormatError } from '../errors.ts'
+import { contentOf } from './format/batch-body.ts'
+import type { OpaqueContent } from './format/batch-body.ts'
 import { FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION } from './format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from './format/frame.ts'
 import { eachRecord, holdsRecords } from './format/record.ts'
@@ -36,8 +38,16 @@ interface DumpedFrame extends DumpedPart {
 export type SegmentPart =
   | (DumpedPart & { readonly kind: 'segment-header'; readonly segment: SegmentHeader })
   | (DumpedFrame & { readonly kind: 'open'; readonly open: OpenBody })
-  /** `records` decodes one record at a time, again for each iteration; null if the body is not made of records. */
-  | (DumpedFrame & { readonly kind: 'records'; readonly records: Iterable<LogRecord> | null })
+  /**
+   * `records` decodes one record at a time, again for each iteration. It is null if the batch is opaque, and `opaque`
+   * holds it instead; both are null if the body is not what the header states. `metadata` is null if there is none.
+   */
+  | (DumpedFrame & {
+      readonly kind: 'records'
+      readonly metadata: Buffer | null
+      readonly records: Iterable<LogRecord> | null
+      readonly opaque: OpaqueContent | null
+    })
   | (DumpedFrame & { readonly kind: 'mark' })
   /** `summary` is null if the body is not a summary. */
   | (DumpedFrame & { readonly kind: 'seal'; readonly summary: SegmentSummary | null })
@@ -177,11 +187,11 @@ class SegmentDump {
 function dumped({ header, body, bytes }: Frame): SegmentPart {
   const part = { from: header.position, to: frameEnd(header), bytes, header }
   if (header.type === FrameType.RECORDS) {
-    return {
-      kind: 'records',
-      ...part,
-      records: holdsRecords(body, header.recordCount) ? eachRecord(body, header) : null,
-    }
+    const content = contentOf(body, header.attributes)
+    if (content === null) return { kind: 'records', ...part, metadata: null, records: null, opaque: null }
+    const { metadata, records, opaque } = content
+    const isWhole = records !== null && holdsRecords(records, header)
+    return { kind: 'records', ...part, metadata, records: isWhole ? eachRecord(records, header) : null, opaque }
   }
   if (header.type === FrameType.SEAL) return { kind: 'seal', ...part, summary: decodeSealBody(body, header.position) }
   return { kind: 'mark', ...part }

@@ -250,7 +250,7 @@ async function described(golden: Golden, files: ReadonlyMap<string, Buffer>): Pr
       offset: `${offset}`,
       timestampMs,
       key: key === null ? null : show(key),
-      value: show(value),
+      value: value && show(value),
       headers: shown,
     })
   }

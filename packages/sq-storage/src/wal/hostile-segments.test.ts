@@ -236,7 +236,14 @@ describe('an OPEN', () => {
     const bytes = joined(new SegmentBytes().bytes)
     const seed = checksum(bytes.subarray(0, 32))
     const body = bytes.subarray(72, 72 + bytes.readUInt32LE(36))
-    const open = { type: FrameType.OPEN, bodyLength: body.length, baseOffset: 0, recordCount: 0, position: 32 }
+    const open = {
+      type: FrameType.OPEN,
+      attributes: 0,
+      bodyLength: body.length,
+      baseOffset: 0,
+      recordCount: 0,
+      position: 32,
+    }
     const rest = { durablePosition: 0, previousCrc: seed, bodyCrc: checksum(body) }
     encodeFrameHeader({ ...open, ...rest, ...fields }, bytes, { at: 32, salt: seed })
     await log.makeSegments({ baseOffset: 0, bytes: joined(bytes, Buffer.alloc(2000)) })

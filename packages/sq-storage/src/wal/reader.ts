@@ -5,13 +5,13 @@
 import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
-import { ClosedError } from '../errors.ts'
+import { ClosedError, OpaqueBatchError } from '../errors.ts'
 import type { RecordBatch } from './format/record-batch.ts'
 import type { LogRecord } from './format/record.ts'
 import { FrameStream } from './reading/frame-stream.ts'
 import { LogIterator } from './reading/log-iterator.ts'
 import { checkReadOptions } from './reading/read-options.ts'
-import type { ReadOptions, ReadRange } from './reading/read-options.ts'
+import type { ReadBatchesOptions, ReadOptions, ReadRange } from './reading/read-options.ts'
 import { CommitBatch, CommitRecords, Selection } from './reading/selection.ts'
 import type { ElementsOf } from './reading/selection.ts'
 import { signalEnding } from './reading/signal-ending.ts'
@@ -39,7 +39,7 @@ export interface ReaderStats {
  * ```ts
  * const reader = await WalReader.open(new NodeFileSystem(), { dataDir: './data' }, 'orders', 0)
  * for await (const { offset, value } of reader.read({ from: 1n })) {
- *   console.log(offset, Buffer.from(value).toString()) // 1n packed, 2n sent
+ *   console.log(offset, Buffer.from(value ?? '').toString()) // 1n packed, 2n sent
  * }
  * await reader.close()
  * ```
@@ -94,7 +94,9 @@ export class WalReader implements AsyncDisposable {
    * The iteration throws a `RangeError` or `TypeError` for a bad option, `OffsetOutOfRangeError` for an offset that the
    * log does not have or no longer has, `CorruptLogError` at the first damaged bytes, `DivergedError` if records that
    * it returned are no longer in the log, `UnsupportedFormatError`, `WalIoError`, the reason of an aborted `signal`,
-   * and `ClosedError` once the reader is closed. At damage, the records before it have been returned. The exception is
+   * `ClosedError` once the reader is closed, and `OpaqueBatchError` at a batch whose records only its producer can read:
+   * `readBatches` returns it, and reading can go on at its `nextOffset`. An opaque batch before `fromTimestampMs` is
+   * passed over. At damage, the records before it have been returned. The exception is
    * damage that hides where a segment ends, in the head of its successor or in its last frame: then no record of that
    * segment is returned.
    *
@@ -109,13 +111,15 @@ export class WalReader implements AsyncDisposable {
    * ```
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<LogRecord> {
-    return this.#iterate(options, (located, range) => new CommitRecords(located, range))
+    const check = () => checkReadOptions(options, 'read')
+    return this.#iterate(check, (located, range) => new CommitRecords(located, range))
   }
 
   /**
    * Iterates over whole commits, undecoded, for programs that pass them on. The first commit may begin before the
    * offset or time that was asked for, and the last may end after `to`. `maxRecords` and `maxBytes` end the iteration
-   * before the commit that would exceed them, except for the first commit.
+   * before the commit that would exceed them, except for the first commit. With `exact` the batches are cut where the
+   * range begins and ends. The iteration throws as `read` does, but for `OpaqueBatchError`.
    *
    * @example
    * ```ts
@@ -124,13 +128,14 @@ export class WalReader implements AsyncDisposable {
    * }
    * ```
    */
-  readBatches(options: ReadOptions = {}): AsyncIterableIterator<RecordBatch> {
-    return this.#iterate(options, (located) => new CommitBatch(located))
+  readBatches(options: ReadBatchesOptions = {}): AsyncIterableIterator<RecordBatch> {
+    const check = () => checkReadOptions(options, 'readBatches')
+    return this.#iterate(check, (located, range) => new CommitBatch(located, range))
   }
 
   /**
    * Resolves with the offset of the first record whose timestamp is `timestampMs` or later, in milliseconds since 1970,
-   * or with null if there is none. If the writer is in another thread or process, that record may be in a commit that
+   * or with null if there is none. For an opaque batch that reaches this time it is the batch's base offset. If the writer is in another thread or process, that record may be in a commit that
    * is not durable yet. Rejects as `read` does.
    *
    * @example
@@ -139,8 +144,13 @@ export class WalReader implements AsyncDisposable {
    * ```
    */
   async offsetAt(timestampMs: number): Promise<bigint | null> {
-    for await (const { offset } of this.read({ fromTimestampMs: timestampMs, maxRecords: 1 })) return offset
-    return null
+    try {
+      for await (const { offset } of this.read({ fromTimestampMs: timestampMs, maxRecords: 1 })) return offset
+      return null
+    } catch (error) {
+      if (error instanceof OpaqueBatchError) return error.baseOffset
+      throw error
+    }
   }
 
   /** The counters of this reader, over all its iterations. */
@@ -159,10 +169,10 @@ export class WalReader implements AsyncDisposable {
     return this.close()
   }
 
-  #iterate<T>(options: ReadOptions, elementsOf: ElementsOf<T>): LogIterator<T> {
+  #iterate<T>(check: () => ReadRange, elementsOf: ElementsOf<T>): LogIterator<T> {
     const waker = new Waker()
     return new LogIterator(() => {
-      const range = checkReadOptions(options)
+      const range = check()
       const selection = new Selection(range, elementsOf, this.#counters)
       return { stream: this.#stream(range, waker), selection }
     }, waker)

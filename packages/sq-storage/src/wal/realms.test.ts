@@ -39,7 +39,7 @@ function fromAnotherRealm<T extends FileSystem | FileHandle>(target: T): T {
 async function valuesIn(fs: FileSystem): Promise<string[]> {
   await using reader = await WalReader.open(fs, config, 'orders', 0)
   const values: string[] = []
-  for await (const { value } of reader.read()) values.push(Buffer.from(value).toString())
+  for await (const { value } of reader.read()) values.push(String(value))
   return values
 }
 

@@ -61,7 +61,7 @@ test('a writer and a reader go on where they were opened, over rotation, truncat
   await writer.truncate(3n)
   expect(await writer.deleteSegments({ belowOffset: 1n })).toHaveLength(1)
   const values: string[] = []
-  for await (const { value } of reader.read()) values.push(Buffer.from(value).toString())
+  for await (const { value } of reader.read()) values.push(String(value))
   expect(values).toEqual(['b', 'c'])
   await writer.close()
   expect(await log.fs.readdir('/')).toEqual(['here'])

@@ -199,6 +199,7 @@ export function encodeSegmentHead(
   body.copy(bytes, SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES)
   const header = {
     type: FrameType.OPEN,
+    attributes: 0,
     bodyLength: body.length,
     baseOffset,
     recordCount: 0,

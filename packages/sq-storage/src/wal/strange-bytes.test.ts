@@ -50,7 +50,9 @@ function root(error: unknown): unknown {
 /** Every byte of every record, as text. */
 async function contents(log: LogFixture): Promise<string[]> {
   const texts = (await log.records()).map(({ key, value, headers }) =>
-    [key ?? '', value, ...headers.map((header) => header.value)].map((part) => Buffer.from(part).toString('latin1')),
+    [key ?? '', value ?? '', ...headers.map((header) => header.value)].map((part) =>
+      Buffer.from(part).toString('latin1'),
+    ),
   )
   return texts.flat()
 }

@@ -166,7 +166,7 @@ export class WalWriter implements AsyncDisposable {
    * the process dies before a later append succeeds, a rejected record may still appear in the log.
    *
    * @param key any bytes, or null for none
-   * @param value any bytes
+   * @param value any bytes, or null for none: a tombstone
    * @param headers keys and values, in order; `[]` for none
    * @param timestampMs whole milliseconds since 1970, chosen by the caller; at most `maxTimestampAheadMs` after the
    * wall clock
@@ -180,7 +180,7 @@ export class WalWriter implements AsyncDisposable {
    */
   append(
     key: Uint8Array | null,
-    value: Uint8Array,
+    value: Uint8Array | null,
     headers: readonly RecordHeader[],
     timestampMs: number,
   ): Promise<bigint> {

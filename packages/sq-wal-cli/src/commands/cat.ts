@@ -46,7 +46,8 @@ export function addRecordOptions(command: Command): Command {
 
 export const FORMAT_HELP = `
 Formats:
-  text   one line per record: offset, time, key, value; control characters as \\n or \\u0000, a backslash as \\\\
-  json   one object per line; bytes that are not UTF-8 are {"base64": "..."}
-  raw    the bytes of each value and a newline
+  text   one line per record: offset, time, key, value; control characters as \\n or \\u0000, a backslash as \\\\,
+         no value as \\N
+  json   one object per line; no value is null; bytes that are not UTF-8 are {"base64": "..."}
+  raw    the bytes of each value and a newline; a record without a value is left out
   hex    offset, time and key, then a hex dump of the value`

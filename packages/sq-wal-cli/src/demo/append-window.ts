@@ -21,8 +21,9 @@ export class AppendWindow {
   /** Starts an append without waiting for it. `room` and `drained` report a failure. */
   append({ key, value, headers, timestampMs }: RecordInput): void {
     this.#appends++
-    this.#bytes += value.length
-    void this.#settle(this.#writer.append(key, value, headers, timestampMs), value.length)
+    const bytes = value?.length ?? 0
+    this.#bytes += bytes
+    void this.#settle(this.#writer.append(key, value, headers, timestampMs), bytes)
   }
 
   get isFull(): boolean {

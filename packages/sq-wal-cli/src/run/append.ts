@@ -182,5 +182,5 @@ function isCommit(event: unknown): event is CommitEvent {
 /** The parts of a record to compare. The timestamp is left out: it may be the time of reading. */
 function contentOf({ key, value, headers }: RecordInput): unknown[] {
   const named = headers.map((header) => [header.key, Buffer.from(header.value)])
-  return [key && Buffer.from(key), Buffer.from(value), named]
+  return [key && Buffer.from(key), value && Buffer.from(value), named]
 }

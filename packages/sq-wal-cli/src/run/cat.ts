@@ -8,6 +8,7 @@ import type { Place } from '../place.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
+import { readableRecords } from './readable-records.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { RecordOptions } from './record-writer.ts'
 import { describeEarlierBehind, EarlierRecords } from './time-order.ts'
@@ -32,7 +33,7 @@ export async function cat(log: LogName, options: CatOptions): Promise<void> {
   const earlier = options.from !== undefined && 'timestampMs' in options.from ? new EarlierRecords(options.from) : null
   let lastOffset = -1n
   try {
-    for await (const record of reader.read({ ...range, durableOnly: options.durableOnly })) {
+    for await (const record of readableRecords(reader, { ...range, durableOnly: options.durableOnly })) {
       lastOffset = record.offset
       earlier?.saw(record)
       if (!writer.wants(record)) continue

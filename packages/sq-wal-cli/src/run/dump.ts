@@ -63,7 +63,7 @@ async function* partsOf(fs: FileSystem, path: string): AsyncGenerator<SegmentPar
 
 /** A frame whose checksums match but whose body cannot be decoded is bad, too. */
 function isBad(part: SegmentPart): boolean {
-  if (part.kind === 'records') return part.records === null
+  if (part.kind === 'records') return part.records === null && part.opaque === null
   if (part.kind === 'seal') return part.summary === null
   return part.kind === 'bad'
 }
@@ -97,8 +97,7 @@ function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'preallocated' }>):
   if (part.kind === 'records') {
     const last = header.baseOffset + header.recordCount - 1
     const offsets = last === header.baseOffset ? `offset ${last}` : `offsets ${header.baseOffset}-${last}`
-    const records = part.records === null ? colors.red('not records') : counted(header.recordCount, 'record')
-    return [`${offsets}, `, records, `, ${chain}`]
+    return [`${offsets}, `, ...batchOf(part), `, ${chain}`]
   }
   if (part.kind === 'mark') return [`next offset ${header.baseOffset}, ${chain}`]
   if (part.summary === null) return [colors.red('not a summary')]
@@ -107,6 +106,16 @@ function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'preallocated' }>):
   const times =
     minTimestampMs > maxTimestampMs ? 'no records' : `${formatTime(minTimestampMs)} to ${formatTime(maxTimestampMs)}`
   return [`next offset ${header.baseOffset}, ${times}, ${entries}, ${chain}`]
+}
+
+function batchOf({ header, metadata, records, opaque }: SegmentPart & { kind: 'records' }): readonly Piece[] {
+  if (records === null && opaque === null) return [colors.red('not records')]
+  const count = counted(header.recordCount, 'record')
+  const before = metadata === null ? '' : `, metadata ${counted(metadata.length, 'byte')}`
+  if (opaque === null) return [count, before]
+  const { minTimestampMs, maxTimestampMs, payload } = opaque
+  const times = `${formatTime(minTimestampMs)} to ${formatTime(maxTimestampMs)}`
+  return [`${count}${before}, opaque ${counted(payload.length, 'byte')}, ${times}`]
 }
 
 async function writeJsonLine(part: SegmentPart, withBytes: boolean): Promise<void> {
@@ -120,7 +129,12 @@ async function writeJsonLine(part: SegmentPart, withBytes: boolean): Promise<voi
 }
 
 function plainOf(part: WithoutBytes<SegmentPart>): object {
-  if (part.kind === 'records') return { ...part, records: part.records === null ? null : part.header.recordCount }
+  if (part.kind === 'records') {
+    const { metadata, records, opaque, ...rest } = part
+    const payload = opaque && { ...opaque, payload: opaque.payload.toString('base64') }
+    const extra = { ...(metadata && { metadata: metadata.toString('base64') }), ...(payload && { opaque: payload }) }
+    return { ...rest, records: records === null ? null : part.header.recordCount, ...extra }
+  }
   return part.kind === 'open' ? { ...part, open: { ...part.open, segmentId: hex64(part.open.segmentId) } } : part
 }
 

@@ -17,6 +17,9 @@ export interface RecordOptions {
   readonly durableOnly?: boolean
 }
 
+/** What stands for a missing value in text. No value looks like it, because a backslash in a value is doubled. */
+const NO_VALUE = String.raw`\N`
+
 /** Output is buffered up to about this size. */
 const BUFFER_BYTES = 64 * 1024
 
@@ -41,7 +44,7 @@ export class RecordWriter {
   wants({ offset, key, value }: LogRecord): boolean {
     this.#asked++
     if (this.#key !== null && (key === null || !this.#key.equals(key))) return false
-    return this.#pattern === null || this.#pattern.test(searchable(offset, value))
+    return this.#pattern === null || (value !== null && this.#pattern.test(searchable(offset, value)))
   }
 
   async write(record: LogRecord): Promise<void> {
@@ -97,7 +100,8 @@ const FORMATS: Readonly<Record<Format, (record: LogRecord) => Iterable<string | 
       yield* painted(escapedPieces(key), colors.cyan)
       yield ': '
     }
-    for (const piece of escapedPieces(value)) yield rendered([piece])
+    if (value === null) yield NO_VALUE
+    else for (const piece of escapedPieces(value)) yield rendered([piece])
     if (headers.length > 0) {
       yield ' '
       yield* painted(headerPieces(headers), colors.dim)
@@ -109,7 +113,8 @@ const FORMATS: Readonly<Record<Format, (record: LogRecord) => Iterable<string | 
     if (key === null) yield 'null'
     else for (const piece of jsonPieces(key)) yield rendered([piece])
     yield ',"value":'
-    for (const piece of jsonPieces(value)) yield rendered([piece])
+    if (value === null) yield 'null'
+    else for (const piece of jsonPieces(value)) yield rendered([piece])
     yield ',"headers":['
     for (const [index, header] of headers.entries()) {
       yield rendered([`${index === 0 ? '' : ','}{"key":${JSON.stringify(header.key)},"value":`])
@@ -119,6 +124,7 @@ const FORMATS: Readonly<Record<Format, (record: LogRecord) => Iterable<string | 
     yield ']}\n'
   },
   *raw({ value }) {
+    if (value === null) return
     yield value
     yield '\n'
   },
@@ -132,8 +138,8 @@ const FORMATS: Readonly<Record<Format, (record: LogRecord) => Iterable<string | 
       yield ' '
       for (const piece of headerPieces(headers)) yield rendered([piece])
     }
-    yield `, ${counted(value.length, 'byte')}\n`
-    yield* hexDump(value, 0)
+    yield value === null ? ', no value\n' : `, ${counted(value.length, 'byte')}\n`
+    if (value !== null) yield* hexDump(value, 0)
   },
 }
 

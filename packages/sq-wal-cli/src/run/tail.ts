@@ -4,6 +4,7 @@ import { listSegments, WalReader } from '@sq/storage'
 import { catchInterruption, Interruption } from '../interruption.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { isOutputGone, printNotice } from '../output.ts'
+import { readableRecords } from './readable-records.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { RecordOptions } from './record-writer.ts'
 
@@ -27,7 +28,8 @@ export async function tail(log: LogName, options: TailOptions): Promise<number> 
   const signal = interruption?.signal
   process.stdout.once('close', () => void reader.close())
   try {
-    for await (const record of reader.read({ from, follow, durableOnly, signal, ...(follow ? {} : { to: next }) })) {
+    const range = { from, follow, durableOnly, signal, ...(follow ? {} : { to: next }) }
+    for await (const record of readableRecords(reader, range)) {
       if (!writer.wants(record)) continue
       await writer.write(record)
       if (follow) await writer.flush()

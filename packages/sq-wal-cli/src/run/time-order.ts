@@ -7,6 +7,7 @@ import { listSegments } from '@sq/storage'
 import type { LogRecord, WalReader } from '@sq/storage'
 import type { LogName } from '../log-name.ts'
 import { counted, formatTime } from '../output.ts'
+import { readableRecords } from './readable-records.ts'
 
 /** Counting stops here; the message then says "at least". */
 const MAX_COUNTED = 1000
@@ -54,7 +55,7 @@ export async function describeEarlierBehind(
   const to = behind[0]?.nextOffset ?? offset
   let count = 0
   if (to > offset) {
-    for await (const record of reader.read({ from: offset, to })) {
+    for await (const record of readableRecords(reader, { from: offset, to }, () => {})) {
       if (isEarlier(record.timestampMs) && ++count === MAX_COUNTED) break
     }
   }

@@ -70,7 +70,7 @@ async function reading(config: WalConfig): Promise<Table> {
   let seen = 0
   const samples = await sampling(SAMPLE_MS / 20, async () => {
     for await (const { value } of reader.read()) {
-      if (value.length !== READ_VALUE_BYTES) throw new Error(`a value of ${value.length} bytes`)
+      if (value?.length !== READ_VALUE_BYTES) throw new Error(`a value of ${value?.length} bytes`)
       seen++
     }
   })

@@ -43,8 +43,8 @@ test('a tailing reader starts at the next offset and gets new records', async ()
   await writer.appendBatch([record('before')])
   const reader = await WalReader.open(fs, config, 'orders', 0)
   const delivered: string[] = []
-  const deliver = (offset: bigint, value: Uint8Array): void => {
-    delivered.push(`${offset} ${Buffer.from(value).toString()}`)
+  const deliver = (offset: bigint, value: Uint8Array | null): void => {
+    delivered.push(`${offset} ${String(value)}`)
     if (offset === 2n) throw new Error('enough')
   }
   const follow = async (): Promise<void> => {

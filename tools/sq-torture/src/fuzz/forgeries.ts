@@ -34,7 +34,7 @@ export const FORGERIES: Readonly<Record<string, Mutation>> = {
     forge(material, (file, position) => {
       const { random } = material
       if (random.chance(0.7)) file[position + FIELD.type] = random.int(7)
-      else file[position + FIELD.attributes] = random.int(256)
+      else file[position + FIELD.attributes] = random.int(random.chance(0.5) ? 8 : 256)
     }),
   'a forged body': (material) =>
     forge(material, (file, position) => {
@@ -93,19 +93,45 @@ function craft(random: Random): CraftedSegment {
       if (field !== 'position' || random.chance(0.2)) fields[field] = drawLength(random, segment.bytes)
       if (random.chance(0.2)) fields.baseOffset = drawOffset(random)
     }
+    if (records > 0 && random.chance(0.5)) fields.attributes = random.int(8)
     const body =
       records > 0
-        ? Buffer.concat(Array.from({ length: records }, () => craftRecord(random)))
+        ? craftBody(random, records, fields.attributes ?? 0)
         : Buffer.alloc(random.pick([0, 8, 24, 40, 16 * random.int(200)]))
     segment.frame({ recordCount: records, ...fields }, body)
   }
   return segment
 }
 
+/** A body with the parts that its attributes name, some of which are hostile. */
+function craftBody(random: Random, records: number, attributes: number): Buffer {
+  const parts: Buffer[] = []
+  if ((attributes & 1) !== 0) {
+    const metadata = Buffer.alloc(4 + 1 + random.int(20))
+    const length = metadata.length - 4
+    metadata.writeUInt32LE(random.chance(0.8) ? length : random.pick([0, length + 1, 65_537, 2 ** 32 - 1]), 0)
+    parts.push(metadata)
+  }
+  if ((attributes & 2) === 0) {
+    for (let left = records; left > 0; left--) parts.push(craftRecord(random))
+    return Buffer.concat(parts)
+  }
+  const times = Buffer.alloc(random.chance(0.9) ? 16 + random.int(20) : random.int(16))
+  if (times.length >= 16) {
+    times.writeUInt32LE(random.int(3), 0)
+    times.writeUInt32LE(random.int(3), 8)
+    if (random.chance(0.1)) times.writeUInt32LE(2 ** 21, 12)
+  }
+  return Buffer.concat([...parts, times])
+}
+
 function craftRecord(random: Random): Buffer {
   if (random.chance(0.7)) return recordOf({ headers: random.int(3) })
   const field = random.pick(['key', 'value', 'length'] as const)
-  return recordOf({ [field]: random.pick([0, 24, 2 ** 31 - 1, random.int(100)]) })
+  const lengths = [0, 24, 2 ** 31 - 1, random.int(100)]
+  // As the length of a value: no value.
+  if (field === 'value') lengths.push(2 ** 32 - 1)
+  return recordOf({ [field]: random.pick(lengths) })
 }
 
 /** Changes a frame of a file, and corrects its checksums and, at random, everything that refers to it. */

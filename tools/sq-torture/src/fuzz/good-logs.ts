@@ -2,7 +2,7 @@
 import { ManualClock, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { WalWriter } from '@sq/storage'
-import type { RecordInput, WalConfig } from '@sq/storage'
+import type { RecordBatch, RecordInput, WalConfig } from '@sq/storage'
 
 export const CONFIG: WalConfig = { dataDir: '/d' }
 export const PARTITION = 0
@@ -21,9 +21,23 @@ export interface GoodLog {
 
 /** Equal if and only if two records are equal. */
 export function fingerprint({ key, value, headers, timestampMs }: RecordInput): string {
-  const parts = [text(value), ...headers.flatMap((header) => [header.key, text(header.value)])]
+  const parts = [
+    value === null ? 'no value' : `value ${text(value)}`,
+    ...headers.flatMap((header) => [header.key, text(header.value)]),
+  ]
   if (key !== null) parts.push(text(key))
   return [timestampMs, key !== null, ...parts.map((part) => `${part.length}:${part}`)].join(' ')
+}
+
+/** The same of opaque batches. */
+export function fingerprintOfOpaque(
+  batch: Pick<RecordBatch, 'metadata' | 'payload' | 'recordCount' | 'minTimestampMs' | 'maxTimestampMs'>,
+): string {
+  const { metadata, payload, recordCount, minTimestampMs, maxTimestampMs } = batch
+  const parts = [metadata, payload].map((part) => (part === null ? 'none' : text(part)))
+  return ['opaque', recordCount, minTimestampMs, maxTimestampMs, ...parts.map((part) => `${part.length}:${part}`)].join(
+    ' ',
+  )
 }
 
 function text(bytes: Uint8Array): string {
@@ -73,6 +87,14 @@ class Author {
   /** Appends a value that contains the bytes of a whole segment file. */
   async appendSegment(bytes: Uint8Array): Promise<boolean> {
     return this.#appendBatch([this.#record(bytes)])
+  }
+
+  /** Appends one frame with records of which some have no value. */
+  async appendTombstones(count: number): Promise<boolean> {
+    const values = Array.from({ length: count }, (_, at) => (at % 2 === 0 ? null : Buffer.from(`${at}`)))
+    return this.#appendBatch(
+      values.map((value) => ({ ...this.#record(Buffer.alloc(0)), value, timestampMs: this.#serial++ })),
+    )
   }
 
   async close(): Promise<void> {
@@ -188,6 +210,15 @@ const SHAPES: readonly Shape[] = [
         for (const bytes of files.values()) await author.appendSegment(bytes)
       }
       await author.append(12)
+    },
+  },
+  {
+    name: 'missing values',
+    config: { maxSegmentBytes: 600 },
+    async write(author) {
+      await author.append(10)
+      for (let commit = 1; commit < 6; commit++) await author.appendTombstones(commit)
+      await author.close()
     },
   },
   {

@@ -6,11 +6,11 @@
  */
 import { ManualClock, Random } from '@sq/sim'
 import { CrashImage, InMemoryFileSystem } from '@sq/sim/memory'
-import { listSegments, verify, WalError, WalReader, WalWriter } from '@sq/storage'
-import type { LogRecord, LogReport, WalConfig } from '@sq/storage'
+import { listSegments, OpaqueBatchError, verify, WalError, WalReader, WalWriter } from '@sq/storage'
+import type { LogRecord, LogReport, RecordBatch, WalConfig } from '@sq/storage'
 import { Violation } from '../history.ts'
 import type { FuzzCase } from './fuzz-case.ts'
-import { CONFIG, directoryOf, fingerprint, PARTITION, readFiles } from './good-logs.ts'
+import { CONFIG, directoryOf, fingerprint, fingerprintOfOpaque, PARTITION, readFiles } from './good-logs.ts'
 import type { Files } from './good-logs.ts'
 import { WatchedFileSystem } from './watched-file-system.ts'
 
@@ -22,10 +22,17 @@ export interface Verdict {
   readonly writer: Answer | 'torn'
 }
 
-/** The records that were read, and how the reading ended. */
+/** The records and opaque batches that were read, and how the reading ended. */
 interface Readout {
-  readonly records: readonly LogRecord[]
+  readonly found: readonly Found[]
   readonly answer: Answer
+}
+
+/** A record, or an opaque batch as a whole. */
+interface Found {
+  readonly offset: bigint
+  readonly nextOffset: bigint
+  readonly content: string
 }
 
 /** The limit on operations in a step: a constant, plus a number per segment, plus one per number of bytes. */
@@ -151,34 +158,35 @@ class Trial {
   }
 
   async #read(): Promise<Readout> {
-    const records: LogRecord[] = []
+    const found: Found[] = []
     const answer = await answerOf(async () => {
       const reader = await WalReader.open(this.#watched, this.#config, this.#fuzzed.log.topic, PARTITION)
-      for await (const record of reader.read()) records.push(record)
-    })
-    const first = records[0]?.offset ?? 0n
-    for (const [index, record] of records.entries()) {
-      if (record.offset !== first + BigInt(index)) {
-        throw new Violation(`2: expected offset ${first + BigInt(index)}, found ${record.offset}`)
+      try {
+        for await (const record of reader.read()) found.push(foundRecord(record))
+      } catch (error) {
+        if (!(error instanceof OpaqueBatchError)) throw error
+        await readOpaque(reader, error.baseOffset, found)
       }
-      if (!this.#fuzzed.forged) this.#mustBeWritten(record)
+    })
+    let expected = found[0]?.offset ?? 0n
+    for (const each of found) {
+      if (each.offset !== expected) throw new Violation(`2: expected offset ${expected}, found ${each.offset}`)
+      expected = each.nextOffset
+      if (!this.#fuzzed.forged) this.#mustBeWritten(each)
     }
-    return { records, answer }
+    return { found, answer }
   }
 
-  /** Checks that a record was written at its offset, or is the one that this judge appended. */
-  #mustBeWritten(record: LogRecord): void {
-    const content = fingerprint(record)
+  /** Checks that something was written at its offset, or is the record that this judge appended. */
+  #mustBeWritten({ offset, content }: Found): void {
     if (content === fingerprint(PROBE)) return
     const { sources } = this.#fuzzed
-    if (!sources.some(({ written }) => written.get(record.offset)?.has(content))) {
-      throw new Violation(
-        `2: offset ${record.offset} has a record that was never written there: ${content.slice(0, 80)}`,
-      )
+    if (!sources.some(({ written }) => written.get(offset)?.has(content))) {
+      throw new Violation(`2: offset ${offset} has a record that was never written there: ${content.slice(0, 80)}`)
     }
   }
 
-  async #list({ records, answer }: Readout): Promise<void> {
+  async #list({ found, answer }: Readout): Promise<void> {
     const { topic } = this.#fuzzed.log
     let next = 0n
     const listing = await answerOf(async () => {
@@ -193,20 +201,21 @@ class Trial {
     if (answer !== 'whole') return
     if (listing !== 'whole')
       throw new Violation(`1: a reader read the whole log, but the listing failed with ${listing}`)
-    const last = records.at(-1)
-    if (last !== undefined && last.offset + 1n !== next) {
-      throw new Violation(`2: the listing ends at offset ${next}, but the records end at ${last.offset + 1n}`)
+    const last = found.at(-1)
+    if (last !== undefined && last.nextOffset !== next) {
+      throw new Violation(`2: the listing ends at offset ${next}, but the records end at ${last.nextOffset}`)
     }
   }
 
   /** Checks that `verify` reports whatever a reader refuses, and that without a problem both find the same records. */
-  async #verify({ records, answer }: Readout): Promise<LogReport> {
+  async #verify({ found, answer }: Readout): Promise<LogReport> {
     const report = await verify(this.#watched, this.#config, this.#fuzzed.log.topic, PARTITION)
     this.#mustBeClosed()
     if (report.problems.length > 0) return report
     if (answer !== 'whole') throw new Violation(`1: verify found no problem, but a reader failed with ${answer}`)
-    if (report.records !== records.length) {
-      throw new Violation(`1: verify found ${report.records} records, but a reader found ${records.length}`)
+    const records = Number((found.at(-1)?.nextOffset ?? 0n) - (found[0]?.offset ?? 0n))
+    if (report.records !== records) {
+      throw new Violation(`1: verify found ${report.records} records, but a reader found ${records}`)
     }
     return report
   }
@@ -229,9 +238,9 @@ class Trial {
     this.#mustBeClosed()
     this.#fs.crash()
     const after = await this.#step(() => this.#read())
-    const expected = [...before.records, ...(appended ? [{ ...PROBE, offset }] : [])]
-    if (before.answer === 'whole' && !sameRecords(after, expected)) {
-      throw new Violation(`1 or 4: ${after.records.length} of ${expected.length} records are left (${after.answer})`)
+    const expected = [...before.found, ...(appended ? [foundRecord({ ...PROBE, offset })] : [])]
+    if (before.answer === 'whole' && !isSame(after, expected)) {
+      throw new Violation(`1 or 4: ${after.found.length} of ${expected.length} records are left (${after.answer})`)
     }
     const again = await this.#step(() => this.#open())
     if (!(again instanceof WalWriter))
@@ -263,12 +272,34 @@ class Trial {
 /** The record that is appended if the log opens. */
 const PROBE = { key: null, value: Buffer.from('appended after all that'), headers: [], timestampMs: 1 }
 
-function sameRecords({ records, answer }: Readout, expected: readonly LogRecord[]): boolean {
-  if (answer !== 'whole' || records.length !== expected.length) return false
-  return expected.every((record, index) => {
-    const found = records[index]
-    return found !== undefined && found.offset === record.offset && fingerprint(found) === fingerprint(record)
+function isSame({ found, answer }: Readout, expected: readonly Found[]): boolean {
+  if (answer !== 'whole' || found.length !== expected.length) return false
+  return expected.every(({ offset, content }, index) => {
+    return found[index]?.offset === offset && found[index].content === content
   })
+}
+
+function foundRecord(record: LogRecord): Found {
+  return { offset: record.offset, nextOffset: record.offset + 1n, content: fingerprint(record) }
+}
+
+/** The records of a batch; an error of the log if there are none. */
+function recordsOf(batch: RecordBatch): readonly LogRecord[] {
+  try {
+    return batch.records()
+  } catch (error) {
+    if (error instanceof RangeError) throw new WalError('SQ_WAL_CORRUPT', error.message, { cause: error })
+    throw error
+  }
+}
+
+/** Reads the rest of a log, from an opaque batch on, by batches. */
+async function readOpaque(reader: WalReader, from: bigint, found: Found[]): Promise<void> {
+  for await (const batch of reader.readBatches({ from, exact: true })) {
+    const { baseOffset: offset, nextOffset } = batch
+    if (batch.isOpaque) found.push({ offset, nextOffset, content: fingerprintOfOpaque(batch) })
+    else found.push(...recordsOf(batch).map(foundRecord))
+  }
 }
 
 /** Whether an error says that a path is not a regular file. */

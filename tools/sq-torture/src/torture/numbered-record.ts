@@ -25,7 +25,7 @@ function drawLength(serial: number, random: Random): number {
 }
 
 /** The record of a serial number below 2^53. Its value is a view: do not change it. */
-export function makeRecord(serial: number): RecordInput {
+export function makeRecord(serial: number): RecordInput & { readonly value: Uint8Array } {
   const random = new Random(serial)
   const key = Buffer.alloc(8)
   key.writeBigUInt64BE(BigInt(serial))
@@ -42,6 +42,7 @@ export function serialOf(record: LogRecord): number {
   const serial = Number(Buffer.from(key).readBigUInt64BE())
   const made = makeRecord(serial)
   const same =
+    value !== null &&
     Buffer.compare(made.value, value) === 0 &&
     made.timestampMs === timestampMs &&
     isDeepStrictEqual(

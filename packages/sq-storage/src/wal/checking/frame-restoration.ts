@@ -4,6 +4,7 @@
  */
 import type { FileHandle } from '@sq/sim'
 import {
+  areAttributes,
   checksum,
   encodeFrameHeader,
   FRAME_ALIGNMENT,
@@ -41,6 +42,13 @@ export async function restoreAfterHeader(
   return bodyCrc === header.bodyCrc ? { position: bodyEnd, bytes: Buffer.alloc(frameEnd(header) - bodyEnd) } : null
 }
 
+/** The kinds of frames with records: one for each combination of attributes. */
+const RECORDS_KINDS = Array.from({ length: 0x100 }, (_, attributes) => ({
+  type: FrameType.RECORDS,
+  attributes,
+})).filter(({ attributes }) => areAttributes(attributes))
+const EMPTY_KINDS = [FrameType.MARK, FrameType.SEAL].map((type) => ({ type, attributes: 0 }))
+
 /** What is known about a frame without its header. */
 export interface FrameSurroundings {
   /** Its position, and what its fields must refer to. */
@@ -72,11 +80,11 @@ export async function restoreHeader(
     if (taken > 0) bodyCrc = checksum(lastBytes.subarray(taken - 1, taken), bodyCrc)
     if (lastBytes.subarray(taken).some((byte) => byte !== 0)) continue
     const bodyLength = end - bodyStart - lastBytes.length + taken
-    for (const type of recordCount > 0 ? [FrameType.RECORDS] : [FrameType.MARK, FrameType.SEAL]) {
+    for (const kind of recordCount > 0 ? RECORDS_KINDS : EMPTY_KINDS) {
       for (const durablePosition of [position, previousPosition]) {
         const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
         const { nextOffset: baseOffset, previousCrc, salt } = place
-        const fields = { type, bodyLength, baseOffset, recordCount, position, durablePosition, previousCrc, bodyCrc }
+        const fields = { ...kind, bodyLength, baseOffset, recordCount, position, durablePosition, previousCrc, bodyCrc }
         if (encodeFrameHeader(fields, bytes, { at: 0, salt }) === headerCrc) return { position, bytes }
       }
     }

@@ -2,11 +2,12 @@
  * Checks every byte of one segment file, and continues after damage. `verify.ts` combines the findings of all segments.
  * It only reads, and holds one chunk or frame at a time.
  */
+import { holdsBatch } from '../format/batch-body.ts'
 import { checksum, FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION, nextOffsetAfter } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
-import { holdsRecords } from '../format/record.ts'
 import { encodeSealBody, SummaryBuilder } from '../format/seal.ts'
 import { MAX_HEAD_BYTES } from '../segment.ts'
+import { wrongBody } from '../segments/damage.ts'
 import { FrameSearch } from '../segments/frame-search.ts'
 import { endOfContent, SegmentScanner } from '../segments/scan.ts'
 import type { ScanStop } from '../segments/scan.ts'
@@ -161,10 +162,9 @@ class SegmentCheck {
 
   #takeRecords(frame: Frame): void {
     const { header, body } = frame
-    if (!holdsRecords(body, header.recordCount)) {
+    if (!holdsBatch(body, header)) {
       const range = { from: header.position, to: frameEnd(header), lastOffset: nextOffsetAfter(header) - 1 }
-      const reason = `the frame verifies, but its body does not hold exactly ${header.recordCount} records`
-      this.#report('records', { ...range, reason })
+      this.#report('records', { ...range, reason: wrongBody(header) })
       return
     }
     summarize(frame, { summary: this.#summary, head: this.#opened.head })

@@ -17,6 +17,7 @@ import type { FrameHeader } from './frame.ts'
 const SALT = 0x1234_5678
 const FIELDS = {
   type: FrameType.RECORDS,
+  attributes: 5,
   bodyLength: 0x0102_0304,
   baseOffset: 0x0011_2233_4455_6677,
   recordCount: 0x0506_0708,
@@ -58,7 +59,7 @@ describe('a frame header', () => {
   it('has every field in its place', () => {
     const start = joined(
       'FR',
-      Buffer.from([2, 0]),
+      Buffer.from([2, 5]),
       u32(0x0102_0304),
       u64(0x0011_2233_4455_6677n),
       u32(0x0506_0708),
@@ -76,7 +77,10 @@ describe('a frame header', () => {
     const headerCrc = encodeFrameHeader(FIELDS, target, { at: 8, salt: SALT })
     expect(target).toEqual(joined(Buffer.alloc(8, 0xaa), encoded(), Buffer.alloc(8, 0xaa)))
     expect(headerCrc).toBe(target.readUInt32LE(44))
-    expect(decodeFrameHeader(target, { at: 8, position: FIELDS.position, salt: SALT })).toEqual(header({ headerCrc }))
+    expect(decodeFrameHeader(target, { at: 8, position: FIELDS.position, salt: SALT })).toEqual({
+      ...FIELDS,
+      headerCrc,
+    })
   })
 
   it('overwrites what was there', () => {
@@ -92,6 +96,7 @@ describe('a frame header', () => {
     for (let i = 0; i < 1000; i++) {
       const fields = {
         type: random.int(256),
+        attributes: random.int(256),
         bodyLength: random.pick(values),
         baseOffset: random.pick(offsets),
         recordCount: random.pick(values),
@@ -105,7 +110,6 @@ describe('a frame header', () => {
       const headerCrc = encodeFrameHeader(fields, target, { at: 0, salt })
       expect(decodeFrameHeader(target, { at: 0, position: fields.position, salt })).toEqual({
         ...fields,
-        attributes: 0,
         headerCrc,
       })
     }
@@ -222,8 +226,20 @@ describe('unknownInFrame', () => {
     expect(unknownInFrame(header({ position, bodyLength }))).toBe(found)
   })
 
-  it('knows no attributes', () => {
-    expect(unknownInFrame(header({ attributes: 0x21 }))).toBe('a frame with attributes 0x21; this version knows none')
+  it('knows three attributes of RECORDS, and no value in an opaque batch that could be null', () => {
+    const known = Array.from({ length: 0x100 }, (_, bits) => bits).filter(
+      (attributes) => unknownInFrame(header({ bodyLength: 100, position: 32, attributes })) === null,
+    )
+    expect(known).toEqual([0, 1, 2, 3, 4, 5])
+    expect(unknownInFrame(header({ attributes: 0x08 }))).toBe(
+      'a frame of type 2 with attributes 0x08; this version does not know them',
+    )
+  })
+
+  it.each([FrameType.OPEN, FrameType.MARK, FrameType.SEAL])('knows no attributes of type %d', (type) => {
+    for (let attributes = 1; attributes < 0x100; attributes++) {
+      expect(unknownInFrame(header({ type, bodyLength: 0, position: 32, attributes }))).toContain('attributes')
+    }
   })
 })
 

@@ -24,8 +24,8 @@ export const FRAME_HEADER_BYTES = 40
 export const FRAME_ALIGNMENT = 8
 /** Every position is below 2^32, including the end of a segment. */
 export const MAX_POSITION = 0xffff_ffff
-/** The longest RECORDS body that version 1 writes: one record of 1 GiB. */
-const MAX_RECORDS_BYTES = 2 ** 30 + 24
+/** The longest RECORDS body of version 1: one record of 1 GiB. */
+export const MAX_RECORDS_BYTES: number = 2 ** 30 + 24
 /** The longest body of any other type: a SEAL with an index entry for every 64 KiB of the longest segment. */
 const MAX_BODY_BYTES = 2 ** 20 + 8
 /** `FR`, so that frames can be seen in a hex dump. */
@@ -34,13 +34,25 @@ export const MARKER = 0x5246
 export const FrameType = {
   /** The first frame of a segment: its identity, and the end of the segment before it. */
   OPEN: 1,
-  /** One or more records. */
+  /** One or more records, or an opaque batch of them: `batch-body.ts`. */
   RECORDS: 2,
   /** A durability marker: everything before its `durablePosition` was durable. Its body is zeros. */
   MARK: 3,
   /** Ends a segment for good. */
   SEAL: 4,
 } as const
+
+/** The attributes of a RECORDS frame, as bits. The other types have none. */
+export const Attribute = {
+  /** The body begins with bytes of the caller that belong to the batch. */
+  METADATA: 0x01,
+  /** The body holds a payload that the log does not look into, instead of records. */
+  OPAQUE: 0x02,
+  /** A record may have no value. */
+  NULL_VALUES: 0x04,
+} as const
+
+const ALL_ATTRIBUTES = Attribute.METADATA | Attribute.OPAQUE | Attribute.NULL_VALUES
 
 const AT = {
   marker: 0,
@@ -59,7 +71,7 @@ const AT = {
 export interface FrameHeader {
   /** One of `FrameType`, or a type that this version does not know. */
   readonly type: number
-  /** Zero in version 1. */
+  /** In RECORDS the sum of some of `Attribute`, 0 in every other type. */
   readonly attributes: number
   /** Length of the body in bytes, without the padding. */
   readonly bodyLength: number
@@ -106,13 +118,13 @@ export function frameBytes(bodyLength: number): number {
 
 /** Writes a header at a place in `target` and returns its `headerCrc`. */
 export function encodeFrameHeader(
-  header: Omit<FrameHeader, 'headerCrc' | 'attributes'>,
+  header: Omit<FrameHeader, 'headerCrc'>,
   target: Buffer,
   { at, salt }: { at: number; salt: number },
 ): number {
   target.writeUInt16LE(MARKER, at + AT.marker)
   target[at + AT.type] = header.type
-  target[at + AT.attributes] = 0
+  target[at + AT.attributes] = header.attributes
   target.writeUInt32LE(header.bodyLength, at + AT.bodyLength)
   writeUint64(target, header.baseOffset, at + AT.baseOffset)
   target.writeUInt32LE(header.recordCount, at + AT.recordCount)
@@ -163,8 +175,9 @@ export function unknownInFrame(header: FrameHeader): string | null {
   if (header.type < FrameType.OPEN || header.type > FrameType.SEAL) {
     return `a frame of type ${header.type}; this version knows types 1 to 4`
   }
-  if (header.attributes !== 0) {
-    return `a frame with attributes 0x${header.attributes.toString(16)}; this version knows none`
+  if (header.attributes !== 0 && (header.type !== FrameType.RECORDS || !areAttributes(header.attributes))) {
+    const found = `a frame of type ${header.type} with attributes ${showAttributes(header.attributes)}`
+    return `${found}; this version does not know them`
   }
   if (!Number.isSafeInteger(nextOffsetAfter(header))) return 'a frame with offsets over 2^53 - 1'
   const longest = header.type === FrameType.RECORDS ? MAX_RECORDS_BYTES : MAX_BODY_BYTES
@@ -173,6 +186,17 @@ export function unknownInFrame(header: FrameHeader): string | null {
   }
   const end = frameEnd(header)
   return end > MAX_POSITION ? `a frame that ends at ${end}; this version knows no position over 2^32 - 1` : null
+}
+
+/** Whether a RECORDS frame of this version can have these attributes: an opaque batch has no values to be null. */
+export function areAttributes(attributes: number): boolean {
+  const isOpaque = (attributes & Attribute.OPAQUE) !== 0
+  return (attributes & ~ALL_ATTRIBUTES) === 0 && !(isOpaque && (attributes & Attribute.NULL_VALUES) !== 0)
+}
+
+/** Attributes as they are written in messages, for example `0x03`. */
+export function showAttributes(attributes: number): string {
+  return `0x${attributes.toString(16).padStart(2, '0')}`
 }
 
 /**

@@ -3,6 +3,9 @@ import { crc32 } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { growable, lying, resizable } from '../../testing/strange-bytes.ts'
 import { checkRecords } from '../writing/checked-record.ts'
+import { OpaqueBatchError } from '../../errors.ts'
+import { Attribute } from './frame.ts'
+import type { FrameHeader } from './frame.ts'
 import { RecordBatch } from './record-batch.ts'
 import type { EncodedBatch } from './record-batch.ts'
 import { RecordBuffer } from './record.ts'
@@ -50,10 +53,103 @@ test.each<[Partial<Record<keyof EncodedBatch, unknown>>, typeof TypeError | type
   [{ checksum: GOOD.checksum + 1 }, RangeError, 'the batch at offset 5 has the checksum'],
   [{ checksum: -1 }, RangeError, 'checksum must be a whole number from 0 to 2^32 - 1: -1'],
   [{ checksum: undefined }, TypeError, 'checksum must be a number, not undefined'],
+  [{ attributes: 8 }, RangeError, 'attributes must be known to this version of the log: 0x08'],
+  [{ attributes: 6 }, RangeError, 'attributes must be known to this version of the log: 0x06'],
+  [{ attributes: 2 ** 32 - 1 }, RangeError, 'attributes must be known to this version of the log: 0xffffffff'],
+  [{ attributes: 2 ** 32 }, RangeError, 'attributes must be a whole number from 0 to 2^32 - 1'],
+  [{ attributes: -1 }, RangeError, 'attributes must be a whole number'],
+  [{ attributes: 0.5 }, RangeError, 'attributes must be a whole number'],
+  [{ attributes: null }, TypeError, 'attributes must be a number, not null'],
+  [
+    { attributes: 1 },
+    RangeError,
+    'the bytes of the batch at offset 5 do not hold exactly 2 records, with attributes 0x01',
+  ],
+  [
+    { attributes: 2 },
+    RangeError,
+    'the bytes of the batch at offset 5 do not hold exactly 2 records, with attributes 0x02',
+  ],
 ])('a batch with %o is refused, with the field', (part, kind, message) => {
   const make = () => RecordBatch.from({ ...GOOD, ...part } as EncodedBatch)
   expect(make).toThrow(kind)
   expect(make).toThrow(message)
+})
+
+const MINUS_ONE = Buffer.alloc(4, 0xff)
+
+/** The parts of a batch with these bytes. */
+function parts(attributes: number, recordCount: number, bytes: Buffer): EncodedBatch {
+  return { baseOffset: 5n, recordCount, attributes, bytes, checksum: crc32(bytes) }
+}
+
+test('a batch with metadata or without a value is made of its parts, and sliced with the same metadata', () => {
+  const bytes = Buffer.concat([Buffer.from('\x04\0\0\0meta', 'latin1'), body('a', 'bc', 'd')])
+  MINUS_ONE.copy(bytes, bytes.length - 9)
+  const tombstone = bytes.subarray(0, -1)
+  tombstone.writeUInt32LE(24, tombstone.length - 24)
+  const encoded = parts(Attribute.METADATA | Attribute.NULL_VALUES, 3, tombstone)
+  const batch = RecordBatch.from(RecordBatch.from(encoded))
+  expect(batch).toMatchObject({ attributes: 5, isOpaque: false, payload: null, minTimestampMs: 1, maxTimestampMs: 1 })
+  expect(String(batch.metadata)).toBe('meta')
+  expect(batch.records().map(({ value }) => String(value))).toEqual(['a', 'bc', 'null'])
+  const part = batch.slice({ from: 6n, to: 8n })
+  expect([part.baseOffset, part.nextOffset, part.recordCount, String(part.metadata)]).toEqual([6n, 8n, 2, 'meta'])
+  expect(part.records().map(({ offset, value }) => `${offset} ${String(value)}`)).toEqual(['6 bc', '7 null'])
+  expect(RecordBatch.from(part).checksum).toBe(part.checksum)
+  expect(batch.slice({ from: 5n, to: 8n })).toBe(batch)
+  expect(batch.slice({ from: 5n, to: 6n }).bytes).toEqual(Buffer.concat([tombstone.subarray(0, 8), body('a')]))
+})
+
+test('an opaque batch is made of its parts, and cannot be read or cut', () => {
+  const times = Buffer.alloc(16)
+  times.writeUInt32LE(7, 0)
+  times.writeUInt32LE(9, 8)
+  const encoded = parts(Attribute.OPAQUE, 4, Buffer.concat([times, Buffer.from('packed')]))
+  const batch = RecordBatch.from(RecordBatch.from(encoded))
+  expect(batch).toMatchObject({ isOpaque: true, metadata: null, nextOffset: 9n, minTimestampMs: 7, maxTimestampMs: 9 })
+  expect(String(batch.payload)).toBe('packed')
+  expect(batch.slice({ from: 5n, to: 9n })).toBe(batch)
+  for (const use of [() => batch.records(), () => batch.slice({ from: 5n, to: 6n })]) {
+    expect(use).toThrow(OpaqueBatchError)
+    expect(use).toThrow('the batch from offset 5 up to 9 is opaque')
+  }
+})
+
+test('a batch without attributes has none', () => {
+  const batch = RecordBatch.from(GOOD)
+  expect(batch).toMatchObject({ attributes: 0, metadata: null, isOpaque: false, payload: null })
+})
+
+test.each([
+  [4n, 6n],
+  [5n, 8n],
+  [6n, 6n],
+  [7n, 6n],
+])('offsets from %d up to %d are not a slice of a batch with offsets 5 and 6', (from, to) => {
+  const error = `from and to must be in the batch with offsets 5 up to 7, and from before to: ${from} and ${to}`
+  expect(() => RecordBatch.from(GOOD).slice({ from, to })).toThrow(new RangeError(error))
+})
+
+test('an offset of a slice is a bigint', () => {
+  const batch = RecordBatch.from(GOOD)
+  expect(() => batch.slice({ from: 5n, to: 6 as unknown as bigint })).toThrow(
+    new TypeError('to must be a bigint, not 6'),
+  )
+})
+
+test('a batch of a frame that is not made of records has no part and no times', () => {
+  const header = { baseOffset: 5, recordCount: 2, attributes: 0, bodyCrc: 0 } as FrameHeader
+  const batch = RecordBatch.ofFrame({ header, body: Buffer.alloc(50), bytes: Buffer.alloc(0) })
+  for (const use of [
+    () => batch?.slice({ from: 5n, to: 6n }),
+    () => batch?.slice({ from: 6n, to: 7n }),
+    () => batch?.minTimestampMs,
+    () => batch?.maxTimestampMs,
+    () => batch?.records(),
+  ]) {
+    expect(use).toThrow(new RangeError('the bytes of the batch at offset 5 do not hold exactly 2 records'))
+  }
 })
 
 test.each([undefined, null, 'batch'])('%j is no batch', (given) => {

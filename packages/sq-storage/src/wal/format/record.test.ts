@@ -2,6 +2,7 @@ import { Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
 import { flipped, joined, u32, u64 } from '../../testing/hand-bytes.ts'
 import { checkRecord, checkRecords } from '../writing/checked-record.ts'
+import { Attribute } from './frame.ts'
 import {
   decodeRecords,
   eachRecord,
@@ -11,10 +12,12 @@ import {
   RecordBuffer,
   recordBytes,
   RecordDecoder,
+  sliceRecords,
 } from './record.ts'
-import type { LogRecord, RecordInput } from './record.ts'
+import type { LogRecord, RecordInput, RecordsHeader } from './record.ts'
 
 const NO_KEY = u32(0xffff_ffff)
+const HEADER: RecordsHeader = { baseOffset: 0, recordCount: 1, attributes: 0 }
 const EMPTY: RecordInput = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
 
 function encoded(...records: RecordInput[]): Buffer {
@@ -32,9 +35,13 @@ function timestampsOf(body: Buffer, recordCount: number): number[] | null {
 }
 
 /** Decodes the records of a body in every available way. */
-function decoded(body: Buffer, frame: { baseOffset: number; recordCount: number }): LogRecord[] | null {
+function decoded(
+  body: Buffer,
+  { attributes = 0, ...rest }: Pick<RecordsHeader, 'baseOffset' | 'recordCount'> & Partial<RecordsHeader>,
+): LogRecord[] | null {
+  const frame = { attributes, ...rest }
   const records = decodeRecords(body, frame)
-  expect(holdsRecords(body, frame.recordCount)).toBe(records !== null)
+  expect(holdsRecords(body, frame)).toBe(records !== null)
   if (records !== null) expect([...eachRecord(body, frame)]).toEqual(records)
   return records
 }
@@ -77,12 +84,22 @@ const SHAPES: [string, RecordInput, Buffer][] = [
   ],
 ]
 
+const NULL_VALUES = { attributes: Attribute.NULL_VALUES }
+const NO_VALUE: [string, RecordInput, Buffer][] = [
+  ['no value', { ...EMPTY, value: null }, joined(u32(24), u64(0), NO_KEY, u32(0xffff_ffff), u32(0))],
+  [
+    'no value between a key and a header',
+    { key: Buffer.from('key'), value: null, headers: [{ key: 'n', value: Buffer.from('v') }], timestampMs: 7 },
+    joined(u32(37), u64(7), u32(3), u32(0xffff_ffff), u32(1), 'key', u32(1), 'n', u32(1), 'v'),
+  ],
+]
+
 /** Records of all shapes. */
-function randomRecord(random: Random): RecordInput {
+function randomRecord(random: Random, { nullValues = false } = {}): RecordInput {
   const bytes = () => Buffer.from(random.bytes(random.pick([0, 1, 7, 8, 9, 100])))
   return {
     key: random.chance(0.3) ? null : bytes(),
-    value: bytes(),
+    value: nullValues && random.chance(0.3) ? null : bytes(),
     headers: Array.from({ length: random.int(4) }, () => ({
       key: random.pick(['', 'a', 'naïve', '鍵', '🔑']),
       value: bytes(),
@@ -98,6 +115,34 @@ describe('a record', () => {
     expect(decoded(bytes, { baseOffset: 5, recordCount: 1 })).toEqual([{ ...record, offset: 5n }])
     expect(timestampsOf(bytes, 1)).toEqual([record.timestampMs])
   })
+
+  it.each(NO_VALUE)('with %s has every field in its place', (_, record, bytes) => {
+    expect(encoded(record)).toEqual(bytes)
+    expect(recordBytes(record)).toBe(bytes.length)
+    const frame = { baseOffset: 5, recordCount: 1, ...NULL_VALUES }
+    expect(decoded(bytes, frame)).toEqual([{ ...record, offset: 5n }])
+    expect(timestampsOf(bytes, 1)).toEqual([record.timestampMs])
+  })
+
+  it.each(NO_VALUE)('with %s is none in a frame that does not allow it, or cut anywhere', (_, __, bytes) => {
+    expect(decoded(bytes, { baseOffset: 0, recordCount: 1 })).toBeNull()
+    for (let length = 0; length < bytes.length; length++) {
+      expect(decoded(bytes.subarray(0, length), { baseOffset: 0, recordCount: 1, ...NULL_VALUES })).toBeNull()
+    }
+  })
+
+  it.each(SHAPES)('with %s is the same in a frame that allows a missing value', (_, record, bytes) => {
+    expect(decoded(bytes, { baseOffset: 5, recordCount: 1, ...NULL_VALUES })).toEqual([{ ...record, offset: 5n }])
+  })
+
+  it.each([1, 2 ** 31, 2 ** 32 - 2])(
+    'without a value has no value length but 2^32 - 1: %d is past the record',
+    (length) => {
+      const body = encoded({ ...EMPTY, value: null })
+      body.writeUInt32LE(length, 16)
+      expect(decoded(body, { baseOffset: 0, recordCount: 1, ...NULL_VALUES })).toBeNull()
+    },
+  )
 
   it.each([0, 1, 7, 8, 9, 255, 256, 2049])('holds a key and a value of %d bytes', (length) => {
     const record = { ...EMPTY, key: Buffer.alloc(length, 1), value: Buffer.alloc(length, 2) }
@@ -132,10 +177,12 @@ describe('the records of a frame', () => {
   it('come back as they were, at the offsets that follow each other', () => {
     const random = new Random(5)
     for (let round = 0; round < 300; round++) {
-      const records = Array.from({ length: random.int(6) }, () => randomRecord(random))
+      const nullValues = random.chance(0.5)
+      const records = Array.from({ length: random.int(6) }, () => randomRecord(random, { nullValues }))
       const baseOffset = random.pick([0, 1, 2 ** 32 - 2, 2 ** 53 - 10])
       const body = encoded(...records)
-      expect(decoded(body, { baseOffset, recordCount: records.length })).toEqual(
+      const attributes = nullValues ? Attribute.NULL_VALUES : 0
+      expect(decoded(body, { baseOffset, recordCount: records.length, attributes })).toEqual(
         records.map((record, index) => ({ ...record, offset: BigInt(baseOffset) + BigInt(index) })),
       )
       expect(timestampsOf(body, records.length)).toEqual(records.map(({ timestampMs }) => timestampMs))
@@ -199,10 +246,11 @@ describe('the records of a frame', () => {
 
   it('are read as something or as nothing, and never throw, with any bit flipped', () => {
     const random = new Random(6)
-    const records = Array.from({ length: 4 }, () => randomRecord(random))
+    const records = Array.from({ length: 4 }, () => randomRecord(random, { nullValues: true }))
     const body = encoded(...records)
     for (let bit = 0; bit < 8 * body.length; bit++) {
       expect(() => decoded(flipped(body, bit), { baseOffset: 0, recordCount: 4 })).not.toThrow()
+      expect(() => decoded(flipped(body, bit), { baseOffset: 0, recordCount: 4, ...NULL_VALUES })).not.toThrow()
       expect(() => timestampsOf(flipped(body, bit), 4)).not.toThrow()
     }
   })
@@ -214,14 +262,32 @@ describe('the records of a frame', () => {
       // Most lengths are small, so that decoding gets beyond the first fields.
       for (let at = 0; at + 4 <= body.length; at += 4) if (random.chance(0.8)) body.writeUInt32LE(random.int(40), at)
       expect(() => decoded(body, { baseOffset: 0, recordCount: random.int(4) })).not.toThrow()
+      expect(() => decoded(body, { baseOffset: 0, recordCount: random.int(4), ...NULL_VALUES })).not.toThrow()
       expect(() => timestampsOf(body, random.int(4))).not.toThrow()
     }
   })
 })
 
+it('some records of a frame are the bytes of these records', () => {
+  const parts = ['a', '', 'ccc'].map((value) => encoded({ ...EMPTY, value: Buffer.from(value) }))
+  const body = Buffer.concat(parts)
+  for (let from = 0; from <= 3; from++) {
+    for (let to = from; to <= 3; to++) expect(sliceRecords(body, from, to)).toEqual(joined(...parts.slice(from, to)))
+  }
+  expect(sliceRecords(body, 0, 4)).toBeNull()
+  expect(sliceRecords(body.subarray(0, -1), 0, 3)).toBeNull()
+})
+
+it('records that are sliced end at the first length that cannot be, whatever the count', () => {
+  const body = Buffer.alloc(1000)
+  expect(sliceRecords(body, 0, 2 ** 32 - 1)).toBeNull()
+  body.writeUInt32LE(23, 0)
+  expect(sliceRecords(body, 0, 1)).toBeNull()
+})
+
 it('records that are skipped must be there, as must those behind them', () => {
   const body = Buffer.concat([encoded(EMPTY), encoded({ ...EMPTY, value: Buffer.from('second') })])
-  const decoder = new RecordDecoder(body, { baseOffset: 5, recordCount: 2 })
+  const decoder = new RecordDecoder(body, { ...HEADER, baseOffset: 5, recordCount: 2 })
   expect(decoder.skip(1)).toBe(true)
   expect(decoder.take(1)).toMatchObject([{ offset: 6n, value: Buffer.from('second') }])
   for (const [length, recordCount] of [
@@ -229,10 +295,12 @@ it('records that are skipped must be there, as must those behind them', () => {
     [body.length, 1],
     [10, 2],
   ] as const) {
-    expect(new RecordDecoder(body.subarray(0, length), { baseOffset: 5, recordCount }).skip(recordCount)).toBe(false)
+    expect(
+      new RecordDecoder(body.subarray(0, length), { ...HEADER, baseOffset: 5, recordCount }).skip(recordCount),
+    ).toBe(false)
   }
 })
 
 it('gives none for a body that is not made of records', () => {
-  expect([...eachRecord(Buffer.alloc(8), { baseOffset: 0, recordCount: 1 })]).toEqual([])
+  expect([...eachRecord(Buffer.alloc(8), HEADER)]).toEqual([])
 })

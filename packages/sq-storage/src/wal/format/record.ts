@@ -1,18 +1,20 @@
 /**
  * Records, and their encoding in the body of a RECORDS frame: one after another, without padding. The offset of a record
- * is the base offset of the frame plus its index in the frame.
+ * is the base offset of the frame plus its index in the frame. What may stand before them is in `batch-body.ts`.
  *
  * ```
  *  0        4                 12                16            20            24
  *  +--------+-----------------+-----------------+-------------+-------------+-----+-------+---------+
  *  | length | timestampMs u64 | keyLength i32   | valueLength | headerCount | key | value | headers |
- *  |        |                 | -1: no key      |             |             |     |       |         |
+ *  |        |                 | -1: no key      | -1: no value|             |     |       |         |
  *  +--------+-----------------+-----------------+-------------+-------------+-----+-------+---------+
  *  a header:  | keyLength u32 | key, UTF-8 | valueLength u32 | value |
  * ```
  *
- * `length` counts the whole record, itself included.
+ * `length` counts the whole record, itself included. A value may be missing only in a frame with the attribute
+ * NULL_VALUES.
  */
+import { Attribute } from './frame.ts'
 import { bytesIn } from './given-bytes.ts'
 import { readUint64, setUint64 } from './integers.ts'
 
@@ -27,7 +29,8 @@ export interface RecordHeader {
 export interface RecordInput {
   /** Any bytes, or null for none. An empty key is a key. */
   readonly key: Uint8Array | null
-  readonly value: Uint8Array
+  /** Any bytes, or null for none: a tombstone. An empty value is a value. */
+  readonly value: Uint8Array | null
   readonly headers: readonly RecordHeader[]
   /** Milliseconds since 1970, chosen by the caller: a whole number from 0 to 2^53 - 1. */
   readonly timestampMs: number
@@ -42,6 +45,7 @@ export interface CheckedHeader extends RecordHeader {
 export interface CheckedRecord extends RecordInput {
   /** 0 if there is no key. */
   readonly keyBytes: number
+  /** 0 if there is no value. */
   readonly valueBytes: number
   readonly headers: readonly CheckedHeader[]
   /** The bytes that it takes in a frame. */
@@ -57,12 +61,14 @@ export interface LogRecord extends RecordInput {
 export const RECORD_OVERHEAD_BYTES = 24
 export const HEADER_OVERHEAD_BYTES = 8
 const NO_KEY = -1
+/** Read as a length: no value. */
+const NO_VALUE = 0xffff_ffff
 
 const AT = { length: 0, timestampMs: 4, keyLength: 12, valueLength: 16, headerCount: 20, key: 24 } as const
 
 /** The bytes that a record took in its frame. */
 export function recordBytes(record: RecordInput): number {
-  let bytes = RECORD_OVERHEAD_BYTES + (record.key?.length ?? 0) + record.value.length
+  let bytes = RECORD_OVERHEAD_BYTES + (record.key?.length ?? 0) + (record.value?.length ?? 0)
   for (const header of record.headers) {
     bytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(header.key) + header.value.length
   }
@@ -89,15 +95,17 @@ export class RecordBuffer {
     view.setUint32(at + AT.length, encodedBytes, true)
     setUint64(view, timestampMs, at + AT.timestampMs)
     view.setInt32(at + AT.keyLength, key === null ? NO_KEY : keyBytes, true)
-    view.setUint32(at + AT.valueLength, valueBytes, true)
+    view.setUint32(at + AT.valueLength, value === null ? NO_VALUE : valueBytes, true)
     view.setUint32(at + AT.headerCount, headers.length, true)
     let end = at + AT.key
     if (key !== null) {
       if (!this.#copy(key, keyBytes, end)) return -1
       end += keyBytes
     }
-    if (!this.#copy(value, valueBytes, end)) return -1
-    end += valueBytes
+    if (value !== null) {
+      if (!this.#copy(value, valueBytes, end)) return -1
+      end += valueBytes
+    }
     for (const header of headers) {
       const keyLength = this.bytes.write(header.key, end + 4, 'utf8')
       view.setUint32(end, keyLength, true)
@@ -120,16 +128,23 @@ export class RecordBuffer {
   }
 }
 
+/** What the header of a RECORDS frame says about the records in it. */
+export interface RecordsHeader {
+  readonly baseOffset: number
+  readonly recordCount: number
+  readonly attributes: number
+}
+
 /**
- * The records of a RECORDS body whose checksum verified, as views on it. Null if the body does not hold exactly
+ * The records of a RECORDS body whose checksum verified, as views on it. Null if the bytes do not hold exactly
  * `recordCount` records: this log never wrote such a frame.
  */
-export function decodeRecords(body: Buffer, frame: { baseOffset: number; recordCount: number }): LogRecord[] | null {
+export function decodeRecords(body: Buffer, frame: RecordsHeader): LogRecord[] | null {
   return new RecordDecoder(body, frame).take(frame.recordCount)
 }
 
 /** The same one at a time, for a body that `holdsRecords`. Each iteration begins at the first record. */
-export function eachRecord(body: Buffer, frame: { baseOffset: number; recordCount: number }): Iterable<LogRecord> {
+export function eachRecord(body: Buffer, frame: RecordsHeader): Iterable<LogRecord> {
   return {
     *[Symbol.iterator]() {
       const decoder = new RecordDecoder(body, frame)
@@ -143,13 +158,15 @@ export class RecordDecoder {
   readonly #body: Buffer
   readonly #baseOffset: number
   readonly #recordCount: number
+  readonly #nullValues: boolean
   #index = 0
   #at = 0
 
-  constructor(body: Buffer, { baseOffset, recordCount }: { baseOffset: number; recordCount: number }) {
+  constructor(body: Buffer, { baseOffset, recordCount, attributes }: RecordsHeader) {
     this.#body = body
     this.#baseOffset = baseOffset
     this.#recordCount = recordCount
+    this.#nullValues = allowsNullValues(attributes)
   }
 
   /** The next `count` records. Null if they are not there, or if bytes remain after the last record. */
@@ -158,7 +175,7 @@ export class RecordDecoder {
     for (let taken = 0; taken < count; taken++) {
       const [at, offset] = [this.#at, this.#baseOffset + this.#index]
       const end = this.#step()
-      const record = end === null ? null : decodeRecord(this.#body, { at, end, offset })
+      const record = end === null ? null : decodeRecord(this.#body, { at, end, offset, nullValues: this.#nullValues })
       if (record === null) return null
       records.push(record)
     }
@@ -190,11 +207,13 @@ export class RecordDecoder {
 /** Creates no view that is not returned: a view costs as much as everything else about a small record. */
 function decodeRecord(
   body: Buffer,
-  { at, end, offset }: { at: number; end: number; offset: number },
+  { at, end, offset, nullValues }: { at: number; end: number; offset: number; nullValues: boolean },
 ): LogRecord | null {
   const keyLength = body.readInt32LE(at + AT.keyLength)
+  const valueLength = body.readUInt32LE(at + AT.valueLength)
+  const hasValue = !nullValues || valueLength !== NO_VALUE
   const keyEnd = at + AT.key + Math.max(keyLength, 0)
-  const valueEnd = keyEnd + body.readUInt32LE(at + AT.valueLength)
+  const valueEnd = keyEnd + (hasValue ? valueLength : 0)
   const timestampMs = readUint64(body, at + AT.timestampMs)
   if (keyLength < NO_KEY || valueEnd > end || !Number.isSafeInteger(timestampMs)) return null
   const headers = decodeHeaders(body, { at: valueEnd, end, count: body.readUInt32LE(at + AT.headerCount) })
@@ -203,9 +222,13 @@ function decodeRecord(
     offset: BigInt(offset),
     timestampMs,
     key: keyLength === NO_KEY ? null : body.subarray(at + AT.key, keyEnd),
-    value: body.subarray(keyEnd, valueEnd),
+    value: hasValue ? body.subarray(keyEnd, valueEnd) : null,
     headers,
   }
+}
+
+function allowsNullValues(attributes: number): boolean {
+  return (attributes & Attribute.NULL_VALUES) !== 0
 }
 
 function decodeHeaders(body: Buffer, place: { at: number; end: number; count: number }): RecordHeader[] | null {
@@ -228,22 +251,29 @@ function decodeHeaders(body: Buffer, place: { at: number; end: number; count: nu
  * Whether a RECORDS body whose checksum verified holds exactly `recordCount` records: the check of `decodeRecords`
  * without creating them. A body may hold millions of records, and a record millions of headers.
  */
-export function holdsRecords(body: Buffer, recordCount: number): boolean {
+export function holdsRecords(
+  body: Buffer,
+  { recordCount, attributes }: Pick<RecordsHeader, 'recordCount' | 'attributes'>,
+): boolean {
+  const nullValues = allowsNullValues(attributes)
   let at = 0
   for (let index = 0; index < recordCount; index++) {
     if (at + RECORD_OVERHEAD_BYTES > body.length) return false
     const end = at + body.readUInt32LE(at + AT.length)
-    if (end < at + RECORD_OVERHEAD_BYTES || end > body.length || !isRecord(body, at, end)) return false
+    if (end < at + RECORD_OVERHEAD_BYTES || end > body.length) return false
+    if (!isRecord(body, { at, end, nullValues })) return false
     at = end
   }
   return at === body.length
 }
 
 /** Whether a record fills its range exactly, from the fixed fields to the last header. */
-function isRecord(body: Buffer, at: number, end: number): boolean {
+function isRecord(body: Buffer, { at, end, nullValues }: { at: number; end: number; nullValues: boolean }): boolean {
   const keyLength = body.readInt32LE(at + AT.keyLength)
+  const valueLength = body.readUInt32LE(at + AT.valueLength)
+  const valueBytes = nullValues && valueLength === NO_VALUE ? 0 : valueLength
   if (keyLength < NO_KEY || !Number.isSafeInteger(readUint64(body, at + AT.timestampMs))) return false
-  let headerAt = at + AT.key + Math.max(keyLength, 0) + body.readUInt32LE(at + AT.valueLength)
+  let headerAt = at + AT.key + Math.max(keyLength, 0) + valueBytes
   for (let left = body.readUInt32LE(at + AT.headerCount); left > 0; left--) {
     if (headerAt + HEADER_OVERHEAD_BYTES > end) return false
     const valueAt = headerAt + 4 + body.readUInt32LE(headerAt)
@@ -253,15 +283,21 @@ function isRecord(body: Buffer, at: number, end: number): boolean {
   return headerAt === end
 }
 
-/** The bytes of the records with indexes in `[from, to)`, of a RECORDS body that holds at least `to` records. */
-export function sliceRecords(body: Buffer, from: number, to: number): Buffer {
+/**
+ * The bytes of the records with indexes in `[from, to)`. Null if the lengths of the records do not lead there. The rest
+ * of each record is not checked.
+ */
+export function sliceRecords(body: Buffer, from: number, to: number): Buffer | null {
   let start = 0
   let end = 0
   for (let index = 0; index < to; index++) {
-    if (index === from) start = end
-    end += body.readUInt32LE(end + AT.length)
+    if (end + RECORD_OVERHEAD_BYTES > body.length) return null
+    const length = body.readUInt32LE(end + AT.length)
+    if (length < RECORD_OVERHEAD_BYTES) return null
+    end += length
+    if (index + 1 === from) start = end
   }
-  return body.subarray(start, end)
+  return end > body.length ? null : body.subarray(start, end)
 }
 
 /**

@@ -153,6 +153,7 @@ function encodeEmptyFrame(place: FramePlace, frame: { type: number; body: Buffer
   const bytes = Buffer.concat([Buffer.alloc(FRAME_HEADER_BYTES), body])
   const header = {
     type,
+    attributes: 0,
     bodyLength: body.length,
     baseOffset: place.nextOffset,
     recordCount: 0,
@@ -162,5 +163,5 @@ function encodeEmptyFrame(place: FramePlace, frame: { type: number; body: Buffer
     bodyCrc: checksum(body),
   }
   const headerCrc = encodeFrameHeader(header, bytes, { at: 0, salt: place.salt })
-  return { header: { ...header, attributes: 0, headerCrc }, body, bytes }
+  return { header: { ...header, headerCrc }, body, bytes }
 }

@@ -13,7 +13,7 @@ beforeEach(() => {
   log = new LogFixture()
 })
 
-const text = ({ value }: LogRecord): string => Buffer.from(value).toString()
+const text = ({ value }: LogRecord): string => String(value)
 
 /** A reader in another process than the writer. */
 function openElsewhere(): Promise<WalReader> {

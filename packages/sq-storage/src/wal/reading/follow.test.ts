@@ -52,7 +52,7 @@ class Follower {
 }
 
 function text({ offset, value }: LogRecord): string {
-  return `${offset} ${Buffer.from(value).toString()}`
+  return `${offset} ${String(value)}`
 }
 
 /** Waits until nothing is left to run. */

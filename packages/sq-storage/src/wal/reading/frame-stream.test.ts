@@ -13,7 +13,7 @@ async function take(records: AsyncIterator<LogRecord>, count: number): Promise<s
   const values: string[] = []
   for (let at = 0; at < count; at++) {
     const { done, value } = await records.next()
-    values.push(done === true ? 'end' : Buffer.from(value.value).toString())
+    values.push(done === true ? 'end' : String(value.value))
   }
   return values
 }

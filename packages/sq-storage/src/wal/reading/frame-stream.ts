@@ -5,6 +5,7 @@
 import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalError } from '../../errors.ts'
 import { nextOffsetAfter } from '../format/frame.ts'
 import { partOf } from '../format/records-frame.ts'
+import { notRecords } from '../segments/damage.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 import { MAX_OVERTAKEN } from '../segments/segment-listing.ts'
 import type { Waker } from '../shared/waker.ts'
@@ -122,7 +123,10 @@ export class FrameStream {
     const isRepeated = this.#taken !== null && frame.header.baseOffset < from
     this.#taken = to
     // Its beginning was taken during a truncation inside it, which was then aborted.
-    return isRepeated ? { segment, frame: partOf(frame, { from, to }) } : located
+    if (!isRepeated) return located
+    const rest = partOf(frame, { from, to })
+    if (rest === null) throw notRecords(segment.path, frame.header)
+    return { segment, frame: rest }
   }
 
   /** Whether there is certainly nothing more to read, because the writer of this thread says so. */

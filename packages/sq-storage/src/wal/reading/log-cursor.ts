@@ -8,7 +8,7 @@ import type { WalError } from '../../errors.ts'
 import { nextOffsetAfter } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { partOf } from '../format/records-frame.ts'
-import { damageAt, damageFrom, missingSegments } from '../segments/damage.ts'
+import { damageAt, damageFrom, missingSegments, notRecords } from '../segments/damage.ts'
 import type { Scanned } from '../segments/damage.ts'
 import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
@@ -291,7 +291,9 @@ export class LogCursor {
       if (header.baseOffset >= bound || nextOffsetAfter(header) > bound) {
         // The high watermark lies inside a commit only during a truncation there.
         if (isWanted && header.baseOffset < bound) {
-          found.push({ segment, frame: partOf(frame, { from: header.baseOffset, to: bound }) })
+          const part = partOf(frame, { from: header.baseOffset, to: bound })
+          if (part === null) throw notRecords(path, header)
+          found.push({ segment, frame: part })
           this.#place.advanceInside(bound)
         }
         await this.close()

@@ -50,10 +50,8 @@ class Source implements Pick<FrameStream, keyof FrameStream> {
   }
 
   take(): LocatedFrame | null {
-    const failure = this.#failure
-    if (failure === null || this.#commits.length > 0) return this.#commits.shift() ?? null
-    this.#failure = null
-    throw failure
+    if (this.#failure !== null && this.#commits.length === 0) throw this.#failure
+    return this.#commits.shift() ?? null
   }
 
   give(): void {}
@@ -66,7 +64,7 @@ class Source implements Pick<FrameStream, keyof FrameStream> {
   async more(): Promise<boolean> {
     this.waker.reset()
     while (!this.#isReady && !this.waker.stopped) await this.waker.wait()
-    return !this.waker.stopped && (this.#commits.length > 0 || this.#failure !== null)
+    return !this.waker.stopped && !(this.#ended && this.#commits.length === 0)
   }
 
   async close(): Promise<void> {
@@ -83,7 +81,7 @@ describe.each([
 
   beforeEach(async () => {
     source = new Source(startsWaiting)
-    const range = checkReadOptions({})
+    const range = checkReadOptions({}, 'read')
     const counters = { records: 0, commits: 0, bytes: 0 }
     const selection = new Selection(range, (located) => new CommitRecords(located, range), counters)
     iterator = new LogIterator(() => ({ stream: source, selection }), source.waker)
@@ -147,7 +145,6 @@ describe.each([
     const failure = new Error('the stream is broken')
     const waiting = calls(3)
     source.fail(failure)
-    source.end()
     expect(await waiting).toEqual([failure, 'end', 'end'])
     expect(await calls(1)).toEqual(['end'])
     expect(source.closed).toBe(1)

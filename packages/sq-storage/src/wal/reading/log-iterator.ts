@@ -125,9 +125,12 @@ export class LogIterator<T> implements AsyncIterableIterator<T> {
     return selection.isOver && !stream.isInterrupted ? Promise.resolve(false) : stream.more()
   }
 
-  /** Ends the iteration. Its call stays counted: the calls after it find nothing, and may wait for it. */
   async #finish(): Promise<IteratorResult<T, undefined>> {
-    await this.#end()
+    try {
+      await this.#end()
+    } finally {
+      this.#waiting--
+    }
     return { done: true, value: undefined }
   }
 

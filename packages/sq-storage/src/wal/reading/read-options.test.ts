@@ -11,12 +11,13 @@ const ALL: ReadRange = {
   maxBytes: Infinity,
   follow: false,
   durableOnly: false,
+  exact: false,
   signal: null,
 }
 
 test('an option that is not given, or is undefined, limits nothing', () => {
   const undefinedOptions = Object.fromEntries(Object.keys(ALL).map((option) => [option, undefined]))
-  for (const options of [{}, undefinedOptions]) expect(checkReadOptions(options)).toEqual(ALL)
+  for (const options of [{}, undefinedOptions]) expect(checkReadOptions(options, 'readBatches')).toEqual(ALL)
 })
 
 const { signal } = new AbortController()
@@ -45,7 +46,7 @@ test.each<[ReadOptions, Partial<ReadRange>]>([
     { durableOnly: true, signal },
   ],
 ])('%o is taken as it is', (options, range) => {
-  expect(checkReadOptions(options)).toEqual({ ...ALL, ...range })
+  expect(checkReadOptions(options, 'readBatches')).toEqual({ ...ALL, ...range })
 })
 
 test.each<[unknown, string]>([
@@ -54,5 +55,5 @@ test.each<[unknown, string]>([
   [{ maxBytes: 2 ** 53 }, 'maxBytes must be a whole number from 1 to 2^53 - 1: 9007199254740992'],
   [{ follow: null }, 'follow must be true or false, not null'],
 ])('%o is refused', (options, message) => {
-  expect(() => checkReadOptions(options as ReadOptions)).toThrow(message)
+  expect(() => checkReadOptions(options as ReadOptions, 'read')).toThrow(message)
 })

@@ -34,6 +34,17 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Which part of a log to read as batches. */
+export interface ReadBatchesOptions extends ReadOptions {
+  /**
+   * Cuts the batches at `from`, `fromTimestampMs`, `to` and `maxRecords`, so that they hold no record outside. A cut
+   * batch has the same metadata and a checksum of its own. An opaque batch cannot be cut: one that begins before `to`
+   * and ends after it is left out, and the iteration ends; one that begins before `from`, or that is the first and holds
+   * more than `maxRecords`, is returned whole.
+   */
+  readonly exact?: boolean | undefined
+}
+
 /** The checked options: offsets are numbers, and what is not given is null or Infinity. */
 export interface ReadRange {
   readonly from: number | null
@@ -43,6 +54,7 @@ export interface ReadRange {
   readonly maxBytes: number
   readonly follow: boolean
   readonly durableOnly: boolean
+  readonly exact: boolean
   readonly signal: AbortSignal | null
 }
 
@@ -57,13 +69,16 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ReadOptions>([
   'signal',
 ])
 
+const BATCH_OPTIONS: ReadonlySet<string> = new Set([...OPTIONS, 'exact' satisfies keyof ReadBatchesOptions])
+
 /** Throws a `TypeError` or `RangeError` that names the option and the value. */
-export function checkReadOptions(options: ReadOptions): ReadRange {
+export function checkReadOptions(options: ReadBatchesOptions, of: 'read' | 'readBatches'): ReadRange {
   if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`the options of read must be an object, not ${show(options)}`)
+    throw new TypeError(`the options of ${of} must be an object, not ${show(options)}`)
   }
-  const unknown = Object.keys(options).find((option) => !OPTIONS.has(option))
-  if (unknown !== undefined) throw new TypeError(`read has no option ${show(unknown)}`)
+  const known = of === 'read' ? OPTIONS : BATCH_OPTIONS
+  const unknown = Object.keys(options).find((option) => !known.has(option))
+  if (unknown !== undefined) throw new TypeError(`${of} has no option ${show(unknown)}`)
   const { signal } = options
   if (signal !== undefined && !isSignal(signal)) {
     throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`)
@@ -79,11 +94,12 @@ export function checkReadOptions(options: ReadOptions): ReadRange {
     maxBytes: count(options, 'maxBytes', 1) ?? Infinity,
     follow: flag(options, 'follow'),
     durableOnly: flag(options, 'durableOnly'),
+    exact: flag(options, 'exact'),
     signal: signal ?? null,
   }
 }
 
-function flag(options: ReadOptions, option: 'follow' | 'durableOnly'): boolean {
+function flag(options: ReadBatchesOptions, option: 'follow' | 'durableOnly' | 'exact'): boolean {
   const value: unknown = options[option]
   if (value !== undefined && typeof value !== 'boolean') {
     throw new TypeError(`${option} must be true or false, not ${show(value)}`)

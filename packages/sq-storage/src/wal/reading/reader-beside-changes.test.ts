@@ -37,7 +37,7 @@ async function read(options: ReadOptions = {}, fs: FileSystem = log.fs): Promise
 /** The next record as `1 b`, `done`, or the name of the error with its offset. */
 function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
   return records.next().then(
-    ({ done, value }) => (done === true ? 'done' : `${value.offset} ${Buffer.from(value.value).toString()}`),
+    ({ done, value }) => (done === true ? 'done' : `${value.offset} ${String(value.value)}`),
     (error: Error & { offset?: bigint }) => (error.offset === undefined ? error.name : `${error.name} ${error.offset}`),
   )
 }

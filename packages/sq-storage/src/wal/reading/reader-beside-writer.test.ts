@@ -41,7 +41,7 @@ describe('with a writer in the same process, read', () => {
     await appendEach(writer, ['a', 'b'])
     const values: string[] = []
     for await (const { value } of (await WalReader.open(log.fs, log.config, 'orders', 0)).read()) {
-      values.push(Buffer.from(value).toString())
+      values.push(String(value))
       await append(writer, 'later')
       await writer.closeActiveSegment()
     }

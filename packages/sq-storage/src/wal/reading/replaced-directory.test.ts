@@ -24,7 +24,7 @@ async function read(fs: FileSystem, options: ReadOptions = {}): Promise<AsyncIte
 function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
   return Promise.race([
     records.next().then(
-      ({ done, value }) => (done === true ? 'done' : `${value.offset} ${Buffer.from(value.value).toString()}`),
+      ({ done, value }) => (done === true ? 'done' : `${value.offset} ${String(value.value)}`),
       (error: Error & { code?: string; offset?: bigint }) => `${error.code} ${error.offset ?? ''}`.trim(),
     ),
     quiet().then(() => 'nothing'),

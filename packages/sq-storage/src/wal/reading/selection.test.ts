@@ -13,7 +13,7 @@ import type { ElementsOf } from './selection.ts'
 
 const ELEMENTS_OF = {
   records: (located, range) => new CommitRecords(located, range),
-  batches: (located) => new CommitBatch(located),
+  batches: (located, range) => new CommitBatch(located, range),
 } satisfies { records: ElementsOf<LogRecord>; batches: ElementsOf<RecordBatch> }
 
 /** A stream of commits that are all available, until it is interrupted. */
@@ -138,7 +138,7 @@ describe.each(['records', 'batches'] as const)('%s', (kind) => {
       const stream = new Commits(commits, Number(options.from ?? 0n))
       const counters = { records: 0, commits: 0, bytes: 0 }
       const of: ElementsOf<LogRecord | RecordBatch> = ELEMENTS_OF[kind]
-      const selection = new Selection(checkReadOptions(options), of, counters)
+      const selection = new Selection(checkReadOptions(options, 'readBatches'), of, counters)
       const taken: { from: number; to: number }[] = []
       for (let page = selection.take(stream); page.length > 0; page = selection.take(stream)) {
         taken.push(...page.map(spanOf))
@@ -164,7 +164,7 @@ describe.each(['records', 'batches'] as const)('%s', (kind) => {
 
 test('records of a commit that were found before an interruption are not returned after it', () => {
   const segment = new SegmentBytes().records(...Array<string>(600).fill(''))
-  const range = checkReadOptions({})
+  const range = checkReadOptions({}, 'readBatches')
   const selection = new Selection(range, ELEMENTS_OF.records, { records: 0, commits: 0, bytes: 0 })
   const stream = new Commits([segment.located(0)])
   expect(selection.take(stream)).toHaveLength(256)
@@ -178,7 +178,11 @@ test('records of a commit that were found before an interruption are not returne
 test('readers of a commit in memory get the batch that they share', () => {
   const located = new SegmentBytes().records('a', 'b').located(0)
   const batch = RecordBatch.ofFrame(located.frame)
-  const selection = new Selection(checkReadOptions({}), ELEMENTS_OF.batches, { records: 0, commits: 0, bytes: 0 })
+  const selection = new Selection(checkReadOptions({}, 'readBatches'), ELEMENTS_OF.batches, {
+    records: 0,
+    commits: 0,
+    bytes: 0,
+  })
   const page = selection.take(new Commits([{ ...located, batch }]))
   expect(page[0]).toBe(batch)
 })
@@ -198,7 +202,7 @@ test.each<[string, 'records' | 'batches', ReadOptions, number]>([
   )
   const of: ElementsOf<LogRecord | RecordBatch> = ELEMENTS_OF[kind]
   const stream = new Commits([segment.located(0)])
-  const selection = new Selection(checkReadOptions(options), of, { records: 0, commits: 0, bytes: 0 })
+  const selection = new Selection(checkReadOptions(options, 'readBatches'), of, { records: 0, commits: 0, bytes: 0 })
   if (whole > 0) expect(selection.take(stream)).toHaveLength(whole)
   const { path } = segment.located(0).segment
   const { position } = segment.at(0)
@@ -217,10 +221,4 @@ test.each<[string, 'records' | 'batches', ReadOptions, number]>([
   }
   expect(error).toBeInstanceOf(CorruptLogError)
   expect(error).toMatchObject(expectedError)
-})
-
-test('a frame that verifies and is not made of records is returned as a batch, undecoded', () => {
-  const segment = new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 2 }, Buffer.alloc(48))
-  const selection = new Selection(checkReadOptions({}), ELEMENTS_OF.batches, { records: 0, commits: 0, bytes: 0 })
-  expect(selection.take(new Commits([segment.located(0)]))).toMatchObject([{ baseOffset: 0n, recordCount: 2 }])
 })

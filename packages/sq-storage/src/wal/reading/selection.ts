@@ -2,9 +2,12 @@
  * Selects what an iteration returns of the commits that its stream finds: records, or whole commits as batches, within
  * the range and the limits of the caller.
  */
+import { OpaqueBatchError } from '../../errors.ts'
+import { contentOf, firstSince } from '../format/batch-body.ts'
+import { nextOffsetAfter } from '../format/frame.ts'
 import type { Frame } from '../format/frame.ts'
 import { RecordBatch } from '../format/record-batch.ts'
-import { readTimestamps, recordBytes, RecordDecoder } from '../format/record.ts'
+import { recordBytes, RecordDecoder } from '../format/record.ts'
 import type { LogRecord } from '../format/record.ts'
 import { notRecords } from '../segments/damage.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
@@ -21,12 +24,16 @@ export interface CommitElements<T> {
   readonly recordsEach: number
   /** The number of elements in the range that were not taken yet. */
   readonly left: number
-  /** Takes the next elements, some at a time. Throws `CorruptLogError` if the commit does not consist of records. */
-  take(): readonly T[]
+  /**
+   * Takes the next elements, some at a time, without those before the first one that has a time, in milliseconds since
+   * 1970. Throws `CorruptLogError` if the commit does not hold what its header states, and `OpaqueBatchError` if it has
+   * no such elements.
+   */
+  take(sinceMs: number): readonly T[]
+  /** Elements that were just taken, with a single one that holds more than this number of records cut to it if possible. */
+  atMost(elements: readonly T[], records: number): readonly T[]
   offsetAfter(element: T): number
   bytesOf(element: T): number
-  /** Throws as `take` does. */
-  latestTimestampMs(element: T): number
 }
 
 export type ElementsOf<T> = (located: LocatedFrame, range: ReadRange) => CommitElements<T>
@@ -43,8 +50,8 @@ export class Selection<T> {
   readonly #elementsOf: ElementsOf<T>
   readonly #counters: ReadCounters
   readonly #budget: Budget
-  /** Whether an element had the wanted time; those after it are returned whatever their timestamps. */
-  #isReached: boolean
+  /** The wanted time. 0 once an element had it: those after it are returned whatever their timestamps. */
+  #sinceMs: number
   #isOver = false
   /** The commit whose elements are being taken, and the one that was counted last. */
   #commit: CommitElements<T> | null = null
@@ -55,7 +62,7 @@ export class Selection<T> {
     this.#elementsOf = elementsOf
     this.#counters = counters
     this.#budget = new Budget(range)
-    this.#isReached = range.fromTimestampMs === null
+    this.#sinceMs = range.fromTimestampMs ?? 0
   }
 
   /** Whether everything asked for was taken. */
@@ -70,7 +77,8 @@ export class Selection<T> {
     while (!this.#isOver) {
       const commit = this.#nextCommit(stream)
       if (commit === null) return []
-      const elements = this.#sinceReached(commit)
+      const elements = commit.atMost(commit.take(this.#sinceMs), this.#budget.recordsLeft)
+      if (elements.length > 0) this.#sinceMs = 0
       const taken = this.#budget.takeSome(elements, commit)
       this.#isOver = taken.length < elements.length || this.#budget.isSpent
       const last = taken.at(-1)
@@ -91,16 +99,6 @@ export class Selection<T> {
     return this.#commit
   }
 
-  /** The next elements of a commit, from the first one on that reaches the wanted time. */
-  #sinceReached(commit: CommitElements<T>): readonly T[] {
-    const elements = commit.take()
-    if (this.#isReached) return elements
-    const sinceMs = this.#range.fromTimestampMs ?? 0
-    const first = elements.findIndex((element) => commit.latestTimestampMs(element) >= sinceMs)
-    this.#isReached = first !== -1
-    return this.#isReached ? elements.slice(first) : []
-  }
-
   #count(commit: CommitElements<T>, elements: number): void {
     this.#counters.records += elements * commit.recordsEach
     if (this.#counted === commit) return
@@ -115,23 +113,48 @@ export class CommitRecords implements CommitElements<LogRecord> {
   readonly frame: Frame
   readonly recordsEach = 1
   readonly #path: string
-  readonly #decoder: RecordDecoder
+  /** Null if the commit is an opaque batch. */
+  readonly #decoder: RecordDecoder | null
+  readonly #latestMs: number
   left: number
 
   constructor({ segment, frame }: LocatedFrame, { from, to }: ReadRange) {
-    const { baseOffset, recordCount } = frame.header
+    const { baseOffset, recordCount, attributes } = frame.header
     const before = Math.max((from ?? 0) - baseOffset, 0)
     this.frame = frame
     this.#path = segment.path
-    this.#decoder = new RecordDecoder(frame.body, frame.header)
+    const content = contentOf(frame.body, attributes)
+    if (content === null) throw notRecords(this.#path, frame.header)
+    this.#decoder = content.records && new RecordDecoder(content.records, frame.header)
+    this.#latestMs = content.opaque?.maxTimestampMs ?? Infinity
     this.left = Math.max(Math.min(recordCount, to - baseOffset) - before, 0)
-    if (!this.#decoder.skip(before)) throw notRecords(this.#path, frame.header)
+    if (this.#decoder?.skip(before) === false) throw notRecords(this.#path, frame.header)
   }
 
-  take(): readonly LogRecord[] {
-    const records = this.#decoder.take(Math.min(this.left, PAGE_RECORDS))
+  take(sinceMs: number): readonly LogRecord[] {
+    const taken = Math.min(this.left, PAGE_RECORDS)
+    if (taken === 0) return []
+    if (this.#decoder === null) return this.#passOpaque(sinceMs)
+    const records = this.#decoder.take(taken)
     if (records === null) throw notRecords(this.#path, this.frame.header)
     this.left -= records.length
+    if (sinceMs === 0) return records
+    const first = records.findIndex(({ timestampMs }) => timestampMs >= sinceMs)
+    return first === -1 ? [] : records.slice(first)
+  }
+
+  /** Nothing can be returned of an opaque batch. One with earlier times only is passed over. */
+  #passOpaque(sinceMs: number): readonly LogRecord[] {
+    this.left = 0
+    if (this.#latestMs < sinceMs) return []
+    const { baseOffset } = this.frame.header
+    throw new OpaqueBatchError(`cannot read the records of ${this.#path}`, {
+      baseOffset: BigInt(baseOffset),
+      nextOffset: BigInt(nextOffsetAfter(this.frame.header)),
+    })
+  }
+
+  atMost(records: readonly LogRecord[]): readonly LogRecord[] {
     return records
   }
 
@@ -142,29 +165,44 @@ export class CommitRecords implements CommitElements<LogRecord> {
   bytesOf(record: LogRecord): number {
     return recordBytes(record)
   }
-
-  latestTimestampMs({ timestampMs }: LogRecord): number {
-    return timestampMs
-  }
 }
 
-/** A whole commit, undecoded. */
+/** A commit, undecoded: whole or, with `exact`, without what lies outside the range. */
 export class CommitBatch implements CommitElements<RecordBatch> {
   readonly frame: Frame
-  readonly recordsEach: number
   readonly #path: string
-  readonly #batch: RecordBatch
+  readonly #isExact: boolean
+  #batch: RecordBatch
   left = 1
 
-  constructor({ segment, frame, batch = RecordBatch.ofFrame(frame) }: LocatedFrame) {
+  constructor({ segment, frame, batch = RecordBatch.ofFrame(frame) }: LocatedFrame, { exact, from, to }: ReadRange) {
     this.frame = frame
-    this.recordsEach = frame.header.recordCount
     this.#path = segment.path
+    if (batch === null) throw notRecords(this.#path, frame.header)
     this.#batch = batch
+    this.#isExact = exact && !batch.isOpaque
+    const { baseOffset } = frame.header
+    const nextOffset = nextOffsetAfter(frame.header)
+    if (this.#isExact) this.#cut(Math.max(from ?? 0, baseOffset), Math.min(to, nextOffset))
+    // Nothing at or after `to` may be returned, and an opaque batch cannot be cut.
+    else if (exact && to < nextOffset) this.left = 0
   }
 
-  take(): readonly RecordBatch[] {
+  get recordsEach(): number {
+    return this.#batch.recordCount
+  }
+
+  take(sinceMs: number): readonly RecordBatch[] {
+    if (this.left === 0) return []
     this.left = 0
+    if (sinceMs > 0 && !this.#cutBefore(sinceMs)) return []
+    return [this.#batch]
+  }
+
+  atMost(batches: readonly RecordBatch[], records: number): readonly RecordBatch[] {
+    if (!this.#isExact || batches.length === 0 || this.recordsEach <= records) return batches
+    const from = Number(this.#batch.baseOffset)
+    this.#cut(from, from + records)
     return [this.#batch]
   }
 
@@ -176,13 +214,21 @@ export class CommitBatch implements CommitElements<RecordBatch> {
     return bytes.length
   }
 
-  latestTimestampMs({ recordCount }: RecordBatch): number {
-    let latest = 0
-    const isWhole = readTimestamps(this.frame.body, recordCount, (timestampMs) => {
-      latest = Math.max(latest, timestampMs)
-    })
-    if (!isWhole) throw notRecords(this.#path, this.frame.header)
-    return latest
+  /** Drops, with `exact`, the records before the first one that reaches a time. False if none of the batch does. */
+  #cutBefore(sinceMs: number): boolean {
+    const { body, header } = this.frame
+    const index = firstSince(body, header, sinceMs)
+    if (index === null) throw notRecords(this.#path, header)
+    const [first, end] = [header.baseOffset + index, this.offsetAfter(this.#batch)]
+    if (first >= end) return false
+    if (this.#isExact) this.#cut(first, end)
+    return true
+  }
+
+  #cut(from: number, to: number): void {
+    const part = this.#batch.part(BigInt(from), BigInt(to))
+    if (part === null) throw notRecords(this.#path, this.frame.header)
+    this.#batch = part
   }
 }
 
@@ -196,6 +242,10 @@ class Budget {
   constructor({ maxRecords, maxBytes }: ReadRange) {
     this.#maxRecords = maxRecords
     this.#maxBytes = maxBytes
+  }
+
+  get recordsLeft(): number {
+    return this.#maxRecords - this.#records
   }
 
   get isSpent(): boolean {

@@ -1,6 +1,6 @@
 /** Tells damage from an unfinished write, and describes it. Recovery and readers share it. */
 import { CorruptLogError } from '../../errors.ts'
-import { frameEnd } from '../format/frame.ts'
+import { frameEnd, showAttributes } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
 import { findConfirmation } from './frame-search.ts'
 import type { Partition } from './partition.ts'
@@ -103,7 +103,13 @@ export async function damageFrom(place: FramePlace, scanned: Scanned): Promise<C
   }
 }
 
-/** The error for a RECORDS frame whose checksum verifies but whose body is not made of records. */
+/** What is wrong with a RECORDS frame whose checksum verifies but whose body is not what its header states. */
+export function wrongBody({ recordCount, attributes }: FrameHeader): string {
+  const stated = attributes === 0 ? '' : `, with attributes ${showAttributes(attributes)}`
+  return `the frame verifies, but its body does not hold exactly ${recordCount} records${stated}`
+}
+
+/** The error for such a frame. */
 export function notRecords(path: string, header: FrameHeader): CorruptLogError {
   return new CorruptLogError({
     path,
@@ -111,7 +117,7 @@ export function notRecords(path: string, header: FrameHeader): CorruptLogError {
     to: frameEnd(header),
     firstOffset: BigInt(header.baseOffset),
     lastOffset: BigInt(header.baseOffset + header.recordCount - 1),
-    reason: `the frame verifies, but its body does not hold exactly ${header.recordCount} records`,
+    reason: wrongBody(header),
   })
 }
 

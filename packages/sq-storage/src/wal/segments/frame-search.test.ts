@@ -33,7 +33,8 @@ describe('findConfirmation', () => {
   async function find(bytes: number, mark: { position: number; durablePosition: number; salt?: number } | null) {
     const content = Buffer.alloc(bytes, 0x46)
     if (mark !== null) {
-      const fields = { type: FrameType.MARK, bodyLength: 0, baseOffset: 0, recordCount: 0, previousCrc: 0, bodyCrc: 0 }
+      const rest = { bodyLength: 0, baseOffset: 0, recordCount: 0, previousCrc: 0, bodyCrc: 0 }
+      const fields = { type: FrameType.MARK, attributes: 0, ...rest }
       const header = Buffer.alloc(40)
       encodeFrameHeader({ ...fields, ...mark }, header, { at: 0, salt: mark.salt ?? salt })
       header.copy(content, mark.position)

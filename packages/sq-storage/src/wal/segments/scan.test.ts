@@ -292,8 +292,8 @@ describe('a whole frame of an unknown kind', () => {
     ['type', { type: 5 }, 'a frame of type 5; this version knows types 1 to 4'],
     [
       'attributes',
-      { type: FrameType.RECORDS, recordCount: 1, attributes: 1 },
-      'a frame with attributes 0x1; this version knows none',
+      { type: FrameType.RECORDS, recordCount: 1, attributes: 8 },
+      'a frame of type 2 with attributes 0x08; this version does not know them',
     ],
   ])('is refused for its %s, after the frames before it', async (_, fields, found) => {
     const segment = new SegmentBytes().records('a').records('b').frame(fields, Buffer.alloc(8)).records('c')

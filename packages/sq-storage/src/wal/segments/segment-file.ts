@@ -38,7 +38,7 @@ export interface LocatedFrame {
   readonly segment: FrameOrigin
   readonly frame: Frame
   /** The batch that all readers of this frame share. */
-  readonly batch?: RecordBatch
+  readonly batch?: RecordBatch | null
 }
 
 /** An open segment file with its verified head. */

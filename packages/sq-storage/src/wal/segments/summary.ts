@@ -2,6 +2,7 @@
  * The summary of the records of a segment: from its SEAL, or from a scan if the SEAL is missing or damaged. `seal.ts`
  * has the encoding. Recovery and the listing use it.
  */
+import { timesOf } from '../format/batch-body.ts'
 import {
   checksum,
   FRAME_ALIGNMENT,
@@ -12,7 +13,6 @@ import {
   unknownInFrame,
 } from '../format/frame.ts'
 import type { Frame, FrameHeader } from '../format/frame.ts'
-import { readTimestamps } from '../format/record.ts'
 import { decodeSealBody, SummaryBuilder } from '../format/seal.ts'
 import type { SegmentSummary } from '../format/seal.ts'
 import { knownDamage, notRecords, confirmedDamage } from './damage.ts'
@@ -33,24 +33,18 @@ export async function readSummary(segment: OpenSegment, last: FrameHeader): Prom
 }
 
 /**
- * Adds the records of a frame, if it holds any, to the summary of its segment. Throws if its body is not made of
- * records.
+ * Adds the records of a frame, if it holds any, to the summary of its segment. Throws if its body is not
+ * what its header states.
  */
 export function summarize(
   { header, body }: Frame,
   { summary, head }: { summary: SummaryBuilder; head: SegmentHead },
 ): void {
   if (header.type !== FrameType.RECORDS) return
-  let minTimestampMs = Number.MAX_SAFE_INTEGER
-  let maxTimestampMs = 0
-  const whole = readTimestamps(body, header.recordCount, (timestampMs) => {
-    minTimestampMs = Math.min(minTimestampMs, timestampMs)
-    maxTimestampMs = Math.max(maxTimestampMs, timestampMs)
-  })
-  if (!whole) throw notRecords(head.path, header)
+  const times = timesOf(body, header)
+  if (times === null) throw notRecords(head.path, header)
   const { position, recordCount } = header
-  const offsetDelta = header.baseOffset - head.baseOffset
-  summary.add({ offsetDelta, position, recordCount, minTimestampMs, maxTimestampMs })
+  summary.add({ offsetDelta: header.baseOffset - head.baseOffset, position, recordCount, ...times })
 }
 
 /** The summary in the body of a SEAL; null if it is damaged or states something impossible. */

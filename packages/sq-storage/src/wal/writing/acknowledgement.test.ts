@@ -27,7 +27,7 @@ async function follow(log: LogFixture): Promise<{ values: string[]; stop: () => 
   const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
   const values: string[] = []
   const following = (async () => {
-    for await (const { value } of reader.read({ follow: true })) values.push(Buffer.from(value).toString())
+    for await (const { value } of reader.read({ follow: true })) values.push(String(value))
   })().catch((error: unknown) => error)
   await afterTurns(20)
   const stop = async () => {

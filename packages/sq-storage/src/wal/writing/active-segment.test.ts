@@ -60,7 +60,7 @@ function bodyAt(timestampMs: number, valueBytes = 1): EncodedBody {
   const record = recordOf(null, Buffer.alloc(valueBytes), [], timestampMs)
   const bytes = Buffer.alloc(record.encodedBytes)
   new RecordBuffer(bytes).encode(record, 0)
-  return { bytes, recordCount: 1, minTimestampMs: timestampMs, maxTimestampMs: timestampMs }
+  return { bytes, attributes: 0, recordCount: 1, minTimestampMs: timestampMs, maxTimestampMs: timestampMs }
 }
 
 /** A segment with two commits. The second has three frames: a record, and two bodies. */

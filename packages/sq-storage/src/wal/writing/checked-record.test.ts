@@ -34,9 +34,9 @@ describe('a record that is refused', () => {
   it.each([
     [{ key: undefined }, TypeError, 'key must be a Uint8Array or null, not undefined'],
     [{ key: 'text' }, TypeError, 'key must be a Uint8Array or null, not "text"'],
-    [{ value: null }, TypeError, 'value must be a Uint8Array, not null'],
-    [{ value: [1] }, TypeError, 'value must be a Uint8Array, not an object (Array)'],
-    [{ value: new Uint16Array(1) }, TypeError, 'value must be a Uint8Array, not an object (Uint16Array)'],
+    [{ value: undefined }, TypeError, 'value must be a Uint8Array or null, not undefined'],
+    [{ value: [1] }, TypeError, 'value must be a Uint8Array or null, not an object (Array)'],
+    [{ value: new Uint16Array(1) }, TypeError, 'value must be a Uint8Array or null, not an object (Uint16Array)'],
     [{ timestampMs: 1n }, TypeError, 'timestampMs must be a number, not 1n'],
     [{ timestampMs: -1 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: -1'],
     [{ timestampMs: 0.5 }, RangeError, 'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: 0.5'],

@@ -39,12 +39,12 @@ export function checkRecords(records: readonly RecordInput[]): CheckedRecord[] {
 /** Checks the parts of a record; those of its headers are read once. Throws a `BadPart`. */
 export function recordOf(
   key: Uint8Array | null,
-  value: Uint8Array,
+  value: Uint8Array | null,
   headers: readonly RecordHeader[],
   timestampMs: number,
 ): CheckedRecord {
   const keyBytes = key === null ? 0 : countBytes(key, 'key')
-  const valueBytes = countBytes(value, 'value')
+  const valueBytes = value === null ? 0 : countBytes(value, 'value')
   if (typeof timestampMs !== 'number') {
     throw new BadPart(TypeError, 'timestampMs', `must be a number, not ${show(timestampMs)}`)
   }
@@ -88,7 +88,7 @@ function countBytes(part: Uint8Array, field: 'key' | 'value'): number {
 }
 
 function notBytes(part: unknown, field: string): BadPart {
-  const allowed = field === 'key' ? 'a Uint8Array or null' : 'a Uint8Array'
+  const allowed = field === 'key' || field === 'value' ? 'a Uint8Array or null' : 'a Uint8Array'
   return new BadPart(TypeError, field, `must be ${allowed}, not ${show(part)}`)
 }
 
@@ -100,7 +100,8 @@ function checkAttached(part: Uint8Array, field: string): void {
 export function changedPart({ key, keyBytes, value, valueBytes, headers }: CheckedRecord): BadPart {
   const changed = headers.findIndex((header) => bytesIn(header.value) !== header.valueBytes)
   const isKey = key !== null && bytesIn(key) !== keyBytes
-  const field = isKey ? 'key' : bytesIn(value) !== valueBytes ? 'value' : `headers[${changed}].value`
+  const isValue = value !== null && bytesIn(value) !== valueBytes
+  const field = isKey ? 'key' : isValue ? 'value' : `headers[${changed}].value`
   return new BadPart(TypeError, field, 'changed its length while it was appended')
 }
 

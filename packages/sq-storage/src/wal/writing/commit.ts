@@ -4,7 +4,7 @@
  * own.
  */
 import { invariant } from '../../errors.ts'
-import { checksum, FRAME_HEADER_BYTES, frameBytes } from '../format/frame.ts'
+import { Attribute, checksum, FRAME_HEADER_BYTES, frameBytes } from '../format/frame.ts'
 import type { FramePlace } from '../format/frame.ts'
 import { RecordBuffer } from '../format/record.ts'
 import type { CheckedRecord } from '../format/record.ts'
@@ -37,6 +37,7 @@ export class Commit implements RecordsWrite {
   #start = 0
   #end = FRAME_HEADER_BYTES
   #openRecords = 0
+  #attributes = 0
   #minTimestampMs: number = Number.MAX_SAFE_INTEGER
   #maxTimestampMs = 0
   /** Each with the index, in the commit, of the record whose offset it is told. */
@@ -66,17 +67,20 @@ export class Commit implements RecordsWrite {
     const index = this.recordCount
     let end = this.#end
     let nth = 0
+    let attributes = this.#attributes
     let minTimestampMs = this.#minTimestampMs
     let maxTimestampMs = this.#maxTimestampMs
     for (const record of records) {
       end = this.#buffer.encode(record, end)
       if (end < 0) throw changedPart(record).of(nth)
+      if (record.value === null) attributes |= Attribute.NULL_VALUES
       minTimestampMs = Math.min(minTimestampMs, record.timestampMs)
       maxTimestampMs = Math.max(maxTimestampMs, record.timestampMs)
       nth++
     }
     invariant(end === this.#end + bytes, 'the records take the bytes that were counted')
     this.#end = end
+    this.#attributes = attributes
     this.#minTimestampMs = minTimestampMs
     this.#maxTimestampMs = maxTimestampMs
     this.#openRecords += records.length
@@ -88,13 +92,13 @@ export class Commit implements RecordsWrite {
    * Copies a body as a frame of its own. Returns the checksum of the copy: the bytes may have changed since they were
    * checked.
    */
-  addBody({ bytes, recordCount, minTimestampMs, maxTimestampMs }: EncodedBody): number {
+  addBody({ bytes, attributes, recordCount, minTimestampMs, maxTimestampMs }: EncodedBody): number {
     this.#finishFrame()
     const start = this.#start + FRAME_HEADER_BYTES
     this.#reserve(this.bytesWith(bytes.length))
     this.#buffer.bytes.set(bytes, start)
     const bodyCrc = checksum(this.#buffer.bytes.subarray(start, start + bytes.length))
-    this.#finish({ bodyLength: bytes.length, bodyCrc, recordCount, minTimestampMs, maxTimestampMs })
+    this.#finish({ attributes, bodyLength: bytes.length, bodyCrc, recordCount, minTimestampMs, maxTimestampMs })
     this.recordCount += recordCount
     return bodyCrc
   }
@@ -115,6 +119,7 @@ export class Commit implements RecordsWrite {
   #finishFrame(): void {
     if (this.#openRecords === 0) return
     this.#finish({
+      attributes: this.#attributes,
       bodyLength: this.#end - this.#start - FRAME_HEADER_BYTES,
       bodyCrc: null,
       recordCount: this.#openRecords,
@@ -132,6 +137,7 @@ export class Commit implements RecordsWrite {
     this.#start = start
     this.#end = start + FRAME_HEADER_BYTES
     this.#openRecords = 0
+    this.#attributes = 0
     this.#minTimestampMs = Number.MAX_SAFE_INTEGER
     this.#maxTimestampMs = 0
   }

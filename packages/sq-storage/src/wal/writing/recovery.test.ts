@@ -126,7 +126,7 @@ describe('at p is the verified header of an unknown kind of frame: refuse', () =
   it.each([
     ['type 5', commits().frame({ type: 5 }, Buffer.from('new')), 0],
     ['type 0', commits().frame({ type: 0 }, Buffer.alloc(0)), 0],
-    ['attributes', commits().frame({ ...known, attributes: 1 }, Buffer.from('packed')), 0],
+    ['attributes', commits().frame({ ...known, attributes: 8 }, Buffer.from('packed')), 0],
     ['type 5, and commits after it', commits().frame({ type: 5 }, Buffer.from('new')).records('e').records('f'), 0],
     ['type 5, cut', commits().frame({ type: 5 }, Buffer.alloc(80)), 8],
   ])('%s', async (_, segment, missing) => {

@@ -253,7 +253,7 @@ describe('a reader in this process', () => {
             return null
           })
           if (next === null || next.done === true) break
-          values.push(Buffer.from(next.value.value).toString())
+          values.push(String(next.value.value))
         }
         expect(values).toEqual(MIXED_VALUES.slice(0, values.length))
         if (error !== null) expect(error).toHaveProperty('code', expect.stringMatching(/^SQ_WAL_/))

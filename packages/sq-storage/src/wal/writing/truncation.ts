@@ -8,15 +8,14 @@
  * removed. Otherwise the ignored tail after that end would become part of the log again.
  */
 import type { FileSystem } from '@sq/sim'
-import { CorruptLogError, OffsetOutOfRangeError } from '../../errors.ts'
-import { FRAME_HEADER_BYTES, frameBytes, frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
+import { CorruptLogError, OffsetOutOfRangeError, OpaqueBatchError } from '../../errors.ts'
+import { Attribute, FRAME_HEADER_BYTES, frameBytes, frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
 import type { Frame, FrameHeader } from '../format/frame.ts'
-import { sliceRecords } from '../format/record.ts'
-import { finishRecordsFrames } from '../format/records-frame.ts'
+import { finishRecordsFrames, partOf } from '../format/records-frame.ts'
 import type { RecordsWrite } from '../format/records-frame.ts'
 import { SummaryBuilder } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
-import { knownDamage } from '../segments/damage.ts'
+import { knownDamage, notRecords } from '../segments/damage.ts'
 import { LogFile } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
@@ -43,8 +42,8 @@ export interface TruncatedLog {
  * first damage. `nextOffset` is the log end offset as far as the caller knows. `begin` is called before the first
  * change, when everything that is needed has been read and verified.
  *
- * Rejects with `OffsetOutOfRangeError`, `CorruptLogError` and `UnsupportedFormatError` before that, with nothing
- * changed, and with `WalIoError` and `LockLostError` at any time. Then call it again with the same offset or an earlier
+ * Rejects with `OffsetOutOfRangeError`, `OpaqueBatchError`, `CorruptLogError` and `UnsupportedFormatError` before that,
+ * with nothing changed, and with `WalIoError` and `LockLostError` at any time. Then call it again with the same offset or an earlier
  * one: until it has resolved, nothing may be written to the log.
  */
 export async function truncateLog(
@@ -161,13 +160,21 @@ async function scanTo(
 
 /** The records of a frame before an offset inside it, as a frame of their own. */
 function recordsBefore(split: Frame, { offset, head }: { offset: number; head: SegmentHead }): RecordsWrite {
-  const recordCount = offset - split.header.baseOffset
+  const { baseOffset, attributes } = split.header
+  if ((attributes & Attribute.OPAQUE) !== 0) {
+    const batch = { baseOffset: BigInt(baseOffset), nextOffset: BigInt(nextOffsetAfter(split.header)) }
+    throw new OpaqueBatchError(`cannot truncate ${head.path} at offset ${offset}`, batch)
+  }
+  // The whole frame is checked, so that records are never copied from bytes that no log writes.
   summarize(split, { summary: new SummaryBuilder(), head })
-  const body = sliceRecords(split.body, 0, recordCount)
+  const part = partOf(split, { from: baseOffset, to: offset })
+  if (part === null) throw notRecords(head.path, split.header)
+  const { header, body } = part
   const summary = new SummaryBuilder()
-  summarize({ ...split, header: { ...split.header, recordCount }, body }, { summary, head })
+  summarize(part, { summary, head })
   const { minTimestampMs, maxTimestampMs } = summary
-  const draft = { bodyLength: body.length, bodyCrc: null, recordCount, minTimestampMs, maxTimestampMs }
+  const { recordCount, bodyLength, bodyCrc } = header
+  const draft = { attributes, bodyLength, bodyCrc, recordCount, minTimestampMs, maxTimestampMs }
   return {
     recordCount,
     encode(place) {

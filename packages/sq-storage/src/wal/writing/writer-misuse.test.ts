@@ -97,8 +97,8 @@ describe('a bad record is refused, and the log is not affected', () => {
   const records: [string, unknown[], RegExp][] = [
     ['a key that is a string', ['key', value, [], 0], /key must be a Uint8Array or null, not "key"/],
     ['a key that is missing', [undefined, value, [], 0], /key must be a Uint8Array or null, not undefined/],
-    ['a value that is a string', [null, 'value', [], 0], /value must be a Uint8Array, not "value"/],
-    ['a value that is null', [null, null, [], 0], /value must be a Uint8Array, not null/],
+    ['a value that is a string', [null, 'value', [], 0], /value must be a Uint8Array or null, not "value"/],
+    ['a value that is missing', [null, undefined, [], 0], /value must be a Uint8Array or null, not undefined/],
     ['headers that are an object', [null, value, {}, 0], /headers must be an array/],
     ['a header without a key', [null, value, [{ value }], 0], /headers\[0\].key must be a string/],
     [

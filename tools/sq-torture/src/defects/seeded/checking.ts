@@ -10,4 +10,10 @@ export const CHECKING_DEFECTS: readonly Defect[] = [
     find: 'return this.all.length >= MAX_FINDINGS',
     replace: 'return this.all.length < 0',
   },
+  {
+    name: 'a header is restored only if the frame had no attributes',
+    file: `${WAL}/checking/frame-restoration.ts`,
+    find: '({ attributes }) => areAttributes(attributes)',
+    replace: '({ attributes }) => attributes === 0',
+  },
 ]

@@ -82,4 +82,46 @@ export const FORMAT_DEFECTS: readonly Defect[] = [
     find: 'return end > MAX_POSITION ?',
     replace: 'return end < 0 ?',
   },
+  {
+    name: 'an unknown attribute is ignored',
+    file: `${WAL}/format/frame.ts`,
+    find: '(attributes & ~ALL_ATTRIBUTES) === 0 && ',
+    replace: '',
+  },
+  {
+    name: 'metadata may be longer than its body',
+    file: `${WAL}/format/batch-body.ts`,
+    find: ' || at > body.length) return null',
+    replace: ') return null',
+  },
+  {
+    name: 'the times of an opaque batch are not checked',
+    file: `${WAL}/format/batch-body.ts`,
+    find: '  if (minTimestampMs > maxTimestampMs || !Number.isSafeInteger(maxTimestampMs)) return null\n',
+    replace: '',
+  },
+  {
+    name: 'the times of an opaque batch are left out of the summary',
+    file: `${WAL}/format/batch-body.ts`,
+    find: 'if (content.records === null) return content.opaque',
+    replace: 'if (content.records === null) return { minTimestampMs: 0, maxTimestampMs: 0 }',
+  },
+  {
+    name: 'a part of a batch has other metadata',
+    file: `${WAL}/format/batch-body.ts`,
+    find: 'return Buffer.concat([lead, part])',
+    replace: "return Buffer.concat([lead, part]).fill('x', 4, lead.length)",
+  },
+  {
+    name: 'a missing value is read as an empty one',
+    file: `${WAL}/format/record.ts`,
+    find: 'value: hasValue ? body.subarray(keyEnd, valueEnd) : null,',
+    replace: 'value: body.subarray(keyEnd, valueEnd),',
+  },
+  {
+    name: 'a missing value is allowed in every frame',
+    file: `${WAL}/format/record.ts`,
+    find: 'return (attributes & Attribute.NULL_VALUES) !== 0',
+    replace: 'return attributes >= 0',
+  },
 ]

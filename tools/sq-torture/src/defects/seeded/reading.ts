@@ -31,8 +31,8 @@ export const READING_DEFECTS: readonly Defect[] = [
   {
     name: 'a read by time skips a record with exactly the requested timestamp',
     file: `${WAL}/reading/selection.ts`,
-    find: 'commit.latestTimestampMs(element) >= sinceMs',
-    replace: 'commit.latestTimestampMs(element) > sinceMs',
+    find: '({ timestampMs }) => timestampMs >= sinceMs',
+    replace: '({ timestampMs }) => timestampMs > sinceMs',
   },
   {
     name: 'a reader goes past the end that the successor states',
@@ -160,7 +160,31 @@ export const READING_DEFECTS: readonly Defect[] = [
   {
     name: 'a reader that has returned a part of a commit returns it again',
     file: `${WAL}/reading/frame-stream.ts`,
-    find: 'return isRepeated ?',
-    replace: 'return false ?',
+    find: 'if (!isRepeated) return located',
+    replace: 'if (to > 0) return located',
+  },
+  {
+    name: 'an exact batch has a record at the end of its range',
+    file: `${WAL}/reading/selection.ts`,
+    find: 'Math.min(to, nextOffset)',
+    replace: 'Math.min(to + 1, nextOffset)',
+  },
+  {
+    name: 'an exact iteration returns an opaque batch that ends after its range',
+    file: `${WAL}/reading/selection.ts`,
+    find: 'else if (exact && to < nextOffset) this.left = 0',
+    replace: 'else if (exact && to < baseOffset) this.left = 0',
+  },
+  {
+    name: 'reading passes an opaque batch without an error',
+    file: `${WAL}/reading/selection.ts`,
+    find: 'if (this.#latestMs < sinceMs) return []',
+    replace: 'if (this.#latestMs >= 0) return []',
+  },
+  {
+    name: 'an opaque batch on the way to a time is an error',
+    file: `${WAL}/reading/selection.ts`,
+    find: 'if (this.#latestMs < sinceMs) return []',
+    replace: '',
   },
 ]

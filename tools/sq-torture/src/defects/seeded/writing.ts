@@ -555,4 +555,16 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     find: '  await directory.removeUnfinished()\n',
     replace: '',
   },
+  {
+    name: 'a frame with a missing value does not say so',
+    file: `${WAL}/writing/commit.ts`,
+    find: '      if (record.value === null) attributes |= Attribute.NULL_VALUES\n',
+    replace: '',
+  },
+  {
+    name: 'a truncation inside an opaque batch is not refused as such',
+    file: `${WAL}/writing/truncation.ts`,
+    find: 'if ((attributes & Attribute.OPAQUE) !== 0) {',
+    replace: 'if (attributes > 0xff) {',
+  },
 ]
