@@ -9,6 +9,7 @@ export type WalErrorCode =
   | 'SQ_WAL_APPEND_FAILED'
   | 'SQ_WAL_APPEND_ALL_FAILED'
   | 'SQ_WAL_BACKLOG_FULL'
+  | 'SQ_WAL_OFFSET_MISMATCH'
   | 'SQ_WAL_CLOSED'
   | 'SQ_WAL_LOCKED'
   | 'SQ_WAL_LOCK_LOST'
@@ -112,6 +113,22 @@ export class BacklogFullError extends WalError {
     )
     this.pendingBytes = pendingBytes
     this.maxPendingBytes = maxPendingBytes
+  }
+}
+
+/**
+ * Encoded batches do not continue the log (`SQ_WAL_OFFSET_MISMATCH`): one of them begins at `found`, and `expected` is
+ * the offset that it must begin at, the log end offset or the end of the batch before it. Nothing of that call was
+ * written. A replica goes on with the batches from its own `nextOffset` on.
+ */
+export class OffsetMismatchError extends WalError {
+  readonly expected: bigint
+  readonly found: bigint
+
+  constructor({ expected, found }: { expected: bigint; found: bigint }) {
+    super('SQ_WAL_OFFSET_MISMATCH', `a batch must begin at offset ${expected}, and begins at ${found}`)
+    this.expected = expected
+    this.found = found
   }
 }
 

@@ -67,6 +67,12 @@ describe('a writer', () => {
     expectTypeOf<storage.WalWriter['appendBatch']>().toEqualTypeOf<AppendBatch>()
   })
 
+  test('appends batches as a reader returns them, or as they arrive from a network', () => {
+    type AppendEncoded = (batches: readonly storage.EncodedBatch[]) => Promise<bigint>
+    expectTypeOf<storage.WalWriter['appendEncoded']>().toEqualTypeOf<AppendEncoded>()
+    expectTypeOf<storage.RecordBatch>().toExtend<storage.EncodedBatch>()
+  })
+
   test('appends records from any iterable or stream', () => {
     expectTypeOf<storage.WalWriter['appendAll']>().toEqualTypeOf<(source: RecordSource) => Promise<AppendedRecords>>()
     expectTypeOf<RecordInput[]>().toExtend<RecordSource>()
@@ -152,6 +158,7 @@ describe('an error', () => {
     if (error instanceof storage.OffsetOutOfRangeError) expectTypeOf(error.firstOffset).toEqualTypeOf<bigint>()
     if (error instanceof storage.AppendAllError) expectTypeOf(error.records).toEqualTypeOf<number>()
     if (error instanceof storage.ClockSuspectError) expectTypeOf(error.referenceMs).toEqualTypeOf<number>()
+    if (error instanceof storage.OffsetMismatchError) expectTypeOf(error.expected).toEqualTypeOf<bigint>()
     if (error instanceof storage.BacklogFullError) expectTypeOf(error.maxPendingBytes).toEqualTypeOf<number>()
   })
 

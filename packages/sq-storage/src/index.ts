@@ -18,6 +18,7 @@ export {
   LockedError,
   LockLostError,
   LogNotFoundError,
+  OffsetMismatchError,
   OffsetOutOfRangeError,
   OpaqueBatchError,
   ProblemChangedError,

@@ -88,6 +88,11 @@ export class History {
     return this.#acknowledged
   }
 
+  /** The log end offset once everything in flight is acknowledged. */
+  get submittedEnd(): number {
+    return this.#pending.reduce((end, { values }) => end + values.length, this.#acknowledged.length)
+  }
+
   /** An append is called. */
   submit(values: readonly ValueId[]): Unit {
     this.#version++

@@ -3,6 +3,7 @@ import { ManualClock, Random } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import type { InMemoryFileSystem } from '@sq/sim/memory'
 import {
+  AppendFailedError,
   BacklogFullError,
   ClockSuspectError,
   CorruptLogError,
@@ -12,9 +13,10 @@ import {
   WalReader,
   WalWriter,
 } from '@sq/storage'
-import type { LogRecord, RetentionPolicy, WalConfig } from '@sq/storage'
+import type { EncodedBatch, LogRecord, RetentionPolicy, WalConfig } from '@sq/storage'
+import { encodedBatch } from './encoded-batch.ts'
 import { DELETED, History, Violation } from './history.ts'
-import type { Contents, ValueId, ValueTable } from './history.ts'
+import type { Contents, Unit, ValueId, ValueTable } from './history.ts'
 import { InProcessReader } from './in-process-reader.ts'
 import { OtherProcessReader } from './other-process-reader.ts'
 import { ProcessFileSystem } from './process-file-system.ts'
@@ -56,6 +58,8 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
   #timestamps = 0
   /** The timestamps of acknowledged records, by offset. */
   readonly #timestampsMs: (number | undefined)[] = []
+  /** Encoded batches that were acknowledged, and not truncated since. */
+  #appendedEncoded: EncodedBatch[] = []
   /** Whether the wall clock was wrong at some time. Segments that were created then do not show the real time. */
   #wasClockWrong = false
   #inProcessReader: InProcessReader | null = null
@@ -195,6 +199,59 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     }
   }
 
+  /**
+   * Appends batches as a replica does: encoded, at the offsets where the log will end or, if `aside` is not 0, at other
+   * ones. Resolves when the append has settled.
+   */
+  async appendEncoded(
+    batches: readonly (readonly Uint8Array[])[],
+    { aside = 0 }: { aside?: number } = {},
+  ): Promise<void> {
+    const caller = this.#process
+    let nextOffset = this.history.submittedEnd + aside
+    if (nextOffset < 0) return
+    const appended: { unit: Unit; batch: EncodedBatch; timestampsMs: number[] }[] = []
+    for (const values of batches) {
+      const records = values.map((value) => ({ value, timestampMs: this.#nextTimestampMs() }))
+      const unit = this.history.submit(values.map((value) => this.#values.id(value)))
+      const timestampsMs = records.map(({ timestampMs }) => timestampMs)
+      appended.push({ unit, batch: encodedBatch(records, nextOffset), timestampsMs })
+      nextOffset += values.length
+    }
+    const [outcome] = await Promise.allSettled([this.writer.appendEncoded(appended.map(({ batch }) => batch))])
+    if (caller.dead) return
+    const error: unknown = outcome.status === 'rejected' ? outcome.reason : null
+    // More than fits into one write may be durable in part.
+    const durableEnd = outcome.status === 'fulfilled' ? outcome.value : failedAt(error)
+    for (const { unit, batch, timestampsMs } of appended) {
+      if (durableEnd === null) this.history.refuse(unit)
+      else if (batch.baseOffset + BigInt(batch.recordCount) > durableEnd) this.history.reject(unit, error)
+      else {
+        this.history.acknowledge(unit, batch.baseOffset)
+        this.#appendedEncoded.push(batch)
+        for (const [index, id] of unit.values.entries()) this.#keep(Number(batch.baseOffset) + index, id)
+        for (const [index, timestampMs] of timestampsMs.entries())
+          this.#timestampsMs[Number(batch.baseOffset) + index] = timestampMs
+      }
+    }
+    if (error === null) this.acknowledged++
+    else this.rejected++
+  }
+
+  /** Encoded batches that were acknowledged must be batches of the log, the same to the byte. */
+  async checkEncoded(): Promise<void> {
+    const reader = await WalReader.open(this.#process, this.#config, TOPIC, PARTITION)
+    const found = new Map<bigint, EncodedBatch>()
+    for await (const batch of reader.readBatches()) found.set(batch.baseOffset, batch)
+    for (const { baseOffset, recordCount, checksum, bytes } of this.#appendedEncoded) {
+      if (baseOffset < this.firstOffset) continue
+      const batch = found.get(baseOffset)
+      if (batch?.recordCount === recordCount && batch.checksum === checksum && Buffer.compare(batch.bytes, bytes) === 0)
+        continue
+      throw new Violation(`1: the batch that was appended at offset ${baseOffset} is another one in the log`)
+    }
+  }
+
   /** Unordered timestamps. */
   #nextTimestampMs(): number {
     this.#timestamps++
@@ -325,15 +382,23 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     this.#beforeCut = this.history.acknowledged
     this.#cuts.push(offset)
     this.history.truncating(offset)
-    this.#timestampsMs.splice(offset)
+    this.#forgetFrom(offset)
     try {
       await writer.truncate(BigInt(offset))
     } catch (error) {
       this.history.truncationFailed({ offset, nextOffset: writer.nextOffset })
       throw error
     }
-    this.#timestampsMs.splice(offset)
+    this.#forgetFrom(offset)
     this.history.truncated(offset)
+  }
+
+  /** What is known of records from an offset on no longer holds. */
+  #forgetFrom(offset: number): void {
+    this.#timestampsMs.splice(offset)
+    this.#appendedEncoded = this.#appendedEncoded.filter(
+      ({ baseOffset, recordCount }) => Number(baseOffset) + recordCount <= offset,
+    )
   }
 
   /** The first offset of the log, from the names in its directory. */
@@ -374,6 +439,11 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     const deleted = Array.from({ length: firstOffset }, () => DELETED)
     return [...deleted, ...records.map(({ value }) => value)]
   }
+}
+
+/** How far the log is durable after an append that failed; null if that append was refused. */
+function failedAt(error: unknown): bigint | null {
+  return error instanceof AppendFailedError ? error.nextOffset : null
 }
 
 /**

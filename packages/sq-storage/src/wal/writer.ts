@@ -7,6 +7,7 @@ import type { Clock, FileSystem } from '@sq/sim'
 import { checkOffset, checkOptions, resolveConfig, show } from '../config.ts'
 import type { ResolvedWalConfig, WalConfig } from '../config.ts'
 import { ClosedError } from '../errors.ts'
+import type { EncodedBatch } from './format/record-batch.ts'
 import type { CheckedRecord, RecordHeader, RecordInput } from './format/record.ts'
 import type { ClosedSegment, SegmentInfo } from './segments/describe.ts'
 import { locatePartition } from './segments/partition.ts'
@@ -19,6 +20,7 @@ import { appendAll } from './writing/append-all.ts'
 import type { AppendedRecords, RecordSource } from './writing/append-all.ts'
 import { placed } from './writing/bad-record.ts'
 import type { RecordOrigin } from './writing/bad-record.ts'
+import { checkBatches } from './writing/checked-batches.ts'
 import { checkRecord, checkRecords, recordOf } from './writing/checked-record.ts'
 import type { Waiter } from './writing/commit.ts'
 import { GroupCommit } from './writing/group-commit.ts'
@@ -202,6 +204,37 @@ export class WalWriter implements AsyncDisposable {
    */
   appendBatch(records: readonly RecordInput[]): Promise<bigint> {
     return this.#add(BATCH, () => checkRecords(records))
+  }
+
+  /**
+   * Appends batches as they are, at the offsets that they state: what `readBatches` of another log has returned, also
+   * after it went over a network. So the log of a replica holds the same records at the same offsets as its leader's,
+   * and batches with the same checksums. Each batch is there whole or not at all after a crash, and many share a write.
+   * Their bytes are copied before this returns. Several calls may be under way at once. Resolves with the offset after
+   * the last batch, once all of them are durable. Never throws: every error is a rejection.
+   *
+   * Rejects with `OffsetMismatchError` if the first batch does not begin where the log ends when its turn comes, or
+   * another one not where the one before it ends; with a `TypeError` or `RangeError` for what is not a batch, as
+   * `RecordBatch.from`, also if its bytes have changed since they were checked; with `BacklogFullError` if the backlog
+   * is full; with `ClosedError` after `close`. Nothing of the call was written then. Rejects with `AppendFailedError` if
+   * a write of it, or an earlier one in the queue, failed. More than 8 MiB take several writes, so the first batches may
+   * be durable then: `nextOffset` says how far. `maxRecordBytes`, `maxBatchBytes` and `maxTimestampAheadMs` do not
+   * apply.
+   *
+   * @example
+   * ```ts
+   * const reader = await WalReader.open(fs, config, 'orders', 0)
+   * const replica = await WalWriter.open(fs, { dataDir: '/replica' }, 'orders', 0)
+   * for await (const batch of reader.readBatches({ from: replica.nextOffset })) await replica.appendEncoded([batch])
+   * console.log(replica.nextOffset) // 3n
+   * ```
+   */
+  appendEncoded(batches: readonly EncodedBatch[]): Promise<bigint> {
+    return new Promise((resolve, reject) => {
+      const checked = checkBatches(batches)
+      if (this.#closing !== null) throw this.#closedError()
+      this.#group.appendEncoded(checked, { resolve: () => resolve(BigInt(checked.nextOffset)), reject })
+    })
   }
 
   /**

@@ -33,6 +33,12 @@ export const STEPS: readonly Step[] = [
       await Promise.all([first, second, log.append(value(22, serial)), log.readDuringWrites()])
     },
   },
+  {
+    // Three frames in one write, which ends in another sector than it begins.
+    name: 'append-encoded',
+    run: (log, serial) =>
+      log.appendEncoded([[value(150, serial)], [value(151, serial), value(152, serial)], [value(153, serial)]]),
+  },
   // The frame has 512 bytes. After other frames, it can end anywhere in a sector.
   { name: 'append-sector', run: (log, serial) => log.append(value(448, serial)) },
   { name: 'rotate', run: (log) => log.rotate() },

@@ -109,6 +109,7 @@ class Simulation {
 
   /** An action during appends in flight. */
   async #act(action: Action): Promise<void> {
+    if (action === 'append-encoded') await this.#appendEncoded()
     if (action === 'age') this.#log.clock.advance(2000)
     if (action === 'evict') this.#fs.evict()
     if (action === 'rotate') await this.#tolerate(() => this.#log.rotate())
@@ -157,6 +158,15 @@ class Simulation {
   async #append(asBatch: boolean): Promise<void> {
     const values = Array.from({ length: asBatch ? 1 + this.#random.int(4) : 1 }, () => this.#value())
     await this.#log.append(...values)
+  }
+
+  /** Encoded batches, some of them at an offset that must be refused. */
+  async #appendEncoded(): Promise<void> {
+    const batches = Array.from({ length: 1 + this.#random.int(5) }, () =>
+      Array.from({ length: 1 + this.#random.int(3) }, () => this.#value()),
+    )
+    const aside = this.#random.chance(0.2) ? this.#random.pick([-1, 1]) : 0
+    await this.#log.untilDead(this.#log.appendEncoded(batches, { aside }))
   }
 
   #value(): Uint8Array {
@@ -223,12 +233,14 @@ class Simulation {
     if (this.#swarm.failedSync === 'readonly') await this.#restart()
     const { rejected } = this.#log
     await this.#log.append(Buffer.from('alive'))
+    await this.#log.appendEncoded([[Buffer.from('a')], [Buffer.from('replica'), Buffer.from('too')]])
     await this.#log.rotate()
     await this.#log.append(Buffer.from('and well'))
     if (this.#log.rejected > rejected) throw new Violation('6: an append was rejected without any fault')
     await this.#log.stopReaders()
     await this.#log.close()
     await this.#log.open()
+    await this.#log.checkEncoded()
     await this.#log.close()
   }
 }

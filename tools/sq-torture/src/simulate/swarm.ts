@@ -30,6 +30,7 @@ export type Fault = (typeof FAULTS)[number]['name']
 
 const ACTIONS = [
   'batch',
+  'append-encoded',
   'rotate',
   'retention',
   'retention-by-age',

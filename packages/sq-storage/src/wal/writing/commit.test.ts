@@ -72,12 +72,11 @@ test('records and whole bodies become frames in the order of the calls, and call
           maxTimestampMs,
         })
         expect(crc).toBe(checksum(body))
-        commit.addWaiter(waiter)
-        offsets.push(BigInt(nextOffset + records.length))
+        commit.addWaiter(waiter, records.length)
       } else {
         commit.add(records, body.length, waiter)
-        offsets.push(BigInt(nextOffset))
       }
+      offsets.push(BigInt(nextOffset))
       nextOffset += records.length
       const last = frames.at(-1)
       if (isWhole || last === undefined || last.isWhole) frames.push({ body, timestampsMs, isWhole })

@@ -47,6 +47,8 @@ export class Commit implements RecordsWrite {
   grouped = false
   /** What the commit counts for in `maxPendingBytes`. */
   pendingBytes = 0
+  /** Where its records must begin, and the append that they are part of; null if any offset is right. */
+  stated: { readonly baseOffset: number; readonly append: object } | null = null
 
   /** The length of its frames. */
   get bytes(): number {
@@ -89,8 +91,8 @@ export class Commit implements RecordsWrite {
   }
 
   /**
-   * Copies a body as a frame of its own. Returns the checksum of the copy: the bytes may have changed since they were
-   * checked.
+   * Copies a body as a frame of its own. Returns the checksum of the copy, since the bytes may have changed after they
+   * were checked.
    */
   addBody({ bytes, attributes, recordCount, minTimestampMs, maxTimestampMs }: EncodedBody): number {
     this.#finishFrame()
@@ -103,9 +105,12 @@ export class Commit implements RecordsWrite {
     return bodyCrc
   }
 
-  /** Adds a caller that is told the offset after the records so far. */
-  addWaiter(waiter: Waiter): void {
-    this.#waiters.push({ index: this.recordCount, waiter })
+  /**
+   * Adds a caller that waits for the last `records` records so far, and is told the offset of the first of them. More
+   * than the commit holds: the others are in the commits before this one.
+   */
+  addWaiter(waiter: Waiter, records: number): void {
+    this.#waiters.push({ index: this.recordCount - records, waiter })
   }
 
   /** Encodes the frames for their place in a segment. The bytes belong to the commit until `recycle`. */
@@ -160,6 +165,7 @@ export class Commit implements RecordsWrite {
     this.#waiters = []
     this.recordCount = 0
     this.pendingBytes = 0
+    this.stated = null
   }
 
   #reserve(needed: number): void {

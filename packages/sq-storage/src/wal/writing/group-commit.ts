@@ -6,12 +6,14 @@
 import { clearImmediate, setImmediate } from 'node:timers'
 import type { Clock } from '@sq/sim'
 import type { ResolvedWalConfig } from '../../config.ts'
-import { AppendFailedError, BacklogFullError, invariant } from '../../errors.ts'
+import { AppendFailedError, BacklogFullError, invariant, OffsetMismatchError } from '../../errors.ts'
+import { frameBytes } from '../format/frame.ts'
 import type { CheckedRecord } from '../format/record.ts'
 import { MAX_HEAD_BYTES } from '../segment.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
 import type { WrittenFrames } from '../shared/recent-frames.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
+import type { CheckedBatches } from './checked-batches.ts'
 import { checkLimits } from './checked-record.ts'
 import { Commit } from './commit.ts'
 import type { Waiter } from './commit.ts'
@@ -74,17 +76,9 @@ export class GroupCommit {
    * in `maxPendingBytes`. Throws, with nothing changed, if the records are over a limit or the backlog is full.
    */
   append(records: readonly CheckedRecord[], waiter: Waiter): number {
-    const { config, meter } = this.#context
+    const { meter } = this.#context
     const bytes = this.#encodedBytes(records)
-    const cost = bytes + APPEND_ALLOWANCE_BYTES
-    const { maxPendingBytes } = config
-    if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
-      throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
-    }
-    invariant(
-      this.#pendingBytes === 0 || this.#busy || this.#waiting.length > 0,
-      'no bytes are pending if nothing waits',
-    )
+    const cost = this.#costOf(bytes)
     const commit = this.#commitFor(bytes)
     commit.add(records, bytes, meter.appending(waiter, { records: records.length, bytes }))
     // Nothing below throws: a commit is in the queue exactly if it holds records.
@@ -98,6 +92,31 @@ export class GroupCommit {
     this.#pendingRecords += records.length
     this.#start()
     return cost
+  }
+
+  /**
+   * Copies checked batches into commits of their own, which are written if the log ends, in their turn, where the first
+   * batch begins. If it does not, the waiter gets an `OffsetMismatchError`. Throws, with nothing changed, if the backlog
+   * is full, or if a batch has changed since its checksum was made.
+   */
+  appendEncoded(batches: CheckedBatches, waiter: Waiter): void {
+    const { meter } = this.#context
+    const { baseOffset, nextOffset, encodedBytes } = batches
+    const cost = this.#costOf(encodedBytes)
+    const commits = this.#commitsOf(batches)
+    const records = nextOffset - baseOffset
+    const told = meter.appending(waiter, { records, bytes: encodedBytes })
+    // Nothing below throws.
+    const last = commits.at(-1)
+    last?.addWaiter(told, records)
+    for (const commit of commits) {
+      commit.grouped = meter.writing
+      commit.pendingBytes = commit.bytes + (commit === last ? APPEND_ALLOWANCE_BYTES : 0)
+      this.#waiting.push(commit)
+    }
+    this.#pendingBytes += cost
+    this.#pendingRecords += records
+    this.#start()
   }
 
   /** Does something else after all that waits, and settles as that does. */
@@ -124,6 +143,40 @@ export class GroupCommit {
     this.#spare = null
   }
 
+  /** What an append of this many bytes counts for in `maxPendingBytes`. Throws if the backlog is full. */
+  #costOf(bytes: number): number {
+    const cost = bytes + APPEND_ALLOWANCE_BYTES
+    const { maxPendingBytes } = this.#context.config
+    if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
+      throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
+    }
+    invariant(
+      this.#pendingBytes === 0 || this.#busy || this.#waiting.length > 0,
+      'no bytes are pending if nothing waits',
+    )
+    return cost
+  }
+
+  /** Commits with these batches and nothing else, each as large as a commit may be. */
+  #commitsOf(batches: CheckedBatches): Commit[] {
+    const limit = this.#commitLimit
+    const commits: Commit[] = []
+    let { baseOffset } = batches
+    let commit: Commit | null = null
+    for (const body of batches.bodies) {
+      if (commit === null || commit.bytes + frameBytes(body.bytes.length) > limit) {
+        commit = new Commit()
+        commit.stated = { baseOffset, append: batches }
+        commits.push(commit)
+      }
+      if (commit.addBody(body) !== body.checksum) {
+        throw new RangeError(`the bytes of the batch at offset ${baseOffset} have changed since it was checked`)
+      }
+      baseOffset += body.recordCount
+    }
+    return commits
+  }
+
   /** Bytes that checked records take in a frame. Throws if they are more, or fewer, than may be appended at once. */
   #encodedBytes(records: readonly CheckedRecord[]): number {
     const { config, clock, tail } = this.#context
@@ -139,14 +192,17 @@ export class GroupCommit {
   /** The commit that would take further records; null if something else waits last, or nothing. */
   get #last(): Commit | null {
     const last = this.#waiting.at(-1)
-    return last instanceof Commit ? last : null
+    return last instanceof Commit && last.stated === null ? last : null
+  }
+
+  get #commitLimit(): number {
+    return Math.min(MAX_COMMIT_BYTES, this.#context.config.maxSegmentBytes - MAX_HEAD_BYTES)
   }
 
   /** The commit that takes the next records: the last one that waits, if they fit, or an empty one. */
   #commitFor(bytes: number): Commit {
     const last = this.#last
-    const limit = Math.min(MAX_COMMIT_BYTES, this.#context.config.maxSegmentBytes - MAX_HEAD_BYTES)
-    if (last !== null && last.bytesWith(bytes) <= limit) return last
+    if (last !== null && last.bytesWith(bytes) <= this.#commitLimit) return last
     return this.#spare ?? new Commit()
   }
 
@@ -203,6 +259,10 @@ export class GroupCommit {
   async #write(commit: Commit): Promise<number | null> {
     const { meter, tail, shared } = this.#context
     const baseOffset = tail.nextOffset
+    if (commit.stated !== null && commit.stated.baseOffset !== baseOffset) {
+      this.#refuse(commit.stated, commit)
+      return null
+    }
     const [records, bytes] = [commit.recordCount, commit.bytes]
     let written: WrittenFrames
     let ended: ((error: Error | null) => void) | null = null
@@ -236,11 +296,27 @@ export class GroupCommit {
     this.#spare = commit
   }
 
+  /** Rejects an append whose first commit states another offset than the log ends at. Nothing of it is written. */
+  #refuse({ baseOffset, append }: { baseOffset: number; append: object }, first: Commit): void {
+    const commits = [first]
+    for (let [next] = this.#waiting; next instanceof Commit && next.stated?.append === append; [next] = this.#waiting) {
+      this.#waiting.shift()
+      commits.push(next)
+    }
+    const expected = BigInt(this.#context.tail.nextOffset)
+    const error = new OffsetMismatchError({ expected, found: BigInt(baseOffset) })
+    this.#reject(commits, error)
+  }
+
   /** Rejects a commit and all that wait behind it: appends made after a failure must not overtake the news of it. */
   #rejectAll(failed: Commit, error: AppendFailedError): void {
     const behind = this.#waiting.filter((waiting) => waiting instanceof Commit)
     this.#waiting = this.#waiting.filter((waiting) => !(waiting instanceof Commit))
-    for (const commit of [failed, ...behind]) {
+    this.#reject([failed, ...behind], error)
+  }
+
+  #reject(commits: readonly Commit[], error: Error): void {
+    for (const commit of commits) {
       this.#settle(commit)
       commit.reject(error)
     }

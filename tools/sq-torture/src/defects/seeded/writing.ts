@@ -35,8 +35,8 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'appends queued behind a failed commit are written',
     file: `${WAL}/writing/group-commit.ts`,
-    find: 'for (const commit of [failed, ...behind]) {',
-    replace: 'for (const commit of [failed]) {',
+    find: 'this.#reject([failed, ...behind], error)',
+    replace: 'this.#reject([failed], error)',
   },
   {
     name: 'a rejected commit still counts as pending',
@@ -60,6 +60,48 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     file: `${WAL}/writing/group-commit.ts`,
     find: 'this.#waiting = this.#waiting.filter((waiting) => !(waiting instanceof Commit))',
     replace: 'this.#waiting = []',
+  },
+  {
+    name: 'encoded batches are appended wherever the log ends',
+    file: `${WAL}/writing/group-commit.ts`,
+    find: 'if (commit.stated !== null && commit.stated.baseOffset !== baseOffset) {',
+    replace: 'if (commit.stated !== null && commit.stated.baseOffset < 0) {',
+  },
+  {
+    name: 'encoded batches that are refused go on with their second write',
+    file: `${WAL}/writing/group-commit.ts`,
+    find: 'next instanceof Commit && next.stated?.append === append;',
+    replace: 'next instanceof Commit && next.stated?.append !== append && false;',
+  },
+  {
+    name: 'encoded batches share a frame with appends behind them',
+    file: `${WAL}/writing/group-commit.ts`,
+    find: 'return last instanceof Commit && last.stated === null ? last : null',
+    replace: 'return last instanceof Commit ? last : null',
+  },
+  {
+    name: 'encoded batches that have changed since they were checked are appended',
+    file: `${WAL}/writing/group-commit.ts`,
+    find: 'if (commit.addBody(body) !== body.checksum) {',
+    replace: 'if (commit.addBody(body) < 0) {',
+  },
+  {
+    name: 'a gap between encoded batches is not noticed',
+    file: `${WAL}/writing/checked-batches.ts`,
+    find: 'if (first !== null && batch.baseOffset !== next) {',
+    replace: 'if (first !== null && batch.baseOffset < next) {',
+  },
+  {
+    name: 'a batch of a reader is appended without a look at its records',
+    file: `${WAL}/writing/checked-batches.ts`,
+    find: 'holdsBatch(body, batch) ? timesOf(body, batch) : null',
+    replace: 'timesOf(body, batch)',
+  },
+  {
+    name: 'encoded batches have no times',
+    file: `${WAL}/writing/checked-batches.ts`,
+    find: 'const { minTimestampMs, maxTimestampMs } = times\n',
+    replace: 'const [minTimestampMs, maxTimestampMs] = [0, times.maxTimestampMs]\n',
   },
   {
     name: 'two commits are written at the same time',

@@ -1,0 +1,60 @@
+/** Checks batches that were encoded elsewhere, usually by the writer of another log, before they are appended. */
+import { show } from '../../config.ts'
+import { OffsetMismatchError } from '../../errors.ts'
+import { holdsBatch, timesOf } from '../format/batch-body.ts'
+import { frameBytes } from '../format/frame.ts'
+import { RecordBatch } from '../format/record-batch.ts'
+import type { EncodedBatch } from '../format/record-batch.ts'
+import type { EncodedBody } from './commit.ts'
+
+/** Batches that follow each other without a gap. */
+export interface CheckedBatches {
+  readonly baseOffset: number
+  /** The offset after the last batch. */
+  readonly nextOffset: number
+  readonly bodies: readonly CheckedBody[]
+  /** The bytes that they take in a segment. */
+  readonly encodedBytes: number
+}
+
+interface CheckedBody extends EncodedBody {
+  /** The checksum that was stated with the bytes. */
+  readonly checksum: number
+}
+
+/**
+ * Checks everything about batches but the place where they are appended. Throws a `TypeError` or `RangeError` for what
+ * is not a batch, and an `OffsetMismatchError` if one does not begin where the one before it ends.
+ */
+export function checkBatches(batches: readonly EncodedBatch[]): CheckedBatches {
+  if (!Array.isArray(batches)) throw new TypeError(`batches must be an array of batches, not ${show(batches)}`)
+  const bodies: CheckedBody[] = []
+  let first: bigint | null = null
+  let next = 0n
+  let encodedBytes = 0
+  for (const given of Array.from<EncodedBatch>(batches)) {
+    const batch = given instanceof RecordBatch ? given : RecordBatch.from(given)
+    if (first !== null && batch.baseOffset !== next) {
+      throw new OffsetMismatchError({ expected: next, found: batch.baseOffset })
+    }
+    first ??= batch.baseOffset
+    next = batch.nextOffset
+    bodies.push(bodyOf(batch))
+    encodedBytes += frameBytes(batch.bytes.length)
+  }
+  if (first === null) throw new RangeError('batches must hold at least one batch')
+  return { baseOffset: Number(first), nextOffset: Number(next), bodies, encodedBytes }
+}
+
+/** A `RecordBatch` is checked, too: a reader makes it of a frame whose body it has not looked into. */
+function bodyOf(batch: RecordBatch): CheckedBody {
+  const { bytes, attributes, recordCount, checksum } = batch
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const times = holdsBatch(body, batch) ? timesOf(body, batch) : null
+  if (times === null) {
+    const what = `the bytes of the batch at offset ${batch.baseOffset}`
+    throw new RangeError(`${what} do not hold exactly ${recordCount} records`)
+  }
+  const { minTimestampMs, maxTimestampMs } = times
+  return { bytes, attributes, recordCount, checksum, minTimestampMs, maxTimestampMs }
+}
