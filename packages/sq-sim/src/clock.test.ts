@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ManualClock, SystemClock } from './clock.ts'
+import { ManualClock, MAX_TIMER_MS, SystemClock } from './clock.ts'
 
 describe('ManualClock', () => {
   it('stands still until a test moves it', () => {
@@ -27,6 +27,107 @@ describe('ManualClock', () => {
     const clock = new ManualClock(1000)
     for (const step of [-1, NaN, Infinity]) expect(() => clock.advance(step)).toThrow(RangeError)
     expect([clock.now(), clock.monotonic()]).toEqual([1000, 0])
+  })
+
+  it('calls timers back in the order of their times, each while the clock shows its time', () => {
+    const clock = new ManualClock(1000)
+    const calls: [string, number, number][] = []
+    const note = (name: string) => () => {
+      calls.push([name, clock.now(), clock.monotonic()])
+    }
+    clock.setTimer(20, note('late'))
+    clock.setTimer(10, note('first of two'))
+    clock.setTimer(10, note('second of two'))
+    clock.setTimer(31, note('not yet'))
+    clock.advance(30)
+    expect(calls).toEqual([
+      ['first of two', 1010, 10],
+      ['second of two', 1010, 10],
+      ['late', 1020, 20],
+    ])
+    expect([clock.now(), clock.monotonic(), clock.timers]).toEqual([1030, 30, 1])
+  })
+
+  it('calls back a timer that another one sets, if it is due on the way', () => {
+    const clock = new ManualClock()
+    const calls: number[] = []
+    clock.setTimer(10, () => {
+      clock.setTimer(5, () => calls.push(clock.monotonic()))
+      clock.setTimer(50, () => calls.push(clock.monotonic()))
+    })
+    clock.advance(20)
+    expect([calls, clock.timers]).toEqual([[15], 1])
+  })
+
+  it('does not go back if a callback moves it further', () => {
+    const clock = new ManualClock(0)
+    clock.setTimer(10, () => clock.advance(100))
+    clock.advance(20)
+    expect([clock.now(), clock.monotonic()]).toEqual([110, 110])
+  })
+
+  it('calls back a timer of 0 ms at the next move, even one by 0 ms', () => {
+    const clock = new ManualClock()
+    let calls = 0
+    clock.setTimer(0, () => calls++)
+    expect(calls).toBe(0)
+    clock.advance(0)
+    expect(calls).toBe(1)
+  })
+})
+
+/** The clocks, and how to let this number of milliseconds pass on each. */
+const clocks = [
+  {
+    name: 'ManualClock',
+    create: () => {
+      const clock = new ManualClock()
+      const pass = (ms: number) => Promise.resolve(clock.advance(ms))
+      return { clock, pass }
+    },
+  },
+  {
+    name: 'SystemClock',
+    create: () => {
+      const clock = new SystemClock()
+      const pass = (ms: number) => new Promise<void>((resolve) => clock.setTimer(ms, resolve))
+      return { clock, pass }
+    },
+  },
+]
+
+describe.each(clocks)('the timers of a $name', ({ create }) => {
+  it('call back once, not before their time', async () => {
+    const { clock, pass } = create()
+    const setMs = clock.monotonic()
+    const calls: number[] = []
+    clock.setTimer(2, () => calls.push(clock.monotonic() - setMs))
+    expect(calls).toEqual([])
+    await pass(2)
+    await pass(4)
+    expect(calls).toEqual([expect.toSatisfy((elapsedMs: number) => elapsedMs >= 2)])
+  })
+
+  it('do not call back once cancelled, and can be cancelled again, also after they did', async () => {
+    const { clock, pass } = create()
+    let calls = 0
+    const cancel = clock.setTimer(1, () => calls++)
+    const cancelLater = clock.setTimer(1, () => calls++)
+    cancel()
+    cancel()
+    await pass(3)
+    expect(calls).toBe(1)
+    cancelLater()
+  })
+
+  it('take from 0 to MAX_TIMER_MS milliseconds', () => {
+    const { clock } = create()
+    for (const delayMs of [-1, NaN, Infinity, MAX_TIMER_MS + 1]) {
+      expect(() => clock.setTimer(delayMs, () => {})).toThrow(
+        new RangeError(`a timer can be set to go off after 0 to 2147483647 ms, not after ${delayMs}`),
+      )
+    }
+    clock.setTimer(MAX_TIMER_MS, () => {})()
   })
 })
 
