@@ -149,6 +149,7 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     try {
       const contents = await this.read()
       this.#check(writer, { before, contents })
+      await this.#checkCheckpoints()
       for (const [offset, id] of contents.entries()) this.#keep(offset, id)
       this.#writer = writer
       return contents
@@ -406,6 +407,39 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     const names = namesIn(this.fs, `${this.#config.dataDir}/${TOPIC}/${PARTITION}`)
     const bases = names.filter((name) => name.endsWith('.wal')).map((name) => Number.parseInt(name, 10))
     return bases.length === 0 ? 0 : Math.min(...bases)
+  }
+
+  /**
+   * Makes a checkpoint below the data directory. Its name says which offsets it must hold, so that it can be checked in
+   * every image of the disk.
+   */
+  async checkpoint(): Promise<void> {
+    const { acknowledged } = this.history
+    const { dataDir } = this.#config
+    const number = namesIn(this.fs, dataDir).length
+    const copy = `${dataDir}/checkpoint ${number} ${this.firstOffset} ${acknowledged.length}`
+    await this.writer.checkpoint(copy)
+    await this.#checkCheckpoints()
+    for (const { offset, value } of await readRecords(this.#process, { dataDir: copy }, this.#values)) {
+      if (value === acknowledged[offset]) continue
+      throw new Violation(`1: a checkpoint has ${value} at offset ${offset}, expected ${acknowledged[offset]}`)
+    }
+  }
+
+  /** Every checkpoint is absent, or complete and not damaged. */
+  async #checkCheckpoints(): Promise<void> {
+    for (const name of namesIn(this.fs, this.#config.dataDir)) {
+      const [kind, , firstOffset, nextOffset] = name.split(' ')
+      const dataDir = `${this.#config.dataDir}/${name}`
+      if (kind !== 'checkpoint' || !namesIn(this.fs, `${dataDir}/${TOPIC}`).includes(String(PARTITION))) continue
+      const records = await undamaged(() => readRecords(this.#process, { dataDir }, this.#values))
+      const offsets = Array.from(
+        { length: Number(nextOffset) - Number(firstOffset) },
+        (_, index) => Number(firstOffset) + index,
+      )
+      const found = records.map(({ offset }) => offset).join()
+      if (found !== offsets.join()) throw new Violation(`1: a checkpoint has [${found}], expected [${offsets.join()}]`)
+    }
   }
 
   /** Closes the log, deletes it, and opens another one in its place. */

@@ -18,6 +18,7 @@ import { statDirectory } from './segments/segment-file.ts'
 import type { ListedSegment } from './segments/segment-listing.ts'
 import { checkLog } from './verify.ts'
 import type { SegmentMaker } from './writing/active-segment.ts'
+import { copyFile } from './writing/copy-file.ts'
 import { PartitionLock, SegmentDirectory } from './writing/partition-directory.ts'
 import { truncateLog } from './writing/truncation.ts'
 
@@ -167,8 +168,6 @@ async function dropFrom(maker: SegmentMaker, { findings, offset }: Order): Promi
   return quarantined
 }
 
-const CHUNK_BYTES = 256 * 1024
-
 /**
  * Keeps segments that a repair removes from a log, as files in the same directory that no reader or writer looks at.
  * Each step is durable before the next, and no earlier quarantined file is replaced. The caller holds the lock of the
@@ -204,7 +203,8 @@ class Quarantine {
   async copy(segment: ListedSegment): Promise<string> {
     const path = this.#freePath(segment)
     await this.#directory.removeUnfinished()
-    await copySegment(this.#directory, segment.path)
+    const { fs, unfinishedPath } = this.#directory
+    await copyFile(fs, { from: segment.path, to: unfinishedPath, like: segment.path })
     await this.#directory.finish(path)
     return path
   }
@@ -216,24 +216,5 @@ class Quarantine {
     const name = quarantinedName(baseOffset, nth)
     this.#names.add(name)
     return join(this.#directory.path, name)
-  }
-}
-
-async function copySegment({ fs, unfinishedPath }: SegmentDirectory, from: string): Promise<void> {
-  const source = await LogFile.open(fs, from, 'read')
-  try {
-    const target = await LogFile.open(fs, unfinishedPath, 'create', { like: from })
-    try {
-      const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
-      for (let at = 0, bytesRead = CHUNK_BYTES; bytesRead === CHUNK_BYTES; at += bytesRead) {
-        bytesRead = await source.read(chunk, at)
-        await target.write([chunk.subarray(0, bytesRead)], at)
-      }
-      await target.sync()
-    } finally {
-      await target.close()
-    }
-  } finally {
-    await source.close()
   }
 }

@@ -11,6 +11,7 @@ import type { EncodedBatch } from './format/record-batch.ts'
 import type { CheckedRecord, RecordHeader, RecordInput } from './format/record.ts'
 import type { ClosedSegment, SegmentInfo } from './segments/describe.ts'
 import { locatePartition } from './segments/partition.ts'
+import type { Partition } from './segments/partition.ts'
 import { checkPolicy } from './segments/retention.ts'
 import type { RetentionPolicy } from './segments/retention.ts'
 import { requireLog, statDirectory } from './segments/segment-file.ts'
@@ -22,6 +23,8 @@ import { placed } from './writing/bad-record.ts'
 import type { RecordOrigin } from './writing/bad-record.ts'
 import { checkBatches } from './writing/checked-batches.ts'
 import { checkRecord, checkRecords, recordOf } from './writing/checked-record.ts'
+import { makeCheckpoint } from './writing/checkpoint.ts'
+import type { StagedLog } from './writing/checkpoint.ts'
 import type { Waiter } from './writing/commit.ts'
 import { GroupCommit } from './writing/group-commit.ts'
 import { largeBuffers } from './writing/large-buffers.ts'
@@ -59,9 +62,10 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>(['clock', '
 
 /** What a writer holds while it is open. */
 interface Held {
+  readonly fs: FileSystem
   readonly config: ResolvedWalConfig
-  /** The partition's directory as a path, and its identity in the file system. */
-  readonly directory: string
+  readonly partition: Partition
+  /** The identity of the partition's directory in the file system. */
   readonly directoryIdentity: string
   readonly lock: PartitionLock
   readonly meter: WriterMeter
@@ -87,6 +91,8 @@ export class WalWriter implements AsyncDisposable {
   readonly #shared: SharedLog
   readonly #group: GroupCommit
   #closing: Promise<void> | null = null
+  /** Resolves when the checkpoints so far have succeeded or failed. */
+  #checkpoints: Promise<unknown> = Promise.resolve()
 
   private constructor(held: Held, tail: LogTail, recovery: Recovery) {
     this.#held = held
@@ -139,7 +145,7 @@ export class WalWriter implements AsyncDisposable {
       const meter = new WriterMeter(located, clock)
       const recovered = await recoverLog(directory, located, clock)
       const context = { config: resolved, partition: located, directory, clock, random, meter, onSegmentClosed }
-      const held = { config: resolved, directory: located.directory, directoryIdentity: identity, lock, meter, clock }
+      const held = { fs, config: resolved, partition: located, directoryIdentity: identity, lock, meter, clock }
       const writer = new WalWriter(held, new LogTail(context, recovered), recovered.recovery)
       meter.recovered(recovered.recovery)
       return writer
@@ -350,6 +356,42 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
+   * Makes a copy of the log with everything appended before this call, and perhaps more: a complete log of the same topic and
+   * partition in another data directory, `{dataDir}/{topic}/{partition}/`, which is created if missing. Resolves with
+   * the log end offset of the copy, once all of it is durable. It is complete or absent, also after a crash.
+   *
+   * Ended segments are hard links, so the copy takes little time and space if it is in the same file system; otherwise
+   * they are copied. The last segment is always copied. Appends wait only while links are made. Deleting and truncating
+   * change neither the copy nor, in the copy, this log. Damage to a segment that is linked is damage to both.
+   *
+   * Calls run one after another, and `close` waits for them. Rejects with a `TypeError` or `RangeError` for a bad
+   * `dataDir`, with `ClosedError` after `close`, with a `WalIoError` with the code `EEXIST` if the copy's directory
+   * exists, with `LockedError` while another checkpoint is made in it, and with `WalIoError` or `LockLostError` if it
+   * fails, for example with `EPERM` where the file system of the log has no hard links. What is left of one that failed
+   * is removed by the next, or by the next opening of the log.
+   *
+   * @example
+   * ```ts
+   * const nextOffset = await writer.checkpoint('./backup')
+   * console.log(nextOffset) // 3n
+   * ```
+   */
+  async checkpoint(dataDir: string): Promise<bigint> {
+    if (this.#closing !== null) throw this.#closedError()
+    const { fs, partition: source } = this.#held
+    // The working directory may change before its turn comes.
+    const target = locatePartition(resolveConfig({ dataDir }).dataDir, source.topic, source.partition)
+    const stage = (directory: string): Promise<StagedLog> => this.#group.inTurn(() => this.#tail.stage(directory))
+    const before = this.#checkpoints
+    const made = (async () => {
+      await before
+      return makeCheckpoint(fs, { source, target, stage })
+    })()
+    this.#checkpoints = Promise.allSettled([made])
+    return made
+  }
+
+  /**
    * Waits for everything appended so far, writes durability markers at the end of the log, and releases the lock. Later
    * appends reject; a second `close` resolves with the first. The lock is released and the files are closed even if
    * this rejects.
@@ -358,7 +400,7 @@ export class WalWriter implements AsyncDisposable {
    * acknowledged records are durable. After `LockLostError` they may not be.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#group.inTurn(() => this.#shutDown())
+    this.#closing ??= this.#checkpoints.then(() => this.#group.inTurn(() => this.#shutDown()))
     return this.#closing
   }
 
@@ -394,6 +436,6 @@ export class WalWriter implements AsyncDisposable {
   }
 
   #closedError(): ClosedError {
-    return new ClosedError('writer', this.#held.directory)
+    return new ClosedError('writer', this.#held.partition.directory)
   }
 }

@@ -59,6 +59,16 @@ test('a tailing reader starts at the next offset and gets new records', async ()
   expect(delivered).toEqual(['1 after', '2 last'])
 })
 
+test('a checkpoint is a log in another data directory', async () => {
+  const fs = new InMemoryFileSystem()
+  const writer = await WalWriter.open(fs, config, 'orders', 0)
+  await writer.appendBatch([record('a'), record('b')])
+  const day = '2026-11-27'
+  const nextOffset = await writer.checkpoint(`/backup/${day}`)
+  expect(nextOffset).toBe(2n)
+  expect(await verify(fs, { dataDir: `/backup/${day}` }, 'orders', 0)).toMatchObject({ problems: [], records: 2 })
+})
+
 const histogram = { record: vi.fn<(durationMs: number, labels: object) => void>() }
 
 function on<Name extends keyof WalEvents>(name: Name, listener: (event: WalEvents[Name]) => void): void {

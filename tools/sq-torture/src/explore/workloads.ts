@@ -54,6 +54,7 @@ export const STEPS: readonly Step[] = [
       await log.open()
     },
   },
+  { name: 'checkpoint', run: (log) => log.checkpoint() },
   { name: 'delete-log', run: (log) => log.deleteLog() },
   {
     name: 'sync-failure',

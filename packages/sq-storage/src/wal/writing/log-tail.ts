@@ -3,9 +3,12 @@
  * a segment is full or too old, seals it, creates the next one, and rolls over to a new segment after a failed write.
  * It also deletes segments and truncates.
  */
+import { basename, join } from 'node:path'
 import type { ResolvedWalConfig } from '../../config.ts'
 import { invariant } from '../../errors.ts'
 import type { SegmentLink } from '../segment.ts'
+import { io } from '../segments/log-file.ts'
+import { listSegmentFiles } from '../segments/segment-listing.ts'
 import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import { findExpired } from '../segments/retention.ts'
 import type { RetentionPolicy } from '../segments/retention.ts'
@@ -14,6 +17,7 @@ import type { ExpectedTime } from '../segments/wall-clock.ts'
 import type { WrittenFrames } from '../shared/recent-frames.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { SegmentMaker } from './active-segment.ts'
+import type { StagedLog } from './checkpoint.ts'
 import type { Commit } from './commit.ts'
 import type { RotateReason } from './diagnostics.ts'
 import type { RecoveredLog } from './recovery.ts'
@@ -133,6 +137,28 @@ export class LogTail {
     const previousNextOffset = BigInt(this.#truncatedFrom ?? offset)
     this.#truncatedFrom = null
     this.#context.meter.truncated({ previousNextOffset, nextOffset: BigInt(offset) })
+  }
+
+  /**
+   * Gives every segment a hard link in another directory. The last one is durable up to the end that is returned. An
+   * abandoned segment is replaced first.
+   */
+  async stage(stagingDirectory: string): Promise<StagedLog> {
+    await this.#finishTruncation()
+    const { directory } = this.#context
+    await directory.checkLock()
+    if (this.#active?.abandoned === true) await this.#openSegment()
+    const last = this.#active?.link ?? this.#previous
+    const listed = await directory.whileThere(() => listSegmentFiles(directory.fs, directory.path))
+    const names: string[] = []
+    for (const { path, baseOffset } of listed) {
+      // A segment whose creation failed at the end may have its name, and is not part of the log yet.
+      if (last === null || baseOffset > last.baseOffset) break
+      const name = basename(path)
+      await io('link', path, () => directory.fs.link(path, join(stagingDirectory, name)))
+      names.push(name)
+    }
+    return { names, lastEnd: last?.end ?? 0, nextOffset: this.#nextOffset }
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
- * The temporary directory of a partition, `{partition}.tmp`: a log that is being deleted. No partition can have this
- * name, and no log is looked for there. What is left of it after a crash is removed later.
+ * The temporary directory of a partition, `{partition}.tmp`: a log that is being deleted, or what a checkpoint is made
+ * of. No partition can have this name, and no log is looked for there. What is left of it after a crash is removed later.
  */
 import { dirname, join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
@@ -38,11 +38,11 @@ export async function clearTemporaryDirectory(fs: FileSystem, partition: Partiti
  * not to open the log, and whoever opens it next tries again.
  */
 export async function clearLeftovers(fs: FileSystem, partition: Partition): Promise<void> {
-  try {
-    await clearTemporaryDirectory(fs, partition)
-  } catch (error) {
-    if (!(error instanceof WalError)) throw error
-  }
+  await clearTemporaryDirectory(fs, partition).catch(unlessWalError)
+}
+
+function unlessWalError(error: unknown): void {
+  if (!(error instanceof WalError)) throw error
 }
 
 /**
@@ -78,5 +78,27 @@ export async function removeEmptyDirectory(fs: FileSystem, path: string): Promis
   } catch (error) {
     if (STAYS.has(systemCode(error))) return false
     throw new WalIoError('remove the directory', path, error)
+  }
+}
+
+/**
+ * Runs an action with the empty temporary directory of a partition, whose lock is held meanwhile, and removes what is
+ * left of it. The directories above it are created durably. The action may rename it away.
+ */
+export async function withTemporaryDirectory<T>(
+  fs: FileSystem,
+  partition: Partition,
+  action: (path: string) => Promise<T>,
+): Promise<T> {
+  await clearTemporaryDirectory(fs, partition)
+  const path = temporaryDirectory(partition)
+  await io('make the directory', path, () => fs.mkdir(path))
+  const lock = await takeLock(fs, path)
+  try {
+    return await action(path)
+  } finally {
+    // The result of the action counts: what is left takes space, and is removed later.
+    await removeLogDirectory(fs, path).catch(unlessWalError)
+    await giveUp(lock)
   }
 }

@@ -16,7 +16,7 @@ import type { RecordsWrite } from '../format/records-frame.ts'
 import { SummaryBuilder } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { knownDamage, notRecords } from '../segments/damage.ts'
-import { LogFile } from '../segments/log-file.ts'
+import { io, LogFile } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
 import { endOf } from '../segments/segment-end.ts'
@@ -27,6 +27,7 @@ import type { ListedSegment } from '../segments/segment-listing.ts'
 import { summarize } from '../segments/summary.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { SegmentMaker } from './active-segment.ts'
+import { copyFile } from './copy-file.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 
 /** The end of a truncated log, ready to be written. */
@@ -227,10 +228,19 @@ async function fileEndOf(
   }
 }
 
-/** Truncates a file durably. Also if it seems to end there: an earlier truncation may have failed to reach the disk. */
+/**
+ * Truncates a file durably. Also if it seems to end there: an earlier truncation may have failed to reach the disk. A
+ * file that is also in a checkpoint stays as it is there, and a shorter copy takes its name here.
+ */
 async function endFile(directory: SegmentDirectory, { path, end }: FileEnd): Promise<void> {
   await directory.checkLock()
-  const handle = await LogFile.open(directory.fs, path, 'read-write')
+  const { fs, unfinishedPath } = directory
+  if ((await io('look at', path, () => fs.stat(path))).links > 1) {
+    await directory.removeUnfinished()
+    await copyFile(fs, { from: path, to: unfinishedPath, like: path, bytes: end })
+    return directory.finish(path)
+  }
+  const handle = await LogFile.open(fs, path, 'read-write')
   try {
     await handle.truncate(end)
     await handle.sync()

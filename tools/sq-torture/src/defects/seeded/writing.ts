@@ -392,8 +392,8 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'close does not wait for queued work',
     file: `${WAL}/writer.ts`,
-    find: 'this.#closing ??= this.#group.inTurn(() => this.#shutDown())',
-    replace: 'this.#closing ??= this.#shutDown()',
+    find: 'this.#checkpoints.then(() => this.#group.inTurn(() => this.#shutDown()))',
+    replace: 'this.#checkpoints.then(() => this.#shutDown())',
   },
   {
     name: 'close writes no durability marker if an earlier one exists',
@@ -589,6 +589,48 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     name: 'a log is created although that is forbidden',
     file: `${WAL}/writer.ts`,
     find: '    if (!create) await requireLog(fs, located)\n',
+    replace: '',
+  },
+  {
+    name: 'a segment that is linked in a checkpoint is truncated in place',
+    file: `${WAL}/writing/truncation.ts`,
+    find: '.links > 1) {',
+    replace: '.links > 1000) {',
+  },
+  {
+    name: 'the last segment of a checkpoint is linked',
+    file: `${WAL}/writing/checkpoint.ts`,
+    find: 'if (name === last) await',
+    replace: 'if (name === last && !(await link(fs, from, to))) await',
+  },
+  {
+    name: 'a checkpoint has what follows the end of the log',
+    file: `${WAL}/writing/checkpoint.ts`,
+    find: 'copyFile(fs, { from, to, bytes: lastEnd })',
+    replace: 'copyFile(fs, { from, to })',
+  },
+  {
+    name: 'the names in a checkpoint are not synced',
+    file: `${WAL}/writing/checkpoint.ts`,
+    find: '    await syncDirectory(fs, unfinished)\n',
+    replace: '',
+  },
+  {
+    name: 'the name of a checkpoint is not synced',
+    file: `${WAL}/writing/checkpoint.ts`,
+    find: '    await syncDirectory(fs, dirname(target.directory))\n',
+    replace: '',
+  },
+  {
+    name: 'the copy of a segment is not synced',
+    file: `${WAL}/writing/copy-file.ts`,
+    find: '      await target.sync()\n',
+    replace: '',
+  },
+  {
+    name: 'a checkpoint has a segment whose creation failed',
+    file: `${WAL}/writing/log-tail.ts`,
+    find: 'if (last === null || baseOffset > last.baseOffset) break',
     replace: '',
   },
   {

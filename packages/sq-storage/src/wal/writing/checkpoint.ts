@@ -1,0 +1,94 @@
+/**
+ * Makes a checkpoint: a copy of a log as it is at one moment, in another data directory, while the log goes on.
+ *
+ * In the turn of the writer every segment gets a hard link in a staging directory. What follows takes no turn: ended
+ * segments get a second link in the checkpoint, or are copied if it is in another file system. The last segment is
+ * always copied, up to the end that the log had in that turn, because a writer writes to the last segment of its log.
+ * Bytes before that end were durable and never change: whatever cuts the file of a segment first makes a copy of it
+ * if it has another link (`truncation.ts`).
+ */
+import { basename, dirname, join } from 'node:path'
+import type { FileSystem } from '@sq/sim'
+import { systemCode, WalIoError } from '../../errors.ts'
+import { refuseLinks } from '../segments/directory-links.ts'
+import { io } from '../segments/log-file.ts'
+import type { Partition } from '../segments/partition.ts'
+import { copyFile } from './copy-file.ts'
+import { syncDirectory } from './partition-directory.ts'
+import { withTemporaryDirectory } from './temporary-directory.ts'
+
+/** A log at one moment, as links in a staging directory. */
+export interface StagedLog {
+  /** The names of its segments, oldest first. */
+  readonly names: readonly string[]
+  /** Where the last of them ends. */
+  readonly lastEnd: number
+  /** The log end offset. */
+  readonly nextOffset: number
+}
+
+/** Rejects with a `WalIoError` if there is anything where the checkpoint of a partition should be. */
+async function refuseExisting(fs: FileSystem, path: string): Promise<void> {
+  if ((await refuseLinks(fs, path)) === null) return
+  const cause = Object.assign(new Error('EEXIST: something is there already'), { code: 'EEXIST', path })
+  throw new WalIoError('make a checkpoint in', path, cause)
+}
+
+/** A checkpoint to make. */
+interface Order {
+  readonly source: Partition
+  readonly target: Partition
+  /** Links the segments of the source into a directory. */
+  readonly stage: (directory: string) => Promise<StagedLog>
+}
+
+/** Makes a checkpoint of a log. Resolves with the log end offset of the checkpoint. */
+export async function makeCheckpoint(fs: FileSystem, { source, target, stage }: Order): Promise<bigint> {
+  await refuseExisting(fs, target.directory)
+  return withTemporaryDirectory(fs, target, async (unfinished) => {
+    const nextOffset = await withTemporaryDirectory(fs, source, async (staging) => {
+      const staged = await stage(staging)
+      await fill(fs, unfinished, { staging, staged })
+      return staged.nextOffset
+    })
+    await syncDirectory(fs, unfinished)
+    await refuseExisting(fs, target.directory)
+    await io('rename the checkpoint to', target.directory, () => fs.rename(unfinished, target.directory))
+    await syncDirectory(fs, dirname(target.directory))
+    return BigInt(nextOffset)
+  })
+}
+
+async function fill(
+  fs: FileSystem,
+  directory: string,
+  { staging, staged: { names, lastEnd } }: { staging: string; staged: StagedLog },
+): Promise<void> {
+  const last = names.at(-1)
+  for (const name of names) {
+    const [from, to] = [join(staging, name), join(directory, name)]
+    if (name === last) await copyFile(fs, { from, to, bytes: lastEnd })
+    else if (!(await link(fs, from, to))) await copyFile(fs, { from, to })
+  }
+}
+
+/** The codes for a link to another file system, one more than the file may have, and a file system without links. */
+const NO_LINK: ReadonlySet<string | undefined> = new Set([
+  'EXDEV',
+  'EMLINK',
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+])
+
+/** Links a segment, and resolves with false if it can only be copied. */
+async function link(fs: FileSystem, from: string, to: string): Promise<boolean> {
+  try {
+    await fs.link(from, to)
+    return true
+  } catch (error) {
+    if (NO_LINK.has(systemCode(error))) return false
+    throw new WalIoError(`link ${basename(from)} to`, to, error)
+  }
+}
