@@ -63,8 +63,9 @@ describe('a writer', () => {
       timestampMs: number,
     ]
     expectTypeOf<storage.WalWriter['append']>().toEqualTypeOf<(...record: Given) => Promise<bigint>>()
-    type AppendBatch = (records: readonly RecordInput[]) => Promise<bigint>
+    type AppendBatch = (records: readonly RecordInput[], options?: storage.BatchOptions) => Promise<bigint>
     expectTypeOf<storage.WalWriter['appendBatch']>().toEqualTypeOf<AppendBatch>()
+    expectTypeOf<storage.WalWriter['appendOpaque']>().toEqualTypeOf<(batch: storage.OpaqueBatch) => Promise<bigint>>()
   })
 
   test('appends batches as a reader returns them, or as they arrive from a network', () => {

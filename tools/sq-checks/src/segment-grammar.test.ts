@@ -128,7 +128,10 @@ describe.each(segments)('the grammar parses $name', ({ path, successor }) => {
     for (const { header, body, padding } of parse(readFileSync(path).subarray(0, parts.at(-1)?.to)).frames) {
       expect(hex(padding)).toBe('00'.repeat(header.end - header.position - 40 - header.lenBody))
       if (header.type !== RECORDS) continue
-      expect(body.records.reduce((sum, { lenRecord }) => sum + lenRecord, 0)).toBe(header.lenBody)
+      const { metadata, opaque, records } = body
+      const lead = metadata === undefined ? 0 : 4 + metadata.length
+      const content = opaque === undefined ? 0 : 16 + opaque.payload.length
+      expect(records.reduce((sum, { lenRecord }) => sum + lenRecord, lead + content)).toBe(header.lenBody)
     }
   })
 })

@@ -13,7 +13,7 @@ import { ManualClock, NodeFileSystem, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { describe, expect, it } from 'vitest'
 import { verify, WalReader, WalWriter } from '../index.ts'
-import type { RecordInput, WalConfig } from '../index.ts'
+import type { LogRecord, RecordBatch, RecordInput, WalConfig } from '../index.ts'
 import { append, appendEach, bytes, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 
 const GOLDEN = join(dirname(fileURLToPath(import.meta.url)), '../../golden')
@@ -137,6 +137,48 @@ const GOLDENS: Golden[] = [
     },
   },
   {
+    name: 'missing-values',
+    topic: 'orders',
+    partition: 0,
+    async write({ open }) {
+      const writer = await open()
+      await append(writer, 'first')
+      await writer.append(bytes('k'), null, [], TIMESTAMP_MS)
+      const headers = [{ key: 'trace', value: bytes('x') }]
+      const tombstone = { key: null, value: null, headers, timestampMs: 5 }
+      await writer.appendBatch([record('', 1), tombstone, record('value', 3)])
+      await writer.closeActiveSegment()
+      await writer.append(bytes('k'), null, [], TIMESTAMP_MS)
+      await writer.close()
+    },
+  },
+  {
+    name: 'metadata-and-opaque',
+    topic: 'orders',
+    partition: 0,
+    async write({ fs, open }) {
+      const writer = await open()
+      await append(writer, 'first')
+      // One write with five frames.
+      await Promise.all([
+        append(writer, 'shared'),
+        writer.appendBatch([record('a', 20), record('b', 10)], { metadata: bytes('producer 7, epoch 1, sequence 0') }),
+        writer.appendOpaque({ payload: bytes('packed'), recordCount: 3, minTimestampMs: 5, maxTimestampMs: 50 }),
+        writer.appendOpaque({
+          payload: bytes(''),
+          recordCount: 1,
+          minTimestampMs: 0,
+          maxTimestampMs: 2 ** 53 - 1,
+          metadata: bytes('m'),
+        }),
+        writer.appendBatch([record('c', 30), { ...record('', 31), value: null }], { metadata: Buffer.alloc(300, 7) }),
+      ])
+      await writer.closeActiveSegment()
+      await append(writer, 'last')
+      fs.kill()
+    },
+  },
+  {
     name: 'zeros-ahead',
     topic: 'orders',
     partition: 0,
@@ -242,23 +284,40 @@ async function described(golden: Golden, files: ReadonlyMap<string, Buffer>): Pr
   await fs.mkdir(partitionDirectory(golden))
   for (const [name, content] of files) await make(fs, join(partitionDirectory(golden), name), content)
   const records: unknown[] = []
-  for await (const { offset, timestampMs, key, value, headers } of (
-    await WalReader.open(fs, CONFIG, topic, partition)
-  ).read()) {
-    const shown = headers.map((header) => [header.key, show(header.value)])
-    records.push({
-      offset: `${offset}`,
-      timestampMs,
-      key: key === null ? null : show(key),
-      value: value && show(value),
-      headers: shown,
-    })
+  let found = 0
+  for await (const batch of (await WalReader.open(fs, CONFIG, topic, partition)).readBatches()) {
+    found += batch.recordCount
+    records.push(...(batch.isOpaque ? [describedOpaque(batch)] : batch.records().map(describedRecord(batch))))
   }
   const report = await verify(fs, CONFIG, topic, partition)
-  expect([report.problems, report.records, report.nextOffset]).toEqual([[], records.length, BigInt(records.length)])
+  expect([report.problems, report.records, report.nextOffset]).toEqual([[], found, BigInt(found)])
   const { kind, nextOffset, segments, torn } = (await WalWriter.open(fs, CONFIG, topic, partition)).recovery
   const recovery = { kind, nextOffset: `${nextOffset}`, segments, discardedBytes: torn?.discardedBytes ?? 0 }
   return { topic, partition, recovery, records }
+}
+
+function describedRecord({ metadata }: RecordBatch): (record: LogRecord) => unknown {
+  const ofBatch = metadata === null ? {} : { metadata: show(metadata) }
+  return ({ offset, timestampMs, key, value, headers }) => ({
+    offset: `${offset}`,
+    timestampMs,
+    key: key && show(key),
+    value: value && show(value),
+    headers: headers.map((header) => [header.key, show(header.value)]),
+    ...ofBatch,
+  })
+}
+
+function describedOpaque(batch: RecordBatch): unknown {
+  const { baseOffset, nextOffset, minTimestampMs, maxTimestampMs, metadata, payload } = batch
+  return {
+    baseOffset: `${baseOffset}`,
+    nextOffset: `${nextOffset}`,
+    minTimestampMs,
+    maxTimestampMs,
+    metadata: metadata && show(metadata),
+    payload: payload && show(payload),
+  }
 }
 
 /** Bytes in hexadecimal; if there are many, their number and SHA-256. */

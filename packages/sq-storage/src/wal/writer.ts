@@ -22,6 +22,8 @@ import type { AppendedRecords, RecordSource } from './writing/append-all.ts'
 import { placed } from './writing/bad-record.ts'
 import type { RecordOrigin } from './writing/bad-record.ts'
 import { checkBatches } from './writing/checked-batches.ts'
+import { checkMetadata } from './writing/checked-metadata.ts'
+import type { BatchOptions, OpaqueBatch } from './writing/checked-metadata.ts'
 import { checkRecord, checkRecords, recordOf } from './writing/checked-record.ts'
 import { makeCheckpoint } from './writing/checkpoint.ts'
 import type { StagedLog } from './writing/checkpoint.ts'
@@ -192,12 +194,14 @@ export class WalWriter implements AsyncDisposable {
     headers: readonly RecordHeader[],
     timestampMs: number,
   ): Promise<bigint> {
-    return this.#add(ALONE, () => [recordOf(key, value, headers, timestampMs)])
+    return this.#add(ALONE, (waiter) => this.#append([recordOf(key, value, headers, timestampMs)], waiter))
   }
 
   /**
    * Appends one or more records atomically: after a crash all of them are there or none. Resolves with the offset of
-   * the first; the others follow it. Two or more records may take at most `maxBatchBytes`. Rejects as `append` does.
+   * the first; the others follow it. Two or more records may take at most `maxBatchBytes`. With `metadata`, 1 to 65,536
+   * bytes, they are a batch of their own for `readBatches`, which returns the metadata with it. Rejects as `append`
+   * does, and with a `TypeError` or `RangeError` for bad metadata.
    *
    * @example
    * ```ts
@@ -208,8 +212,43 @@ export class WalWriter implements AsyncDisposable {
    * console.log(first, writer.nextOffset) // 3n 5n
    * ```
    */
-  appendBatch(records: readonly RecordInput[]): Promise<bigint> {
-    return this.#add(BATCH, () => checkRecords(records))
+  appendBatch(records: readonly RecordInput[], options: BatchOptions = {}): Promise<bigint> {
+    return this.#add(BATCH, (waiter) => {
+      const checked = checkRecords(records)
+      const metadata = checkMetadata(options)
+      if (metadata === null) this.#append(checked, waiter)
+      else this.#open().appendWithMetadata(checked, metadata, waiter)
+    })
+  }
+
+  /**
+   * Appends an opaque batch: a payload whose records only its producer can read, for example because it is compressed.
+   * It takes `recordCount` offsets, and after a crash it is there whole or not at all. Resolves with its first offset
+   * once it is durable. Its bytes are copied before this returns. `readBatches` returns it; `read` meets it with an
+   * `OpaqueBatchError`. A search by time goes by `minTimestampMs` and `maxTimestampMs`.
+   *
+   * Rejects with a `TypeError` or `RangeError` for a bad field, a payload over `maxBatchBytes`, or if no offsets are
+   * left; otherwise as `append` does.
+   *
+   * @example
+   * ```ts
+   * const first = await writer.appendOpaque({
+   *   payload: Buffer.from('compressed'),
+   *   recordCount: 3,
+   *   minTimestampMs: Date.now(),
+   *   maxTimestampMs: Date.now(),
+   *   metadata: Buffer.from('codec 4'),
+   * })
+   * console.log(first, writer.nextOffset) // 3n 6n
+   * ```
+   */
+  appendOpaque(batch: OpaqueBatch): Promise<bigint> {
+    return new Promise((resolve, reject) => {
+      if (typeof batch !== 'object' || batch === null) {
+        throw new TypeError(`an opaque batch must be an object, not ${show(batch)}`)
+      }
+      this.#open().appendOpaque(batch, { resolve, reject })
+    })
   }
 
   /**
@@ -409,10 +448,10 @@ export class WalWriter implements AsyncDisposable {
     return this.close()
   }
 
-  #add(from: RecordOrigin, records: () => readonly CheckedRecord[]): Promise<bigint> {
+  #add(from: RecordOrigin, append: (waiter: Waiter) => void): Promise<bigint> {
     return new Promise((resolve, reject) => {
       try {
-        this.#append(records(), { resolve, reject })
+        append({ resolve, reject })
       } catch (error) {
         reject(placed(error, from))
       }
@@ -420,8 +459,13 @@ export class WalWriter implements AsyncDisposable {
   }
 
   #append(records: readonly CheckedRecord[], waiter: Waiter): number {
+    return this.#open().append(records, waiter)
+  }
+
+  /** The group commit. Throws a `ClosedError` after `close`. */
+  #open(): GroupCommit {
     if (this.#closing !== null) throw this.#closedError()
-    return this.#group.append(records, waiter)
+    return this.#group
   }
 
   async #shutDown(): Promise<void> {

@@ -1,14 +1,14 @@
 /** Prints the records of a range. */
 import { NodeFileSystem } from '@sq/sim'
 import { listSegments, OffsetOutOfRangeError, WalReader } from '@sq/storage'
-import type { ReadOptions } from '@sq/storage'
+import type { OpaqueBatchError, ReadOptions } from '@sq/storage'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { formatBytes, isOutputGone, printNotice } from '../output.ts'
 import type { Place } from '../place.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
-import { readableRecords } from './readable-records.ts'
+import { printPassed, readableRecords } from './readable-records.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { RecordOptions } from './record-writer.ts'
 import { describeEarlierBehind, EarlierRecords } from './time-order.ts'
@@ -33,7 +33,11 @@ export async function cat(log: LogName, options: CatOptions): Promise<void> {
   const earlier = options.from !== undefined && 'timestampMs' in options.from ? new EarlierRecords(options.from) : null
   let lastOffset = -1n
   try {
-    for await (const record of readableRecords(reader, { ...range, durableOnly: options.durableOnly })) {
+    const passed = (batch: OpaqueBatchError): void => {
+      lastOffset = batch.nextOffset - 1n
+      printPassed(batch)
+    }
+    for await (const record of readableRecords(reader, { ...range, durableOnly: options.durableOnly }, passed)) {
       lastOffset = record.offset
       earlier?.saw(record)
       if (!writer.wants(record)) continue

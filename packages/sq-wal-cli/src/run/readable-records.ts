@@ -23,7 +23,8 @@ export async function* readableRecords(
   }
 }
 
-function printPassed({ baseOffset, nextOffset }: OpaqueBatchError): void {
+/** Prints a notice of an opaque batch that is passed. */
+export function printPassed({ baseOffset, nextOffset }: OpaqueBatchError): void {
   const last = nextOffset - 1n
   const offsets = last === baseOffset ? `offset ${last} is` : `offsets ${baseOffset} to ${last} are`
   printNotice(`${offsets} an opaque batch, which only its producer can read; sq-wal dump shows its bytes`)

@@ -97,6 +97,18 @@ class Author {
     )
   }
 
+  /** Appends a batch with metadata, and an opaque one behind it. */
+  async appendOpaque(recordCount: number): Promise<void> {
+    const writer = await this.writer()
+    const metadata = Buffer.alloc(1 + recordCount, 'm')
+    await this.#appendBatch([this.#record(Buffer.from('with metadata'))], metadata)
+    const payload = Buffer.alloc(30, `${this.#serial++},`)
+    const times = { minTimestampMs: this.#serial, maxTimestampMs: this.#serial + 5 }
+    const batch = { payload, recordCount, ...times, metadata: recordCount % 2 === 0 ? null : metadata }
+    this.#write(writer.nextOffset, fingerprintOfOpaque(batch))
+    await writer.appendOpaque(batch)
+  }
+
   async close(): Promise<void> {
     await (await this.writer()).close()
     this.#writer = null
@@ -121,15 +133,18 @@ class Author {
     return { key, value, headers, timestampMs: this.#serial }
   }
 
-  async #appendBatch(records: readonly RecordInput[]): Promise<boolean> {
+  async #appendBatch(records: readonly RecordInput[], metadata: Uint8Array | null = null): Promise<boolean> {
     const writer = await this.writer()
     for (const [index, record] of records.entries()) {
-      const offset = writer.nextOffset + BigInt(index)
-      const there = this.#written.get(offset) ?? new Set()
-      this.#written.set(offset, there.add(fingerprint(record)))
+      this.#write(writer.nextOffset + BigInt(index), fingerprint(record))
     }
-    const [{ status }] = await Promise.allSettled([writer.appendBatch(records)])
+    const [{ status }] = await Promise.allSettled([writer.appendBatch(records, { metadata })])
     return status === 'fulfilled'
+  }
+
+  #write(offset: bigint, content: string): void {
+    const there = this.#written.get(offset) ?? new Set()
+    this.#written.set(offset, there.add(content))
   }
 }
 
@@ -218,6 +233,16 @@ const SHAPES: readonly Shape[] = [
     async write(author) {
       await author.append(10)
       for (let commit = 1; commit < 6; commit++) await author.appendTombstones(commit)
+      await author.close()
+    },
+  },
+  {
+    name: 'opaque batches',
+    config: { maxSegmentBytes: 700 },
+    async write(author) {
+      await author.append(10)
+      for (let recordCount = 1; recordCount < 6; recordCount++) await author.appendOpaque(recordCount)
+      await author.append(20)
       await author.close()
     },
   },

@@ -4,6 +4,7 @@
  * own.
  */
 import { invariant } from '../../errors.ts'
+import { encodeLead, leadBytes } from '../format/batch-body.ts'
 import { Attribute, checksum, FRAME_HEADER_BYTES, frameBytes } from '../format/frame.ts'
 import type { FramePlace } from '../format/frame.ts'
 import { RecordBuffer } from '../format/record.ts'
@@ -88,6 +89,22 @@ export class Commit implements RecordsWrite {
     this.#openRecords += records.length
     this.recordCount += records.length
     this.#waiters.push({ index, waiter })
+  }
+
+  /** The same with metadata, as a frame of its own. */
+  addWithMetadata(records: readonly CheckedRecord[], bytes: number, metadata: Uint8Array, waiter: Waiter): void {
+    this.#finishFrame()
+    const lead = leadBytes({ metadata, isOpaque: false })
+    this.#reserve(this.bytesWith(lead + bytes))
+    this.#end = encodeLead({ metadata, times: null }, this.#buffer.bytes, this.#end)
+    try {
+      this.add(records, bytes, waiter)
+    } catch (error) {
+      this.#openAt(this.#start)
+      throw error
+    }
+    this.#attributes |= Attribute.METADATA
+    this.#finishFrame()
   }
 
   /**

@@ -7,6 +7,7 @@ import { clearImmediate, setImmediate } from 'node:timers'
 import type { Clock } from '@sq/sim'
 import type { ResolvedWalConfig } from '../../config.ts'
 import { AppendFailedError, BacklogFullError, invariant, OffsetMismatchError } from '../../errors.ts'
+import { leadBytes } from '../format/batch-body.ts'
 import { frameBytes } from '../format/frame.ts'
 import type { CheckedRecord } from '../format/record.ts'
 import { MAX_HEAD_BYTES } from '../segment.ts'
@@ -14,6 +15,8 @@ import { wallClockMs } from '../segments/wall-clock.ts'
 import type { WrittenFrames } from '../shared/recent-frames.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
 import type { CheckedBatches } from './checked-batches.ts'
+import { checkBodyBytes, checkOpaque } from './checked-metadata.ts'
+import type { OpaqueBatch } from './checked-metadata.ts'
 import { checkLimits } from './checked-record.ts'
 import { Commit } from './commit.ts'
 import type { Waiter } from './commit.ts'
@@ -79,9 +82,40 @@ export class GroupCommit {
     const { meter } = this.#context
     const bytes = this.#encodedBytes(records)
     const cost = this.#costOf(bytes)
-    const commit = this.#commitFor(bytes)
+    const commit = this.#commitFor((last) => last.bytesWith(bytes))
     commit.add(records, bytes, meter.appending(waiter, { records: records.length, bytes }))
-    // Nothing below throws: a commit is in the queue exactly if it holds records.
+    this.#added(commit, { records: records.length, cost })
+    return cost
+  }
+
+  /** The same with metadata, as a frame of its own. */
+  appendWithMetadata(records: readonly CheckedRecord[], metadata: Uint8Array, waiter: Waiter): void {
+    const bytes = this.#encodedBytes(records)
+    const bodyBytes = leadBytes({ metadata, isOpaque: false }) + bytes
+    checkBodyBytes(bodyBytes)
+    const cost = this.#costOf(bodyBytes)
+    const commit = this.#commitFor((last) => last.bytes + frameBytes(bodyBytes))
+    const told = this.#context.meter.appending(waiter, { records: records.length, bytes: bodyBytes })
+    commit.addWithMetadata(records, bytes, metadata, told)
+    this.#added(commit, { records: records.length, cost })
+  }
+
+  /** Copies an opaque batch as a frame of its own. Throws as `append`. */
+  appendOpaque(batch: OpaqueBatch, waiter: Waiter): void {
+    const body = checkOpaque(batch, this.#context.config, this.#latestMs)
+    const { recordCount: records } = body
+    this.#checkOffsets(records)
+    const bytes = body.bytes.length
+    const cost = this.#costOf(bytes)
+    const commit = this.#commitFor((last) => last.bytes + frameBytes(bytes))
+    commit.addBody(body)
+    commit.addWaiter(this.#context.meter.appending(waiter, { records, bytes }), records)
+    this.#added(commit, { records, cost })
+  }
+
+  /** Queues a commit to which records were added. Nothing here throws: a commit is queued exactly if it holds records. */
+  #added(commit: Commit, { records, cost }: { records: number; cost: number }): void {
+    const { meter } = this.#context
     if (commit === this.#spare) this.#spare = null
     if (commit !== this.#last) {
       commit.grouped = meter.writing
@@ -89,9 +123,8 @@ export class GroupCommit {
     }
     commit.pendingBytes += cost
     this.#pendingBytes += cost
-    this.#pendingRecords += records.length
+    this.#pendingRecords += records
     this.#start()
-    return cost
   }
 
   /**
@@ -179,14 +212,22 @@ export class GroupCommit {
 
   /** Bytes that checked records take in a frame. Throws if they are more, or fewer, than may be appended at once. */
   #encodedBytes(records: readonly CheckedRecord[]): number {
-    const { config, clock, tail } = this.#context
+    const bytes = checkLimits(records, this.#context.config, this.#latestMs)
+    this.#checkOffsets(records.length)
+    return bytes
+  }
+
+  /** The latest timestamp that may be appended now. */
+  get #latestMs(): number {
+    const { config, clock } = this.#context
     const { maxTimestampAheadMs } = config
-    const latestMs = maxTimestampAheadMs === Infinity ? Infinity : wallClockMs(clock) + maxTimestampAheadMs
-    const bytes = checkLimits(records, config, latestMs)
-    if (tail.nextOffset + this.#pendingRecords + records.length > Number.MAX_SAFE_INTEGER) {
+    return maxTimestampAheadMs === Infinity ? Infinity : wallClockMs(clock) + maxTimestampAheadMs
+  }
+
+  #checkOffsets(records: number): void {
+    if (this.#context.tail.nextOffset + this.#pendingRecords + records > Number.MAX_SAFE_INTEGER) {
       throw new RangeError('the offsets of this partition are used up: the last is 2^53 - 2')
     }
-    return bytes
   }
 
   /** The commit that would take further records; null if something else waits last, or nothing. */
@@ -200,9 +241,9 @@ export class GroupCommit {
   }
 
   /** The commit that takes the next records: the last one that waits, if they fit, or an empty one. */
-  #commitFor(bytes: number): Commit {
+  #commitFor(bytesIn: (last: Commit) => number): Commit {
     const last = this.#last
-    if (last !== null && last.bytesWith(bytes) <= this.#commitLimit) return last
+    if (last !== null && bytesIn(last) <= this.#commitLimit) return last
     return this.#spare ?? new Commit()
   }
 

@@ -195,12 +195,12 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'a batch is split into two frames',
     file: `${WAL}/writer.ts`,
-    find: '    return this.#add(BATCH, () => checkRecords(records))\n',
-    replace: `    if (records.length < 2) return this.#add(BATCH, () => checkRecords(records))
-    const first = this.#add(BATCH, () => checkRecords(records.slice(0, 1)))
-    void this.#group.inTurn(() => Promise.resolve())
-    this.#add(BATCH, () => checkRecords(records.slice(1))).catch(() => {})
-    return first`,
+    find: '      if (metadata === null) this.#append(checked, waiter)\n',
+    replace: `      if (metadata === null && checked.length > 1) {
+        this.#append(checked.slice(0, 1), waiter)
+        void this.#group.inTurn(() => Promise.resolve())
+        this.#append(checked.slice(1), { resolve() {}, reject() {} })
+      } else if (metadata === null) this.#append(checked, waiter)\n`,
   },
   {
     name: 'a record whose length changed after its check is accepted',
@@ -650,5 +650,23 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     file: `${WAL}/writing/truncation.ts`,
     find: 'if ((attributes & Attribute.OPAQUE) !== 0) {',
     replace: 'if (attributes > 0xff) {',
+  },
+  {
+    name: 'records that follow a batch with metadata become part of it',
+    file: `${WAL}/writing/commit.ts`,
+    find: '    this.#attributes |= Attribute.METADATA\n    this.#finishFrame()\n',
+    replace: '    this.#attributes |= Attribute.METADATA\n',
+  },
+  {
+    name: 'a batch with metadata that was refused leaves its beginning in the commit',
+    file: `${WAL}/writing/commit.ts`,
+    find: '      this.#openAt(this.#start)\n      throw error',
+    replace: '      throw error',
+  },
+  {
+    name: 'the payload of an opaque batch is not copied',
+    file: `${WAL}/writing/checked-metadata.ts`,
+    find: '  payload.copy(bytes, lead)\n',
+    replace: '  payload.copy(bytes, lead, 0, payload.length - 1)\n',
   },
 ]

@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { RecordBatch, verify, WalReader } from '../../index.ts'
+import type { OpaqueBatch, RecordInput } from '../../index.ts'
+import { append, LogFixture } from '../../testing/log-fixture.ts'
+import { SegmentBytes } from '../../testing/segment-bytes.ts'
+import { growable } from '../../testing/strange-bytes.ts'
+
+let log: LogFixture
+beforeEach(() => {
+  log = new LogFixture()
+})
+
+const record = (value: string | null): RecordInput => ({
+  key: Buffer.from('k'),
+  value: value === null ? null : Buffer.from(value),
+  headers: [],
+  timestampMs: 7,
+})
+
+const OPAQUE: OpaqueBatch = { payload: Buffer.from('packed'), recordCount: 3, minTimestampMs: 4, maxTimestampMs: 9 }
+
+async function batches(): Promise<RecordBatch[]> {
+  const found: RecordBatch[] = []
+  for await (const batch of (await WalReader.open(log.fs, log.config, 'orders', 0)).readBatches()) found.push(batch)
+  return found
+}
+
+function shown({ baseOffset, recordCount, metadata, payload }: RecordBatch): string {
+  return [
+    `${baseOffset}+${recordCount}`,
+    ...[metadata, payload].map((part) => (part === null ? '-' : String(part))),
+  ].join(' ')
+}
+
+test('batches with metadata and opaque ones are frames of their own in a write that plain appends share', async () => {
+  const writer = await log.open()
+  await append(writer, 'first')
+  const before = log.fs.operations.count('write')
+  const offsets = await Promise.all([
+    append(writer, 'a'),
+    append(writer, 'b'),
+    writer.appendBatch([record('c'), record(null)], { metadata: Buffer.from('producer 1') }),
+    append(writer, 'd'),
+    writer.appendOpaque({ ...OPAQUE, metadata: Buffer.from('codec 4') }),
+    writer.appendOpaque(OPAQUE),
+    append(writer, 'e'),
+  ])
+  expect(log.fs.operations.count('write') - before).toBe(1)
+  expect(offsets).toEqual([1n, 2n, 3n, 5n, 6n, 9n, 12n])
+  const expected = [
+    '0+1 - -',
+    '1+2 - -',
+    '3+2 producer 1 -',
+    '5+1 - -',
+    '6+3 codec 4 packed',
+    '9+3 - packed',
+    '12+1 - -',
+  ]
+  expect((await batches()).map(shown)).toEqual(expected)
+  await writer.closeActiveSegment()
+  await writer.close()
+  expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
+  for (const batch of await batches()) expect(RecordBatch.from(batch).checksum).toBe(batch.checksum)
+})
+
+test('a tombstone is read as a record without a value', async () => {
+  const writer = await log.open()
+  await writer.append(Buffer.from('k'), null, [], 7)
+  await writer.append(Buffer.from('k'), Buffer.alloc(0), [], 7)
+  log.fs.crash()
+  expect((await log.records()).map(({ value }) => value)).toEqual([null, Buffer.alloc(0)])
+})
+
+test('what is appended is copied before the call returns', async () => {
+  const writer = await log.open()
+  const [metadata, payload] = [Buffer.from('metadata'), Buffer.from('payload')]
+  const appended = [
+    writer.appendBatch([record('a')], { metadata }),
+    writer.appendOpaque({ ...OPAQUE, metadata, payload }),
+  ]
+  metadata.fill('x')
+  payload.fill('x')
+  await Promise.all(appended)
+  expect((await batches()).map(shown)).toEqual(['0+1 metadata -', '1+3 metadata payload'])
+})
+
+test('a batch with metadata whose record changes its length is refused, and the others are written', async () => {
+  const writer = await log.open()
+  const { bytes, resize } = growable()
+  const appended = [append(writer, 'a')]
+  const changing = { ...record('b'), value: bytes, headers: [] }
+  const last = { ...record('c') }
+  Object.defineProperty(last, 'timestampMs', {
+    get: () => {
+      resize(40)
+      return 7
+    },
+  })
+  const refused = writer.appendBatch([changing, last], { metadata: Buffer.from('producer 1') })
+  appended.push(append(writer, 'd'))
+  await expect(refused).rejects.toThrow('changed its length while it was appended')
+  expect(await Promise.all(appended)).toEqual([0n, 1n])
+  expect(await log.values()).toEqual(['a', 'd'])
+})
+
+describe('it is refused, with the field,', () => {
+  test.each<[string, unknown, typeof TypeError | typeof RangeError, string]>([
+    ['empty', Buffer.alloc(0), RangeError, 'metadata must have 1 to 65536 bytes: 0'],
+    ['too long', Buffer.alloc(65_537), RangeError, 'metadata must have 1 to 65536 bytes: 65537'],
+    ['a string', 'text', TypeError, 'metadata must be a Uint8Array, not "text"'],
+  ])('if metadata is %s', async (_, metadata, kind, message) => {
+    const writer = await log.open()
+    const given = metadata as Uint8Array
+    await expect(writer.appendBatch([record('a')], { metadata: given })).rejects.toThrow(new kind(message))
+    await expect(writer.appendOpaque({ ...OPAQUE, metadata: given })).rejects.toThrow(new kind(message))
+    expect(writer.nextOffset).toBe(0n)
+  })
+
+  test.each<[Partial<Record<keyof OpaqueBatch, unknown>>, typeof TypeError | typeof RangeError, string]>([
+    [{ payload: null }, TypeError, 'payload must be a Uint8Array, not null'],
+    [{ payload: Buffer.alloc(101) }, RangeError, 'the payload has 101 bytes, maxBatchBytes is 100'],
+    [{ recordCount: 0 }, RangeError, 'recordCount must be a whole number from 1 to 4294967295: 0'],
+    [{ recordCount: 2 ** 32 }, RangeError, 'recordCount must be'],
+    [{ recordCount: 1n }, TypeError, 'recordCount must be a number, not 1n'],
+    [{ minTimestampMs: -1 }, RangeError, 'minTimestampMs must be a whole number from 0 to 9007199254740991: -1'],
+    [{ maxTimestampMs: 3 }, RangeError, 'maxTimestampMs must be a whole number from 4 to 9007199254740991: 3'],
+    [{ maxTimestampMs: 2 ** 53 - 1 }, RangeError, 'maxTimestampMs must be at most'],
+  ])('if an opaque batch has %o', async (part, kind, message) => {
+    log = new LogFixture({ maxBatchBytes: 100, maxRecordBytes: 100, maxTimestampAheadMs: 1000 })
+    const writer = await log.open()
+    const refused = writer.appendOpaque({ ...OPAQUE, ...part } as OpaqueBatch)
+    await expect(refused).rejects.toBeInstanceOf(kind)
+    await expect(refused).rejects.toThrow(message)
+    expect(await writer.appendOpaque({ ...OPAQUE, payload: Buffer.alloc(100) })).toBe(0n)
+  })
+
+  test('if it is no batch', async () => {
+    const writer = await log.open()
+    await expect(writer.appendOpaque(null as unknown as OpaqueBatch)).rejects.toThrow(
+      new TypeError('an opaque batch must be an object, not null'),
+    )
+    await expect(writer.appendBatch([record('a')], null as unknown as object)).rejects.toThrow(
+      new TypeError('the options of a batch must be an object, not null'),
+    )
+  })
+})
+
+test('after `close`, or with a full backlog, both are refused as `append` is', async () => {
+  log = new LogFixture({ maxPendingBytes: 400 })
+  const writer = await log.open()
+  const first = append(writer, 'a')
+  const large = Buffer.alloc(300)
+  await expect(writer.appendOpaque({ ...OPAQUE, payload: large })).rejects.toMatchObject({
+    code: 'SQ_WAL_BACKLOG_FULL',
+  })
+  const withMetadata = writer.appendBatch([record('a')], { metadata: large })
+  await expect(withMetadata).rejects.toMatchObject({ code: 'SQ_WAL_BACKLOG_FULL' })
+  await first
+  await writer.close()
+  await expect(writer.appendOpaque(OPAQUE)).rejects.toMatchObject({ code: 'SQ_WAL_CLOSED' })
+  const closed = writer.appendBatch([record('a')], { metadata: large })
+  await expect(closed).rejects.toMatchObject({ code: 'SQ_WAL_CLOSED' })
+})
+
+test('an opaque batch that takes more offsets than are left is refused', async () => {
+  await log.makeSegments(new SegmentBytes({ baseOffset: 2 ** 53 - 2 ** 32 - 3 }).records('a'))
+  const writer = await log.open()
+  expect(await writer.appendOpaque({ ...OPAQUE, recordCount: 2 ** 32 - 1 })).toBe(2n ** 53n - 2n ** 32n - 2n)
+  const refused = writer.appendOpaque(OPAQUE)
+  await expect(refused).rejects.toThrow(
+    new RangeError('the offsets of this partition are used up: the last is 2^53 - 2'),
+  )
+  expect(await writer.appendOpaque({ ...OPAQUE, recordCount: 2 })).toBe(2n ** 53n - 3n)
+})
+
+test('a failed write rejects every batch in it, and the log goes on', async () => {
+  const writer = await log.open()
+  log.fs.faults.failNext('sync', 'EIO', /wal$/)
+  await append(writer, 'a').catch(() => {})
+  log.fs.faults.failNext('sync', 'EIO', /wal$/)
+  const failed = [
+    writer.appendBatch([record('b')], { metadata: Buffer.from('producer 1') }),
+    writer.appendOpaque(OPAQUE),
+  ]
+  const outcomes = await Promise.allSettled(failed)
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  const next = writer.nextOffset
+  expect(await writer.appendOpaque(OPAQUE)).toBe(next)
+  expect((await batches()).map(({ nextOffset }) => nextOffset).at(-1)).toBe(next + 3n)
+})
