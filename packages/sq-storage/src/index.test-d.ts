@@ -46,6 +46,7 @@ describe('a writer', () => {
     expectTypeOf<typeof WalWriter.open>().toEqualTypeOf<Open>()
     expectTypeOf<storage.NodeFileSystem>().toExtend<Log[0]>()
     expectTypeOf<{ clock: Clock; random: Random }>().toExtend<WalWriterOptions>()
+    expectTypeOf<WalWriterOptions['firstOffset']>().toEqualTypeOf<bigint | undefined>()
     expectTypeOf<WalWriterOptions['onSegmentClosed']>().toEqualTypeOf<((segment: ClosedSegment) => void) | undefined>()
   })
 
@@ -89,6 +90,7 @@ describe('a writer', () => {
     type Delete = (policy: RetentionPolicy) => Promise<SegmentInfo[]>
     expectTypeOf<storage.WalWriter['deleteSegments']>().toEqualTypeOf<Delete>()
     expectTypeOf<storage.WalWriter['truncate']>().toEqualTypeOf<(offset: bigint) => Promise<void>>()
+    expectTypeOf<storage.WalWriter['resetTo']>().toEqualTypeOf<(offset: bigint) => Promise<void>>()
   })
 
   test('is closed at the end of an `await using` block', () => {

@@ -62,7 +62,9 @@ export class History {
   #isLogMaybeDeleted = false
   /** The offset of the truncation in progress. */
   #truncatingTo: number | null = null
-  /** The contents that may come back after a crash, until a failed truncation is completed. */
+  /** The offset of the reset in progress. */
+  #resettingTo: number | null = null
+  /** The contents that may come back after a crash, until a failed truncation or reset is completed. */
   #undone: readonly Contents[] = []
 
   #allowed: readonly Contents[] | null = null
@@ -201,6 +203,35 @@ export class History {
     this.#truncatingTo = null
   }
 
+  /** A reset begins: it drops all records, and the log goes on at this offset. */
+  resetting(offset: number): void {
+    this.#version++
+    this.#resettingTo = offset
+  }
+
+  /** The reset is done: the log is empty at this offset. */
+  reset(offset: number): void {
+    this.settled()
+    this.#resettingTo = null
+    this.#acknowledged = allDeleted(offset)
+  }
+
+  /**
+   * The reset failed: either nothing has changed, or the log is empty at this offset for this writer, but maybe not for
+   * the next one. The offset is not the one at which the log ended.
+   */
+  resetFailed({ offset, nextOffset }: { offset: number; nextOffset: bigint }): void {
+    this.#version++
+    if (nextOffset === BigInt(offset)) {
+      this.#undone = this.#untrimmed()
+      this.#rejected.clear()
+      this.#acknowledged = allDeleted(offset)
+    } else if (nextOffset !== BigInt(this.#acknowledged.length)) {
+      throw new Violation(`11: a reset to ${offset} failed and left ${nextOffset} as the next offset`)
+    }
+    this.#resettingTo = null
+  }
+
   /** All contents that the log may have if the machine stops now. */
   possible(): readonly Contents[] {
     return this.#allowed ?? [...this.#trimmed()]
@@ -232,6 +263,7 @@ export class History {
     }
     const shortest = this.#truncatingTo ?? Infinity
     for (let end = shortest; end < this.#acknowledged.length; end++) contents.push(this.#acknowledged.slice(0, end))
+    if (this.#resettingTo !== null) contents.push(allDeleted(this.#resettingTo))
     return [...contents, ...this.#undone]
   }
 
@@ -244,6 +276,7 @@ export class History {
     this.#maybeDeletedBelow = 0
     this.#isLogMaybeDeleted = false
     this.#truncatingTo = null
+    this.#resettingTo = null
     this.settled()
   }
 
@@ -261,6 +294,11 @@ export class History {
     const allowed = this.possible().map((possible) => `[${possible.join(' ')}]`)
     return new Violation(`2, 3 or 4: ${seen}; expected one of ${allowed.join(' ')}`)
   }
+}
+
+/** A log that is empty at an offset. */
+function allDeleted(offset: number): Contents {
+  return Array.from({ length: offset }, () => DELETED)
 }
 
 function withoutFirst(contents: Contents, firstOffset: number): Contents {

@@ -58,6 +58,16 @@ export function parseSegmentName(name: string): number | null {
   return /^\d{20}\.wal$/.test(name) ? Number(name.slice(0, 20)) : null
 }
 
+/** The name of a segment while it replaces the log, and every other segment is removed. */
+export function resetName(baseOffset: number): string {
+  return `${segmentName(baseOffset)}.reset`
+}
+
+/** The base offset in a `resetName`, or null for any other name. */
+export function parseResetName(name: string): number | null {
+  return name.endsWith('.reset') ? parseSegmentName(name.slice(0, -'.reset'.length)) : null
+}
+
 /** The name of a segment that a repair quarantined, the n-th of this base offset. */
 export function quarantinedName(baseOffset: number, nth: number): string {
   return `${segmentName(baseOffset)}.quarantined-${nth}`
@@ -70,7 +80,8 @@ export function isQuarantinedName(name: string): boolean {
 
 /** Whether a name in the directory of a partition is one that the log gives to its files. */
 export function isLogFileName(name: string): boolean {
-  return name === LOCK_NAME || name === UNFINISHED_NAME || parseSegmentName(name) !== null || isQuarantinedName(name)
+  if (name === LOCK_NAME || name === UNFINISHED_NAME || isQuarantinedName(name)) return true
+  return parseSegmentName(name) !== null || parseResetName(name) !== null
 }
 
 export function encodeSegmentHeader({ topic, partition }: { topic: string; partition: number }): Buffer {

@@ -32,7 +32,7 @@ import { GroupCommit } from './writing/group-commit.ts'
 import { largeBuffers } from './writing/large-buffers.ts'
 import { LogTail } from './writing/log-tail.ts'
 import { PartitionLock, SegmentDirectory } from './writing/partition-directory.ts'
-import { recoverLog } from './writing/recovery.ts'
+import { beginLog, recoverLog } from './writing/recovery.ts'
 import type { Recovery } from './writing/recovery.ts'
 import { clearLeftovers } from './writing/temporary-directory.ts'
 import { WriterMeter } from './writing/writer-meter.ts'
@@ -58,9 +58,20 @@ export interface WalWriterOptions {
    * is created: a disk that is not mounted is an error, and not an empty log. Default true.
    */
   readonly create?: boolean
+  /**
+   * The offset at which a log without segments begins, for example the log start offset of the leader; 0 if not given.
+   * The log is there, empty and durable, when `open` resolves. Ignored if the log has segments.
+   */
+  readonly firstOffset?: bigint
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>(['clock', 'random', 'onSegmentClosed', 'create'])
+const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>([
+  'clock',
+  'random',
+  'onSegmentClosed',
+  'create',
+  'firstOffset',
+])
 
 /** What a writer holds while it is open. */
 interface Held {
@@ -133,11 +144,18 @@ export class WalWriter implements AsyncDisposable {
     const resolved = resolveConfig(config)
     const located = locatePartition(resolved.dataDir, topic, partition)
     checkOptions('WalWriter.open', options, OPTIONS)
-    const { clock = new SystemClock(), random = Random.fromEntropy(), onSegmentClosed, create = true } = options
+    const {
+      clock = new SystemClock(),
+      random = Random.fromEntropy(),
+      onSegmentClosed,
+      create = true,
+      firstOffset = 0n,
+    } = options
     if (onSegmentClosed !== undefined && typeof onSegmentClosed !== 'function') {
       throw new TypeError(`onSegmentClosed must be a function, not ${show(onSegmentClosed)}`)
     }
     if (typeof create !== 'boolean') throw new TypeError(`create must be a boolean, not ${show(create)}`)
+    const first = checkOffset(firstOffset, 'firstOffset')
     if (!create) await requireLog(fs, located)
     const lock = await PartitionLock.take(fs, resolved.dataDir, located, { create })
     try {
@@ -145,7 +163,8 @@ export class WalWriter implements AsyncDisposable {
       const directory = new SegmentDirectory(fs, located.directory, lock)
       const { identity } = await directory.whileThere(() => statDirectory(fs, located.directory))
       const meter = new WriterMeter(located, clock)
-      const recovered = await recoverLog(directory, located, clock)
+      const found = await recoverLog(directory, located, clock)
+      const recovered = await beginLog({ directory, partition: located, clock, random }, found, first)
       const context = { config: resolved, partition: located, directory, clock, random, meter, onSegmentClosed }
       const held = { fs, config: resolved, partition: located, directoryIdentity: identity, lock, meter, clock }
       const writer = new WalWriter(held, new LogTail(context, recovered), recovered.recovery)
@@ -428,6 +447,33 @@ export class WalWriter implements AsyncDisposable {
     })()
     this.#checkpoints = Promise.allSettled([made])
     return made
+  }
+
+  /**
+   * Drops everything, after everything appended before this call, and goes on empty at an offset, which may be any: for
+   * a replica that has fallen behind the first offset of its leader. Resolves when the new log is durable. Readers of
+   * this thread see nothing of the old log after that, and those that have returned records of it get a `DivergedError`;
+   * a reader in another process may get an `OffsetOutOfRangeError` instead. Segments that this deletes are not reported
+   * to `onSegmentClosed`.
+   *
+   * After a crash at any moment, the next writer finds the whole old log, or the new one. Rejects with a `TypeError` or
+   * `RangeError` for a bad offset, and with `ClosedError` after `close`: nothing has changed then. After `WalIoError` or
+   * `LockLostError`, either nothing has changed, or `nextOffset` is the offset: the records are gone for this writer. The
+   * next call of any method then first completes the reset on disk, and fails if that fails. If the process dies before
+   * that, the old log may be there again.
+   *
+   * @example
+   * ```ts
+   * await writer.resetTo(1000n)
+   * console.log(writer.nextOffset) // 1000n
+   * ```
+   */
+  async resetTo(offset: bigint): Promise<void> {
+    const checked = checkOffset(offset, 'offset')
+    if (this.#closing !== null) throw this.#closedError()
+    const shared = this.#shared
+    const callbacks = { begin: () => shared.resetting(checked), done: () => shared.resetDone() }
+    return this.#group.inTurn(() => this.#tail.reset(checked, callbacks))
   }
 
   /**

@@ -47,6 +47,8 @@ export const STEPS: readonly Step[] = [
   { name: 'retention-by-age', run: (log) => log.deleteByAge({ keepFromMs: MAX_TIMESTAMP_MS + 1 }) },
   // In the middle of the log: inside a commit, or between commits or segments.
   { name: 'truncate', run: (log) => log.truncate(middle(log)) },
+  // To an offset behind the end of the log.
+  { name: 'reset', run: (log) => log.reset(log.history.acknowledged.length + 3) },
   {
     name: 'reopen',
     async run(log) {

@@ -121,6 +121,10 @@ class Simulation {
       const offset = this.#someOffset()
       await this.#tolerate(() => this.#log.truncate(offset))
     }
+    if (action === 'reset') {
+      const offset = this.#offsetAside()
+      await this.#tolerate(() => this.#log.reset(offset))
+    }
     if (action === 'read') await this.#tolerate(() => this.#log.readDuringWrites())
     if (action === 'read-range') await this.#tolerate(() => this.#log.readSomeRange(this.#random))
     if (action === 'reopen') await this.#tolerate(() => this.#log.close())
@@ -147,6 +151,13 @@ class Simulation {
   /** A time between the timestamps. */
   #someTimestampMs(): number {
     return 1 + this.#random.int(MAX_TIMESTAMP_MS + 1)
+  }
+
+  /** An offset that is not where the log will end: before that, or after all that is in flight. */
+  #offsetAside(): number {
+    const { acknowledged, submittedEnd } = this.#log.history
+    const isBehind = acknowledged.length === 0 || this.#random.chance(0.7)
+    return isBehind ? submittedEnd + 1 + this.#random.int(5) : this.#random.int(acknowledged.length)
   }
 
   /** An offset of the log, from its first to its next offset. */

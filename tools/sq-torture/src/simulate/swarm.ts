@@ -36,6 +36,7 @@ const ACTIONS = [
   'retention-by-age',
   'wrong-clock',
   'truncate',
+  'reset',
   'reopen',
   'age',
   'read',

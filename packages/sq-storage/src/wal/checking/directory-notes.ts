@@ -1,6 +1,6 @@
 /** Notes of `verify` on files in the directory of a partition that do not belong to the log. There may be very many. */
 import { join } from 'node:path'
-import { isQuarantinedName, LOCK_NAME, parseSegmentName, UNFINISHED_NAME } from '../segment.ts'
+import { isQuarantinedName, LOCK_NAME, parseResetName, parseSegmentName, UNFINISHED_NAME } from '../segment.ts'
 import type { LogNote } from './report.ts'
 
 /** The number of files of each kind that are named. */
@@ -9,10 +9,12 @@ const MAX_NAMED = 100
 /** Notes on the first files of each kind by name, and one note on the number of the others. */
 export function notesOnNames(names: readonly string[], directory: string): LogNote[] {
   const quarantined = new FirstNames()
+  const resets = new FirstNames()
   const unknown = new FirstNames()
   for (const name of names) {
     if (name === LOCK_NAME || name === UNFINISHED_NAME || parseSegmentName(name) !== null) continue
     if (isQuarantinedName(name)) quarantined.add(name)
+    else if (parseResetName(name) !== null) resets.add(name)
     else unknown.add(name)
   }
   return [
@@ -21,6 +23,12 @@ export function notesOnNames(names: readonly string[], directory: string): LogNo
       directory,
       text: 'an earlier repair quarantined it',
       others: 'quarantined by repairs',
+    }),
+    ...notesOn(resets, {
+      kind: 'unfinished-reset',
+      directory,
+      text: 'the next writer drops all segments and goes on in this one, as `resetTo` had begun to',
+      others: 'of resets that were interrupted',
     }),
     ...notesOn(unknown, {
       kind: 'unknown-file',

@@ -73,9 +73,10 @@ export interface LogProblem extends Damage {
  * - `ignored-tail`: bytes after the stated end of a segment. They mean nothing.
  * - `mark`: the body of a MARK has changed. Nothing depends on it, but the disk may be failing.
  * - `quarantined`: a file with what an earlier repair removed from the log. You may delete it.
+ * - `unfinished-reset`: the new segment of a log whose `resetTo` was interrupted. The next writer completes the reset.
  * - `unknown-file`: a file with a name that the log does not use. Readers and writers ignore it.
  */
-export type NoteKind = 'torn' | 'ignored-tail' | 'mark' | 'quarantined' | 'unknown-file'
+export type NoteKind = 'torn' | 'ignored-tail' | 'mark' | 'quarantined' | 'unfinished-reset' | 'unknown-file'
 
 /** A finding that is not a problem: its position, and its description. */
 export interface LogNote {
@@ -88,7 +89,7 @@ export interface LogNote {
   /** In words. */
   readonly text: string
   /**
-   * The number of files: 1, except for `quarantined` and `unknown-file`. The first 100 files of these kinds, by name,
+   * The number of files: 1, except for `quarantined`, `unfinished-reset` and `unknown-file`. The first 100 files of these kinds, by name,
    * have a note each; one more note counts the others.
    */
   readonly files: number

@@ -152,6 +152,8 @@ export class FrameStream {
   async #look(log: LogAttachment): Promise<readonly LocatedFrame[]> {
     for (let attempts = 1; ; attempts++) {
       if (log.isCut) await this.#beginAgain(log)
+      const { resetTo } = log.shared
+      if (resetTo !== null) return this.#noneAt(resetTo)
       try {
         this.#cursor ??= await this.#begin(log)
         const frames = this.#isComplete() ? [] : await this.#cursor.next()
@@ -168,6 +170,15 @@ export class FrameStream {
         await this.#dropCursor()
       }
     }
+  }
+
+  /** What an empty log at an offset holds. Throws if another offset is wanted. */
+  #noneAt(offset: number): readonly LocatedFrame[] {
+    const { from, fromTimestampMs } = this.#range
+    if (from === null || from === offset || fromTimestampMs !== null) return []
+    const at = BigInt(offset)
+    const { directory } = this.#context.partition
+    throw new OffsetOutOfRangeError({ path: directory, offset: BigInt(from), firstOffset: at, nextOffset: at })
   }
 
   /** Whether an error was caused by another directory at the path of the log. */
@@ -242,7 +253,8 @@ export class FrameStream {
     }
     // Goes on with the first record that was not handed out.
     this.#taken = this.#given
-    this.#bound = Math.min(this.#bound, cut)
+    // If nothing is left of the log that it began in, it begins in the one that is there.
+    this.#bound = cut === 0 ? Infinity : Math.min(this.#bound, cut)
   }
 
   async #dropCursor(): Promise<void> {

@@ -40,6 +40,8 @@ export class SharedLog {
   readonly files: SharedFiles = new SharedFiles()
   /** The offsets that the log was truncated to, in order. */
   readonly cuts: number[] = []
+  /** The offset to which the log is being reset; null if it is not. */
+  resetTo: number | null = null
   /** The number of writers opened so far. */
   openings = 0
   #writer: LogEnd | null = null
@@ -82,10 +84,25 @@ export class SharedLog {
     this.notifier.notify()
   }
 
+  /**
+   * The log is about to begin anew at an offset: nothing of it may be read any more. Until `resetDone` it is empty at
+   * that offset, whatever is in its files.
+   */
+  resetting(offset: number): void {
+    this.resetTo = offset
+    this.truncated(0)
+  }
+
+  resetDone(): void {
+    this.resetTo = null
+    this.notifier.notify()
+  }
+
   /** A writer was closed. Ignored if another writer has opened the log since. */
   closed(writer: LogEnd): void {
     if (this.#writer !== writer) return
     this.#writer = null
+    this.resetTo = null
     this.recent.clear()
     this.notifier.notify()
   }

@@ -52,6 +52,14 @@ interface Origin {
   readonly agesFromMs: number
 }
 
+/** A segment to create. */
+interface NewSegment {
+  readonly baseOffset: number
+  readonly previous: SegmentLink | null
+  readonly first: RecordsWrite | null
+  readonly place?: () => Promise<void>
+}
+
 export class ActiveSegment {
   readonly path: string
   readonly baseOffset: number
@@ -86,11 +94,12 @@ export class ActiveSegment {
   /**
    * Creates a segment: header and OPEN, and `first` as its first commit if given, are written durably under a temporary
    * name; then the file is renamed, and the directory synced. An existing segment of the same name is replaced. It must
-   * hold no record that was acknowledged or recovered, except records that a truncation drops.
+   * hold no record that was acknowledged or recovered, except records that a truncation drops. `place`, if given, gives
+   * the file its name instead.
    */
   static async create(
     { directory, partition, clock, random }: SegmentMaker,
-    { baseOffset, previous, first }: { baseOffset: number; previous: SegmentLink | null; first: RecordsWrite | null },
+    { baseOffset, previous, first, place }: NewSegment,
   ): Promise<ActiveSegment> {
     const path = join(directory.path, segmentName(baseOffset))
     const createdMs = wallClockMs(clock)
@@ -115,7 +124,7 @@ export class ActiveSegment {
     try {
       await handle.writeDurable([bytes], 0)
       if (first !== null) await segment.write(first, { preallocationLimit: 0 })
-      await directory.finish(path)
+      await (place === undefined ? directory.finish(path) : place())
       handle.path = path
     } catch (error) {
       await handle.close()

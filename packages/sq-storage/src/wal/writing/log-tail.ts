@@ -1,7 +1,7 @@
 /**
  * The end of a log, where commits go: the active segment, and the change from one segment to the next. It decides when
  * a segment is full or too old, seals it, creates the next one, and rolls over to a new segment after a failed write.
- * It also deletes segments and truncates.
+ * It also deletes segments, truncates and resets.
  */
 import { basename, join } from 'node:path'
 import type { ResolvedWalConfig } from '../../config.ts'
@@ -21,6 +21,7 @@ import type { StagedLog } from './checkpoint.ts'
 import type { Commit } from './commit.ts'
 import type { RotateReason } from './diagnostics.ts'
 import type { RecoveredLog } from './recovery.ts'
+import { resetLog } from './reset.ts'
 import { truncateLog } from './truncation.ts'
 import type { WriterMeter } from './writer-meter.ts'
 
@@ -37,6 +38,14 @@ export interface TailContext extends SegmentMaker {
  */
 const MAX_EMPTY_AGE_MS = 24 * 60 * 60 * 1000
 
+/** What is told of a reset. Neither function may throw. */
+interface ResetCallbacks {
+  /** Called before the first change: nothing that is in the log may be read any more. */
+  readonly begin: () => void
+  /** Called when the new log is there. */
+  readonly done: () => void
+}
+
 /** Its methods must be called one at a time. */
 export class LogTail {
   readonly #context: TailContext
@@ -52,6 +61,8 @@ export class LogTail {
    * succeeds.
    */
   #truncatedFrom: number | null = null
+  /** The reset to the log end offset that has not succeeded yet. Nothing may be written before it succeeds. */
+  #pendingReset: ResetCallbacks | null = null
   /** The time that the wall clock should show. */
   readonly #expectedTime: ExpectedTime
 
@@ -87,7 +98,7 @@ export class LogTail {
    * an empty one created first.
    */
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
-    await this.#finishTruncation()
+    await this.#finishCut()
     const { directory, partition, clock, meter } = this.#context
     await directory.checkLock()
     // Segments that an earlier call removed but could not make durable are no longer listed.
@@ -120,6 +131,7 @@ export class LogTail {
    * offset, and if this rejects, the next call of any method completes the truncation first.
    */
   async truncate(offset: number, begin: () => void): Promise<void> {
+    await this.#finishReset()
     if (offset === this.#nextOffset && this.#truncatedFrom === null) return
     const { active, previous } = await truncateLog(this.#context, {
       offset,
@@ -144,7 +156,7 @@ export class LogTail {
    * abandoned segment is replaced first.
    */
   async stage(stagingDirectory: string): Promise<StagedLog> {
-    await this.#finishTruncation()
+    await this.#finishCut()
     const { directory } = this.#context
     await directory.checkLock()
     if (this.#active?.abandoned === true) await this.#openSegment()
@@ -165,7 +177,7 @@ export class LogTail {
    * Seals the active segment; null if it holds no record. An abandoned segment is replaced, with or without records.
    */
   async closeActive(): Promise<ClosedSegment | null> {
-    await this.#finishTruncation()
+    await this.#finishCut()
     const active = this.#active
     if (active?.abandoned === true) await this.#openSegment()
     if (active === null || active.summary.records === 0) return null
@@ -177,7 +189,7 @@ export class LogTail {
   async close(): Promise<void> {
     try {
       await this.#context.directory.checkLock()
-      await this.#finishTruncation()
+      await this.#finishCut()
       // An abandoned segment may hold a rejected commit; a successor makes it an ignored tail.
       if (this.#active?.abandoned === true) await this.#openSegment()
       if (this.#active !== null) await this.#counted(this.#active.mark())
@@ -197,7 +209,36 @@ export class LogTail {
     }
   }
 
-  async #finishTruncation(): Promise<void> {
+  /**
+   * Drops everything, and goes on empty at an offset. After `begin` was called, `nextOffset` is the offset, and if this
+   * rejects, the next call of any method completes the reset first.
+   */
+  async reset(offset: number, callbacks: ResetCallbacks): Promise<void> {
+    const active = await resetLog(this.#context, {
+      offset,
+      begin: async () => {
+        this.#pendingReset = callbacks
+        this.#truncatedFrom = null
+        this.#nextOffset = offset
+        callbacks.begin()
+        await this.#active?.close()
+        this.#active = null
+      },
+    })
+    this.#active = active
+    this.#previous = null
+    this.#pendingReset = null
+    this.#expectedTime.follow()
+    callbacks.done()
+  }
+
+  async #finishReset(): Promise<void> {
+    if (this.#pendingReset !== null) await this.reset(this.#nextOffset, this.#pendingReset)
+  }
+
+  /** Completes a truncation or reset that has failed. */
+  async #finishCut(): Promise<void> {
+    await this.#finishReset()
     if (this.#truncatedFrom !== null) await this.truncate(this.#nextOffset, () => {})
   }
 
@@ -209,7 +250,7 @@ export class LogTail {
   }
 
   async #segmentFor(commit: Commit): Promise<ActiveSegment> {
-    await this.#finishTruncation()
+    await this.#finishCut()
     const active = this.#active
     if (active === null || active.abandoned || this.#isStale(active)) return this.#openSegment()
     const reason = this.#dueFor(active, commit.bytes)

@@ -67,6 +67,11 @@ export class SegmentDirectory {
     return this.#change(() => io('quarantine', path, () => this.fs.rename(path, to)))
   }
 
+  /** Renames a segment, durably. */
+  rename(path: string, to: string): Promise<void> {
+    return this.#change(() => io('rename', path, () => this.fs.rename(path, to)))
+  }
+
   /** Removes a segment, durably. */
   remove(path: string): Promise<void> {
     return this.#change(() => io('remove', path, () => this.fs.unlink(path)))

@@ -14,6 +14,8 @@
  * | the verified header of a SEAL, its body damaged or short  | `seal`   | the SEAL is written again, from the scan  |
  * | anything else: it was never acknowledged                  | `torn`   | truncated at p                            |
  *
+ * A reset that was interrupted is completed before anything else is looked at (`reset.ts`).
+ *
  * Bytes that verify may exist only in the page cache: the process may have died between write and sync, or after a failed
  * sync. So the bytes that no later frame confirms are written again and synced, and the directory is synced too. Then a
  * pair of MARKs vouches for everything, unless the last frame already does. If recovery is interrupted at any point and
@@ -36,7 +38,9 @@ import { summarize } from '../segments/summary.ts'
 import { UnconfirmedTail } from '../segments/unconfirmed.ts'
 import { ExpectedTime, wallClockMs } from '../segments/wall-clock.ts'
 import { ActiveSegment } from './active-segment.ts'
+import type { SegmentMaker } from './active-segment.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
+import { finishReset } from './reset.ts'
 
 /** What opening a log found and did. */
 export interface Recovery {
@@ -79,6 +83,7 @@ export async function recoverLog(
   partition: Partition,
   clock: Clock,
 ): Promise<RecoveredLog> {
+  await finishReset(directory, partition)
   const { segments, last } = await openLast(directory, partition)
   if (last === null) {
     await settle(directory)
@@ -96,6 +101,18 @@ export async function recoverLog(
     await last.handle.close()
     throw error
   }
+}
+
+/** Begins a log without segments at an offset above 0, with an empty segment: nothing else would show that offset. */
+export async function beginLog(
+  maker: SegmentMaker,
+  recovered: RecoveredLog,
+  firstOffset: number,
+): Promise<RecoveredLog> {
+  if (recovered.recovery.segments > 0 || firstOffset === 0) return recovered
+  const active = await ActiveSegment.create(maker, { baseOffset: firstOffset, previous: null, first: null })
+  const recovery = { ...recovered.recovery, nextOffset: BigInt(firstOffset), segments: 1 }
+  return { ...recovered, recovery, nextOffset: firstOffset, active }
 }
 
 /** Checks all segments but the last, and opens that one for writing. */

@@ -104,6 +104,45 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: 'const [minTimestampMs, maxTimestampMs] = [0, times.maxTimestampMs]\n',
   },
   {
+    name: 'a reset removes the old log before the new one is durable',
+    file: `${WAL}/writing/reset.ts`,
+    find: `      await directory.finish(join(directory.path, resetName(offset)))
+      await replaceSegments(directory, offset)`,
+    replace: `      const old = await listSegmentFiles(directory.fs, directory.path)
+      for (const { path } of old) await directory.remove(path)
+      await directory.finish(join(directory.path, segmentName(offset)))`,
+  },
+  {
+    name: 'recovery does not complete a reset',
+    file: `${WAL}/writing/recovery.ts`,
+    find: '  await finishReset(directory, partition)\n',
+    replace: '',
+  },
+  {
+    name: 'recovery replaces a log by a segment that does not verify',
+    file: `${WAL}/writing/reset.ts`,
+    find: '  await readHead(fs, { path: intent, baseOffset: offset, successor: null }, partition)\n',
+    replace: '',
+  },
+  {
+    name: 'appends go on in the old log after a failed reset',
+    file: `${WAL}/writing/log-tail.ts`,
+    find: 'if (this.#pendingReset !== null) await this.reset(this.#nextOffset, this.#pendingReset)',
+    replace: '',
+  },
+  {
+    name: 'readers see the old log while it is reset',
+    file: `${WAL}/reading/frame-stream.ts`,
+    find: 'if (resetTo !== null) return this.#noneAt(resetTo)',
+    replace: '',
+  },
+  {
+    name: 'readers that have returned records are not told of a reset',
+    file: `${WAL}/shared/shared-log.ts`,
+    find: 'this.truncated(0)',
+    replace: '',
+  },
+  {
     name: 'two commits are written at the same time',
     file: `${WAL}/writing/group-commit.ts`,
     find: 'if (this.#busy || next === undefined) return',

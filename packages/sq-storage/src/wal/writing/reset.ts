@@ -1,0 +1,73 @@
+/**
+ * Drops a whole log, which goes on empty at another offset. The new segment is complete and durable under an intent name,
+ * which readers and older versions ignore, before the first segment of the old log goes. If this is interrupted after
+ * that, recovery completes it. So a crash leaves the old log, or leads to the new one: no writer goes on in a part of the
+ * old log.
+ */
+import { join } from 'node:path'
+import { CorruptLogError } from '../../errors.ts'
+import { parseResetName, resetName, segmentName } from '../segment.ts'
+import type { Partition } from '../segments/partition.ts'
+import { readHead } from '../segments/segment-file.ts'
+import { listNames, listSegmentFiles } from '../segments/segment-listing.ts'
+import { ActiveSegment } from './active-segment.ts'
+import type { SegmentMaker } from './active-segment.ts'
+import type { SegmentDirectory } from './partition-directory.ts'
+
+/**
+ * Resets a log. `begin` is called before the first change that a crash may leave. Rejects with `CorruptLogError`,
+ * `UnsupportedFormatError`, `WalIoError` and `LockLostError`. If it rejects after `begin` was called, call it again:
+ * until it has resolved, nothing may be written to the log.
+ */
+export async function resetLog(
+  maker: SegmentMaker,
+  { offset, begin }: { offset: number; begin: () => Promise<void> },
+): Promise<ActiveSegment> {
+  const { directory, partition } = maker
+  await directory.checkLock()
+  await finishReset(directory, partition)
+  return ActiveSegment.create(maker, {
+    baseOffset: offset,
+    previous: null,
+    first: null,
+    async place() {
+      await begin()
+      await directory.finish(join(directory.path, resetName(offset)))
+      await replaceSegments(directory, offset)
+    },
+  })
+}
+
+/** Completes a reset that was interrupted. Nothing is changed if its segment does not verify. */
+export async function finishReset(directory: SegmentDirectory, partition: Partition): Promise<void> {
+  const { fs, path } = directory
+  const names = await directory.whileThere(() => listNames(fs, path))
+  const offsets = names.flatMap((name) => parseResetName(name) ?? [])
+  const [offset] = offsets
+  if (offset === undefined) return
+  const intent = join(path, resetName(offset))
+  if (offsets.length > 1) throw severalResets(intent, offset)
+  await readHead(fs, { path: intent, baseOffset: offset, successor: null }, partition)
+  await replaceSegments(directory, offset)
+}
+
+/** Removes all segments, oldest first, and gives the new one its name. */
+async function replaceSegments(directory: SegmentDirectory, offset: number): Promise<void> {
+  const { fs, path } = directory
+  for (const segment of await directory.whileThere(() => listSegmentFiles(fs, path))) {
+    await directory.remove(segment.path)
+  }
+  await directory.rename(join(path, resetName(offset)), join(path, segmentName(offset)))
+}
+
+function severalResets(path: string, offset: number): CorruptLogError {
+  const firstOffset = BigInt(offset)
+  return new CorruptLogError({
+    path,
+    from: 0,
+    to: 0,
+    firstOffset,
+    lastOffset: firstOffset - 1n,
+    reason: 'one unfinished reset is expected, and there are several',
+  })
+}
