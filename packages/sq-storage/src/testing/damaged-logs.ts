@@ -66,6 +66,9 @@ const falseSummary = (() => {
   return segment.mark().frame({ type: FrameType.SEAL, durablePosition: segment.at(-1).position }, body)
 })()
 
+const severalFrames = new SegmentBytes({ baseOffset: 7, previous: second.link })
+severalFrames.write(['h'], ['i'], ['j', 'k'], ['l']).records('m')
+
 /** Every kind of problem. */
 export const DAMAGED: readonly DamagedLog[] = [
   {
@@ -343,6 +346,17 @@ export const DAMAGED: readonly DamagedLog[] = [
     files: { [THIRD]: inverted(third.bytes, { from: third.at(1).position, to: third.at(1).position + 60 }) },
     expected: [['frame', THIRD, third.at(1).position, third.at(2).position, 8n, 8n]],
     records: 9,
+  },
+  {
+    name: 'the header of the third of four frames in one write',
+    files: {
+      [THIRD]: inverted(severalFrames.bytes, {
+        from: severalFrames.at(2).position + 10,
+        to: severalFrames.at(2).position + 12,
+      }),
+    },
+    expected: [['frame', THIRD, severalFrames.at(2).position, severalFrames.at(3).position, 9n, 10n]],
+    records: 11,
   },
   {
     name: 'a segment and the one after it',

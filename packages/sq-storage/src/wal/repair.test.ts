@@ -116,6 +116,7 @@ describe('every repair that is offered', () => {
       'the header of a MARK': 'restore 0, drop-through 3',
       'the header of a SEAL': 'restore 0, drop-through 3',
       'the header of a frame': 'restore 0, drop-from 4, drop-through 5',
+      'the header of the third of four frames in one write': 'restore 0, drop-from 2',
       'the header of one frame and the body of another, not next to it':
         'restore 0, drop-from 5, drop-through 5; drop-through 5',
       'the magic': 'drop-from 3, drop-through 3',

@@ -58,8 +58,8 @@ export interface FrameSurroundings {
   readonly nextOffset: number
   /** Its `headerCrc`, as the next frame or segment states it. */
   readonly headerCrc: number
-  /** The position of the frame before it. For MARK and SEAL this is a candidate for `durablePosition`. */
-  readonly previousPosition: number
+  /** The `durablePosition` of the frame before it: it is also that of this frame if one write holds both. */
+  readonly previousDurablePosition: number
 }
 
 /** The header of a frame whose body and padding are intact; null if it cannot be reconstructed. */
@@ -67,7 +67,7 @@ export async function restoreHeader(
   handle: Pick<FileHandle, 'read'>,
   frame: FrameSurroundings,
 ): Promise<Restoration | null> {
-  const { place, end, nextOffset, headerCrc, previousPosition } = frame
+  const { place, end, nextOffset, headerCrc, previousDurablePosition } = frame
   const { position } = place
   const bodyStart = position + FRAME_HEADER_BYTES
   const recordCount = nextOffset - place.nextOffset
@@ -81,7 +81,7 @@ export async function restoreHeader(
     if (lastBytes.subarray(taken).some((byte) => byte !== 0)) continue
     const bodyLength = end - bodyStart - lastBytes.length + taken
     for (const kind of recordCount > 0 ? RECORDS_KINDS : EMPTY_KINDS) {
-      for (const durablePosition of [position, previousPosition]) {
+      for (const durablePosition of [position, previousDurablePosition]) {
         const bytes = Buffer.alloc(FRAME_HEADER_BYTES)
         const { nextOffset: baseOffset, previousCrc, salt } = place
         const fields = { ...kind, bodyLength, baseOffset, recordCount, position, durablePosition, previousCrc, bodyCrc }

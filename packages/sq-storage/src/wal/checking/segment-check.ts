@@ -251,7 +251,7 @@ class SegmentCheck {
         ? { end: found.position, nextOffset: found.baseOffset, headerCrc: found.previousCrc }
         : link !== null && link.end <= fileBytes && { end: link.end, nextOffset: ceiling, headerCrc: link.lastCrc }
     if (after === false) return null
-    const frame = { ...after, place: this.#place, previousPosition: this.#lastFrame.position }
+    const frame = { ...after, place: this.#place, previousDurablePosition: this.#lastFrame.durablePosition }
     return restoreHeader(this.#opened.handle, frame)
   }
 

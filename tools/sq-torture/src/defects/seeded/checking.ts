@@ -16,4 +16,10 @@ export const CHECKING_DEFECTS: readonly Defect[] = [
     find: '({ attributes }) => areAttributes(attributes)',
     replace: '({ attributes }) => attributes === 0',
   },
+  {
+    name: 'a header is restored only in the first two frames of a write',
+    file: `${WAL}/checking/segment-check.ts`,
+    find: 'previousDurablePosition: this.#lastFrame.durablePosition',
+    replace: 'previousDurablePosition: this.#lastFrame.position',
+  },
 ]
