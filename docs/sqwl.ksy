@@ -6,16 +6,16 @@ meta:
   ks-version: '0.11'
   endian: le
 doc: |
-  The layout of one segment file, as docs/wal-format.md specifies it. It names every byte; it cannot say which bytes
-  hold, since a grammar computes no checksums and sees one file only. Where a segment validly ends is said by its
-  checksums, or by the segment after it; what stands behind that end means nothing, even where it is a whole frame. So:
+  The layout of one segment file, as docs/wal-format.md specifies it. It names every byte, but cannot tell which bytes
+  are valid, since a grammar computes no checksums and sees only one file. Where a segment ends follows from its
+  checksums, or is stated by the next segment. Bytes after that end are ignored, even if they are a whole frame. So:
 
-  - To parse what a segment validly holds, cut the file at that end first. Then `frames` are its frames, and `rest` is
-    empty.
-  - A file that was not cut is parsed as far as each frame follows the one before it by all that can be told without
-    checksums: marker, position, previousCrc, offset, and that the whole of it is there. The bytes from there on are
-    `rest`. That a frame is in `frames` proves nothing then: its commit may have failed, its body be damaged or only
-    half written. The parser fails where such a body cannot be taken apart.
+  - To parse only the valid part of a segment, cut the file at that end first. Then `frames` are its frames, and `rest`
+    is empty.
+  - If the file was not cut, `frames` ends at the first frame that does not follow the one before it, as far as that can
+    be checked without checksums: marker, position, previousCrc, offset, and whether the frame is complete. All later
+    bytes are `rest`. Then a frame in `frames` may be invalid: its commit may have failed, or its body may be damaged or
+    only half written. The parser fails if it cannot parse the body.
 doc-ref: docs/wal-format.md
 seq:
   - id: header
@@ -27,7 +27,7 @@ seq:
     doc: The first is OPEN.
   - id: rest
     size-eos: true
-    doc: Bytes behind the last frame.
+    doc: Bytes after the last frame.
 enums:
   frame_type:
     1: open
@@ -45,14 +45,14 @@ types:
         valid: 1
       - id: len_topic
         type: u2
-        doc: Length of the whole topic, of which OPEN has every byte.
+        doc: Length of the whole topic. OPEN has all of it.
       - id: topic_start
         size: 20
-        doc: The topic's first 20 bytes; after a shorter one, zeros.
+        doc: The first 20 bytes of the topic; a shorter topic is padded with zeros.
       - id: partition
         type: u4
   frame_header:
-    doc: 40 bytes. The frame before reads it too, to see whether a frame follows; so it checks nothing itself.
+    doc: 40 bytes. It checks nothing itself, because the frame before also parses it, to see whether a frame follows.
     seq:
       - id: marker
         size: 2
@@ -61,13 +61,13 @@ types:
         enum: frame_type
       - id: attributes
         type: u1
-        doc: In RECORDS the sum of 1, metadata; 2, an opaque batch; 4, values may be missing. 0 in the other types.
+        doc: In RECORDS a sum of 1 (metadata), 2 (an opaque batch) and 4 (values may be missing). 0 in the other types.
       - id: len_body
         type: u4
         doc: Without the padding. At most 2^30 + 24 in RECORDS, and 2^20 + 8 in the other types.
       - id: base_offset
         type: u8
-        doc: Offset of the first record; in a frame without records, of the next one.
+        doc: Offset of the first record; in a frame without records, offset of the next record.
       - id: record_count
         type: u4
       - id: position
@@ -75,7 +75,7 @@ types:
         doc: Where this frame begins in the file.
       - id: durable_position
         type: u4
-        doc: All before this was durable when the frame was built.
+        doc: Everything before this position was durable when the frame was built.
       - id: previous_crc
         type: u4
         doc: header_crc of the frame before; in OPEN the CRC-32 of the segment header.
@@ -115,7 +115,7 @@ types:
             frame_type::open: open_body
             frame_type::records: records_body
             frame_type::seal: seal_body
-        doc: Of a MARK, and of a type that version 1 does not know, the bytes as they are. Those of a MARK are zeros.
+        doc: Not parsed in a MARK, where it is zeros, and in a type that version 1 does not know.
       - id: padding
         size: header.len_padding
         doc: Zeros.
@@ -125,7 +125,7 @@ types:
         pos: header.end
         type: frame_header
         if: header.type != frame_type::seal and header.end + 40 <= _root._io.size
-        doc: What stands where the next frame's header must stand, be it one or not. Nothing follows a SEAL.
+        doc: The 40 bytes where the next frame's header must be; they may be something else. Nothing follows a SEAL.
       is_last:
         value: |
           header.type == frame_type::seal or header.end + 40 > _root._io.size
@@ -145,7 +145,7 @@ types:
         doc: Milliseconds since 1970, by a clock that may be wrong.
       - id: previous_base_offset
         type: u8
-        doc: 2^64 - 1 where there is no segment before; some languages show that as another number.
+        doc: 2^64 - 1 if there is no segment before; languages without unsigned integers show a different number.
       - id: previous_end
         type: u4
         doc: Position after the last valid frame of the segment before.
@@ -164,7 +164,7 @@ types:
     instances:
       has_previous:
         value: previous_last_position != 0
-        doc: No frame stands at position 0, and the field is 0 exactly where there is no segment before.
+        doc: No frame is at position 0, so the field is 0 if and only if there is no segment before.
   records_body:
     doc: One batch.
     seq:
@@ -206,7 +206,7 @@ types:
         doc: Milliseconds since 1970.
       - id: len_key
         type: s4
-        doc: -1 where there is no key. An empty key is a key.
+        doc: -1 if there is no key. An empty key is a key.
       - id: len_value
         type: u4
       - id: num_headers
@@ -239,8 +239,8 @@ types:
         size: len_value
   seal_body:
     doc: |
-      A summary of the segment's records, and an index of those frames that are 64 KiB or more behind the last one that
-      got an entry.
+      A summary of the segment's records, and an index. A frame has an entry if it is 64 KiB or more after the last
+      frame that has one.
     seq:
       - id: min_timestamp_ms
         type: u8
@@ -250,20 +250,20 @@ types:
         type: index_entry
         repeat: expr
         repeat-expr: (_io.size - 24) / 16
-        doc: At most one for every 65536 bytes before this SEAL; with more, these bytes are no index.
+        doc: At most one for every 65536 bytes before this SEAL. If there are more, these bytes are not an index.
       - id: position
         type: u4
-        doc: Of this SEAL, so that it is found from the end of the segment.
+        doc: Position of this SEAL, so that it can be found from the end of the segment.
       - id: magic
         contents: SQIX
   index_entry:
     seq:
       - id: offset_delta
         type: u4
-        doc: Offset of the frame's first record, less the base offset of the segment.
+        doc: Offset of the frame's first record, minus the base offset of the segment.
       - id: position
         type: u4
         doc: Position of that frame.
       - id: max_timestamp_ms
         type: u8
-        doc: Largest timestamp of the segment's records before that position; 0 where there is none.
+        doc: Largest timestamp of the segment's records before that position; 0 if there are none.

@@ -90,8 +90,8 @@ describe('producing', () => {
 
   for (const [what, body] of /** @type {const} */ ([
     ['no value', '\n'],
-    ['a line that is no JSON', '1\n{'],
-    ['bytes that are no UTF-8', new Uint8Array([0x22, 0xff, 0x22])],
+    ['a line that is not JSON', '1\n{'],
+    ['bytes that are not UTF-8', new Uint8Array([0x22, 0xff, 0x22])],
   ])) {
     test(`an append with ${what} gets 400, and nothing is appended`, async () => {
       assert.equal((await produce(body)).status, 400)
@@ -134,7 +134,7 @@ describe('fetching', () => {
     ['/records?from=-1', 400],
     ['/records?from=9007199254740993', 400],
     ['/records?limit=0', 400],
-    ['/elsewhere', 404],
+    ['/unknown', 404],
     ['//', 404],
     ['/positions/', 404],
   ])) {

@@ -29,7 +29,7 @@ describe('ManualClock', () => {
     expect([clock.now(), clock.monotonic()]).toEqual([1000, 0])
   })
 
-  it('calls timers back in the order of their times, each while the clock shows its time', () => {
+  it('fires timers in the order of their times, each while the clock shows its time', () => {
     const clock = new ManualClock(1000)
     const calls: [string, number, number][] = []
     const note = (name: string) => () => {
@@ -48,7 +48,7 @@ describe('ManualClock', () => {
     expect([clock.now(), clock.monotonic(), clock.timers]).toEqual([1030, 30, 1])
   })
 
-  it('calls back a timer that another one sets, if it is due on the way', () => {
+  it('fires a timer that another timer sets, if it is due during the same move', () => {
     const clock = new ManualClock()
     const calls: number[] = []
     clock.setTimer(10, () => {
@@ -59,14 +59,14 @@ describe('ManualClock', () => {
     expect([calls, clock.timers]).toEqual([[15], 1])
   })
 
-  it('does not go back if a callback moves it further', () => {
+  it('does not go back if a callback advances the clock further', () => {
     const clock = new ManualClock(0)
     clock.setTimer(10, () => clock.advance(100))
     clock.advance(20)
     expect([clock.now(), clock.monotonic()]).toEqual([110, 110])
   })
 
-  it('calls back a timer of 0 ms at the next move, even one by 0 ms', () => {
+  it('fires a timer of 0 ms at the next move, even a move by 0 ms', () => {
     const clock = new ManualClock()
     let calls = 0
     clock.setTimer(0, () => calls++)
@@ -97,7 +97,7 @@ const clocks = [
 ]
 
 describe.each(clocks)('the timers of a $name', ({ create }) => {
-  it('call back once, not before their time', async () => {
+  it('fire once, and not early', async () => {
     const { clock, pass } = create()
     const setMs = clock.monotonic()
     const calls: number[] = []
@@ -108,7 +108,7 @@ describe.each(clocks)('the timers of a $name', ({ create }) => {
     expect(calls).toEqual([expect.toSatisfy((elapsedMs: number) => elapsedMs >= 2)])
   })
 
-  it('do not call back once cancelled, and can be cancelled again, also after they did', async () => {
+  it('do not fire once they are cancelled, and can be cancelled again, even after they fired', async () => {
     const { clock, pass } = create()
     let calls = 0
     const cancel = clock.setTimer(1, () => calls++)
@@ -120,7 +120,7 @@ describe.each(clocks)('the timers of a $name', ({ create }) => {
     cancelLater()
   })
 
-  it('take from 0 to MAX_TIMER_MS milliseconds', () => {
+  it('accept delays from 0 to MAX_TIMER_MS milliseconds', () => {
     const { clock } = create()
     for (const delayMs of [-1, NaN, Infinity, MAX_TIMER_MS + 1]) {
       expect(() => clock.setTimer(delayMs, () => {})).toThrow(

@@ -89,7 +89,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     await called
   })
 
-  it('continues in a directory that was removed and created again, with the same inode number or another', async () => {
+  it('continues in a directory that was removed and created again, with the same inode number or a different one', async () => {
     const path = `${directory}/data`
     fs.mkdirSync(path)
     const changes = new EventEmitter()
@@ -108,9 +108,12 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
   })
 
   it.each<[string, (top: string) => void]>([
-    ['the link at the path leads elsewhere', (top) => relink(`${top}/b/data`, `${top}/link`)],
-    ['a link above it leads elsewhere', (top) => relink(`${top}/b`, `${top}/via`)],
-    ['a link that it goes by in the middle leads elsewhere', (top) => relink(`${top}/b`, `${top}/a/on`)],
+    ['the link at the path is switched to a different directory', (top) => relink(`${top}/b/data`, `${top}/link`)],
+    ['a link above the path is switched to a different directory', (top) => relink(`${top}/b`, `${top}/via`)],
+    [
+      'a link in the middle of the path is switched to a different directory',
+      (top) => relink(`${top}/b`, `${top}/a/on`),
+    ],
     ['the directory that a link leads to is renamed', (top) => fs.renameSync(`${top}/a/data`, `${top}/a/gone`)],
     ['a link is removed', (top) => fs.unlinkSync(`${top}/link`)],
   ])('calls back when %s', async (what, change) => {
@@ -133,7 +136,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem.watch', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('checks a path by a timer if one of its directories cannot be watched, and calls back only when it leads to another directory', async () => {
+  it('checks a path by a timer if one of its directories cannot be watched, and calls back only when the path leads to a different directory', async () => {
     fs.mkdirSync(`${directory}/data`)
     const real = vi.mocked(fs.watch).getMockImplementation()
     const refused = (): never => {

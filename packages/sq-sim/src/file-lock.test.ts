@@ -13,13 +13,13 @@ function refusal(code: string): Error {
 }
 
 describe('takeLock', () => {
-  it('takes it, or rejects with ELOCKED if it is held', () => {
+  it('takes the lock, or rejects with ELOCKED if it is held', () => {
     expect(() => takeLock(() => true, on)).not.toThrow()
     expect(() => takeLock(() => false, on)).toThrow(expect.objectContaining({ code: 'ELOCKED' }))
   })
 
   it.each(['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'])(
-    'says how to run without locks if there are none: %s',
+    'says how to run without locks if the file system has none: %s',
     (code) => {
       const taken = (): never => {
         throw refusal(code)
@@ -44,7 +44,7 @@ describe('takeLock', () => {
     expect(attempt).not.toThrow('unlocked')
   })
 
-  it.runIf(process.platform === 'linux')('explains that there are none: ENOLCK', () => {
+  it.runIf(process.platform === 'linux')('explains that no lock is available: ENOLCK', () => {
     const says = 'the lock table is full, or this file system has no locks, as NFS without its lock service'
     expect(() =>
       takeLock(() => {

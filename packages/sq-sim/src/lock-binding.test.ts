@@ -71,9 +71,9 @@ describe('a program', () => {
   })
 
   test("loads no binding from its working directory, which may be somebody else's", async () => {
-    await mkdir(join(directory, 'elsewhere/node_modules'), { recursive: true })
-    await symlink(BINDING, join(directory, 'elsewhere/node_modules/fs-native-extensions'))
-    expect(await lockIn('any', { dist: alone, cwd: 'elsewhere' })).toContain('ENOLOCK|')
+    await mkdir(join(directory, 'other/node_modules'), { recursive: true })
+    await symlink(BINDING, join(directory, 'other/node_modules/fs-native-extensions'))
+    expect(await lockIn('any', { dist: alone, cwd: 'other' })).toContain('ENOLOCK|')
   })
 })
 
@@ -129,7 +129,7 @@ describe('ENOLOCK', () => {
   })
 
   test.each(['Deno', 'Bun'])(
-    'in %s, which the binding would end, is told before the binding is loaded',
+    'in %s, which the binding would crash, is thrown before the binding is loaded',
     async (runtime) => {
       const versions = `{ ...process.versions, ${runtime.toLowerCase()}: '1.0.0' }`
       const fake = `Object.defineProperty(process, 'versions', { value: ${versions} })`

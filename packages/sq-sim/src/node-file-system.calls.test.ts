@@ -53,7 +53,7 @@ function unnamed(syscall: string): Error {
 }
 
 /** Makes a directory look as if it belonged to another user and group. */
-async function elsewhere(path: fs.PathLike): Promise<fs.Stats> {
+async function ofAnotherUser(path: fs.PathLike): Promise<fs.Stats> {
   const stat = await real.promises.stat(path)
   return Object.assign(stat, { uid: stat.uid + 1, gid: stat.gid + 1 })
 }
@@ -166,13 +166,13 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
       expect(fs.existsSync(`${directory}/data/topic/0`)).toBe(true)
     })
 
-    it('reports it if the directory may be changed, because its names may be new', async () => {
+    it('reports the error if the directory may be changed, because its names may be new', async () => {
       await expect(nodeFs.syncDirectory(directory)).rejects.toMatchObject({ code: 'EACCES', path: directory })
       await expect(nodeFs.mkdir(`${directory}/data/topic/0`)).rejects.toMatchObject({ code: 'EACCES', path: directory })
       expect(fs.existsSync(`${directory}/data/topic`)).toBe(false)
     })
 
-    it('reports it if that cannot be found out', async () => {
+    it('reports the error if it cannot find out whether the directory may be changed', async () => {
       vi.mocked(fs.promises.access).mockRejectedValueOnce(systemError('EIO', { syscall: 'access' }))
       await expect(nodeFs.syncDirectory(directory)).rejects.toMatchObject({ code: 'EACCES', path: directory })
     })
@@ -186,7 +186,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
 
   describe('in a directory of another user', () => {
     /** The directory looks as if it belonged to another user. */
-    beforeEach(() => void vi.mocked(fs.promises.stat).mockImplementation(elsewhere))
+    beforeEach(() => void vi.mocked(fs.promises.stat).mockImplementation(ofAnotherUser))
     afterEach(() => {
       vi.mocked(fs.promises.stat).mockReset()
       vi.mocked(fs.fchown).mockReset()

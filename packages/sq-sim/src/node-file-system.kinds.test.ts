@@ -92,7 +92,7 @@ const opened = [
   ['open for reading', (path: string) => fs.open(path, 'read')],
   ['open for writing', (path: string) => fs.open(path, 'read-write')],
   ['lock', (path: string) => fs.lock(path)],
-  ['lock, told to be unlocked', (path: string) => new NodeFileSystem({ unlocked: true }).lock(path)],
+  ['lock with unlocked: true', (path: string) => new NodeFileSystem({ unlocked: true }).lock(path)],
 ] as const
 
 describe.runIf(process.platform === 'linux').each(kinds)('$name', ({ make, code, says, kind }) => {

@@ -79,7 +79,7 @@ describe.runIf(process.platform !== 'win32')('what is made', () => {
 describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of another user', () => {
   beforeEach(() => nodeFs.chownSync(directory, NOBODY, NOBODY))
 
-  it('is theirs', async () => {
+  it('belongs to that user', async () => {
     await makeAll()
     for (const name of ['file', 'sub', 'sub/below', 'lock']) {
       expect([name, ownerOf(join(directory, name))]).toEqual([name, `${NOBODY}:${NOBODY}`])
@@ -183,18 +183,21 @@ describe.runIf(process.geteuid?.() === 0)('what a user makes in a directory of r
   it.each([
     [0, ': the lock file belongs to uid 0; a log is written by one user, or by root'],
     [NOBODY, ''],
-  ])('is no lock where the file is closed to the user; of uid %i it says so', (owner, reason) => {
-    const path = join(directory, 'lock')
-    nodeFs.writeFileSync(path, '')
-    nodeFs.chownSync(path, owner, 0)
-    nodeFs.chmodSync(path, owner === 0 ? 0o600 : 0o000)
-    nodeFs.chmodSync(directory, 0o755)
-    const said = runAs(
-      NOBODY,
-      [],
-      `
+  ])(
+    'cannot be a lock on a file closed to that user; the error names the owner, uid %i, if it is not that user',
+    (owner, reason) => {
+      const path = join(directory, 'lock')
+      nodeFs.writeFileSync(path, '')
+      nodeFs.chownSync(path, owner, 0)
+      nodeFs.chmodSync(path, owner === 0 ? 0o600 : 0o000)
+      nodeFs.chmodSync(directory, 0o755)
+      const said = runAs(
+        NOBODY,
+        [],
+        `
       await fs.lock(directory + '/lock').catch((error) => console.log(error.message, error.code))`,
-    )
-    expect(said).toBe(`EACCES: permission denied, open '${path}'${reason} EACCES`)
-  })
+      )
+      expect(said).toBe(`EACCES: permission denied, open '${path}'${reason} EACCES`)
+    },
+  )
 })

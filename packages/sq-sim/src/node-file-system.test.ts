@@ -43,7 +43,7 @@ describe('NodeFileSystem', () => {
     expect(await openPaths()).toEqual([])
   })
 
-  it('blocks the calling thread for a durable write only when told to', async () => {
+  it('blocks the calling thread for a durable write only with blocking: true', async () => {
     const path = join(directory, 'file')
     for (const blocking of [true, false]) {
       await rm(path, { force: true })
@@ -76,7 +76,7 @@ test("where Node's permission model allows no fsync, making a directory durable 
 })
 
 describe('NodeFileSystem.lock', () => {
-  it('excludes another process, and is released when that is killed', async () => {
+  it('excludes other processes, and is released when its process is killed', async () => {
     const path = join(directory, 'lock')
     const program =
       `const fd = require('node:fs').openSync(process.argv[1], 'a+')\n` +
@@ -95,7 +95,7 @@ describe('NodeFileSystem.lock', () => {
     await (await fs.lock(path)).release()
   })
 
-  it('takes no lock when told to be unlocked', async () => {
+  it('takes no lock with unlocked: true', async () => {
     const unlocked = new NodeFileSystem({ unlocked: true })
     const path = join(directory, 'lock')
     const first = await unlocked.lock(path)

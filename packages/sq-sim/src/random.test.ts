@@ -10,7 +10,7 @@ describe('Random', () => {
     expect(draw(new Random(0x0123_4567_89ab_cdefn), 4)).toEqual([2222009751, 4121156040, 1557176981, 903895892])
   })
 
-  it('gives other numbers for another seed', () => {
+  it('gives different numbers for a different seed', () => {
     expect(draw(new Random(1), 4)).not.toEqual(draw(new Random(2), 4))
     expect(draw(new Random(1), 4)).not.toEqual(draw(new Random(1n << 32n), 4))
   })
@@ -71,7 +71,7 @@ describe('Random', () => {
     expect(() => random.pick([])).toThrow(RangeError)
   })
 
-  it('gives as many bytes as asked for', () => {
+  it('gives the requested number of bytes', () => {
     const random = new Random(12)
     for (const count of [0, 1, 3, 4, 5, 1000]) expect(random.bytes(count)).toHaveLength(count)
     expect(new Set(random.bytes(4096)).size).toBe(256)
@@ -94,7 +94,7 @@ describe('Random', () => {
     expect(draw(fork, 4)).not.toEqual(draw(one, 4))
   })
 
-  it('is another generator each time, seeded by entropy', () => {
+  it('seeded by entropy, is different each time', () => {
     expect(draw(Random.fromEntropy(), 4)).not.toEqual(draw(Random.fromEntropy(), 4))
   })
 })

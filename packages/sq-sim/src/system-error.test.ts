@@ -54,14 +54,14 @@ describe.runIf(process.platform === 'linux')('what Node has no text for', () => 
     expect(made).toMatchObject({ code, errno: -number, message: error.message })
   })
 
-  test('and no explanation here either, is told without repeating the code', () => {
+  test('and this file no explanation either, is reported without repeating the code', () => {
     const raw = 'Unknown system error -33'
     expect(named(Object.assign(new Error(`${raw}: ${raw}, read`), { code: raw })).message).toBe('EDOM: read')
     expect(systemError('EDOM', { syscall: 'read' }).message).toBe('EDOM: read')
     expect(systemError('ENEVERSEEN', { syscall: 'read', path: '/x' }).message).toBe("ENEVERSEEN: read '/x'")
   })
 
-  test('and no name, stays what it is, told once', () => {
+  test('nor a name for, is reported unchanged and without repetition', () => {
     const raw = 'Unknown system error -9999'
     const error = Object.assign(new Error(`${raw}: ${raw}, read`), { code: raw })
     expect(named(error)).toMatchObject({ code: raw, message: `${raw}: read` })

@@ -19,7 +19,7 @@ function writeInPieces(buffers: readonly Uint8Array[], pieceBytes: number): stri
 }
 
 describe('WriteProgress', () => {
-  it.each([1, 2, 3, 4, 5, 9, 100])('carries on after short writes of %i bytes', (pieceBytes) => {
+  it.each([1, 2, 3, 4, 5, 9, 100])('continues after short writes of %i bytes', (pieceBytes) => {
     expect(writeInPieces([bytes('one'), bytes(''), bytes('two'), bytes('three')], pieceBytes)).toBe('onetwothree')
   })
 
@@ -59,7 +59,7 @@ describe('WriteProgress', () => {
     expect(looks).toBeLessThan(10 * many.length)
   })
 
-  it('goes on after EINTR and EAGAIN, and gives up when nothing else comes', () => {
+  it('retries after EINTR and EAGAIN, and gives up if they repeat', () => {
     const progress = new WriteProgress([bytes('xy')], 0, '/x')
     const interrupted = systemError('EINTR', { syscall: 'write' })
     for (let i = 0; i < 15; i++) progress.failed(interrupted)
@@ -68,7 +68,7 @@ describe('WriteProgress', () => {
     expect(() => progress.failed(interrupted)).toThrow(interrupted)
   })
 
-  it('fails with EIO when the system takes no byte time after time', () => {
+  it('fails with EIO if the system repeatedly accepts no byte', () => {
     const progress = new WriteProgress([bytes('x')], 0, '/x')
     for (let i = 0; i < 15; i++) progress.wrote(0)
     expect(() => progress.wrote(0)).toThrow("EIO: i/o error, write '/x'")

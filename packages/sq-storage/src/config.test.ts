@@ -29,7 +29,7 @@ describe('resolveConfig', () => {
     ['maxSegmentAgeMs', Number.MAX_SAFE_INTEGER],
     ['maxBatchBytes', GIB],
     ['maxPendingBytes', 4 * GIB],
-  ])('takes %s from 1 to its limit, and nothing beyond', (option, limit) => {
+  ])('accepts %s from 1 to its limit, and nothing beyond', (option, limit) => {
     const others = option === 'maxBatchBytes' ? { maxRecordBytes: 1 } : {}
     for (const value of [1, limit])
       expect(resolveConfig(given({ ...others, [option]: value }))).toMatchObject({ [option]: value })
@@ -47,7 +47,7 @@ describe('resolveConfig', () => {
     'maxBatchBytes',
     'maxPendingBytes',
     'maxTimestampAheadMs',
-  ])('takes a number for %s, and nothing else', (option) => {
+  ])('accepts a number for %s, and nothing else', (option) => {
     for (const [value, shown] of [
       ['1', '"1"'],
       [1n, '1n'],
@@ -85,7 +85,7 @@ describe('resolveConfig', () => {
     ['a smaller record', { maxRecordBytes: 1 }, { maxRecordBytes: 1, maxBatchBytes: 32 * MIB }],
     ['a smaller batch', { maxBatchBytes: MIB }, { maxRecordBytes: MIB, maxBatchBytes: MIB }],
     ['a larger batch', { maxBatchBytes: 40 * MIB }, { maxRecordBytes: 16 * MIB, maxBatchBytes: 40 * MIB }],
-  ])('fits the limit not given to the one that is: %s', (_, options, expected) => {
+  ])('derives a limit that is not given from the one that is: %s', (_, options, expected) => {
     expect(resolveConfig(given(options))).toMatchObject(expected)
   })
 

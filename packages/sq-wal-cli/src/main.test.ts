@@ -111,7 +111,7 @@ describe('a usage error is one line on stderr, with status 2', () => {
     ['an unknown option', ['demo', '--bogus'], /unknown option '--bogus'/],
     ['an argument too many', ['demo', 'x'], /too many arguments/],
     ['negative kills', ['demo', '--kills', '-1'], /'-1' is invalid.* whole number from 0 to 1000/],
-    ['kills that are no number', ['demo', '--kills', 'many'], /'many' is invalid/],
+    ['kills that are not a number', ['demo', '--kills', 'many'], /'many' is invalid/],
     ['a fractional seed', ['demo', '--seed', '1.5'], /'1.5' is invalid/],
     ['an option without its value', ['demo', '--input'], /argument missing/],
     ['an input that is not there', ['demo', '--input', 'none'], /cannot read the input: .*none/],

@@ -187,9 +187,9 @@ describe('an error is one line on stderr', () => {
 })
 
 it.each(['cat', 'tail'])('%s --durable-only omits records that are not confirmed durable', async (name) => {
-  const writer = await openExample(join(place, `${name}-beside`), 'orders', 0)
+  const writer = await openExample(join(place, `${name}-unconfirmed`), 'orders', 0)
   for (const value of ['confirmed', 'last']) await writer.append(null, Buffer.from(value), [], 1)
-  const args = [name, `${name}-beside/orders/0`, '--format', 'raw']
+  const args = [name, `${name}-unconfirmed/orders/0`, '--format', 'raw']
   expect((await run(...args)).stdout).toBe('confirmed\nlast\n')
   expect((await run(...args, '--durable-only')).stdout).toBe('confirmed\n')
   await writer.close()

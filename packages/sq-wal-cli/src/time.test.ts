@@ -55,7 +55,7 @@ describe('a time of ISO 8601', () => {
     '22.11.2026',
     '2026-11-22T20:57 Z',
     '+2026-11-22',
-  ])('%j is none', (text) => {
+  ])('%j is not a time', (text) => {
     expect(parseTime(text)).toBeNull()
   })
 

@@ -28,8 +28,8 @@ function recovers(history: History, contents: Contents): string | null {
 test.each<[string, Contents, string | null]>([
   ['what was acknowledged', [1, 2], null],
   ['less', [1], '1'],
-  ['another value', [1, 3], '1'],
-  ['another order', [2, 1], '1'],
+  ['a different value', [1, 3], '1'],
+  ['a different order', [2, 1], '1'],
   ['more than was submitted', [1, 2, 3], '2'],
 ])('contents after a crash are checked against the history: %s', (_, contents, violated) => {
   expect(recovers(acknowledged(), contents)).toBe(violated)
@@ -127,7 +127,7 @@ test('a failed truncation keeps the next offset or moves it to the given offset'
   expect(() => failed.truncationFailed({ offset: 0, nextOffset: 1n })).toThrow(/^11/)
 })
 
-test('an acknowledgement out of order or at another offset is a violation', () => {
+test('an acknowledgement out of order or at a wrong offset is a violation', () => {
   const history = acknowledged()
   const first = history.submit([3])
   const second = history.submit([4])

@@ -84,7 +84,7 @@ describe('a crash', () => {
     expect(content(fs)).toMatch(expected)
   })
 
-  it('reads a sector that was never written as the same sector of another file, if there is one', async () => {
+  it('reads a sector that was never written as the same sector of a different file, if there is one', async () => {
     const fs = await withFile(sectors('A'), async (file, made) => {
       await (await made.open('/other', 'create')).writeDurable([sectors('X', 'Y', 'Z')], 0)
       await made.syncDirectory('/')
@@ -236,7 +236,7 @@ describe('a crash', () => {
     ])
   })
 
-  it('leaves the bytes of a file undecided whose name was removed again', async () => {
+  it('leaves the bytes of a file whose name was removed undecided', async () => {
     const fs = await withFile(sectors('A'), async (file, made) => {
       await file.write([sectors('B')], 0)
       await made.unlink('/file')
@@ -275,7 +275,7 @@ describe('a crash', () => {
     expect(content(fs)).toBe('A*512 0*512 D*512')
   })
 
-  it('leaves sizes undecided that a durable write does not need', async () => {
+  it('leaves undecided the sizes that a durable write does not need', async () => {
     const fs = await withFile(sectors('A'), async (file) => {
       await file.write([sectors('B')], 1024)
       await file.truncate(800)
@@ -315,7 +315,7 @@ describe('CrashImage', () => {
     expect(new Set([await digestOf('/a', 'b'), await digestOf('/b', 'b'), await digestOf('/a', 'c')]).size).toBe(3)
   })
 
-  it('starts any number of file systems, in which all of it is durable', async () => {
+  it('starts any number of file systems, in which all of its content is durable', async () => {
     const fs = await withFile(sectors('A'), (_, made) => made.mkdir('/a/b'))
     const image = fs.crashState().image({ picks: [] })
     for (const inPlace of [false, true]) {

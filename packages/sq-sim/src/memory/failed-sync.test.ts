@@ -193,7 +193,7 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     await made.file.sync()
   })
 
-  it('chance chooses the pages that are lost, by seed', async () => {
+  it('the lost pages are chosen at random, by seed', async () => {
     const disks = new Set<string>()
     for (let seed = 0; seed < 30; seed++) {
       const { fs, file } = await setting(model)
@@ -224,7 +224,7 @@ describe('after a failed sync on btrfs', () => {
 })
 
 describe('after a failed sync that makes the file system read-only', () => {
-  it('every later change and sync fails with EROFS, and reads go on', async () => {
+  it('every later change and sync fails with EROFS, and reads still work', async () => {
     const { fs, file } = await updated('readonly')
     const readOnly = { code: 'EROFS' }
     await expect(file.sync()).rejects.toMatchObject(readOnly)

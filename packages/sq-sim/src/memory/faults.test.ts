@@ -207,7 +207,7 @@ describe('a read', () => {
 })
 
 describe('a delay', () => {
-  it('lets as many turns pass', async () => {
+  it('lets that many turns of the event loop pass', async () => {
     const { fs } = await withFile()
     fs.faults.add({ on: 'stat', fault: { turns: 50 } })
     const order: string[] = []
@@ -217,7 +217,7 @@ describe('a delay', () => {
     expect(order).toEqual(['quick', 'slow'])
   })
 
-  it('comes before another fault of the same operation', async () => {
+  it('is applied before another fault of the same operation', async () => {
     const { fs } = await withFile()
     fs.faults.failNext('stat', 'EIO')
     fs.faults.add({ on: 'stat', fault: { turns: 5 } })
@@ -240,7 +240,7 @@ describe('a hold', () => {
     expect(await read()).toBe('new')
   })
 
-  it('keeps nothing when it is released before anything came', async () => {
+  it('holds nothing if it is released before any operation comes', async () => {
     const { fs } = await withFile()
     fs.faults.hold('stat').release()
     await fs.stat('/')
@@ -270,7 +270,7 @@ describe('a hold', () => {
     expect(buffer.toString()).toBe('old')
   })
 
-  it('that nothing has reached yet outlives a crash', async () => {
+  it('that holds no operation yet survives a crash', async () => {
     const { fs } = await withFile()
     const held = fs.faults.hold('stat')
     fs.crash()

@@ -70,7 +70,7 @@ describe('InMemoryFileSystem', () => {
 })
 
 describe('a kill', () => {
-  it('leaves what was written, and as undecided as it was', async () => {
+  it('leaves what was written, durable or undecided as it was', async () => {
     const fs = new InMemoryFileSystem()
     const file = await fs.open('/file', 'create')
     const lock = await fs.lock('/lock')
@@ -87,7 +87,7 @@ describe('a kill', () => {
 })
 
 describe('a clone', () => {
-  it('is in the same state, visible and durable, and goes its own way', async () => {
+  it('has the same state, visible and durable, and changes independently', async () => {
     const fs = new InMemoryFileSystem()
     await fs.mkdir('/a')
     const file = await fs.open('/a/file', 'create')
@@ -111,7 +111,7 @@ describe('a clone', () => {
     expect(fs.volume.toJSON()).toEqual({ '/a/file': 'old ' })
   })
 
-  it('numbers files and changes on from those of the original', async () => {
+  it('continues the numbering of files and changes of the original', async () => {
     const fs = new InMemoryFileSystem()
     await fs.mkdir('/a')
     for (const path of ['/a/one', '/one']) await (await fs.open(path, 'create')).close()
@@ -126,7 +126,7 @@ describe('a clone', () => {
     expect(clone.volume.toJSON()).toEqual({ '/a/one': '', '/a/two': '', '/one': '' })
   })
 
-  it('has no handles, locks and faults of the original', async () => {
+  it('has none of the handles, locks and faults of the original', async () => {
     const fs = new InMemoryFileSystem()
     await fs.lock('/lock')
     fs.faults.failAlways('stat', 'EIO')

@@ -80,12 +80,12 @@ describe('Trace', () => {
     ])
   })
 
-  it('has the same hash for the same run, and another when one byte differs', async () => {
+  it('has the same hash for the same run, and a different one if one byte differs', async () => {
     expect(await traceHash('text')).toBe(await traceHash('text'))
     expect(await traceHash('text')).not.toBe(await traceHash('test'))
   })
 
-  it('has the same hash whatever a buffer held that a read did not fill', async () => {
+  it('has a hash that does not depend on the part of a buffer that a read did not fill', async () => {
     const hashes = ['x', 'y'].map(async (held) => {
       const fs = new InMemoryFileSystem()
       const file = await fs.open('/file', 'create')

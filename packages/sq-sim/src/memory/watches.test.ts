@@ -96,7 +96,7 @@ describe('a watch in memory', () => {
     expect(onChange).toHaveBeenCalledOnce()
   })
 
-  it('fails as it is told to', async () => {
+  it('fails with an injected error', async () => {
     const fs = new InMemoryFileSystem()
     fs.faults.failNext('watch', 'EMFILE')
     await expect(fs.watch('/', () => {})).rejects.toMatchObject({ code: 'EMFILE', syscall: 'watch' })

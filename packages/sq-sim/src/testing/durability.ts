@@ -128,7 +128,7 @@ export const durabilityTests: readonly FileSystemTest<CrashableFileSystem>[] = [
     },
   },
   {
-    name: 'link makes nothing in the file durable, and what is made durable by one name is so by the other',
+    name: 'link makes nothing in the file durable, and what is made durable under one name is durable under the other',
     async run({ fs, directory, cutPower }) {
       await withFile(fs, { path: `${directory}/one`, mode: 'create' }, async (file) => {
         await file.writeDurable([bytesOf('durable')], 0)

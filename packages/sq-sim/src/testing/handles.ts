@@ -147,7 +147,7 @@ export const handleTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'close waits for the calls in flight, and lets no further ones in',
+    name: 'close waits for the calls in flight, and later calls are rejected',
     async run({ fs, directory }) {
       const file = await fs.open(`${directory}/file`, 'create')
       const order: string[] = []

@@ -42,7 +42,7 @@ export const lockTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'a lock tells the identity of its file, even if another file has the name',
+    name: 'a lock has the identity of its file, even if a different file has the name now',
     async run({ fs, directory }) {
       const path = `${directory}/lock`
       const lock = await fs.lock(path)

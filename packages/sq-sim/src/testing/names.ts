@@ -132,7 +132,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'unlink removes the name, and an open handle goes on working',
+    name: 'unlink removes the name, and an open handle continues to work',
     async run({ fs, directory }) {
       const path = `${directory}/file`
       await put(fs, path, 'gone')
@@ -156,7 +156,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'rename replaces the file that had the name, and its open handles go on working',
+    name: 'rename replaces the file that had the name, and its open handles continue to work',
     async run({ fs, directory }) {
       await put(fs, `${directory}/old`, 'old')
       await put(fs, `${directory}/new`, 'new')
@@ -232,7 +232,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'rename refuses what makes no sense, and changes nothing',
+    name: 'rename refuses impossible moves, and changes nothing',
     async run({ fs, directory }) {
       await fs.mkdir(`${directory}/full/empty`)
       await put(fs, `${directory}/file`, 'kept')

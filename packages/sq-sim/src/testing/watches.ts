@@ -29,7 +29,7 @@ const nameChanges: readonly Change[] = [
   ['a file is made', (fs, directory) => put(fs, `${directory}/new`, '')],
   ['a file is removed', (fs, directory) => fs.unlink(`${directory}/there`)],
   ['a file gets another name', (fs, directory) => fs.rename(`${directory}/there`, `${directory}/here`)],
-  ['a file comes from elsewhere', (fs, directory) => fs.rename(`${directory}/../elsewhere`, `${directory}/there`)],
+  ['a file is moved in', (fs, directory) => fs.rename(`${directory}/../outside`, `${directory}/there`)],
   ['a directory is made', (fs, directory) => fs.mkdir(`${directory}/sub`)],
 ]
 
@@ -65,7 +65,7 @@ export const watchTests: readonly FileSystemTest[] = [
       const watched = `${directory}/watched`
       await fs.mkdir(watched)
       await put(fs, `${watched}/there`, 'text')
-      await put(fs, `${directory}/elsewhere`, 'text')
+      await put(fs, `${directory}/outside`, 'text')
       const ear = new Ear()
       const watch = await fs.watch(watched, ear.hear)
       await change(fs, watched)
@@ -143,7 +143,7 @@ export const watchTests: readonly FileSystemTest[] = [
     },
   })),
   {
-    name: 'watch goes on calling back when its directory was moved away and back',
+    name: 'watch still calls back after its directory was moved away and back',
     async run({ fs, directory }) {
       await fs.mkdir(`${directory}/above/watched`)
       const ear = new Ear()
@@ -158,7 +158,7 @@ export const watchTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'watch does not call back after close, and others go on',
+    name: 'watch does not call back after close, and other watches still do',
     async run({ fs, directory }) {
       const [closed, open] = [new Ear(), new Ear()]
       const watches = [await fs.watch(directory, closed.hear), await fs.watch(directory, open.hear)]

@@ -5,10 +5,10 @@
 import { setImmediate } from 'node:timers/promises'
 import type { FileHandle, FileSystem, Random } from '@sq/sim'
 
-const ELSEWHERE = 'elsewhere '
+const PREFIX = 'other process '
 
 export function inAnotherProcess(fs: FileSystem, random: Random): FileSystem {
-  return view(fs, { identityPrefix: ELSEWHERE, before: someTurns(random) })
+  return view(fs, { identityPrefix: PREFIX, before: someTurns(random) })
 }
 
 /** The file system of the process of the writer; each operation may take a turn of the event loop. */
@@ -23,7 +23,7 @@ export function inTurns(fs: FileSystem, random: Random): FileSystem {
 export function actingAfterReadAt(position: number, fs: FileSystem, act: () => Promise<unknown>): FileSystem {
   let isDone = false
   return view(fs, {
-    identityPrefix: ELSEWHERE,
+    identityPrefix: PREFIX,
     before: async () => {},
     async afterRead(at) {
       if (at !== position || isDone) return
@@ -36,12 +36,12 @@ export function actingAfterReadAt(position: number, fs: FileSystem, act: () => P
 /** A view of another process in which `act` runs before each of the first `times` opens. */
 export function actingBeforeOpening(times: number, fs: FileSystem, act: () => Promise<unknown>): FileSystem {
   let left = times
-  const elsewhere = view(fs, { identityPrefix: ELSEWHERE, before: async () => {} })
+  const otherProcess = view(fs, { identityPrefix: PREFIX, before: async () => {} })
   return {
-    ...elsewhere,
+    ...otherProcess,
     async open(path, mode) {
       if (left-- > 0) await act()
-      return elsewhere.open(path, mode)
+      return otherProcess.open(path, mode)
     },
   }
 }

@@ -96,7 +96,7 @@ export const DAMAGED: readonly DamagedLog[] = [
     records: 7,
   },
   {
-    name: 'a segment under the name of another',
+    name: 'a segment under the name of a different one',
     files: { [SECOND]: first.bytes },
     expected: [['head', SECOND, 0, headBytes, 3n, 6n]],
     records: 6,
@@ -166,7 +166,7 @@ export const DAMAGED: readonly DamagedLog[] = [
     records: 6,
   },
   {
-    name: 'a frame in the place of another, of the same segment',
+    name: 'a frame replaced by a different one at its position',
     files: {
       [SECOND]: (() => {
         const other = new SegmentBytes({ baseOffset: 3, previous: first.link }).records('x').records('y', 'z')
@@ -198,7 +198,7 @@ export const DAMAGED: readonly DamagedLog[] = [
     records: 10,
   },
   {
-    name: 'a SEAL whose summary is another one',
+    name: 'a SEAL with a different summary',
     files: {
       [FIRST]: falseSummary.bytes,
       [SECOND]: new SegmentBytes({ baseOffset: 3, previous: falseSummary.link }).records('d', 'e', 'f', 'g').bytes,
@@ -256,7 +256,7 @@ export const DAMAGED: readonly DamagedLog[] = [
     records: 7,
   },
   {
-    name: 'another segment in the place of one, with the same offsets',
+    name: 'a segment replaced by one with the same offsets',
     files: { [SECOND]: new SegmentBytes({ baseOffset: 3, previous: first.link, segmentId: 2n }).records('d').bytes },
     expected: [['short', SECOND, headBytes + 72, endOf(second), 4n, 6n]],
     records: 7,
@@ -318,7 +318,7 @@ export const DAMAGED: readonly DamagedLog[] = [
     records: 7,
   },
   {
-    name: 'a segment under a name inside the one before it',
+    name: 'a segment named by an offset inside the one before it',
     files: { [SECOND]: null, '00000000000000000002.wal': second.bytes },
     expected: [['head', '00000000000000000002.wal', 0, headBytes, 2n, 6n]],
     records: 6,

@@ -81,14 +81,14 @@ test.each([
   expect([found, error instanceof OpaqueBatchError ? error.baseOffset : error]).toEqual([values, at])
 })
 
-test('an opaque batch with earlier times only is passed over on the way to a time', async () => {
+test('a search by time skips an opaque batch that has only earlier times', async () => {
   const segment = new SegmentBytes().opaque('packed', { recordCount: 3, minTimestampMs: 1, maxTimestampMs: 4 })
   await log.makeSegments(segment.batch(['a'], { timestampMs: 5 }))
   expect(await log.outcome({ fromTimestampMs: 5 })).toEqual({ values: ['a'], error: null })
   expect(await log.outcome({ fromTimestampMs: 4 })).toMatchObject({ values: [], error: { baseOffset: 0n } })
 })
 
-test('the offset at a time within an opaque batch is its first', async () => {
+test('the offset for a time within an opaque batch is the first offset of the batch', async () => {
   await makeMixed()
   const reader = await open()
   const found = []
@@ -107,7 +107,7 @@ test('a tailing reader gets batches of every kind', async () => {
   expect(found).toEqual(ALL)
 })
 
-test('a log with batches of every kind is whole: verified, listed by its times, and opened for writing', async () => {
+test('a log with batches of every kind can be verified, listed with its times, and opened for writing', async () => {
   const segment = await makeMixed()
   expect(await verify(log.fs, log.config, 'orders', 0)).toMatchObject({ problems: [], notes: [], records: 7 })
   const times = { minTimestampMs: 10, maxTimestampMs: 40, records: 7 }

@@ -231,7 +231,7 @@ describe('deleteLog while another partition of the topic is created', () => {
   const STOPS: Operation[] = ['mkdir', 'syncDirectory', 'lock', 'stat', 'rmdir', 'unlink', 'rename']
 
   test.each(STOPS.flatMap((on) => [1, 2, 3, 4].map((nth) => ({ on, nth }))))(
-    'removes the topic or leaves it, and the other log is there, if the other waits at $on, time $nth',
+    'removes the topic or leaves it, and the other log exists, if its creation waits at $on, time $nth',
     async ({ on, nth }) => {
       for (const isDeletionStopped of [false, true]) {
         log = new LogFixture()
@@ -260,7 +260,7 @@ describe('deleteLog while another partition of the topic is created', () => {
 })
 
 describe('a reader of a log that is deleted', () => {
-  test('goes on to the end of its segment, and then gets LogNotFoundError', async () => {
+  test('reads to the end of its segment, and then gets LogNotFoundError', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
     await writer.closeActiveSegment()
@@ -289,7 +289,7 @@ describe('a reader of a log that is deleted', () => {
   })
 })
 
-describe('a writer that is told not to create', () => {
+describe('a writer that is opened with create: false', () => {
   it('opens a log that exists', async () => {
     await makeLog()
     await using writer = await openExisting()

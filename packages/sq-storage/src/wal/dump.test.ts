@@ -37,7 +37,7 @@ function brief(part: SegmentPart): string {
 }
 
 describe('a dump of a segment', () => {
-  it('has every part of the file, with what it says', async () => {
+  it('shows every part of the file, with its fields', async () => {
     const segment = varied()
     const parts = await dump(segment.bytes)
     expect(parts.map(({ kind }) => kind)).toEqual([
@@ -60,7 +60,7 @@ describe('a dump of a segment', () => {
     expect(parts[7]).toMatchObject({ summary: { index: [] } })
   })
 
-  it('goes on behind what does not verify, and says why it does not', async () => {
+  it('continues after bytes that do not verify, and says why they do not', async () => {
     const segment = varied()
     const { position } = segment.at(1)
     const next = segment.at(2).position
@@ -84,7 +84,7 @@ describe('a dump of a segment', () => {
     expect((await dump(bytes)).map(brief)).toEqual(parts)
   })
 
-  it('reads again what a writer wrote after it had looked there, before it calls it bad', async () => {
+  it('rereads what a writer wrote after the first read, before it calls the bytes bad', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     await appendEach(

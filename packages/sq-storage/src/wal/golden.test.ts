@@ -348,12 +348,12 @@ async function add(golden: Golden): Promise<void> {
 describe.each(GOLDENS)('the golden log $name', (golden) => {
   if (golden.name === NAME_TO_ADD) it('is added', () => add(golden))
 
-  it('is written today as the very same bytes', async () => {
+  it('is still written as the same bytes', async () => {
     expect(digits(await written(golden))).toEqual(digits(await committed(golden)))
   })
 
   if (golden.damage !== undefined) return
-  it('is read today as the very same records', async () => {
+  it('is still read as the same records', async () => {
     const expected: unknown = JSON.parse(
       String(await contentOf(new NodeFileSystem(), join(GOLDEN, golden.name, DESCRIPTION))),
     )
@@ -361,7 +361,7 @@ describe.each(GOLDENS)('the golden log $name', (golden) => {
   })
 })
 
-it('every golden log that is committed is looked at', async () => {
+it('every golden log that is committed is checked', async () => {
   const names = (await new NodeFileSystem().readdir(GOLDEN)).filter(
     (name) => !name.startsWith('.') && name !== 'README.md',
   )

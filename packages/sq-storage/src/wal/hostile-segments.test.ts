@@ -76,7 +76,7 @@ const UNCONFIRMED = unconfirmed(10_000)
 
 describe('many frames', () => {
   it.each(['open', 'read', 'read by time', 'list', 'verify', 'dump'])(
-    'that each break the chain, or confirm nothing, are read a few times, whatever their number: %s',
+    'that each break the chain, or confirm nothing, are read only a few times, however many they are: %s',
     async (use) => {
       for (const segment of [BROKEN, UNCONFIRMED]) {
         log = new LogFixture()
@@ -101,7 +101,7 @@ describe('many frames', () => {
     expect(records).toBe(0)
   })
 
-  it('of MARKs whose bodies are not zero make at most that many notes', async () => {
+  it('of MARKs whose bodies are not zero make at most a thousand notes', async () => {
     const segment = new SegmentBytes()
     for (let mark = 0; mark < 3000; mark++) segment.frame({ type: FrameType.MARK, bodyCrc: 1 }, Buffer.alloc(8))
     await log.makeSegments(segment)
@@ -162,7 +162,7 @@ describe('a frame that no writer of this version makes', () => {
     expect(await USES['read']?.()).toBe(2)
   })
 
-  it.each([2 ** 32, 5 * 2 ** 30, 8 * 2 ** 40])('nor one that would be in a last segment of %d bytes', async (size) => {
+  it.each([2 ** 32, 5 * 2 ** 30, 8 * 2 ** 40])('is refused in a last segment of %d bytes', async (size) => {
     await log.makeSegments(good)
     measured.lengthen(log.path(0), size)
     for (const use of ['open', 'read', 'list'] as const) {
@@ -232,7 +232,7 @@ describe('an OPEN', () => {
     ['holds records', { recordCount: 1 }, 'SQ_WAL_CORRUPT'],
     ['has another type', { type: FrameType.MARK }, 'SQ_WAL_CORRUPT'],
     ['follows something', { previousCrc: 5 }, 'SQ_WAL_CORRUPT'],
-  ])('that %s is as bad in a dump as for a reader', async (_, fields, code) => {
+  ])('that %s is reported by a dump as by a reader', async (_, fields, code) => {
     const bytes = joined(new SegmentBytes().bytes)
     const seed = checksum(bytes.subarray(0, 32))
     const body = bytes.subarray(72, 72 + bytes.readUInt32LE(36))
@@ -251,7 +251,7 @@ describe('an OPEN', () => {
     expect((await dump()).map(({ kind }) => kind)).toEqual(['segment-header', 'bad'])
   })
 
-  it('may state a segment before it that cannot be', async () => {
+  it('may state an impossible segment before it', async () => {
     const previous = { baseOffset: 2 ** 64 - 4096, end: 2 ** 32 - 1, lastPosition: 2 ** 32 - 1, lastCrc: 1 }
     const before = new SegmentBytes().records('a')
     await log.makeSegments(before, new SegmentBytes({ baseOffset: 1, previous }).records('b'))

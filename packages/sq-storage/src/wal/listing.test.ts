@@ -74,7 +74,7 @@ describe('listSegments', () => {
     expect(await fileBytes(2)).toBeGreaterThan(abandonedBytes)
   })
 
-  it('agrees with what was said when the segments were closed', async () => {
+  it('agrees with what was reported when the segments were closed', async () => {
     log = new LogFixture({ maxSegmentBytes: 300 })
     const writer = await log.open()
     await appendEach(writer, ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
@@ -110,7 +110,7 @@ describe('listSegments', () => {
     ])
   })
 
-  it('tells the smallest and largest timestamp of segments that are sealed, abandoned and active', async () => {
+  it('states the smallest and largest timestamp of segments that are sealed, abandoned and active', async () => {
     const writer = await log.open()
     const appendAt = (timestampMs: number) => writer.append(null, Buffer.alloc(0), [], timestampMs)
     for (const timestampMs of [5, 3, 9]) await appendAt(timestampMs)

@@ -83,7 +83,7 @@ function order(names: readonly string[], random: Random): string[] {
   return names.map(() => left.splice(random.int(left.length), 1).join(''))
 }
 
-describe('a copy of a log whose writer appends meanwhile', () => {
+describe('a copy of a log, made while its writer appends,', () => {
   it.each([512, 4096, 65_536])(
     'holds all that was acknowledged before, in any order of files, read %d bytes at a time',
     async (pieceBytes) => {

@@ -131,7 +131,7 @@ it.each<[string, (log: LogFixture) => Promise<unknown>, boolean?]>([
     },
     isDamaged,
   ],
-])('%s costs no more for each segment where there are more', async (_, task, damaged = false) => {
+])('%s costs the same per segment in a log with more segments', async (_, task, damaged = false) => {
   const once = await costsOf(task, 40, damaged)
   const twice = await costsOf(task, 80, damaged)
   const fourTimes = await costsOf(task, 160, damaged)

@@ -31,7 +31,7 @@ describe('listPartitions', () => {
     ])
   })
 
-  it('leaves alone what is not a log', async () => {
+  it('ignores what is not a log', async () => {
     await make('orders', 0)
     for (const name of ['orders/1', 'orders/01', 'orders/x', 'orders/4294967296', 'no topic/0', 'empty']) {
       await fs.mkdir(`/data/${name}`)
@@ -108,7 +108,7 @@ describe('listPartitions', () => {
     expect(failed).toMatchObject([{ topic: 'b', error: { code: 'SQ_WAL_IO', path, cause: { code: 'EACCES' } } }])
   })
 
-  it('ignores a directory that goes in the meantime', async () => {
+  it('ignores a directory that disappears meanwhile', async () => {
     await make('orders', 0)
     fs.faults.failNext('stat', 'ENOENT', '/data/orders')
     expect(await listPartitions(fs, { dataDir: '/data' })).toEqual([])

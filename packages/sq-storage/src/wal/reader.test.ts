@@ -125,7 +125,7 @@ describe('read', () => {
     expect(await log.outcome({ from: 0n })).toEqual({ values: [], error: null })
   })
 
-  it('goes over segments, sealed and abandoned', async () => {
+  it('continues across sealed and abandoned segments', async () => {
     log = new LogFixture({ maxSegmentBytes: 300 })
     const writer = await log.open()
     const values = numbered(20)
@@ -185,7 +185,7 @@ describe('read stops at', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('a frame that verifies and is made of no records', async () => {
+  it('a frame that verifies but is not made of records', async () => {
     const segment = new SegmentBytes().records('a').frame({ type: 2, recordCount: 2 }, Buffer.alloc(24))
     await log.makeSegments(segment)
     const { values, error } = await log.outcome()
@@ -219,7 +219,7 @@ describe('read stops at', () => {
     },
   )
 
-  it('a bit that reading turned, which reading again turns back', async () => {
+  it('no flipped bit that a second read corrects', async () => {
     await log.makeSegments(new SegmentBytes().records('a').records('b').records('c'))
     log.fs.faults.add({ on: 'read', when: { nth: 2 }, fault: { flipBit: 8 * 100 } })
     expect(await log.outcome()).toEqual({ values: ['a', 'b', 'c'], error: null })
@@ -237,7 +237,7 @@ describe('an iteration', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('does not affect another one of the same reader', async () => {
+  it('does not affect another iteration of the same reader', async () => {
     await log.makeSegments(new SegmentBytes().records('a').records('b'))
     const reader = await openReader()
     const [one, other] = [reader.read(), reader.read({ from: 1n })]
@@ -252,7 +252,7 @@ describe('an iteration', () => {
   it.each([
     ['close', (reader: WalReader) => reader.close()],
     ['await using', (reader: WalReader) => reader[Symbol.asyncDispose]()],
-  ])('ends with ClosedError once the reader is closed by %s, and gives up its files', async (_, close) => {
+  ])('ends with ClosedError once the reader is closed by %s, and releases its files', async (_, close) => {
     await log.makeSegments(new SegmentBytes().records('a', 'b').records('c'))
     const reader = await openReader()
     const iteration = reader.read()
@@ -275,7 +275,7 @@ describe('an iteration', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('returns bytes that stay as they are, whatever is read later', async () => {
+  it('returns bytes that later reads do not change', async () => {
     const values = Array.from({ length: 30 }, (_, i) => Buffer.alloc(30_000, i))
     const writer = await log.open()
     await appendEach(writer, values)

@@ -50,13 +50,13 @@ const READINGS: [string, Reading][] = [
   ['WalReader.open', (log) => WalReader.open(log.fs, RELATIVE, 'orders', 0)],
 ]
 
-test('a writer and a reader go on where they were opened, over rotation, truncation and closing', async () => {
+test('a writer and a reader keep the directory in which they were opened, across rotation, truncation and closing', async () => {
   const log = new LogFixture()
   goTo('/here')
   const writer = await WalWriter.open(log.fs, RELATIVE, 'orders', 0)
   await append(writer, 'a')
   const reader = await WalReader.open(log.fs, RELATIVE, 'orders', 0)
-  goTo('/elsewhere')
+  goTo('/other')
   for (const value of ['b', 'c', 'd']) await append(writer, value)
   await writer.truncate(3n)
   expect(await writer.deleteSegments({ belowOffset: 1n })).toHaveLength(1)
@@ -74,7 +74,7 @@ test.each(READINGS)('%s uses the directory of its call', async (_, reading) => {
   await append(writer, 'a')
   await writer.close()
   const looking = reading(log)
-  goTo('/elsewhere')
+  goTo('/other')
   await looking
 })
 
@@ -90,7 +90,7 @@ test('repair works on the log that its call named', async () => {
   const [problem] = (await verify(log.fs, RELATIVE, 'orders', 0)).problems
   if (problem === undefined) expect.unreachable('no problem was found')
   const repairing = repair(log.fs, RELATIVE, 'orders', 0, { problem, repair: 'drop-from' })
-  goTo('/elsewhere')
+  goTo('/other')
   await repairing
   goTo('/')
   expect((await verify(log.fs, RELATIVE, 'orders', 0)).problems).toEqual([])

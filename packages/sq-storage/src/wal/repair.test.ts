@@ -80,9 +80,9 @@ describe('every repair that is offered', () => {
       offered[name] = shown.join('; ')
     }
     expect(offered).toEqual({
-      'a SEAL whose summary is another one': 'drop-through 3',
+      'a SEAL with a different summary': 'drop-through 3',
       'a commit in the middle of the last segment': 'drop-from 1',
-      'a frame in the place of another, of the same segment': 'drop-from 4, drop-through 5',
+      'a frame replaced by a different one at its position': 'drop-from 4, drop-through 5',
       'a frame of an unknown type': '',
       'a frame that is not made of records, confirmed by the next': 'drop-from 1',
       'a last frame other than the one its successor states': 'drop-through 7',
@@ -98,16 +98,16 @@ describe('every repair that is offered', () => {
       'a segment of another topic': 'drop-from 0',
       'a segment of another version': '',
       'a segment that claims to be the first': 'drop-through 3',
-      'a segment under the name of another': 'drop-from 3, drop-through 3',
+      'a segment under the name of a different one': 'drop-from 3, drop-through 3',
       'a successor that begins before the last commit': 'drop-through 1',
       'the head of a segment, behind one with a rejected commit': 'drop-from 0',
       'the head of a segment, behind one with an ignored tail': 'drop-from 0',
-      'a segment under a name inside the one before it': 'drop-through 3',
+      'a segment named by an offset inside the one before it': 'drop-through 3',
       'a commit before a segment of another version': '; ',
       'a frame behind a SEAL': 'drop-from 0',
       'an empty file': 'drop-from 3, drop-through 3',
       'an end that is stated before the first frame': 'drop-from 3, drop-through 3',
-      'another segment in the place of one, with the same offsets': 'drop-from 3, drop-through 4',
+      'a segment replaced by one with the same offsets': 'drop-from 3, drop-through 4',
       'more records than the successor leaves room for': 'drop-through 3',
       'the bodies of two frames next to each other': 'drop-from 4, drop-through 4; drop-through 4',
       'the body of OPEN, of the last segment': 'drop-from 0',
@@ -142,7 +142,7 @@ describe('a repair is refused, and changes nothing,', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('if the problem is gone, has moved, or is another', async () => {
+  it('if the problem is gone, has moved, or is a different one', async () => {
     await makeDamaged(log, damaged)
     const problem = await theProblem()
     await log.overwrite(log.path(3), second.bytes)
@@ -162,7 +162,7 @@ describe('a repair is refused, and changes nothing,', () => {
     await refused({ ...problem, kind: 'records' }, 'drop-through', ProblemChangedError)
   })
 
-  it('where a writer has the log', async () => {
+  it('while a writer has the log open', async () => {
     await makeDamaged(log, damaged)
     const problem = await theProblem()
     const writer = await log.open()

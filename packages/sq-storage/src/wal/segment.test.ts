@@ -37,7 +37,7 @@ describe('the segment header', () => {
     expect(decodeSegmentHeader(header)).toEqual({ version: 65_535, topicLength: 3, topicStart: 'abc', partition: 0 })
   })
 
-  it('is not read from 31 bytes, nor from another magic', () => {
+  it('is not read from 31 bytes, nor with a different magic', () => {
     const header = encodeSegmentHeader({ topic: 'orders', partition: 0 })
     for (let length = 0; length < 32; length++) expect(decodeSegmentHeader(header.subarray(0, length))).toBeNull()
     for (let at = 0; at < 4; at++) {
@@ -156,7 +156,7 @@ describe('the head of a segment', () => {
     ['time', { ...FIRST, createdMs: 0 }, 0],
     ['previous segment', { ...FIRST, previous: PREVIOUS }, 0],
     ['partition', FIRST, 1],
-  ])('has another salt with another %s', (_, open, partition) => {
+  ])('has a different salt with a different %s', (_, open, partition) => {
     const { salt } = encodeSegmentHead(FIRST, { partition: 0, baseOffset: 0 })
     expect(encodeSegmentHead(open, { partition, baseOffset: 0 }).salt).not.toBe(salt)
   })

@@ -123,7 +123,7 @@ describe.each(CASES)('with $way, as $field', ({ call, field, index, record }) =>
   })
 })
 
-test('a refused record can be appended again, as it is then', async () => {
+test('a refused record can be appended again, with the bytes that it has then', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const { bytes: value, resize } = resizable()

@@ -195,13 +195,13 @@ describe('verify of', () => {
     expect(await check()).toMatchObject({ firstOffset: 3n, nextOffset: 10n, records: 7, problems: [] })
   })
 
-  it('a disk that cannot read some bytes says which, and goes on with the next segment', async () => {
+  it('a disk that cannot read some bytes has them reported, and the next segment is verified', async () => {
     await make({})
     log.fs.faults.add({ on: 'read', path: log.path(3), when: 'always', fault: { error: 'EIO' } })
     expect((await check()).problems.map(shown)).toEqual([['unreadable', SECOND, 0, 512, 3n, 6n]])
   })
 
-  it('a disk that fails to read once finds no problem: it is asked again', async () => {
+  it('a disk that fails to read once causes no problem: the read is retried', async () => {
     await make({})
     for (let nth = 1; ; nth++) {
       const rule = log.fs.faults.add({ on: 'read', when: { nth }, fault: { error: 'EIO' } })
@@ -211,7 +211,7 @@ describe('verify of', () => {
     }
   })
 
-  it('a disk that fails to read a part of a segment, again, reports the rest of it', async () => {
+  it('a disk that repeatedly fails to read a part of a segment has the rest of it reported', async () => {
     const lone = new SegmentBytes().records('a').records('b')
     await log.makeSegments(lone)
     for (const nth of [2, 4]) log.fs.faults.add({ on: 'read', when: { nth }, fault: { error: 'EIO' } })

@@ -346,7 +346,7 @@ test('a batch is there whole or not at all after a write that was torn anywhere'
   }
 })
 
-test('reopened after close, it goes on at the right offset', async () => {
+test('a log that is reopened after close continues at the right offset', async () => {
   const log = new LogFixture({ maxSegmentBytes: 1000 })
   for (let round = 0; round < 5; round++) {
     await using writer = await log.open()
@@ -357,7 +357,7 @@ test('reopened after close, it goes on at the right offset', async () => {
   expect(await log.values()).toEqual([0, 1, 2, 3, 4].flatMap(() => numbered(10)))
 })
 
-test('opened and closed without an append, it leaves no segment', async () => {
+test('a log that is opened and closed without an append has no segment', async () => {
   const log = new LogFixture()
   await (await log.open()).close()
   await (await log.open()).close()
@@ -365,22 +365,25 @@ test('opened and closed without an append, it leaves no segment', async () => {
   expect(await log.values()).toEqual([])
 })
 
-test.each(['crash', 'kill'] as const)('reopened after a %s, it goes on after what was acknowledged', async (end) => {
-  const log = new LogFixture({ maxSegmentBytes: 1000 })
-  const acknowledged: string[] = []
-  for (let round = 0; round < 5; round++) {
-    const writer = await log.open()
-    expect(writer.nextOffset).toBe(BigInt(acknowledged.length))
-    const values = numbered(10).map((value) => `${round} ${value}`)
-    await appendEach(writer, values)
-    acknowledged.push(...values)
-    log.fs[end]()
-  }
-  await log.open()
-  expect(await log.values()).toEqual(acknowledged)
-})
+test.each(['crash', 'kill'] as const)(
+  'a log that is reopened after a %s continues after what was acknowledged',
+  async (end) => {
+    const log = new LogFixture({ maxSegmentBytes: 1000 })
+    const acknowledged: string[] = []
+    for (let round = 0; round < 5; round++) {
+      const writer = await log.open()
+      expect(writer.nextOffset).toBe(BigInt(acknowledged.length))
+      const values = numbered(10).map((value) => `${round} ${value}`)
+      await appendEach(writer, values)
+      acknowledged.push(...values)
+      log.fs[end]()
+    }
+    await log.open()
+    expect(await log.values()).toEqual(acknowledged)
+  },
+)
 
-test('reopened after a torn write, it goes on after the last whole commit', async () => {
+test('a log that is reopened after a torn write continues after the last whole commit', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(writer, ['a', 'b'])

@@ -8,7 +8,7 @@ describe('the moments of the kills', () => {
     expect(moments.map((moment) => Math.floor(moment / 200))).toEqual([0, 1, 2, 3, 4])
   })
 
-  it('the same seed gives the same moments, another seed gives others', () => {
+  it('the same seed gives the same moments, a different seed different ones', () => {
     expect(drawKillMoments(5, 231_083, new Random(7))).toEqual(drawKillMoments(5, 231_083, new Random(7)))
     expect(drawKillMoments(5, 231_083, new Random(7))).not.toEqual(drawKillMoments(5, 231_083, new Random(8)))
   })

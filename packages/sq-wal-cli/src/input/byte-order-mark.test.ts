@@ -29,7 +29,7 @@ test.each([
   ['\uFEFFa', 3],
   ['\uFF21', 2],
   ['\uFEC0', 3],
-])('%j waits for no byte that can tell nothing more', async (text, needed) => {
+])('after %j, no byte that cannot change the result is waited for', async (text, needed) => {
   let taken = 0
   async function* bytes(): AsyncGenerator<Buffer> {
     for (const byte of Buffer.from(`${text}bcdef`)) {

@@ -32,7 +32,7 @@ const SLOW_TESTS = [
   'truncation',
   'truncation-interrupted',
   'truncation-of-damaged',
-  'verify-beside-writer',
+  'verify-during-writes',
   'verify-bit-flips',
 ]
 

@@ -61,7 +61,7 @@ describe('a ledger', () => {
     expect(() => ledger.survived(task, life, serials(to))).toThrow(/^4: /)
   })
 
-  test('a record at another offset is a violation', () => {
+  test('a record at a wrong offset is a violation', () => {
     expect(() => ledger.survived(task, killed, serials(to, 101))).toThrow('2: offset 0 has record 101, expected 100')
   })
 

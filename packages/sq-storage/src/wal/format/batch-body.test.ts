@@ -68,7 +68,7 @@ describe('a body', () => {
     ],
     ['times in the wrong order', OPAQUE, joined(u64(9), u64(8))],
     ['a time over 2^53 - 1', OPAQUE, joined(u64(0), u64(2n ** 53n))],
-  ])('with %s holds nothing', (_, attributes, body) => {
+  ])('with %s is invalid', (_, attributes, body) => {
     expect(contentOf(body, attributes)).toBeNull()
     expect(holdsBatch(body, { recordCount: 3, attributes })).toBe(false)
     expect(timesOf(body, { recordCount: 3, attributes })).toBeNull()
@@ -95,7 +95,7 @@ describe('a body', () => {
     expect(timesOf(body, { recordCount: 1, attributes: OPAQUE })).toMatchObject({ minTimestampMs, maxTimestampMs })
   })
 
-  it('comes back as its lead was encoded, whatever it is', () => {
+  it('decodes to the lead that was encoded', () => {
     const random = new Random(8)
     for (let round = 0; round < 500; round++) {
       const metadata = random.chance(0.5) ? Buffer.from(random.bytes(1 + random.int(40))) : null
@@ -113,7 +113,7 @@ describe('a body', () => {
     }
   })
 
-  it('is read as something or as nothing, and never throws, with any bit flipped', () => {
+  it('decodes to a value or to null, and never throws, with any bit flipped', () => {
     const bodies: [number, Buffer][] = [
       [METADATA, joined(u32(4), 'meta', RECORDS)],
       [METADATA | OPAQUE, joined(u32(4), 'meta', TIMES, 'payload')],
@@ -124,7 +124,7 @@ describe('a body', () => {
     }
   })
 
-  it('is read as something or as nothing, and never throws, whatever the bytes are', () => {
+  it('decodes to a value or to null, and never throws, whatever the bytes are', () => {
     const random = new Random(9)
     for (let round = 0; round < 3000; round++) {
       const body = Buffer.from(random.bytes(random.int(120)))
@@ -155,7 +155,7 @@ describe('a part of a body', () => {
     expect(sliceBody(RECORDS, 0, { from: 2, to: 3 })).toEqual(record(9))
   })
 
-  it('is none of an opaque batch', () => {
+  it('does not exist for an opaque batch', () => {
     expect(sliceBody(joined(TIMES, RECORDS), OPAQUE, { from: 0, to: 1 })).toBeNull()
   })
 })

@@ -44,7 +44,7 @@ function resigned(bytes: Buffer): Buffer {
 }
 
 describe('checksum', () => {
-  it('is CRC-32 as everybody computes it', () => {
+  it('is the standard CRC-32', () => {
     expect(checksum(Buffer.from('123456789'))).toBe(0xcbf4_3926)
     expect(checksum(Buffer.alloc(0))).toBe(0)
   })
@@ -72,7 +72,7 @@ describe('a frame header', () => {
     expect(encoded()).toEqual(joined(start, u32(crc(start, SALT))))
   })
 
-  it('is written at a place, touches nothing else, and tells its own checksum', () => {
+  it('is written at a position, changes nothing else, and returns its own checksum', () => {
     const target = Buffer.alloc(56, 0xaa)
     const headerCrc = encodeFrameHeader(FIELDS, target, { at: 8, salt: SALT })
     expect(target).toEqual(joined(Buffer.alloc(8, 0xaa), encoded(), Buffer.alloc(8, 0xaa)))
@@ -89,7 +89,7 @@ describe('a frame header', () => {
     expect(target).toEqual(encoded())
   })
 
-  it('comes back as it was, whatever its values', () => {
+  it('decodes to the values that were encoded', () => {
     const random = new Random(2)
     const values = [0, 1, 7, 8, 9, 2 ** 31, 2 ** 32 - 1]
     const offsets = [...values, 2 ** 32, 2 ** 53 - 1]
@@ -122,7 +122,7 @@ describe('a frame header', () => {
     }
   })
 
-  it('does not verify in another segment, whose salt is another', () => {
+  it('does not verify in another segment, which has a different salt', () => {
     const random = new Random(3)
     for (let bit = 0; bit < 32; bit++) {
       const salt = (SALT ^ (1 << bit)) >>> 0
@@ -160,7 +160,7 @@ describe('a frame header', () => {
     expect(found).toMatchObject({ type: 9, attributes: 0x21 })
   })
 
-  it('is not read with another marker, even if its checksum is right', () => {
+  it('is not read with a different marker, even if its checksum is right', () => {
     const bytes = encoded()
     bytes.set(u16(0x5247))
     expect(decodeFrameHeader(resigned(bytes), { at: 0, position: FIELDS.position, salt: SALT })).toBeNull()

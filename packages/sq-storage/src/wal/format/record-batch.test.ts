@@ -25,7 +25,7 @@ const BYTES = body('a', 'bc')
 const GOOD: EncodedBatch = { baseOffset: 5n, recordCount: 2, bytes: BYTES, checksum: crc32(BYTES) }
 const LAST = BigInt(Number.MAX_SAFE_INTEGER)
 
-test('a batch is made of what another one had', () => {
+test('a batch is made from the fields of another batch', () => {
   const batch = RecordBatch.from(RecordBatch.from(GOOD))
   expect(batch).toMatchObject({ baseOffset: 5n, recordCount: 2, nextOffset: 7n, checksum: GOOD.checksum })
   expect(batch.records().map(({ offset, value }) => [offset, String(value)])).toEqual([
@@ -165,7 +165,7 @@ test('the largest offset can be the last of a batch', () => {
 test.each([
   ['shared with other threads', growable],
   ['that can be resized', resizable],
-])('of memory %s a batch keeps a copy, which stays as it was checked', (_, make) => {
+])('a batch keeps a copy of memory %s, which stays as it was checked', (_, make) => {
   const { bytes, resize } = make()
   resize(40)
   const record = body('x'.repeat(16))
@@ -175,7 +175,7 @@ test.each([
   expect(batch.records().map(({ value }) => String(value))).toEqual(['x'.repeat(16)])
 })
 
-test('the real length of the bytes counts, whatever they report, in any realm', () => {
+test('the real length of the bytes counts, not the one that they report, in any realm', () => {
   const strange = lying()
   expect(() => RecordBatch.from({ ...GOOD, bytes: strange, checksum: crc32(Buffer.alloc(10, 't')) })).toThrow(
     /do not hold exactly 2/,

@@ -124,19 +124,22 @@ describe('a record', () => {
     expect(timestampsOf(bytes, 1)).toEqual([record.timestampMs])
   })
 
-  it.each(NO_VALUE)('with %s is none in a frame that does not allow it, or cut anywhere', (_, __, bytes) => {
-    expect(decoded(bytes, { baseOffset: 0, recordCount: 1 })).toBeNull()
-    for (let length = 0; length < bytes.length; length++) {
-      expect(decoded(bytes.subarray(0, length), { baseOffset: 0, recordCount: 1, ...NULL_VALUES })).toBeNull()
-    }
-  })
+  it.each(NO_VALUE)(
+    'with %s is invalid in a frame that does not allow it, and if it is cut anywhere',
+    (_, __, bytes) => {
+      expect(decoded(bytes, { baseOffset: 0, recordCount: 1 })).toBeNull()
+      for (let length = 0; length < bytes.length; length++) {
+        expect(decoded(bytes.subarray(0, length), { baseOffset: 0, recordCount: 1, ...NULL_VALUES })).toBeNull()
+      }
+    },
+  )
 
   it.each(SHAPES)('with %s is the same in a frame that allows a missing value', (_, record, bytes) => {
     expect(decoded(bytes, { baseOffset: 5, recordCount: 1, ...NULL_VALUES })).toEqual([{ ...record, offset: 5n }])
   })
 
   it.each([1, 2 ** 31, 2 ** 32 - 2])(
-    'without a value has no value length but 2^32 - 1: %d is past the record',
+    'without a value has the value length 2^32 - 1: %d is past the record',
     (length) => {
       const body = encoded({ ...EMPTY, value: null })
       body.writeUInt32LE(length, 16)
@@ -156,7 +159,7 @@ describe('a record', () => {
     expect(target).toEqual(joined(Buffer.alloc(8, 0xaa), encoded(record), Buffer.alloc(8, 0xaa)))
   })
 
-  it('counts what the caller gave, 24 more, and 8 more for each header', () => {
+  it('counts the bytes of its parts, 24 more, and 8 more for each header', () => {
     const headers = [
       { key: 'é', value: Buffer.alloc(3) },
       { key: 'b', value: Buffer.alloc(0) },
@@ -174,7 +177,7 @@ describe('a record', () => {
 })
 
 describe('the records of a frame', () => {
-  it('come back as they were, at the offsets that follow each other', () => {
+  it('decode to what was encoded, at consecutive offsets', () => {
     const random = new Random(5)
     for (let round = 0; round < 300; round++) {
       const nullValues = random.chance(0.5)
@@ -189,7 +192,7 @@ describe('the records of a frame', () => {
     }
   })
 
-  it('are none if there is one more, one fewer, or a byte too many', () => {
+  it('are invalid if there is one more, one fewer, or a byte too many', () => {
     const body = encoded(EMPTY, EMPTY)
     for (const recordCount of [0, 1, 3, 2 ** 32 - 1]) {
       expect(decoded(body, { baseOffset: 0, recordCount })).toBeNull()
@@ -199,7 +202,7 @@ describe('the records of a frame', () => {
     expect(timestampsOf(joined(body, '\0'), 2)).toBeNull()
   })
 
-  it.each(SHAPES)('are none if one with %s is cut anywhere', (_, __, bytes) => {
+  it.each(SHAPES)('are invalid if one with %s is cut anywhere', (_, __, bytes) => {
     for (let length = 0; length < bytes.length; length++) {
       expect(decoded(bytes.subarray(0, length), { baseOffset: 0, recordCount: 1 })).toBeNull()
     }
@@ -224,13 +227,13 @@ describe('the records of a frame', () => {
     ['the longest header key', { ...EMPTY, headers: header }, 24, 2 ** 32 - 1],
     ['a header value past the record', { ...EMPTY, headers: header }, 29, 2],
     ['the longest header value', { ...EMPTY, headers: header }, 29, 2 ** 32 - 1],
-  ])('are none if one has %s', (_, record, at, value) => {
+  ])('are invalid if one has %s', (_, record, at, value) => {
     const body = encoded(record)
     body.writeUInt32LE(value, at)
     expect(decoded(body, { baseOffset: 0, recordCount: 1 })).toBeNull()
   })
 
-  it('have no timestamps if one has a length or a timestamp that cannot be', () => {
+  it('have no timestamps if one has an impossible length or timestamp', () => {
     for (const [at, value] of [
       [0, 0],
       [0, 23],
@@ -244,7 +247,7 @@ describe('the records of a frame', () => {
     }
   })
 
-  it('are read as something or as nothing, and never throw, with any bit flipped', () => {
+  it('decode to values or to null, and never throw, with any bit flipped', () => {
     const random = new Random(6)
     const records = Array.from({ length: 4 }, () => randomRecord(random, { nullValues: true }))
     const body = encoded(...records)
@@ -255,7 +258,7 @@ describe('the records of a frame', () => {
     }
   })
 
-  it('are read as something or as nothing, and never throw, whatever the bytes are', () => {
+  it('decode to values or to null, and never throw, whatever the bytes are', () => {
     const random = new Random(7)
     for (let round = 0; round < 3000; round++) {
       const body = Buffer.from(random.bytes(random.int(120)))
@@ -278,14 +281,14 @@ it('some records of a frame are the bytes of these records', () => {
   expect(sliceRecords(body.subarray(0, -1), 0, 3)).toBeNull()
 })
 
-it('records that are sliced end at the first length that cannot be, whatever the count', () => {
+it('a slice of records ends at the first impossible length, whatever the count', () => {
   const body = Buffer.alloc(1000)
   expect(sliceRecords(body, 0, 2 ** 32 - 1)).toBeNull()
   body.writeUInt32LE(23, 0)
   expect(sliceRecords(body, 0, 1)).toBeNull()
 })
 
-it('records that are skipped must be there, as must those behind them', () => {
+it('records that are skipped must be there, as must those after them', () => {
   const body = Buffer.concat([encoded(EMPTY), encoded({ ...EMPTY, value: Buffer.from('second') })])
   const decoder = new RecordDecoder(body, { ...HEADER, baseOffset: 5, recordCount: 2 })
   expect(decoder.skip(1)).toBe(true)

@@ -50,7 +50,7 @@ describe('the body of SEAL', () => {
     expect(decodeSealBody(body, 4096)).toEqual(summary)
   })
 
-  it('is not one of another position', () => {
+  it('is rejected at a different position', () => {
     expect(decodeSealBody(sealBody(POSITION), 4096)).toBeNull()
   })
 
@@ -63,7 +63,7 @@ describe('the body of SEAL', () => {
     expect(decodeSealBody(longest, 2 ** 32 - 8)?.index).toHaveLength(65_535)
   })
 
-  it('is not one that is cut anywhere, or longer, or without its magic', () => {
+  it('is rejected if it is cut anywhere, longer, or without its magic', () => {
     const body = sealBody(POSITION)
     for (let length = 0; length < body.length; length++)
       expect(decodeSealBody(body.subarray(0, length), POSITION)).toBeNull()

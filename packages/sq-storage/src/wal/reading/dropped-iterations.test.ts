@@ -90,7 +90,7 @@ describe('the signal of the caller', () => {
     ['begun and left', { follow: true }, 1],
     ['left at the end of what was there', { follow: true }, 2],
     ['read to its end', {}, 3],
-  ])('has nothing of iterations that were %s', async (_, options, steps) => {
+  ])('keeps no listener of iterations that were %s', async (_, options, steps) => {
     const controller = new AbortController()
     for (let count = 0; count < 50; count++) {
       const iteration = reader.read({ ...options, signal: controller.signal })

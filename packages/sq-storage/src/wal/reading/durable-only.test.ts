@@ -16,15 +16,15 @@ beforeEach(() => {
 const text = ({ value }: LogRecord): string => String(value)
 
 /** A reader in another process than the writer. */
-function openElsewhere(): Promise<WalReader> {
+function openInAnotherProcess(): Promise<WalReader> {
   return WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)
 }
 
 /** The values that a reader in another process gets with `durableOnly`, and the error that ended it. */
-async function elsewhere(options: ReadOptions = {}): Promise<{ values: string[]; error: unknown }> {
+async function readInAnotherProcess(options: ReadOptions = {}): Promise<{ values: string[]; error: unknown }> {
   const values: string[] = []
   try {
-    const reader = await openElsewhere()
+    const reader = await openInAnotherProcess()
     for await (const record of reader.read({ durableOnly: true, ...options })) values.push(text(record))
     return { values, error: null }
   } catch (error) {
@@ -33,14 +33,14 @@ async function elsewhere(options: ReadOptions = {}): Promise<{ values: string[];
 }
 
 async function shown(options: ReadOptions = {}): Promise<string[]> {
-  const { values, error } = await elsewhere(options)
+  const { values, error } = await readInAnotherProcess(options)
   if (error !== null) throw error
   return values
 }
 
 /** A tailing reader in another process, and the values seen so far. */
-async function followElsewhere(): Promise<{ seen: string[]; stop(): Promise<void> }> {
-  const iteration = (await openElsewhere()).read({ durableOnly: true, follow: true })
+async function tailInAnotherProcess(): Promise<{ seen: string[]; stop(): Promise<void> }> {
+  const iteration = (await openInAnotherProcess()).read({ durableOnly: true, follow: true })
   const seen: string[] = []
   const ended = (async () => {
     for await (const record of iteration) seen.push(text(record))
@@ -59,8 +59,8 @@ async function quiet(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate)
 }
 
-describe('in another process, a reader that wants only what is durable', () => {
-  it('gets a commit once the next one is there, which confirms it', async () => {
+describe('in another process, a reader with durableOnly', () => {
+  it('gets a commit once the next one, which confirms it, is written', async () => {
     const writer = await log.open()
     expect(await shown()).toEqual([])
     await append(writer, 'a')
@@ -87,7 +87,7 @@ describe('in another process, a reader that wants only what is durable', () => {
   it.each<[string, (writer: WalWriter) => Promise<unknown>]>([
     ['the end of its segment', (writer) => writer.closeActiveSegment()],
     ['the closing of the writer', (writer) => writer.close()],
-  ])('is given the last commit at %s', async (_, end) => {
+  ])('gets the last commit at %s', async (_, end) => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
     expect(await shown()).toEqual(['a'])
@@ -105,25 +105,25 @@ describe('in another process, a reader that wants only what is durable', () => {
 
   it('never sees a rejected commit, neither before the roll-over to a new segment nor after it', async () => {
     const writer = await log.open()
-    const follower = await followElsewhere()
+    const tail = await tailInAnotherProcess()
     await appendEach(writer, ['a', 'b'])
     log.fs.faults.failNext('sync', 'EIO')
     await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
     await quiet()
-    expect([await shown(), follower.seen]).toEqual([
+    expect([await shown(), tail.seen]).toEqual([
       ['a', 'b'],
       ['a', 'b'],
     ])
     await append(writer, 'c')
     await quiet()
-    expect([await shown(), follower.seen]).toEqual([
+    expect([await shown(), tail.seen]).toEqual([
       ['a', 'b'],
       ['a', 'b'],
     ])
     await append(writer, 'd')
     await quiet()
-    expect(follower.seen).toEqual(['a', 'b', 'c'])
-    await follower.stop()
+    expect(tail.seen).toEqual(['a', 'b', 'c'])
+    await tail.stop()
   })
 
   it('gets the last commit of an abandoned segment, which only the next segment confirms', async () => {
@@ -136,7 +136,7 @@ describe('in another process, a reader that wants only what is durable', () => {
     expect(await shown()).toEqual(['a'])
   })
 
-  it('does not see what a killed process has written but not synced before it is recovered', async () => {
+  it('does not see what a killed process wrote but did not sync until the log is recovered', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     const hold = log.fs.faults.hold('sync', log.path(0))
@@ -150,25 +150,25 @@ describe('in another process, a reader that wants only what is durable', () => {
     await again.close()
   })
 
-  it('is woken, as a tailing reader, by what confirms a commit', async () => {
+  it('is woken, if it tails, by what confirms a commit', async () => {
     const writer = await log.open()
-    const follower = await followElsewhere()
+    const tail = await tailInAnotherProcess()
     await append(writer, 'a')
     await quiet()
-    expect(follower.seen).toEqual([])
+    expect(tail.seen).toEqual([])
     await append(writer, 'b')
     await quiet()
-    expect(follower.seen).toEqual(['a'])
+    expect(tail.seen).toEqual(['a'])
     await writer.closeActiveSegment()
     await quiet()
-    expect(follower.seen).toEqual(['a', 'b'])
+    expect(tail.seen).toEqual(['a', 'b'])
     await append(writer, 'c')
     await quiet()
-    expect(follower.seen).toEqual(['a', 'b'])
+    expect(tail.seen).toEqual(['a', 'b'])
     await writer.close()
     await quiet()
-    expect(follower.seen).toEqual(['a', 'b', 'c'])
-    await follower.stop()
+    expect(tail.seen).toEqual(['a', 'b', 'c'])
+    await tail.stop()
     expect(log.fs.openHandles).toBe(0)
   })
 
@@ -178,25 +178,25 @@ describe('in another process, a reader that wants only what is durable', () => {
     await appendBatch(writer, ['b', 'c', 'd'])
     await writer.truncate(3n)
     expect(await shown()).toEqual(['a'])
-    const follower = await followElsewhere()
+    const tail = await tailInAnotherProcess()
     await append(writer, 'new')
     await quiet()
-    expect([await shown(), follower.seen]).toEqual([
+    expect([await shown(), tail.seen]).toEqual([
       ['a', 'b', 'c'],
       ['a', 'b', 'c'],
     ])
-    await follower.stop()
+    await tail.stop()
   })
 
-  it('may begin at an offset, or behind the last, of a commit that is left out', async () => {
+  it('may begin at an offset of a commit that is left out, or after its last one', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     await appendBatch(writer, ['b', 'c'])
     for (const from of [1n, 2n, 3n]) expect(await shown({ from })).toEqual([])
-    const { error } = await elsewhere({ from: 4n })
+    const { error } = await readInAnotherProcess({ from: 4n })
     expect(error).toBeInstanceOf(OffsetOutOfRangeError)
     expect(error).toMatchObject({ offset: 4n, firstOffset: 0n, nextOffset: 3n })
-    const iteration = (await openElsewhere()).read({ durableOnly: true, follow: true, from: 2n })
+    const iteration = (await openInAnotherProcess()).read({ durableOnly: true, follow: true, from: 2n })
     const next = iteration.next()
     await quiet()
     await append(writer, 'd')
@@ -213,7 +213,8 @@ describe('in another process, a reader that wants only what is durable', () => {
     expect(await shown({ fromTimestampMs: TIMESTAMP_MS })).toEqual(['a', 'b', 'c'])
     expect(await shown({ fromTimestampMs: TIMESTAMP_MS + 1 })).toEqual([])
     const batches: RecordBatch[] = []
-    for await (const batch of (await openElsewhere()).readBatches({ durableOnly: true, from: 1n })) batches.push(batch)
+    for await (const batch of (await openInAnotherProcess()).readBatches({ durableOnly: true, from: 1n }))
+      batches.push(batch)
     expect(batches.map(({ baseOffset }) => baseOffset)).toEqual([1n, 2n])
   })
 
@@ -233,7 +234,7 @@ function markThatConfirmsLess(): SegmentBytes {
   return segment.mark(0, segment.at(1).position)
 }
 
-describe('of frames built by hand, a reader that wants only what is durable', () => {
+describe('of frames built by hand, a reader with durableOnly', () => {
   it.each<[string, SegmentBytes, string[]]>([
     ['nothing', new SegmentBytes().records('a').records('b', 'c'), ['a']],
     ['a MARK', new SegmentBytes().records('a').records('b').mark(), ['a', 'b']],
@@ -249,7 +250,7 @@ describe('of frames built by hand, a reader that wants only what is durable', ()
     const damaged = Buffer.from(segment.bytes)
     damaged[segment.at(1).position + 2] = 0xff
     await log.makeSegments({ baseOffset: 0, bytes: damaged })
-    const { values, error } = await elsewhere()
+    const { values, error } = await readInAnotherProcess()
     expect(values).toEqual(['a'])
     expect(error).toBeInstanceOf(CorruptLogError)
     expect(error).toMatchObject({ firstOffset: 1n, lastOffset: 1n })
@@ -262,7 +263,7 @@ describe('of frames built by hand, a reader that wants only what is durable', ()
   })
 })
 
-describe("in the writer's thread, a reader that wants only durable commits", () => {
+describe("in the writer's thread, a reader with durableOnly", () => {
   it('gets what was left out before, once a writer is opened there', async () => {
     await log.makeSegments(new SegmentBytes().records('a').records('b'))
     const iteration = (await WalReader.open(log.fs, log.config, 'orders', 0)).read({ durableOnly: true, follow: true })

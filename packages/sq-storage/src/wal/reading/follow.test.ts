@@ -11,7 +11,7 @@ beforeEach(() => {
 })
 
 /** A tailing reader, and the records that it has got so far. */
-class Follower {
+class TailingReader {
   readonly seen: string[] = []
   /** Resolves with the error that ended it; null if it ended by itself. */
   readonly ended: Promise<unknown>
@@ -23,8 +23,8 @@ class Follower {
     this.ended = this.#run(options)
   }
 
-  static async start(options: ReadOptions = {}): Promise<Follower> {
-    return new Follower(await WalReader.open(log.fs, log.config, 'orders', 0), { follow: true, ...options })
+  static async start(options: ReadOptions = {}): Promise<TailingReader> {
+    return new TailingReader(await WalReader.open(log.fs, log.config, 'orders', 0), { follow: true, ...options })
   }
 
   async #run(options: ReadOptions): Promise<unknown> {
@@ -64,30 +64,30 @@ describe('with a writer in its thread, a tailing reader', () => {
   it('sees the existing records, and then every record once it is durable', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
-    const follower = await Follower.start()
-    await follower.reaches(2)
+    const tail = await TailingReader.start()
+    await tail.reaches(2)
     await append(writer, 'c')
-    await follower.reaches(3)
+    await tail.reaches(3)
     const hold = log.fs.faults.hold('sync', log.path(0))
     const pending = append(writer, 'd')
     await hold.reached
     await quiet()
-    expect(follower.seen).toEqual(['0 a', '1 b', '2 c'])
+    expect(tail.seen).toEqual(['0 a', '1 b', '2 c'])
     hold.release()
     await pending
-    await follower.reaches(4)
-    expect(follower.seen).toEqual(['0 a', '1 b', '2 c', '3 d'])
+    await tail.reaches(4)
+    expect(tail.seen).toEqual(['0 a', '1 b', '2 c', '3 d'])
   })
 
   it('touches no file for commits made while it waits', async () => {
     const writer = await log.open()
     await append(writer, 'a')
-    const followers = await Promise.all(Array.from({ length: 10 }, () => Follower.start()))
-    await Promise.all(followers.map((follower) => follower.reaches(1)))
+    const tails = await Promise.all(Array.from({ length: 10 }, () => TailingReader.start()))
+    await Promise.all(tails.map((tail) => tail.reaches(1)))
     await quiet()
     log.fs.operations.resetCounts()
     await appendEach(writer, ['b', 'c'])
-    await Promise.all(followers.map((follower) => follower.reaches(3)))
+    await Promise.all(tails.map((tail) => tail.reaches(3)))
     await quiet()
     expect([log.fs.operations.count('open'), log.fs.operations.count('read')]).toEqual([0, 0])
     expect(log.fs.openHandles).toBe(2)
@@ -96,7 +96,7 @@ describe('with a writer in its thread, a tailing reader', () => {
   it('continues across rotation, an abandoned segment, and a writer that is closed and opened again', async () => {
     log = new LogFixture({ maxSegmentBytes: 300 })
     let writer = await log.open()
-    const follower = await Follower.start()
+    const tail = await TailingReader.start()
     const expected: string[] = []
     for (let i = 0; i < 30; i++) {
       if (i % 7 === 3) {
@@ -110,10 +110,10 @@ describe('with a writer in its thread, a tailing reader', () => {
       }
       await append(writer, `v${i}`)
       expected.push(`${i} v${i}`)
-      if (i % 3 === 0) await follower.reaches(i + 1)
+      if (i % 3 === 0) await tail.reaches(i + 1)
     }
-    await follower.reaches(30)
-    expect(follower.seen).toEqual(expected)
+    await tail.reaches(30)
+    expect(tail.seen).toEqual(expected)
   })
 
   it('that has fallen behind the commits in memory continues in the files', async () => {
@@ -131,31 +131,31 @@ describe('with a writer in its thread, a tailing reader', () => {
 
   it('of an empty log sees its first record', async () => {
     const writer = await log.open()
-    const follower = await Follower.start({ from: 0n })
+    const tail = await TailingReader.start({ from: 0n })
     await quiet()
     await append(writer, 'a')
-    await follower.reaches(1)
-    expect(follower.seen).toEqual(['0 a'])
+    await tail.reaches(1)
+    expect(tail.seen).toEqual(['0 a'])
   })
 
   it('from the next offset on sees only new records', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
-    const follower = await Follower.start({ from: writer.nextOffset })
+    const tail = await TailingReader.start({ from: writer.nextOffset })
     await quiet()
     await append(writer, 'c')
-    await follower.reaches(1)
-    expect(follower.seen).toEqual(['2 c'])
+    await tail.reaches(1)
+    expect(tail.seen).toEqual(['2 c'])
   })
 
   it.each([
-    ['behind the end', 3n],
-    ['far behind it', 2n ** 53n - 1n],
+    ['after the end', 3n],
+    ['far after the end', 2n ** 53n - 1n],
   ])('from %s is refused', async (_, from) => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
-    const follower = await Follower.start({ from })
-    expect(await follower.ended).toBeInstanceOf(OffsetOutOfRangeError)
+    const tail = await TailingReader.start({ from })
+    expect(await tail.ended).toBeInstanceOf(OffsetOutOfRangeError)
   })
 })
 
@@ -167,10 +167,10 @@ describe('a tailing reader is ended', () => {
   ])('by %s, once that is reached', async (_, options) => {
     const writer = await log.open()
     await append(writer, 'a')
-    const follower = await Follower.start(options)
+    const tail = await TailingReader.start(options)
     await appendEach(writer, ['b', 'c', 'd'])
-    expect(await follower.ended).toBeNull()
-    expect(follower.seen).toEqual(['0 a', '1 b', '2 c'])
+    expect(await tail.ended).toBeNull()
+    expect(tail.seen).toEqual(['0 a', '1 b', '2 c'])
     expect(log.fs.openHandles).toBe(2)
   })
 
@@ -178,7 +178,7 @@ describe('a tailing reader is ended', () => {
     ['to', { to: 3n }],
     ['maxRecords', { maxRecords: 3 }],
     ['maxBytes', { maxBytes: 3 * 25 }],
-  ])('of batches by %s, without another commit', async (_, options) => {
+  ])('of batches by %s, without waiting for one more commit', async (_, options) => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b', 'c'])
     const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
@@ -197,25 +197,25 @@ describe('a tailing reader is ended', () => {
     const writer = await log.open()
     await append(writer, 'a')
     const abort = new AbortController()
-    const follower = await Follower.start({ signal: abort.signal })
-    await follower.reaches(1)
+    const tail = await TailingReader.start({ signal: abort.signal })
+    await tail.reaches(1)
     await quiet()
     const reason = new Error('enough')
     abort.abort(reason)
-    expect(await follower.ended).toBe(reason)
-    expect(await (await Follower.start({ signal: abort.signal })).ended).toBe(reason)
+    expect(await tail.ended).toBe(reason)
+    expect(await (await TailingReader.start({ signal: abort.signal })).ended).toBe(reason)
   })
 
-  it('with many others by one signal, without a warning', async () => {
+  it('together with many others by one signal, without a warning', async () => {
     await log.open()
     const warnings: Error[] = []
     const listen = (warning: Error) => warnings.push(warning)
     process.on('warning', listen)
     const abort = new AbortController()
-    const followers = await Promise.all(Array.from({ length: 20 }, () => Follower.start({ signal: abort.signal })))
+    const tails = await Promise.all(Array.from({ length: 20 }, () => TailingReader.start({ signal: abort.signal })))
     await quiet()
     abort.abort()
-    for (const { ended } of followers) expect(await ended).toBe(abort.signal.reason)
+    for (const { ended } of tails) expect(await ended).toBe(abort.signal.reason)
     await quiet()
     process.off('warning', listen)
     expect(warnings).toEqual([])
@@ -224,11 +224,11 @@ describe('a tailing reader is ended', () => {
   it('by the closing of the reader', async () => {
     const writer = await log.open()
     await append(writer, 'a')
-    const follower = await Follower.start()
-    await follower.reaches(1)
+    const tail = await TailingReader.start()
+    await tail.reaches(1)
     await quiet()
-    await follower.reader.close()
-    expect(await follower.ended).toBeInstanceOf(ClosedError)
+    await tail.reader.close()
+    expect(await tail.ended).toBeInstanceOf(ClosedError)
   })
 
   it('by return, also while it waits', async () => {
@@ -247,28 +247,28 @@ describe('without a writer in its thread, a tailing reader', () => {
     const segment = new SegmentBytes().records('a').records('b').records('c')
     const torn = segment.bytes.subarray(0, segment.at(2).position - 8)
     await log.makeSegments({ baseOffset: 0, bytes: torn })
-    const follower = await Follower.start()
-    await follower.reaches(1)
+    const tail = await TailingReader.start()
+    await tail.reaches(1)
     await quiet()
-    expect(follower.seen).toEqual(['0 a'])
+    expect(tail.seen).toEqual(['0 a'])
     await log.overwrite(log.path(0), segment.bytes)
-    await follower.reaches(3)
+    await tail.reaches(3)
     const next = new SegmentBytes({ baseOffset: 3, previous: segment.link }).records('d')
     await log.make(log.path(3), next.bytes)
-    await follower.reaches(4)
-    expect(follower.seen).toEqual(['0 a', '1 b', '2 c', '3 d'])
+    await tail.reaches(4)
+    expect(tail.seen).toEqual(['0 a', '1 b', '2 c', '3 d'])
     await quiet()
     // Only the watch on the directory, no file.
     expect(log.fs.openHandles).toBe(1)
-    await follower.reader.close()
-    expect(await follower.ended).toBeInstanceOf(ClosedError)
+    await tail.reader.close()
+    expect(await tail.ended).toBeInstanceOf(ClosedError)
     expect(log.fs.openHandles).toBe(0)
   })
 
   it('gets an error if the directory cannot be watched', async () => {
     await log.makeSegments(new SegmentBytes().records('a'))
     log.fs.faults.failNext('watch', 'EMFILE')
-    const [one, other] = [await Follower.start(), await Follower.start()]
+    const [one, other] = [await TailingReader.start(), await TailingReader.start()]
     const error = await Promise.race([one.ended, other.ended])
     expect(error).toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'EMFILE' } })
     await Promise.all([one.reader.close(), other.reader.close()])
@@ -278,16 +278,16 @@ describe('without a writer in its thread, a tailing reader', () => {
 
   it.each([
     ['before the last commit', 1, 0, 1n],
-    ['inside it', 1, 8, 1n],
-    ['before one that a later one confirms', 0, 0, 0n],
-  ])('is told from where on its records are void, where the file ends %s', async (_, cut, more, offset) => {
+    ['inside the last commit', 1, 8, 1n],
+    ['before a commit that a later one confirms', 0, 0, 0n],
+  ])('gets the offset from which its records are rolled back if the file ends %s', async (_, cut, more, offset) => {
     const segment = new SegmentBytes().records('a').records('b', 'c').mark()
     await log.makeSegments(segment)
-    const follower = await Follower.start()
-    await follower.reaches(3)
+    const tail = await TailingReader.start()
+    await tail.reaches(3)
     await quiet()
     await log.overwrite(log.path(0), segment.bytes.subarray(0, segment.at(cut).position + more))
-    const error = await follower.ended
+    const error = await tail.ended
     expect(error).toBeInstanceOf(DivergedError)
     expect(error).toMatchObject({ offset })
   })
@@ -296,58 +296,58 @@ describe('without a writer in its thread, a tailing reader', () => {
     const first = new SegmentBytes().records('a').seal()
     const second = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b')
     await log.makeSegments(first, second)
-    const follower = await Follower.start()
-    await follower.reaches(2)
+    const tail = await TailingReader.start()
+    await tail.reaches(2)
     await quiet()
     await log.fs.unlink(log.path(1))
     await log.overwrite(log.path(0), new SegmentBytes({ segmentId: 77n }).records('c').records('d', 'e', 'f').bytes)
-    const error = await follower.ended
+    const error = await tail.ended
     expect(error).toBeInstanceOf(DivergedError)
     expect(error).toMatchObject({ offset: 0n })
   })
 
-  it('goes on if a segment without records is replaced', async () => {
+  it('continues if a segment without records is replaced', async () => {
     await log.makeSegments(new SegmentBytes())
-    const follower = await Follower.start()
+    const tail = await TailingReader.start()
     await quiet()
     const other = new SegmentBytes({ segmentId: 77n }).records('a')
     await log.make(`${log.directory}/next.tmp`, other.bytes)
     await log.fs.rename(`${log.directory}/next.tmp`, log.path(0))
-    await follower.reaches(1)
-    expect(follower.seen).toEqual(['0 a'])
+    await tail.reaches(1)
+    expect(tail.seen).toEqual(['0 a'])
   })
 
   it.each([
     ['states an earlier end of the segment', 1],
     ['has replaced the segment', 0],
-  ])('is told from where on its records are void, where another one %s', async (_, cut) => {
+  ])('gets the offset from which its records are rolled back if a new segment %s', async (_, cut) => {
     const first = new SegmentBytes().records('a')
     const { link } = first
     await log.makeSegments(first.records('b', 'c'))
-    const follower = await Follower.start()
-    await follower.reaches(3)
+    const tail = await TailingReader.start()
+    await tail.reaches(3)
     await quiet()
     const previous = cut === 0 ? null : link
     const next = new SegmentBytes({ baseOffset: cut, previous, segmentId: 77n }).records('d').records('e', 'f', 'g')
     await log.make(`${log.directory}/next.tmp`, next.bytes)
     await log.fs.rename(`${log.directory}/next.tmp`, log.path(cut))
-    const error = await follower.ended
+    const error = await tail.ended
     expect(error).toBeInstanceOf(DivergedError)
     expect(error).toMatchObject({ offset: BigInt(cut) })
   })
 
-  it('gets the first offset left if its own was deleted', async () => {
+  it('gets the first offset left if the record that it needs next was deleted', async () => {
     const first = new SegmentBytes().records('a').seal()
     const second = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b').seal()
     const third = new SegmentBytes({ baseOffset: 2, previous: second.link }).records('c')
     await log.makeSegments(first)
-    const follower = await Follower.start()
-    await follower.reaches(1)
+    const tail = await TailingReader.start()
+    await tail.reaches(1)
     await quiet()
     await log.make(`${log.directory}/other`, third.bytes)
     await log.fs.unlink(log.path(0))
     await log.fs.rename(`${log.directory}/other`, log.path(2))
-    const error = await follower.ended
+    const error = await tail.ended
     expect(error).toBeInstanceOf(OffsetOutOfRangeError)
     expect(error).toMatchObject({ offset: 1n, firstOffset: 2n })
   })

@@ -58,13 +58,13 @@ function failing(fs: FileSystem, opening: Error, looking: Error | null): FileSys
   return fs
 }
 
-describe('if a time was found in a segment that is deleted before it is read', () => {
-  it.each([1, 20])('it is searched again: %d times', async (times) => {
+describe('a time in a segment that is deleted before it is read', () => {
+  it.each([1, 20])('is searched again: %d times', async (times) => {
     const { log } = await overtaken(times)
     expect(await take(await reading(log, { fromTimestampMs: TIMESTAMP_MS }), 3)).toEqual(['a', 'b', 'end'])
   })
 
-  it('it is not searched any more after many times', async () => {
+  it('is given up after many searches', async () => {
     const { log, listed } = await overtaken(Infinity)
     const records = await reading(log, { fromTimestampMs: TIMESTAMP_MS })
     await expect(records.next()).rejects.toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE', firstOffset: 9n })
@@ -81,15 +81,15 @@ test('an offset that the log does not have is not searched twice', async () => {
 
 describe('an error', () => {
   it.each([
-    ['is told as it is', ioError('EIO'), null, { code: 'SQ_WAL_IO', cause: { code: 'EIO' } }],
-    ['is that nothing is there, where that is so', ioError('EIO'), ioError('ENOENT'), { code: 'SQ_WAL_NOT_FOUND' }],
+    ['is reported as it is', ioError('EIO'), null, { code: 'SQ_WAL_IO', cause: { code: 'EIO' } }],
+    ['is LogNotFoundError if the directory is gone', ioError('EIO'), ioError('ENOENT'), { code: 'SQ_WAL_NOT_FOUND' }],
     [
-      'is the first one, where the directory cannot be asked',
+      'is the first one if the directory cannot be checked',
       ioError('EIO'),
       ioError('EACCES'),
       { cause: { code: 'EIO' } },
     ],
-    ['that is not of the log ends the reading', new TypeError('a mistake'), null, { message: 'a mistake' }],
+    ['that is not of the log ends the iteration', new TypeError('a mistake'), null, { message: 'a mistake' }],
   ])('%s', async (_, opening, looking, expected) => {
     const log = await logOf('a')
     const records = await reading(log, {}, failing(log.fs, opening, looking))
@@ -97,7 +97,7 @@ describe('an error', () => {
   })
 })
 
-test('a reader that began at a time goes on after what was returned if the log is cut', async () => {
+test('a reader that began at a time continues after what it returned if the log is cut', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(writer, ['a', 'b', 'c', 'd'])
@@ -127,9 +127,9 @@ test('a reader without follow gets nothing that was appended after it began, eve
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(writer, ['a', 'b'])
-  const follower = await reading(log, { follow: true })
-  expect(await take(follower, 2)).toEqual(['a', 'b'])
-  const waiting = take(follower, 1)
+  const tailing = await reading(log, { follow: true })
+  expect(await take(tailing, 2)).toEqual(['a', 'b'])
+  const waiting = take(tailing, 1)
   await setImmediate()
   const records = await reading(log, {})
   const hold = log.fs.faults.hold('read', log.path(0))
@@ -141,7 +141,7 @@ test('a reader without follow gets nothing that was appended after it began, eve
   expect(await waiting).toEqual(['c'])
 })
 
-test('calls that wait at once get all records of a commit that comes, in order', async () => {
+test('calls that wait at the same time get all records of the next commit, in order', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')

@@ -58,7 +58,7 @@ describe('an attachment', () => {
     expect([attachment.isCut, attachment.takeCut(), attachment.isCut]).toEqual([true, 9, false])
   })
 
-  it('has commits kept in memory from its beginning to its end, only if it follows', async () => {
+  it('keeps commits in memory as long as it lasts, and only if it tails', async () => {
     const reading = await attach()
     expect(isKept(reading)).toBe(false)
     const [first, second] = [await attach({ follows: true }), await attach({ follows: true })]
@@ -71,7 +71,7 @@ describe('an attachment', () => {
   })
 })
 
-describe('an attachment is told of changes', () => {
+describe('an attachment is notified of changes', () => {
   it('as long as it watches, until it is detached', async () => {
     const attachment = await attach()
     expect(attachment.isTold).toBe(false)
@@ -94,7 +94,7 @@ describe('an attachment is told of changes', () => {
     expect(attachment.isTold).toBe(false)
   })
 
-  it('not if the directory cannot be watched: the error says so, or that it is gone', async () => {
+  it('unless the directory cannot be watched: the error says so, or that the directory is gone', async () => {
     const attachment = await attach()
     log.fs.faults.failNext('watch', 'ENOSPC')
     await expect(attachment.watch(log.fs, PARTITION)).rejects.toThrow(WalIoError)

@@ -105,7 +105,7 @@ describe('a walk', () => {
   it.each([
     [7, [0, 1, 3, 4, 6]],
     [6, [0, 1, 3, 4]],
-  ])('stops before %d where a writer with so much that is durable is opened on the way', async (durable, expected) => {
+  ])('stops before %d, the high watermark of a writer that is opened meanwhile', async (durable, expected) => {
     await make(...threeSegments())
     let bound = Infinity
     log.fs.operations.observe(({ operation, phase, path }) => {
@@ -136,9 +136,9 @@ describe('a walk', () => {
 
   it.each([
     ['before the first', 2, Infinity, { offset: 2n, firstOffset: 3n, nextOffset: 9n }],
-    ['before the first, beside a writer', 2, 10, { offset: 2n, firstOffset: 3n, nextOffset: 10n }],
+    ['before the first, with a writer', 2, 10, { offset: 2n, firstOffset: 3n, nextOffset: 10n }],
     ['after the last', 11, Infinity, { offset: 11n, firstOffset: 3n, nextOffset: 10n }],
-    ['after the last, beside a writer', 11, 10, { offset: 11n, firstOffset: 3n, nextOffset: 10n }],
+    ['after the last, with a writer', 11, 10, { offset: 11n, firstOffset: 3n, nextOffset: 10n }],
     ['far away', Number.MAX_SAFE_INTEGER, Infinity, { offset: 2n ** 53n - 1n, firstOffset: 3n, nextOffset: 10n }],
   ])('from an offset %s is refused', async (_, from, bound, fields) => {
     const [, second, third] = threeSegments()
@@ -157,7 +157,7 @@ describe('a walk', () => {
     expect(await walk()).toEqual({ found: [0, 1], error: null })
   })
 
-  it('returns nothing after a SEAL, even at the second look', async () => {
+  it('returns nothing after a SEAL, even at the second call', async () => {
     await make(new SegmentBytes().records('a').seal().records('b'))
     expect(await walk()).toEqual({ found: [0], error: null })
   })
@@ -178,7 +178,7 @@ describe('a walk', () => {
     }
   })
 
-  it('goes on in segments that are made while it is under way', async () => {
+  it('continues in segments that are created meanwhile', async () => {
     const [first, second, third] = threeSegments()
     await make(first)
     const found: number[] = []
@@ -211,15 +211,15 @@ function atSecondLook(act: () => Promise<unknown>): void {
   })
 }
 
-describe('where the log changes under a walk', () => {
-  it('it goes on in a segment that is made while the end of the last one is read', async () => {
+describe('a walk over a log that changes', () => {
+  it('continues in a segment that is created while the end of the last one is read', async () => {
     const [first, second] = threeSegments()
     await make(first)
     atSecondLook(() => make(second))
     expect(await walk()).toEqual({ found: [0, 1, 3, 4], error: null })
   })
 
-  it('it reports that all segments disappeared while the end of the last one was read', async () => {
+  it('reports that all segments disappeared while the end of the last one was read', async () => {
     await make(threeSegments()[0])
     atSecondLook(() => log.fs.unlink(log.path(0)))
     const { found, error } = await walk()
@@ -227,7 +227,7 @@ describe('where the log changes under a walk', () => {
     expect(error).toBeInstanceOf(DivergedError)
   })
 
-  it('it reports damage if all segments disappear and a writer knows of more', async () => {
+  it('reports damage if all segments disappear and a writer knows of more', async () => {
     await make(new SegmentBytes().records('a'))
     const walking = walked(null, () => 2)
     await walking.next()
@@ -235,7 +235,7 @@ describe('where the log changes under a walk', () => {
     await expect(walking.next()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', path: log.directory })
   })
 
-  it('it reports that fewer records are durable than it returned', async () => {
+  it('reports that fewer records are durable than it returned', async () => {
     await make(...threeSegments())
     let bound = 9
     const walking = walked(null, () => bound)
@@ -246,7 +246,7 @@ describe('where the log changes under a walk', () => {
 })
 
 describe('a cursor', () => {
-  it('compares what was returned with the directory it is moved to, however many writers were opened there', async () => {
+  it('compares what it returned with the directory that it is moved to, however many writers were opened there', async () => {
     await make(...threeSegments())
     const cursor = new LogCursor(
       contextOf(() => 9),
@@ -257,7 +257,7 @@ describe('a cursor', () => {
     for (const openings of [0, 1, 2]) expect(cursor.movedTo(contextOf(() => 9, openings)).isCompared).toBe(false)
   })
 
-  it('that went behind frames of two segments says from where on the first of them is another one', async () => {
+  it('that has returned frames of two segments reports the offset from which the first segment differs', async () => {
     const [first, second] = threeSegments()
     const cursor = new LogCursor(
       contextOf(() => Infinity),
@@ -333,7 +333,7 @@ describe('damage', () => {
     expect(await walk()).toEqual({ found: [0, 1, 3, 4, 6, 7], error: null })
   })
 
-  it('before the offset from which a walk begins is damage all the same', async () => {
+  it('before the offset at which a walk begins is still reported', async () => {
     const [first, second, third] = threeSegments()
     await make(first, second, { baseOffset: 6, bytes: flipped(third.bytes, 8 * (third.at(0).position + 64)) })
     const { error } = await walk(8, 9)
@@ -394,7 +394,7 @@ describe('damage', () => {
 })
 
 describe('what is not damage but ends a walk', () => {
-  it('is a segment of another version, which alone says where the one before it ends', async () => {
+  it('is a segment of another version, which alone states where the one before it ends', async () => {
     const [first, second, third] = threeSegments()
     second.bytes.writeUInt16LE(2, 4)
     await make(first, second, third)

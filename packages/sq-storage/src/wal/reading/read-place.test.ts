@@ -84,12 +84,12 @@ function next(previous: SegmentLink | null, baseOffset = 2): SegmentBytes {
   return new SegmentBytes({ baseOffset, previous, segmentId: 7n })
 }
 
-describe('in the segment that was read, reading goes on', () => {
-  it('where nothing was read: nowhere', async () => {
+describe('in the segment that was read, reading continues', () => {
+  it('nowhere if nothing was read', async () => {
     expect(await placeIn(new ReadPlace(0), A)).toBeNull()
   })
 
-  it('behind its last records, whatever followed them', async () => {
+  it('after its last records, whatever followed them', async () => {
     const place = new ReadPlace(0)
     read(place, new SegmentBytes({ segmentId: 1n }).records('a').records('b').mark())
     expect(await placeIn(place, A)).toEqual(placeBehind(A, A.at(1)))
@@ -98,29 +98,29 @@ describe('in the segment that was read, reading goes on', () => {
   it.each([
     ['as far as they count', A.place.position, placeBehind(A, A.at(1))],
     ['but not where fewer bytes count', A.place.position - 1, 'diverged'],
-  ])('behind its last records, %s', async (_, limit, expected) => {
+  ])('after its last records, %s', async (_, limit, expected) => {
     const place = new ReadPlace(0)
     read(place, A)
     expect(await placeIn(place, A, { limit })).toEqual(expected)
   })
 
   it.each([
-    ['something was returned: the log is another one', 0, 'diverged'],
+    ['something was returned: the log has diverged', 0, 'diverged'],
     ['nothing was returned: it does not matter', 9, null],
-  ])('where the last records are others, and %s', async (_, from, expected) => {
+  ])('where the last records differ, and %s', async (_, from, expected) => {
     const place = new ReadPlace(from)
     read(place, A)
     expect(await placeIn(place, new SegmentBytes({ segmentId: 1n }).records('a').records('c'))).toBe(expected)
   })
 
-  it('from where it was entered again, with nothing of what was read behind that', async () => {
+  it('from where it was entered again, without what was read after that', async () => {
     const place = new ReadPlace(0)
     read(place, A)
     place.enter(headOf(A), placeBehind(A, A.at(0)))
     expect(await placeIn(place, A)).toBeNull()
   })
 
-  it('by nothing that was read of another segment', async () => {
+  it('regardless of what was read of another segment', async () => {
     const place = new ReadPlace(0)
     read(place, A)
     const empty = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n }).mark()
@@ -143,7 +143,7 @@ describe('another segment continues where reading stopped', () => {
     ['it states the end that was read', next(A_LINK), null],
     ['it states that end with another checksum', next(link({ lastCrc: 1 })), 'diverged'],
     ['it begins with another offset', next(A_LINK, 3), 'diverged'],
-    ['it states another segment before it', next(link({ baseOffset: 1 })), 'diverged'],
+    ['it states a different segment before it', next(link({ baseOffset: 1 })), 'diverged'],
     ['it states none', next(null), 'diverged'],
     ['it states an earlier end', next(link({ end: A.at(1).position, lastCrc: A.at(0).headerCrc })), 'diverged'],
   ])('if %s', async (_, segment, expected) => {
@@ -185,7 +185,7 @@ describe('another segment continues where reading stopped', () => {
   const B = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n }).mark()
   it.each([
     ['follows the same', next(A_LINK), null],
-    ['follows another', next(link({ lastCrc: 1 })), 'diverged'],
+    ['follows a different one', next(link({ lastCrc: 1 })), 'diverged'],
     ['follows none', next(null), 'diverged'],
   ])('in place of a segment without records, if it %s', async (_, segment, expected) => {
     const place = new ReadPlace(0)
@@ -204,7 +204,7 @@ describe('another segment continues where reading stopped', () => {
   })
 })
 
-describe('the offset from which on the log is another one', () => {
+describe('the offset from which the log differs', () => {
   const B = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n }).records('c').records('d')
   const replaced = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 9n }).records('c').records('d')
   const changed = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n }).records('c').records('e')
@@ -214,10 +214,10 @@ describe('the offset from which on the log is another one', () => {
 
   it.each([
     ['is the next one where all that was read is there', [A, B], 4],
-    ['is the base offset of a segment that is another one', [A, replaced], 2],
+    ['is the base offset of a segment that was replaced', [A, replaced], 2],
     ['is the base offset of a segment that is gone', [A], 2],
-    ['is that of the first frame that is another one', [A, changed], 3],
-    ['is the base offset of an earlier segment whose last frame is another one', [changedFirst, replaced], 0],
+    ['is that of the first frame that differs', [A, changed], 3],
+    ['is the base offset of an earlier segment whose last frame differs', [changedFirst, replaced], 0],
     ['is the base offset of a segment that begins before it', [A, emptied], 1],
     ['is the first one where no segment is the same', [another, replaced], 0],
   ])('%s', async (_, segments, expected) => {
@@ -254,15 +254,15 @@ describe('the place up to which a segment is the one that was read', () => {
   if (listed === undefined) throw new RangeError('there is no segment')
 
   it.each([
-    ['is behind all that was read', A, Infinity, placeBehind(A, A.at(1))],
+    ['is after all that was read', A, Infinity, placeBehind(A, A.at(1))],
     ['is the last one within the bytes that count', A, A.place.position - 1, placeBehind(A, A.at(0))],
     [
-      'is before the first frame that is another one',
+      'is before the first frame that differs',
       new SegmentBytes({ segmentId: 1n }).records('a').records('x'),
       Infinity,
       placeBehind(A, A.at(0)),
     ],
-    ['is none where its first frame is another one', new SegmentBytes({ segmentId: 1n }).records('x'), Infinity, null],
+    ['does not exist if its first frame differs', new SegmentBytes({ segmentId: 1n }).records('x'), Infinity, null],
   ])('%s', async (_, segment, limit, expected) => {
     const place = new ReadPlace(0)
     read(place, A)

@@ -75,7 +75,7 @@ function expected(records: readonly RecordInput[], options: ReadOptions): number
 }
 
 describe('any range of a log', () => {
-  it.each([1, 2, 3, 4])('gives just the records in it, with and without a writer (seed %d)', async (seed) => {
+  it.each([1, 2, 3, 4])('returns exactly the records in it, with and without a writer (seed %d)', async (seed) => {
     const random = new Random(seed)
     const { writer, batches } = await variedLog(random)
     const records = batches.flat()
@@ -299,7 +299,7 @@ describe('a seek', () => {
     for (const from of [0n, 500n, 999n]) expect((await read({ from }))[0]?.offset).toBe(from)
   })
 
-  it('behind damage finds what is there, and before it the damage', async () => {
+  it('to an offset after damage finds its record, and to an offset before damage reaches the damage', async () => {
     const writer = await oneLargeSegment()
     await writer.closeActiveSegment()
     await writer.appendBatch([recordOf(1, 1)])

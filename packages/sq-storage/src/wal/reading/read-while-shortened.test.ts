@@ -23,7 +23,7 @@ async function iterate(options: ReadOptions = {}): Promise<AsyncIterableIterator
   return (await WalReader.open(log.fs, log.config, 'orders', 0)).read(options)
 }
 
-async function iterateElsewhere(options: ReadOptions): Promise<AsyncIterableIterator<LogRecord>> {
+async function iterateInAnotherProcess(options: ReadOptions): Promise<AsyncIterableIterator<LogRecord>> {
   const fs = inAnotherProcess(log.fs, new Random(1))
   return (await WalReader.open(fs, log.config, 'orders', 0)).read(options)
 }
@@ -43,15 +43,15 @@ function failure(iteration: AsyncIterableIterator<LogRecord>): Promise<unknown> 
 
 describe.each([
   ['reads', {}],
-  ['follows', { follow: true }],
-])('while the log is truncated, one who %s', (_, options: ReadOptions) => {
+  ['tails', { follow: true }],
+])('while the log is truncated, a reader that %s', (_, options: ReadOptions) => {
   it.each([
     [10, 5n],
     [10, 9n],
     [12, 11n],
     [6, 0n],
     [6, 4n],
-  ])('and has seen %d records, hears that they are void from offset %d on', async (seen, cut) => {
+  ])('and has seen %d records, gets an error with offset %d, from which records are rolled back', async (seen, cut) => {
     const iteration = await iterate(options)
     await take(iteration, seen)
     await writer.truncate(cut)
@@ -69,7 +69,7 @@ describe.each([
     [0, 0n],
     [9, 9n],
     [3, 10n],
-  ])('and has seen %d records, ends or goes on at offset %d', async (seen, cut) => {
+  ])('and has seen %d records, ends or continues at offset %d', async (seen, cut) => {
     const iteration = await iterate(options)
     await take(iteration, seen)
     await writer.truncate(cut)
@@ -86,7 +86,7 @@ describe.each([
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('never sees a record that is about to go, once truncation has begun', async () => {
+  it('never sees a record that is about to be removed, once truncation has begun', async () => {
     const iteration = await iterate(options)
     await take(iteration, 4)
     const hold = log.fs.faults.hold('unlink', log.path(8))
@@ -102,7 +102,7 @@ describe.each([
   })
 })
 
-it('a tailing reader that got part of a commit that is cut goes on in the segment that holds that part', async () => {
+it('a tailing reader that got part of a commit that is cut continues in the segment that holds that part', async () => {
   const batch = ['x', 'y', 'z'].map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
   await writer.appendBatch(batch)
   await writer.closeActiveSegment()
@@ -155,14 +155,14 @@ it('a reader that got some of the records read at once gets the rest, and then t
 describe('in another process, a reader of a log that is truncated', () => {
   it('gets the first offset of a commit that is cut inside', async () => {
     await appendBatch(writer, ['x', 'y', 'z'])
-    const iteration = await iterateElsewhere({ from: 11n, follow: true })
+    const iteration = await iterateInAnotherProcess({ from: 11n, follow: true })
     await take(iteration, 4)
     await writer.truncate(14n)
     expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 12n })
   })
 
-  it('gets a later offset if it comes half-way', async () => {
-    const iteration = await iterateElsewhere({ from: 11n })
+  it('gets a later offset if it reads in the middle of the truncation', async () => {
+    const iteration = await iterateInAnotherProcess({ from: 11n })
     await take(iteration, 1)
     const hold = log.fs.faults.hold('unlink', log.path(4))
     const truncated = writer.truncate(2n)
@@ -173,7 +173,7 @@ describe('in another process, a reader of a log that is truncated', () => {
   })
 
   it('that had returned a failed commit gets an error, even if nothing else shows that it was rolled back', async () => {
-    const iteration = await iterateElsewhere({ from: 11n, follow: true })
+    const iteration = await iterateInAnotherProcess({ from: 11n, follow: true })
     log.fs.faults.failNext('sync', 'EIO', log.path(8))
     await expect(append(writer, 'fails')).rejects.toThrow(AppendFailedError)
     expect(await take(iteration, 2)).toEqual([11n, 12n])
@@ -184,8 +184,8 @@ describe('in another process, a reader of a log that is truncated', () => {
     expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 12n })
   })
 
-  it('that missed another truncation gets the offset from which records are rolled back', async () => {
-    const iteration = await iterateElsewhere({ from: 8n, follow: true })
+  it('that missed an earlier truncation gets the offset from which records are rolled back', async () => {
+    const iteration = await iterateInAnotherProcess({ from: 8n, follow: true })
     await take(iteration, 4)
     await writer.truncate(10n)
     await append(writer, 'in the next segment')
@@ -195,8 +195,8 @@ describe('in another process, a reader of a log that is truncated', () => {
     expect(await failure(iteration)).toMatchObject({ code: 'SQ_WAL_DIVERGED', offset: 10n })
   })
 
-  it('gets what was deleted if the cut was in it', async () => {
-    const iteration = await iterateElsewhere({ follow: true })
+  it('gets the first offset left if the segment of the cut was deleted', async () => {
+    const iteration = await iterateInAnotherProcess({ follow: true })
     await take(iteration, 4)
     await writer.truncate(1n)
     await appendEach(writer, numbered(4))
@@ -223,7 +223,7 @@ it("in the writer's thread, a reader that finds a file shorter than what it read
 })
 
 describe('while old segments are deleted, a reader', () => {
-  it('goes on in the open file, and then finds what is left or gets the first offset', async () => {
+  it('continues in the open file, and then finds what is left or gets the first offset', async () => {
     const [ahead, behind] = [await iterate(), await iterate()]
     await take(ahead, 5)
     await take(behind, 1)
@@ -251,7 +251,7 @@ describe('while old segments are deleted, a reader', () => {
     expect((await first).value?.offset).toBe(4n)
   })
 
-  it('and follows is not disturbed', async () => {
+  it('that tails is not affected', async () => {
     const iteration = await iterate({ follow: true, from: 9n })
     expect(await take(iteration, 3)).toEqual([9n, 10n, 11n])
     const next = iteration.next()

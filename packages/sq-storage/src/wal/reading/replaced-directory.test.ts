@@ -50,7 +50,7 @@ async function replaceBy(directory: string): Promise<void> {
 }
 
 describe('a reader that was opened before its log was deleted and created again', () => {
-  it('shows nothing that is not durable with the writer of the new one, whenever it begins', async () => {
+  it('returns only what the writer of the new log has made durable, whenever it begins', async () => {
     const first = await log.open()
     const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
     const begun = reader.read()
@@ -71,7 +71,7 @@ describe('a reader that was opened before its log was deleted and created again'
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('shows nothing that is not durable if that happens between its lookup and its listing', async () => {
+  it('returns only durable records if that happens between its lookup and its listing', async () => {
     const first = await log.open()
     await append(first, 'old')
     await first.close()
@@ -101,7 +101,7 @@ describe('a reader that was opened before its log was deleted and created again'
 describe.each<[string, () => FileSystem]>([
   ['in the process that wrote it', () => log.fs],
   ['in another process', () => inAnotherProcess(log.fs, new Random(1))],
-])('a tailing reader a log without a writer, %s', (_, fileSystem) => {
+])('a tailing reader of a log without a writer, %s', (_, fileSystem) => {
   beforeEach(async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
@@ -202,7 +202,7 @@ describe('on a real disk, a tailing reader', () => {
   }
 
   it.each<[string, (top: string) => void, string]>([
-    ['a link to the data directory leads to another one', () => relink('two'), 'SQ_WAL_DIVERGED'],
+    ['a link to the data directory is switched to a different one', () => relink('two'), 'SQ_WAL_DIVERGED'],
     ['the data directory is renamed', () => renameSync(`${top}/one`, `${top}/gone`), 'SQ_WAL_NOT_FOUND'],
     [
       'the partition is replaced',

@@ -41,7 +41,7 @@ function ofDyingWriter(fs: FileSystem, whenWritten: () => Promise<void>): FileSy
 
 interface Rollback {
   /** Whether the writer that dies is in another process than the next one. False by default. */
-  readonly diesElsewhere?: boolean
+  readonly diesInAnotherProcess?: boolean
   /** Whether the first two records are from an earlier writer, which closed the log. */
   readonly reopened?: boolean
   /** The value of the commit that is rolled back, and those the next writer appends. */
@@ -54,7 +54,7 @@ interface Rollback {
 
 /** The values that a reader got before, and what it gets when it continues. */
 async function rollBack({
-  diesElsewhere = false,
+  diesInAnotherProcess = false,
   reopened = false,
   lost,
   later,
@@ -67,7 +67,7 @@ async function rollBack({
 }> {
   const log = new LogFixture()
   let gate: (() => Promise<void>) | null = null
-  const fs = diesElsewhere ? inAnotherProcess(log.fs, new Random(1)) : log.fs
+  const fs = diesInAnotherProcess ? inAnotherProcess(log.fs, new Random(1)) : log.fs
   const dying = ofDyingWriter(fs, async () => gate?.())
   const openDying = (): Promise<WalWriter> =>
     WalWriter.open(dying, log.config, 'orders', 0, { clock: new ManualClock(), random: new Random(1) })
@@ -112,33 +112,39 @@ async function quiet(): Promise<void> {
   for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
 }
 
-const elsewhere = async (log: LogFixture): Promise<AsyncIterableIterator<LogRecord>> =>
+const tailInAnotherProcess = async (log: LogFixture): Promise<AsyncIterableIterator<LogRecord>> =>
   (await WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)).read({ follow: true })
 
 describe('a tailing reader in another process that got a commit that was rolled back', () => {
   it.each<[string, Omit<Rollback, 'read'>]>([
-    ['MARKs stand where it stood', { lost: 'CCCC', later: ['DDDD'] }],
-    ['MARKs stand where it stood, which is behind them', { lost: 'C'.repeat(9000), later: ['D', 'e'] }],
-    ['another one as long stands where it stood', { reopened: true, lost: 'CCCC', later: ['DDDD'] }],
-    ['another one as long, and more', { reopened: true, lost: 'CCCC', later: ['DDDD', 'e0', 'e1'] }],
-    ['a shorter one', { reopened: true, lost: 'C'.repeat(100), later: ['D'] }],
-    ['a shorter one, and more', { reopened: true, lost: 'C'.repeat(100), later: ['D', 'e0', 'e1'] }],
-    ['a longer one', { reopened: true, lost: 'C', later: ['D'.repeat(500)] }],
-    ['nothing', { reopened: true, lost: 'CCCC', later: [] }],
+    ['MARKs are in its place', { lost: 'CCCC', later: ['DDDD'] }],
+    ['MARKs are in its place, and end before it did', { lost: 'C'.repeat(9000), later: ['D', 'e'] }],
+    ['a commit of the same length is in its place', { reopened: true, lost: 'CCCC', later: ['DDDD'] }],
     [
-      'a shorter one, in a segment that has a successor by now',
+      'a commit of the same length is in its place, and more follow',
+      { reopened: true, lost: 'CCCC', later: ['DDDD', 'e0', 'e1'] },
+    ],
+    ['a shorter commit is in its place', { reopened: true, lost: 'C'.repeat(100), later: ['D'] }],
+    [
+      'a shorter commit is in its place, and more follow',
+      { reopened: true, lost: 'C'.repeat(100), later: ['D', 'e0', 'e1'] },
+    ],
+    ['a longer commit is in its place', { reopened: true, lost: 'C', later: ['D'.repeat(500)] }],
+    ['nothing is in its place', { reopened: true, lost: 'CCCC', later: [] }],
+    [
+      'a shorter commit is in its place, and the segment has a successor',
       { reopened: true, lost: 'C'.repeat(100), later: ['D'], rotates: true },
     ],
     [
-      'one as long, in a segment that has a successor by now',
+      'a commit of the same length is in its place, and the segment has a successor',
       { reopened: true, lost: 'CCCC', later: ['DDDD'], rotates: true },
     ],
     [
-      'two, in a segment that has a successor by now',
+      'two commits are in its place, and the segment has a successor',
       { reopened: true, lost: 'CCCC', later: ['D', 'e'], rotates: true },
     ],
   ])('gets an error if %s', async (_, rollback) => {
-    const { given, next: told } = await rollBack({ ...rollback, read: elsewhere })
+    const { given, next: told } = await rollBack({ ...rollback, read: tailInAnotherProcess })
     expect(given).toEqual(['0 a', '1 b', `2 ${rollback.lost}`])
     expect(await told).toBe('SQ_WAL_DIVERGED 2')
   })
@@ -148,17 +154,17 @@ describe('a tailing reader in another process that got a commit that was rolled 
       reopened: true,
       lost: 'CCCC',
       later: ['CCCC', 'd'],
-      read: elsewhere,
+      read: tailInAnotherProcess,
     })
     expect(given).toEqual(['0 a', '1 b', '2 CCCC'])
     expect(await told).toBe('3 d')
   })
 })
 
-it('a reader that got it in a process that then opens the log gets an error, even if the writer has as many records', async () => {
+it('a reader that got such a commit in a process that then opens the log gets an error, even if the writer has as many records', async () => {
   const { given, next: told } = await rollBack({
     reopened: true,
-    diesElsewhere: true,
+    diesInAnotherProcess: true,
     lost: 'CCCC',
     later: ['DDDD'],
     read: async (log) => (await WalReader.open(log.fs, log.config, 'orders', 0)).read({ follow: true }),
@@ -189,7 +195,7 @@ it('a reader in another process gets no later offset than where a segment was cu
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(writer, numbered(20))
-  const records = await elsewhere(log)
+  const records = await tailInAnotherProcess(log)
   for (let offset = 0; offset < 20; offset++) expect(await next(records)).toMatch(`${offset} `)
   await writer.truncate(11n)
   await append(writer, 'in the next segment')

@@ -97,7 +97,7 @@ export async function damageFrom(place: FramePlace, scanned: Scanned): Promise<C
     const scanner = new SegmentScanner(opened.handle, { ...place, limit })
     await scanner.run(() => {})
     const damage = await damageAt({ ...scanned, scanner })
-    // The bytes may have been written after they were read and before the frame that confirms them was.
+    // The bytes may have been written after they were read, but before the confirming frame was read.
     if (damage === null || damage.error.from === suspect) return damage?.error ?? null
     suspect = damage.error.from
   }
@@ -121,7 +121,7 @@ export function notRecords(path: string, header: FrameHeader): CorruptLogError {
   })
 }
 
-/** The damage where a writer in this process has written segments and none is there. */
+/** The damage if a writer in this process has written segments, and the directory has none. */
 export function missingSegments(
   { directory }: Partition,
   { wanted, bound }: { wanted: number; bound: number },

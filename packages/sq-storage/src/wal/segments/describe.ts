@@ -33,7 +33,7 @@ export interface SegmentInfo {
   /**
    * - `active`: the last segment; the writer appends to it.
    * - `sealed`: ended by its SEAL.
-   * - `abandoned`: a write to it failed, and the log goes on in the next segment, which states where this one ends.
+   * - `abandoned`: a write to it failed, and the log continues in the next segment, which states where this one ends.
    */
   readonly state: 'active' | 'sealed' | 'abandoned'
 }

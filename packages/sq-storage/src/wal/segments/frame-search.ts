@@ -30,7 +30,7 @@ export class FrameSearch {
   readonly #range: SearchRange
   readonly #accept: Accept
   #window: Buffer | null = null
-  /** The verified headers of the window, and how many of them were passed. */
+  /** The verified headers of the window, and how many of them the search has passed. */
   #headers: FrameHeader[] = []
   #passed = 0
   /** The position of the first byte that was not read. */

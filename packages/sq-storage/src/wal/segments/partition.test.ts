@@ -10,21 +10,18 @@ describe('locatePartition', () => {
     })
   })
 
-  it.each(['a', '...', '.a', 'a.', '-', '_', 'Az09._-', 'x'.repeat(249)])('takes %j for a topic', (topic) => {
+  it.each(['a', '...', '.a', 'a.', '-', '_', 'Az09._-', 'x'.repeat(249)])('accepts %j as a topic', (topic) => {
     expect(locatePartition('/data', topic, 1).directory).toBe(`/data/${topic}/1`)
   })
 
-  it.each(['', 'x'.repeat(250), 'x'.repeat(10_000)])(
-    'refuses a topic of another length than 1 to 249: %.20j',
-    (topic) => {
-      const refusal = () => locatePartition('/data', topic, 0)
-      expect(refusal).toThrow(RangeError)
-      expect(refusal).toThrow(`topic must have 1 to 249 characters, not ${topic.length}: `)
-    },
-  )
+  it.each(['', 'x'.repeat(250), 'x'.repeat(10_000)])('refuses a topic whose length is not 1 to 249: %.20j', (topic) => {
+    const refusal = () => locatePartition('/data', topic, 0)
+    expect(refusal).toThrow(RangeError)
+    expect(refusal).toThrow(`topic must have 1 to 249 characters, not ${topic.length}: `)
+  })
 
   it.each(['.', '..', '../x', 'a/b', '/', '\\', 'a b', 'a\0', 'a\n', '\na', 'é', '🙂', '%2e', 'a:b', '*'])(
-    'refuses %j for a topic',
+    'refuses %j as a topic',
     (topic) => {
       const refusal = () => locatePartition('/data', topic, 0)
       expect(refusal).toThrow(RangeError)
@@ -37,13 +34,13 @@ describe('locatePartition', () => {
     [null, 'null'],
     [1, '1'],
     [['orders'], 'an object (Array)'],
-  ])('refuses %o, which is no string, for a topic', (topic, shown) => {
+  ])('refuses %o, which is not a string, as a topic', (topic, shown) => {
     expect(() => locatePartition('/data', topic as unknown as string, 0)).toThrow(
       new TypeError(`topic must be a string, not ${shown}`),
     )
   })
 
-  it.each([0, 1, 2 ** 31, 2 ** 32 - 1])('takes partition %d', (partition) => {
+  it.each([0, 1, 2 ** 31, 2 ** 32 - 1])('accepts partition %d', (partition) => {
     expect(locatePartition('/data', 'orders', partition).directory).toBe(`/data/orders/${partition}`)
   })
 
@@ -57,7 +54,7 @@ describe('locatePartition', () => {
     ['0', '"0"'],
     [0n, '0n'],
     [undefined, 'undefined'],
-  ])('refuses %o, which is no number, for a partition', (partition, shown) => {
+  ])('refuses %o, which is not a number, as a partition', (partition, shown) => {
     expect(() => locatePartition('/data', 'orders', partition as unknown as number)).toThrow(
       new TypeError(`partition must be a number, not ${shown}`),
     )

@@ -135,7 +135,7 @@ test('nothing of an empty log is deleted by age', async () => {
 })
 
 describe('a quiet log', () => {
-  it('that is silent for more than a year goes on expiring once it is written again', async () => {
+  it('that is silent for more than a year expires as before once it is written again', async () => {
     await appendNow()
     log.clock.advance(8 * DAY)
     expect(await deleteAs({ maxAgeMs: 7 * DAY })).toEqual([0])
@@ -310,13 +310,13 @@ describe('a clock that contradicts the log', () => {
     expect(await deleteAs({ maxAgeMs: 3 * DAY })).toEqual([0, 1])
   })
 
-  it('is nothing that limits other than age ask for', async () => {
+  it('does not matter to limits other than age', async () => {
     await appendDays(3)
     log.clock.setNow(0)
     expect(await deleteAs({ belowOffset: 1n, maxTotalBytes: Number.MAX_SAFE_INTEGER })).toEqual([0])
   })
 
-  it.each([-1, NaN, -Infinity, Infinity])('says %s', async (nowMs) => {
+  it.each([-1, NaN, -Infinity, Infinity])('returns %s', async (nowMs) => {
     await appendDays(2)
     log.clock.setNow(nowMs)
     expect(await refusal({ maxAgeMs: DAY })).toMatchObject({ code: 'SQ_WAL_CLOCK_SUSPECT' })

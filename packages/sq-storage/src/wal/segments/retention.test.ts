@@ -160,7 +160,7 @@ describe('deleteSegments', () => {
 })
 
 describe('if every record is deleted, deleteSegments', () => {
-  it('creates an empty segment first, and the offsets go on', async () => {
+  it('creates an empty segment first, and the offsets continue', async () => {
     await appendSegment(1, 2)
     const trace = log.fs.operations.trace()
     expect(await deleted({ maxTotalBytes: 0 })).toEqual([0])
@@ -232,7 +232,7 @@ describe('listExpired', () => {
 })
 
 describe('a reader inside a segment that is deleted', () => {
-  it('goes on in it and then in the next', async () => {
+  it('continues in it, and then in the next', async () => {
     await appendSegment(1, 2)
     await appendSegment(3)
     await append(writer, 'active')

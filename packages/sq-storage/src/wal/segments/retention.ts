@@ -15,8 +15,8 @@ import { checkNoLead, checkNotBehind, CLOCK_SLACK_MS, silenceBefore, silenceErro
 
 /**
  * Limits of a log: one or more. A segment is deleted when a limit releases it and all older segments are deleted too.
- * Only whole segments are deleted, so a log may keep more than a limit asks for. The active segment is deleted by age
- * only: it is sealed first, and the log goes on in an empty one.
+ * Only whole segments are deleted, so a log may keep more than a limit allows. The active segment is deleted by age
+ * only: it is sealed first, and the log continues in an empty one.
  */
 export interface RetentionPolicy {
   /** Releases segments that hold only offsets below this one. */
@@ -100,7 +100,7 @@ function checkLimit(option: RetentionLimit, value: unknown): void {
 
 /** What a writer knows about its log. */
 interface OwnLog extends RetentionQuestion {
-  /** The time that it should be according to the monotonic clock; null if unknown. */
+  /** The wall-clock time to expect by the monotonic clock; null if unknown. */
   readonly expectedMs: number | null
   readonly active: SegmentInfo | null
   readonly nextOffset: bigint
@@ -113,7 +113,7 @@ interface OwnLog extends RetentionQuestion {
 export async function findExpired(fs: FileSystem, partition: Partition, own: OwnLog): Promise<SegmentInfo[]> {
   const { active, nextOffset, ...question } = own
   const listed = await listSegmentFiles(fs, partition.directory)
-  // From this offset on there are the active segment and files that a failed roll-over may have left.
+  // From this offset on there are only the active segment and files of a failed roll-over.
   const keepFrom = Number(active?.baseOffset ?? nextOffset)
   const ended = listed.slice(0, indexOfSegment(listed, keepFrom - 1) + 1)
   return segmentsToGo({ fs, partition, ...question, listed, ended, active, highWatermark: () => Infinity })

@@ -136,7 +136,7 @@ describe('a scan', () => {
   })
 
   // The first frame ends this number of bytes before or after the end of the first chunk.
-  it.each([-48, -40, -32, -8, 0, 8])('goes on over a chunk that ends %d bytes after a frame', async (past) => {
+  it.each([-48, -40, -32, -8, 0, 8])('continues across a chunk that ends %d bytes after a frame', async (past) => {
     const segment = new SegmentBytes()
     segment
       .records(Buffer.alloc(CHUNK - past - RECORD_AND_FRAME_HEADER, 1))
@@ -256,7 +256,7 @@ describe('a scan stops, with all frames before it returned, at', () => {
       /4294967295 is past/,
       false,
     ],
-    ['another position', goodWith({ type: FrameType.MARK, position: 8 }), none, /^no frame header/, false],
+    ['a different position', goodWith({ type: FrameType.MARK, position: 8 }), none, /^no frame header/, false],
   ]
   it.each(cases)('%s', async (_, segment, change, reason, tellsHeader) => {
     const before = segment.frames.slice(0, 2)

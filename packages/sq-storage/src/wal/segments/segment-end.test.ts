@@ -78,7 +78,7 @@ describe('the end of a segment with a successor', () => {
 
   it.each([
     ['none', null, 'none', 0n],
-    ['another', { ...commits().link, baseOffset: 1 }, 'one with base offset 1', 1n],
+    ['a different segment', { ...commits().link, baseOffset: 1 }, 'one with base offset 1', 1n],
   ])('refuses a successor that states %s before it', async (_, link, stated, firstOffset) => {
     const error = await caught(check(commits(), link))
     expect(error).toBeInstanceOf(CorruptLogError)
@@ -104,7 +104,7 @@ describe('the end of a segment with a successor', () => {
       flipped(commits().bytes, 8 * link.lastPosition + 70),
       /but that last frame is not there/,
     ],
-    ['that is another of the same shape', others, link, undefined, /, but that last frame is not there$/],
+    ['that is a different one of the same shape', others, link, undefined, /, but that last frame is not there$/],
     [
       'with another end',
       commits().mark(),
@@ -163,7 +163,7 @@ describe('the stated end', () => {
   it.each([
     ['without a successor that can be read', undefined],
     ['with a successor that states none', null],
-    ['with a successor that states another segment', { ...link, baseOffset: 1 }],
+    ['with a successor that states a different segment', { ...link, baseOffset: 1 }],
   ])('is that of the file %s', async (_, stated) => {
     const opened = await open(commits().bytes)
     const fileBytes = commits().bytes.length

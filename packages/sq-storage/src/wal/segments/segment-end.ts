@@ -12,7 +12,7 @@ import type { OpenSegment, SegmentHead } from './segment-file.ts'
 
 /** The end of a segment as its successor or its file states it, not compared with its frames. */
 export interface StatedEnd {
-  /** What its successor states; null if there is none that can be read, or it states another segment before it. */
+  /** What its successor states; null if none can be read, or it states a different segment before it. */
   readonly link: SegmentLink | null
   readonly fileBytes: number
   /** The position where its bytes end: `link.end` or, without a link, the end of the file. The file may be shorter. */
@@ -70,9 +70,9 @@ export async function endOf(segment: OpenSegment, successor: SegmentHead | null)
 }
 
 /**
- * The end of a segment as its successor states it. If `successor` is null or states another segment before it, it is
- * the end of the file; then a file that is longer than the largest position is rejected with `UnsupportedFormatError`,
- * because no log of this version was ever that long. Reads no frame.
+ * The end of a segment as its successor states it. If `successor` is null or states a different segment before it, the
+ * end is that of the file; then a file that is longer than the largest position is rejected with
+ * `UnsupportedFormatError`, because no log of this version was ever that long. Reads no frame.
  */
 export async function statedEnd(segment: OpenSegment, successor: SegmentHead | null): Promise<StatedEnd> {
   const { handle, head } = segment
@@ -85,12 +85,12 @@ export async function statedEnd(segment: OpenSegment, successor: SegmentHead | n
   return { link, fileBytes, end: link?.end ?? fileBytes }
 }
 
-/** What a successor states of a segment; null if it states another one before it, or none. */
+/** What a successor states about a segment; null if it states a different one before it, or none. */
 function linkIn({ open: { previous } }: SegmentHead, { baseOffset }: SegmentHead): SegmentLink | null {
   return previous?.baseOffset === baseOffset ? previous : null
 }
 
-/** The error for a successor that states another segment before it than the one that is there, or none. */
+/** The error for a successor that states no segment before it, or a different one than the one there. */
 function namesAnother(successor: SegmentHead, baseOffset: number): CorruptLogError {
   const link = successor.open.previous
   const stated = link === null ? 'none' : `one with base offset ${link.baseOffset}`

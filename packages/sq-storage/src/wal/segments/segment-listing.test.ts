@@ -99,7 +99,7 @@ describe('a search in a listing', () => {
     expect(segmentFrom(listing, offset)?.baseOffset).toBe(from)
   })
 
-  it('in one of no segments finds none', () => {
+  it('in an empty listing finds none', () => {
     expect(indexOfSegment([], 5)).toBe(-1)
     expect(segmentHolding([], 5)).toBeUndefined()
   })
@@ -152,7 +152,7 @@ describe('a log is listed again', () => {
     await expect(listingsUntil([error])).rejects.toBe(error)
   })
 
-  test('for another error that an old listing may explain, if it is the first', async () => {
+  test('for a different error that an old listing may explain, if the listing is the first', async () => {
     const stale = new Error('stale')
     const mayBeStale = (error: unknown) => error === stale
     expect(await listingsUntil([stale, missing('a'), missing('b')], mayBeStale)).toBe(4)

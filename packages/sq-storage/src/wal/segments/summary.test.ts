@@ -61,7 +61,7 @@ describe('readSummary', () => {
   it.each([
     ['a commit', () => threeCommits()],
     ['a MARK', () => threeCommits().mark()],
-    ['a SEAL of another shape', () => threeCommits().frame({ type: FrameType.SEAL }, Buffer.alloc(24))],
+    ['a SEAL of a different shape', () => threeCommits().frame({ type: FrameType.SEAL }, Buffer.alloc(24))],
   ])('scans a segment that ends with %s', async (_, make) => {
     const segment = make()
     expect(await summaryOf(segment)).toMatchObject({ ...TIMES, records: 4, index: entriesOf(segment) })

@@ -57,7 +57,7 @@ describe('the commits in memory', () => {
     expect(offsets(recent.from(5))).toEqual([5, 6])
   })
 
-  it('take no more than 4 MiB: the oldest go', () => {
+  it('take no more than 4 MiB: the oldest are dropped', () => {
     const recent = new RecentFrames()
     for (let offset = 0; offset < 6; offset++) recent.keep(written(commit(offset, 1, 1024 * 1024)))
     expect(recent.from(1)).toEqual([])

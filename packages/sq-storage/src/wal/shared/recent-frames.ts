@@ -1,6 +1,6 @@
 /**
  * The latest commits, in memory. Tailing readers take them from here, all from the same bytes, and need no file. A
- * reader that falls behind goes on in the files.
+ * reader that falls behind continues in the files.
  */
 import { RecordBatch } from '../format/record-batch.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
@@ -27,7 +27,7 @@ export class RecentFrames {
 
   /**
    * Keeps copies of the frames that were just written, unless they are longer than the limit. Never throws, because the
-   * callers of the commit must be told: if the copy fails, readers read the file.
+   * commit must be acknowledged in any case: if the copy fails, readers read the file.
    */
   keep(written: WrittenFrames): void {
     if (written.bytes > MAX_BYTES) return this.clear()

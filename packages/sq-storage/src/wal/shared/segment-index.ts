@@ -1,6 +1,6 @@
 /**
- * Finds the place in a segment to begin reading at, by its index. The index comes from the SEAL, or is built here from
- * frames that are read once, as far as any reader needed. `log-cursor.ts` begins there.
+ * Finds the place at which to begin reading a segment, by its index. The index comes from the SEAL, or is built here
+ * from frames that are read once, as far as any reader needed. `log-cursor.ts` begins there.
  */
 import { FrameType } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
@@ -26,7 +26,7 @@ export interface Indexed extends SegmentEnd {
 interface Neighbour {
   readonly successor: ListedSegment | null
   readonly headOf: (segment: ListedSegment) => Promise<SegmentHead>
-  /** If false, the successor may have been deleted, and another segment may state another end. */
+  /** If false, the successor may have been deleted, and a different one may state a different end. */
   readonly isListedNow: boolean
 }
 
@@ -128,7 +128,7 @@ class SegmentIndex {
 
   async #gather(wanted: number, { segment, limit }: { segment: OpenSegment; limit: number }): Promise<void> {
     const { handle, head } = segment
-    // A commit that was read before it was durable may have been rolled back, and another one may be in its place.
+    // A commit that was read before it was durable may have been rolled back, and a different one may be in its place.
     if (this.#last !== null && !(await isThere(segment, this.#last))) {
       this.#gathered = new SummaryBuilder()
       this.#place = null

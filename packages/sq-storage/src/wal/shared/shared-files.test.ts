@@ -120,7 +120,7 @@ describe('while a reader has a segment open, another reader', () => {
     await writer.close()
   })
 
-  it('reads no further than it was cut', async () => {
+  it('reads only up to where the segment was cut', async () => {
     const before = await iterate({ from: 9n })
     await before.next()
     const writer = await log.open()
@@ -133,7 +133,7 @@ describe('while a reader has a segment open, another reader', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('does not find it when it was deleted, and the other goes on in it', async () => {
+  it('does not find the segment once it is deleted, and the first reader continues in it', async () => {
     const before = await iterate()
     await before.next()
     const writer = await log.open()

@@ -20,7 +20,7 @@ export class SharedFiles {
 
   /**
    * The file of a segment that its path leads to now, with its verified head. Rejects as `openSegment` does. A file
-   * that was removed or replaced stays open for those who hold it, and is not handed out again.
+   * that was removed or replaced stays open for its holders, and is not handed out again.
    */
   async hold(fs: FileSystem, segment: ListedSegment, partition: Partition): Promise<HeldSegment> {
     const { path } = segment

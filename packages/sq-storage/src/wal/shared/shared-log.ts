@@ -1,7 +1,7 @@
 /**
  * State that the readers and the writer of one log share, in one thread and through one copy of the package: the high
  * watermark, the latest commits, the files being read, and a notifier for readers that wait. The key is the identity of
- * the directory of the partition, whatever path leads to it.
+ * the directory of the partition, so every path to it leads to the same state.
  */
 import { setImmediate } from 'node:timers'
 import type { FileSystem, Watch } from '@sq/sim'
@@ -17,7 +17,7 @@ const forgotten = new FinalizationRegistry<string>((identity) => {
   if (logs.get(identity)?.deref() === undefined) logs.delete(identity)
 })
 
-/** The shared state of the log in this directory: the same object for all who hold it at the same time. */
+/** The shared state of the log in this directory: all that hold it at the same time share one object. */
 export function sharedLog(directoryIdentity: string): SharedLog {
   const known = logs.get(directoryIdentity)?.deref()
   if (known !== undefined) return known
@@ -51,7 +51,7 @@ export class SharedLog {
   #tailingReaders = 0
   /** Whether a notification is scheduled. */
   #isNotifying = false
-  /** By path: one path may be changed to lead to another directory while a second path still leads here. */
+  /** By path: one path may be switched to a different directory while a second path still leads here. */
   readonly #watching = new Map<string, { count: number; readonly watch: Promise<Watch> }>()
 
   /**

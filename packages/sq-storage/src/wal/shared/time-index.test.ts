@@ -32,7 +32,7 @@ async function goOnLater(): Promise<void> {
 }
 
 describe('a search by time', () => {
-  it('during a truncation finds what is left, and later what came then', async () => {
+  it('during a truncation finds what is left, and later what was appended after it', async () => {
     const hold = log.fs.faults.hold('unlink')
     const truncating = writer.truncate(2n)
     await hold.reached
@@ -43,7 +43,7 @@ describe('a search by time', () => {
     expect(await reader.offsetAt(4000)).toBe(2n)
   })
 
-  it('that a truncation overtakes leaves nothing wrong', async () => {
+  it('that a truncation overtakes leaves no wrong entry', async () => {
     const hold = log.fs.faults.hold('size', log.path(2))
     const searching = reader.offsetAt(2500)
     await hold.reached
@@ -132,7 +132,7 @@ describe('a search by time', () => {
     expect(await reader.offsetAt(0)).toBeNull()
   })
 
-  it('goes on without segments that are deleted meanwhile', async () => {
+  it('skips segments that are deleted meanwhile', async () => {
     const hold = log.fs.faults.hold('open', log.path(2))
     const searching = reader.offsetAt(3000)
     await hold.reached

@@ -70,7 +70,7 @@ const FAILURES: [string, (log: LogFixture) => void][] = [
 ]
 
 describe.each(FAILURES)('where %s while a commit becomes durable', (_, fail) => {
-  test('all its appends are acknowledged, nothing stays pending, and the log goes on', async () => {
+  test('all its appends are acknowledged, nothing stays pending, and the log continues', async () => {
     listenToAppends()
     const log = new LogFixture()
     const writer = await log.open()
@@ -94,7 +94,7 @@ describe.each(FAILURES)('where %s while a commit becomes durable', (_, fail) => 
   })
 })
 
-test('a clock that throws when a commit has failed does not keep callers from being told', async () => {
+test('a clock that throws when a commit has failed does not keep callers from getting the error', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'first')
@@ -116,7 +116,7 @@ test('a clock that throws when a commit has failed does not keep callers from be
 describe('a value thrown by a file system that is not an Error', () => {
   test.each([
     ['an object without prototype', Object.create(null)],
-    ['an object whose text cannot be had', { toString: () => expect.unreachable('asked') }],
+    ['an object that cannot be converted to text', { toString: () => expect.unreachable('asked') }],
     ['a symbol', Symbol('odd')],
     ['nothing', undefined],
     ...['message', 'code', 'errno'].map((field): [string, unknown] => [
@@ -143,7 +143,7 @@ describe('behind a commit that fails', () => {
     ['deleteSegments', (writer) => writer.deleteSegments({ belowOffset: 0n })],
     ['truncate', (writer) => writer.truncate(1n)],
     ['close', (writer) => writer.close()],
-  ])('%s still has its turn, before what is appended after it', async (_, call) => {
+  ])('%s still runs, before later appends', async (_, call) => {
     const log = new LogFixture()
     const writer = await log.open()
     await append(writer, 'first')
@@ -162,7 +162,7 @@ describe('behind a commit that fails', () => {
     expect(await log.values()).toEqual(['first'])
   })
 
-  test('all of a source that waits is told, and the source is done with', async () => {
+  test('appendAll rejects, and no record of its source stays pending', async () => {
     const log = new LogFixture({ maxPendingBytes: 4000 })
     const writer = await log.open()
     await append(writer, 'first')

@@ -76,7 +76,7 @@ async function written(): Promise<{ log: LogFixture; segment: ActiveSegment; fra
 }
 
 describe('a commit with several frames', () => {
-  test('states its start as the durable position in each frame: none vouches for another one', async () => {
+  test('states its start as the durable position in each frame: none vouches for the others', async () => {
     const { frames } = await written()
     const [first] = frames
     expect(frames.map(({ frame }) => frame.header.baseOffset)).toEqual([8, 9, 10])

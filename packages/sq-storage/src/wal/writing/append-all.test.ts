@@ -43,7 +43,7 @@ const forms: readonly [name: string, source: (records: RecordInput[]) => RecordS
   ['a web stream', (records) => Readable.toWeb(Readable.from(records))],
 ]
 
-test.each(forms)('appends all records of %s, in order, and tells their offsets', async (_, source) => {
+test.each(forms)('appends all records of %s, in order, and returns their offsets', async (_, source) => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'before')
@@ -87,7 +87,7 @@ test('a writable end that is aborted ends the source with its reason', async () 
   expect(await appending).toMatchObject({ code: 'SQ_WAL_APPEND_ALL_FAILED', records: 1, lastOffset: 0n, cause: reason })
 })
 
-test('pulls no more than a quarter of maxPendingBytes ahead', async () => {
+test('appendAll pulls no more than a quarter of maxPendingBytes ahead', async () => {
   const log = new LogFixture({ maxPendingBytes: 40_000 })
   const writer = await log.open()
   const held = log.fs.faults.hold('sync')
@@ -108,7 +108,7 @@ test('a window smaller than any record admits one record at a time', async () =>
   expect(log.fs.operations.count('sync')).toBeGreaterThan(5)
 })
 
-test('waits while other callers fill the backlog, when an append rejects', async () => {
+test('appendAll waits while other callers fill the backlog, where append rejects', async () => {
   const log = new LogFixture({ maxPendingBytes: 4000 })
   const writer = await log.open()
   const held = log.fs.faults.hold('sync')
@@ -136,7 +136,7 @@ test('several sources and other callers share the log, each in its own order', a
 })
 
 test.each(['sync', 'write'] as const)(
-  'a commit whose %s fails stops it: the source is closed, and exactly the first records are durable',
+  'a commit whose %s fails stops appendAll: the source is closed, and exactly the first records are durable',
   async (operation) => {
     const log = new LogFixture({ maxPendingBytes: 20_000 })
     const writer = await log.open()
@@ -201,7 +201,7 @@ test('a failure is reported at once, even while the source has no record', async
   expect(source.closed).toBe(true)
 })
 
-test('a source that throws ends it, once all before is durable', async () => {
+test('a source that throws ends appendAll, once all records before are durable', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const cause = new Error('no more')
@@ -215,7 +215,7 @@ test('a source that throws ends it, once all before is durable', async () => {
   expect(await log.values()).toHaveLength(3)
 })
 
-test('a bad record ends it, and the source is closed, even if closing it fails', async () => {
+test('a bad record ends appendAll, and the source is closed, even if closing it fails', async () => {
   const log = new LogFixture({ maxRecordBytes: 10 })
   const writer = await log.open()
   const values = ['good', 'more than ten bytes', 'never pulled']
@@ -246,7 +246,7 @@ test('an endless source without pauses lets other appends be acknowledged', asyn
   expect(await appending).toMatchObject({ cause: { code: 'SQ_WAL_CLOSED' } })
 })
 
-test('it ends when the writer is closed meanwhile', async () => {
+test('appendAll ends when the writer is closed meanwhile', async () => {
   const log = new LogFixture({ maxPendingBytes: 20_000 })
   const writer = await log.open()
   const spring = new Spring({ valueBytes: 10 })
@@ -277,7 +277,7 @@ test('a bad record of a source is reported with its index, and the records befor
   expect(await failed({ value: Buffer.alloc(101) })).toMatchObject({ records: 2, cause: { ...cause, field: null } })
 })
 
-test('a source that has much at hand lets the event loop turn after each 256 KiB', async () => {
+test('a source with many records ready lets the event loop turn after each 256 KiB', async () => {
   const writer = await new LogFixture().open()
   // Four such records count for 256 KiB.
   const value = Buffer.alloc(64 * 1024 - 24 - 256)

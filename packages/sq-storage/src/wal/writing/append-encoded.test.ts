@@ -62,9 +62,9 @@ describe("a replica's log", () => {
     await append(writer, 'x').then(() => writer.truncate(0n))
     await writer.appendEncoded(batches)
     expect(writer.stats()).toMatchObject({ commits: 2, records: 5 })
-    const elsewhere = await WalReader.open(inAnotherProcess(replica.fs, new Random(1)), replica.config, 'orders', 0)
+    const reader = await WalReader.open(inAnotherProcess(replica.fs, new Random(1)), replica.config, 'orders', 0)
     const durable = []
-    for await (const { offset } of elsewhere.read({ durableOnly: true })) durable.push(offset)
+    for await (const { offset } of reader.read({ durableOnly: true })) durable.push(offset)
     expect(durable).toEqual([])
   })
 
@@ -77,7 +77,7 @@ describe("a replica's log", () => {
     expect(await copy.closeActiveSegment()).toMatchObject({ records: 3, minTimestampMs: 3, maxTimestampMs: 9 })
   })
 
-  test('takes batches that are larger than it would accept as appends', async () => {
+  test('accepts batches that are too large for appends', async () => {
     const batches = await led(['a'.repeat(3000)], ['b', 'c'.repeat(5000)])
     replica = new LogFixture({ maxRecordBytes: 10, maxBatchBytes: 10, maxSegmentBytes: 1000 })
     const writer = await replica.open()
@@ -86,7 +86,7 @@ describe("a replica's log", () => {
     expect(await replica.segmentNames()).toHaveLength(2)
   })
 
-  test('has further appends of its own behind the batches, in frames of their own', async () => {
+  test('has its own later appends after the batches, in frames of their own', async () => {
     const batches = await led(['a'], ['b'])
     const writer = await replica.open()
     expect(await Promise.all([writer.appendEncoded(batches), append(writer, 'own')])).toEqual([2n, 2n])
@@ -107,7 +107,7 @@ describe("a replica's log", () => {
   })
 })
 
-describe('batches at another offset than the log ends at', () => {
+describe('batches at an offset other than the log end offset', () => {
   test.each([
     ['begin before its end', [1, 2], 2n, 1n],
     ['begin after its end', [3], 2n, 4n],
@@ -204,7 +204,7 @@ test('the bytes of a batch may be used again when the call returns', async () =>
   expect(await replica.values()).toEqual(['a'])
 })
 
-test('a closed writer takes no batches', async () => {
+test('a closed writer accepts no batches', async () => {
   const batches = await led(['a'])
   const writer = await replica.open()
   await writer.close()
@@ -225,7 +225,7 @@ describe('the backlog', () => {
     expect(await writer.appendEncoded(b)).toBe(2n)
   })
 
-  test('takes any number of bytes of one call if nothing else waits', async () => {
+  test('accepts any number of bytes in one call if nothing else waits', async () => {
     const batches = await led(['a'.repeat(1000)], ['b'.repeat(1000)], ['c'.repeat(1000)])
     replica = new LogFixture({ maxPendingBytes: 2000, maxRecordBytes: 1500, maxBatchBytes: 1500 })
     expect(await (await replica.open()).appendEncoded(batches)).toBe(3n)

@@ -65,7 +65,7 @@ describe('a record that is refused', () => {
     ],
     [{ headers: [{ key: '\ud800', value: bytes }] }, RangeError, 'headers[0].key must be well-formed Unicode'],
     [{ headers: [{ key: 'a', value: 'text' }] }, TypeError, 'headers[0].value must be a Uint8Array, not "text"'],
-  ])('is told which part is wrong: %o', (part, kind, message) => {
+  ])('has an error that names the wrong part: %o', (part, kind, message) => {
     const wrong = { ...EMPTY, ...part } as unknown as RecordInput
     const alone = () => check([wrong], { of: null, firstIndex: 0 })
     expect(alone).toThrow(kind)
@@ -98,7 +98,7 @@ describe('a record', () => {
     [null, 'record 1 of the batch: a record must be an object, not null'],
     [undefined, 'record 1 of the batch: a record must be an object, not undefined'],
     ['text', 'record 1 of the batch: a record must be an object, not "text"'],
-  ])('that is none is refused: %j', (record, message) => {
+  ])('that is not an object is refused: %j', (record, message) => {
     const checking = () => check([EMPTY, record])
     expect(checking).toThrow(TypeError)
     expect(checking).toThrow(message)
@@ -128,7 +128,7 @@ describe('a record', () => {
   })
 })
 
-/** What `checkLimits` says of values of these lengths, with limits of 100 bytes. A record has 24 bytes besides. */
+/** What `checkLimits` returns for values of these lengths, with limits of 100 bytes. A record adds 24 bytes. */
 function limited(...valueBytes: number[]): number {
   const records = valueBytes.map((bytes) => recordOf(null, Buffer.alloc(bytes), [], 0))
   const config = resolveConfig({ dataDir: '/data', maxRecordBytes: 100, maxBatchBytes: 100 })
@@ -150,7 +150,7 @@ describe('the limits of an append', () => {
   })
 })
 
-describe('the error for a changed record names the part that has another length than was counted', () => {
+describe('the error for a changed record names the part whose length is not the one counted', () => {
   const value = Buffer.from('v')
   const headers = ['a', 'b'].map((key) => ({ key, value }))
   const [whole, plain] = [recordOf(value, value, headers, 0), recordOf(null, value, headers, 0)]

@@ -30,7 +30,7 @@ function linksOf(path: string): Promise<number> {
 }
 
 describe('checkpoint', () => {
-  it('makes a log of its own, which reads, verifies and goes on, and the first goes on, too', async () => {
+  it('makes an independent log, which can be read, verified and appended to, as the first one can', async () => {
     const writer = await log.open()
     await appendEach(writer, numbered(30))
     expect(await writer.checkpoint(BACKUP)).toBe(30n)
@@ -130,7 +130,7 @@ describe('checkpoint', () => {
     await writer.close()
   })
 
-  it('takes other partitions into the same data directory', async () => {
+  it('of another partition may be in the same data directory', async () => {
     const writer = await log.open()
     await using other = await WalWriter.open(log.fs, log.config, 'orders', 1)
     await Promise.all([writer.checkpoint(BACKUP), other.checkpoint(BACKUP)])
@@ -147,7 +147,7 @@ describe('checkpoint', () => {
     expect((await log.fs.readdir('/')).toSorted()).toEqual(['data'])
   })
 
-  it('lets appends, retention and truncation go on while it copies, and is what the log was', async () => {
+  it('does not block appends, retention and truncation while it copies, and holds what the log held at the call', async () => {
     const writer = await log.open()
     await appendEach(writer, numbered(30))
     const hold = log.fs.faults.hold('create', (path) => path.startsWith(BACKUP) && path.endsWith('.wal'))
@@ -189,7 +189,7 @@ describe('a segment that is linked', () => {
   test.each([
     ['the log', () => log, () => copy()],
     ['the copy', () => copy(), () => log],
-  ])('stays as it is in the other log when %s is truncated, twice, and reopened', async (_, truncated, other) => {
+  ])('is unchanged in the other log when %s is truncated, twice, and reopened', async (_, truncated, other) => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b', 'c'])
     // An abandoned segment: its ignored tail goes before its successor does.
@@ -288,56 +288,59 @@ describe('checkpoint that is interrupted', () => {
 })
 
 describe('checkpoints of a log to which anything happens', () => {
-  test.each(Array.from({ length: 60 }, (_, seed) => seed))('are what it was then (seed %d)', async (seed) => {
-    const random = new Random(seed)
-    const clock = new ManualClock()
-    log = new LogFixture({ maxSegmentBytes: 500 })
-    const open = (): Promise<WalWriter> =>
-      WalWriter.open(log.fs, log.config, 'orders', 0, { clock, random: new Random(seed) })
-    let writer = await open()
-    const expected = new Map<string, string[]>()
-    const making: Promise<unknown>[] = []
-    for (let step = 0; step < 40; step++) {
-      const act = random.int(9)
-      const from = (await log.records())[0]?.offset ?? writer.nextOffset
-      if (act <= 2) await append(writer, `${seed} ${step}`.repeat(1 + random.int(8)))
-      else if (act === 3) await writer.closeActiveSegment()
-      else if (act === 4) await writer.truncate(from + BigInt(random.int(1 + Number(writer.nextOffset - from))))
-      else if (act === 5) await writer.deleteSegments({ maxTotalBytes: 1500 })
-      else if (act === 6) {
-        log.fs.faults.failNext('sync', 'EIO')
-        await append(writer, 'rejected').catch(() => {})
-        log.fs.faults.clear()
-      } else if (act === 7) {
-        await Promise.all(making.splice(0))
-        await writer.close()
-        writer = await open()
-      } else {
-        const dataDir = `/copy-${step}`
-        const code = random.chance(0.3) ? 'EXDEV' : null
-        if (code !== null) log.fs.faults.failAlways('link', code, (path) => path.startsWith(dataDir))
-        expected.set(dataDir, await log.values())
-        const isAwaited = random.chance(0.5)
-        log.fs.faults.add({ on: 'read', when: { nth: 1 }, fault: { turns: 50 } })
-        const made = writer.checkpoint(dataDir)
-        making.push(made)
-        if (isAwaited) await made
-        // The turn of the writer, in which the copy is what the log is.
-        else for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+  test.each(Array.from({ length: 60 }, (_, seed) => seed))(
+    'hold what the log held at the call (seed %d)',
+    async (seed) => {
+      const random = new Random(seed)
+      const clock = new ManualClock()
+      log = new LogFixture({ maxSegmentBytes: 500 })
+      const open = (): Promise<WalWriter> =>
+        WalWriter.open(log.fs, log.config, 'orders', 0, { clock, random: new Random(seed) })
+      let writer = await open()
+      const expected = new Map<string, string[]>()
+      const making: Promise<unknown>[] = []
+      for (let step = 0; step < 40; step++) {
+        const act = random.int(9)
+        const from = (await log.records())[0]?.offset ?? writer.nextOffset
+        if (act <= 2) await append(writer, `${seed} ${step}`.repeat(1 + random.int(8)))
+        else if (act === 3) await writer.closeActiveSegment()
+        else if (act === 4) await writer.truncate(from + BigInt(random.int(1 + Number(writer.nextOffset - from))))
+        else if (act === 5) await writer.deleteSegments({ maxTotalBytes: 1500 })
+        else if (act === 6) {
+          log.fs.faults.failNext('sync', 'EIO')
+          await append(writer, 'rejected').catch(() => {})
+          log.fs.faults.clear()
+        } else if (act === 7) {
+          await Promise.all(making.splice(0))
+          await writer.close()
+          writer = await open()
+        } else {
+          const dataDir = `/copy-${step}`
+          const code = random.chance(0.3) ? 'EXDEV' : null
+          if (code !== null) log.fs.faults.failAlways('link', code, (path) => path.startsWith(dataDir))
+          expected.set(dataDir, await log.values())
+          const isAwaited = random.chance(0.5)
+          log.fs.faults.add({ on: 'read', when: { nth: 1 }, fault: { turns: 50 } })
+          const made = writer.checkpoint(dataDir)
+          making.push(made)
+          if (isAwaited) await made
+          // The turn of the writer, in which the copy is what the log is.
+          else for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+        }
       }
-    }
-    await Promise.all(making)
-    await writer.close()
-    for (const [dataDir, values] of expected) expect(await soundValues(copy(dataDir))).toEqual(values)
-    log.fs.crash()
-    for (const [dataDir, values] of expected) {
-      const copied = copy(dataDir)
-      const reader = await WalReader.open(log.fs, copied.config, 'orders', 0)
-      expect(await reader.read().next()).toMatchObject({ done: values.length === 0 })
-      await using second = await copied.open()
-      await append(second, 'more')
-      expect(await soundValues(copied)).toEqual([...values, 'more'])
-    }
-    expect(await log.file(`${log.directory}/lock`)).toEqual(bytes(''))
-  })
+      await Promise.all(making)
+      await writer.close()
+      for (const [dataDir, values] of expected) expect(await soundValues(copy(dataDir))).toEqual(values)
+      log.fs.crash()
+      for (const [dataDir, values] of expected) {
+        const copied = copy(dataDir)
+        const reader = await WalReader.open(log.fs, copied.config, 'orders', 0)
+        expect(await reader.read().next()).toMatchObject({ done: values.length === 0 })
+        await using second = await copied.open()
+        await append(second, 'more')
+        expect(await soundValues(copied)).toEqual([...values, 'more'])
+      }
+      expect(await log.file(`${log.directory}/lock`)).toEqual(bytes(''))
+    },
+  )
 })

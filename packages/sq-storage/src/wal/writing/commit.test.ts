@@ -14,7 +14,7 @@ import type { LargeBuffers } from './large-buffers.ts'
 const PLACE = { position: 96, nextOffset: 0, previousCrc: 0, salt: 0 }
 const WAITER = { resolve: () => {}, reject: () => {} }
 const MIB = 1024 * 1024
-/** A frame of one record has this many bytes besides the value. */
+/** The bytes that a frame of one record adds to its value. */
 const OVERHEAD_BYTES = 64
 
 function valued(value: string | Uint8Array): CheckedRecord {
@@ -47,7 +47,7 @@ test('a commit without records has no frame', () => {
   expect(() => new Commit().encode(PLACE)).toThrow('a commit that is written holds records')
 })
 
-test('records and whole bodies become frames in the order of the calls, and callers are told their offsets', () => {
+test('records and whole bodies become frames in the order of the calls, and callers get their offsets', () => {
   const commit = new Commit()
   for (let seed = 0; seed < 200; seed++) {
     const random = new Random(seed)

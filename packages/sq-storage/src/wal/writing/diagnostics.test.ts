@@ -97,7 +97,7 @@ test('a commit is full when later records had to go into the next one', async ()
 
 const failure: unknown = expect.objectContaining({ code: 'SQ_WAL_IO' })
 
-test('a failed commit publishes its error, and then the offset where the log goes on', async () => {
+test('a failed commit publishes its error, and then the offset at which the log continues', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')
@@ -161,7 +161,7 @@ test('an exception of a subscriber is uncaught, and not a failure of the log', a
   expect(thrown.mock.calls.map(([told]): unknown => told)).toEqual(Array.from({ length: 8 }, () => error))
 })
 
-test('a listener may append, and read the stats, in the middle of it all', async () => {
+test('a listener may append, and read the stats, while it is called', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const more: Promise<bigint>[] = []

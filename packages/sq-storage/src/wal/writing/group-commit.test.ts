@@ -101,7 +101,7 @@ test('a failed large commit rejects everything that waits behind it, large or sm
   expect(await log.values()).toEqual(['makes the segment', 'after'])
 })
 
-test('a clock that throws fails one commit, and the next go on', async () => {
+test('a clock that throws fails one commit, and later ones succeed', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'before')
@@ -174,7 +174,7 @@ describe('a commit is written without waiting for a turn of the event loop', () 
   ])('after one of %d bytes, with %d bytes: %s', async (bytesBefore, bytes, atOnce) => {
     const tail = new HeldTail()
     const group = groupAt(tail)
-    // A frame of one record has 64 bytes besides the value.
+    // A frame of one record adds 64 bytes to the value.
     const before = bytesBefore === 0 ? Promise.resolve(0n) : appendTo(group, bytesBefore - 64)
     if (bytesBefore > 0) {
       tail.end()
@@ -243,7 +243,7 @@ test('an append is accepted while nothing is pending, whatever its size', async 
   expect(await appended).toBe(0n)
 })
 
-test('an append is refused if the offsets are used up, by the records that wait too', async () => {
+test('an append is refused if the offsets are used up, including those of the records that wait', async () => {
   const tail = new HeldTail(Number.MAX_SAFE_INTEGER - 2)
   const group = groupAt(tail)
   const [first, second] = [appendTo(group, 'a'), appendTo(group, 'b')]
@@ -319,7 +319,7 @@ test('an append is not acknowledged if the log does not end where its commit end
   expect(failure).toMatchObject({ code: 'SQ_WAL_APPEND_FAILED', cause: { code: 'SQ_WAL_INVARIANT' } })
 })
 
-test('a log whose active segment ends at another offset is not written', async () => {
+test('a log whose active segment ends at a different offset is not written', async () => {
   const log = new LogFixture()
   const written = await log.open()
   await append(written, 'first')

@@ -17,7 +17,7 @@ async function letters(log: LogFixture, from: bigint): Promise<string[]> {
   return (await log.values(from)).map((value) => [...new Set(value)].join(''))
 }
 
-test('a buffer that was given is taken again, by one alone', () => {
+test('a buffer that was given back is reused, by one caller only', () => {
   const buffers = new LargeBuffers()
   const first = buffers.take(2 * MIB)
   expect(first.bytes).toHaveLength(2 * MIB)

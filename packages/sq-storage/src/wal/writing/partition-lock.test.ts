@@ -108,7 +108,7 @@ test.each([
   await expect(log.open()).rejects.toMatchObject({ code: reported })
 })
 
-test('a directory that is not found, with the lock still in it, is no log that is not found', async () => {
+test('a directory that is not found although its lock is still there is an I/O error, not a missing log', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   log.fs.readdir = () => Promise.reject(systemError('ENOENT'))

@@ -99,7 +99,7 @@ describe('while it writes', () => {
     ['EDQUOT', 1568],
     ['EIO', 2000],
   ] as const)(
-    'after %s in the preallocation the file keeps %d bytes of that write, and the log goes on',
+    'after %s in the preallocation the file keeps %d bytes of that write, and the log continues',
     async (error, kept) => {
       const log = new LogFixture()
       const writer = await log.open()
@@ -156,7 +156,7 @@ describe('while it writes', () => {
     },
   )
 
-  test('a failure to truncate them rolls over like any failure', async () => {
+  test('a failure to truncate the preallocation rolls over like any failure', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     await appendEach(writer, values(4))
@@ -170,7 +170,7 @@ describe('while it writes', () => {
 })
 
 describe('afterwards', () => {
-  test('a writer does not report them as torn, and truncates them', async () => {
+  test('a writer does not report the preallocated zeros as torn, and truncates them', async () => {
     const log = new LogFixture()
     const { kept } = await leaveZeros(log)
     const writer = await log.open()
@@ -197,7 +197,7 @@ describe('afterwards', () => {
     expect(recovery.torn).toEqual({ path: log.path(0), position: end, discardedBytes: 104 })
   })
 
-  test('a caller that keeps a record read before them keeps little else', async () => {
+  test('a caller that keeps a record before the zeros keeps little other memory', async () => {
     const log = new LogFixture()
     const writer = await log.open()
     for (let at = 0; at < 450; at++) await append(writer, Buffer.alloc(300, at))
@@ -209,7 +209,7 @@ describe('afterwards', () => {
     }
   })
 
-  test('reading, verifying and listing ignore them', async () => {
+  test('reading, verifying and listing ignore the zeros', async () => {
     const log = new LogFixture()
     const { kept, end, fileBytes: size } = await leaveZeros(log)
     expect(await log.values()).toEqual(kept)
@@ -257,7 +257,7 @@ describe('afterwards', () => {
   })
 })
 
-test('every power cut while they are written and overwritten leaves what was acknowledged', async () => {
+test('every power cut while the zeros are written and overwritten leaves what was acknowledged', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const all = values(9, 900)
@@ -288,8 +288,8 @@ test('a tailing reader in another process gets each commit as it overwrites the 
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'first')
-  const elsewhere = inAnotherProcess(log.fs, new Random(1))
-  const reader = await WalReader.open(elsewhere, log.config, 'orders', 0)
+  const otherProcess = inAnotherProcess(log.fs, new Random(1))
+  const reader = await WalReader.open(otherProcess, log.config, 'orders', 0)
   const records = reader.read({ from: 0n, follow: true })
   const all = ['first', ...values(20, 700)]
   for (const [at, value] of all.entries()) {

@@ -43,7 +43,7 @@ describe('every single bit flipped', { timeout: 60_000 }, () => {
     })
   })
 
-  it('in an ended segment is refused by readers, and by a writer where it concerns what that goes on from', async () => {
+  it('in an ended segment is refused by readers, and by a writer if it affects what the writer continues from', async () => {
     const first = new SegmentBytes().records('one').records('two').seal()
     const last = new SegmentBytes({ baseOffset: 2, previous: first.link }).records('three')
     const [mark, seal] = [first.at(-2).position, first.at(-1).position]

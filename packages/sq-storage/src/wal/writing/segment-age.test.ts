@@ -8,7 +8,7 @@ describe('the age of a segment that was opened again', () => {
   it.each([
     ['counts from its creation by the wall clock', { opened: 600, written: 400 }, 2],
     ['is what it was before', { opened: 600, written: 399 }, 1],
-    ['is over at once where the process was away for so long', { opened: 1000, written: 0 }, 2],
+    ['is over at once if the process was down for that long', { opened: 1000, written: 0 }, 2],
     ['does not count less where the wall clock is behind the creation', { opened: -5000, written: 1000 }, 2],
     ['begins with 0 where the wall clock is behind the creation', { opened: -5000, written: 999 }, 1],
   ])('%s', async (_, { opened, written }, segments) => {
@@ -37,7 +37,7 @@ describe('the age of a segment that was opened again', () => {
   })
 
   it.each([NaN, Infinity, Number.MAX_SAFE_INTEGER])(
-    'never is over without a limit, whatever the wall clock says: %s',
+    'is never over without a limit, whatever the wall clock returns: %s',
     async (nowMs) => {
       const log = new LogFixture({ maxSegmentAgeMs: Infinity })
       const writer = await log.open()

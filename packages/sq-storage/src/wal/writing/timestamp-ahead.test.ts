@@ -35,7 +35,7 @@ describe('with maxTimestampAheadMs', () => {
     expect(await writer.append(null, Buffer.alloc(0), [], 0)).toBe(2n)
   })
 
-  it('names the record of a batch or a source, and takes none of the batch', async () => {
+  it('names the record of a batch or a source, and appends nothing of the batch', async () => {
     const records = [stamped(NOW), stamped(NOW + 501), stamped(NOW)]
     const bad = { code: 'SQ_WAL_BAD_RECORD', index: 1, field: 'timestampMs' }
     await expect(writer.appendBatch(records)).rejects.toMatchObject({
@@ -57,12 +57,12 @@ describe('with maxTimestampAheadMs', () => {
 })
 
 describe.each([undefined, Infinity])('with %s', (limit) => {
-  it('takes any timestamp', async () => {
+  it('accepts any timestamp', async () => {
     await open(limit)
     expect(await writer.append(null, Buffer.alloc(0), [], Number.MAX_SAFE_INTEGER)).toBe(0n)
   })
 
-  it('appends without asking the wall clock', async () => {
+  it('appends without reading the wall clock', async () => {
     await open(limit)
     await writer.append(null, Buffer.alloc(0), [], 0)
     const asked = vi.spyOn(log.clock, 'now')

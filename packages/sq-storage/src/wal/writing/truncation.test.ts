@@ -18,7 +18,7 @@ function twin(fixture: LogFixture): LogFixture {
 }
 
 describe('truncate', () => {
-  it.each([...OFFSETS, MIXED_VALUES.length])('at %d keeps all before it, and goes on there', async (offset) => {
+  it.each([...OFFSETS, MIXED_VALUES.length])('at %d keeps all before it, and continues there', async (offset) => {
     const writer = await log.open()
     await writer.truncate(BigInt(offset))
     expect(writer.nextOffset).toBe(BigInt(offset))

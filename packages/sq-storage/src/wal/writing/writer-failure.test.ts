@@ -116,7 +116,7 @@ test('close does not touch a file whose sync failed', async () => {
 })
 
 test.each(['sync', 'write'] as const)(
-  'a %s that fails on the first commit of a later segment is replaced by another of that name, linked to the one before',
+  'a later segment whose first commit fails in its %s is replaced by a new one of that name, linked to the one before',
   async (operation) => {
     const log = new LogFixture()
     const writer = await log.open()

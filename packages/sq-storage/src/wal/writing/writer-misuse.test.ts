@@ -173,7 +173,7 @@ test('a record that changes at each read is read once', async () => {
   expect((await verify(log.fs, log.config, 'orders', 0)).problems).toEqual([])
 })
 
-test('a record that appends another one while it is read does not damage it', async () => {
+test('a record that appends another record while it is read is stored intact', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const calls: Promise<unknown>[] = [append(writer, 'waits')]
@@ -226,18 +226,18 @@ test('a second writer in another process is refused at once', async () => {
       (writer) => writer.close().then(() => console.log('opened')),
       (error) => console.log(error.code),
     )`
-  const openElsewhere = async () => {
+  const openInAnotherProcess = async () => {
     const args = ['--input-type=module', '-e', open, dataDir]
     const { stdout } = await promisify(execFile)(process.execPath, args, { env: {} })
     return stdout.trim()
   }
   const writer = await WalWriter.open(fs, { dataDir }, 'orders', 0)
-  expect(await openElsewhere()).toBe('SQ_WAL_LOCKED')
+  expect(await openInAnotherProcess()).toBe('SQ_WAL_LOCKED')
   await expect(WalWriter.open(new NodeFileSystem(), { dataDir }, 'orders', 0)).rejects.toMatchObject({
     code: 'SQ_WAL_LOCKED',
   })
   await writer.close()
-  expect(await openElsewhere()).toBe('opened')
+  expect(await openInAnotherProcess()).toBe('opened')
 })
 
 test.each(['lock', 'whole directory'])(
@@ -281,7 +281,7 @@ describe('if the directory of the log is gone', () => {
   test.each<[string, (writer: WalWriter) => Promise<unknown>]>([
     ['deleteSegments', (writer) => writer.deleteSegments({ belowOffset: 1n })],
     ['truncate', (writer) => writer.truncate(1n)],
-  ])('%s says so, also where it goes between two looks at it', async (_, call) => {
+  ])('%s says that the lock is lost, also if the directory disappears between two checks', async (_, call) => {
     const log = new LogFixture()
     const writer = await log.open()
     await append(writer, 'a')
@@ -292,7 +292,7 @@ describe('if the directory of the log is gone', () => {
     await expect(call(writer)).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
   })
 
-  test('open reports it if the directory goes after the lock is taken', async () => {
+  test('open reports a directory that disappears after the lock is taken', async () => {
     const log = new LogFixture()
     log.fs.operations.observe(({ operation, phase }) => {
       if (operation === 'readdir' && phase === 'start') void log.fs.rename(log.directory, '/moved').catch(() => {})
@@ -334,7 +334,7 @@ test.each([null, 'text'])('options that are %j are refused', async (options) => 
   await expect(opening).rejects.toThrow('the options of WalWriter.open must be an object')
 })
 
-test('an onSegmentClosed that is no function is refused', async () => {
+test('an onSegmentClosed that is not a function is refused', async () => {
   const log = new LogFixture()
   const opening = WalWriter.open(log.fs, log.config, 'orders', 0, { onSegmentClosed: 'call me' as never })
   await expect(opening).rejects.toThrow(new TypeError('onSegmentClosed must be a function, not "call me"'))
@@ -347,7 +347,7 @@ test('if the lock cannot be checked, close reports it', async () => {
   await expect(writer.close()).rejects.toMatchObject({ code: 'SQ_WAL_IO', path: `${log.directory}/lock` })
 })
 
-test('if no lock is available, open reports it and does not go on', async () => {
+test('if no lock is available, open rejects', async () => {
   const log = new LogFixture()
   log.fs.faults.failNext('lock', 'ENOLOCK')
   await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'ENOLOCK' } })

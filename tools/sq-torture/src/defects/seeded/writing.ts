@@ -68,7 +68,7 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: 'if (commit.stated !== null && commit.stated.baseOffset < 0) {',
   },
   {
-    name: 'encoded batches that are refused go on with their second write',
+    name: 'encoded batches continue with their second write after the first is refused',
     file: `${WAL}/writing/group-commit.ts`,
     find: 'next instanceof Commit && next.stated?.append === append;',
     replace: 'next instanceof Commit && next.stated?.append !== append && false;',
@@ -569,7 +569,7 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: 'if (stop.header?.type === FrameType.OPEN) {',
   },
   {
-    name: 'a SEAL is rebuilt with another durablePosition',
+    name: 'a SEAL is rebuilt with a different durablePosition',
     file: `${WAL}/writing/recovery.ts`,
     find: '{ durablePosition: stop.header.durablePosition }',
     replace: '{ durablePosition: place.position }',

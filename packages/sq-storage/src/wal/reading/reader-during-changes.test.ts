@@ -15,13 +15,13 @@ beforeEach(async () => {
 })
 
 /** The file system of another process: its readers share no memory with those of this process. */
-function elsewhere(): FileSystem {
+function otherProcess(): FileSystem {
   return new Proxy(log.fs, {
     get(fs, name) {
       if (name === 'stat') {
         return async (path: string) => {
           const stat = await fs.stat(path)
-          return { ...stat, identity: `elsewhere ${stat.identity}` }
+          return { ...stat, identity: `other process ${stat.identity}` }
         }
       }
       const member: unknown = Reflect.get(fs, name)
@@ -59,8 +59,8 @@ async function failTo(action: () => Promise<unknown>): Promise<void> {
 
 describe.each([
   ['here', () => log.fs],
-  ['in another process', elsewhere],
-])('a tailing reader slowly, %s', (_, fileSystem) => {
+  ['in another process', otherProcess],
+])('a slow tailing reader, %s', (_, fileSystem) => {
   it.each([
     ['a commit', () => append(writer, 'rejected')],
     ['a batch', () => appendBatch(writer, ['rejected', 'too', 'and this'])],
@@ -80,7 +80,7 @@ describe.each([
     expect(await last).toBe('3 d')
   })
 
-  it('goes on in the next segment if the SEAL that it had reached failed', async () => {
+  it('continues in the next segment if the SEAL that it had reached failed', async () => {
     await append(writer, 'a')
     const records = await read({ follow: true }, fileSystem())
     expect(await next(records)).toBe('0 a')
@@ -92,7 +92,7 @@ describe.each([
     expect(await second).toBe('1 b')
   })
 
-  it('gets an error if another segment is in the place of the one that it read, even with the same successor', async () => {
+  it('gets an error if the segment that it read was replaced, even with the same successor', async () => {
     await append(writer, 'a')
     const records = await read({ follow: true }, fileSystem())
     expect(await next(records)).toBe('0 a')
@@ -161,7 +161,7 @@ describe('a slow reader', () => {
   })
 })
 
-it('a reader that got part of a commit goes on after that part is deleted and the rest cut off', async () => {
+it('a reader that got part of a commit continues after that part is deleted and the rest cut off', async () => {
   await append(writer, 'a')
   await appendBatch(writer, ['x', 'y', 'z'])
   log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)
@@ -181,7 +181,7 @@ it('a reader lists again if the segments it knew no longer belong together', asy
   await appendBatch(writer, ['c', 'd'])
   await writer.closeActiveSegment()
   await append(writer, 'e')
-  const records = await read({}, elsewhere())
+  const records = await read({}, otherProcess())
   expect(await next(records)).toBe('0 a')
   await writer.truncate(2n)
   for (const value of ['C', 'D', 'E']) {
@@ -219,7 +219,7 @@ describe('a tailing reader', () => {
     expect(await soon(records)).toBe('1 b')
   })
 
-  it('gets an error if the log is another one since its writer was closed', async () => {
+  it('gets an error if the log was replaced after its writer was closed', async () => {
     await appendEach(writer, ['a', 'b'])
     const records = await read({ follow: true })
     expect([await next(records), await next(records)]).toEqual(['0 a', '1 b'])
@@ -233,7 +233,7 @@ describe('a tailing reader', () => {
   })
 })
 
-it('a listing goes on without what is deleted meanwhile', async () => {
+it('a listing leaves out what is deleted meanwhile', async () => {
   for (let segment = 0; segment < 4; segment++) {
     await append(writer, 'a')
     await writer.closeActiveSegment()

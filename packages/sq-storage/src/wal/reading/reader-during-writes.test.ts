@@ -36,7 +36,7 @@ describe('with a writer in the same process, read', () => {
     expect(await log.outcome()).toEqual({ values: ['a', 'b'], error: null })
   })
 
-  it('ends with what was durable when it began, even if the writer goes on', async () => {
+  it('ends with what was durable when it began, even if the writer appends more', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])
     const values: string[] = []

@@ -73,7 +73,7 @@ describe('while a writer appends, rotates, abandons, deletes and truncates, veri
   })
 })
 
-it('in another process, verify reads again what was written after it had looked there, and goes on', async () => {
+it('in another process, verify rereads what was written after its first read, and continues', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await appendEach(
@@ -117,8 +117,8 @@ describe('with a writer in its thread, verify reports', () => {
     log.fs.faults.failNext('sync', 'EIO')
     await expect(appendEach(writer, ['rejected'])).rejects.toThrow('EIO')
     expect(await check(log)).toMatchObject({ nextOffset: 1n, records: 1, problems: [], notes: [] })
-    const elsewhere = await check(log, inAnotherProcess(log.fs, new Random(1)))
-    expect(elsewhere).toMatchObject({ nextOffset: 2n, problems: [], notes: [] })
+    const inOther = await check(log, inAnotherProcess(log.fs, new Random(1)))
+    expect(inOther).toMatchObject({ nextOffset: 2n, problems: [], notes: [] })
     await appendEach(writer, ['b'])
     const path = log.path(0)
     expect(await check(log)).toMatchObject({
