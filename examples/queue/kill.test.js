@@ -74,8 +74,8 @@ async function produce(url, state) {
 }
 
 /**
- * Tails the queue, after the records that were already received, until it is gone. Calls back when a number of records
- * has been received, or no more will come.
+ * Tails the queue, starting after the records that were already received, until the queue is killed. Calls back when a
+ * number of records has been received, or no more will come.
  *
  * @param {string} url
  * @param {Taken[]} taken

@@ -119,7 +119,7 @@ export class BacklogFullError extends WalError {
 /**
  * Encoded batches do not continue the log (`SQ_WAL_OFFSET_MISMATCH`): one of them begins at `found`, and `expected` is
  * the offset that it must begin at, the log end offset or the end of the batch before it. Nothing of that call was
- * written. A replica goes on with the batches from its own `nextOffset` on.
+ * written. A replica continues with the batches from its own `nextOffset` on.
  */
 export class OffsetMismatchError extends WalError {
   readonly expected: bigint

@@ -69,7 +69,7 @@ async function listening<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Times one `hasSubscribers` without a listener. The loop around it is included. */
+/** Measures the time of one `hasSubscribers` call without a listener. The loop around it is included. */
 function nanosecondsOfCheck(): number {
   const appends = channel('sq:wal:append')
   let yes = 0

@@ -1,6 +1,5 @@
 /**
- * The part `tailing`: what tailing readers in its process cost a writer. Compares its throughput with 100 of them to its
- * throughput without.
+ * The part `tailing`: how much 100 tailing readers in its process slow down a writer.
  */
 import type { WalReader, WalWriter } from '@sq/storage'
 import { openReader, openWriter } from './filled-log.ts'

@@ -355,8 +355,8 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
   }
 
   /**
-   * Deletes by age what is stamped before a time, by a clock that may be wrong: it says so much more than it should.
-   * Nothing else may be deleted.
+   * Deletes by age what is stamped before a time, by a clock that may be wrong by that much. Nothing else may be
+   * deleted.
    */
   async deleteByAge({ keepFromMs, aheadMs = 0 }: { keepFromMs: number; aheadMs?: number }): Promise<void> {
     const { firstOffset, clock } = this

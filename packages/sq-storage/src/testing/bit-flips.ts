@@ -20,7 +20,8 @@ const CONFIG = { dataDir: '/data' }
 /**
  * Flips each bit of the bytes `[from, to)` of a file. Resolves with the outcomes, for example `reads 3, refuses to
  * open`, and the number of bits with each. Fails if a record is returned that was never written, if a refusal changes a
- * file or is not one of the two errors for damage, or if a reader gets other records after a writer has opened the log.
+ * file or is not one of the two errors for damage, or if a reader gets different records after a writer has opened the
+ * log.
  */
 export async function flipOutcomes(
   log: LogFiles,

@@ -3,7 +3,7 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { CrashImage, Operation } from '@sq/sim/memory'
 import { LogFixture } from './log-fixture.ts'
 
-/** They change nothing on the disk, and so nothing of what a power cut may leave of it. */
+/** They do not change the disk, so the images that a power cut may leave stay the same. */
 const LOOKING: ReadonlySet<Operation> = new Set(['open', 'read', 'size', 'close', 'readdir', 'stat', 'space', 'watch'])
 
 export class CrashImages {
@@ -13,7 +13,7 @@ export class CrashImages {
   /** Adds the images of every moment until the returned function is called. */
   collect(fs: InMemoryFileSystem): () => void {
     this.add(fs)
-    // As an operation starts, the disk is as the one before left it.
+    // When an operation starts, the disk is as the operation before left it.
     return fs.operations.observe(({ operation, phase }) => {
       if (phase === 'end' && !LOOKING.has(operation)) this.add(fs)
     })

@@ -44,7 +44,7 @@ export class SegmentBytes {
   readonly headBytes: number
   readonly salt: number
   readonly #summary = new SummaryBuilder()
-  /** All bytes so far, and the bytes of frames that were added since they were joined. */
+  /** The joined bytes, and the bytes of frames that were added after the last join. */
   #bytes: Buffer
   #added: Buffer[] = []
   #place: FramePlace

@@ -9,7 +9,7 @@ export interface Elastic {
 
 const ROOM = { maxByteLength: 40 }
 
-/** A view that is as long as its buffer, whatever that is. */
+/** A view that is always as long as its buffer. */
 export function resizable(): Elastic {
   const buffer: ArrayBuffer = Reflect.construct(ArrayBuffer, [10, ROOM])
   const bytes = new Uint8Array(buffer).fill(0x72)
@@ -33,7 +33,7 @@ function call(target: object, method: string, argument: number): unknown {
   return Reflect.apply(Reflect.get(target, method), target, [argument])
 }
 
-/** Ten bytes of `t` that report another length each time they are asked, and throw for everything else. */
+/** Ten bytes of `t` that report a different length at each read, and throw for everything else. */
 export function lying(): Uint8Array {
   const bytes = new Uint8Array(10).fill(0x74)
   const lengths = [10, 30, 10]

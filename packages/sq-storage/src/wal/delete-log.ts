@@ -25,7 +25,7 @@ import {
  * nothing else is in it, also while another partition is created there. A log that is created in its place begins at
  * offset 0.
  *
- * Readers that are inside a segment go on to its end, and then get a `LogNotFoundError`, as tailing readers do.
+ * Readers that are inside a segment read to its end, and then get a `LogNotFoundError`, as tailing readers do.
  *
  * Rejects with a `TypeError` or `RangeError` for a bad config, topic or partition; with `LogNotFoundError` if there is
  * no log and nothing is left of one; with `LockedError` while a writer has it open; and with `WalIoError` with the code

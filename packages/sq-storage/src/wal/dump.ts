@@ -89,7 +89,7 @@ class SegmentDump {
   /** The last position at which a segment can end. */
   readonly #limit: number
   /**
-   * Bytes before this position were read after a writer had written something behind them, so they no longer change.
+   * Bytes before this position were read after a writer had written something after them, so they no longer change.
    */
   #settledTo = 0
 
@@ -122,7 +122,7 @@ class SegmentDump {
     yield* this.#bad(this.#limit, this.#size, 'these bytes are after the last position that a segment can have')
   }
 
-  /** Frames, and what lies between and after them. */
+  /** Frames, and the bytes between and after them. */
   async *#frames(from: FramePlace): AsyncGenerator<SegmentPart, void, undefined> {
     const scanner = new SegmentScanner(this.#handle, { ...from, limit: this.#limit })
     const search = FrameSearch.forFrames(this.#handle, { to: this.#limit, salt: from.salt })

@@ -1,4 +1,4 @@
-/** Whatever happens to the bytes of a caller during an append, the log stays valid and holds only appended records. */
+/** However the bytes of a caller change during an append, the log stays valid and holds only appended records. */
 import { runInNewContext } from 'node:vm'
 import { Random } from '@sq/sim'
 import { describe, expect, test } from 'vitest'

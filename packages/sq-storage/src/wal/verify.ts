@@ -72,9 +72,8 @@ interface Look {
  * listed is dropped: it was deleted and is not part of the log.
  *
  * This always ends. Each listing checks each segment at most once, and there are at most `MAX_LOOKS` listings. After
- * that the findings are accepted as they are, and a listed file that could not be opened is an error. If all segments
- * of a listing are deleted in the meantime, it starts over with a new listing, up to `MAX_OVERTAKEN` times; then it
- * finds no segment.
+ * the last one, a listed file that could not be opened is an error. If all segments of a listing are deleted in the
+ * meantime, it starts over with a new listing, up to `MAX_OVERTAKEN` times; then it finds no segment.
  */
 class LogCheck {
   readonly #fs: FileSystem

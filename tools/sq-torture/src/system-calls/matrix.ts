@@ -48,7 +48,7 @@ export async function runMatrix({ faults, directory, signal, onRun }: MatrixOpti
   await Promise.all(Array.from({ length: RUNS_AT_A_TIME }, () => work().catch((error: unknown) => stop.abort(error))))
   stopped.throwIfAborted()
   const [unhurt] = [...sum.injected].find(([, injected]) => injected === 0) ?? []
-  if (unhurt !== undefined) throw new Error(`no ${unhurt} call was made to fail, so nothing is shown about it`)
+  if (unhurt !== undefined) throw new Error(`no ${unhurt} call was made to fail, so the run does not test its failure`)
   return sum
 }
 

@@ -1,6 +1,6 @@
 /**
- * Where a segment must end according to everything outside of it: its successor, the size of its file, the writer in
- * this process. `segment-check.ts` compares the segment with it.
+ * Where a segment must end according to everything other than its frames: its successor, the size of its file, the
+ * writer in this process. `segment-check.ts` compares the segment with it.
  */
 import type { FileSystem } from '@sq/sim'
 import type { Partition } from '../segments/partition.ts'

@@ -77,7 +77,7 @@ class PossibleRepairs {
     const today = { firstOffset: BigInt(firstOffsetOf(this.#log)), nextOffset: BigInt(nextOffsetOf(this.#log)) }
     const repairs: PossibleRepair[] = []
     if (problem.restoration !== null) repairs.push({ kind: 'restore', ...today, readableRecordsLost: 0 })
-    // Data of another version is not given up by a version that cannot read it.
+    // A version that cannot read data of a different version does not drop it.
     if (this.#holdsUnsupported) return repairs
     if (canDropFrom(this.#log, { at, nth })) {
       const readableRecordsLost = this.#recordsUpTo(segments.length) - this.#recordsUpTo(at) - problem.recordsBefore
@@ -105,7 +105,7 @@ function canDropFrom(log: LogFindings, { at, nth }: ProblemPlace): boolean {
   const found = segments[at]
   const problem = found?.problems[nth]
   if (found === undefined || problem === undefined || nth > 0) return false
-  // What is given up is copied first, which is impossible here.
+  // What is dropped is copied first, which is impossible here.
   if (problem.kind === 'unreadable' || problem.kind === 'not-a-file') return false
   const { baseOffset, successor } = found.segment
   const { firstOffset } = problem.damage

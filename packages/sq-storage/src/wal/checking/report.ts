@@ -17,7 +17,7 @@ import type { Restoration } from './frame-restoration.ts'
  * - `summary`: a SEAL verifies, but states something wrong about the records of its segment. No record is lost.
  * - `short`: a file ends before its segment does.
  * - `link`: the frames of a segment verify, but do not end as its successor states.
- * - `missing`: a segment states another segment before it than the one that is there.
+ * - `missing`: a segment states a different segment before it than the one that is there.
  * - `not-a-file`: a file with the name of a segment is not a regular file, but a directory, a symbolic link, a FIFO, a
  *   socket or a device. It was not opened.
  * - `unreadable`: the file system cannot read the bytes (`EIO`). Reported up to the end of the segment.
@@ -68,9 +68,9 @@ export interface LogProblem extends Damage {
 /**
  * The kinds of notes: findings that are not problems. Stable, for programs.
  *
- * - `torn`: the last segment ends with the rest of an unfinished write. The next writer truncates it or, if it is a
+ * - `torn`: the last segment ends with a part of an unfinished write. The next writer truncates it or, if it is a
  *   SEAL, completes it.
- * - `ignored-tail`: bytes after the stated end of a segment. They mean nothing.
+ * - `ignored-tail`: bytes after the stated end of a segment. They are ignored.
  * - `mark`: the body of a MARK has changed. Nothing depends on it, but the disk may be failing.
  * - `quarantined`: a file with what an earlier repair removed from the log. You may delete it.
  * - `unfinished-reset`: the new segment of a log whose `resetTo` was interrupted. The next writer completes the reset.
@@ -86,7 +86,7 @@ export interface LogNote {
   /** `[from, to)` are byte positions in the file; both are 0 for whole files. */
   readonly from: number
   readonly to: number
-  /** In words. */
+  /** The description, for people. */
   readonly text: string
   /**
    * The number of files: 1, except for `quarantined`, `unfinished-reset` and `unknown-file`. The first 100 files of these kinds, by name,

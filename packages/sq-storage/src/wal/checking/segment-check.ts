@@ -82,7 +82,7 @@ class SegmentCheck {
   /** Whether the walk reached the limit with a frame that verified. */
   #isWhole = false
   /**
-   * Bytes before this position were read after a writer had written something behind them, so they no longer change.
+   * Bytes before this position were read after a writer had written something after them, so they no longer change.
    */
   #settledTo = 0
 
@@ -187,7 +187,7 @@ class SegmentCheck {
   }
 
   /**
-   * Decides what bytes that are not the next frame mean. Returns whether to continue; false at the end of the segment.
+   * Interprets bytes that are not the next frame. Returns whether to continue; false at the end of the segment.
    */
   async #passStop({ reason, header }: ScanStop): Promise<boolean> {
     const { position, nextOffset, salt } = this.#place

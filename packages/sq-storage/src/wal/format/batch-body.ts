@@ -1,6 +1,7 @@
 /**
- * The body of a RECORDS frame. By the attributes of the frame, metadata of the caller stands before the batch, and the
- * batch is records (`record.ts`) or opaque: a payload that the log does not look into, with its times.
+ * The body of a RECORDS frame. The attributes of the frame state whether metadata of the caller is before the
+ * batch, and whether the batch is records (`record.ts`) or opaque: a payload that the log does not interpret, with its
+ * times.
  *
  * ```
  *  METADATA:   | metadataLength u32 | metadata |                        then

@@ -46,7 +46,7 @@ export const FrameType = {
 export const Attribute = {
   /** The body begins with bytes of the caller that belong to the batch. */
   METADATA: 0x01,
-  /** The body holds a payload that the log does not look into, instead of records. */
+  /** The body holds a payload that the log does not interpret, instead of records. */
   OPAQUE: 0x02,
   /** A record may have no value. */
   NULL_VALUES: 0x04,

@@ -53,7 +53,7 @@ export class RecordBatch implements EncodedBatch {
    * Its `bytes` are a view on the given array, or a copy if that memory may be written by another thread or resized. Do
    * not change them afterwards.
    *
-   * Throws a `TypeError` for a field of another type. Throws a `RangeError` that names the field if a value is out of
+   * Throws a `TypeError` for a field of a wrong type. Throws a `RangeError` that names the field if a value is out of
    * range, if the checksum differs, or if the bytes do not hold exactly `recordCount` records, and what the attributes
    * state.
    *

@@ -106,7 +106,7 @@ export class FrameStream {
 
   /**
    * Attaches to the log that is at the path now. The path is looked up for each iteration and not once per reader: it
-   * may lead to another log now, which has a writer in this thread.
+   * may lead to a different log now, which has a writer in this thread.
    */
   async #attach(): Promise<LogAttachment> {
     const { fs, partition, waker, attached } = this.#context
@@ -142,13 +142,13 @@ export class FrameStream {
     if (!this.#range.follow || log === null || log.isCut || cursor === null || cursor.isReading) return []
     const { nextOffset } = cursor
     const recent = nextOffset === null || this.#isComplete() ? [] : log.shared.recent.from(nextOffset)
-    // If they do not follow what was read, the files tell what has happened.
+    // If they do not follow what was read, the files show why.
     if (recent[0] === undefined || !cursor.isFollowedBy(recent[0])) return []
     cursor.skip(recent)
     return recent
   }
 
-  /** Returns none also if another log was found and the stream goes on there. */
+  /** Returns none also if a different log was found, in which the stream continues. */
   async #look(log: LogAttachment): Promise<readonly LocatedFrame[]> {
     for (let attempts = 1; ; attempts++) {
       if (log.isCut) await this.#beginAgain(log)
@@ -172,7 +172,7 @@ export class FrameStream {
     }
   }
 
-  /** What an empty log at an offset holds. Throws if another offset is wanted. */
+  /** What an empty log at an offset holds: nothing. Throws if a different offset is wanted. */
   #noneAt(offset: number): readonly LocatedFrame[] {
     const { from, fromTimestampMs } = this.#range
     if (from === null || from === offset || fromTimestampMs !== null) return []
@@ -181,7 +181,7 @@ export class FrameStream {
     throw new OffsetOutOfRangeError({ path: directory, offset: BigInt(from), firstOffset: at, nextOffset: at })
   }
 
-  /** Whether an error was caused by another directory at the path of the log. */
+  /** Whether an error was caused by a different directory at the path of the log. */
   async #isReplaced(log: LogAttachment, error: unknown): Promise<boolean> {
     const { fs, partition } = this.#context
     if (error instanceof DirectoryReplaced) return true
@@ -196,7 +196,7 @@ export class FrameStream {
     return false
   }
 
-  /** Goes on in the log that is at the path now. What was handed out is compared with it. */
+  /** Continues in the log that is at the path now. What was handed out is compared with it. */
   async #move(log: LogAttachment): Promise<void> {
     const cursor = this.#cursor
     log.detach()
@@ -251,7 +251,7 @@ export class FrameStream {
     if (this.#given !== null && this.#given > cut) {
       throw new DivergedError({ path: this.#context.partition.directory, offset: BigInt(cut) })
     }
-    // Goes on with the first record that was not handed out.
+    // Continue with the first record that was not handed out.
     this.#taken = this.#given
     // If nothing is left of the log that it began in, it begins in the one that is there.
     this.#bound = cut === 0 ? Infinity : Math.min(this.#bound, cut)

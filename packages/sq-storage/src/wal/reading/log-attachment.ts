@@ -1,7 +1,7 @@
 /**
  * The connection of one iteration to the log that it reads: the state shared in this thread, a watch if there is no
- * writer here, and the truncations that it has seen. If the path leads to another directory, the iteration gets a new
- * attachment.
+ * writer here, and the truncations that it has seen. If the path leads to a different directory, the iteration gets a
+ * new attachment.
  */
 import type { FileSystem } from '@sq/sim'
 import { io } from '../segments/log-file.ts'
@@ -10,7 +10,7 @@ import { statDirectory } from '../segments/segment-file.ts'
 import { sharedLog } from '../shared/shared-log.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
 
-/** The path of a log leads to another directory than before, so what was found there may belong to another log. */
+/** The path of a log leads to a different directory than before, so what was found there may belong to another log. */
 export class DirectoryReplaced extends Error {
   override readonly name = 'DirectoryReplaced'
 }
@@ -40,7 +40,7 @@ export class LogAttachment {
     return new LogAttachment(identity, options)
   }
 
-  /** Rejects with `DirectoryReplaced` if the path leads to another directory now, and otherwise as `to` does. */
+  /** Rejects with `DirectoryReplaced` if the path leads to a different directory now, and otherwise as `to` does. */
   async check(fs: FileSystem, { directory }: Partition): Promise<void> {
     const { identity } = await statDirectory(fs, directory)
     if (identity !== this.#identity) throw new DirectoryReplaced(directory)

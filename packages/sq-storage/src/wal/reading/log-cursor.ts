@@ -30,7 +30,7 @@ export interface CursorContext {
   readonly shared: Pick<SharedLog, 'highWatermark' | 'files' | 'indexes' | 'openings'>
   /** Whether to leave out commits that may not be durable, as far as is known here. */
   readonly durableOnly: boolean
-  /** Rejects if the path leads to another directory than the one that `shared` is about, or to none. */
+  /** Rejects if the path leads to a different directory than that of `shared`, or to none. */
   readonly checkDirectory: () => Promise<void>
 }
 
@@ -51,8 +51,8 @@ export class LogCursor {
   #listed: readonly ListedSegment[] = []
   #reading: Reading | null = null
   /**
-   * Something that looked like damage once: the bytes may have been written after they were read and before the frame
-   * that confirms them was.
+   * Something that looked like damage once: the bytes may have been written after they were read, but before the
+   * confirming frame was read.
    */
   #suspect: CorruptLogError | null = null
   /** The number of writers opened in this thread when the place was last compared with the files. */
@@ -126,7 +126,7 @@ export class LogCursor {
 
   /**
    * Whether the returned records are known to be in the log: a writer that was opened since they were read may have
-   * found another log.
+   * found a different log.
    */
   get isCompared(): boolean {
     return !this.#place.hasReturned || this.#comparedAfter === this.#context.shared.openings
@@ -333,7 +333,7 @@ export class LogCursor {
   }
 
   /**
-   * Whether a segment that was read to its end is still the last one: the writer may have gone on in another segment.
+   * Whether a segment that was read to its end is still the last one: the writer may have continued in a new segment.
    */
   async #isOver({ segment, bound }: Reading): Promise<boolean> {
     if (segment.successor !== null || bound !== Infinity || this.#suspect !== null) return false

@@ -15,7 +15,7 @@ export interface Reading<T> {
 
 /** Releases the file and the watch of an iterator that was started and then dropped without `return`. */
 const dropped = new FinalizationRegistry<Pick<FrameStream, 'close'>>((stream) => {
-  // There is nobody to report a failure to.
+  // No caller is left to report a failure to.
   stream.close().catch(() => {})
 })
 

@@ -20,10 +20,10 @@ export interface ReadOptions {
   /** At the end of the log, waits for more records instead of ending. Leave the loop or use `signal` to end it. */
   readonly follow?: boolean | undefined
   /**
-   * Leaves out a commit while a power cut might still take it back, as far as the reader can know. In the writer's
-   * thread there is no such commit. In another thread or process it is the last commit, until the files confirm that it
-   * is durable: by the next commit of the writer, the end of the segment, or `close`. With `follow` the commit is
-   * returned then.
+   * Leaves out a commit while a power cut could still lose it, as far as the reader can know. In the writer's thread
+   * there is no such commit. In another thread or process it is the last commit, until the files confirm that it is
+   * durable: by the next commit of the writer, the end of the segment, or `close`. With `follow` the commit is returned
+   * then.
    */
   readonly durableOnly?: boolean | undefined
   /**

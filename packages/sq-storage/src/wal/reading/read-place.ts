@@ -1,11 +1,11 @@
 /**
- * How far a log was read, and whether what is there now continues it. A log that was truncated, that rolled over to a new
- * segment after a failed write, or whose last commit was rolled back may differ from what was read. `log-cursor.ts` moves
- * the place forward.
+ * How far a log was read, and whether what is there now continues it. A log that was truncated, that rolled over to a
+ * new segment after a failed write, or whose last commit was rolled back may differ from what was read. `log-cursor.ts`
+ * moves the place forward.
  *
  * An equal salt means that a segment is the one that was read, but not that its frames are the same: a commit that was
- * read before it was durable may have been replaced by another one. So whenever a segment is entered again, the last frame
- * that was read is looked up: its checksum covers all frames before it.
+ * read before it was durable may have been replaced by a different one. So whenever a segment is entered again, the
+ * last frame that was read is looked up: its checksum covers all frames before it.
  */
 import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
@@ -16,7 +16,7 @@ import type { ListedSegment } from '../segments/segment-listing.ts'
 import { ReadTrail } from './read-trail.ts'
 import type { ReadFrame } from './read-trail.ts'
 
-/** How far a segment was read: where to go on, and what to compare with what is there. */
+/** How far a segment was read: where to continue, and what to compare with what is there. */
 interface Reached {
   readonly baseOffset: number
   /** What its OPEN states about the segment before it; null also if OPEN was not read. */
@@ -47,7 +47,7 @@ export interface LogAsListed {
 export class ReadPlace {
   #next: number | null
   #reached: Reached | null = null
-  /** Used to find the offset where another log begins. */
+  /** Used to find the offset from which the log differs. */
   readonly #visited: Visited[] = []
 
   constructor(from: number | null) {
@@ -125,7 +125,7 @@ export class ReadPlace {
   }
 
   /**
-   * Where to go on in a segment that holds what is read next and of which `limit` bytes count. Null if nothing of it
+   * Where to continue in a segment that holds what is read next and of which `limit` bytes count. Null if nothing of it
    * was read before, or nothing that matters. Rejects as reading the segments does.
    */
   async placeIn(
@@ -144,7 +144,7 @@ export class ReadPlace {
     return this.hasReturned ? 'diverged' : null
   }
 
-  /** Whether another segment continues where reading stopped. */
+  /** Whether a segment continues where reading stopped in a different one. */
   async #isFollowedByOne(
     { baseOffset, previous, place, recordsEnd, last }: Reached,
     { head, log }: { head: SegmentHead; log: LogAsListed },
@@ -156,7 +156,8 @@ export class ReadPlace {
     if (before?.baseOffset !== baseOffset || before.end < recordsEnd.position) return false
     const known = [place, recordsEnd].find(({ position }) => position === before.end)
     if (known !== undefined) return known.previousCrc === before.lastCrc
-    // It ends after what was read: then the last frame read must be there. If the segment is deleted, nobody can tell.
+    // It ends after what was read: then the last frame read must be there. If the segment is deleted, it cannot be
+    // checked.
     const segment = segmentFrom(log.listed, baseOffset)
     return segment === undefined || last === null || (await isThere(last, segment, log))
   }
@@ -195,7 +196,7 @@ export class ReadPlace {
   }
 }
 
-/** Whether a frame is still where it was read, and with it everything before it. */
+/** Whether a frame is still where it was read. Then everything before it is unchanged too. */
 async function isThere(
   { position, end }: ReadFrame,
   segment: ListedSegment,

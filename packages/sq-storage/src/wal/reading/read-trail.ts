@@ -1,6 +1,6 @@
 /**
- * Some of the frames that were read of a segment: about thirty, however many there were, denser towards the last. With
- * them a reader finds how far a changed segment is still the one that it read.
+ * Some of the frames that were read of a segment: at most about thirty, denser towards the last. With them a reader
+ * finds how far a changed segment is still the one that it read.
  */
 import type { FramePlace } from '../format/frame.ts'
 
@@ -13,7 +13,7 @@ export interface ReadFrame {
 export class ReadTrail {
   #count = 0
   /**
-   * By the number of times that 2 divides the number of the frame: the last such frame. The last two frames are always
+   * The last frame for each number of times that 2 divides the number of the frame. The last two frames are always
    * included.
    */
   readonly #frames: ReadFrame[] = []

@@ -29,7 +29,7 @@ it('is a new object once nobody holds the old one, and stays that when the old o
 })
 
 describe('readers', () => {
-  it('may read up to the end of the writer that was opened last, and learn when that changes', () => {
+  it('may read up to the high watermark of the writer that was opened last, and see when it changes', () => {
     const log = new SharedLog()
     const [first, second] = [{ nextOffset: 3 }, { nextOffset: 5 }]
     const state = (): number[] => [log.highWatermark, log.openings, log.notifier.notifications]

@@ -1,4 +1,4 @@
-/** A durable commit is acknowledged whatever else fails, and every promise settles. */
+/** A durable commit is acknowledged even if something else fails, and every promise settles. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { InMemoryFileSystem } from '@sq/sim/memory'

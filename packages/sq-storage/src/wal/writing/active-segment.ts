@@ -224,7 +224,7 @@ export class ActiveSegment {
   }
 
   /**
-   * Truncates the preallocated bytes before the last frame. This need not be durable: zeros that reappear mean nothing.
+   * Truncates the preallocated bytes before the last frame. This need not be durable: zeros that reappear are ignored.
    */
   async #cutPreallocation(): Promise<void> {
     if (this.#preallocatedEnd <= this.#place.position) return
@@ -240,7 +240,7 @@ export class ActiveSegment {
     try {
       if ((await this.#handle.size()) > end) await this.#handle.truncate(end)
     } catch {
-      // The segment is abandoned, whatever its size.
+      // The segment is abandoned even if its size is unknown.
     }
   }
 
@@ -288,7 +288,7 @@ export class ActiveSegment {
     }
   }
 
-  /** The segment after it was ended. It must hold a record. */
+  /** The description of the segment after its end. It must hold a record. */
   closedInfo(partition: Partition, state: ClosedSegment['state']): ClosedSegment {
     const { minTimestampMs, maxTimestampMs } = this.summary
     const lastOffset = BigInt(this.#place.nextOffset - 1)

@@ -32,8 +32,8 @@ export interface Inlet {
   /** Reads the parts of a record. Throws a `BadPart`. */
   check(record: RecordInput): CheckedRecord
   /**
-   * Takes a record and returns what it counts for in `windowBytes`. Throws what `append` would reject with, or a
-   * `BadPart`, and takes nothing then.
+   * Appends a record, and returns the bytes that it counts for in `windowBytes`. If it throws what `append` would
+   * reject with, or a `BadPart`, nothing was appended.
    */
   append(record: CheckedRecord, waiter: Waiter): number
   /** Resolves when the next commit has succeeded or failed. Call it only while something waits. */

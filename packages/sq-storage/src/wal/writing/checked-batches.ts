@@ -1,4 +1,4 @@
-/** Checks batches that were encoded elsewhere, usually by the writer of another log, before they are appended. */
+/** Checks batches that are already encoded, usually by the writer of another log, before they are appended. */
 import { show } from '../../config.ts'
 import { OffsetMismatchError } from '../../errors.ts'
 import { holdsBatch, timesOf } from '../format/batch-body.ts'
@@ -46,7 +46,7 @@ export function checkBatches(batches: readonly EncodedBatch[]): CheckedBatches {
   return { baseOffset: Number(first), nextOffset: Number(next), bodies, encodedBytes }
 }
 
-/** A `RecordBatch` is checked, too: a reader makes it of a frame whose body it has not looked into. */
+/** A `RecordBatch` is checked too: a reader makes it from a frame without checking its records. */
 function bodyOf(batch: RecordBatch): CheckedBody {
   const { bytes, attributes, recordCount, checksum } = batch
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,11 +1,12 @@
 /**
- * Makes a checkpoint: a copy of a log as it is at one moment, in another data directory, while the log goes on.
+ * Makes a checkpoint: a copy of a log as it is at one moment, in a different data directory. Appends continue
+ * meanwhile.
  *
  * In the turn of the writer every segment gets a hard link in a staging directory. What follows takes no turn: ended
- * segments get a second link in the checkpoint, or are copied if it is in another file system. The last segment is
+ * segments get a second link in the checkpoint, or are copied if it is on a different file system. The last segment is
  * always copied, up to the end that the log had in that turn, because a writer writes to the last segment of its log.
- * Bytes before that end were durable and never change: whatever cuts the file of a segment first makes a copy of it
- * if it has another link (`truncation.ts`).
+ * Bytes before that end were durable and never change: whatever cuts the file of a segment first makes a copy of it if
+ * it has another link (`truncation.ts`).
  */
 import { basename, dirname, join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
@@ -72,7 +73,9 @@ async function fill(
   }
 }
 
-/** The codes for a link to another file system, one more than the file may have, and a file system without links. */
+/**
+ * The codes for a link to a different file system, for too many links to the file, and for a file system without links.
+ */
 const NO_LINK: ReadonlySet<string | undefined> = new Set([
   'EXDEV',
   'EMLINK',

@@ -51,7 +51,7 @@ test('records and whole bodies become frames in the order of the calls, and call
   const commit = new Commit()
   for (let seed = 0; seed < 200; seed++) {
     const random = new Random(seed)
-    /** Of each frame its body and the timestamps of its records. A body that was given whole is never extended. */
+    /** The body of each frame, and the timestamps of its records. A body that was given whole is never extended. */
     const frames: { body: Buffer; timestampsMs: number[]; isWhole: boolean }[] = []
     const offsets: bigint[] = []
     const told: bigint[] = []

@@ -1,7 +1,6 @@
 /**
  * A commit: records that become durable by one write, encoded in the buffer that will be written, and the callers that
- * wait for them. Single records and batches of records share one frame. A body that is given whole is a frame of its
- * own.
+ * wait for them. Single records and batches of records share one frame. An encoded batch gets a frame of its own.
  */
 import { invariant } from '../../errors.ts'
 import { encodeLead, leadBytes } from '../format/batch-body.ts'
@@ -25,7 +24,7 @@ export interface Waiter {
   readonly reject: (error: unknown) => void
 }
 
-/** The body of a RECORDS frame, and what the segment's summary must know about it. */
+/** The body of a RECORDS frame, and what the segment's summary needs of it. */
 export interface EncodedBody extends Omit<FrameDraft, 'bodyLength' | 'bodyCrc'> {
   readonly bytes: Uint8Array
 }
@@ -41,7 +40,7 @@ export class Commit implements RecordsWrite {
   #attributes = 0
   #minTimestampMs: number = Number.MAX_SAFE_INTEGER
   #maxTimestampMs = 0
-  /** Each with the index, in the commit, of the record whose offset it is told. */
+  /** Each caller with the index, in the commit, of its first record. */
   #waiters: { readonly index: number; readonly waiter: Waiter }[] = []
   recordCount = 0
   /** Whether another commit was being written when the first record of this one came. */
@@ -123,8 +122,8 @@ export class Commit implements RecordsWrite {
   }
 
   /**
-   * Adds a caller that waits for the last `records` records so far, and is told the offset of the first of them. More
-   * than the commit holds: the others are in the commits before this one.
+   * Adds a caller that waits for the last `records` records so far, and gets the offset of the first of them. More than
+   * the commit holds: the others are in the commits before this one.
    */
   addWaiter(waiter: Waiter, records: number): void {
     this.#waiters.push({ index: this.recordCount - records, waiter })
@@ -164,12 +163,12 @@ export class Commit implements RecordsWrite {
     this.#maxTimestampMs = 0
   }
 
-  /** Tells every caller, in order, that its records are durable, from `baseOffset` on. */
+  /** Resolves every caller, in order, with its offset. The first record has `baseOffset`. */
   resolve(baseOffset: number): void {
     for (const { index, waiter } of this.#waiters) waiter.resolve(BigInt(baseOffset + index))
   }
 
-  /** Tells every caller that its records are not in the log. */
+  /** Rejects every caller. */
   reject(error: unknown): void {
     for (const { waiter } of this.#waiters) waiter.reject(error)
   }

@@ -78,7 +78,7 @@ export interface AbandonEvent extends LogEvent {
   /** The abandoned file, and the number of its bytes that are valid: 0 if the new file replaced it. */
   readonly path: string
   readonly bytes: number
-  /** The offset at which the log goes on. */
+  /** The offset at which the log continues. */
   readonly nextOffset: bigint
   /**
    * The error of the write that failed: of a commit, of the SEAL that should have ended the file, or of durability
@@ -107,7 +107,7 @@ export interface TruncateEvent extends LogEvent {
 
 type Channel = ReturnType<typeof channel>
 
-// Held here because Node forgets a channel that nobody holds.
+// Held here because Node drops a channel without references.
 const channels: { readonly [Name in keyof WalEvents]: Channel } = {
   'sq:wal:append': channel('sq:wal:append'),
   'sq:wal:commit': channel('sq:wal:commit'),

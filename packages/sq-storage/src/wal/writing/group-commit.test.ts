@@ -128,7 +128,7 @@ function appendTo(group: GroupCommit, value: string | number): Promise<bigint> {
   return new Promise((resolve, reject) => void group.append([record], { resolve, reject }))
 }
 
-/** The end of a log at which a test ends each write. */
+/** The end of a log; a test decides when each write ends. */
 class HeldTail {
   nextOffset: number
   /** The length of the frame of each commit whose write was begun. */

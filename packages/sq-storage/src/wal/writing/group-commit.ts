@@ -1,6 +1,6 @@
 /**
  * Group commit: appends that are made while a commit is being written share the next one. This class holds the queue at
- * the end of a log, commits and other work, and does one at a time, in order. It limits the backlog and tells the
+ * the end of a log, commits and other work, and does one at a time, in order. It limits the backlog and settles the
  * callers.
  */
 import { clearImmediate, setImmediate } from 'node:timers'
@@ -52,7 +52,7 @@ export class GroupCommit {
   /** Whether the event loop has turned since the last work was begun. */
   #turned = true
   #nextTurn: NodeJS.Immediate | undefined
-  /** Bytes of the last commit and of what waited then: a caller that waits for one append often makes another. */
+  /** Bytes of the last commit and of what waited then: a caller that waits for one append often appends again. */
   #expectedBytes = 0
   /** A settled commit whose buffer the next one uses. */
   #spare: Commit | null = null
@@ -65,7 +65,7 @@ export class GroupCommit {
     this.#context = context
   }
 
-  /** What appends that wait count for in `maxPendingBytes`. */
+  /** The bytes that waiting appends count for in `maxPendingBytes`. */
   get pendingBytes(): number {
     return this.#pendingBytes
   }
@@ -230,7 +230,7 @@ export class GroupCommit {
     }
   }
 
-  /** The commit that would take further records; null if something else waits last, or nothing. */
+  /** The commit that would take further records; null if nothing waits, or if something else waits last. */
   get #last(): Commit | null {
     const last = this.#waiting.at(-1)
     return last instanceof Commit && last.stated === null ? last : null
@@ -317,7 +317,7 @@ export class GroupCommit {
       ended?.(error)
       return null
     }
-    // It is durable. Nothing from here on can throw, so all callers are told.
+    // It is durable. Nothing from here on can throw, so all callers are settled.
     this.#settle(commit)
     shared.committed(written)
     ended(null)
@@ -337,7 +337,7 @@ export class GroupCommit {
     this.#spare = commit
   }
 
-  /** Rejects an append whose first commit states another offset than the log ends at. Nothing of it is written. */
+  /** Rejects an append whose first commit states an offset other than the log end offset. Nothing of it is written. */
   #refuse({ baseOffset, append }: { baseOffset: number; append: object }, first: Commit): void {
     const commits = [first]
     for (let [next] = this.#waiting; next instanceof Commit && next.stated?.append === append; [next] = this.#waiting) {
@@ -349,7 +349,10 @@ export class GroupCommit {
     this.#reject(commits, error)
   }
 
-  /** Rejects a commit and all that wait behind it: appends made after a failure must not overtake the news of it. */
+  /**
+   * Rejects a commit and all that wait behind it: appends made later must not succeed before the callers see the
+   * failure.
+   */
   #rejectAll(failed: Commit, error: AppendFailedError): void {
     const behind = this.#waiting.filter((waiting) => waiting instanceof Commit)
     this.#waiting = this.#waiting.filter((waiting) => !(waiting instanceof Commit))

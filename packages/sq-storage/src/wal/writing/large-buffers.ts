@@ -30,7 +30,7 @@ export class LargeBuffers {
     return longest
   }
 
-  /** Returns a buffer that neither the caller, nor anyone who had it from the caller, uses again. */
+  /** Gives back a buffer to which neither the caller nor other code holds a reference any more. */
   give(buffer: RecordBuffer): void {
     if (buffer.bytes.length > MAX_KEPT_BYTES) return
     this.#kept.push(buffer)

@@ -86,8 +86,8 @@ export class SegmentDirectory {
   }
 
   /**
-   * Removes the rest of a segment that was being created. Its temporary name means nothing, so this need not be
-   * durable.
+   * Removes the rest of a segment that was being created. Files with its temporary name are ignored, so this need not
+   * be durable.
    */
   async removeUnfinished(): Promise<void> {
     await this.checkLock()
@@ -129,7 +129,7 @@ export class PartitionLock {
     const lock = create ? await takeNewLock(fs, directory) : await takeExistingLock(fs, directory)
     try {
       await syncParents(fs, dataDir, topic)
-      // The path may lead to another file now, so it is asked only if the file system does not tell which file is
+      // The path may lead to a different file now, so it is used only if the file system does not tell which file is
       // locked.
       const identity = lock.identity ?? (await io('look at', path, () => fs.stat(path))).identity
       const taken = new PartitionLock(fs, { path, lock, identity })
@@ -196,7 +196,10 @@ export async function takeLock(fs: FileSystem, directory: string): Promise<FileL
   }
 }
 
-/** Makes the names above the partition durable, whoever created them: a process may have died before it did. */
+/**
+ * Makes the names above the partition durable, also those that it did not create: a process may have died before its
+ * sync.
+ */
 async function syncParents(fs: FileSystem, dataDir: string, topic: string): Promise<void> {
   for (const path of [join(dataDir, topic), dataDir, dirname(dataDir)]) {
     await syncDirectory(fs, path)

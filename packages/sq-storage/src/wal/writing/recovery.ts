@@ -92,7 +92,7 @@ export async function recoverLog(
   }
   try {
     const found = await examine(last)
-    // The directory may have been replaced after it was locked, by one whose writer is working on this very file.
+    // The directory may have been replaced after it was locked, and the writer of the new one may be using this file.
     await directory.checkLock()
     await makeDurable(last, found)
     await settle(directory)

@@ -1,6 +1,7 @@
 /**
- * The temporary directory of a partition, `{partition}.tmp`: a log that is being deleted, or what a checkpoint is made
- * of. No partition can have this name, and no log is looked for there. What is left of it after a crash is removed later.
+ * The temporary directory of a partition, `{partition}.tmp`: a log that is being deleted, or a checkpoint that is being
+ * made. No partition can have this name, and no log is looked for there. What is left of it after a crash is removed
+ * later.
  */
 import { dirname, join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
@@ -35,7 +36,7 @@ export async function clearTemporaryDirectory(fs: FileSystem, partition: Partiti
 
 /**
  * Does so for a writer that opens its log: what is left takes space and does no other harm. So a failure is no reason
- * not to open the log, and whoever opens it next tries again.
+ * not to open the log, and the next writer tries again.
  */
 export async function clearLeftovers(fs: FileSystem, partition: Partition): Promise<void> {
   await clearTemporaryDirectory(fs, partition).catch(unlessWalError)
@@ -55,7 +56,7 @@ export async function removeLogDirectory(fs: FileSystem, path: string): Promise<
   await syncDirectory(fs, parent)
   const names = await io('list', path, () => fs.readdir(path))
   for (const name of names) if (isLogFileName(name) && name !== LOCK_NAME) await removeFile(fs, join(path, name))
-  // The lock goes last: as long as it is there, nobody else is at work here.
+  // The lock goes last: as long as it is there, no other process works here.
   await removeFile(fs, join(path, LOCK_NAME))
   await removeEmptyDirectory(fs, path)
   await syncDirectory(fs, parent)

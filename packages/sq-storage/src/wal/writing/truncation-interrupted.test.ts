@@ -42,7 +42,7 @@ async function valuesOf(fixture: LogFixture): Promise<string[]> {
 
 describe('a crash while truncate is at work', () => {
   const cases = MODELS.flatMap((model) => OFFSETS.map((offset) => ({ model, offset })))
-  it.each(cases)('at $offset, anywhere, leaves a beginning of the log ($model)', async ({ model, offset }) => {
+  it.each(cases)('at $offset, anywhere, leaves a prefix of the log ($model)', async ({ model, offset }) => {
     const images = new CrashImages()
     for (const weakNames of [false, true]) {
       const copy = await mixedLog({ failedSync: model, weakNames })
@@ -146,7 +146,7 @@ describe('an operation of truncate that fails', () => {
 })
 
 describe('a truncation that failed anywhere', () => {
-  it.each([3, 7])('at %d, tried again and cut off anywhere, leaves a beginning of the log', async (offset) => {
+  it.each([3, 7])('at %d, tried again and cut off anywhere, leaves a prefix of the log', async (offset) => {
     const origin = await mixedLog()
     const images = new CrashImages()
     for (let nth = 1; ; nth++) {

@@ -120,8 +120,8 @@ async function cutInside(log: Log, { at, offset }: { at: number; offset: number 
 }
 
 /**
- * The end of the segment before another one, for a new segment in the place of that one: as that one states it or, if
- * it is damaged or does not fit, as the records tell. Null for the first segment if nothing is known.
+ * The end of the segment before a replaced one, for the new segment to state: as the replaced one states it or, if it is
+ * damaged or does not fit, as the records show. Null for the first segment if nothing is known.
  */
 async function linkBefore(log: Log, at: number): Promise<SegmentLink | null> {
   const { fs, partition } = log
@@ -140,7 +140,7 @@ async function linkBefore(log: Log, at: number): Promise<SegmentLink | null> {
 
 /**
  * The last frame that ends before an offset, and the frame that holds records on both sides of it. Frames after the
- * last record before the offset are not read: nothing says that they are durable.
+ * last record before the offset are not read: they may not be durable.
  */
 async function scanTo(
   { handle, head }: OpenSegment,

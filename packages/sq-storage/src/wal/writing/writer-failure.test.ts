@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { AppendFailedError, WalIoError } from '../../index.ts'
 import { append, appendAll, appendEach, LogFixture, numbered } from '../../testing/log-fixture.ts'
 
-/** What an append was told. */
+/** The result of an append. */
 async function outcome(pending: Promise<bigint>): Promise<unknown> {
   return pending.catch((error: unknown) => error)
 }
