@@ -62,7 +62,7 @@ interface ManualTimer {
 }
 
 /**
- * A clock that moves only when a test moves it, and whose timers go off only then.
+ * A clock that moves only when a test moves it; its timers fire only then.
  *
  * @example
  * ```ts
@@ -99,7 +99,7 @@ export class ManualClock implements Clock {
     }
   }
 
-  /** The number of timers that have neither gone off nor been cancelled. */
+  /** The number of timers that have neither fired nor been cancelled. */
   get timers(): number {
     return this.#timers.size
   }

@@ -28,7 +28,7 @@ export async function watchDirectory(directory: string, onChange: () => void): P
 class DirectoryWatch implements Watch {
   readonly #onChange: () => void
   readonly #directory: string
-  /** Watches the directory that was at the path first, whatever its name is now, and the one that is there instead. */
+  /** Watches the directory that was at the path first, even if it was renamed, and the one that is there now. */
   #notices: fs.FSWatcher | undefined
   #noticesInstead: fs.FSWatcher | undefined
   #path: PathWatch | undefined
@@ -42,7 +42,7 @@ class DirectoryWatch implements Watch {
     if (!this.#notices || !NOTICES_SUFFICE) this.#startTimer()
   }
 
-  /** Also notices when the path leads to another directory. A timer that looks at everything notices that too. */
+  /** Also notices when the path leads to a different directory. A timer that looks at everything notices that too. */
   async followPath(): Promise<void> {
     if (this.#timer !== undefined) return
     this.#path = new PathWatch(this.#directory, { onChange: this.#onChange, onWalked: () => this.#watchInstead() })

@@ -21,7 +21,7 @@ export interface OpenOptions {
   readonly like?: string
 }
 
-/** What is at a path. `link`: a symbolic link, whatever it leads to. `other`: a FIFO, a socket or a device. */
+/** What is at a path. `link`: a symbolic link, even one to nothing. `other`: a FIFO, a socket or a device. */
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'link' | 'other'
   /** Size in bytes; meaningless for a directory. */
@@ -36,8 +36,8 @@ export interface FileStat {
 }
 
 /**
- * The space of a file system, in bytes. It is what the file system says: what a file really takes of it is up to the
- * file system.
+ * The space of a file system, in bytes, as the file system reports it. How much of it a file takes depends on the file
+ * system.
  */
 export interface FileSystemSpace {
   /** What this process may still use. */
@@ -62,12 +62,13 @@ export interface FileSystem {
 
   /**
    * Creates a directory and its missing parents, outermost first, each durable before the next is created. If it
-   * creates any, the outermost existing parent is made durable too, whoever created it. If the directory exists, it
-   * does nothing and syncs nothing. A new directory gets the owner and group of its parent and is not accessible to
-   * more users.
+   * creates any, the outermost existing parent is made durable too, even if another process created it. If the
+   * directory exists, it does nothing and syncs nothing. A new directory gets the owner and group of its parent and is
+   * not accessible to more users.
    *
-   * Rejects with `ENOTDIR` or `EEXIST` if a file is in the way, and with `ENOENT` if a parent is removed meanwhile. After a rejection, or if the process dies half-way, a
-   * directory may exist that is not durable, and a second call would not sync it: use `syncDirectory` on its parent.
+   * Rejects with `ENOTDIR` or `EEXIST` if a file is in the way, and with `ENOENT` if a parent is removed meanwhile.
+   * After a rejection, or if the process dies half-way, a directory may exist that is not durable, and a second call
+   * would not sync it: use `syncDirectory` on its parent.
    */
   mkdir(path: string): Promise<void>
 
@@ -130,7 +131,8 @@ export interface FileSystem {
   /**
    * Takes an exclusive lock on a file, which is created if missing and stays when the lock is released. The lock
    * excludes every other caller, in this process and others, until `release` or the death of the process. It never
-   * waits. By the time this resolves, the path may lead to another file: `FileLock.identity` identifies the locked one.
+   * waits. When this resolves, the path may already lead to a different file: `FileLock.identity` is that of the locked
+   * one.
    *
    * Only the owner of the file may open it, because a process that may open a file may lock it. Another user gets
    * `EACCES`, and the message names the owner.
@@ -146,7 +148,7 @@ export interface FileSystem {
    * or of the bytes or the size of a file in it, by this process or another. One call may report several changes, and
    * there may be calls without a change.
    *
-   * It also calls back when the path may lead to another directory or to none: when the directory, a parent, or a
+   * It also calls back when the path may lead to a different directory or to none: when the directory, a parent, or a
    * symbolic link in the path is renamed, removed or replaced. The caller must then look, and watch again if the
    * directory there has another `FileStat.identity`, because changes in that one may not be reported. Changes in a
    * directory with the same identity are reported, even if it was removed and created again.
@@ -208,7 +210,7 @@ export interface FileHandle {
 export interface FileLock {
   /**
    * The identity of the locked file, as `FileSystem.stat` returns it for a path: the holder of the lock can check
-   * whether the path still leads to that file. An implementation that cannot know it leaves it out.
+   * whether the path still leads to that file. Undefined if the implementation cannot determine it.
    */
   readonly identity?: string
   /** Releases the lock. A second call does nothing. */

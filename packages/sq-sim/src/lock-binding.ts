@@ -16,7 +16,7 @@ const BINDING = 'fs-native-extensions'
 const RUNTIMES_IT_ENDS = ['Deno', 'Bun']
 
 const GO_ON_UNLOCKED =
-  'To go on without, pass new NodeFileSystem({ unlocked: true }), ' +
+  'To continue without locks, pass new NodeFileSystem({ unlocked: true }), ' +
   'and see to it yourself that no two writers work on the same directory.'
 
 const INSTALL = `${BINDING} is not in a bundle: install it where the bundle runs, in a node_modules folder next to it or above it.`
@@ -68,7 +68,7 @@ function systemFailure(error: unknown, path: string): unknown {
   return null
 }
 
-/** Only a platform without a binding is a reason to go on without locks. */
+/** Only a platform without a binding is a reason to continue without locks. */
 function adviceOn(error: unknown, installed: string | null): string {
   if (installed === null) return INSTALL
   if (codeOf(causeOf(error)) === 'ERR_DLOPEN_DISABLED') return ALLOW_ADDONS

@@ -41,7 +41,7 @@ export async function makeFile(path: string, flags: number, { mode, like }: File
   const descriptor = await openDescriptor(path, flags | O_CREAT | O_EXCL, wanted)
   try {
     const isOwned = await give(descriptor, path, model)
-    // Only together with the owner: the group of another owner is another group.
+    // Only together with the owner: the group of a different owner is a different group.
     if (like !== undefined && isOwned) await setMode(descriptor, path, wanted)
     return descriptor
   } catch (error) {

@@ -139,7 +139,7 @@ export class ClosedError extends WalError {
   }
 }
 
-/** Another writer, in this process or another, has this partition open (`SQ_WAL_LOCKED`). */
+/** A different writer, in this or another process, has this partition open (`SQ_WAL_LOCKED`). */
 export class LockedError extends WalError {
   readonly path: string
 

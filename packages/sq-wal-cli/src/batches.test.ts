@@ -38,7 +38,7 @@ function run(...args: string[]): Promise<Ended> {
 }
 
 describe('cat', () => {
-  it('shows a missing value so that no value looks like it, and passes opaque batches with a notice', async () => {
+  it('shows a missing value differently from every value, and skips opaque batches with a notice', async () => {
     const { status, stdout, stderr } = await run('cat', 'data/mixed/0')
     const [first, second] = stdout.split('\n')
     expect([first, second]).toEqual([`0 ${TIME} k: \\N`, `1 ${TIME} k: \\\\N`])
@@ -68,7 +68,7 @@ describe('cat', () => {
   })
 })
 
-it('tail passes opaque batches', async () => {
+it('tail skips opaque batches', async () => {
   const { status, stdout, stderr } = await run('tail', '-n', '4', 'data/mixed/0', '--format', 'raw')
   expect([status, stdout, stderr]).toEqual([0, 'last\n', NOTICE + ONE_NOTICE])
 })

@@ -203,7 +203,7 @@ export class History {
     this.#truncatingTo = null
   }
 
-  /** A reset begins: it drops all records, and the log goes on at this offset. */
+  /** A reset begins: it drops all records, and the log continues at this offset. */
   resetting(offset: number): void {
     this.#version++
     this.#resettingTo = offset

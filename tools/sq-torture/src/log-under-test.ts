@@ -404,7 +404,7 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     )
   }
 
-  /** Drops everything, and goes on at an offset that is not the log end offset. */
+  /** Drops all records, and continues at an offset that is not the log end offset. */
   async reset(offset: number): Promise<void> {
     const { writer } = this
     this.#beforeCut = this.history.acknowledged

@@ -14,7 +14,7 @@ import { SECTOR_BYTES } from './durable-state.ts'
  */
 export interface CrashPoint {
   readonly kind: 'names' | 'size' | 'sector'
-  /** The directory (for one change: the changed name), or the file by its last name. */
+  /** The path of the directory or file; for one change of a directory, the path of the changed name. */
   readonly path: string
   /** The number of the sector, for a sector. */
   readonly sector?: number

@@ -16,7 +16,7 @@ export type ReadVisible = (buffer: Uint8Array, position: number) => void
 export class FileState {
   readonly kind = 'file'
   readonly id: number
-  /** Where processes see it, or saw it last; if it has several names, by one of them. */
+  /** Its path as processes see it, or saw it last; if it has several names, one of them. */
   path: string
   /** The names that processes see for it. */
   names: FileName[] = []
@@ -63,7 +63,7 @@ export class FileState {
     return this.#durable.subarray(position, end)
   }
 
-  /** Processes now see other bytes between two positions, and perhaps another size. */
+  /** The bytes that processes see between two positions have changed, and perhaps the size. */
   changed(start: number, end: number, size: number, read: ReadVisible): void {
     let first = Math.floor(start / SECTOR_BYTES)
     let last = Math.ceil(end / SECTOR_BYTES)
@@ -198,7 +198,7 @@ export interface NameChange {
 export class DirectoryState {
   readonly kind = 'directory'
   readonly id: number
-  /** Where processes see it, or saw it last. */
+  /** Its path as processes see it, or saw it last. */
   path: string
   /** The names that processes see. */
   readonly names: Map<string, Inode> = new Map()

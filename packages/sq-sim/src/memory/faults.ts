@@ -67,7 +67,7 @@ export interface ActiveRule {
 export interface Hold {
   /** Resolves when an operation is held. */
   readonly reached: Promise<void>
-  /** Lets the operation go on. If none was held yet, holds none. */
+  /** Lets the operation continue. If none was held yet, holds none. */
   release(): void
 }
 

@@ -21,12 +21,12 @@ export class Watches {
     }
   }
 
-  /** Processes see other names in a directory, or the directory has another name or none. */
+  /** The visible names in a directory have changed, or the directory was renamed or removed. */
   directoryChanged(directory: DirectoryState): void {
     for (const watch of this.#all) if (watch.directory === directory) watch.call()
   }
 
-  /** A name leads to another file or to none. */
+  /** A name leads to a different file or to none. */
   nameChanged(changed: NameOnTheWay): void {
     for (const watch of this.#all) if (watch.isOnTheWay(changed)) watch.call()
   }

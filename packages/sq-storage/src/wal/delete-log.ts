@@ -1,4 +1,4 @@
-/** The end of a log: its directory is renamed to a name that is no partition, and then removed. */
+/** Deletes a log: its directory is renamed to a name that no partition can have, and then removed. */
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { resolveConfig } from '../config.ts'

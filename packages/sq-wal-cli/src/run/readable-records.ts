@@ -23,7 +23,7 @@ export async function* readableRecords(
   }
 }
 
-/** Prints a notice of an opaque batch that is passed. */
+/** Prints a notice about an opaque batch that is skipped. */
 export function printPassed({ baseOffset, nextOffset }: OpaqueBatchError): void {
   const last = nextOffset - 1n
   const offsets = last === baseOffset ? `offset ${last} is` : `offsets ${baseOffset} to ${last} are`

@@ -27,7 +27,7 @@ export function notesOnNames(names: readonly string[], directory: string): LogNo
     ...notesOn(resets, {
       kind: 'unfinished-reset',
       directory,
-      text: 'the next writer drops all segments and goes on in this one, as `resetTo` had begun to',
+      text: 'the next writer drops all segments and continues in this one, as `resetTo` had begun to',
       others: 'of resets that were interrupted',
     }),
     ...notesOn(unknown, {

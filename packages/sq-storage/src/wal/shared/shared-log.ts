@@ -85,8 +85,8 @@ export class SharedLog {
   }
 
   /**
-   * The log is about to begin anew at an offset: nothing of it may be read any more. Until `resetDone` it is empty at
-   * that offset, whatever is in its files.
+   * A reset of the log begins: nothing of the old log may be read any more. Until `resetDone` the log is empty at that
+   * offset, even if old segments are still there.
    */
   resetting(offset: number): void {
     this.resetTo = offset

@@ -103,7 +103,7 @@ test('a batch with metadata whose record changes its length is refused, and the 
   expect(await log.values()).toEqual(['a', 'd'])
 })
 
-describe('it is refused, with the field,', () => {
+describe('metadata and opaque batches are refused, with the field,', () => {
   test.each<[string, unknown, typeof TypeError | typeof RangeError, string]>([
     ['empty', Buffer.alloc(0), RangeError, 'metadata must have 1 to 65536 bytes: 0'],
     ['too long', Buffer.alloc(65_537), RangeError, 'metadata must have 1 to 65536 bytes: 65537'],
@@ -173,7 +173,7 @@ test('an opaque batch that takes more offsets than are left is refused', async (
   expect(await writer.appendOpaque({ ...OPAQUE, recordCount: 2 })).toBe(2n ** 53n - 3n)
 })
 
-test('a failed write rejects every batch in it, and the log goes on', async () => {
+test('a failed write rejects every batch in it, and the log continues', async () => {
   const writer = await log.open()
   log.fs.faults.failNext('sync', 'EIO', /wal$/)
   await append(writer, 'a').catch(() => {})

@@ -203,12 +203,12 @@ describe('before open resolves', () => {
   })
 
   it.each([
-    ['the sync of the cut', 'sync', 1],
+    ['the sync of the truncation', 'sync', 1],
     ['the write of the last commit', 'write', 1],
-    ['its sync', 'sync', 2],
-    ['the cut', 'truncate', 1],
+    ['the sync of the last commit', 'sync', 2],
+    ['the truncation', 'truncate', 1],
     ['the directory sync', 'syncDirectory', 4],
-  ] as const)('%s must succeed: else open rejects, and a later one gives the same', async (_, on, nth) => {
+  ] as const)('open rejects if %s fails, and a later open gives the same result', async (_, on, nth) => {
     await log.makeSegments({ baseOffset: 0, bytes: joined(three.bytes, Buffer.alloc(100, 1)) })
     const rule = log.fs.faults.add({ on, when: { nth }, fault: { error: 'EIO' } })
     await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'EIO' } })

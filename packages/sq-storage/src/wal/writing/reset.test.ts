@@ -1,4 +1,4 @@
-/** A log that begins above 0, and one that is dropped and begins anew. */
+/** A log that begins above 0, and a log that is reset. */
 import { setImmediate } from 'node:timers/promises'
 import { join } from 'node:path'
 import { Random } from '@sq/sim'
@@ -52,7 +52,7 @@ describe('a log without segments', () => {
     expect((await log.records()).map(({ offset }) => offset)).toEqual([1000n])
   })
 
-  test('has no offset before it', async () => {
+  test('has no offset before the first one', async () => {
     const log = new LogFixture()
     const writer = await opened(log, 1000n)
     expect(await log.outcome()).toEqual({ values: [], error: null })
@@ -109,7 +109,7 @@ describe('a reset', () => {
     expect(await log.values()).toEqual(['after'])
   })
 
-  test('of an empty log, and another reset, work', async () => {
+  test('of an empty log, and a second reset, work', async () => {
     const empty = new LogFixture()
     const first = await empty.open()
     await first.resetTo(7n)
@@ -118,7 +118,7 @@ describe('a reset', () => {
     expect(await empty.segmentNames()).toEqual([segmentName(3)])
   })
 
-  test('after a failed commit does not bring that back', async () => {
+  test('after a failed commit does not bring that commit back', async () => {
     log.fs.faults.failNext('sync', 'EIO')
     await outcome(append(writer, 'rejected'))
     await writer.resetTo(20n)
@@ -162,7 +162,7 @@ describe('a crash during a reset', () => {
     },
   )
 
-  test('and during the recovery after it leads to the same', async () => {
+  test('and a crash during the recovery after it leave the same', async () => {
     const log = await interrupted()
     const images = new CrashImages()
     images.collect(log.fs)
@@ -185,7 +185,7 @@ function intent(log: LogFixture): string {
   return join(log.directory, `${segmentName(1000)}.reset`)
 }
 
-describe('a segment that was to replace a log', () => {
+describe('a segment of an unfinished reset', () => {
   test('is refused if it is damaged, and nothing is changed', async () => {
     const log = await interrupted()
     const bytes = await log.file(intent(log))
@@ -204,7 +204,7 @@ describe('a segment that was to replace a log', () => {
     expect(await outcome(log.fs.readdir(log.directory))).toMatchObject({ code: 'ENOENT' })
   })
 
-  test('is refused if there is another one, and nothing is changed', async () => {
+  test('is refused if there is a second one, and nothing is changed', async () => {
     const log = await interrupted()
     await log.make(join(log.directory, `${segmentName(2000)}.reset`), await log.file(intent(log)))
     const before = await log.files()
@@ -217,34 +217,37 @@ describe('an operation of a reset that fails', () => {
   const cases = (['ext4', 'btrfs'] as const).flatMap((model) =>
     (['once', 'for good'] as const).flatMap((how) => [2, 1000].map((offset) => ({ model, how, offset }))),
   )
-  test.each(cases)('$how, to $offset: the old log goes on, or the next call completes it ($model)', async (given) => {
-    const { model, how, offset } = given
-    const origin = await mixedLog({ failedSync: model })
-    for (let nth = 1; ; nth++) {
-      const log = new LogFixture({}, origin.fs.clone())
-      const writer = await log.open()
-      const rule = failFrom(log.fs, nth, how)
-      await outcome(writer.resetTo(BigInt(offset)))
-      rule.remove()
-      if (rule.hits === 0) break
-      const next = Number(writer.nextOffset)
-      expect([offset, END]).toContain(next)
-      expect(await log.values()).toEqual(next === END ? MIXED_VALUES : [])
-      const left = new LogFixture({}, log.fs.clone())
-      left.fs.crash()
-      await expectOldOrNew(left, offset)
-      expect(await append(writer, 'after')).toBe(BigInt(next))
-      const values = next === END ? [...MIXED_VALUES, 'after'] : ['after']
-      expect(await log.values()).toEqual(values)
-      await writer.close()
-      log.fs.crash()
-      await log.open()
-      expect(await log.values()).toEqual(values)
-    }
-  })
+  test.each(cases)(
+    '$how, to $offset: the old log continues, or the next call completes the reset ($model)',
+    async (given) => {
+      const { model, how, offset } = given
+      const origin = await mixedLog({ failedSync: model })
+      for (let nth = 1; ; nth++) {
+        const log = new LogFixture({}, origin.fs.clone())
+        const writer = await log.open()
+        const rule = failFrom(log.fs, nth, how)
+        await outcome(writer.resetTo(BigInt(offset)))
+        rule.remove()
+        if (rule.hits === 0) break
+        const next = Number(writer.nextOffset)
+        expect([offset, END]).toContain(next)
+        expect(await log.values()).toEqual(next === END ? MIXED_VALUES : [])
+        const left = new LogFixture({}, log.fs.clone())
+        left.fs.crash()
+        await expectOldOrNew(left, offset)
+        expect(await append(writer, 'after')).toBe(BigInt(next))
+        const values = next === END ? [...MIXED_VALUES, 'after'] : ['after']
+        expect(await log.values()).toEqual(values)
+        await writer.close()
+        log.fs.crash()
+        await log.open()
+        expect(await log.values()).toEqual(values)
+      }
+    },
+  )
 })
 
-describe('a reader of the log that is reset', () => {
+describe('a reader of a log that is reset', () => {
   let log: LogFixture
   let writer: WalWriter
 

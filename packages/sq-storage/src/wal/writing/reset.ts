@@ -1,8 +1,8 @@
 /**
- * Drops a whole log, which goes on empty at another offset. The new segment is complete and durable under an intent name,
- * which readers and older versions ignore, before the first segment of the old log goes. If this is interrupted after
- * that, recovery completes it. So a crash leaves the old log, or leads to the new one: no writer goes on in a part of the
- * old log.
+ * Drops all records of a log, which then continues empty at a given offset. The new segment is complete and durable
+ * under an intent name, which readers and older versions ignore, before the first segment of the old log goes. If this
+ * is interrupted after that, recovery completes it. So a crash leaves the old log, or leads to the new one: no writer
+ * continues in a part of the old log.
  */
 import { join } from 'node:path'
 import { CorruptLogError } from '../../errors.ts'

@@ -56,24 +56,27 @@ describe('a crash while truncate is at work', () => {
     expect(lengths).toEqual(new Set(reached))
   })
 
-  it.each(cases)('at $offset after a failed commit does not bring that back ($model)', async ({ model, offset }) => {
-    const copy = await mixedLog({ failedSync: model })
-    const writer = await copy.open()
-    copy.fs.faults.add({ on: 'sync', fault: { error: 'EIO', lostPages: [] } })
-    await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
-    const images = new CrashImages()
-    const stop = images.collect(copy.fs)
-    await writer.truncate(BigInt(offset))
-    stop()
-    const after = new CrashImages()
-    after.add(copy.fs)
-    for (const left of after.logs()) expect(await valuesOf(left)).toEqual(MIXED_VALUES.slice(0, offset))
-    for (const left of images.logs()) {
-      const values = await valuesOf(left)
-      expect(values).toEqual([...MIXED_VALUES, 'rejected'].slice(0, values.length))
-      expect(values.length).toBeGreaterThanOrEqual(offset)
-    }
-  })
+  it.each(cases)(
+    'at $offset after a failed commit does not bring that commit back ($model)',
+    async ({ model, offset }) => {
+      const copy = await mixedLog({ failedSync: model })
+      const writer = await copy.open()
+      copy.fs.faults.add({ on: 'sync', fault: { error: 'EIO', lostPages: [] } })
+      await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+      const images = new CrashImages()
+      const stop = images.collect(copy.fs)
+      await writer.truncate(BigInt(offset))
+      stop()
+      const after = new CrashImages()
+      after.add(copy.fs)
+      for (const left of after.logs()) expect(await valuesOf(left)).toEqual(MIXED_VALUES.slice(0, offset))
+      for (const left of images.logs()) {
+        const values = await valuesOf(left)
+        expect(values).toEqual([...MIXED_VALUES, 'rejected'].slice(0, values.length))
+        expect(values.length).toBeGreaterThanOrEqual(offset)
+      }
+    },
+  )
 })
 
 describe('an operation of truncate that fails', () => {

@@ -31,7 +31,7 @@ describe('truncate', () => {
     expect(await log.values()).toEqual([...MIXED_VALUES.slice(0, offset), 'next'])
   })
 
-  it.each(OFFSETS)('at %d after a failed commit does not bring that back', async (offset) => {
+  it.each(OFFSETS)('at %d after a failed commit does not bring that commit back', async (offset) => {
     const writer = await log.open()
     log.fs.faults.add({ on: 'sync', fault: { error: 'EIO', lostPages: [] } })
     await expect(append(writer, 'rejected')).rejects.toThrow('EIO')

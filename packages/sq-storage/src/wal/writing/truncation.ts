@@ -120,8 +120,8 @@ async function cutInside(log: Log, { at, offset }: { at: number; offset: number 
 }
 
 /**
- * The end of the segment before a replaced one, for the new segment to state: as the replaced one states it or, if it is
- * damaged or does not fit, as the records show. Null for the first segment if nothing is known.
+ * The end of the segment before a replaced one, for the new segment to state: as the replaced one states it or, if it
+ * is damaged or does not fit, as the records show. Null for the first segment if nothing is known.
  */
 async function linkBefore(log: Log, at: number): Promise<SegmentLink | null> {
   const { fs, partition } = log

@@ -125,7 +125,7 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'appends go on in the old log after a failed reset',
+    name: 'appends continue in the old log after a failed reset',
     file: `${WAL}/writing/log-tail.ts`,
     find: 'if (this.#pendingReset !== null) await this.reset(this.#nextOffset, this.#pendingReset)',
     replace: '',
@@ -137,7 +137,7 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'readers that have returned records are not told of a reset',
+    name: 'readers that have returned records are not notified of a reset',
     file: `${WAL}/shared/shared-log.ts`,
     find: 'this.truncated(0)',
     replace: '',
@@ -685,7 +685,7 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'a truncation inside an opaque batch is not refused as such',
+    name: 'a truncation inside an opaque batch is not refused with OpaqueBatchError',
     file: `${WAL}/writing/truncation.ts`,
     find: 'if ((attributes & Attribute.OPAQUE) !== 0) {',
     replace: 'if (attributes > 0xff) {',
