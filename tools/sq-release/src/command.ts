@@ -36,7 +36,7 @@ export async function run(program: string, args: readonly string[], { cwd, env }
   return { status: child.exitCode, output, log }
 }
 
-/** Resolves with the output on stdout. Rejects with everything that was printed unless the exit status is 0. */
+/** Resolves with the output on stdout. If the exit status is not 0, rejects with all output as the message. */
 export async function outputOf(program: string, args: readonly string[], where: Surroundings): Promise<string> {
   const { status, output, log } = await run(program, args, where)
   if (status === 0) return output

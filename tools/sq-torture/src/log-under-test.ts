@@ -60,7 +60,7 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
   readonly #timestampsMs: (number | undefined)[] = []
   /** Encoded batches that were acknowledged, and not truncated since. */
   #appendedEncoded: EncodedBatch[] = []
-  /** Whether the wall clock was wrong at some time. Segments that were created then do not show the real time. */
+  /** Whether the wall clock was ever wrong. A segment that was created while it was wrong states a wrong time. */
   #wasClockWrong = false
   #inProcessReader: InProcessReader | null = null
   #otherProcessReader: OtherProcessReader | null = null

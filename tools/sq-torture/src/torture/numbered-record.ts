@@ -10,7 +10,7 @@ import { Violation } from '../history.ts'
 const LARGE_BYTES = 300_000
 /** A prime, so that a shift by whole sectors or pages is noticed. */
 const PERIOD_BYTES = 65_521
-/** Repeated random bytes, of which every value is a piece. */
+/** Random bytes, repeated; every value is a slice of them. */
 const pool = Buffer.alloc(PERIOD_BYTES + LARGE_BYTES, new Random(1).bytes(PERIOD_BYTES))
 
 /** Large records come in runs, so that some commits have megabytes and a kill can hit while they are written. */

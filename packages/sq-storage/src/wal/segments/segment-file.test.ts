@@ -150,7 +150,7 @@ describe('openSegment', () => {
   it.each([
     ['open', 'open'],
     ['read', 'read'],
-  ] as const)('names the file where it cannot %s it', async (attempt, operation) => {
+  ] as const)('names a file that it cannot %s', async (attempt, operation) => {
     log.fs.faults.failNext(operation, 'EIO')
     const error = await caught(open(whole.bytes))
     expect(error).toBeInstanceOf(WalIoError)

@@ -75,7 +75,7 @@ class SharedFile {
     this.holders++
     try {
       const opened = await this.opened
-      // Read from the file once, and from its path each time: while the file is open, no other file has its identity.
+      // The identity of the open file is read once, and that at its path each time: no other file can have it meanwhile.
       this.#identity ??= opened.handle.identity()
       const [identity, stat] = await Promise.all([this.#identity, fs.stat(path)])
       return identity === stat.identity ? opened : null

@@ -162,7 +162,7 @@ describe('a crash during a reset', () => {
     },
   )
 
-  test('and a crash during the recovery after it leave the same', async () => {
+  test('and then one during recovery give the same result', async () => {
     const log = await interrupted()
     const images = new CrashImages()
     images.collect(log.fs)
