@@ -55,7 +55,7 @@ describe('cat', () => {
     expect([raw.stdout, raw.stderr]).toEqual(['\\N\na\nb\n', ''])
   })
 
-  it('finds no missing value by a pattern', async () => {
+  it('matches no missing value with --grep', async () => {
     const { stdout } = await run('cat', 'data/mixed/0', '--grep', '^', '--to', '2', '--format', 'raw')
     expect(stdout).toBe('\\N\n')
   })

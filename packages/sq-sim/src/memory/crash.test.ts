@@ -366,7 +366,7 @@ describe('a crash with hard links', () => {
     expect((await fs.stat('/file')).links).toBe(2)
   })
 
-  it('leaves a link as one more change of its directory', async () => {
+  it('treats a link as one more change of its directory', async () => {
     const fs = await withFile(bytes('A'), async (_, made) => {
       await made.link('/file', '/a')
       await made.unlink('/file')

@@ -42,7 +42,7 @@ const writes: readonly Write[] = [
   ['truncate', (file) => file.truncate(1)],
 ]
 
-/** Of the way to `above/between/watched`. */
+/** Changes of the path `above/between/watched`. */
 const pathChanges: readonly Change[] = [
   [
     'the directory above it is renamed',

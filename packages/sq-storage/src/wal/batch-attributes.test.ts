@@ -235,7 +235,7 @@ describe('a body that is not what its header states is corrupt', () => {
     expect(readable).toEqual([true, false, true])
   })
 
-  test('an offset inside records that are cut, too', async () => {
+  test('a body that ends inside a record is corrupt for a search by offset or time', async () => {
     const body = Buffer.concat([Buffer.from('\x04\0\0\0meta', 'latin1'), Buffer.alloc(48)])
     const segment = new SegmentBytes()
     segment.frame({ type: FrameType.RECORDS, recordCount: 2, attributes: Attribute.METADATA }, body)

@@ -180,7 +180,7 @@ describe('the sizes of a frame', () => {
     expect(frameEnd(header({ bodyLength, position: 96 }))).toBe(96 + bytes)
   })
 
-  it('in offsets are its records', () => {
+  it('in offsets are the number of its records', () => {
     expect(nextOffsetAfter(header({ baseOffset: 10, recordCount: 3 }))).toBe(13)
     expect(nextOffsetAfter(header({ baseOffset: 10, recordCount: 0 }))).toBe(10)
   })

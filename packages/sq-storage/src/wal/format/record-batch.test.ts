@@ -138,7 +138,7 @@ test('an offset of a slice is a bigint', () => {
   )
 })
 
-test('a batch of a frame that is not made of records has no part and no times', () => {
+test('a batch of a frame that is not made of records cannot be sliced and has no timestamps', () => {
   const header = { baseOffset: 5, recordCount: 2, attributes: 0, bodyCrc: 0 } as FrameHeader
   const batch = RecordBatch.ofFrame({ header, body: Buffer.alloc(50), bytes: Buffer.alloc(0) })
   for (const use of [

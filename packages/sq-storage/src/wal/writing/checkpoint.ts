@@ -2,11 +2,11 @@
  * Makes a checkpoint: a copy of a log as it is at one moment, in a different data directory. Appends continue
  * meanwhile.
  *
- * In the turn of the writer every segment gets a hard link in a staging directory. What follows takes no turn: ended
- * segments get a second link in the checkpoint, or are copied if it is on a different file system. The last segment is
- * always copied, up to the end that the log had in that turn, because a writer writes to the last segment of its log.
- * Bytes before that end were durable and never change: whatever cuts the file of a segment first makes a copy of it if
- * it has another link (`truncation.ts`).
+ * In the turn of the writer every segment gets a hard link in a staging directory. All else is done outside the turn:
+ * ended segments get a second link in the checkpoint, or are copied if that is on a different file system. The last
+ * segment is always copied, up to the end that the log had in that turn, because a writer writes to the last segment of
+ * its log. Bytes before that end were durable and never change: whatever cuts the file of a segment first makes a copy
+ * of it if it has another link (`truncation.ts`).
  */
 import { basename, dirname, join } from 'node:path'
 import type { FileSystem } from '@sq/sim'

@@ -53,7 +53,7 @@ function commits(): SegmentBytes {
   return new SegmentBytes().records('a').records('b', 'c').records('d')
 }
 
-describe('at p are zeros up to the end of the file: whole', () => {
+describe('zeros from p to the end of the file: whole', () => {
   const good = new SegmentBytes().records('a').records('b')
   it.each([8, 40, 1000, 5_000, 700_000])(
     '%d of them are truncated, and everything is kept and confirmed',
@@ -68,7 +68,7 @@ describe('at p are zeros up to the end of the file: whole', () => {
   )
 })
 
-describe('at p is the end of the file: whole', () => {
+describe('the end of the file at p: whole', () => {
   it.each([
     ['nothing but OPEN', new SegmentBytes(), []],
     ['one commit', new SegmentBytes().records('a'), ['a']],
@@ -121,7 +121,7 @@ describe('at p is the end of the file: whole', () => {
   })
 })
 
-describe('at p is the verified header of an unknown kind of frame: refuse', () => {
+describe('the verified header of an unknown kind of frame at p: refuse', () => {
   const known = { recordCount: 1, type: FrameType.RECORDS }
   it.each([
     ['type 5', commits().frame({ type: 5 }, Buffer.from('new')), 0],
@@ -138,7 +138,7 @@ describe('at p is the verified header of an unknown kind of frame: refuse', () =
   })
 })
 
-describe('at p is anything, and later a frame that confirms more than p: damage', () => {
+describe('anything at p, and a later frame that confirms more than p: damage', () => {
   const segment = commits()
   const [first, second, third] = [segment.at(0).position, segment.at(1).position, segment.at(2).position]
   const zeroed = Buffer.from(segment.bytes).fill(0, first, second + 8)
@@ -180,7 +180,7 @@ describe('at p is anything, and later a frame that confirms more than p: damage'
   }
 })
 
-describe('at p is the verified header of a SEAL, its body damaged or short: seal', () => {
+describe('the verified header of a SEAL at p, with a damaged or short body: seal', () => {
   const segment = new SegmentBytes().records('a').records('b'.repeat(70_000)).records('c').seal()
   const seal = segment.at(-1).position
   const { length } = segment.bytes
@@ -201,7 +201,7 @@ describe('at p is the verified header of a SEAL, its body damaged or short: seal
   })
 })
 
-describe('at p is anything else, never acknowledged: torn', () => {
+describe('anything else at p, never acknowledged: torn', () => {
   const good = new SegmentBytes().records('a').records('b')
   const p = good.bytes.length
   const sealed = new SegmentBytes().records('a').records('b').seal()
