@@ -26,7 +26,7 @@ export function formatKills(lives: readonly AppenderLife[]): string {
   return rows.length === 0 ? '' : formatTable([['kill', 'acknowledged', 'recovered', 'torn tail'], ...rows])
 }
 
-/** One row per segment. Of very many segments, only the first and the last ones. */
+/** One row per segment. Shows only the first and the last segments if there are very many. */
 export function formatSegments(segments: readonly SegmentInfo[]): string {
   const rows = segments.map(({ path, records, bytes, state }) => [
     basename(path),
