@@ -143,7 +143,7 @@ describe.runIf(process.platform === 'linux')('NodeFileSystem', () => {
     expect(fs.readdirSync(`${directory}/a`)).toEqual([])
   })
 
-  it('treats EINVAL from the sync of a directory as success, and closes it', async () => {
+  it('treats EINVAL from the sync of a directory as success, and closes the directory', async () => {
     vi.mocked(fs.fsync).mockImplementationOnce((_, done) => done(systemError('EINVAL', { syscall: 'fsync' })))
     await nodeFs.syncDirectory(directory)
     expect(fs.close).toHaveBeenCalledOnce()

@@ -86,7 +86,7 @@ describe.runIf(process.geteuid?.() === 0)('what root makes in a directory of ano
     }
   })
 
-  it('keeps its group if the directory passes it on', async () => {
+  it('has the group of the directory if the directory has the setgid bit', async () => {
     nodeFs.chownSync(directory, NOBODY, 1234)
     nodeFs.chmodSync(directory, 0o2770)
     await makeAll()

@@ -85,7 +85,7 @@ describe('dump', () => {
     expect(stdout).toContain(`offset 7, 1 record, opaque 6 bytes, ${times}, durable to`)
   })
 
-  it('has them in base64 in JSON', async () => {
+  it('shows them in base64 in JSON', async () => {
     const { stdout } = await run('dump', FILE, '--json')
     const parts = stdout.split('\n').filter((line) => line.includes('"records"'))
     expect(parts[2]).toContain('"records":2,"metadata":"cHJvZHVjZXIgMQ=="')

@@ -142,7 +142,7 @@ it.runIf(process.platform === 'linux').each([
   ['a FIFO', (path: string) => execFileSync('mkfifo', [path], { env: {} })],
   ['a symbolic link', (path: string) => symlinkSync('nowhere', path)],
   ['a directory', (path: string) => mkdirSync(path)],
-])('the tables of verify and repair say of %s that it is no regular file, and repeat no path', async (kind, make) => {
+])('the tables of verify and repair say that %s is not a regular file, and repeat no path', async (kind, make) => {
   const path = join(place, 'data/audit/7/00000000000000000000.wal')
   rmSync(path, { force: true })
   make(path)

@@ -62,7 +62,7 @@ async function values(log: string): Promise<string> {
 }
 
 describe.runIf(process.geteuid?.() === 0)(
-  "after root worked in a broker's directory, all in it is the broker's",
+  "after root worked in a broker's directory, everything in it belongs to the broker",
   () => {
     it('append to a new topic', async () => {
       await root('append', 'new/0')

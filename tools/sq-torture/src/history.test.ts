@@ -147,7 +147,7 @@ test('if only the possible contents of a log are known, the first of them are th
   expect(recovers(known, [1, 2, 3])).toBeNull()
 })
 
-test('an interrupted recovery that gives another result when it is repeated is a violation', () => {
+test('an interrupted recovery that gives a different result when it is repeated is a violation', () => {
   const repeated = new History()
   repeated.allow([[1, 2]], { repeated: true })
   expect(recovers(repeated, [1])).toBe('9')

@@ -12,7 +12,7 @@ test.each(PROMISES)('$name', async ({ run }) => {
   expect(fs.openHandles).toBe(0)
 })
 
-test('it holds what its image holds, and does not change the image', async () => {
+test('a file system holds what its image holds, and does not change the image', async () => {
   const disk = new InMemoryFileSystem()
   await disk.mkdir('/a')
   const file = await disk.open('/a/file', 'create')

@@ -50,7 +50,7 @@ describe('a crash', () => {
     expect(outcomes(fs)).toEqual(['B*512'])
   })
 
-  it('leaves each unsynced sector in any of the versions it went through', async () => {
+  it('leaves each unsynced sector in any of its versions', async () => {
     const fs = await withFile(sectors('A', 'a'), async (file) => {
       await file.write([sectors('B', 'b')], 0)
       await file.write([sectors('C')], 0)
@@ -61,7 +61,7 @@ describe('a crash', () => {
     )
   })
 
-  it('leaves the file in any of the sizes it went through, with or without the bytes', async () => {
+  it('leaves the file with any of its sizes, with or without the bytes', async () => {
     const fs = await withFile(bytes('A'), async (file) => {
       await file.write([bytes('B'.repeat(20))], 1)
       await file.truncate(11)
@@ -100,7 +100,7 @@ describe('a crash', () => {
     expect(content(fs)).toBe('B*100 A*412 B*512')
   })
 
-  it('tears the version picked off the one before it', async () => {
+  it('tears a sector between the chosen version and the one before', async () => {
     const fs = await withFile(sectors('A'), async (file) => {
       await file.write([sectors('B')], 0)
       await file.write([sectors('C')], 0)
@@ -109,7 +109,7 @@ describe('a crash', () => {
     expect(content(fs)).toBe('C*100 B*412')
   })
 
-  it('can tear a sector at the end of each changed byte but the last, where it would be whole', async () => {
+  it('can tear a sector at the end of each changed byte but the last, since there the sector would be whole', async () => {
     const before = Buffer.alloc(512, 'A')
     const after = Buffer.from(before)
     for (const index of [3, 4, 200, 511]) after[index] = 0x42
@@ -192,7 +192,7 @@ describe('a crash', () => {
     ])
   })
 
-  it('makes a rename between directories durable when either directory is synced, with the changes before it', async () => {
+  it('makes a rename between directories durable when either directory is synced, with all earlier changes', async () => {
     for (const synced of ['/', '/d']) {
       const fs = await withFile(bytes('A'), async (_, made) => {
         await made.mkdir('/d')

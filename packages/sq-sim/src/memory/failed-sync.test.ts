@@ -92,7 +92,7 @@ describe.each(['ext4', 'xfs'] as const)('after a failed sync on %s', (model) => 
     expect(seen(fs)).toBe('ABC')
   })
 
-  it('writing the page again makes it dirty again, all of it', async () => {
+  it('a write to the page makes all of it dirty again', async () => {
     const { fs, file } = await updated(model)
     await file.write([Buffer.from('Z')], 4096 + 1000)
     await file.sync()
@@ -253,7 +253,7 @@ describe('after a failed sync that makes the file system read-only', () => {
 })
 
 describe('a failed directory sync', () => {
-  it('leaves the changes undecided, and the next one makes them durable', async () => {
+  it('leaves the changes undecided, and the next sync makes them durable', async () => {
     const fs = new InMemoryFileSystem()
     await (await fs.open('/file', 'create')).close()
     fs.faults.failNext('syncDirectory', 'EIO')

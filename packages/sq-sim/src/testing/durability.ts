@@ -112,7 +112,7 @@ export const durabilityTests: readonly FileSystemTest<CrashableFileSystem>[] = [
     },
   },
   {
-    name: 'rmdir and link do not outlive a power cut without syncDirectory, and do with it',
+    name: 'rmdir and link outlive a power cut only after syncDirectory',
     async run({ fs, directory, cutPower }) {
       await fs.mkdir(`${directory}/a`)
       await put(fs, `${directory}/one`, '')

@@ -13,7 +13,7 @@ export const lockTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'lock leaves a file that is there as it is',
+    name: 'lock does not change an existing file',
     async run({ fs, directory }) {
       await put(fs, `${directory}/lock`, 'kept')
       await (await fs.lock(`${directory}/lock`)).release()

@@ -63,7 +63,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'mkdir leaves a directory that exists as it is',
+    name: 'mkdir does not change an existing directory',
     async run({ fs, directory }) {
       await put(fs, `${directory}/file`, 'kept')
       await fs.mkdir(directory)
@@ -279,7 +279,7 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
-    name: 'link gives a file a second name, by which it is the same file until the names part',
+    name: 'link gives a file a second name, and both lead to the same file until one is replaced',
     async run({ fs, directory }) {
       const [one, two] = [`${directory}/one`, `${directory}/a/two`]
       await fs.mkdir(`${directory}/a`)

@@ -48,9 +48,9 @@ const pathChanges: readonly Change[] = [
     'the directory above it is renamed',
     (fs, directory) => fs.rename(`${directory}/above/between`, `${directory}/gone`),
   ],
-  ['one further above is renamed', (fs, directory) => fs.rename(`${directory}/above`, `${directory}/gone`)],
+  ['a directory further above is renamed', (fs, directory) => fs.rename(`${directory}/above`, `${directory}/gone`)],
   [
-    'one above it is replaced',
+    'a directory above it is replaced',
     async (fs, directory) => {
       await fs.rename(`${directory}/above`, `${directory}/gone`)
       await fs.rename(`${directory}/other`, `${directory}/above`)

@@ -121,7 +121,7 @@ test('a log with batches of every kind can be verified, listed with its times, a
   expect((await log.file(log.path(0))).subarray(0, segment.bytes.length).equals(segment.bytes)).toBe(true)
 })
 
-test('a SEAL states the times of an opaque batch, and reading to a time uses it', async () => {
+test('a SEAL states the times of an opaque batch, and a search by time uses them', async () => {
   const first = new SegmentBytes().opaque('packed', { recordCount: 3, minTimestampMs: 20, maxTimestampMs: 40 }).seal()
   await log.makeSegments(
     first,

@@ -172,7 +172,7 @@ describe('read', () => {
 })
 
 describe('read stops at', () => {
-  it('damage in a middle segment, after all records before it', async () => {
+  it('damage in a middle segment, and returns all records before the damage', async () => {
     const first = new SegmentBytes().records('a').seal()
     const second = new SegmentBytes({ baseOffset: 1, previous: first.link }).records('b').records('c', 'd').seal()
     const third = new SegmentBytes({ baseOffset: 4, previous: second.link }).records('e')
@@ -198,7 +198,7 @@ describe('read stops at', () => {
     await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', firstOffset: 1n, lastOffset: 2n })
   })
 
-  it('a frame of an unknown kind, after the records before it', async () => {
+  it('a frame of an unknown kind, and returns the records before the frame', async () => {
     const segment = new SegmentBytes().records('a').frame({ type: 9 }, Buffer.alloc(0)).records('b')
     await log.makeSegments(segment)
     const { values, error } = await log.outcome()

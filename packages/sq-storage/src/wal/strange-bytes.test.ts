@@ -114,7 +114,7 @@ describe.each(CASES)('with $way, as $field', ({ call, field, index, record }) =>
     ['a view that follows the length of its memory', 'r', () => resizable().bytes],
     ['shared memory', 'g', () => growable().bytes],
     ['an array of another realm', 'f', () => runInNewContext('new Uint8Array(10).fill(0x66)') as Uint8Array],
-  ])('%s is appended as what it holds', async (_, letter, make) => {
+  ])('%s is appended with its real content', async (_, letter, make) => {
     const log = new LogFixture()
     const writer = await log.open()
     await call(writer, record(make()))
@@ -133,7 +133,7 @@ test('a refused record can be appended again, with the bytes that it has then', 
   expect((await contents(log))[1]).toBe('r'.repeat(10) + '\0'.repeat(20))
 })
 
-test('a record may change one that was read before it in its batch, and the batch is refused whole', async () => {
+test('if a record changes an earlier record of its batch while it is read, the whole batch is refused', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const { bytes: value, resize } = resizable()

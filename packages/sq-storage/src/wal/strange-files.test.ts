@@ -187,7 +187,7 @@ describe('a link', () => {
 
 // Other systems (macOS) do not allow this name.
 it.runIf(process.platform === 'linux')(
-  'a name that is not UTF-8 is ignored by all, and verify notes it as an unknown file',
+  'a file name that is not UTF-8 is ignored, and verify notes the file as unknown',
   async () => {
     const before = await readAll()
     const segments = segmentPaths().length

@@ -453,7 +453,7 @@ test('close releases the lock only after its last write', async () => {
   await (await log.open()).close()
 })
 
-test('a segment is durable before it has its name, and its name before anything is acknowledged', async () => {
+test('a segment is durable before it gets its name, and the name is durable before anything is acknowledged', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   const trace = log.fs.operations.trace()

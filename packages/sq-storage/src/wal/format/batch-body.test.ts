@@ -26,7 +26,7 @@ describe('a body', () => {
     expect(contentOf(RECORDS, 0)).toEqual({ metadata: null, records: RECORDS, opaque: null })
   })
 
-  it('with metadata holds it before the records', () => {
+  it('with metadata has the metadata before the records', () => {
     const body = joined(u32(4), 'meta', RECORDS)
     expect(contentOf(body, METADATA)).toEqual({ metadata: Buffer.from('meta'), records: RECORDS, opaque: null })
     expect(holdsBatch(body, { recordCount: 3, attributes: METADATA })).toBe(true)
@@ -160,7 +160,7 @@ describe('a part of a body', () => {
   })
 })
 
-it('the first record since a time is the first that has it, and an opaque batch is one record', () => {
+it('the first record since a time has that time or a later one, and an opaque batch counts as one record', () => {
   const firsts = [0, 3, 5, 6, 9, 10].map((sinceMs) => firstSince(RECORDS, { recordCount: 3, attributes: 0 }, sinceMs))
   expect(firsts).toEqual([0, 0, 0, 2, 2, 3])
   const opaque = [0, 9, 10].map((sinceMs) => firstSince(TIMES, { recordCount: 4, attributes: OPAQUE }, sinceMs))

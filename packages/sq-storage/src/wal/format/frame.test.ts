@@ -250,7 +250,7 @@ describe('vouchesForAllBefore', () => {
     ['the first MARK of a pair', { type: FrameType.MARK, position: 96, durablePosition: 96 }, false],
     ['RECORDS', { type: FrameType.RECORDS, position: 96, durablePosition: 32 }, false],
     ['OPEN', { type: FrameType.OPEN, position: 32, durablePosition: 0 }, false],
-  ])('says of %s whether it vouches for all before it', (_, fields, expected) => {
+  ])('%s: whether the frame vouches for everything before it', (_, fields, expected) => {
     expect(vouchesForAllBefore(header(fields))).toBe(expected)
   })
 })

@@ -172,7 +172,7 @@ describe('in another process, a reader with durableOnly', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
-  it('continues across a truncation inside a commit, which writes a part of it again', async () => {
+  it('continues across a truncation inside a commit, which writes a part of the commit again', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     await appendBatch(writer, ['b', 'c', 'd'])

@@ -85,7 +85,7 @@ function randomOptions(random: Random, end: number): ReadBatchesOptions {
   return { ...start, ...to, ...most, exact: true }
 }
 
-test('no record outside the range is returned, and every one inside it that is not in an opaque batch', async () => {
+test('no record outside the range is returned, and every record inside the range that is not in an opaque batch', async () => {
   let cuts = 0
   for (let seed = 0; seed < 60; seed++) {
     const random = new Random(seed)
@@ -113,7 +113,7 @@ test('no record outside the range is returned, and every one inside it that is n
   expect(cuts).toBeGreaterThan(100)
 })
 
-test('a cut batch counts with what is left of it, in the counters and for `maxBytes`', async () => {
+test('only the rest of a cut batch counts, in the counters and for `maxBytes`', async () => {
   const log = new LogFixture()
   await log.makeSegments(new SegmentBytes().records('a', 'b', 'c').records('d', 'e'))
   const reader = await WalReader.open(log.fs, log.config, 'orders', 0)

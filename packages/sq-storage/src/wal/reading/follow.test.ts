@@ -193,7 +193,7 @@ describe('a tailing reader is ended', () => {
     expect(log.fs.openHandles).toBe(2)
   })
 
-  it('by its signal, while it waits, and before it begins', async () => {
+  it('by its signal, while the reader waits and before it begins', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     const abort = new AbortController()
@@ -231,7 +231,7 @@ describe('a tailing reader is ended', () => {
     expect(await tail.ended).toBeInstanceOf(ClosedError)
   })
 
-  it('by return, also while it waits', async () => {
+  it('by return, also while the reader waits', async () => {
     await log.open()
     const reader = await WalReader.open(log.fs, log.config, 'orders', 0)
     const iteration = reader.read({ follow: true })

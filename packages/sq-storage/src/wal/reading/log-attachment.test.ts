@@ -43,7 +43,7 @@ describe('an attachment', () => {
     expect((await attach()).shared).not.toBe(first.shared)
   })
 
-  it('gives the smallest offset of the truncations since it began, and since the last that it gave', async () => {
+  it('returns the smallest offset of the truncations since it began, and then since the last call', async () => {
     const { shared } = await attach()
     shared.truncated(1)
     const attachment = await attach()
@@ -58,7 +58,7 @@ describe('an attachment', () => {
     expect([attachment.isCut, attachment.takeCut(), attachment.isCut]).toEqual([true, 9, false])
   })
 
-  it('keeps commits in memory as long as it lasts, and only if it tails', async () => {
+  it('keeps the latest commits in memory until it is detached, but only if its reader tails', async () => {
     const reading = await attach()
     expect(isKept(reading)).toBe(false)
     const [first, second] = [await attach({ follows: true }), await attach({ follows: true })]

@@ -312,7 +312,7 @@ describe('damage', () => {
     },
   )
 
-  it('in the last frame is not damage if nothing confirms it, and damage if a writer knows of it', async () => {
+  it('in the last frame is a torn write if nothing confirms the frame, and damage if a writer knows of the frame', async () => {
     const segments = threeSegments()
     await make(...segments)
     await log.overwrite(log.path(6), flipped(segments[2].bytes, 8 * (segments[2].at(1).position + 64)))

@@ -119,7 +119,7 @@ describe.each([
     expect(await waiting).toEqual([1n, 2n, 3n, 4n, 5n])
   })
 
-  it('gives a call that comes while others wait its record after theirs', async () => {
+  it('serves a call that comes while others wait after the others', async () => {
     const waiting = calls(2)
     source.push(3)
     expect(await calls(1)).toEqual([3n])
@@ -150,14 +150,14 @@ describe.each([
     expect(source.closed).toBe(1)
   })
 
-  it('ends calls that wait when it returns', async () => {
+  it('ends calls that wait when return is called', async () => {
     const waiting = calls(2)
     expect(await iterator.return()).toEqual({ done: true, value: undefined })
     expect(await waiting).toEqual(['end', 'end'])
     expect(source.closed).toBe(1)
   })
 
-  it('gives nothing more of a commit after it returned', async () => {
+  it('returns nothing more of a commit after return was called', async () => {
     source.push(3)
     expect(await calls(1)).toEqual([1n])
     expect(await iterator.return()).toEqual({ done: true, value: undefined })

@@ -141,8 +141,8 @@ describe('another segment continues where reading stopped', () => {
 
   it.each([
     ['it states the end that was read', next(A_LINK), null],
-    ['it states that end with another checksum', next(link({ lastCrc: 1 })), 'diverged'],
-    ['it begins with another offset', next(A_LINK, 3), 'diverged'],
+    ['it states that end with a different checksum', next(link({ lastCrc: 1 })), 'diverged'],
+    ['it begins with a different offset', next(A_LINK, 3), 'diverged'],
     ['it states a different segment before it', next(link({ baseOffset: 1 })), 'diverged'],
     ['it states none', next(null), 'diverged'],
     ['it states an earlier end', next(link({ end: A.at(1).position, lastCrc: A.at(0).headerCrc })), 'diverged'],
@@ -194,7 +194,7 @@ describe('another segment continues where reading stopped', () => {
     expect(await placeIn(place, segment, { segments: [A, segment] })).toBe(expected)
   })
 
-  it('in place of a segment without records that follows none', async () => {
+  it('in place of a segment without records, even of one without a previous segment', async () => {
     const place = new ReadPlace(0)
     read(place, A)
     read(place, next(null))

@@ -185,7 +185,7 @@ describe('a seek', () => {
     expect(counted.sum).toBeLessThan(250_000)
   })
 
-  it('into a segment without a SEAL reads it once for all readers that seek there', async () => {
+  it('into a segment without a SEAL reads the segment once for all readers that seek there', async () => {
     const writer = await oneLargeSegment()
     const reader = await openReader()
     const first = async (from: bigint): Promise<bigint | undefined> => {
@@ -213,7 +213,7 @@ describe('a seek', () => {
     await writer.close()
   })
 
-  it('by time reads only segments of which it does not know enough', async () => {
+  it('by time reads only segments about which too little is known', async () => {
     const writer = await log.open()
     for (let i = 0; i < 40; i++) {
       await writer.appendBatch([recordOf(10, i)])

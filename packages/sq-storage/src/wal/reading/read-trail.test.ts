@@ -6,7 +6,7 @@ function twos(number: number): number {
   return number % 2 === 0 ? 1 + twos(number / 2) : 0
 }
 
-test('of the frames that were read, a trail keeps the last one for each number of times that 2 divides theirs', () => {
+test('a trail keeps, for each power of 2, the last frame with that power as the largest that divides its number', () => {
   const trail = new ReadTrail()
   expect(trail.newestFirst()).toEqual([])
   for (let count = 1; count <= 1500; count++) {

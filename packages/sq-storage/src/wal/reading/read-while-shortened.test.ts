@@ -236,7 +236,7 @@ describe('while old segments are deleted, a reader', () => {
     expect((await log.records())[0]?.offset).toBe(8n)
   })
 
-  it('lists again if a segment is gone since it was listed', async () => {
+  it('lists the log again if a listed segment is gone', async () => {
     const iteration = await iterate()
     const deletions: Promise<unknown>[] = []
     log.fs.operations.observe(({ operation, phase }) => {

@@ -175,7 +175,7 @@ it('a reader that got part of a commit continues after that part is deleted and 
   expect(await next(records)).toBe('3 new')
 })
 
-it('a reader lists again if the segments it knew no longer belong together', async () => {
+it('a reader lists the log again if the listed segments no longer belong together', async () => {
   await appendBatch(writer, ['a', 'b'])
   await writer.closeActiveSegment()
   await appendBatch(writer, ['c', 'd'])

@@ -49,7 +49,7 @@ function entryOf({ baseOffset, position }: FrameHeader): IndexEntry {
 }
 
 describe('readSummary', () => {
-  it('takes it from the SEAL, and reads nothing else', async () => {
+  it('takes the summary from the SEAL, and reads nothing else', async () => {
     const segment = threeCommits().seal()
     const opened = await open(segment.bytes)
     const trace = log.fs.operations.trace()

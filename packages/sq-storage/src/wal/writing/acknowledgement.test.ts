@@ -123,7 +123,7 @@ describe('a value thrown by a file system that is not an Error', () => {
       `an Error whose ${field} throws`,
       Object.defineProperty(new Error('x'), field, { get: () => expect.unreachable('asked') }),
     ]),
-  ])('%s, rejects the commit with it as its cause', async (_, thrown: unknown) => {
+  ])('%s, is the cause of the error that rejects the commit', async (_, thrown: unknown) => {
     const log = new LogFixture()
     const writer = await log.open()
     const open = log.fs.open.bind(log.fs)

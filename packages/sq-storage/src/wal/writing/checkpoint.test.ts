@@ -93,7 +93,7 @@ describe('checkpoint', () => {
     await writer.close()
   })
 
-  it('leaves out a segment whose creation failed when it had its name', async () => {
+  it('leaves out a segment whose creation failed after its rename', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     await writer.closeActiveSegment()
@@ -165,7 +165,7 @@ describe('checkpoint', () => {
     await writer.close()
   })
 
-  it('is made after the one before it, and before the writer is closed', async () => {
+  it('runs after earlier checkpoints, and before the writer is closed', async () => {
     const writer = await log.open()
     await append(writer, 'a')
     const [first, second] = [writer.checkpoint(BACKUP), writer.checkpoint('/second')]

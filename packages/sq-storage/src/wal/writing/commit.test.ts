@@ -145,7 +145,7 @@ describe('the buffer of a commit', () => {
     vi.restoreAllMocks()
   })
 
-  test('of up to 1 MiB is kept for the next records, which may fill it', () => {
+  test('of up to 1 MiB is kept for the next commit, which may fill it', () => {
     for (const bytes of [OVERHEAD_BYTES, 1000, MIB]) {
       const commit = new Commit()
       const record = valued(Buffer.alloc(bytes - OVERHEAD_BYTES))
@@ -160,7 +160,7 @@ describe('the buffer of a commit', () => {
     expect(give).not.toHaveBeenCalled()
   })
 
-  test('of more is taken from those that all commits share, and given back', () => {
+  test('of more than 1 MiB is taken from the shared buffers, and given back', () => {
     const commit = new Commit()
     add(commit, valued(Buffer.alloc(MIB + 8 - OVERHEAD_BYTES)))
     expect(take.mock.calls).toEqual([[MIB + 8]])

@@ -43,7 +43,7 @@ test('a large commit is started at once, and later records go into the next one'
   expect(events).toEqual(['write', 'write'])
 })
 
-test('small ones of one turn of the event loop share a commit, which is started after it', async () => {
+test('small appends of one turn of the event loop share a commit, which is started after that turn', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'makes the segment')
@@ -190,7 +190,7 @@ describe('a commit is written without waiting for a turn of the event loop', () 
     await appended
   })
 
-  test('if it holds what its predecessor and the appends behind that held', async () => {
+  test('if it is as large as the previous commit and the appends that waited behind that', async () => {
     const tail = new HeldTail()
     const group = groupAt(tail)
     const first = appendTo(group, 200 * KIB)

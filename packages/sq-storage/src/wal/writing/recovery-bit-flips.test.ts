@@ -32,7 +32,7 @@ describe('every single bit flipped', { timeout: 60_000 }, () => {
     expect(await outcomes([segment], segment, range)).toEqual({ 'reads 3, opens': 8 * (range.to - range.from) })
   })
 
-  it('in the last commit, which nothing confirms yet, makes it torn; in those before is refused', async () => {
+  it('in the last commit, which nothing confirms yet, makes that commit torn; in earlier ones is refused', async () => {
     const segment = threeCommits()
     const { position } = segment.at(-1)
     expect(await outcomes([segment], segment, { from: segment.headBytes, to: position })).toEqual({

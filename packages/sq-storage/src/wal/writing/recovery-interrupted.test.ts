@@ -63,7 +63,7 @@ const LOGS: [string, (fixture: LogFixture) => Promise<void>, string[]][] = [
 ]
 
 describe('recovery of', () => {
-  it.each(LOGS)('%s, repeated, gives the same bytes', async (_, make) => {
+  it.each(LOGS)('%s, when repeated, gives the same bytes', async (_, make) => {
     await make(log)
     await log.open()
     const files = await log.files()
@@ -104,7 +104,7 @@ describe('recovery of', () => {
     },
   )
 
-  it('an unsynced commit, cut off and repeated, exposes it always or never again', async () => {
+  it('an unsynced commit, interrupted and repeated, exposes it always or never', async () => {
     await leaveUnsynced(log, 'c')
     log.fs.kill()
     const seen = new Set<string>()
@@ -139,7 +139,7 @@ describe('a commit that was written and not synced', () => {
     expect(await log.values()).toEqual(['a', 'b'])
   })
 
-  it('is there as a whole or not at all, whatever a crash left of it', async () => {
+  it('is recovered as a whole or not at all, whatever a crash left of it', async () => {
     await leaveUnsynced(log, 'c'.repeat(3000))
     const seen = new Set<string>()
     for (let seed = 0; seed < 200; seed++) {

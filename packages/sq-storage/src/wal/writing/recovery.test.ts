@@ -56,7 +56,7 @@ function commits(): SegmentBytes {
 describe('zeros from p to the end of the file: whole', () => {
   const good = new SegmentBytes().records('a').records('b')
   it.each([8, 40, 1000, 5_000, 700_000])(
-    '%d of them are truncated, and everything is kept and confirmed',
+    '%d zeros are truncated, and everything is kept and confirmed',
     async (zeros) => {
       await log.makeSegments({ baseOffset: 0, bytes: joined(good.bytes, Buffer.alloc(zeros)) })
       const writer = await log.open()
@@ -190,7 +190,7 @@ describe('the verified header of a SEAL at p, with a damaged or short body: seal
     ['its body all zeros', Buffer.from(segment.bytes).fill(0, seal + 40)],
     ['one byte short', segment.bytes.subarray(0, -1)],
     ['its body missing', segment.bytes.subarray(0, seal + 40)],
-  ])('%s: it is written again, to the very same bytes, durably', async (_, bytes) => {
+  ])('%s: the SEAL is written again, with the same bytes, durably', async (_, bytes) => {
     await log.makeSegments({ baseOffset: 0, bytes })
     const writer = await log.open()
     expect(writer.recovery).toEqual({ kind: 'clean', nextOffset: 3n, segments: 1, torn: null, markError: null })

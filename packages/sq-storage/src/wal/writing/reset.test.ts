@@ -267,10 +267,10 @@ describe('a reader of a log that is reset', () => {
   test.each([
     ['reads', 2n, {}],
     ['reads', 50n, {}],
-    ['follows', 2n, { follow: true }],
-    ['follows', 4n, { follow: true }],
-    ['follows', 50n, { follow: true }],
-  ])('and %s it, and has returned records, diverges (to %d)', async (_, offset, options: ReadOptions) => {
+    ['tails', 2n, { follow: true }],
+    ['tails', 4n, { follow: true }],
+    ['tails', 50n, { follow: true }],
+  ])('that %s it and has returned records diverges (to %d)', async (_, offset, options: ReadOptions) => {
     const iteration = await iterate(options)
     expect((await iteration.next()).value?.offset).toBe(0n)
     await writer.resetTo(offset)
@@ -279,7 +279,7 @@ describe('a reader of a log that is reset', () => {
     expect(error).toMatchObject({ offset: 0n })
   })
 
-  test('and has returned none continues in the new log', async () => {
+  test('that has returned no records continues in the new log', async () => {
     const empty = new LogFixture()
     const first = await empty.open()
     const reader = await WalReader.open(empty.fs, empty.config, 'orders', 0)

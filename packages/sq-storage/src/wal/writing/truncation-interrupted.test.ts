@@ -125,7 +125,7 @@ describe('an operation of truncate that fails', () => {
     expect(nth).toBeGreaterThan(10)
   })
 
-  it('is completed by an append, which goes into the segment that it makes', async () => {
+  it('is completed by an append, whose records go into the new segment', async () => {
     const writer = await log.open()
     log.fs.faults.failNext('unlink', 'EIO', /\.wal$/)
     await expect(writer.truncate(4n)).rejects.toMatchObject({ code: 'SQ_WAL_IO' })

@@ -70,24 +70,27 @@ describe('truncateLog, of a log that cannot be opened', () => {
     Array.from({ length: whole + 1 }, (_, offset) => ({ what, base, where, offset })),
   )
 
-  it.each(cases)('with damage in $what, at $offset keeps all before it', async ({ base, where, offset }) => {
-    await damage(log, base, where)
-    const images = new CrashImages()
-    const stop = images.collect(log.fs)
-    await repair(log, offset)
-    stop()
-    expect(await valuesOf(log)).toEqual(MIXED_VALUES.slice(0, offset))
-    for (const fixture of images.logs()) {
-      const outcome = await valuesOf(fixture).catch((error: unknown) => error as Error)
-      // Until the truncation is complete, the log is refused, or it holds a prefix of its records.
-      if (outcome instanceof Error) expect(outcome).toHaveProperty('code', expect.stringMatching(/^SQ_WAL_/))
-      else expect(outcome).toEqual(MIXED_VALUES.slice(0, Math.max(outcome.length, offset)))
-      if (!(outcome instanceof Error)) continue
-      fixture.fs.kill()
-      await repair(fixture, offset)
-      expect((await valuesOf(fixture)).length).toBeGreaterThanOrEqual(offset)
-    }
-  })
+  it.each(cases)(
+    'with damage in $what, at $offset keeps everything before the offset',
+    async ({ base, where, offset }) => {
+      await damage(log, base, where)
+      const images = new CrashImages()
+      const stop = images.collect(log.fs)
+      await repair(log, offset)
+      stop()
+      expect(await valuesOf(log)).toEqual(MIXED_VALUES.slice(0, offset))
+      for (const fixture of images.logs()) {
+        const outcome = await valuesOf(fixture).catch((error: unknown) => error as Error)
+        // Until the truncation is complete, the log is refused, or it holds a prefix of its records.
+        if (outcome instanceof Error) expect(outcome).toHaveProperty('code', expect.stringMatching(/^SQ_WAL_/))
+        else expect(outcome).toEqual(MIXED_VALUES.slice(0, Math.max(outcome.length, offset)))
+        if (!(outcome instanceof Error)) continue
+        fixture.fs.kill()
+        await repair(fixture, offset)
+        expect((await valuesOf(fixture)).length).toBeGreaterThanOrEqual(offset)
+      }
+    },
+  )
 
   it('does not bring back a rejected commit if nothing states the end of its segment', async () => {
     log = new LogFixture()

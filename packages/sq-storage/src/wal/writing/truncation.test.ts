@@ -70,7 +70,7 @@ describe('truncate', () => {
     expect(operations.count()).toBe(0)
   })
 
-  it('at the base offset of a segment takes its place, and keeps what it says of the one before', async () => {
+  it('at the base offset of a segment replaces the segment, and keeps what it states about the one before', async () => {
     const writer = await log.open()
     await writer.truncate(6n)
     expect(await listSegments(log.fs, log.config, 'orders', 0)).toMatchObject([
@@ -141,7 +141,7 @@ describe('truncate', () => {
     expect(await log.values()).toEqual([...MIXED_VALUES.slice(0, 9), 'after'])
   })
 
-  it('reports no segment closed, neither the one it cuts nor those it drops', async () => {
+  it('reports no segment as closed, neither the one that is cut nor those that are dropped', async () => {
     const writer = await log.open()
     await writer.truncate(9n)
     await writer.truncate(3n)
@@ -171,7 +171,7 @@ describe('truncate', () => {
     expect((await log.open()).nextOffset).toBe(7n)
   })
 
-  it('at the first offset left keeps what the log says of the segment deleted before it', async () => {
+  it('at the first offset left keeps what the log states about the deleted segment before it', async () => {
     const writer = await log.open()
     const reader = await WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)
     const iteration = reader.read()
@@ -262,7 +262,7 @@ describe('a reader in this process', () => {
   })
 })
 
-test('after appends, truncations, rotations, failures and crashes in any order the log holds what it should', async () => {
+test('after appends, truncations, rotations, failures and crashes in any order the log holds the expected records', async () => {
   const random = new Random(8)
   for (let life = 0; life < 60; life++) {
     const fixture = new LogFixture({ maxSegmentBytes: 400 })

@@ -30,7 +30,7 @@ test.each([
 )
 
 test.each(['write', 'sync', 'create', 'rename', 'syncDirectory'] as const)(
-  'a %s that fails on the very first append rejects it, and the retry gets offset 0',
+  'a %s that fails on the very first append rejects the append, and the retry gets offset 0',
   async (operation) => {
     const log = new LogFixture()
     const writer = await log.open()

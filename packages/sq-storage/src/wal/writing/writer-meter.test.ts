@@ -48,7 +48,7 @@ test('a snapshot of the counters does not change', async () => {
   expect(before).toEqual(none)
 })
 
-test('commits are timed by the monotonic clock, those that fail too', async () => {
+test('commits are timed by the monotonic clock, including those that fail', async () => {
   const log = new LogFixture()
   const writer = await log.open()
   await append(writer, 'a')
