@@ -20,7 +20,7 @@ async function produce(writer: WalWriter): Promise<void> {
   await Promise.all(Array.from({ length: PRODUCERS }, produceOne))
 }
 
-/** Offsets from `from` to before `to`. */
+/** Offsets from `from` up to, but not including, `to`. */
 type OffsetRange = readonly [from: bigint, to: bigint]
 
 /** Tails the log to the end of a range. Calls `onCommit` for every commit. */

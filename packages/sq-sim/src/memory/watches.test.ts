@@ -80,7 +80,7 @@ describe('a watch in memory', () => {
     expect(onChange).not.toHaveBeenCalled()
   })
 
-  it('is not notified of a directory that replaces its own', async () => {
+  it('is not notified of changes in a directory that replaced the watched one', async () => {
     const fs = new InMemoryFileSystem()
     await fs.mkdir('/a')
     await fs.mkdir('/b')
