@@ -9,7 +9,7 @@ const FILES = [
   { path: 'package.json', sizeBytes: 300 },
 ]
 
-test('the files built from one source are one line', () => {
+test('all files built from one source share one line', () => {
   expect(fileList(FILES)).toBe(
     [
       '  3,120 bytes  dist/clock{.d.ts,.d.ts.map,.js}',

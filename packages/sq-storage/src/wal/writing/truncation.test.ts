@@ -113,7 +113,7 @@ describe('truncate', () => {
     expect(await log.records()).toEqual(records.slice(0, 4))
   })
 
-  it('keeps keys, headers and times of the records of a batch, and tells its smallest and largest time', async () => {
+  it('keeps keys, headers and times of the records of a batch, and states its smallest and largest time', async () => {
     log = new LogFixture()
     const writer = await log.open()
     const headers = [{ key: 'ä', value: Buffer.from([0]) }]
