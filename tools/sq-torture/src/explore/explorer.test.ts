@@ -19,6 +19,13 @@ test('the workloads of up to two steps are all sequences of one or two steps', (
   expect(new Set(names).size).toBe(19 + 361)
 })
 
+test('the workloads of three steps are all sequences of the fifteen steps that are not rare', () => {
+  const longest = sequences(3).filter((steps) => steps.length === 3)
+  const names = longest.map((steps) => steps.map(({ name }) => name).join())
+  expect(new Set(names).size).toBe(15 * 15 * 15)
+  expect(longest.flat().filter(({ isRare }) => isRare)).toEqual([])
+})
+
 test('a workload explored alone meets every image that it meets after others, so a violation is replayed', async () => {
   const [explorer, known] = [new Explorer(), new Set<number>()]
   for (const names of [['append'], ['burst'], ['rotate', 'burst']]) {
