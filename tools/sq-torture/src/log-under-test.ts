@@ -251,7 +251,7 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
       const batch = found.get(baseOffset)
       if (batch?.recordCount === recordCount && batch.checksum === checksum && Buffer.compare(batch.bytes, bytes) === 0)
         continue
-      throw new Violation(`1: the batch that was appended at offset ${baseOffset} is another one in the log`)
+      throw new Violation(`1: the batch that was appended at offset ${baseOffset} differs from the one in the log`)
     }
   }
 

@@ -17,7 +17,7 @@ export interface RecordOptions {
   readonly durableOnly?: boolean
 }
 
-/** What stands for a missing value in text. No value looks like it, because a backslash in a value is doubled. */
+/** The text that is printed for a missing value. No value looks like it, because a backslash in a value is doubled. */
 const NO_VALUE = String.raw`\N`
 
 /** Output is buffered up to about this size. */

@@ -33,11 +33,11 @@ it.each(blocks.filter(isProgram))('the program at $at runs, and prints what is s
 
 const parts = shown.filter((block) => !isProgram(block) && !block.differs)
 
-it.each(parts)('the block at $at stands word for word in the file that it names', ({ language, code, standsIn }) => {
+it.each(parts)('the block at $at is word for word in the file that it names', ({ language, code, standsIn }) => {
   const named = standsIn ?? expect.unreachable('no comment before it names a file')
   const file = readFileSync(join(ROOT, named), 'utf8')
   const isThere = lines(file).includes(lines(language === 'console' ? printed(code) : code))
-  expect(isThere, `it does not stand in ${named}`).toBe(true)
+  expect(isThere, `it is not in ${named}`).toBe(true)
   expect(importedNames(code).filter((name) => !importedNames(file).includes(name))).toEqual([])
   const sources = code.matchAll(/^import .* from '([^']+)'/gm)
   for (const [, source = ''] of sources) expect(() => resolve(source)).not.toThrow()

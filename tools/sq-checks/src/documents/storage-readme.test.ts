@@ -21,7 +21,7 @@ function members(code: string, declaration: string): string[] {
   )
 }
 
-/** What stands between backquotes in the first cells of the table under a heading. */
+/** The text between backquotes in the first cells of the table under a heading. */
 function rows(heading: string): string[] {
   const section = readme.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? ''
   const cells = Array.from(section.matchAll(/^\| (`.*?) \|/gm), ([, cell = '']) => cell)

@@ -45,7 +45,7 @@ export function leadBytes(batch: { readonly metadata: Uint8Array | null; readonl
   return metadataBytes + (batch.isOpaque ? TIMES_BYTES : 0)
 }
 
-/** Writes what stands before the records or the payload, and returns the index after it. */
+/** Writes the bytes before the records or the payload, and returns the index after them. */
 export function encodeLead(
   { metadata, times }: { readonly metadata: Uint8Array | null; readonly times: TimeRange | null },
   target: Buffer,

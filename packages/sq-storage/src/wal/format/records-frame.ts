@@ -43,7 +43,7 @@ export interface RecordsWrite {
 /**
  * Completes the frames of one write in a buffer that already holds their bodies and has room for headers and padding.
  * All of them state the start of the write as `durablePosition`, because only what is before it is known to be durable:
- * no frame of a write vouches for another one.
+ * no frame of a write vouches for another frame of it.
  */
 export function finishRecordsFrames(buffer: Buffer, drafts: readonly FrameDraft[], place: FramePlace): EncodedFrames {
   const frames: EncodedFrame[] = []

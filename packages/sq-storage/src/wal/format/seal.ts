@@ -1,7 +1,7 @@
 /**
- * The end of a segment: SEAL, which ends it for good and carries a sparse index, or MARK, after which it may go on. Either
- * follows a MARK that is padded to the next 4 KiB boundary, in the same write, and vouches for everything before that
- * MARK. So one damaged sector cannot destroy both the last commit and the evidence that it was durable.
+ * The end of a segment: SEAL, which ends it for good and carries a sparse index, or MARK, after which it may continue.
+ * Either follows a MARK that is padded to the next 4 KiB boundary, in the same write, and vouches for everything before
+ * that MARK. So one damaged sector cannot destroy both the last commit and the evidence that it was durable.
  *
  * ```
  *  the body of SEAL:

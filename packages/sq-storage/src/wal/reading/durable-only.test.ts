@@ -1,4 +1,4 @@
-/** What a reader with `durableOnly` returns, in the process of the writer and in another one. */
+/** What a reader with `durableOnly` returns, in the process of the writer and in a different one. */
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../../index.ts'

@@ -150,7 +150,7 @@ export class LogCursor {
     this.#listed = []
     let last: LocatedFrame | undefined
     for (const next of located) {
-      // The last frame of a segment stands for those before it.
+      // The checksum of the last frame of a segment covers those before it.
       if (last !== undefined && last.segment.salt !== next.segment.salt)
         this.#place.advance(last.segment, last.frame.header)
       last = next

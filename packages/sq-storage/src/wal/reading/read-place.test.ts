@@ -164,7 +164,7 @@ describe('another segment continues where reading stopped', () => {
   it.each([
     ['what was read is there', [longer], null],
     ['what was read is not there', [other], 'diverged'],
-    ['nobody can tell', [], null],
+    ['nothing shows whether it is there', [], null],
   ])('if it states a later end, and %s', async (_, before, expected) => {
     const place = new ReadPlace(0)
     read(place, A)

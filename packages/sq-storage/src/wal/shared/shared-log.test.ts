@@ -16,7 +16,7 @@ it('is one object for each directory', () => {
   expect(second).not.toBe(first)
 })
 
-it('is a new object once nobody holds the old one, and stays that when the old one is finalized', async () => {
+it('is a new object once nothing holds the old one, and stays the same when the old one is finalized', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   sharedLog('dropped directory').truncated(1)

@@ -1,4 +1,4 @@
-/** Batches of one log that are appended to another one as they are, as a replica does. */
+/** Batches of one log that are appended unchanged to another log, as a replica does. */
 import { setImmediate } from 'node:timers/promises'
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, test } from 'vitest'

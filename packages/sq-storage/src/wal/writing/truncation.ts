@@ -209,7 +209,7 @@ async function segmentsAfter(
 
 /**
  * Where the file of a segment must end before its successor is removed. Null if that needs no care: it ends with its
- * SEAL, or its head is damaged and nobody can read it. If nothing tells the end, only what is needed is kept.
+ * SEAL, or its head is damaged and it cannot be read. If nothing tells the end, only what is needed is kept.
  */
 async function fileEndOf(
   log: Log,

@@ -149,7 +149,7 @@ export class WriterMeter {
     return { ...now, ...this.#counters }
   }
 
-  /** 0 if the clock throws: the measured thing has happened, and a caller waits to be told. */
+  /** 0 if the clock throws: the measured operation has ended, and a caller waits for the result. */
   #since(startedMs: number): number {
     try {
       return this.#clock.monotonic() - startedMs

@@ -337,7 +337,7 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: 'const MAX_EMPTY_AGE_MS = Infinity',
   },
   {
-    name: 'times in which the monotonic clock stands still add up',
+    name: 'times in which the monotonic clock stops add up',
     file: `${WAL}/writing/log-tail.ts`,
     find: `    const active = this.#active
     this.#expectedTime.follow()`,
