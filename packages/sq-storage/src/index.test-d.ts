@@ -56,14 +56,18 @@ describe('a writer', () => {
     expectTypeOf(WalReader).not.toExtend<Constructible>()
   })
 
-  test('appends key, value, headers and time, and resolves with an offset', () => {
+  test('appends a record, or key, value, headers and time, and resolves with an offset', () => {
     type Given = [
       key: Uint8Array | null,
       value: Uint8Array | null,
       headers: readonly RecordHeader[],
       timestampMs: number,
     ]
-    expectTypeOf<storage.WalWriter['append']>().toEqualTypeOf<(...record: Given) => Promise<bigint>>()
+    interface Append {
+      (record: RecordInput): Promise<bigint>
+      (...parts: Given): Promise<bigint>
+    }
+    expectTypeOf<storage.WalWriter['append']>().toEqualTypeOf<Append>()
     type AppendBatch = (records: readonly RecordInput[], options?: storage.BatchOptions) => Promise<bigint>
     expectTypeOf<storage.WalWriter['appendBatch']>().toEqualTypeOf<AppendBatch>()
     expectTypeOf<storage.WalWriter['appendOpaque']>().toEqualTypeOf<(batch: storage.OpaqueBatch) => Promise<bigint>>()
@@ -111,8 +115,15 @@ describe('a writer', () => {
 describe('a record', () => {
   test('can be made of Buffers, and is returned as Uint8Arrays', () => {
     expectTypeOf<{ key: Buffer; value: Buffer; headers: []; timestampMs: number }>().toExtend<RecordInput>()
-    expectTypeOf<RecordInput['key']>().toEqualTypeOf<Uint8Array | null>()
+    expectTypeOf<RecordInput['value']>().toEqualTypeOf<Uint8Array | null>()
+    expectTypeOf<LogRecord['key']>().toEqualTypeOf<Uint8Array | null>()
     expectTypeOf<LogRecord['value']>().toEqualTypeOf<Uint8Array | null>()
+  })
+
+  test('to append needs only a value', () => {
+    expectTypeOf<{ value: Buffer }>().toExtend<RecordInput>()
+    expectTypeOf<{ value: null; key: undefined; headers: undefined; timestampMs: undefined }>().toExtend<RecordInput>()
+    expectTypeOf<{ key: Buffer }>().not.toExtend<RecordInput>()
   })
 
   test('that was read can be appended to another log unchanged', () => {
@@ -122,7 +133,7 @@ describe('a record', () => {
 
   test('does not accept strings, nor an offset that is a number', () => {
     expectTypeOf<string>().not.toExtend<RecordInput['value']>()
-    expectTypeOf<undefined>().not.toExtend<RecordInput['key']>()
+    expectTypeOf<undefined>().not.toExtend<RecordInput['value']>()
     expectTypeOf<number>().not.toExtend<ReadOptions['from']>()
   })
 })

@@ -1,4 +1,5 @@
 /** Segment files built frame by frame, including ones that no writer would write. */
+import { ManualClock } from '@sq/sim'
 import { encodeLead, leadBytes } from '../wal/format/batch-body.ts'
 import type { TimeRange } from '../wal/format/batch-body.ts'
 import {
@@ -118,7 +119,7 @@ export class SegmentBytes {
     inputs: readonly RecordInput[],
     { metadata = null, durablePosition = this.#place.position }: CommitFields = {},
   ): this {
-    const records = checkRecords(inputs)
+    const records = checkRecords(inputs, new ManualClock())
     const timestampsMs = records.map(({ timestampMs }) => timestampMs)
     const lead = this.#lead(metadata, null)
     const body = Buffer.alloc(lead.length + records.reduce((sum, { encodedBytes }) => sum + encodedBytes, 0))

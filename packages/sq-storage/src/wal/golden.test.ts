@@ -13,8 +13,9 @@ import { ManualClock, NodeFileSystem, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { describe, expect, it } from 'vitest'
 import { verify, WalReader, WalWriter } from '../index.ts'
-import type { LogRecord, RecordBatch, RecordInput, WalConfig } from '../index.ts'
+import type { LogRecord, RecordBatch, WalConfig } from '../index.ts'
 import { append, appendEach, bytes, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+import type { RecordParts } from './format/record.ts'
 
 const GOLDEN = join(dirname(fileURLToPath(import.meta.url)), '../../golden')
 const NAME_TO_ADD = process.env['SQ_ADD_GOLDEN']
@@ -39,14 +40,14 @@ interface DamagedByte {
 
 const FIRST_FILE = '00000000000000000000.wal'
 
-const record = (value: string, timestampMs: number): RecordInput => ({
+const record = (value: string, timestampMs: number): RecordParts => ({
   key: bytes('k'),
   value: bytes(value),
   headers: [],
   timestampMs,
 })
 
-const SHAPES: RecordInput[] = [
+const SHAPES: RecordParts[] = [
   { key: null, value: bytes(''), headers: [], timestampMs: 0 },
   { key: bytes(''), value: bytes(''), headers: [], timestampMs: 1 },
   { key: bytes('key'), value: bytes('value'), headers: [], timestampMs: TIMESTAMP_MS },

@@ -3,20 +3,21 @@ import { runInNewContext } from 'node:vm'
 import { Random } from '@sq/sim'
 import { describe, expect, test } from 'vitest'
 import { verify } from '../index.ts'
-import type { RecordInput, WalWriter } from '../index.ts'
+import type { WalWriter } from '../index.ts'
 import { append, bytes, LogFixture } from '../testing/log-fixture.ts'
 import { detachable, growable, lying, resizable, Short } from '../testing/strange-bytes.ts'
 import type { Elastic } from '../testing/strange-bytes.ts'
+import type { RecordParts } from './format/record.ts'
 
 /** The parts of a record that hold bytes, by the name of the field. */
-const PLACES: [field: string, record: (strange: Uint8Array) => RecordInput][] = [
+const PLACES: [field: string, record: (strange: Uint8Array) => RecordParts][] = [
   ['key', (key) => ({ key, value: bytes('v'), headers: [], timestampMs: 1 })],
   ['value', (value) => ({ key: bytes('k'), value, headers: [], timestampMs: 1 })],
   ['headers[0].value', (value) => ({ key: null, value: bytes('v'), headers: [{ key: 'h', value }], timestampMs: 1 })],
 ]
 
 /** The ways to append a record, each with its index in the call. */
-const WAYS: [string, number, (writer: WalWriter, record: RecordInput) => Promise<unknown>][] = [
+const WAYS: [string, number, (writer: WalWriter, record: RecordParts) => Promise<unknown>][] = [
   ['append', 0, (writer, { key, value, headers, timestampMs }) => writer.append(key, value, headers, timestampMs)],
   ['appendBatch', 1, (writer, record) => writer.appendBatch([plain('neighbour'), record])],
   ['appendAll', 1, (writer, record) => writer.appendAll([plain('neighbour'), record])],
@@ -26,12 +27,12 @@ const CASES = WAYS.flatMap(([way, index, call]) =>
   PLACES.map(([field, record]) => ({ way, index, call, field, record })),
 )
 
-function plain(value: string): RecordInput {
+function plain(value: string): RecordParts {
   return { key: null, value: bytes(value), headers: [], timestampMs: 1 }
 }
 
 /** The record with an additional header, whose key is a getter that runs the action. */
-function acting(record: RecordInput, act: () => void): RecordInput {
+function acting(record: RecordParts, act: () => void): RecordParts {
   const header = {
     value: bytes('last'),
     get key() {

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { expect, test } from 'vitest'
+import type { RecordInput } from '../index.ts'
 import { append, appendAll, appendEach, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 
 test('one message: the segment file exists with the correct header and record', async () => {
@@ -468,4 +469,43 @@ test('a segment is durable before it gets its name, and the name is durable befo
     "write '00000000000000000000.wal'",
     "sync '00000000000000000000.wal'",
   ])
+})
+
+test('a record may be given with its value alone, to each method that appends records', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const [key, value, headers] = [bytes('k'), bytes('v'), [{ key: 'h', value: bytes('w') }]]
+  log.clock.setNow(1000)
+  const alone = writer.append({ value })
+  log.clock.setNow(2000)
+  expect(await writer.append({ key, value, headers, timestampMs: 5 })).toBe(1n)
+  expect(
+    await writer.appendBatch([
+      { value, headers },
+      { key, value: null },
+    ]),
+  ).toBe(2n)
+  expect(await writer.appendAll([{ value }, { value, timestampMs: 6 }])).toMatchObject({ records: 2 })
+  expect(await alone).toBe(0n)
+  const plain = { key: null, value, headers: [], timestampMs: 2000 }
+  expect(await log.records()).toMatchObject([
+    { ...plain, timestampMs: 1000 },
+    { key, value, headers, timestampMs: 5 },
+    { ...plain, headers },
+    { ...plain, key, value: null },
+    plain,
+    { ...plain, timestampMs: 6 },
+  ])
+  const record: unknown = (await log.records())[1]
+  expect(await writer.append(record as RecordInput)).toBe(6n)
+})
+
+test('a record that is given alone and is none, or has an unknown field, is refused', async () => {
+  const writer = await new LogFixture().open()
+  const refused = (record: unknown): Promise<unknown> => writer.append(record as RecordInput).catch((error) => error)
+  expect(await refused(bytes('v'))).toMatchObject({ message: 'value must be a Uint8Array or null, not undefined' })
+  expect(await refused(null)).toMatchObject({ message: 'a record must be an object, not null', index: 0, field: null })
+  const error = { code: 'SQ_WAL_BAD_RECORD', index: 0, field: 'timestamp' }
+  expect(await refused({ value: bytes('v'), timestamp: 1 })).toMatchObject(error)
+  expect(writer.nextOffset).toBe(0n)
 })

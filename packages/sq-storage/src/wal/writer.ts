@@ -188,11 +188,23 @@ export class WalWriter implements AsyncDisposable {
    * Appends one record. Its bytes are copied before this returns. Resolves with the record's offset once the record is
    * durable; appends resolve in offset order. Concurrent calls share a write. Never throws: every error is a rejection.
    *
-   * Rejects with a `BadRecordError`, which is a `TypeError` or `RangeError`, for a bad argument or a record over
+   * Rejects with a `BadRecordError`, which is a `TypeError` or `RangeError`, for a bad or unknown field or a record over
    * `maxRecordBytes`; with a `RangeError` if no offsets are left; with `BacklogFullError` if the backlog is full; with
    * `ClosedError` after `close`. Rejects with `AppendFailedError` if its commit, or an earlier one in the queue, was
    * not made durable: the record is not in the log, `nextOffset` has not moved, and the append can be made again. If
    * the process dies before a later append succeeds, a rejected record may still appear in the log.
+   *
+   * @param record only its `value` is required; without `timestampMs` it gets the time of the writer's clock
+   *
+   * @example
+   * ```ts
+   * const offset = await writer.append({ key: Buffer.from('customer-7'), value: Buffer.from('delivered') })
+   * console.log(offset) // 3n
+   * ```
+   */
+  append(record: RecordInput): Promise<bigint>
+  /**
+   * The same with all parts of the record, one after another.
    *
    * @param key any bytes, or null for none
    * @param value any bytes, or null for none: a tombstone
@@ -212,8 +224,12 @@ export class WalWriter implements AsyncDisposable {
     value: Uint8Array | null,
     headers: readonly RecordHeader[],
     timestampMs: number,
-  ): Promise<bigint> {
-    return this.#add(ALONE, (waiter) => this.#append([recordOf(key, value, headers, timestampMs)], waiter))
+  ): Promise<bigint>
+  append(...given: [record: RecordInput] | Parameters<typeof recordOf>): Promise<bigint> {
+    return this.#add(ALONE, (waiter) => {
+      const record = given.length === 1 ? checkRecord(given[0], this.#held.clock) : recordOf(...given)
+      this.#append([record], waiter)
+    })
   }
 
   /**
@@ -225,15 +241,15 @@ export class WalWriter implements AsyncDisposable {
    * @example
    * ```ts
    * const first = await writer.appendBatch([
-   *   { key: null, value: Buffer.from('returned'), headers: [], timestampMs: Date.now() },
-   *   { key: null, value: Buffer.from('refunded'), headers: [], timestampMs: Date.now() },
+   *   { value: Buffer.from('returned') },
+   *   { key: Buffer.from('customer-7'), value: Buffer.from('refunded'), timestampMs: Date.now() },
    * ])
    * console.log(first, writer.nextOffset) // 3n 5n
    * ```
    */
   appendBatch(records: readonly RecordInput[], options: BatchOptions = {}): Promise<bigint> {
     return this.#add(BATCH, (waiter) => {
-      const checked = checkRecords(records)
+      const checked = checkRecords(records, this.#held.clock)
       const metadata = checkMetadata(options)
       if (metadata === null) this.#append(checked, waiter)
       else this.#open().appendWithMetadata(checked, metadata, waiter)
@@ -316,7 +332,7 @@ export class WalWriter implements AsyncDisposable {
    * ```ts
    * async function* records() {
    *   for (const text of ['returned', 'refunded']) {
-   *     yield { key: null, value: Buffer.from(text), headers: [], timestampMs: Date.now() }
+   *     yield { value: Buffer.from(text) }
    *   }
    * }
    * const { firstOffset, lastOffset } = await writer.appendAll(records())
@@ -326,7 +342,7 @@ export class WalWriter implements AsyncDisposable {
   appendAll(source: RecordSource): Promise<AppendedRecords> {
     return appendAll(source, {
       windowBytes: this.#held.config.maxPendingBytes / 4,
-      check: checkRecord,
+      check: (record) => checkRecord(record, this.#held.clock),
       append: (record, waiter) => this.#append([record], waiter),
       settled: () => this.#group.settled(),
     })

@@ -19,11 +19,11 @@ export class AppendWindow {
   }
 
   /** Starts an append without waiting for it. `room` and `drained` report a failure. */
-  append({ key, value, headers, timestampMs }: RecordInput): void {
+  append(record: RecordInput): void {
     this.#appends++
-    const bytes = value?.length ?? 0
+    const bytes = record.value?.length ?? 0
     this.#bytes += bytes
-    void this.#settle(this.#writer.append(key, value, headers, timestampMs), bytes)
+    void this.#settle(this.#writer.append(record), bytes)
   }
 
   get isFull(): boolean {

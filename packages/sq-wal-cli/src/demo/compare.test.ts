@@ -1,4 +1,4 @@
-import type { LogRecord, RecordHeader, RecordInput } from '@sq/storage'
+import type { LogRecord, RecordHeader } from '@sq/storage'
 import { describe, expect, it } from 'vitest'
 import { compareRecords, type Comparison } from './compare.ts'
 
@@ -6,7 +6,7 @@ function header(key: string, value: string): RecordHeader {
   return { key, value: Buffer.from(value) }
 }
 
-const input: RecordInput[] = ['a', 'b', 'c', 'd'].map((text, index) => ({
+const input: Omit<LogRecord, 'offset'>[] = ['a', 'b', 'c', 'd'].map((text, index) => ({
   key: index === 1 ? null : Buffer.from(`key of ${text}`),
   value: Buffer.from(text),
   timestampMs: index,

@@ -61,13 +61,14 @@ export async function compareRecords(
 }
 
 /** Describes the first part of a record that differs. Null if the records are equal. */
-function findDifference(expected: RecordInput, actual: RecordInput): string | null {
-  if (!sameBytes(expected.key, actual.key)) return `key ${show(actual.key)} instead of ${show(expected.key)}`
+function findDifference(expected: RecordInput, actual: LogRecord): string | null {
+  const { key = null, headers = [] } = expected
+  if (!sameBytes(key, actual.key)) return `key ${show(actual.key)} instead of ${show(key)}`
   if (!sameBytes(expected.value, actual.value)) return `value ${show(actual.value)} instead of ${show(expected.value)}`
   if (expected.timestampMs !== actual.timestampMs) {
     return `timestamp ${actual.timestampMs} instead of ${expected.timestampMs}`
   }
-  return sameHeaders(expected.headers, actual.headers) ? null : 'the headers differ'
+  return sameHeaders(headers, actual.headers) ? null : 'the headers differ'
 }
 
 function sameHeaders(expected: readonly RecordHeader[], actual: readonly RecordHeader[]): boolean {

@@ -18,7 +18,7 @@ function fileWith(content: string | Buffer): string {
 
 async function read(content: string, from = 0): Promise<[key: string | null, value: string][]> {
   const records: [string | null, string][] = []
-  for await (const { key, value } of readRecords(await inspectInput(fileWith(content)), { from })) {
+  for await (const { key = null, value } of readRecords(await inspectInput(fileWith(content)), { from })) {
     records.push([key === null ? null : Buffer.from(key).toString(), String(value)])
   }
   return records

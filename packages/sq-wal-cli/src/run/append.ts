@@ -180,7 +180,7 @@ function isCommit(event: unknown): event is CommitEvent {
 }
 
 /** The parts of a record to compare. The timestamp is left out: it may be the time of reading. */
-function contentOf({ key, value, headers }: RecordInput): unknown[] {
+function contentOf({ key = null, value, headers = [] }: RecordInput): unknown[] {
   const named = headers.map((header) => [header.key, Buffer.from(header.value)])
   return [key && Buffer.from(key), value && Buffer.from(value), named]
 }

@@ -2,7 +2,7 @@
 import { ManualClock, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { WalWriter } from '@sq/storage'
-import type { RecordBatch, RecordInput, WalConfig } from '@sq/storage'
+import type { LogRecord, RecordBatch, WalConfig } from '@sq/storage'
 
 export const CONFIG: WalConfig = { dataDir: '/d' }
 export const PARTITION = 0
@@ -20,7 +20,7 @@ export interface GoodLog {
 }
 
 /** Equal if and only if two records are equal. */
-export function fingerprint({ key, value, headers, timestampMs }: RecordInput): string {
+export function fingerprint({ key, value, headers, timestampMs }: Omit<LogRecord, 'offset'>): string {
   const parts = [
     value === null ? 'no value' : `value ${text(value)}`,
     ...headers.flatMap((header) => [header.key, text(header.value)]),
@@ -120,7 +120,7 @@ class Author {
     return { name, topic: this.#topic, files, written: this.#written }
   }
 
-  #record(value: Uint8Array): RecordInput {
+  #record(value: Uint8Array): Omit<LogRecord, 'offset'> {
     const style = this.#serial % 3
     const key = style === 0 ? null : Buffer.alloc(style - 1, 'k')
     const headers =
@@ -133,7 +133,10 @@ class Author {
     return { key, value, headers, timestampMs: this.#serial }
   }
 
-  async #appendBatch(records: readonly RecordInput[], metadata: Uint8Array | null = null): Promise<boolean> {
+  async #appendBatch(
+    records: readonly Omit<LogRecord, 'offset'>[],
+    metadata: Uint8Array | null = null,
+  ): Promise<boolean> {
     const writer = await this.writer()
     for (const [index, record] of records.entries()) {
       this.#write(writer.nextOffset + BigInt(index), fingerprint(record))

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { Random } from '@sq/sim'
-import type { LogRecord, RecordInput } from '@sq/storage'
+import type { LogRecord } from '@sq/storage'
 import { Violation } from '../history.ts'
 
 const LARGE_BYTES = 300_000
@@ -25,7 +25,7 @@ function drawLength(serial: number, random: Random): number {
 }
 
 /** The record of a serial number below 2^53. Its value is a view: do not change it. */
-export function makeRecord(serial: number): RecordInput & { readonly value: Uint8Array } {
+export function makeRecord(serial: number): Omit<LogRecord, 'offset'> & { readonly value: Uint8Array } {
   const random = new Random(serial)
   const key = Buffer.alloc(8)
   key.writeBigUInt64BE(BigInt(serial))

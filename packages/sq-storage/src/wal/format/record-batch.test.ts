@@ -1,5 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { crc32 } from 'node:zlib'
+import { ManualClock } from '@sq/sim'
 import { expect, test } from 'vitest'
 import { growable, lying, resizable } from '../../testing/strange-bytes.ts'
 import { checkRecords } from '../writing/checked-record.ts'
@@ -13,7 +14,8 @@ import { RecordBuffer } from './record.ts'
 /** This number of records, as they are in a frame. */
 function body(...values: string[]): Buffer {
   const records = checkRecords(
-    values.map((value) => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 })),
+    values.map((value) => ({ value: Buffer.from(value), timestampMs: 1 })),
+    new ManualClock(),
   )
   const target = new RecordBuffer(Buffer.alloc(records.reduce((sum, { encodedBytes }) => sum + encodedBytes, 0)))
   let at = 0

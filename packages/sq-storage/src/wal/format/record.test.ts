@@ -1,4 +1,4 @@
-import { Random } from '@sq/sim'
+import { ManualClock, Random } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
 import { flipped, joined, u32, u64 } from '../../testing/hand-bytes.ts'
 import { checkRecord, checkRecords } from '../writing/checked-record.ts'
@@ -14,14 +14,14 @@ import {
   RecordDecoder,
   sliceRecords,
 } from './record.ts'
-import type { LogRecord, RecordInput, RecordsHeader } from './record.ts'
+import type { LogRecord, RecordParts, RecordsHeader } from './record.ts'
 
 const NO_KEY = u32(0xffff_ffff)
 const HEADER: RecordsHeader = { baseOffset: 0, recordCount: 1, attributes: 0 }
-const EMPTY: RecordInput = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
+const EMPTY: RecordParts = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
 
-function encoded(...records: RecordInput[]): Buffer {
-  const checked = checkRecords(records)
+function encoded(...records: RecordParts[]): Buffer {
+  const checked = checkRecords(records, new ManualClock())
   const target = new RecordBuffer(Buffer.alloc(checked.reduce((sum, { encodedBytes }) => sum + encodedBytes, 0)))
   let at = 0
   for (const record of checked) at = target.encode(record, at)
@@ -46,7 +46,7 @@ function decoded(
   return records
 }
 
-const SHAPES: [string, RecordInput, Buffer][] = [
+const SHAPES: [string, RecordParts, Buffer][] = [
   ['nothing at all', EMPTY, joined(u32(24), u64(0), NO_KEY, u32(0), u32(0))],
   ['an empty key', { ...EMPTY, key: Buffer.alloc(0) }, joined(u32(24), u64(0), u32(0), u32(0), u32(0))],
   ['a key', { ...EMPTY, key: Buffer.from('key') }, joined(u32(27), u64(0), u32(3), u32(0), u32(0), 'key')],
@@ -85,7 +85,7 @@ const SHAPES: [string, RecordInput, Buffer][] = [
 ]
 
 const NULL_VALUES = { attributes: Attribute.NULL_VALUES }
-const NO_VALUE: [string, RecordInput, Buffer][] = [
+const NO_VALUE: [string, RecordParts, Buffer][] = [
   ['no value', { ...EMPTY, value: null }, joined(u32(24), u64(0), NO_KEY, u32(0xffff_ffff), u32(0))],
   [
     'no value between a key and a header',
@@ -95,7 +95,7 @@ const NO_VALUE: [string, RecordInput, Buffer][] = [
 ]
 
 /** Records of all shapes. */
-function randomRecord(random: Random, { nullValues = false } = {}): RecordInput {
+function randomRecord(random: Random, { nullValues = false } = {}): RecordParts {
   const bytes = () => Buffer.from(random.bytes(random.pick([0, 1, 7, 8, 9, 100])))
   return {
     key: random.chance(0.3) ? null : bytes(),
@@ -155,7 +155,7 @@ describe('a record', () => {
   it('is written at a place, and touches nothing else', () => {
     const record = { ...EMPTY, value: Buffer.from('value') }
     const target = Buffer.alloc(45, 0xaa)
-    expect(new RecordBuffer(target).encode(checkRecord(record), 8)).toBe(37)
+    expect(new RecordBuffer(target).encode(checkRecord(record, new ManualClock()), 8)).toBe(37)
     expect(target).toEqual(joined(Buffer.alloc(8, 0xaa), encoded(record), Buffer.alloc(8, 0xaa)))
   })
 

@@ -25,15 +25,19 @@ export interface RecordHeader {
   readonly value: Uint8Array
 }
 
-/** A record to append. */
+/** A record to append. An unknown field is refused with a `BadRecordError`, except the `offset` of a `LogRecord`. */
 export interface RecordInput {
-  /** Any bytes, or null for none. An empty key is a key. */
-  readonly key: Uint8Array | null
+  /** Any bytes, or null for none, which is the default. An empty key is a key. */
+  readonly key?: Uint8Array | null | undefined
   /** Any bytes, or null for none: a tombstone. An empty value is a value. */
   readonly value: Uint8Array | null
-  readonly headers: readonly RecordHeader[]
-  /** Milliseconds since 1970, chosen by the caller: a whole number from 0 to 2^53 - 1. */
-  readonly timestampMs: number
+  /** Keys and values, in order; none by default. */
+  readonly headers?: readonly RecordHeader[] | undefined
+  /**
+   * Milliseconds since 1970, chosen by the caller: a whole number from 0 to 2^53 - 1. By default the time of the
+   * writer's clock when the record is checked.
+   */
+  readonly timestampMs?: number | undefined
 }
 
 /** A header whose parts were read once, with the length that its value had then. */
@@ -42,7 +46,7 @@ export interface CheckedHeader extends RecordHeader {
 }
 
 /** A record whose parts were read once, with the length that each had then. `checked-record.ts` makes it. */
-export interface CheckedRecord extends RecordInput {
+export interface CheckedRecord extends RecordParts {
   /** 0 if there is no key. */
   readonly keyBytes: number
   /** 0 if there is no value. */
@@ -53,9 +57,19 @@ export interface CheckedRecord extends RecordInput {
 }
 
 /** A record of the log. Its bytes are views on a buffer that the log does not write again. */
-export interface LogRecord extends RecordInput {
+export interface LogRecord {
   readonly offset: bigint
+  /** Any bytes, or null for none. */
+  readonly key: Uint8Array | null
+  /** Any bytes, or null for none: a tombstone. */
+  readonly value: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+  /** Milliseconds since 1970. */
+  readonly timestampMs: number
 }
+
+/** The parts of a record, all of them there. */
+export type RecordParts = Omit<LogRecord, 'offset'>
 
 /** The bytes of an empty record, the least that a record can take. */
 export const RECORD_OVERHEAD_BYTES = 24
@@ -67,7 +81,7 @@ const NO_VALUE = 0xffff_ffff
 const AT = { length: 0, timestampMs: 4, keyLength: 12, valueLength: 16, headerCount: 20, key: 24 } as const
 
 /** The bytes that a record took in its frame. */
-export function recordBytes(record: RecordInput): number {
+export function recordBytes(record: RecordParts): number {
   let bytes = RECORD_OVERHEAD_BYTES + (record.key?.length ?? 0) + (record.value?.length ?? 0)
   for (const header of record.headers) {
     bytes += HEADER_OVERHEAD_BYTES + Buffer.byteLength(header.key) + header.value.length

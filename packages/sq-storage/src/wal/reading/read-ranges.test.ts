@@ -1,11 +1,12 @@
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it, test } from 'vitest'
 import { CorruptLogError, RecordBatch, WalReader } from '../../index.ts'
-import type { LogRecord, ReadOptions, RecordInput, WalWriter } from '../../index.ts'
+import type { LogRecord, ReadOptions, WalWriter } from '../../index.ts'
 import { flipped } from '../../testing/hand-bytes.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import { recordBytes } from '../format/record.ts'
+import type { RecordParts } from '../format/record.ts'
 
 let log: LogFixture
 
@@ -33,15 +34,15 @@ async function offsetsOf(options: ReadOptions): Promise<number[]> {
   return (await read(options)).map(({ offset }) => Number(offset))
 }
 
-function recordOf(length: number, timestampMs: number): RecordInput {
+function recordOf(length: number, timestampMs: number): RecordParts {
   return { key: null, value: Buffer.alloc(length, 'v'), headers: [], timestampMs }
 }
 
 /** A log of many sealed and abandoned segments, with batches of all sizes, and timestamps that go forward and back. */
-async function variedLog(random: Random): Promise<{ writer: WalWriter; batches: RecordInput[][] }> {
+async function variedLog(random: Random): Promise<{ writer: WalWriter; batches: RecordParts[][] }> {
   log = new LogFixture({ maxSegmentBytes: 200_000 })
   const writer = await log.open()
-  const batches: RecordInput[][] = []
+  const batches: RecordParts[][] = []
   for (let i = 0; i < 60; i++) {
     const batch = Array.from({ length: 1 + random.int(6) }, () =>
       recordOf(random.int(9000), 1000 + 10 * i + random.int(40)),
@@ -58,7 +59,7 @@ async function variedLog(random: Random): Promise<{ writer: WalWriter; batches: 
 }
 
 /** The records that a reader must return, by the definition of its options. */
-function expected(records: readonly RecordInput[], options: ReadOptions): number[] {
+function expected(records: readonly RecordParts[], options: ReadOptions): number[] {
   const { from = 0n, to = BigInt(records.length), maxRecords = Infinity, maxBytes = Infinity } = options
   const { fromTimestampMs } = options
   const byTime = records.findIndex(({ timestampMs }) => timestampMs >= (fromTimestampMs ?? 0))

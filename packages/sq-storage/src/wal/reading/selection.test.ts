@@ -1,10 +1,11 @@
 import { Random } from '@sq/sim'
 import { describe, expect, it, test } from 'vitest'
 import { CorruptLogError, RecordBatch } from '../../index.ts'
-import type { LogRecord, ReadOptions, RecordInput } from '../../index.ts'
+import type { LogRecord, ReadOptions } from '../../index.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import { FrameType } from '../format/frame.ts'
 import { recordBytes } from '../format/record.ts'
+import type { RecordParts } from '../format/record.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 import type { FrameStream } from './frame-stream.ts'
 import { checkReadOptions } from './read-options.ts'
@@ -71,7 +72,7 @@ function expected(elements: readonly Element[], options: ReadOptions): { returne
 }
 
 /** Some commits, of lengths around that of a page, too, with timestamps in no order. */
-function someCommits(random: Random): { commits: LocatedFrame[]; inputs: RecordInput[][] } {
+function someCommits(random: Random): { commits: LocatedFrame[]; inputs: RecordParts[][] } {
   const segment = new SegmentBytes()
   const inputs = Array.from({ length: 1 + random.int(5) }, () =>
     Array.from({ length: random.pick([1, 1, 2, 3, 5, 255, 256, 257, 600]) }, () => ({
@@ -85,7 +86,7 @@ function someCommits(random: Random): { commits: LocatedFrame[]; inputs: RecordI
   return { commits: inputs.map((_, index) => segment.located(index)), inputs }
 }
 
-function elementsOf(kind: 'records' | 'batches', inputs: readonly RecordInput[][]): Element[] {
+function elementsOf(kind: 'records' | 'batches', inputs: readonly RecordParts[][]): Element[] {
   let offset = 0
   return inputs.flatMap((records, commit) => {
     const each = records.map((record, index) => {

@@ -33,9 +33,15 @@ export class BadPart extends Error {
 
   /**
    * `what` continues the name of the field, as in "must be a string". `field` is null if the record itself is wrong.
+   * `shown` is the field in the message.
    */
-  constructor(kind: typeof TypeError | typeof RangeError, field: string | null, what: string) {
-    super(field === null ? what : `${field} ${what}`)
+  constructor(
+    kind: typeof TypeError | typeof RangeError,
+    field: string | null,
+    what: string,
+    shown: string | null = field,
+  ) {
+    super(shown === null ? what : `${shown} ${what}`)
     this.kind = kind
     this.field = field
   }

@@ -1,4 +1,5 @@
 import { runInNewContext } from 'node:vm'
+import { ManualClock } from '@sq/sim'
 import { describe, expect, it } from 'vitest'
 import { resolveConfig } from '../../config.ts'
 import type { CheckedRecord, RecordInput } from '../format/record.ts'
@@ -6,12 +7,13 @@ import { placed } from './bad-record.ts'
 import type { RecordOrigin } from './bad-record.ts'
 import { changedPart, checkLimits, checkRecords, recordOf } from './checked-record.ts'
 
+const CLOCK = new ManualClock()
 const EMPTY: RecordInput = { key: null, value: Buffer.alloc(0), headers: [], timestampMs: 0 }
 
 /** Takes records, and gives a caller's errors. */
 function check(records: unknown, origin: RecordOrigin = { of: 'batch', firstIndex: 0 }): CheckedRecord[] {
   try {
-    return checkRecords(records as RecordInput[])
+    return checkRecords(records as RecordInput[], CLOCK)
   } catch (error) {
     throw placed(error, origin)
   }
@@ -32,7 +34,6 @@ function counted<T extends object>(target: T): { readonly proxy: T; readonly rea
 describe('a record that is refused', () => {
   const bytes = Buffer.alloc(1)
   it.each([
-    [{ key: undefined }, TypeError, 'key must be a Uint8Array or null, not undefined'],
     [{ key: 'text' }, TypeError, 'key must be a Uint8Array or null, not "text"'],
     [{ value: undefined }, TypeError, 'value must be a Uint8Array or null, not undefined'],
     [{ value: [1] }, TypeError, 'value must be a Uint8Array or null, not an object (Array)'],
@@ -50,7 +51,7 @@ describe('a record that is refused', () => {
       RangeError,
       'timestampMs must be a whole number of milliseconds from 0 to 2^53 - 1: 9007199254740992',
     ],
-    [{ headers: undefined }, TypeError, 'headers must be an array of { key, value }, not undefined'],
+    [{ headers: null }, TypeError, 'headers must be an array of { key, value }, not null'],
     [{ headers: new Map() }, TypeError, 'headers must be an array of { key, value }, not an object (Map)'],
     [{ headers: [null] }, TypeError, 'headers[0].key must be a string, not undefined'],
     [
@@ -87,7 +88,7 @@ describe('a record', () => {
     const headers = counted([header.proxy])
     const record = counted({ key: value, value, headers: headers.proxy, timestampMs: 1 })
     const records = counted([record.proxy])
-    checkRecords(records.proxy)
+    checkRecords(records.proxy, CLOCK)
     expect(records.reads).toEqual({ length: 1, 0: 1 })
     expect(record.reads).toEqual({ key: 1, value: 1, headers: 1, timestampMs: 1 })
     expect(headers.reads).toEqual({ length: 1, 0: 1 })
@@ -105,6 +106,30 @@ describe('a record', () => {
     expect(checking).toThrow(expect.objectContaining({ code: 'SQ_WAL_BAD_RECORD', index: 1, field: null }))
   })
 
+  it('has no key, no headers and the time of the clock, if they are not given', () => {
+    const clock = new ManualClock(1234)
+    const filled = { ...EMPTY, value, timestampMs: 1234 }
+    expect(checkRecords([{ value }], clock)).toMatchObject([filled])
+    const given = { value, key: undefined, headers: undefined, timestampMs: undefined }
+    expect(checkRecords([given], clock)).toMatchObject([filled])
+    expect(checkRecords([{ value }], new ManualClock(-0.5))).toMatchObject([{ timestampMs: 0 }])
+  })
+
+  it('may have the offset that it was read with', () => {
+    expect(checkRecords([{ ...EMPTY, offset: 7n } as RecordInput], CLOCK)).toHaveLength(1)
+  })
+
+  it.each([
+    ['timestamp', '"timestamp"'],
+    ['a\nb', String.raw`"a\nb"`],
+    ['x'.repeat(100), `"${'x'.repeat(61)}..."`],
+  ])('with an unknown field is refused: %j', (field, shown) => {
+    const checking = () => check([EMPTY, { ...EMPTY, [field]: 1 }])
+    expect(checking).toThrow(TypeError)
+    expect(checking).toThrow(`record 1 of the batch: ${shown} is not a field of a record`)
+    expect(checking).toThrow(expect.objectContaining({ code: 'SQ_WAL_BAD_RECORD', index: 1, field }))
+  })
+
   it('with a value that cannot be shown is refused like any other', () => {
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
@@ -118,7 +143,7 @@ describe('a record', () => {
       headers: [{ key: 'n', value: new Uint8Array([4]) }],
       timestampMs: 5,
     })`) as RecordInput
-    const [checked] = checkRecords(runInNewContext('(record) => [record]')(foreign) as RecordInput[])
+    const [checked] = checkRecords(runInNewContext('(record) => [record]')(foreign) as RecordInput[], CLOCK)
     expect(checked).toMatchObject({
       keyBytes: 1,
       valueBytes: 2,

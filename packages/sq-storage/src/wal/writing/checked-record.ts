@@ -3,32 +3,41 @@
  * between two reads, and reading it may run code of the caller. `record.ts` encodes what was read here.
  */
 import { isUint8Array } from 'node:util/types'
+import type { Clock } from '@sq/sim'
 import { show } from '../../config.ts'
 import type { ResolvedWalConfig } from '../../config.ts'
 import { bytesIn, isDetached } from '../format/given-bytes.ts'
 import { HEADER_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES } from '../format/record.ts'
-import type { CheckedHeader, CheckedRecord, RecordHeader, RecordInput } from '../format/record.ts'
+import type { CheckedHeader, CheckedRecord, LogRecord, RecordHeader, RecordInput } from '../format/record.ts'
+import { wallClockMs } from '../segments/wall-clock.ts'
 import { BadPart } from './bad-record.ts'
 
 const NO_HEADERS: readonly CheckedHeader[] = []
 
-/** Checks a record that is given as an object. Throws a `BadPart`. */
-export function checkRecord(record: RecordInput | undefined): CheckedRecord {
+/** The fields of a record. A record that was read can be appended as it is, so it may have an offset. */
+const FIELDS: ReadonlySet<string> = new Set<keyof LogRecord>(['key', 'value', 'headers', 'timestampMs', 'offset'])
+
+/** Checks a record that is given as an object. `clock` is for one without a timestamp. Throws a `BadPart`. */
+export function checkRecord(record: RecordInput | undefined, clock: Clock): CheckedRecord {
   if (typeof record !== 'object' || record === null) {
     throw new BadPart(TypeError, null, `a record must be an object, not ${show(record)}`)
   }
-  const { key, value, headers, timestampMs } = record
-  return recordOf(key, value, headers, timestampMs)
+  const { key = null, value, headers = NO_HEADERS, timestampMs = wallClockMs(clock) } = record
+  const checked = recordOf(key, value, headers, timestampMs)
+  for (const field of Object.keys(record)) {
+    if (!FIELDS.has(field)) throw new BadPart(TypeError, field, 'is not a field of a record', show(field))
+  }
+  return checked
 }
 
 /** Checks the records of a batch. Throws a `BadPart`. */
-export function checkRecords(records: readonly RecordInput[]): CheckedRecord[] {
+export function checkRecords(records: readonly RecordInput[], clock: Clock): CheckedRecord[] {
   if (!Array.isArray(records)) throw new BadPart(TypeError, null, 'a batch must be an array of records').of(null)
   const count = records.length
   const checked: CheckedRecord[] = []
   for (let nth = 0; nth < count; nth++) {
     try {
-      checked.push(checkRecord(records[nth]))
+      checked.push(checkRecord(records[nth], clock))
     } catch (error) {
       throw error instanceof BadPart ? error.of(nth) : error
     }

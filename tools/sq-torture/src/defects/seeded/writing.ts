@@ -157,8 +157,8 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'a record may change between its check and its copy',
     file: `${WAL}/writing/checked-record.ts`,
-    find: 'checked.push(checkRecord(records[nth]))',
-    replace: `const read = checkRecord(records[nth])
+    find: 'checked.push(checkRecord(records[nth], clock))',
+    replace: `const read = checkRecord(records[nth], clock)
       checked.push({ ...read, get value() { return records[nth]?.value ?? read.value } })`,
   },
   {
