@@ -5,7 +5,7 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 
 /** The longest delay of a timer: a larger number does not fit into the timers of Node. About 24 days. */
-export const MAX_TIMER_MS: number = 2 ** 31 - 1
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 export interface Clock {
   /**
@@ -17,7 +17,7 @@ export interface Clock {
   /**
    * Calls back once, not before this number of milliseconds has passed on the monotonic clock, and never before this
    * returns. The returned function cancels the timer; after the call it does nothing. Throws a `RangeError` unless
-   * `delayMs` is from 0 to `MAX_TIMER_MS`.
+   * `delayMs` is from 0 to 2^31 - 1.
    */
   setTimer(delayMs: number, callback: () => void): () => void
 }

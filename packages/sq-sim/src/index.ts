@@ -14,7 +14,7 @@ export type {
   Watch,
 } from './file-system.ts'
 export type { Clock } from './clock.ts'
-export { ManualClock, MAX_TIMER_MS, SystemClock } from './clock.ts'
+export { ManualClock, SystemClock } from './clock.ts'
 export type { NodeFileSystemOptions } from './node-file-system.ts'
 export { NodeFileSystem } from './node-file-system.ts'
 export { Random } from './random.ts'

@@ -140,12 +140,25 @@ describe('a record', () => {
 
 describe('a reader', () => {
   test('is opened like a writer, and iterates over records or over commits', () => {
-    expectTypeOf<typeof WalReader.open>().parameters.toEqualTypeOf<Log>()
+    type Open = (...given: [...log: Log, options?: storage.WalReaderOptions]) => Promise<storage.WalReader>
+    expectTypeOf<typeof WalReader.open>().toEqualTypeOf<Open>()
     type Read = (options?: ReadOptions) => AsyncIterableIterator<LogRecord>
     expectTypeOf<storage.WalReader['read']>().toEqualTypeOf<Read>()
     type ReadBatches = (options?: storage.ReadBatchesOptions) => AsyncIterableIterator<storage.RecordBatch>
     expectTypeOf<storage.WalReader['readBatches']>().toEqualTypeOf<ReadBatches>()
     expectTypeOf<storage.WalReader['offsetAt']>().toEqualTypeOf<(timestampMs: number) => Promise<bigint | null>>()
+  })
+
+  test('fetches batches, and waits for an offset', () => {
+    type Fetch = (options: storage.FetchOptions) => Promise<storage.FetchResult>
+    expectTypeOf<storage.WalReader['fetch']>().toEqualTypeOf<Fetch>()
+    expectTypeOf<storage.FetchResult['batches']>().toEqualTypeOf<readonly storage.RecordBatch[]>()
+    type Offsets = Omit<storage.FetchResult, 'batches'>
+    expectTypeOf<Offsets>().toEqualTypeOf<Readonly<Record<'logStartOffset' | 'highWatermark' | 'nextOffset', bigint>>>()
+    expectTypeOf<{ from: bigint; to: undefined; maxWaitMs: undefined }>().toExtend<storage.FetchOptions>()
+    expectTypeOf<object>().not.toExtend<storage.FetchOptions>()
+    type WaitFor = (offset: bigint, options?: storage.WaitOptions) => Promise<boolean>
+    expectTypeOf<storage.WalReader['waitFor']>().toEqualTypeOf<WaitFor>()
   })
 
   test('returns commits that can be sent and decoded again', () => {

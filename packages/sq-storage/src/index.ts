@@ -42,8 +42,9 @@ export type {
   WalEvents,
 } from './wal/writing/diagnostics.ts'
 export { deleteLog } from './wal/delete-log.ts'
-export type { ReadBatchesOptions, ReadOptions } from './wal/reading/read-options.ts'
-export type { ReaderStats } from './wal/reader.ts'
+export type { FetchResult } from './wal/reading/fetches.ts'
+export type { FetchOptions, ReadBatchesOptions, ReadOptions, WaitOptions } from './wal/reading/read-options.ts'
+export type { ReaderStats, WalReaderOptions } from './wal/reader.ts'
 export type {
   LogNote,
   LogProblem,

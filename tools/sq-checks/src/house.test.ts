@@ -106,7 +106,7 @@ describe('allowed imports', () => {
     ['checking/', ['node:path', 'errors.ts', 'format/', 'segment.ts', 'segments/']],
     ['dump.ts', ['config.ts', 'errors.ts', 'format/', 'segment.ts', 'segments/']],
     ['listing.ts', ['node:path', 'config.ts', 'errors.ts', 'segment.ts', 'segments/', 'shared/']],
-    ['reader.ts', ['config.ts', 'errors.ts', 'format/', 'segments/', 'shared/', 'reading/']],
+    ['reader.ts', ['@sq/sim', 'config.ts', 'errors.ts', 'format/', 'segments/', 'shared/', 'reading/']],
     ['verify.ts', ['config.ts', 'errors.ts', 'segments/', 'shared/', 'checking/']],
     [
       'repair.ts',

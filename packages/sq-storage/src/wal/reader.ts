@@ -2,16 +2,19 @@
  * Reads a partition's log by record or by commit, and verifies every checksum. It opens nothing for writing and takes
  * no lock, so it can run while a writer does, in the same process or in another.
  */
-import type { FileSystem } from '@sq/sim'
-import { resolveConfig } from '../config.ts'
+import { SystemClock } from '@sq/sim'
+import type { Clock, FileSystem } from '@sq/sim'
+import { checkOffset, checkOptions, resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { ClosedError, OpaqueBatchError } from '../errors.ts'
 import type { RecordBatch } from './format/record-batch.ts'
 import type { LogRecord } from './format/record.ts'
+import { Fetches } from './reading/fetches.ts'
+import type { FetchResult } from './reading/fetches.ts'
 import { FrameStream } from './reading/frame-stream.ts'
 import { LogIterator } from './reading/log-iterator.ts'
-import { checkReadOptions } from './reading/read-options.ts'
-import type { ReadBatchesOptions, ReadOptions, ReadRange } from './reading/read-options.ts'
+import { checkFetchOptions, checkReadOptions, checkWaitOptions } from './reading/read-options.ts'
+import type { FetchOptions, ReadBatchesOptions, ReadOptions, ReadRange, WaitOptions } from './reading/read-options.ts'
 import { CommitBatch, CommitRecords, Selection } from './reading/selection.ts'
 import type { ElementsOf } from './reading/selection.ts'
 import { signalEnding } from './reading/signal-ending.ts'
@@ -21,6 +24,14 @@ import { statDirectory } from './segments/segment-file.ts'
 import { Waker, Notifier } from './shared/waker.ts'
 import type { Ending } from './shared/waker.ts'
 import type { SharedLog } from './shared/shared-log.ts'
+
+/** Options of `WalReader.open` in addition to the config. All are optional. */
+export interface WalReaderOptions {
+  /** The clock that limits how long fetches wait; the machine's clock if not given. */
+  readonly clock?: Clock
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof WalReaderOptions>(['clock'])
 
 /** Counters of a reader since it was opened. A snapshot: it does not change later. */
 export interface ReaderStats {
@@ -51,21 +62,41 @@ export class WalReader implements AsyncDisposable {
   readonly #lastRead = new Set<SharedLog>()
   readonly #closing: Closing
   readonly #counters = { records: 0, commits: 0, bytes: 0 }
+  readonly #fetches: Fetches
+  readonly #attached: (shared: SharedLog) => void
 
-  private constructor(fs: FileSystem, partition: Partition) {
+  private constructor(fs: FileSystem, partition: Partition, clock: Clock) {
     this.#fs = fs
     this.#partition = partition
-    this.#closing = new Closing(partition.directory)
+    const closing = new Closing(partition.directory)
+    this.#closing = closing
+    this.#attached = holding(this.#lastRead)
+    this.#fetches = new Fetches({
+      fs,
+      partition,
+      clock,
+      counters: this.#counters,
+      closing,
+      attached: this.#attached,
+    })
   }
 
   /**
-   * Opens a partition's log for reading. Rejects with a `TypeError` or `RangeError` for a bad config, topic or
-   * partition, with `LogNotFoundError` if no writer ever opened this log, and with `WalIoError`.
+   * Opens a partition's log for reading. Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition
+   * or option, with `LogNotFoundError` if no writer ever opened this log, and with `WalIoError`.
    */
-  static async open(fs: FileSystem, config: WalConfig, topic: string, partition: number): Promise<WalReader> {
+  static async open(
+    fs: FileSystem,
+    config: WalConfig,
+    topic: string,
+    partition: number,
+    options: WalReaderOptions = {},
+  ): Promise<WalReader> {
     const located = locatePartition(resolveConfig(config).dataDir, topic, partition)
+    checkOptions('WalReader.open', options, OPTIONS)
+    const { clock = new SystemClock() } = options
     await statDirectory(fs, located.directory)
-    return new WalReader(fs, located)
+    return new WalReader(fs, located, clock)
   }
 
   /**
@@ -153,15 +184,64 @@ export class WalReader implements AsyncDisposable {
     }
   }
 
-  /** The counters of this reader, over all its iterations. */
+  /**
+   * Fetches batches, as a broker answers a request: resolves with what is there from an offset on, up to `maxBytes`. If
+   * there are fewer than `minBytes`, it waits for more, at most `maxWaitMs`, and then resolves with what is there,
+   * possibly nothing. It does not wait once everything before `to` is there.
+   *
+   * The batches are cut exactly: they hold no record before `from`, nor at or after `to`. An opaque batch cannot be
+   * cut: one that begins before `from` is returned whole; one that ends after `to` is left out. Nothing at or beyond
+   * the log end offset is returned, as `read` describes it.
+   *
+   * A fetch that goes on where the last one of this reader ended continues it and reads nothing twice. For that the
+   * reader may keep a file open and up to 1 MiB in memory, for at most 8 places, until it is closed. Any number of
+   * fetches can be in progress. Recent commits come from memory if a writer in this thread has appended them.
+   *
+   * Rejects with a `TypeError` or `RangeError` for a bad option, with `OffsetOutOfRangeError` for an offset that the log
+   * does not have or no longer has, also if it is truncated meanwhile, with the reason of an aborted `signal`, with
+   * `ClosedError` once the reader is closed, and with `CorruptLogError`, `UnsupportedFormatError`, `LogNotFoundError`
+   * and `WalIoError` as `read` does.
+   *
+   * @example
+   * ```ts
+   * const { batches, nextOffset, highWatermark } = await reader.fetch({ from: 0n, to: 2n })
+   * console.log(batches.length, nextOffset, highWatermark) // 1 2n 2n
+   *
+   * // At the end of the log, this waits until there is a record, or for half a second.
+   * const latest = await reader.fetch({ from: 3n, maxWaitMs: 500 })
+   * console.log(latest.batches.length, latest.nextOffset) // 0 3n
+   * ```
+   */
+  async fetch(options: FetchOptions): Promise<FetchResult> {
+    return this.#fetches.fetch(checkFetchOptions(options))
+  }
+
+  /**
+   * Resolves with true once the log has a record with this offset, or has had it, and with false if that takes longer
+   * than `maxWaitMs`. The offset may be beyond the end of the log. Rejects with a `TypeError` or `RangeError` for a bad
+   * offset or option, and otherwise as `fetch` does, but not for an offset that the log does not have.
+   *
+   * @example
+   * ```ts
+   * console.log(await reader.waitFor(2n), await reader.waitFor(3n, { maxWaitMs: 0 })) // true false
+   * ```
+   */
+  async waitFor(offset: bigint, options: WaitOptions = {}): Promise<boolean> {
+    return this.#fetches.waitFor(checkOffset(offset, 'offset'), checkWaitOptions(options))
+  }
+
+  /** The counters of this reader, over all its iterations and fetches. */
   stats(): ReaderStats {
     return { ...this.#counters }
   }
 
-  /** Ends all iterations at their next record, including those that wait. Each closes its file when it ends. */
+  /**
+   * Ends all iterations at their next record, and all fetches, including those that wait. Each closes its file when it
+   * ends. Files that are kept open between fetches are closed when this resolves.
+   */
   close(): Promise<void> {
     this.#closing.close()
-    return Promise.resolve()
+    return this.#fetches.close()
   }
 
   /** Does the same as `close`. */
@@ -181,15 +261,19 @@ export class WalReader implements AsyncDisposable {
   #stream(range: ReadRange, waker: Waker): FrameStream {
     waker.endBy(this.#closing)
     if (range.signal !== null) waker.endBy(signalEnding(range.signal))
-    const attached = (shared: SharedLog): void => {
-      this.#lastRead.clear()
-      this.#lastRead.add(shared)
-    }
-    return new FrameStream({ fs: this.#fs, partition: this.#partition, attached, waker }, range)
+    return new FrameStream({ fs: this.#fs, partition: this.#partition, attached: this.#attached, waker }, range)
   }
 }
 
-/** Ends the iterations of a closed reader. */
+/** Holds the log that was read last in a set. A stream of a reader that is dropped does not hold the reader. */
+function holding(lastRead: Set<SharedLog>): (shared: SharedLog) => void {
+  return (shared) => {
+    lastRead.clear()
+    lastRead.add(shared)
+  }
+}
+
+/** Ends the iterations and fetches of a closed reader. */
 class Closing implements Ending {
   readonly #directory: string
   readonly #notifier = new Notifier()

@@ -402,7 +402,13 @@ export class WalWriter implements AsyncDisposable {
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
     if (this.#closing !== null) throw this.#closedError()
-    return this.#group.inTurn(() => this.#tail.deleteSegments(checked))
+    return this.#group.inTurn(async () => {
+      try {
+        return await this.#tail.deleteSegments(checked)
+      } finally {
+        this.#shared.deleted()
+      }
+    })
   }
 
   /**

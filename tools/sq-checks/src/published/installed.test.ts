@@ -90,11 +90,11 @@ describe('size', () => {
   })
 
   test('importing @sq/sim loads neither memfs nor the binding for locks', async () => {
-    expect(await developed.loaded('@sq/sim')).toEqual({ count: atMost(15), bytes: atMost(38_000) })
+    expect(await developed.loaded('@sq/sim')).toEqual({ count: atMost(15), bytes: atMost(40_000) })
   })
 
   test('importing @sq/storage loads only @sq/storage and @sq/sim', async () => {
-    expect(await developed.loaded('@sq/storage')).toEqual({ count: atMost(84), bytes: atMost(292_000) })
+    expect(await developed.loaded('@sq/storage')).toEqual({ count: atMost(90), bytes: atMost(350_000) })
   })
 })
 

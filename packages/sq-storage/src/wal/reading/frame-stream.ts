@@ -19,7 +19,7 @@ import type { ReadRange } from './read-options.ts'
 export interface StreamContext extends Pick<CursorContext, 'fs' | 'partition'> {
   /** Called with a log that the stream begins to read. */
   readonly attached: (shared: SharedLog) => void
-  /** Stopped when the reading ends. */
+  /** Stopped when the reading ends, or ended until `resume`. */
   readonly waker: Waker
 }
 
@@ -27,6 +27,7 @@ export interface StreamContext extends Pick<CursorContext, 'fs' | 'partition'> {
 export class FrameStream {
   readonly #context: StreamContext
   readonly #range: ReadRange
+  #waker: Waker
   /** The log being read; null before the first lookup. */
   #log: LogAttachment | null = null
   /** The high watermark when the stream began; a tailing stream reads it again and again. */
@@ -38,15 +39,33 @@ export class FrameStream {
   /** The offset after the last taken frame, and the offset after the last record that was handed out. */
   #taken: number | null = null
   #given: number | null = null
+  /** The number of writers opened in this thread when the stream was paused. */
+  #openings = 0
 
   constructor(context: StreamContext, range: ReadRange) {
     this.#context = context
     this.#range = range
+    this.#waker = context.waker
   }
 
-  /** Whether taken frames must not be handed out any more: call `more`. */
+  /** The offset after the last taken frame, or where the stream began. */
+  get nextOffset(): number {
+    return this.#taken ?? this.#range.from ?? 0
+  }
+
+  /** The high watermark of the writer; Infinity if there is none in this thread. */
+  get highWatermark(): number {
+    return this.#log?.shared.highWatermark ?? Infinity
+  }
+
+  /** The offset at which the log is empty while it is being reset; null if it is not. */
+  get resetTo(): number | null {
+    return this.#log?.shared.resetTo ?? null
+  }
+
+  /** Whether taken frames must not be handed out any more: call `more` or `find`. */
   get isInterrupted(): boolean {
-    return this.#context.waker.stopped || this.#log?.isCut === true
+    return this.#waker.stopped || this.#log?.isCut === true
   }
 
   /**
@@ -55,7 +74,7 @@ export class FrameStream {
    */
   startsWaiting(): boolean {
     if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false
-    this.#context.waker.reset()
+    this.#waker.reset()
     return this.#isAtBound && !this.#isComplete()
   }
 
@@ -64,7 +83,7 @@ export class FrameStream {
     this.#given = nextOffset
   }
 
-  /** The next frame, if it is available; null means that `more` must be called. */
+  /** The next frame, if it is available; null means that `more` or `find` must be called. */
   take(): LocatedFrame | null {
     if (this.isInterrupted) return null
     if (this.#at === this.#found.length) {
@@ -80,23 +99,70 @@ export class FrameStream {
 
   /** Resolves with true once frames are available, and with false at the end. */
   async more(): Promise<boolean> {
-    const { waker, fs, partition } = this.#context
+    while (!(await this.find())) {
+      this.#waker.throwIfFailed()
+      if (this.#waker.stopped || !this.#range.follow || this.#isComplete()) return false
+      await this.wait()
+    }
+    return true
+  }
+
+  /** Resolves with true if frames are available, and with false if there are none now. */
+  async find(): Promise<boolean> {
+    const waker = this.#waker
     for (;;) {
       waker.throwIfFailed()
       if (waker.stopped) return false
       const log = this.#log ?? (await this.#attach())
       waker.reset()
-      if (!this.#isAtBound) {
-        this.#at = 0
-        this.#found = this.#fromMemory()
-        if (this.#found.length === 0) this.#found = await this.#look(log)
-        if (this.#found.length > 0) return true
-        if (waker.stopped || log !== this.#log) continue
-      }
-      if (!this.#range.follow || this.#isComplete()) return false
-      if (log.isTold) await waker.wait()
-      else await log.watch(fs, partition)
+      if (this.#isAtBound) return false
+      this.#at = 0
+      this.#found = await this.#look(log)
+      if (this.#found.length > 0) return true
+      if (!waker.stopped && log === this.#log) return false
     }
+  }
+
+  /** Resolves when `find` may find something that it did not find before, or when the reading ends. */
+  async wait(): Promise<void> {
+    const { fs, partition } = this.#context
+    if (this.#log === null || this.#log.isTold) await this.#waker.wait()
+    else await this.#log.watch(fs, partition)
+  }
+
+  /**
+   * Stops following the log until `resume`. What was taken from this offset on is found again then. Returns false if
+   * that is not possible, or if what was read ahead may change unnoticed: the stream is of no more use.
+   */
+  pause(nextOffset: number): boolean {
+    if (this.#log === null || this.isInterrupted) return false
+    if (this.nextOffset > nextOffset) {
+      const last = this.#found[this.#at - 1]
+      if (last === undefined || last.frame.header.baseOffset > nextOffset) return false
+      this.#at--
+      this.#taken = last.frame.header.baseOffset
+    }
+    if (this.#hasReadAhead && this.highWatermark === Infinity) return false
+    this.#openings = this.#log.shared.openings
+    this.#log.pause()
+    return true
+  }
+
+  /** Goes on after `pause`. Returns false if what was read ahead may have changed since: the stream is of no more use. */
+  resume(waker: Waker): boolean {
+    if (this.#log === null) return false
+    const { shared } = this.#log
+    const isSameWriter = this.highWatermark !== Infinity && shared.openings === this.#openings
+    if (this.#hasReadAhead && !isSameWriter) return false
+    this.#waker = waker
+    this.#log.resume()
+    waker.listenTo(shared.notifier)
+    return true
+  }
+
+  /** Whether it holds more of the log than was taken. */
+  get #hasReadAhead(): boolean {
+    return this.#at < this.#found.length || this.#cursor?.isReading === true
   }
 
   async close(): Promise<void> {
@@ -109,11 +175,11 @@ export class FrameStream {
    * may lead to a different log now, which has a writer in this thread.
    */
   async #attach(): Promise<LogAttachment> {
-    const { fs, partition, waker, attached } = this.#context
+    const { fs, partition, attached } = this.#context
     const log = await LogAttachment.to(fs, partition, { follows: this.#range.follow })
     this.#log = log
     attached(log.shared)
-    waker.listenTo(log.shared.notifier)
+    this.#waker.listenTo(log.shared.notifier)
     return log
   }
 
@@ -136,16 +202,25 @@ export class FrameStream {
     return cursor.nextOffset === log.shared.highWatermark
   }
 
-  /** The latest commits from memory, for a stream that has kept up; none otherwise. */
+  /** The latest commits from memory, for a stream that has kept up or begins among them; none otherwise. */
   #fromMemory(): readonly LocatedFrame[] {
     const [cursor, log] = [this.#cursor, this.#log]
-    if (!this.#range.follow || log === null || log.isCut || cursor === null || cursor.isReading) return []
+    if (log === null || log.isCut || cursor === null || cursor.isReading) return []
     const { nextOffset } = cursor
-    const recent = nextOffset === null || this.#isComplete() ? [] : log.shared.recent.from(nextOffset)
+    if (nextOffset === null || this.#isComplete()) return []
+    const recent = this.#upToBound(log.shared.recent.from(nextOffset), log.shared)
     // If they do not follow what was read, the files show why.
     if (recent[0] === undefined || !cursor.isFollowedBy(recent[0])) return []
     cursor.skip(recent)
     return recent
+  }
+
+  /** Without what was committed since the stream began, unless it follows the log. */
+  #upToBound(recent: readonly LocatedFrame[], shared: SharedLog): readonly LocatedFrame[] {
+    if (this.#range.follow) return recent
+    const bound = this.#highWatermark(shared)
+    const end = recent.findLastIndex(({ frame }) => nextOffsetAfter(frame.header) <= bound) + 1
+    return end === recent.length ? recent : recent.slice(0, end)
   }
 
   /** Returns none also if a different log was found, in which the stream continues. */
@@ -156,6 +231,8 @@ export class FrameStream {
       if (resetTo !== null) return this.#noneAt(resetTo)
       try {
         this.#cursor ??= await this.#begin(log)
+        const recent = this.#fromMemory()
+        if (recent.length > 0) return recent
         const frames = this.#isComplete() ? [] : await this.#cursor.next()
         if (!log.isCut) return frames
       } catch (error) {
@@ -225,12 +302,9 @@ export class FrameStream {
 
   #cursorContext(log: LogAttachment): CursorContext {
     const { fs, partition } = this.#context
-    const { follow, durableOnly } = this.#range
+    const { durableOnly } = this.#range
     const { shared } = log
-    const highWatermark = (): number => {
-      if (follow || this.#bound === Infinity) this.#bound = shared.highWatermark
-      return this.#bound
-    }
+    const highWatermark = (): number => this.#highWatermark(shared)
     const view = {
       files: shared.files,
       indexes: shared.indexes,
@@ -242,6 +316,12 @@ export class FrameStream {
       },
     }
     return { fs, partition, shared: view, durableOnly, checkDirectory: () => log.check(fs, partition) }
+  }
+
+  /** How far the stream may read: not beyond the high watermark at its beginning, unless it follows the log. */
+  #highWatermark(shared: SharedLog): number {
+    if (this.#range.follow || this.#bound === Infinity) this.#bound = shared.highWatermark
+    return this.#bound
   }
 
   /** After a truncation: records that were found may be rolled back, but not records that were handed out. */

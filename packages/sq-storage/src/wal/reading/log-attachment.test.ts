@@ -5,6 +5,8 @@ import { LogFixture } from '../../testing/log-fixture.ts'
 import { locatePartition } from '../segments/partition.ts'
 import { DirectoryReplaced, LogAttachment } from './log-attachment.ts'
 
+/** Half of what is kept in memory. */
+const HALF_BYTES = 2 * 1024 * 1024
 const PARTITION = locatePartition('/data', 'orders', 0)
 
 let log: LogFixture
@@ -24,10 +26,10 @@ async function openWatches(): Promise<number> {
   return log.fs.openHandles
 }
 
-/** Whether a commit is copied for tailing readers. */
-function isKept({ shared }: LogAttachment): boolean {
+/** Whether a commit is copied for readers. */
+function isKept({ shared }: LogAttachment, bytes = 0): boolean {
   const copy = vi.fn(() => [])
-  shared.committed({ bytes: 0, copy })
+  shared.committed({ bytes, copy })
   return copy.mock.calls.length === 1
 }
 
@@ -58,16 +60,38 @@ describe('an attachment', () => {
     expect([attachment.isCut, attachment.takeCut(), attachment.isCut]).toEqual([true, 9, false])
   })
 
-  it('keeps the latest commits in memory until it is detached, but only if its reader tails', async () => {
-    const reading = await attach()
-    expect(isKept(reading)).toBe(false)
+  it('keeps the latest commits in memory until it is detached, if its reader tails', async () => {
     const [first, second] = [await attach({ follows: true }), await attach({ follows: true })]
-    expect(isKept(reading)).toBe(true)
+    expect(isKept(second, HALF_BYTES)).toBe(true)
     first.detach()
-    reading.detach()
-    expect(isKept(second)).toBe(true)
+    first.detach()
+    expect(isKept(second, HALF_BYTES)).toBe(true)
+    expect(isKept(second, HALF_BYTES)).toBe(true)
     second.detach()
     expect(isKept(second)).toBe(false)
+  })
+
+  it.each<[string, (attachment: LogAttachment) => void]>([
+    ['its reader does not tail', () => {}],
+    ['it was detached', (attachment) => attachment.detach()],
+  ])('keeps the next 4 MiB in memory from its beginning on, also if %s', async (_, end) => {
+    const attachment = await attach()
+    end(attachment)
+    expect(isKept(attachment, HALF_BYTES)).toBe(true)
+    expect(isKept(attachment, HALF_BYTES)).toBe(true)
+    expect(isKept(attachment, 1)).toBe(false)
+  })
+
+  it('keeps the next 4 MiB in memory when it pauses, and everything from its resumption on', async () => {
+    const attachment = await attach({ follows: true })
+    attachment.pause()
+    expect(isKept(attachment, 2 * HALF_BYTES)).toBe(true)
+    expect(isKept(attachment, 1)).toBe(false)
+    attachment.resume()
+    expect(isKept(attachment, 2 * HALF_BYTES)).toBe(true)
+    expect(isKept(attachment, 2 * HALF_BYTES)).toBe(true)
+    attachment.detach()
+    expect(isKept(attachment)).toBe(false)
   })
 })
 
@@ -87,7 +111,7 @@ describe('an attachment is notified of changes', () => {
   it('by a writer of its thread, without a watch', async () => {
     const attachment = await attach()
     await attachment.watch(log.fs, PARTITION)
-    const writer = { nextOffset: 0 }
+    const writer = { nextOffset: 0, indexOf: () => null }
     attachment.shared.opened(writer)
     expect([attachment.isTold, await openWatches()]).toEqual([true, 0])
     attachment.shared.closed(writer)

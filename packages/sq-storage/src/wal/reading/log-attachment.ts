@@ -18,7 +18,7 @@ export class DirectoryReplaced extends Error {
 export class LogAttachment {
   readonly shared: SharedLog
   readonly #identity: string
-  readonly #follows: boolean
+  #follows: boolean
   /** The number of truncations that this iteration has seen. */
   #cutsSeen: number
   #stopWatching: (() => void) | null = null
@@ -29,6 +29,7 @@ export class LogAttachment {
     this.#follows = follows
     this.#cutsSeen = this.shared.cuts.length
     if (follows) this.shared.follow()
+    else this.shared.expectReads()
   }
 
   /**
@@ -75,9 +76,22 @@ export class LogAttachment {
     }
   }
 
+  /** Nothing is watched, and no commit is kept for this iteration alone, until `resume`. */
+  pause(): void {
+    this.shared.expectReads()
+    this.detach()
+  }
+
+  /** Follows the log again. */
+  resume(): void {
+    this.#follows = true
+    this.shared.follow()
+  }
+
   detach(): void {
     this.#endWatch()
     if (this.#follows) this.shared.unfollow()
+    this.#follows = false
   }
 
   #endWatch(): void {

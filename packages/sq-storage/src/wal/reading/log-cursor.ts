@@ -137,13 +137,13 @@ export class LogCursor {
     return this.#reading !== null
   }
 
-  /** Whether a frame directly follows the last one that was read, in the same segment. */
+  /** Whether a frame directly follows the last one that was read, in the same segment, or nothing was read. */
   isFollowedBy(located: LocatedFrame): boolean {
     return this.#place.isFollowedBy(located)
   }
 
   /**
-   * Moves past frames that came from memory, the first of which follows the last frame read. Must not be called while a
+   * Moves past frames that came from memory, the first of which `isFollowedBy` accepts. Must not be called while a
    * file is open.
    */
   skip(located: readonly LocatedFrame[]): void {

@@ -3,13 +3,13 @@ import type { LogRecord } from '../../index.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 import { Notifier, Waker } from '../shared/waker.ts'
-import type { FrameStream } from './frame-stream.ts'
 import { LogIterator } from './log-iterator.ts'
+import type { IteratedStream } from './log-iterator.ts'
 import { checkReadOptions } from './read-options.ts'
 import { CommitRecords, Selection } from './selection.ts'
 
 /** Commits that come when the test says so. */
-class Source implements Pick<FrameStream, keyof FrameStream> {
+class Source implements IteratedStream {
   readonly waker = new Waker()
   closed = 0
   readonly #startsWaiting: boolean

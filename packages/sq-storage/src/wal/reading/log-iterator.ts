@@ -7,14 +7,17 @@ import type { Waker } from '../shared/waker.ts'
 import type { FrameStream } from './frame-stream.ts'
 import type { Selection } from './selection.ts'
 
+/** A stream of commits as an iterator uses it. */
+export type IteratedStream = Pick<FrameStream, 'isInterrupted' | 'startsWaiting' | 'take' | 'give' | 'more' | 'close'>
+
 /** A stream of commits, and what to return of them. */
 export interface Reading<T> {
-  readonly stream: Pick<FrameStream, keyof FrameStream>
+  readonly stream: IteratedStream
   readonly selection: Selection<T>
 }
 
 /** Releases the file and the watch of an iterator that was started and then dropped without `return`. */
-const dropped = new FinalizationRegistry<Pick<FrameStream, 'close'>>((stream) => {
+const dropped = new FinalizationRegistry<Pick<IteratedStream, 'close'>>((stream) => {
   // No caller is left to report a failure to.
   stream.close().catch(() => {})
 })

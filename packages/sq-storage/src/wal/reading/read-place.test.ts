@@ -277,11 +277,15 @@ describe('the place up to which a segment is the one that was read', () => {
 test('a frame follows what was read if it is of the same segment and states the checksum of the frame before', () => {
   const place = new ReadPlace(0)
   const other = new SegmentBytes({ segmentId: 9n }).records('a').records('b')
-  expect(place.isFollowedBy(located(A, A.at(0)))).toBe(false)
   read(place, A, [A.at(0)])
   expect(place.isFollowedBy(located(A, A.at(1)))).toBe(true)
   expect(place.isFollowedBy(located(A, A.at(0)))).toBe(false)
   expect(place.isFollowedBy(located(other, { ...other.at(1), previousCrc: A.at(0).headerCrc }))).toBe(false)
+})
+
+test('any frame follows if nothing was read', () => {
+  const place = new ReadPlace(1)
+  expect(place.isFollowedBy(located(A, A.at(1)))).toBe(true)
 })
 
 test('a frame is wanted if it holds records from the next offset on', () => {

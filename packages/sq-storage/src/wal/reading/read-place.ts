@@ -69,10 +69,11 @@ export class ReadPlace {
     return this.#visited.length > 0
   }
 
-  /** Whether a frame directly follows the last one that was read, in the same segment. */
+  /** Whether a frame directly follows the last one that was read, in the same segment, or nothing was read. */
   isFollowedBy({ segment, frame }: LocatedFrame): boolean {
-    const place = this.#reached?.place
-    return place?.salt === segment.salt && place.previousCrc === frame.header.previousCrc
+    if (this.#reached === null) return true
+    const { place } = this.#reached
+    return place.salt === segment.salt && place.previousCrc === frame.header.previousCrc
   }
 
   /** Whether a frame holds records that are wanted. */

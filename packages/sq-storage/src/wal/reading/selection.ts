@@ -183,7 +183,9 @@ export class CommitBatch implements CommitElements<RecordBatch> {
     this.#isExact = exact && !batch.isOpaque
     const { baseOffset } = frame.header
     const nextOffset = nextOffsetAfter(frame.header)
-    if (this.#isExact) this.#cut(Math.max(from ?? 0, baseOffset), Math.min(to, nextOffset))
+    const [first, end] = [Math.max(from ?? 0, baseOffset), Math.min(to, nextOffset)]
+    if (this.#isExact && first >= end) this.left = 0
+    else if (this.#isExact) this.#cut(first, end)
     // Nothing at or after `to` may be returned, and an opaque batch cannot be cut.
     else if (exact && to < nextOffset) this.left = 0
   }

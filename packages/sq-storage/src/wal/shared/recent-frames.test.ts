@@ -40,10 +40,10 @@ describe('the commits in memory', () => {
     [4, []],
     [5, [5, 6, 8]],
     [6, [6, 8]],
-    [7, []],
+    [7, [6, 8]],
     [8, [8]],
     [9, []],
-  ])('from offset %d on are those after it without a gap, or none', (offset, found) => {
+  ])('from offset %d on are those that hold it and follow without a gap, or none', (offset, found) => {
     const recent = new RecentFrames()
     for (const located of [commit(5, 1), commit(6, 2), commit(8, 1)]) recent.keep(written(located))
     expect(offsets(recent.from(offset))).toEqual(found)
@@ -105,7 +105,7 @@ describe('readers that a log has notified of its commits', () => {
     ['closed', (log: SharedLog, writer: LogEnd) => log.closed(writer)],
     ['left by the last tailing reader', (log: SharedLog) => log.unfollow()],
   ])('find none of them in memory once it is %s', (_, end) => {
-    const [log, writer] = [new SharedLog(), { nextOffset: 7 }]
+    const [log, writer] = [new SharedLog(), { nextOffset: 7, indexOf: () => null }]
     log.opened(writer)
     log.follow()
     log.committed(written(commit(5, 2)))

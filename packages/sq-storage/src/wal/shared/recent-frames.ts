@@ -1,12 +1,13 @@
 /**
- * The latest commits, in memory. Tailing readers take them from here, all from the same bytes, and need no file. A
- * reader that falls behind continues in the files.
+ * The latest commits, in memory. Readers near the end of the log take them from here, all from the same bytes, and need
+ * no file. A reader that falls behind continues in the files.
  */
+import { nextOffsetAfter } from '../format/frame.ts'
 import { RecordBatch } from '../format/record-batch.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
 
-/** How far a reader may fall behind: at most this many bytes are kept for every log that has tailing readers. */
-const MAX_BYTES = 4 * 1024 * 1024
+/** How far a reader may fall behind: at most this many bytes are kept for every log that has readers. */
+export const MAX_RECENT_BYTES: number = 4 * 1024 * 1024
 
 /** The frames of a commit that was just written. */
 export interface WrittenFrames {
@@ -30,7 +31,7 @@ export class RecentFrames {
    * commit must be acknowledged in any case: if the copy fails, readers read the file.
    */
   keep(written: WrittenFrames): void {
-    if (written.bytes > MAX_BYTES) return this.clear()
+    if (written.bytes > MAX_RECENT_BYTES) return this.clear()
     try {
       this.#add(written.copy())
     } catch {
@@ -46,7 +47,7 @@ export class RecentFrames {
     }
     let tooMany = 0
     for (const { frame } of this.#frames) {
-      if (this.#bytes <= MAX_BYTES) break
+      if (this.#bytes <= MAX_RECENT_BYTES) break
       this.#bytes -= frame.bytes.length
       tooMany++
     }
@@ -59,7 +60,7 @@ export class RecentFrames {
     this.#bytes = 0
   }
 
-  /** The frames from the one that begins at this offset; none if that frame is not here. */
+  /** The frames from the one that holds this offset; none if that frame is not here. */
   from(offset: number): readonly LocatedFrame[] {
     this.#asked = this.#asked?.offset === offset ? this.#asked : { offset, frames: this.#from(offset) }
     return this.#asked.frames
@@ -67,6 +68,7 @@ export class RecentFrames {
 
   #from(offset: number): readonly LocatedFrame[] {
     const at = this.#frames.findLastIndex(({ frame }) => frame.header.baseOffset <= offset)
-    return this.#frames[at]?.frame.header.baseOffset === offset ? this.#frames.slice(at) : []
+    const first = this.#frames[at]
+    return first !== undefined && nextOffsetAfter(first.frame.header) > offset ? this.#frames.slice(at) : []
   }
 }

@@ -32,8 +32,14 @@ interface Neighbour {
 
 /** The indexes of the segments of one log that were used last. */
 export class SegmentIndexes {
+  /** The index that the writer of this thread has of the segment with this salt; null if there is none. */
+  readonly #written: (salt: number) => readonly IndexEntry[] | null
   /** By the salt of the segment, which distinguishes it from any other of the same name. Least recently used first. */
   readonly #known = new Map<number, SegmentIndex>()
+
+  constructor(written: (salt: number) => readonly IndexEntry[] | null = () => null) {
+    this.#written = written
+  }
 
   /**
    * The end of a segment, verified against its successor once. As long as it has a successor at the same offset and the
@@ -56,13 +62,18 @@ export class SegmentIndexes {
    */
   async start({ segment, last, limit }: Indexed, wanted: number): Promise<FramePlace> {
     const { head } = segment
-    const known = this.#of(head.frame.headerCrc)
-    const isSealed = last !== null && last.type === FrameType.SEAL
-    const { index } = isSealed ? await known.summary(segment, last) : await known.upTo(wanted, { segment, limit })
+    const index = this.#written(head.frame.headerCrc) ?? (await this.#indexOf({ segment, last, limit }, wanted))
     const entry = index.findLast(
       ({ offsetDelta, position }) => head.baseOffset + offsetDelta <= wanted && position < limit,
     )
     return (entry === undefined ? null : await placeBefore(segment, entry)) ?? placeAfterHead(head)
+  }
+
+  async #indexOf({ segment, last, limit }: Indexed, wanted: number): Promise<readonly IndexEntry[]> {
+    const known = this.#of(segment.head.frame.headerCrc)
+    const isSealed = last !== null && last.type === FrameType.SEAL
+    const { index } = isSealed ? await known.summary(segment, last) : await known.upTo(wanted, { segment, limit })
+    return index
   }
 
   /** The summary of a segment: of all records of a closed one, and of those written so far in the last one. */

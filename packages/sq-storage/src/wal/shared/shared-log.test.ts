@@ -5,9 +5,14 @@ import { runInNewContext } from 'node:vm'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { describe, expect, it, vi } from 'vitest'
 import { SharedLog, sharedLog } from './shared-log.ts'
+import type { LogEnd } from './shared-log.ts'
 
 async function afterTurns(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await setImmediate()
+}
+
+function endAt(nextOffset: number): { nextOffset: number } & LogEnd {
+  return { nextOffset, indexOf: () => null }
 }
 
 it('is one object for each directory', () => {
@@ -31,7 +36,7 @@ it('is a new object once nothing holds the old one, and stays the same when the 
 describe('readers', () => {
   it('may read up to the high watermark of the writer that was opened last, and see when it changes', () => {
     const log = new SharedLog()
-    const [first, second] = [{ nextOffset: 3 }, { nextOffset: 5 }]
+    const [first, second] = [endAt(3), endAt(5)]
     const state = (): number[] => [log.highWatermark, log.openings, log.notifier.notifications]
     expect(state()).toEqual([Infinity, 0, 0])
     log.opened(first)

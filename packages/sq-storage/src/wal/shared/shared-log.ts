@@ -5,8 +5,9 @@
  */
 import { setImmediate } from 'node:timers'
 import type { FileSystem, Watch } from '@sq/sim'
+import type { IndexEntry } from '../format/seal.ts'
 import { Notifier } from './waker.ts'
-import { RecentFrames } from './recent-frames.ts'
+import { MAX_RECENT_BYTES, RecentFrames } from './recent-frames.ts'
 import type { WrittenFrames } from './recent-frames.ts'
 import { SegmentIndexes } from './segment-index.ts'
 import { SharedFiles } from './shared-files.ts'
@@ -31,11 +32,13 @@ export function sharedLog(directoryIdentity: string): SharedLog {
 export interface LogEnd {
   /** The offset after the last durable record. */
   readonly nextOffset: number
+  /** The index of the active segment up to there; null if its salt is another one. */
+  indexOf(salt: number): readonly IndexEntry[] | null
 }
 
 export class SharedLog {
   readonly recent: RecentFrames = new RecentFrames()
-  readonly indexes: SegmentIndexes = new SegmentIndexes()
+  readonly indexes: SegmentIndexes = new SegmentIndexes((salt) => this.#writer?.indexOf(salt) ?? null)
   readonly times: SegmentTimes = new SegmentTimes()
   readonly files: SharedFiles = new SharedFiles()
   /** The offsets that the log was truncated to, in order. */
@@ -49,6 +52,8 @@ export class SharedLog {
   readonly notifier: Notifier = new Notifier()
   /** The number of tailing readers, waiting or not. */
   #tailingReaders = 0
+  /** The number of bytes for which commits are still kept if there is no tailing reader. */
+  #expectedBytes = 0
   /** Whether a notification is scheduled. */
   #isNotifying = false
   /** By path: one path may be switched to a different directory while a second path still leads here. */
@@ -70,11 +75,17 @@ export class SharedLog {
     this.notifier.notify()
   }
 
-  /** A commit is durable. Its frames are copied if there are tailing readers. Never throws. */
+  /** A commit is durable. Its frames are copied if readers can be expected to want them. Never throws. */
   committed(written: WrittenFrames): void {
-    if (this.#tailingReaders > 0) this.recent.keep(written)
+    if (this.#tailingReaders > 0 || this.#expectedBytes > 0) this.recent.keep(written)
     else this.recent.clear()
+    this.#expectedBytes -= Math.min(this.#expectedBytes, written.bytes)
     this.#notifySoon()
+  }
+
+  /** Segments were deleted, or may have been. What they held is not read from memory either. */
+  deleted(): void {
+    this.recent.clear()
   }
 
   /** The log is about to be truncated: nothing from this offset on may be read any more. */
@@ -113,7 +124,15 @@ export class SharedLog {
   }
 
   unfollow(): void {
-    if (--this.#tailingReaders === 0) this.recent.clear()
+    if (--this.#tailingReaders === 0 && this.#expectedBytes === 0) this.recent.clear()
+  }
+
+  /**
+   * Somebody reads, and may come back for what is appended next. So commits are kept in memory until there are as many
+   * as memory holds: a later reader that begins among them needs no file. A log that is not read is not copied.
+   */
+  expectReads(): void {
+    this.#expectedBytes = MAX_RECENT_BYTES
   }
 
   /**

@@ -6,6 +6,7 @@
 import { basename, join } from 'node:path'
 import type { ResolvedWalConfig } from '../../config.ts'
 import { invariant } from '../../errors.ts'
+import type { IndexEntry } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { io } from '../segments/log-file.ts'
 import { listSegmentFiles } from '../segments/segment-listing.ts'
@@ -77,6 +78,12 @@ export class LogTail {
   /** The log end offset: the offset after the last durable record. */
   get nextOffset(): number {
     return this.#nextOffset
+  }
+
+  /** The index of the active segment; null if its salt is another one. */
+  indexOf(salt: number): readonly IndexEntry[] | null {
+    const active = this.#active
+    return active?.place.salt === salt ? active.summary.index : null
   }
 
   /**

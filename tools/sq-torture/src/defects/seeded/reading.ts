@@ -29,6 +29,36 @@ export const READING_DEFECTS: readonly Defect[] = [
     replace: 'baseOffset > this.#range.to',
   },
   {
+    name: 'a fetch returns the record at the offset where it must end',
+    file: `${WAL}/reading/fetches.ts`,
+    find: '{ ...rangeFrom(from), to, maxBytes }',
+    replace: '{ ...rangeFrom(from), to: to + 1, maxBytes }',
+  },
+  {
+    name: 'a fetch loses what the one before it took and did not return',
+    file: `${WAL}/reading/frame-stream.ts`,
+    find: '      this.#at--\n',
+    replace: '',
+  },
+  {
+    name: 'a fetch returns what was truncated while it waited for more',
+    file: `${WAL}/reading/fetches.ts`,
+    find: 'if (error instanceof DivergedError || (known',
+    replace: 'if ((known',
+  },
+  {
+    name: 'a fetch goes on with what was read ahead before another writer was opened',
+    file: `${WAL}/reading/frame-stream.ts`,
+    find: 'if (this.#hasReadAhead && !isSameWriter) return false',
+    replace: '',
+  },
+  {
+    name: 'an iteration that does not follow the log takes later commits from memory',
+    file: `${WAL}/reading/frame-stream.ts`,
+    find: 'return end === recent.length ? recent : recent.slice(0, end)',
+    replace: 'return recent',
+  },
+  {
     name: 'a read by time skips a record with exactly the requested timestamp',
     file: `${WAL}/reading/selection.ts`,
     find: '({ timestampMs }) => timestampMs >= sinceMs',

@@ -87,9 +87,15 @@ export const SHARED_DEFECTS: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'what was deleted is still read from memory',
+    file: `${WAL}/shared/shared-log.ts`,
+    find: '  deleted(): void {\n    this.recent.clear()\n',
+    replace: '  deleted(): void {\n',
+  },
+  {
     name: 'a reader gets commits from memory with a gap',
     file: `${WAL}/shared/recent-frames.ts`,
-    find: 'return this.#frames[at]?.frame.header.baseOffset === offset ? this.#frames.slice(at) : []',
+    find: 'return first !== undefined && nextOffsetAfter(first.frame.header) > offset ? this.#frames.slice(at) : []',
     replace: 'return this.#frames.slice(Math.max(at, 0))',
   },
   {

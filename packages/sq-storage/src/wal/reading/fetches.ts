@@ -1,0 +1,252 @@
+/**
+ * Answers single requests for batches, as a broker gets them: each gathers batches from a stream until there are enough
+ * or its time is over. A request that goes on where another one ended continues the stream of that one, so nothing is
+ * read or looked up twice.
+ */
+import type { Clock, FileSystem } from '@sq/sim'
+import { DivergedError, OffsetOutOfRangeError } from '../../errors.ts'
+import type { RecordBatch } from '../format/record-batch.ts'
+import type { Partition } from '../segments/partition.ts'
+import { statDirectory } from '../segments/segment-file.ts'
+import { listSegmentFiles } from '../segments/segment-listing.ts'
+import type { ListedSegment } from '../segments/segment-listing.ts'
+import { sharedLog } from '../shared/shared-log.ts'
+import type { SharedLog } from '../shared/shared-log.ts'
+import { Waker } from '../shared/waker.ts'
+import type { Ending } from '../shared/waker.ts'
+import { FrameStream } from './frame-stream.ts'
+import type { FetchRequest, ReadRange } from './read-options.ts'
+import { CommitBatch, Selection } from './selection.ts'
+import type { ReadCounters } from './selection.ts'
+import { signalEnding } from './signal-ending.ts'
+
+/** The answer to a fetch. */
+export interface FetchResult {
+  /** In order and without gaps; none if there was none in time. */
+  readonly batches: readonly RecordBatch[]
+  /** The first offset of the log when the fetch began. */
+  readonly logStartOffset: bigint
+  /**
+   * The offset up to which this reader may read: `to`, or the high watermark of the writer if that is less. If the
+   * writer is in another thread or process, its high watermark is not known here. Then it is at most that, and at least
+   * `nextOffset`.
+   */
+  readonly highWatermark: bigint
+  /** Where the next fetch goes on: the offset after the last batch, or `from` if there is none. */
+  readonly nextOffset: bigint
+}
+
+/** What the fetches of one reader need. */
+interface FetchContext {
+  readonly fs: FileSystem
+  readonly partition: Partition
+  readonly clock: Clock
+  readonly counters: ReadCounters
+  /** Ends the fetches of a closed reader. */
+  readonly closing: Ending
+  /** Called with a log that is read. */
+  readonly attached: (shared: SharedLog) => void
+}
+
+/** The number of streams that one reader keeps for fetches to come. In the middle of a log, each has a file open. */
+const MAX_IDLE = 8
+
+/** Streams between two fetches, by the offset where each goes on; the one that was used last is last. */
+type IdleStreams = Map<number, FrameStream>
+
+/** Closes the streams of a reader that was dropped without `close`. */
+const dropped = new FinalizationRegistry<IdleStreams>((idle) => {
+  // No caller is left to report a failure to.
+  closeAll(idle).catch(() => {})
+})
+
+export class Fetches {
+  readonly #context: FetchContext
+  readonly #idle: IdleStreams = new Map()
+
+  constructor(context: FetchContext) {
+    this.#context = context
+    dropped.register(this, this.#idle)
+  }
+
+  /** Resolves and rejects as `WalReader.fetch` does. */
+  fetch(request: FetchRequest): Promise<FetchResult> {
+    return this.#patiently(request, (patience) => this.#attempt(request, patience))
+  }
+
+  /** Resolves and rejects as `WalReader.waitFor` does. */
+  waitFor(offset: number, request: Pick<FetchRequest, 'maxWaitMs' | 'signal'>): Promise<boolean> {
+    return this.#patiently(request, (patience) => this.#reaches(offset, patience))
+  }
+
+  /** Closes what is kept for fetches to come. */
+  close(): Promise<void> {
+    return closeAll(this.#idle)
+  }
+
+  /** Runs attempts until one has a result: the others found that the log has changed under them. */
+  async #patiently<T>(
+    request: Pick<FetchRequest, 'maxWaitMs' | 'signal'>,
+    attempt: (patience: Patience) => Promise<T | null>,
+  ): Promise<T> {
+    const patience = new Patience(this.#context, request)
+    try {
+      for (;;) {
+        patience.waker.throwIfFailed()
+        const result = await attempt(patience)
+        if (result !== null) return result
+      }
+    } finally {
+      patience.end()
+    }
+  }
+
+  /** Null if the stream of an earlier fetch is of no more use, or if the log was truncated under what was gathered. */
+  async #attempt(request: FetchRequest, patience: Patience): Promise<FetchResult | null> {
+    const { from, to } = request
+    const listed = await this.#list()
+    const logStartOffset = listed[0]?.baseOffset ?? 0
+    const known = from < logStartOffset ? null : await this.#takeIdle(from, patience.waker)
+    const stream = known ?? this.#stream(from, patience.waker)
+    const batches: RecordBatch[] = []
+    let isUsable = true
+    try {
+      await this.#gather(stream, { ...request, batches }, patience)
+    } catch (error) {
+      isUsable = false
+      await stream.close()
+      patience.waker.throwIfFailed()
+      if (error instanceof DivergedError || (known !== null && batches.length === 0)) return null
+      // What is before damage is returned; the next fetch rejects.
+      if (batches.length === 0) throw error
+    }
+    const { highWatermark, resetTo } = stream
+    const nextOffset = Number(batches.at(-1)?.nextOffset ?? from)
+    const end = highWatermark === Infinity ? Math.max(nextOffset, listed.at(-1)?.baseOffset ?? 0) : highWatermark
+    if (isUsable) await this.#keep(stream, nextOffset)
+    return {
+      batches,
+      logStartOffset: BigInt(resetTo ?? logStartOffset),
+      highWatermark: BigInt(Math.min(end, to)),
+      nextOffset: BigInt(nextOffset),
+    }
+  }
+
+  /** Gathers the batches that are there or come in time, within the limits of the request. */
+  async #gather(
+    stream: FrameStream,
+    { from, to, maxBytes, minBytes, batches }: FetchRequest & { readonly batches: RecordBatch[] },
+    patience: Patience,
+  ): Promise<void> {
+    const range = { ...rangeFrom(from), to, maxBytes }
+    const selection = new Selection(range, (located) => new CommitBatch(located, range), this.#context.counters)
+    let bytes = 0
+    for (;;) {
+      const taken = selection.take(stream)
+      for (const batch of taken) bytes += batch.bytes.length
+      batches.push(...taken)
+      if (taken.length > 0) continue
+      const isOver = selection.isOver || (batches.length > 0 && stream.nextOffset >= to)
+      // After an interruption, this says whether what was gathered is still in the log.
+      if ((!isOver || stream.isInterrupted) && (await stream.find())) continue
+      if (stream.isInterrupted) continue
+      if (isOver || stream.nextOffset >= to || bytes >= minBytes || patience.isOver) return
+      await stream.wait()
+    }
+  }
+
+  /** Null if the log was truncated before the place where the waiting began. */
+  async #reaches(offset: number, patience: Patience): Promise<boolean | null> {
+    const { fs, partition } = this.#context
+    const { identity } = await statDirectory(fs, partition.directory)
+    const { highWatermark } = sharedLog(identity)
+    const end = highWatermark === Infinity ? ((await this.#list()).at(-1)?.baseOffset ?? 0) : highWatermark
+    if (end > offset) return true
+    const stream = this.#stream(end, patience.waker)
+    try {
+      for (;;) {
+        while (stream.take() !== null);
+        if (stream.nextOffset > offset) return true
+        if ((await stream.find()) || stream.isInterrupted) continue
+        if (patience.isOver) return false
+        await stream.wait()
+      }
+    } catch (error) {
+      patience.waker.throwIfFailed()
+      if (error instanceof DivergedError || error instanceof OffsetOutOfRangeError) return null
+      throw error
+    } finally {
+      await stream.close()
+    }
+  }
+
+  #list(): Promise<readonly ListedSegment[]> {
+    const { fs, partition } = this.#context
+    return listSegmentFiles(fs, partition.directory)
+  }
+
+  #stream(from: number, waker: Waker): FrameStream {
+    const { fs, partition, attached } = this.#context
+    return new FrameStream({ fs, partition, attached, waker }, rangeFrom(from))
+  }
+
+  /** The stream of the fetch that ended here, unless it is of no more use. */
+  async #takeIdle(from: number, waker: Waker): Promise<FrameStream | null> {
+    const stream = this.#idle.get(from)
+    this.#idle.delete(from)
+    if (stream === undefined || stream.resume(waker)) return stream ?? null
+    await stream.close()
+    return null
+  }
+
+  /** Keeps a stream for the fetch that goes on here. */
+  async #keep(stream: FrameStream, nextOffset: number): Promise<void> {
+    if (!stream.pause(nextOffset)) return stream.close()
+    const unused = this.#idle.get(nextOffset)
+    this.#idle.delete(nextOffset)
+    this.#idle.set(nextOffset, stream)
+    await unused?.close()
+    for (const [offset, oldest] of this.#idle) {
+      if (this.#idle.size <= MAX_IDLE) break
+      this.#idle.delete(offset)
+      await oldest.close()
+    }
+  }
+}
+
+/** How long a caller waits: until its time is over, it aborts, or the reader is closed. */
+class Patience {
+  readonly waker: Waker = new Waker()
+  /** Whether the time is over. What is there is still returned then. */
+  isOver: boolean
+  readonly #cancel: () => void
+
+  constructor({ clock, closing }: FetchContext, { maxWaitMs, signal }: Pick<FetchRequest, 'maxWaitMs' | 'signal'>) {
+    this.waker.endBy(closing)
+    if (signal !== null) this.waker.endBy(signalEnding(signal))
+    this.isOver = maxWaitMs === 0
+    const isTimed = maxWaitMs > 0 && maxWaitMs < Infinity
+    this.#cancel = isTimed ? clock.setTimer(maxWaitMs, () => this.#timeOver()) : () => {}
+  }
+
+  end(): void {
+    this.#cancel()
+  }
+
+  #timeOver(): void {
+    this.isOver = true
+    this.waker.wake()
+  }
+}
+
+/** All from an offset on, and what comes after it. */
+function rangeFrom(from: number): ReadRange {
+  const unlimited = { to: Infinity, maxRecords: Infinity, maxBytes: Infinity }
+  return { from, fromTimestampMs: null, ...unlimited, follow: true, durableOnly: false, exact: true, signal: null }
+}
+
+async function closeAll(idle: IdleStreams): Promise<void> {
+  const streams = [...idle.values()]
+  idle.clear()
+  for (const stream of streams) await stream.close()
+}
