@@ -78,7 +78,7 @@ export class AppendFailedError extends WalError {
 /**
  * A source was not appended to its end (`SQ_WAL_APPEND_ALL_FAILED`). Its first `records` records are durable, and no
  * record after them. `cause` is what went wrong: an `AppendFailedError`, another error that `append` rejects with, or
- * what the source threw.
+ * what the source threw, or the reason of an aborted signal.
  */
 export class AppendAllError extends WalError {
   /** The number of durable records, and the offset of the last one; null if there is none. */

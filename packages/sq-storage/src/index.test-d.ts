@@ -80,7 +80,9 @@ describe('a writer', () => {
   })
 
   test('appends records from any iterable or stream', () => {
-    expectTypeOf<storage.WalWriter['appendAll']>().toEqualTypeOf<(source: RecordSource) => Promise<AppendedRecords>>()
+    type AppendAll = (source: RecordSource, options?: storage.AppendAllOptions) => Promise<AppendedRecords>
+    expectTypeOf<storage.WalWriter['appendAll']>().toEqualTypeOf<AppendAll>()
+    expectTypeOf<storage.AppendAllOptions>().toEqualTypeOf<{ readonly signal?: AbortSignal | undefined }>()
     expectTypeOf<RecordInput[]>().toExtend<RecordSource>()
     expectTypeOf<Generator<RecordInput>>().toExtend<RecordSource>()
     expectTypeOf<AsyncGenerator<RecordInput>>().toExtend<RecordSource>()

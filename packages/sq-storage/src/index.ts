@@ -26,7 +26,7 @@ export {
   WalError,
   WalIoError,
 } from './errors.ts'
-export type { AppendedRecords, RecordSource } from './wal/writing/append-all.ts'
+export type { AppendAllOptions, AppendedRecords, RecordSource } from './wal/writing/append-all.ts'
 export type { BatchOptions, OpaqueBatch } from './wal/writing/checked-metadata.ts'
 export type { BadRecordError } from './wal/writing/bad-record.ts'
 export type {

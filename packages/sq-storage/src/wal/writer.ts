@@ -18,7 +18,7 @@ import { requireLog, statDirectory } from './segments/segment-file.ts'
 import { sharedLog } from './shared/shared-log.ts'
 import type { SharedLog } from './shared/shared-log.ts'
 import { appendAll } from './writing/append-all.ts'
-import type { AppendedRecords, RecordSource } from './writing/append-all.ts'
+import type { AppendAllOptions, AppendedRecords, RecordSource } from './writing/append-all.ts'
 import { placed } from './writing/bad-record.ts'
 import type { RecordOrigin } from './writing/bad-record.ts'
 import { checkBatches } from './writing/checked-batches.ts'
@@ -324,9 +324,11 @@ export class WalWriter implements AsyncDisposable {
    * them. A source is an iterable or async iterable, for example a `ReadableStream`, a Node stream of records, or the
    * readable side of a `TransformStream` into which other streams are piped.
    *
-   * Rejects with a `TypeError` if the source is not iterable. At the first failure of an append or of the source it
-   * stops pulling, closes the source, and rejects with an `AppendAllError`: `cause` is that failure, and `records` is
-   * the number of durable records. They are the first ones of the source, and no record after them is durable.
+   * Rejects with a `TypeError` if the source is not iterable or an option is bad. At the first failure of an append or
+   * of the source, or once `signal` is aborted, it stops pulling, closes the source, and rejects with an
+   * `AppendAllError` as soon as every record that it has pulled is durable or has failed: `cause` is that failure or the
+   * signal's reason, and `records` is the number of durable records. They are the first ones of the source, and no
+   * record after them is durable. If the signal is aborted after the end of the source, it resolves.
    *
    * @example
    * ```ts
@@ -339,8 +341,8 @@ export class WalWriter implements AsyncDisposable {
    * console.log(firstOffset, lastOffset) // 3n 4n
    * ```
    */
-  appendAll(source: RecordSource): Promise<AppendedRecords> {
-    return appendAll(source, {
+  appendAll(source: RecordSource, options: AppendAllOptions = {}): Promise<AppendedRecords> {
+    return appendAll(source, options, {
       windowBytes: this.#held.config.maxPendingBytes / 4,
       check: (record) => checkRecord(record, this.#held.clock),
       append: (record, waiter) => this.#append([record], waiter),

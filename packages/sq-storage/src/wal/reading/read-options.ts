@@ -1,6 +1,6 @@
 /** Which part of a log to read: the options of the caller, and the checked form that the reader uses. */
 import { checkOffset, checkOptions, show } from '../../config.ts'
-import { isSignal } from './signal-ending.ts'
+import { isSignal } from '../shared/signal.ts'
 
 /** Which part of a log to read. An unknown option is refused with a `TypeError`. */
 export interface ReadOptions {

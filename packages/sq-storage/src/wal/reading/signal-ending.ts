@@ -2,6 +2,7 @@
  * Ends iterations by an `AbortSignal`. The signal belongs to the caller: it has one listener for all iterations of this
  * thread that wait, none while none waits, and its listener limit is not changed.
  */
+import { reasonOf } from '../shared/signal.ts'
 import type { Waker, Ending } from '../shared/waker.ts'
 
 const endings = new WeakMap<AbortSignal, SignalEnding>()
@@ -15,18 +16,6 @@ export function signalEnding(signal: AbortSignal): Ending {
   return made
 }
 
-/**
- * Whether a value is an abort signal. One of another realm (a `vm` context, jsdom) is accepted; it is not an instance
- * of ours.
- */
-export function isSignal(value: unknown): value is AbortSignal {
-  if (typeof value !== 'object' || value === null) return false
-  const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
-  return (
-    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
-  )
-}
-
 class SignalEnding implements Ending {
   readonly #signal: AbortSignal
   readonly #waiting = new Set<Waker>()
@@ -36,10 +25,7 @@ class SignalEnding implements Ending {
   }
 
   get failure(): { readonly reason: unknown } | null {
-    if (!this.#signal.aborted) return null
-    const { reason } = this.#signal
-    // Old implementations of signals have no reason.
-    return { reason: reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason }
+    return this.#signal.aborted ? { reason: reasonOf(this.#signal) } : null
   }
 
   add(waker: Waker): void {

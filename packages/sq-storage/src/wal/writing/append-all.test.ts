@@ -1,9 +1,9 @@
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter, getEventListeners, once } from 'node:events'
 import { Readable } from 'node:stream'
 import { TransformStream } from 'node:stream/web'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { AppendAllError, AppendFailedError, ClosedError } from '../../index.ts'
-import type { RecordInput, RecordSource } from '../../index.ts'
+import type { AppendAllOptions, RecordInput, RecordSource } from '../../index.ts'
 import { append, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 
 function record(value: string | Uint8Array): RecordInput {
@@ -330,4 +330,90 @@ test('a source that throws is not closed', async () => {
   iterator.next = () => Promise.reject(new Error('the source is broken'))
   await expect(writer.appendAll(source)).rejects.toThrow(AppendAllError)
   expect(closed()).toBe('not closed')
+})
+
+/** A source that gives one record, and then waits for ever. */
+function waiting(): { source: AsyncIterable<RecordInput>; closed: () => boolean } {
+  const [records, state] = [[record('a')], { closed: false }]
+  const iterator: AsyncIterator<RecordInput> = {
+    next: () => {
+      const value = records.pop()
+      return value === undefined ? new Promise(() => {}) : Promise.resolve({ done: false, value })
+    },
+    return: () => {
+      state.closed = true
+      return Promise.resolve({ done: true, value: undefined })
+    },
+  }
+  return { source: { [Symbol.asyncIterator]: () => iterator }, closed: () => state.closed }
+}
+
+describe('a signal', () => {
+  const reason = new Error('the producer is stopped')
+
+  test('ends it with its reason while the source has no record, and closes the source', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    const [{ source, closed }, controller] = [waiting(), new AbortController()]
+    const appending = writer.appendAll(source, { signal: controller.signal }).catch((error: unknown) => error)
+    await turns()
+    controller.abort(reason)
+    await turns()
+    expect(closed()).toBe(true)
+    const error = await appending
+    expect(error).toBeInstanceOf(AppendAllError)
+    expect(error).toMatchObject({ records: 1, lastOffset: 0n, cause: reason })
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+    expect(await log.values()).toEqual(['a'])
+  })
+
+  test('ends it while records wait: those that were taken are durable, and no other is pulled', async () => {
+    const log = new LogFixture({ maxPendingBytes: 40_000 })
+    const writer = await log.open()
+    const held = log.fs.faults.hold('sync')
+    const [spring, controller] = [new Spring({ valueBytes: 1000 - 24 - 256, limit: 20 }), new AbortController()]
+    const appending = writer.appendAll(spring, { signal: controller.signal }).catch((error: unknown) => error)
+    await held.reached
+    await turns()
+    controller.abort(reason)
+    held.release()
+    // The spring counts a record when it is asked for the next.
+    expect(spring).toMatchObject({ taken: 10 })
+    expect(await appending).toMatchObject({ records: 11, lastOffset: 10n, cause: reason })
+    expect(spring).toMatchObject({ taken: 10, closed: true })
+    expect(writer.nextOffset).toBe(11n)
+  })
+
+  test('that is aborted before it begins lets it append nothing', async () => {
+    const writer = await new LogFixture().open()
+    const { source, closed } = waiting()
+    const appending = writer.appendAll(source, { signal: AbortSignal.abort(reason) }).catch((error: unknown) => error)
+    await turns()
+    expect(closed()).toBe(true)
+    expect(await appending).toMatchObject({ records: 0, lastOffset: null, cause: reason })
+    expect(writer.nextOffset).toBe(0n)
+  })
+
+  test('that is aborted after the source has ended changes nothing', async () => {
+    const log = new LogFixture()
+    const writer = await log.open()
+    const [held, controller] = [log.fs.faults.hold('sync'), new AbortController()]
+    const appending = writer.appendAll([record('a')], { signal: controller.signal })
+    await held.reached
+    await turns()
+    controller.abort(reason)
+    held.release()
+    expect(await appending).toMatchObject({ records: 1 })
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+  })
+})
+
+test.each<[unknown, string]>([
+  [{ signal: 'now' }, 'signal must be an AbortSignal, not "now"'],
+  [{ singal: AbortSignal.abort() }, 'appendAll has no option "singal"'],
+  [null, 'the options of appendAll must be an object, not null'],
+])('bad options are refused: %j', async (options, message) => {
+  const writer = await new LogFixture().open()
+  await expect(writer.appendAll([record('a')], options as AppendAllOptions)).rejects.toThrow(new TypeError(message))
+  expect(writer.nextOffset).toBe(0n)
 })

@@ -3,9 +3,10 @@
  * `Inlet`.
  */
 import { setImmediate } from 'node:timers'
-import { show } from '../../config.ts'
+import { checkOptions, show } from '../../config.ts'
 import { AppendAllError, BacklogFullError } from '../../errors.ts'
 import type { CheckedRecord, RecordInput } from '../format/record.ts'
+import { isSignal, reasonOf } from '../shared/signal.ts'
 import { placed } from './bad-record.ts'
 import type { Waiter } from './commit.ts'
 
@@ -14,6 +15,14 @@ const TURN_BYTES = 256 * 1024
 
 /** A source of records. */
 export type RecordSource = AsyncIterable<RecordInput> | Iterable<RecordInput>
+
+/** Options of `appendAll`. An unknown option is refused with a `TypeError`. */
+export interface AppendAllOptions {
+  /** Stops pulling when it is aborted. */
+  readonly signal?: AbortSignal | undefined
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof AppendAllOptions>(['signal'])
 
 /** The result of `appendAll`. */
 export interface AppendedRecords {
@@ -41,11 +50,20 @@ export interface Inlet {
 }
 
 /**
- * Appends all records of a source. Rejects with a `TypeError` if it is not iterable, and with an `AppendAllError`
- * otherwise.
+ * Appends all records of a source. Rejects with a `TypeError` if it is not iterable or an option is bad, and with an
+ * `AppendAllError` otherwise.
  */
-export async function appendAll(source: RecordSource, inlet: Inlet): Promise<AppendedRecords> {
-  return new Intake(iteratorOf(source), inlet).run()
+export async function appendAll(
+  source: RecordSource,
+  options: AppendAllOptions,
+  inlet: Inlet,
+): Promise<AppendedRecords> {
+  checkOptions('appendAll', options, OPTIONS)
+  const { signal } = options
+  if (signal !== undefined && !isSignal(signal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`)
+  }
+  return new Intake(iteratorOf(source), inlet).run(signal)
 }
 
 type RecordIterator = AsyncIterator<RecordInput> | Iterator<RecordInput>
@@ -79,17 +97,30 @@ class Intake {
     this.#inlet = inlet
   }
 
-  async run(): Promise<AppendedRecords> {
-    for (let pulled = await this.#pull(); pulled !== null; pulled = await this.#pull()) {
-      await this.#append(pulled.record)
-      await this.#pendingAtMost(this.#inlet.windowBytes)
-      if (this.#turnBytes >= TURN_BYTES) await this.#letTurn()
+  async run(signal: AbortSignal | undefined): Promise<AppendedRecords> {
+    const onAbort = (): void => {
+      if (signal?.aborted === true) this.#fail(reasonOf(signal))
+    }
+    signal?.addEventListener('abort', onAbort)
+    onAbort()
+    try {
+      await this.#takeAll()
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
     }
     if (this.#failure !== null) await this.#closeSource()
     await this.#pendingAtMost(0)
     const [records, lastOffset] = [this.#acknowledged, this.#lastOffset]
     if (this.#failure !== null) throw new AppendAllError({ records, lastOffset }, this.#failure.cause)
     return { records, firstOffset: this.#firstOffset, lastOffset }
+  }
+
+  async #takeAll(): Promise<void> {
+    for (let pulled = await this.#pull(); pulled !== null; pulled = await this.#pull()) {
+      await this.#append(pulled.record)
+      await this.#pendingAtMost(this.#inlet.windowBytes)
+      if (this.#turnBytes >= TURN_BYTES) await this.#letTurn()
+    }
   }
 
   /**
