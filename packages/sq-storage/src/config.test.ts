@@ -19,6 +19,7 @@ describe('resolveConfig', () => {
       maxSegmentAgeMs: 86_400_000,
       maxRecordBytes: 16 * MIB,
       maxBatchBytes: 32 * MIB,
+      maxCommitBytes: 8 * MIB,
       maxPendingBytes: 64 * MIB,
       maxTimestampAheadMs: Infinity,
     })
@@ -28,6 +29,7 @@ describe('resolveConfig', () => {
     ['maxSegmentBytes', 2 * GIB],
     ['maxSegmentAgeMs', Number.MAX_SAFE_INTEGER],
     ['maxBatchBytes', GIB],
+    ['maxCommitBytes', GIB],
     ['maxPendingBytes', 4 * GIB],
   ])('accepts %s from 1 to its limit, and nothing beyond', (option, limit) => {
     const others = option === 'maxBatchBytes' ? { maxRecordBytes: 1 } : {}
@@ -45,6 +47,7 @@ describe('resolveConfig', () => {
     'maxSegmentAgeMs',
     'maxRecordBytes',
     'maxBatchBytes',
+    'maxCommitBytes',
     'maxPendingBytes',
     'maxTimestampAheadMs',
   ])('accepts a number for %s, and nothing else', (option) => {

@@ -42,6 +42,12 @@ export interface WalConfig {
    */
   readonly maxBatchBytes?: number | undefined
   /**
+   * The size up to which concurrent appends share a commit, in encoded bytes. Further ones make the next commit. A
+   * single record or batch that is larger is a commit of its own. A smaller limit bounds what a fetch returns beyond
+   * its `maxBytes`, and makes more writes of a burst. Default 8 MiB. From 1 byte to 1 GiB.
+   */
+  readonly maxCommitBytes?: number | undefined
+  /**
    * The limit of the backlog: appends that wait to become durable, in encoded bytes plus an allowance for each append.
    * An append that would exceed it rejects immediately. An append is always accepted when the backlog is empty,
    * whatever its size. Default 64 MiB. From 1 byte to 4 GiB.
@@ -64,6 +70,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof WalConfig>([
   'maxSegmentAgeMs',
   'maxRecordBytes',
   'maxBatchBytes',
+  'maxCommitBytes',
   'maxPendingBytes',
   'maxTimestampAheadMs',
 ])
@@ -90,9 +97,10 @@ export function resolveConfig(config: WalConfig): ResolvedWalConfig {
   if (maxRecordBytes > maxBatchBytes) {
     throw new RangeError(`maxRecordBytes must not be more than maxBatchBytes (${maxBatchBytes}): ${maxRecordBytes}`)
   }
+  const maxCommitBytes = size(config, 'maxCommitBytes', GIB) ?? 8 * MIB
   const maxPendingBytes = size(config, 'maxPendingBytes', 4 * GIB) ?? 64 * MIB
   const maxTimestampAheadMs = duration(config, 'maxTimestampAheadMs', 0) ?? Infinity
-  const bytes = { maxSegmentBytes, maxRecordBytes, maxBatchBytes, maxPendingBytes }
+  const bytes = { maxSegmentBytes, maxRecordBytes, maxBatchBytes, maxCommitBytes, maxPendingBytes }
   return { dataDir: resolvePath(dataDir), ...bytes, maxSegmentAgeMs, maxTimestampAheadMs }
 }
 

@@ -549,6 +549,17 @@ describe('what is read from files', () => {
   })
 })
 
+test('maxCommitBytes bounds how far a fetch exceeds its maxBytes: appends at the same time make several commits', async () => {
+  log = new LogFixture({ maxCommitBytes: 1000 })
+  const writer = await log.open()
+  await Promise.all(Array.from({ length: 50 }, (_, at) => append(writer, Buffer.alloc(100, at))))
+  const reader = await openReader()
+  const { batches } = await reader.fetch({ from: 0n, maxBytes: Infinity })
+  const sizes = batches.map((batch) => batch.bytes.length)
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(1000)
+  expect(sizes.filter((size) => size > 800)).toHaveLength(batches.length - 1)
+})
+
 test('an iteration that begins among the commits in memory ends where the log ended when it began', async () => {
   const { writer, reader } = await measured()
   await reader.fetch({ from: 500n })

@@ -24,8 +24,6 @@ import type { CommitReason } from './diagnostics.ts'
 import type { LogTail } from './log-tail.ts'
 import type { WriterMeter } from './writer-meter.ts'
 
-/** Appends beyond this many bytes go into further commits, so that no buffer grows without need. */
-const MAX_COMMIT_BYTES = 8 * 1024 * 1024
 /** A disk takes about as long to move this many bytes as it takes to sync. */
 const LARGE_COMMIT_BYTES = 128 * 1024
 /** The cost of a waiting append in addition to its bytes: a promise, its functions, a place in a list. */
@@ -237,7 +235,8 @@ export class GroupCommit {
   }
 
   get #commitLimit(): number {
-    return Math.min(MAX_COMMIT_BYTES, this.#context.config.maxSegmentBytes - MAX_HEAD_BYTES)
+    const { maxCommitBytes, maxSegmentBytes } = this.#context.config
+    return Math.min(maxCommitBytes, maxSegmentBytes - MAX_HEAD_BYTES)
   }
 
   /** The commit that takes the next records: the last one that waits, if they fit, or an empty one. */
