@@ -218,7 +218,7 @@ describe('management', () => {
     type Asked = [...log: Log, question: { policy: RetentionPolicy; nowMs: number }]
     expectTypeOf(storage.listExpired).toEqualTypeOf<(...asked: Asked) => Promise<SegmentInfo[]>>()
     expectTypeOf(storage.explainRetention).toEqualTypeOf<(...asked: Asked) => Promise<RetentionVerdict[]>>()
-    type Kept = 'within-limits' | 'future-timestamp' | 'active' | 'older-kept' | null
+    type Kept = 'within-limits' | 'future-timestamp' | 'active' | 'keep-from-offset' | 'older-kept' | null
     expectTypeOf<RetentionVerdict['keptBecause']>().toEqualTypeOf<Kept>()
     expectTypeOf<ClosedSegment>().toExtend<SegmentInfo>()
     expectTypeOf<ClosedSegment['state']>().toEqualTypeOf<'sealed' | 'abandoned'>()

@@ -12,10 +12,12 @@ import type { SegmentInfo } from './segments/describe.ts'
 import { linkError } from './segments/directory-links.ts'
 import { locatePartition } from './segments/partition.ts'
 import type { Partition } from './segments/partition.ts'
-import { checkPolicy, judgeAll, segmentsToGo } from './segments/retention.ts'
-import type { JudgedLog, RetentionPolicy, RetentionQuestion, RetentionVerdict } from './segments/retention.ts'
-import { statDirectory } from './segments/segment-file.ts'
+import { checkPolicy, judge } from './segments/retention.ts'
+import type { RetentionPolicy, RetentionQuestion, RetentionVerdict } from './segments/retention.ts'
+import { io } from './segments/log-file.ts'
+import { readHead, statDirectory } from './segments/segment-file.ts'
 import { isLog, listNames, listSegmentFiles, whileListed } from './segments/segment-listing.ts'
+import type { ListedSegment } from './segments/segment-listing.ts'
 import { sharedLog } from './shared/shared-log.ts'
 
 /**
@@ -66,14 +68,15 @@ export async function listSegments(
  * console.log(expired.length) // 0
  * ```
  */
-export function listExpired(
+export async function listExpired(
   fs: FileSystem,
   config: WalConfig,
   topic: string,
   partition: number,
   question: { policy: RetentionPolicy; nowMs: number },
 ): Promise<SegmentInfo[]> {
-  return ask(fs, { config, topic, partition }, question, segmentsToGo)
+  const verdicts = await ask(fs, { config, topic, partition }, question, { all: false })
+  return verdicts.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
 }
 
 /**
@@ -95,17 +98,17 @@ export function explainRetention(
   partition: number,
   question: { policy: RetentionPolicy; nowMs: number },
 ): Promise<RetentionVerdict[]> {
-  return ask(fs, { config, topic, partition }, question, judgeAll)
+  return ask(fs, { config, topic, partition }, question, { all: true })
 }
 
 const QUESTION_OPTIONS: ReadonlySet<string> = new Set<keyof RetentionQuestion>(['policy', 'nowMs'])
 
-async function ask<T>(
+async function ask(
   fs: FileSystem,
   { config, topic, partition: number }: { config: WalConfig; topic: string; partition: number },
   question: RetentionQuestion,
-  answer: (log: JudgedLog) => Promise<T>,
-): Promise<T> {
+  options: { all: boolean },
+): Promise<RetentionVerdict[]> {
   checkOptions('a question about retention', question, QUESTION_OPTIONS)
   const { policy, nowMs } = question
   const checked = checkPolicy(policy)
@@ -114,19 +117,53 @@ async function ask<T>(
   const highWatermark = (): number => sharedLog(identity).highWatermark
   return whileListed(
     () => listSegmentFiles(fs, partition.directory),
-    (listed) =>
-      answer({
-        fs,
-        partition,
-        policy: checked,
-        nowMs,
-        expectedMs: null,
-        listed,
-        ended: listed,
-        active: null,
-        highWatermark,
-      }),
+    async (listed) => {
+      const segments = await measured(fs, listed, checked)
+      const isTimed = checked.maxAgeMs !== undefined && checked.trustClock !== true
+      const last = isTimed ? listed.at(-1) : undefined
+      const newestCreatedMs = last === undefined ? null : (await readHead(fs, last, partition)).open.createdMs
+      const { directory } = partition
+      const log = { directory, policy: checked, nowMs, expectedMs: null, newestCreatedMs, segments }
+      return answer(judge(log, options), describeSegments(fs, listed, { partition, highWatermark }))
+    },
   )
+}
+
+/** A listed segment to judge. */
+interface MeasuredSegment {
+  info: SegmentInfo | null
+  readonly fileBytes: number
+}
+
+/** Segments that are not described yet. The bytes of their files are read only if the policy asks for them. */
+async function measured(
+  fs: FileSystem,
+  listed: readonly ListedSegment[],
+  { maxTotalBytes }: RetentionPolicy,
+): Promise<MeasuredSegment[]> {
+  const segments: MeasuredSegment[] = []
+  for (const { path } of listed) {
+    const fileBytes = maxTotalBytes === undefined ? 0 : (await io('look at', path, () => fs.stat(path))).sizeBytes
+    segments.push({ info: null, fileBytes })
+  }
+  return segments
+}
+
+/** The verdicts, once every segment that the judgement asks for is described. */
+async function answer(
+  judging: Generator<MeasuredSegment, RetentionVerdict[], undefined>,
+  descriptions: AsyncGenerator<SegmentInfo, void, undefined>,
+): Promise<RetentionVerdict[]> {
+  try {
+    for (;;) {
+      const asked = judging.next()
+      if (asked.done === true) return asked.value
+      const description = await descriptions.next()
+      asked.value.info = description.value ?? null
+    }
+  } finally {
+    await descriptions.return()
+  }
 }
 
 /** A log in a data directory. */

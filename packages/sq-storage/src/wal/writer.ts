@@ -106,6 +106,8 @@ export class WalWriter implements AsyncDisposable {
   #closing: Promise<void> | null = null
   /** Resolves when the checkpoints so far have succeeded or failed. */
   #checkpoints: Promise<unknown> = Promise.resolve()
+  /** The deletions of segments that are in progress. */
+  readonly #deletions = new Set<Promise<unknown>>()
 
   private constructor(held: Held, tail: LogTail, recovery: Recovery) {
     this.#held = held
@@ -388,6 +390,10 @@ export class WalWriter implements AsyncDisposable {
    * empty segment. To drop everything by another limit, call `closeActiveSegment` first. Readers inside a deleted
    * segment continue in it.
    *
+   * What is called meanwhile does not wait for all of it: an append waits until one file is removed, at most. What the
+   * policy releases is decided once; a truncation meanwhile has it decided again for what is left. Several calls may be
+   * under way, and each resolves with the segments that it deleted itself. `close` waits until they have ended.
+   *
    * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, and with
    * `ClockSuspectError` if the policy has an age limit and the clock contradicts the log: nothing is deleted then.
    * Rejects with `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` if it fails: some segments, the oldest
@@ -404,13 +410,9 @@ export class WalWriter implements AsyncDisposable {
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
     if (this.#closing !== null) throw this.#closedError()
-    return this.#group.inTurn(async () => {
-      try {
-        return await this.#tail.deleteSegments(checked)
-      } finally {
-        this.#shared.deleted()
-      }
-    })
+    const deletion = this.#delete(checked)
+    this.#deletions.add(deletion)
+    return deletion.finally(() => this.#deletions.delete(deletion))
   }
 
   /**
@@ -509,7 +511,8 @@ export class WalWriter implements AsyncDisposable {
    * acknowledged records are durable. After `LockLostError` they may not be.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#checkpoints.then(() => this.#group.inTurn(() => this.#shutDown()))
+    const others = [this.#checkpoints, ...this.#deletions]
+    this.#closing ??= Promise.allSettled(others).then(() => this.#group.inTurn(() => this.#shutDown()))
     return this.#closing
   }
 
@@ -536,6 +539,16 @@ export class WalWriter implements AsyncDisposable {
   #open(): GroupCommit {
     if (this.#closing !== null) throw this.#closedError()
     return this.#group
+  }
+
+  /** Each step has its turn, so that what is appended meanwhile waits for one step at most. */
+  async #delete(policy: RetentionPolicy): Promise<SegmentInfo[]> {
+    const deletion = this.#tail.deletion(policy)
+    for (let isDone = false; !isDone;) {
+      isDone = !(await this.#group.inTurn(() => deletion.step().finally(() => this.#shared.deleted())))
+      await deletion.settle()
+    }
+    return deletion.deleted
   }
 
   async #shutDown(): Promise<void> {

@@ -51,6 +51,21 @@ export const STEPS: readonly Step[] = [
   { name: 'append-sector', run: (log, serial) => log.append(value(448, serial)) },
   { name: 'rotate', run: (log) => log.rotate() },
   { name: 'retention', run: (log) => log.deleteSegments() },
+  {
+    name: 'retention-beside-appends',
+    isRare: true,
+    async run(log, serial) {
+      await log.append(value(23, serial))
+      await log.rotate()
+      await log.append(value(24, serial))
+      await log.rotate()
+      const deleting = log.deleteSegments()
+      // The first is written before anything is removed, the second between two removals.
+      const first = log.append(value(25, serial))
+      await new Promise(setImmediate)
+      await Promise.all([deleting, first, log.append(value(26, serial))])
+    },
+  },
   // All records are old enough, so the active segment is ended and deleted, too.
   { name: 'retention-by-age', run: (log) => log.deleteByAge({ keepFromMs: MAX_TIMESTAMP_MS + 1 }) },
   // In the middle of the log: inside a commit, or between commits or segments.

@@ -107,6 +107,14 @@ describe('the active segment', () => {
     expect(await log.segmentNames()).toEqual(['00000000000000000001.wal'])
   })
 
+  it('is kept if it holds the offset that is kept, or a later one', async () => {
+    await appendNow()
+    log.clock.advance(DAY)
+    expect(await deleteAs({ maxAgeMs: 1, keepFromOffset: 0n })).toEqual([])
+    expect(await log.values()).toEqual(['x'])
+    expect(await deleteAs({ maxAgeMs: 1, keepFromOffset: 1n })).toEqual([0])
+  })
+
   it('is not ended if an older segment stays', async () => {
     await appendNow(YEAR)
     await writer.closeActiveSegment()
@@ -192,6 +200,12 @@ describe('explainRetention', () => {
       [3, null, 'belowOffset'],
       [4, null, 'belowOffset'],
       [5, 'within-limits'],
+      [6, 'active'],
+    ])
+    expect(await reasons({ belowOffset: 6n, keepFromOffset: 4n })).toEqual([
+      [3, null, 'belowOffset'],
+      [4, 'keep-from-offset', 'belowOffset'],
+      [5, 'keep-from-offset', 'belowOffset'],
       [6, 'active'],
     ])
   })
@@ -363,10 +377,23 @@ describe('a log without evidence of a time', () => {
   })
 })
 
-test('a policy by age reads only the segments that it deletes and the first that stays', async () => {
+test('a policy by age reads nothing of the segments that this writer ended', async () => {
   await appendDays(30)
   await appendNow()
   log.fs.operations.resetCounts()
   expect(await writer.deleteSegments({ maxAgeMs: 28 * DAY })).toHaveLength(2)
-  expect(log.fs.operations.count('open')).toBe(4)
+  expect(log.fs.operations.count('open')).toBe(0)
+})
+
+test('of those before the log was opened, it reads each that it deletes, and the first that stays, once', async () => {
+  await appendDays(30)
+  await appendNow()
+  await reopen()
+  log.fs.operations.resetCounts()
+  expect(await writer.deleteSegments({ maxAgeMs: 28 * DAY })).toHaveLength(2)
+  // Each segment, and the head of the next one, which states its end.
+  expect(log.fs.operations.count('open')).toBe(2 * 3)
+  log.fs.operations.resetCounts()
+  expect(await writer.deleteSegments({ maxAgeMs: 28 * DAY })).toEqual([])
+  expect(log.fs.operations.count('open')).toBe(0)
 })

@@ -129,8 +129,47 @@ describe('deleteSegments', () => {
     expect(await log.values()).toEqual(['after'])
   })
 
+  it.each([
+    [0n, []],
+    [2n, []],
+    [3n, [0]],
+    [4n, [0]],
+    [5n, [0, 3]],
+    [1000n, [0, 3, 5]],
+  ])('keeps what holds offset %d or a later one, whatever the limits release', async (keepFromOffset, expected) => {
+    log.clock.setNow(1000)
+    const policy = { belowOffset: 1000n, maxTotalBytes: 0, maxAgeMs: 959, keepFromOffset }
+    const { fs, config } = log
+    const expired = await listExpired(fs, config, 'orders', 0, { policy, nowMs: 1000 })
+    expect(expired.map(({ baseOffset }) => Number(baseOffset))).toEqual(expected)
+    expect(await deleted(policy)).toEqual(expected)
+  })
+
+  it('asks the file system nothing but the lock if it deletes nothing of what this writer wrote', async () => {
+    const { lines } = log.fs.operations.trace()
+    expect(await deleted({ maxTotalBytes: 1e9, maxAgeMs: 1e9, belowOffset: 1n })).toEqual([])
+    expect(lines).toEqual([expect.stringMatching(/^stat '.*lock'/)])
+  })
+
+  it('counts the files by their size, also what a failed write left in one', async () => {
+    log.fs.faults.failNext('sync', 'EIO')
+    await expect(append(writer, Buffer.alloc(5000))).rejects.toThrow('EIO')
+    await append(writer, 'after')
+    const total = await sizeOf(0, 3, 5, 6, 7)
+    expect(await deleted({ maxTotalBytes: total })).toEqual([])
+    expect(await deleted({ maxTotalBytes: total - 1 })).toEqual([0])
+    await writer.truncate(4n)
+    expect(await deleted({ maxTotalBytes: await sizeOf(3, 4) })).toEqual([])
+    await writer.close()
+    writer = await log.open()
+    expect(await deleted({ maxTotalBytes: await sizeOf(3, 4) })).toEqual([])
+    expect(await deleted({ maxTotalBytes: (await sizeOf(3, 4)) - 1 })).toEqual([3])
+  })
+
   it('continues where it failed', async () => {
-    for (const operation of ['stat', 'readdir', 'open', 'read', 'size', 'unlink', 'syncDirectory'] as const) {
+    await writer.close()
+    writer = await log.open()
+    for (const operation of ['stat', 'open', 'read', 'size', 'unlink', 'syncDirectory'] as const) {
       log.fs.faults.failNext(operation, 'EIO')
       await expect(deleted({ belowOffset: 6n })).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
     }
@@ -140,6 +179,18 @@ describe('deleteSegments', () => {
     expect(log.fs.openHandles).toBe(0)
   })
 
+  it('goes on if a removal that failed has removed the file', async () => {
+    const unlink = log.fs.unlink.bind(log.fs)
+    log.fs.unlink = async (path) => {
+      await unlink(path)
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    }
+    await expect(deleted({ belowOffset: 6n })).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+    log.fs.unlink = unlink
+    expect(await deleted({ belowOffset: 6n })).toEqual([0, 3, 5])
+    expect(await left()).toEqual([6])
+  })
+
   it('changes nothing once the lock is lost', async () => {
     await log.fs.unlink(`${log.directory}/lock`)
     await expect(deleted({ belowOffset: 6n })).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
@@ -147,6 +198,8 @@ describe('deleteSegments', () => {
   })
 
   it('deletes nothing if a segment does not end as its successor states', async () => {
+    await writer.close()
+    writer = await log.open()
     const content = await log.file(log.path(3))
     await log.overwrite(log.path(3), flipped(content, 8 * (content.length - 60)))
     await expect(deleted({ belowOffset: 6n })).rejects.toThrow(CorruptLogError)
@@ -255,6 +308,190 @@ describe('a reader inside a segment that is deleted', () => {
   })
 })
 
+describe('while segments are deleted', () => {
+  beforeEach(async () => {
+    log.clock.setNow(TIMESTAMP_MS)
+    await appendSegment(1, 2)
+    await appendSegment(3)
+    await appendSegment(4, 5)
+    await append(writer, 'active')
+  })
+
+  test('an append waits for one removal at most, and not for that to be durable', async () => {
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    const durable = log.fs.faults.hold('syncDirectory')
+    const deleting = deleted({ belowOffset: 5n })
+    await first.reached
+    const during = append(writer, 'during')
+    first.release()
+    await durable.reached
+    expect(await during).toBe(6n)
+    expect(await append(writer, 'after')).toBe(7n)
+    expect(await left()).toEqual([2, 3, 5])
+    durable.release()
+    expect(await deleting).toEqual([0, 2, 3])
+    expect(await log.values()).toEqual(['active', 'during', 'after'])
+  })
+
+  test('a new segment gets its name once the removal is durable', async () => {
+    const durable = log.fs.faults.hold('syncDirectory')
+    const deleting = deleted({ belowOffset: 2n })
+    await durable.reached
+    const { lines } = log.fs.operations.trace()
+    const rotating = writer.closeActiveSegment().then(() => append(writer, 'next'))
+    durable.release()
+    await Promise.all([deleting, rotating])
+    const names = lines.filter((line) => /^(rename|syncDirectory)/.test(line))
+    expect(names.findIndex((line) => line.startsWith('syncDirectory'))).toBeLessThan(
+      names.findIndex((line) => line.startsWith('rename')),
+    )
+  })
+
+  test('a truncation is seen: less is deleted if the log is smaller by then', async () => {
+    const maxTotalBytes = await sizeOf(2, 5)
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    const deleting = deleted({ maxTotalBytes })
+    await first.reached
+    const truncating = writer.truncate(3n)
+    first.release()
+    await truncating
+    expect(await deleting).toEqual([0])
+    expect(await left()).toEqual([2, 3])
+    expect(await append(writer, 'next')).toBe(3n)
+    expect(await log.values()).toEqual(['at 3', 'next'])
+  })
+
+  test('a truncation may take segments that were to be deleted', async () => {
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    const deleting = deleted({ belowOffset: 5n })
+    await first.reached
+    const truncating = writer.truncate(2n)
+    first.release()
+    await truncating
+    expect(await deleting).toEqual([0])
+    expect(await left()).toEqual([2])
+    expect(await append(writer, 'next')).toBe(2n)
+    await writer.close()
+    await log.open()
+    expect(await log.values()).toEqual(['next'])
+  })
+
+  test('a truncation that fails is completed first', async () => {
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    const deleting = deleted({ belowOffset: 3n })
+    await first.reached
+    const truncating = writer.truncate(4n)
+    log.fs.faults.failNext('rename', 'EIO')
+    first.release()
+    await expect(truncating).rejects.toThrow('EIO')
+    expect(await deleting).toEqual([0, 2])
+    expect(await left()).toEqual([3, 4])
+    expect(await log.values()).toEqual(['at 4'])
+  })
+
+  test('another call deletes what is left, and each resolves with what it deleted', async () => {
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    const one = deleted({ belowOffset: 5n })
+    await first.reached
+    const other = deleted({ belowOffset: 5n })
+    first.release()
+    const both = [...(await one), ...(await other)].toSorted((a, b) => a - b)
+    expect(both).toEqual([0, 2, 3])
+    expect(await left()).toEqual([5])
+  })
+
+  test('another call that fails does not end it', async () => {
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    const one = deleted({ belowOffset: 5n })
+    await first.reached
+    const other = deleted({ belowOffset: 5n })
+    const rule = log.fs.faults.add({ on: 'unlink', path: log.path(2), fault: { error: 'EIO' } })
+    first.release()
+    const outcomes = await Promise.allSettled([one, other])
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(rule.hits)
+    rule.remove()
+    await deleted({ belowOffset: 5n })
+    expect(await left()).toEqual([5])
+  })
+
+  test('closing waits until all of them are', async () => {
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    const deleting = deleted({ belowOffset: 5n })
+    await first.reached
+    const closing = writer.close()
+    await expect(append(writer, 'late')).rejects.toMatchObject({ code: 'SQ_WAL_CLOSED' })
+    first.release()
+    await closing
+    expect(await left()).toEqual([5])
+    expect(await deleting).toEqual([0, 2, 3])
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  test('closing after a deletion that fails closes the writer', async () => {
+    log.fs.faults.failNext('unlink', 'EIO')
+    const deleting = deleted({ belowOffset: 5n })
+    const closing = writer.close()
+    await expect(deleting).rejects.toThrow('EIO')
+    await closing
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  test('an active segment that is written again is not deleted by the age that it had', async () => {
+    await writer.close()
+    log.clock.setNow(TIMESTAMP_MS + 10)
+    writer = await log.open()
+    const reading = log.fs.faults.hold('open', log.path(0))
+    const deleting = deleted({ maxAgeMs: 5, trustClock: true })
+    await reading.reached
+    const appending = writer.append(null, Buffer.from('young'), [], TIMESTAMP_MS + 9)
+    reading.release()
+    expect(await appending).toBe(6n)
+    expect(await deleting).toEqual([0, 2, 3])
+    expect(await log.values()).toEqual(['active', 'young'])
+  })
+
+  test('an active segment that is ended meanwhile is judged as what it is then', async () => {
+    await writer.close()
+    log.clock.setNow(TIMESTAMP_MS + 10)
+    writer = await log.open()
+    const reading = log.fs.faults.hold('open', log.path(0))
+    const deleting = deleted({ maxAgeMs: 5, trustClock: true })
+    await reading.reached
+    const ending = writer.closeActiveSegment()
+    const appending = writer.append(null, Buffer.from('young'), [], TIMESTAMP_MS + 9)
+    reading.release()
+    expect(await ending).toMatchObject({ baseOffset: 5n })
+    expect(await appending).toBe(6n)
+    expect(await deleting).toEqual([0, 2, 3, 5])
+    expect(await log.values()).toEqual(['young'])
+  })
+
+  test('a crash anywhere leaves the end of the log, with all that was acknowledged meanwhile', async () => {
+    const images = new CrashImages()
+    const deleting = deleted({ belowOffset: 5n })
+    images.collect(log.fs)
+    const meanwhile: string[] = []
+    const acknowledged: number[] = []
+    for (let nth = 0; nth < 6; nth++) {
+      await append(writer, `meanwhile ${nth}`)
+      meanwhile.push(`meanwhile ${nth}`)
+      if (nth === 2) await writer.closeActiveSegment()
+    }
+    expect(await deleting).toEqual([0, 2, 3])
+    const all = ['at 1', 'at 2', 'at 3', 'at 4', 'at 5', 'active', ...meanwhile]
+    for (const after of images.logs()) {
+      const reopened = await after.open()
+      const end = Number(reopened.nextOffset)
+      const values = await after.values()
+      expect(values).toEqual(all.slice(end - values.length, end))
+      expect(values.slice(0, 6)).toContain('active')
+      acknowledged.push(end)
+    }
+    expect(Math.min(...acknowledged)).toBe(6)
+    expect(Math.max(...acknowledged)).toBe(12)
+  })
+})
+
 /** A log of four segments: the last sealed or active, the second abandoned with a rejected commit after its end. */
 async function fourSegments(fs: InMemoryFileSystem, last: 'sealed' | 'active'): Promise<LogFixture> {
   const fixture = new LogFixture({}, fs)
@@ -342,6 +579,9 @@ test.each([
   [{ maxAgeMs: 1.5 }, RangeError, /maxAgeMs must be a whole number from 0 to 2\^53 - 1: 1.5/],
   [{ maxAgeMs: null }, TypeError, /maxAgeMs must be a number, not null/],
   [{ trustClock: true }, TypeError, /a policy must have one of belowOffset, maxTotalBytes, maxAgeMs/],
+  [{ keepFromOffset: 1n }, TypeError, /a policy must have one of belowOffset, maxTotalBytes, maxAgeMs/],
+  [{ belowOffset: 1n, keepFromOffset: 1 }, TypeError, /keepFromOffset must be a bigint, not 1/],
+  [{ belowOffset: 1n, keepFromOffset: -1n }, RangeError, /keepFromOffset must be an offset from 0 to 2\^53 - 1: -1/],
   [{ maxAgeMs: 1, trustClock: 'yes' }, TypeError, /trustClock must be a boolean, not "yes"/],
 ])('the policy %o is refused, and nothing is touched', async (policy, kind, message) => {
   expect(() => checkPolicy(policy as RetentionPolicy)).toThrow(kind)

@@ -1,22 +1,16 @@
 /**
- * Decides which old segments a log may delete, and why others stay. It only reads. `log-tail.ts` deletes segments and
- * makes sure that a log never loses its last one.
+ * Decides which old segments a log may delete, and why others stay. It reads nothing but what it asks for.
+ * `segment-deletion.ts` deletes segments and makes sure that a log never loses its last one.
  */
-import type { FileSystem } from '@sq/sim'
 import { checkOffset, show } from '../../config.ts'
-import { describeSegments } from './describe.ts'
+import { invariant } from '../../errors.ts'
 import type { SegmentInfo } from './describe.ts'
-import { io } from './log-file.ts'
-import type { Partition } from './partition.ts'
-import { readHead } from './segment-file.ts'
-import { indexOfSegment, listSegmentFiles } from './segment-listing.ts'
-import type { ListedSegment } from './segment-listing.ts'
 import { checkNoLead, checkNotBehind, CLOCK_SLACK_MS, silenceBefore, silenceError } from './wall-clock.ts'
 
 /**
  * Limits of a log: one or more. A segment is deleted when a limit releases it and all older segments are deleted too.
  * Only whole segments are deleted, so a log may keep more than a limit allows. The active segment is deleted by age
- * only: it is sealed first, and the log continues in an empty one.
+ * only, also if nothing is appended any more: it is sealed first, and the log continues in an empty one.
  */
 export interface RetentionPolicy {
   /** Releases segments that hold only offsets below this one. */
@@ -36,6 +30,11 @@ export interface RetentionPolicy {
    *   if the clock was behind the creation of the newest segment when the log was opened.
    */
   readonly maxAgeMs?: number | undefined
+  /**
+   * Keeps every segment that holds this offset or a later one, whatever the limits release: for records that are not
+   * replicated or archived yet. It is no limit by itself.
+   */
+  readonly keepFromOffset?: bigint | undefined
   /** Trusts the clock even if it contradicts the log. Default false. */
   readonly trustClock?: boolean | undefined
 }
@@ -50,9 +49,10 @@ export type RetentionLimit = 'belowOffset' | 'maxTotalBytes' | 'maxAgeMs'
  * - `future-timestamp`: no limit releases it, and its largest timestamp is more than 5 minutes ahead of the clock. Its
  *   age does not count before that time.
  * - `active`: the writer appends to it, and its age does not release it.
+ * - `keep-from-offset`: a limit releases it, but it holds the offset `keepFromOffset` or a later one.
  * - `older-kept`: a limit releases it, but an older segment stays. Only the beginning of a log can be deleted.
  */
-export type KeptReason = 'within-limits' | 'future-timestamp' | 'active' | 'older-kept'
+export type KeptReason = 'within-limits' | 'future-timestamp' | 'active' | 'keep-from-offset' | 'older-kept'
 
 /** The verdict of a policy on one segment. */
 export interface RetentionVerdict {
@@ -64,7 +64,7 @@ export interface RetentionVerdict {
 }
 
 const LIMITS: readonly RetentionLimit[] = ['belowOffset', 'maxTotalBytes', 'maxAgeMs']
-const OPTIONS: ReadonlySet<string> = new Set<keyof RetentionPolicy>([...LIMITS, 'trustClock'])
+const OPTIONS: ReadonlySet<string> = new Set<keyof RetentionPolicy>([...LIMITS, 'keepFromOffset', 'trustClock'])
 
 /** A policy, and the time for which it is evaluated, in milliseconds since 1970. */
 export interface RetentionQuestion {
@@ -79,15 +79,16 @@ export function checkPolicy(policy: RetentionPolicy): RetentionPolicy {
   }
   const unknown = Object.keys(policy).find((option) => !OPTIONS.has(option))
   if (unknown !== undefined) throw new TypeError(`a policy has no option ${show(unknown)}`)
-  const { belowOffset, maxTotalBytes, maxAgeMs, trustClock = false } = policy
+  const { belowOffset, maxTotalBytes, maxAgeMs, keepFromOffset, trustClock = false } = policy
   if (belowOffset === undefined && maxTotalBytes === undefined && maxAgeMs === undefined) {
     throw new TypeError(`a policy must have one of ${LIMITS.join(', ')}`)
   }
   if (belowOffset !== undefined) checkOffset(belowOffset, 'belowOffset')
+  if (keepFromOffset !== undefined) checkOffset(keepFromOffset, 'keepFromOffset')
   checkLimit('maxTotalBytes', maxTotalBytes)
   checkLimit('maxAgeMs', maxAgeMs)
   if (typeof trustClock !== 'boolean') throw new TypeError(`trustClock must be a boolean, not ${show(trustClock)}`)
-  return { belowOffset, maxTotalBytes, maxAgeMs, trustClock }
+  return { belowOffset, maxTotalBytes, maxAgeMs, keepFromOffset, trustClock }
 }
 
 function checkLimit(option: RetentionLimit, value: unknown): void {
@@ -98,82 +99,62 @@ function checkLimit(option: RetentionLimit, value: unknown): void {
   }
 }
 
-/** What a writer knows about its log. */
-interface OwnLog extends RetentionQuestion {
+/** A segment to judge. */
+export interface JudgedSegment {
+  /** Null until it is described. */
+  readonly info: SegmentInfo | null
+  readonly fileBytes: number
+}
+
+/** A log to judge. */
+export interface JudgedLog<Segment extends JudgedSegment> extends RetentionQuestion {
+  readonly directory: string
   /** The wall-clock time to expect by the monotonic clock; null if unknown. */
   readonly expectedMs: number | null
-  readonly active: SegmentInfo | null
-  readonly nextOffset: bigint
+  /** When the newest segment was created; null if there is none. */
+  readonly newestCreatedMs: number | null
+  /** Oldest first. */
+  readonly segments: readonly Segment[]
 }
 
 /**
- * The segments that the policy of a writer releases, oldest first. Rejects with `ClockSuspectError`, and with
- * `CorruptLogError`, `UnsupportedFormatError` or `WalIoError` if a segment cannot be described.
+ * The verdicts of a policy, oldest segment first: up to the first segment that stays, or with `all` on every segment.
+ * It yields each segment that has to be described, oldest first and each once; describe it before you resume. Throws a
+ * `ClockSuspectError` if the verdicts depend on a clock that the log contradicts.
  */
-export async function findExpired(fs: FileSystem, partition: Partition, own: OwnLog): Promise<SegmentInfo[]> {
-  const { active, nextOffset, ...question } = own
-  const listed = await listSegmentFiles(fs, partition.directory)
-  // From this offset on there are only the active segment and files of a failed roll-over.
-  const keepFrom = Number(active?.baseOffset ?? nextOffset)
-  const ended = listed.slice(0, indexOfSegment(listed, keepFrom - 1) + 1)
-  return segmentsToGo({ fs, partition, ...question, listed, ended, active, highWatermark: () => Infinity })
-}
-
-/** A log to evaluate. */
-export interface JudgedLog extends RetentionQuestion {
-  readonly fs: FileSystem
-  readonly partition: Partition
-  readonly expectedMs: number | null
-  /** All segment files, for their sizes. */
-  readonly listed: readonly ListedSegment[]
-  /** The segments to describe; the last of them may be active. */
-  readonly ended: readonly ListedSegment[]
-  /** The segment after these, if it is known. */
-  readonly active: SegmentInfo | null
-  readonly highWatermark: () => number
-}
-
-/** The segments that a policy releases, oldest first. */
-export async function segmentsToGo(log: JudgedLog): Promise<SegmentInfo[]> {
+export function* judge<Segment extends JudgedSegment>(
+  log: JudgedLog<Segment>,
+  { all }: { all: boolean },
+): Generator<Segment, RetentionVerdict[], undefined> {
   const verdicts: RetentionVerdict[] = []
-  for await (const verdict of judge(log)) {
+  let totalBytes = log.segments.reduce((sum, { fileBytes }) => sum + fileBytes, 0)
+  let isHeld = false
+  for (const segment of log.segments) {
+    const verdict = verdictOn(yield* described(segment), { ...log, totalBytes, isHeld })
     verdicts.push(verdict)
-    if (verdict.keptBecause !== null) break
+    isHeld ||= verdict.keptBecause !== null
+    if (isHeld && !all) break
+    totalBytes -= segment.fileBytes
   }
-  await checkClock(log, verdicts)
-  return verdicts.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
-}
-
-/** The verdict of the policy on every segment, oldest first. */
-export async function judgeAll(log: JudgedLog): Promise<RetentionVerdict[]> {
-  const verdicts: RetentionVerdict[] = []
-  for await (const verdict of judge(log)) verdicts.push(verdict)
-  await checkClock(log, verdicts)
+  yield* checkClock(log, verdicts)
   return verdicts
 }
 
-async function* judge(log: JudgedLog): AsyncGenerator<RetentionVerdict, void, undefined> {
-  const { fs, listed, policy, nowMs } = log
-  const fileBytes: number[] = []
-  if (policy.maxTotalBytes !== undefined) {
-    for (const { path } of listed) fileBytes.push((await io('look at', path, () => fs.stat(path))).sizeBytes)
-  }
-  let totalBytes = fileBytes.reduce((sum, bytes) => sum + bytes, 0)
-  let isHeld = false
-  let at = 0
-  for await (const segment of describe(log)) {
-    const expiredBy: RetentionLimit[] = expiredLimits(segment, { policy, totalBytes, nowMs })
-    const heldBack: KeptReason | null = isHeld ? 'older-kept' : null
-    const keptBecause: KeptReason | null = expiredBy.length === 0 ? reasonToKeep(segment, { policy, nowMs }) : heldBack
-    isHeld ||= keptBecause !== null
-    yield { segment, expiredBy, keptBecause }
-    totalBytes -= fileBytes[at++] ?? 0
-  }
+function* described<Segment extends JudgedSegment>(segment: Segment): Generator<Segment, SegmentInfo, undefined> {
+  if (segment.info === null) yield segment
+  invariant(segment.info !== null, 'a segment is described before it is judged')
+  return segment.info
 }
 
-async function* describe(log: JudgedLog): AsyncGenerator<SegmentInfo, void, undefined> {
-  yield* describeSegments(log.fs, log.ended, log)
-  if (log.active !== null) yield log.active
+/** The verdict on a segment, with the bytes of its file and all later ones, and whether an older one stays. */
+function verdictOn(
+  segment: SegmentInfo,
+  { policy, nowMs, totalBytes, isHeld }: RetentionQuestion & { totalBytes: number; isHeld: boolean },
+): RetentionVerdict {
+  const expiredBy = expiredLimits(segment, { policy, totalBytes, nowMs })
+  if (expiredBy.length === 0) return { segment, expiredBy, keptBecause: reasonToKeep(segment, { policy, nowMs }) }
+  const isNeeded = policy.keepFromOffset !== undefined && segment.nextOffset > policy.keepFromOffset
+  return { segment, expiredBy, keptBecause: isNeeded ? 'keep-from-offset' : isHeld ? 'older-kept' : null }
 }
 
 function expiredLimits(
@@ -197,33 +178,27 @@ function reasonToKeep({ state, maxTimestampMs }: SegmentInfo, { policy, nowMs }:
 }
 
 /** Throws a `ClockSuspectError` if the verdicts depend on a clock that the log contradicts. */
-async function checkClock(log: JudgedLog, verdicts: readonly RetentionVerdict[]): Promise<void> {
-  const { partition, policy, nowMs, expectedMs } = log
+function* checkClock<Segment extends JudgedSegment>(
+  { directory, policy, nowMs, expectedMs, newestCreatedMs, segments }: JudgedLog<Segment>,
+  verdicts: readonly RetentionVerdict[],
+): Generator<Segment, void, undefined> {
   const { maxAgeMs, trustClock } = policy
   if (maxAgeMs === undefined || trustClock === true) return
-  const reading = { directory: partition.directory, nowMs }
-  const newestCreatedMs = await newestCreation(log)
+  const reading = { directory, nowMs }
   if (newestCreatedMs !== null) checkNotBehind(reading, newestCreatedMs)
 
   const aged = verdicts.filter(({ keptBecause, expiredBy }) => keptBecause === null && expiredBy.join() === 'maxAgeMs')
   if (aged.length === 0) return
   checkNoLead(reading, expectedMs)
   const fromMs = aged.reduce((first, { segment }) => Math.min(first, segment.createdMs), Infinity)
-  const silentSince = (segments: readonly SegmentInfo[]): number | null =>
-    silenceBefore(nowMs, { fromMs, knownMs: segments.flatMap(timesOf), maxAgeMs })
+  const silentSince = (infos: readonly SegmentInfo[]): number | null =>
+    silenceBefore(nowMs, { fromMs, knownMs: infos.flatMap(timesOf), maxAgeMs })
   // The segments described so far are nearly always enough: those kept by age are young.
-  const sinceMs = silentSince(verdicts.map(({ segment }) => segment))
-  if (sinceMs === null) return
+  if (silentSince(verdicts.map(({ segment }) => segment)) === null) return
   const all: SegmentInfo[] = []
-  for await (const segment of describe(log)) all.push(segment)
-  const reallySinceMs = silentSince(all)
-  if (reallySinceMs !== null) throw silenceError(reading, reallySinceMs)
-}
-
-async function newestCreation({ fs, partition, ended, active }: JudgedLog): Promise<number | null> {
-  if (active !== null) return active.createdMs
-  const last = ended.at(-1)
-  return last === undefined ? null : (await readHead(fs, last, partition)).open.createdMs
+  for (const segment of segments) all.push(yield* described(segment))
+  const sinceMs = silentSince(all)
+  if (sinceMs !== null) throw silenceError(reading, sinceMs)
 }
 
 /** The times that a segment states. */

@@ -60,12 +60,14 @@ describe('the end of a segment with a successor', () => {
     expect(await check(segment, segment.link)).toEqual({
       limit: end,
       last: expect.objectContaining({ type: lastType, position: lastPosition }),
+      fileBytes: segment.bytes.length,
     })
   })
 
   it('is the stated one, even if the file continues: those bytes are ignored', async () => {
     const { link } = commits()
-    expect(await check(commits().records('ignored'), link)).toMatchObject({ limit: link.end })
+    const { bytes } = commits().records('ignored')
+    expect(await check(commits().records('ignored'), link)).toMatchObject({ limit: link.end, fileBytes: bytes.length })
   })
 
   it('is found by reading one frame header', async () => {

@@ -30,6 +30,8 @@ export interface SegmentEnd {
 /** The end of a segment that has a successor. */
 export interface VerifiedEnd extends SegmentEnd {
   readonly last: FrameHeader
+  /** The size of its file. The bytes after `limit` are an ignored tail. */
+  readonly fileBytes: number
 }
 
 /**
@@ -41,7 +43,7 @@ export interface VerifiedEnd extends SegmentEnd {
  */
 export function endOf(segment: OpenSegment, successor: SegmentHead): Promise<VerifiedEnd>
 export function endOf(segment: OpenSegment, successor: SegmentHead | null): Promise<SegmentEnd>
-export async function endOf(segment: OpenSegment, successor: SegmentHead | null): Promise<SegmentEnd> {
+export async function endOf(segment: OpenSegment, successor: SegmentHead | null): Promise<SegmentEnd | VerifiedEnd> {
   if (successor === null) return { limit: (await statedEnd(segment, null)).end, last: null }
   const { handle, head } = segment
   const { path, baseOffset, frame: open } = head
@@ -50,7 +52,7 @@ export async function endOf(segment: OpenSegment, successor: SegmentHead | null)
   // The salt of the segment does not verify OPEN itself, which was verified when the segment was opened.
   const isOpen = link.lastPosition === open.position
   const last = isOpen ? open : await frameHeaderAt(segment, link.lastPosition)
-  const size = await handle.size()
+  const fileBytes = await handle.size()
   const wrong = (reason: string) =>
     new CorruptLogError({
       path,
@@ -60,13 +62,13 @@ export async function endOf(segment: OpenSegment, successor: SegmentHead | null)
       lastOffset: BigInt(successor.baseOffset - 1),
       reason: `${successor.path} states its end at ${link.end}, ${reason}`,
     })
-  if (size < link.end) throw wrong(`but the file has ${size} bytes`)
+  if (fileBytes < link.end) throw wrong(`but the file has ${fileBytes} bytes`)
   if (last === null || last.headerCrc !== link.lastCrc) throw wrong('but that last frame is not there')
   if (frameEnd(last) !== link.end) throw wrong(`but the last frame ends at ${frameEnd(last)}`)
   if (nextOffsetAfter(last) !== successor.baseOffset) {
     throw wrong(`but the last frame ends before offset ${nextOffsetAfter(last)}, not ${successor.baseOffset}`)
   }
-  return { limit: link.end, last }
+  return { limit: link.end, last, fileBytes }
 }
 
 /**

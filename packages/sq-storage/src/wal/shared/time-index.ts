@@ -9,7 +9,7 @@ import type { Indexed, SegmentIndexes } from './segment-index.ts'
 import type { SharedFiles } from './shared-files.ts'
 
 /** What is known about a closed segment, as long as it has this successor. */
-interface EndedSegment extends VerifiedEnd {
+interface KnownTimes extends Omit<VerifiedEnd, 'fileBytes'> {
   readonly nextBaseOffset: number
   readonly maxTimestampMs: number
 }
@@ -17,7 +17,7 @@ interface EndedSegment extends VerifiedEnd {
 /** What is known about the timestamps in the closed segments of one log. */
 export class SegmentTimes {
   /** By base offset. */
-  readonly #ended = new Map<number, EndedSegment>()
+  readonly #ended = new Map<number, KnownTimes>()
 
   /** The number of oldest segments that are known to have only smaller timestamps. */
   knownBefore(timestampMs: number, listed: readonly ListedSegment[]): number {

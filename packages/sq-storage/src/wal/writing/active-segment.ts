@@ -143,6 +143,17 @@ export class ActiveSegment {
     return this.#failure
   }
 
+  /** The size of its file, with preallocated bytes. After a failed write the file may be longer: see `fileSize`. */
+  get fileBytes(): number {
+    return Math.max(this.#place.position, this.#preallocatedEnd)
+  }
+
+  /** The size of its file, also after a failed write. Never rejects. */
+  async fileSize(): Promise<number> {
+    // Only the bytes that a failed write left are unknown, and no decision needs them exactly.
+    return this.abandoned ? this.#handle.size().catch(() => this.fileBytes) : this.fileBytes
+  }
+
   /** The place of the next frame. */
   get place(): FramePlace {
     return this.#place

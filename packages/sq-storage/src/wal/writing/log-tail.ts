@@ -10,8 +10,7 @@ import type { IndexEntry } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { io } from '../segments/log-file.ts'
 import { listSegmentFiles } from '../segments/segment-listing.ts'
-import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
-import { findExpired } from '../segments/retention.ts'
+import type { ClosedSegment } from '../segments/describe.ts'
 import type { RetentionPolicy } from '../segments/retention.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
 import type { ExpectedTime } from '../segments/wall-clock.ts'
@@ -21,8 +20,10 @@ import type { SegmentMaker } from './active-segment.ts'
 import type { StagedLog } from './checkpoint.ts'
 import type { Commit } from './commit.ts'
 import type { RotateReason } from './diagnostics.ts'
+import { EndedSegments } from './ended-segments.ts'
 import type { RecoveredLog } from './recovery.ts'
 import { resetLog } from './reset.ts'
+import { SegmentDeletion } from './segment-deletion.ts'
 import { truncateLog } from './truncation.ts'
 import type { WriterMeter } from './writer-meter.ts'
 
@@ -55,6 +56,8 @@ export class LogTail {
    * The active segment. After a failed write it is abandoned, until the next commit replaces it. Null if none is open.
    */
   #active: ActiveSegment | null
+  /** The segments before it. */
+  readonly #ended: EndedSegments
   /** The end of the segment before the active one, or before the one to create. */
   #previous: SegmentLink | null
   /**
@@ -71,6 +74,7 @@ export class LogTail {
     this.#context = context
     this.#nextOffset = recovered.nextOffset
     this.#active = recovered.active
+    this.#ended = new EndedSegments(recovered.ended)
     this.#previous = recovered.previous
     this.#expectedTime = recovered.expectedTime
   }
@@ -101,36 +105,28 @@ export class LogTail {
   }
 
   /**
-   * Deletes the segments that a policy releases, oldest first. If none would be left, the active segment is sealed and
-   * an empty one created first.
+   * Begins to delete the segments that a policy releases, oldest first. If none would be left, the active segment is
+   * sealed and an empty one created first.
    */
-  async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
-    await this.#finishCut()
-    const { directory, partition, clock, meter } = this.#context
-    await directory.checkLock()
-    // Segments that an earlier call removed but could not make durable are no longer listed.
-    await directory.sync()
-    const active = this.#active
-    this.#expectedTime.follow()
-    const expired = await directory.whileThere(() =>
-      findExpired(directory.fs, partition, {
-        policy,
-        nowMs: wallClockMs(clock),
-        expectedMs: this.#expectedTime.ms(),
-        active: active?.info(partition) ?? null,
-        nextOffset: BigInt(this.#nextOffset),
-      }),
-    )
-    const last = active ?? this.#previous
-    if (last !== null && expired.at(-1)?.baseOffset === BigInt(last.baseOffset)) {
-      if (active?.abandoned === false) await this.#seal(active, 'age')
-      await this.#openSegment()
+  deletion(policy: RetentionPolicy): SegmentDeletion {
+    const { directory, partition, meter, clock } = this.#context
+    const log = {
+      directory,
+      partition,
+      meter,
+      ended: this.#ended,
+      active: () => this.#active,
+      time: () => {
+        this.#expectedTime.follow()
+        return { nowMs: wallClockMs(clock), expectedMs: this.#expectedTime.ms() }
+      },
+      finishCut: () => this.#finishCut(),
+      goOnInEmptySegment: async () => {
+        if (this.#active?.abandoned === false) await this.#seal(this.#active, 'age')
+        await this.#openSegment()
+      },
     }
-    for (const segment of expired) {
-      await directory.remove(segment.path)
-      meter.deleted(segment)
-    }
-    return expired
+    return new SegmentDeletion(log, policy)
   }
 
   /**
@@ -140,18 +136,25 @@ export class LogTail {
   async truncate(offset: number, begin: () => void): Promise<void> {
     await this.#finishReset()
     if (offset === this.#nextOffset && this.#truncatedFrom === null) return
-    const { active, previous } = await truncateLog(this.#context, {
+    const { active, previous, previousFileBytes } = await truncateLog(this.#context, {
       offset,
       nextOffset: this.#nextOffset,
       begin: async () => {
         this.#truncatedFrom ??= this.#nextOffset
         this.#nextOffset = offset
         begin()
-        await this.#active?.close()
+        const ended = this.#active
         this.#active = null
+        if (ended !== null) {
+          const { path, baseOffset, place, fileBytes } = ended
+          this.#ended.add({ path, baseOffset, nextOffset: place.nextOffset, fileBytes, info: null })
+        }
+        this.#ended.dropFrom(offset)
+        await ended?.close()
       },
     })
     this.#active = active
+    this.#ended.endAt(active.baseOffset, previousFileBytes)
     this.#previous = previous
     const previousNextOffset = BigInt(this.#truncatedFrom ?? offset)
     this.#truncatedFrom = null
@@ -228,6 +231,7 @@ export class LogTail {
         this.#truncatedFrom = null
         this.#nextOffset = offset
         callbacks.begin()
+        this.#ended.dropFrom(0)
         await this.#active?.close()
         this.#active = null
       },
@@ -300,6 +304,8 @@ export class LogTail {
     if (holdsRecords) await this.#retire(old, 'abandoned')
     else await old?.close()
     this.#active = created
+    // The file of a sealed segment without records, which no writer leaves, was replaced.
+    this.#ended.dropFrom(created.baseOffset)
     this.#expectedTime.follow()
     if (old?.abandoned === true) {
       const bytes = holdsRecords ? old.link.end : 0
@@ -312,8 +318,11 @@ export class LogTail {
   /** Closes an ended segment and reports it to `onSegmentClosed`. */
   async #retire(ended: ActiveSegment, state: ClosedSegment['state']): Promise<ClosedSegment> {
     const description = ended.closedInfo(this.#context.partition, state)
+    const { path, baseOffset, place } = ended
+    const fileBytes = await ended.fileSize()
     this.#previous = ended.link
     this.#active = null
+    this.#ended.add({ path, baseOffset, nextOffset: place.nextOffset, fileBytes, info: description })
     await ended.close()
     const { onSegmentClosed } = this.#context
     // In a microtask, so that an exception of the callback is not the failure of an append.

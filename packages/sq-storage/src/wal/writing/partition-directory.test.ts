@@ -38,6 +38,66 @@ describe('sync', () => {
   })
 })
 
+describe('a sync that is under way while a name changes', () => {
+  beforeEach(async () => {
+    await makeUnfinished()
+    await directory.finish(NAME)
+  })
+
+  it('does not count for a change that began before it and ended after it', async () => {
+    const hold = fs.faults.hold('unlink')
+    const unlinking = directory.unlink(NAME)
+    await hold.reached
+    await directory.sync()
+    hold.release()
+    await unlinking
+    fs.operations.resetCounts()
+    await directory.sync()
+    expect(fs.operations.count('syncDirectory')).toBe(1)
+  })
+
+  it('does not count for a change that was made durable and followed by another one', async () => {
+    await directory.unlink(NAME)
+    let finish: (() => void) | undefined
+    const told = new Promise<void>((resolve) => (finish = resolve))
+    const syncDirectory = fs.syncDirectory.bind(fs)
+    fs.syncDirectory = async (path) => {
+      fs.syncDirectory = syncDirectory
+      await syncDirectory(path)
+      await told
+    }
+    const syncing = directory.sync()
+    await makeUnfinished()
+    await directory.finish(NAME)
+    await directory.unlink(NAME)
+    finish?.()
+    await syncing
+    fs.operations.resetCounts()
+    await directory.sync()
+    expect(fs.operations.count('syncDirectory')).toBe(1)
+  })
+})
+
+describe('unlink', () => {
+  it('is not durable until it is synced', async () => {
+    await makeUnfinished()
+    await directory.finish(NAME)
+    const before = fs.clone()
+    await directory.unlink(NAME)
+    expect(await fs.readdir(PATH)).toEqual([])
+    await directory.sync()
+    fs.crash()
+    expect(await fs.readdir(PATH)).toEqual([])
+    expect(await before.readdir(PATH)).toHaveLength(1)
+  })
+
+  it('accepts a file that is gone, and rejects if it cannot be removed', async () => {
+    await directory.unlink(NAME)
+    fs.faults.failNext('unlink', 'EIO')
+    await expect(directory.unlink(NAME)).rejects.toMatchObject({ code: 'SQ_WAL_IO', path: NAME })
+  })
+})
+
 describe('finish', () => {
   it('gives the unfinished segment its name, durably', async () => {
     await makeUnfinished()

@@ -15,8 +15,13 @@ import { isMissing } from '../segments/segment-listing.ts'
 export class SegmentDirectory {
   readonly fs: FileSystem
   readonly path: string
-  /** True at the start: a process that died may have left a change that is visible but not durable. */
-  #unsynced = true
+  /**
+   * Counts each change when it begins and when it ends. The first is for a process that died and may have left a change
+   * that is visible but not durable.
+   */
+  #changes = 1
+  /** The part of these that is durable. */
+  #durableChanges = 0
 
   readonly #lock: Pick<PartitionLock, 'check'>
 
@@ -33,15 +38,15 @@ export class SegmentDirectory {
 
   /**
    * Runs an action that needs the directory. If the directory is gone, so is the lock in it: rejects with
-   * `LockLostError` then, and never with `LogNotFoundError`.
+   * `LockLostError` then, and never with `LogNotFoundError` or because a file is not found.
    */
   async whileThere<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action()
     } catch (error) {
-      if (!(error instanceof LogNotFoundError)) throw error
-      await this.checkLock()
-      throw new WalIoError('look at', this.path, error)
+      const isGone = error instanceof LogNotFoundError
+      if (isGone || isMissing(error)) await this.checkLock()
+      throw isGone ? new WalIoError('look at', this.path, error) : error
     }
   }
 
@@ -50,11 +55,15 @@ export class SegmentDirectory {
     return join(this.path, UNFINISHED_NAME)
   }
 
-  /** Makes the previous change durable. Recorded only on success, so a failed sync is tried again. */
+  /**
+   * Makes the previous change durable. Recorded only on success, so a failed sync is tried again. A change that is made
+   * meanwhile needs another one.
+   */
   async sync(): Promise<void> {
-    if (!this.#unsynced) return
+    const changes = this.#changes
+    if (changes === this.#durableChanges) return
     await syncDirectory(this.fs, this.path)
-    this.#unsynced = false
+    this.#durableChanges = Math.max(this.#durableChanges, changes)
   }
 
   /** Renames the new segment from its temporary name, durably. Replaces a segment of that name. */
@@ -73,16 +82,38 @@ export class SegmentDirectory {
   }
 
   /** Removes a segment, durably. */
-  remove(path: string): Promise<void> {
-    return this.#change(() => io('remove', path, () => this.fs.unlink(path)))
+  async remove(path: string): Promise<void> {
+    await this.unlink(path)
+    await this.sync()
+  }
+
+  /**
+   * Removes a segment, not durably yet: call `sync`. One that is gone already was removed by a call that failed all the
+   * same.
+   */
+  unlink(path: string): Promise<void> {
+    return this.#begin(() =>
+      io('remove', path, () => this.fs.unlink(path)).catch((error: unknown) => {
+        if (!isMissing(error)) throw error
+      }),
+    )
   }
 
   async #change(change: () => Promise<void>): Promise<void> {
+    await this.#begin(change)
+    await this.sync()
+  }
+
+  async #begin(change: () => Promise<void>): Promise<void> {
     await this.sync()
     await this.checkLock()
-    this.#unsynced = true
-    await change()
-    await this.sync()
+    this.#changes++
+    try {
+      await change()
+    } finally {
+      // A sync that began during the change may not cover it.
+      this.#changes++
+    }
   }
 
   /**

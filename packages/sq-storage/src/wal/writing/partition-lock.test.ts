@@ -111,8 +111,9 @@ test.each([
 test('a directory that is not found although its lock is still there is an I/O error, not a missing log', async () => {
   const log = new LogFixture()
   const writer = await log.open()
+  await append(writer, 'a')
   log.fs.readdir = () => Promise.reject(systemError('ENOENT'))
-  await expect(writer.deleteSegments({ belowOffset: 0n })).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+  await expect(writer.truncate(0n)).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
 })
 
 test('each opening of a log makes the names that lead to its directory durable', async () => {

@@ -28,6 +28,7 @@ import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { encodeSeal, SummaryBuilder } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { confirmedDamage } from '../segments/damage.ts'
+import type { SegmentInfo } from '../segments/describe.ts'
 import type { Partition } from '../segments/partition.ts'
 import { endOfContent, SegmentScanner } from '../segments/scan.ts'
 import { endOf } from '../segments/segment-end.ts'
@@ -39,6 +40,7 @@ import { UnconfirmedTail } from '../segments/unconfirmed.ts'
 import { ExpectedTime, wallClockMs } from '../segments/wall-clock.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { SegmentMaker } from './active-segment.ts'
+import type { EndedSegment } from './ended-segments.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 import { finishReset } from './reset.ts'
 
@@ -68,6 +70,8 @@ export interface RecoveredLog {
   readonly nextOffset: number
   /** The last segment, to append to; null if there is none or it is sealed. */
   readonly active: ActiveSegment | null
+  /** The segments before that, oldest first. */
+  readonly ended: readonly EndedSegment[]
   /** The end of the segment before the active one, or before the one to create. */
   readonly previous: SegmentLink | null
   /** The time that the wall clock should show from now on. */
@@ -84,11 +88,12 @@ export async function recoverLog(
   clock: Clock,
 ): Promise<RecoveredLog> {
   await finishReset(directory, partition)
-  const { segments, last } = await openLast(directory, partition)
+  const { ended, last } = await openLast(directory, partition)
   if (last === null) {
     await settle(directory)
-    const recovery: Recovery = { kind: 'clean', nextOffset: 0n, segments, torn: null, markError: null }
-    return { recovery, nextOffset: 0, active: null, previous: null, expectedTime: new ExpectedTime(clock, null) }
+    const recovery: Recovery = { kind: 'clean', nextOffset: 0n, segments: 0, torn: null, markError: null }
+    const expectedTime = new ExpectedTime(clock, null)
+    return { recovery, nextOffset: 0, active: null, ended, previous: null, expectedTime }
   }
   try {
     const found = await examine(last)
@@ -96,7 +101,7 @@ export async function recoverLog(
     await directory.checkLock()
     await makeDurable(last, found)
     await settle(directory)
-    return await resume(last, found, { segments, clock })
+    return await resume(last, found, { ended, partition, clock })
   } catch (error) {
     await last.handle.close()
     throw error
@@ -119,9 +124,10 @@ export async function beginLog(
 async function openLast(
   directory: SegmentDirectory,
   partition: Partition,
-): Promise<{ segments: number; last: OpenSegment | null }> {
+): Promise<{ ended: EndedSegment[]; last: OpenSegment | null }> {
   const { fs, path } = directory
   const listed = await directory.whileThere(() => listSegmentFiles(fs, path))
+  const ended: EndedSegment[] = []
   let last: OpenSegment | null = null
   try {
     for (const segment of listed) {
@@ -131,7 +137,9 @@ async function openLast(
       last = opened
       if (before === null) continue
       try {
-        await endOf(before, opened.head)
+        const { fileBytes } = await endOf(before, opened.head)
+        const { path: endedPath, baseOffset } = before.head
+        ended.push({ path: endedPath, baseOffset, nextOffset: opened.head.baseOffset, fileBytes, info: null })
       } finally {
         await before.handle.close()
       }
@@ -140,7 +148,7 @@ async function openLast(
     if (last !== null) await last.handle.close()
     throw error
   }
-  return { segments: listed.length, last }
+  return { ended, last }
 }
 
 /** Makes the current names durable, and then removes a half-created segment. */
@@ -205,14 +213,14 @@ async function makeDurable({ handle }: OpenSegment, found: Examined): Promise<vo
 async function resume(
   { handle, head }: OpenSegment,
   { contentEnd, place, summary, lastFrame }: Examined,
-  { segments, clock }: { segments: number; clock: Clock },
+  { ended, partition, clock }: { ended: readonly EndedSegment[]; partition: Partition; clock: Clock },
 ): Promise<RecoveredLog> {
   const { path, baseOffset } = head
   const discardedBytes = Math.max(contentEnd - place.position, 0)
   const recovery = (markError: Error | null): Recovery => ({
     kind: discardedBytes > 0 ? 'torn' : 'clean',
     nextOffset: BigInt(place.nextOffset),
-    segments,
+    segments: ended.length + 1,
     torn: discardedBytes > 0 ? { path, position: place.position, discardedBytes } : null,
     markError,
   })
@@ -221,13 +229,16 @@ async function resume(
   const expectedTime = new ExpectedTime(clock, createdMs)
   const agesFromMs = clock.monotonic() - Math.max(wallClockMs(clock) - createdMs, 0)
   const active = new ActiveSegment(handle, { path, baseOffset, createdMs, agesFromMs }, state)
+  const log = { nextOffset: place.nextOffset, expectedTime }
   if (lastFrame.type === FrameType.SEAL) {
     await active.close()
-    return { recovery: recovery(null), nextOffset: place.nextOffset, active: null, previous: active.link, expectedTime }
+    const info: SegmentInfo = { ...active.info(partition), state: 'sealed' }
+    const sealed = { path, baseOffset, nextOffset: place.nextOffset, fileBytes: place.position, info }
+    return { ...log, recovery: recovery(null), active: null, ended: [...ended, sealed], previous: active.link }
   }
   // Without these MARKs the log is whole and durable too. The segment is abandoned then, and the next append rolls
   // over.
   const markError = await active.mark().then(() => null, asError)
   const { previous } = head.open
-  return { recovery: recovery(markError), nextOffset: place.nextOffset, active, previous, expectedTime }
+  return { ...log, recovery: recovery(markError), active, ended, previous }
 }

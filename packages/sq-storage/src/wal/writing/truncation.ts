@@ -35,6 +35,8 @@ export interface TruncatedLog {
   readonly active: ActiveSegment
   /** The end of the segment before the active one. */
   readonly previous: SegmentLink | null
+  /** The size of the file of that segment; 0 if it is not there. */
+  readonly previousFileBytes: number
 }
 
 /**
@@ -74,7 +76,14 @@ export async function truncateLog(
     if (before !== null) await endFile(directory, before)
     await directory.remove(path)
   }
-  return { active: await ActiveSegment.create(maker, cut), previous: cut.previous }
+  const { previous } = cut
+  const before = log.listed.find(({ baseOffset }) => baseOffset === previous?.baseOffset)
+  const previousFileBytes = before === undefined ? 0 : await sizeOf(log.fs, before)
+  return { active: await ActiveSegment.create(maker, cut), previous, previousFileBytes }
+}
+
+async function sizeOf(fs: FileSystem, { path }: ListedSegment): Promise<number> {
+  return (await io('look at', path, () => fs.stat(path))).sizeBytes
 }
 
 /** A log on disk. */

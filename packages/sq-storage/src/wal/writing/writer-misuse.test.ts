@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { NodeFileSystem } from '@sq/sim'
+import type { Operation } from '@sq/sim/memory'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { listExpired, repair, verify, WalReader, WalWriter } from '../../index.ts'
 import type { RecordInput, WalConfig } from '../../index.ts'
@@ -278,16 +279,18 @@ describe('if the directory of the log is gone', () => {
     }
   })
 
-  test.each<[string, (writer: WalWriter) => Promise<unknown>]>([
-    ['deleteSegments', (writer) => writer.deleteSegments({ belowOffset: 1n })],
-    ['truncate', (writer) => writer.truncate(1n)],
-  ])('%s says that the lock is lost, also if the directory disappears between two checks', async (_, call) => {
-    const log = new LogFixture()
+  test.each<[string, Operation, (writer: WalWriter) => Promise<unknown>]>([
+    ['deleteSegments', 'open', (writer) => writer.deleteSegments({ belowOffset: 1n })],
+    ['truncate', 'readdir', (writer) => writer.truncate(1n)],
+  ])('%s says that the lock is lost, also if the directory disappears between two checks', async (_, look, call) => {
+    const log = new LogFixture({ maxSegmentBytes: 1 })
+    await using first = await log.open()
+    await append(first, 'a')
+    await append(first, 'b')
+    await first.close()
     const writer = await log.open()
-    await append(writer, 'a')
-    await append(writer, 'b')
     log.fs.operations.observe(({ operation, phase }) => {
-      if (operation === 'readdir' && phase === 'start') void log.fs.rename(log.directory, '/moved').catch(() => {})
+      if (operation === look && phase === 'start') void log.fs.rename(log.directory, '/moved').catch(() => {})
     })
     await expect(call(writer)).rejects.toMatchObject({ code: 'SQ_WAL_LOCK_LOST' })
   })

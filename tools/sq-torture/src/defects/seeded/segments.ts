@@ -17,6 +17,30 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
     replace: 'nextOffset <= belowOffset + 1n',
   },
   {
+    name: 'a segment that holds an offset to keep is deleted',
+    file: `${WAL}/segments/retention.ts`,
+    find: 'segment.nextOffset > policy.keepFromOffset',
+    replace: 'segment.nextOffset - 1n > policy.keepFromOffset',
+  },
+  {
+    name: 'a truncation while segments are deleted is not seen',
+    file: `${WAL}/writing/segment-deletion.ts`,
+    find: 'this.#plan?.truncations !== this.#log.ended.truncations',
+    replace: 'this.#plan === null',
+  },
+  {
+    name: 'what was decided about an active segment is used for the next one',
+    file: `${WAL}/writing/segment-deletion.ts`,
+    find: 'known?.truncations === ended.truncations && known.active === active',
+    replace: 'known !== null',
+  },
+  {
+    name: 'a change of a name counts as durable if it began before a sync ended',
+    file: `${WAL}/writing/partition-directory.ts`,
+    find: 'this.#durableChanges = Math.max(this.#durableChanges, changes)',
+    replace: 'this.#durableChanges = this.#changes',
+  },
+  {
     name: 'retention by age compares the smallest timestamp of a segment',
     file: `${WAL}/segments/retention.ts`,
     find: '{ state, nextOffset, maxTimestampMs }: SegmentInfo',
@@ -155,7 +179,7 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
   {
     name: 'a segment may be shorter than its successor states',
     file: `${WAL}/segments/segment-end.ts`,
-    find: 'size < link.end',
+    find: 'fileBytes < link.end',
     replace: 'false',
   },
   {

@@ -288,17 +288,17 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'the last segment is deleted before it has a successor',
     file: `${WAL}/writing/log-tail.ts`,
-    find: `      await this.#openSegment()
-    }
-    for (const segment of expired)`,
-    replace: `    }
-    for (const segment of expired)`,
+    find: `        await this.#openSegment()
+      },`,
+    replace: '      },',
   },
   {
     name: 'an earlier deletion whose sync failed is not synced',
-    file: `${WAL}/writing/log-tail.ts`,
-    find: '    await directory.sync()\n    const active',
-    replace: '    const active',
+    file: `${WAL}/writing/segment-deletion.ts`,
+    find: `    await this.#log.directory.sync()
+    if (this.#removed === null) return`,
+    replace: `    if (this.#removed === null) return
+    await this.#log.directory.sync()`,
   },
   {
     name: 'a timestamp may be any time ahead of the clock',
@@ -339,9 +339,9 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'times in which the monotonic clock stops add up',
     file: `${WAL}/writing/log-tail.ts`,
-    find: `    const active = this.#active
-    this.#expectedTime.follow()`,
-    replace: '    const active = this.#active',
+    find: `        this.#expectedTime.follow()
+        return {`,
+    replace: '        return {',
   },
   {
     name: 'a new segment links to the segment before its predecessor',
@@ -352,8 +352,8 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'after recovery of a sealed segment, the next one links to the segment before it',
     file: `${WAL}/writing/recovery.ts`,
-    find: 'active: null, previous: active.link, expectedTime }',
-    replace: 'active: null, previous: head.open.previous, expectedTime }',
+    find: 'previous: active.link }',
+    replace: 'previous: head.open.previous }',
   },
   {
     name: 'a new segment is not synced',
@@ -370,16 +370,16 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'the name of a new segment is not synced',
     file: `${WAL}/writing/partition-directory.ts`,
-    find: `    await change()
+    find: `    await this.#begin(change)
     await this.sync()`,
-    replace: '    await change()',
+    replace: '    await this.#begin(change)',
   },
   {
     name: 'a failed directory sync counts as done',
     file: `${WAL}/writing/partition-directory.ts`,
     find: `    await syncDirectory(this.fs, this.path)
-    this.#unsynced = false`,
-    replace: `    this.#unsynced = false
+    this.#durableChanges = Math.max(this.#durableChanges, changes)`,
+    replace: `    this.#durableChanges = Math.max(this.#durableChanges, changes)
     await syncDirectory(this.fs, this.path)`,
   },
   {
@@ -431,8 +431,8 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'close does not wait for queued work',
     file: `${WAL}/writer.ts`,
-    find: 'this.#checkpoints.then(() => this.#group.inTurn(() => this.#shutDown()))',
-    replace: 'this.#checkpoints.then(() => this.#shutDown())',
+    find: 'this.#group.inTurn(() => this.#shutDown())',
+    replace: 'this.#shutDown()',
   },
   {
     name: 'close writes no durability marker if an earlier one exists',
@@ -511,8 +511,8 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'recovery assumes that the directory is synced',
     file: `${WAL}/writing/partition-directory.ts`,
-    find: '  #unsynced = true\n\n',
-    replace: '  #unsynced = false\n\n',
+    find: '  #changes = 1\n',
+    replace: '  #changes = 0\n',
   },
   {
     name: 'recovery does not truncate the torn tail',
@@ -583,8 +583,8 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'recovery does not check the links between segments',
     file: `${WAL}/writing/recovery.ts`,
-    find: '        await endOf(before, opened.head)\n',
-    replace: '',
+    find: 'const { fileBytes } = await endOf(before, opened.head)',
+    replace: 'const fileBytes = await before.handle.size()',
   },
   {
     name: 'files of a log are removed before its new name is durable',

@@ -1,0 +1,103 @@
+/**
+ * The ended segments of a log, as its writer knows them: none is listed, measured or read again to decide which to
+ * delete.
+ */
+import { dirname, join } from 'node:path'
+import type { FileSystem } from '@sq/sim'
+import { segmentName } from '../segment.ts'
+import { describeSegments } from '../segments/describe.ts'
+import type { SegmentInfo } from '../segments/describe.ts'
+import type { Partition } from '../segments/partition.ts'
+
+/** A segment that is not written any more. */
+export interface EndedSegment {
+  readonly path: string
+  readonly baseOffset: number
+  /** The offset after its last record, where the next segment begins. */
+  readonly nextOffset: number
+  readonly fileBytes: number
+  /** Null until it is described: a segment that an earlier writer ended is read when that is needed. */
+  info: SegmentInfo | null
+}
+
+/** Describes a segment. It has a successor: the last one of a log is described when it is recovered or ended. */
+export async function describeEnded(fs: FileSystem, segment: EndedSegment, partition: Partition): Promise<void> {
+  const { path, baseOffset, nextOffset } = segment
+  const successor = { path: join(dirname(path), segmentName(nextOffset)), baseOffset: nextOffset, successor: null }
+  const located = { partition, highWatermark: () => Infinity }
+  for await (const info of describeSegments(fs, [{ path, baseOffset, successor }], located)) segment.info = info
+}
+
+/** In the order of their offsets, oldest first. */
+export class EndedSegments implements Iterable<EndedSegment> {
+  readonly #segments: EndedSegment[]
+  /** The number of segments at the beginning that are deleted. */
+  #deleted = 0
+  #fileBytes = 0
+  #truncations = 0
+
+  constructor(segments: readonly EndedSegment[]) {
+    this.#segments = [...segments]
+    this.#fileBytes = segments.reduce((sum, { fileBytes }) => sum + fileBytes, 0)
+  }
+
+  get count(): number {
+    return this.#segments.length - this.#deleted
+  }
+
+  /** The size of all their files. */
+  get fileBytes(): number {
+    return this.#fileBytes
+  }
+
+  /** How often segments were dropped or shortened at the end: what was decided before must be decided again. */
+  get truncations(): number {
+    return this.#truncations
+  }
+
+  get first(): EndedSegment | undefined {
+    return this.#segments[this.#deleted]
+  }
+
+  get last(): EndedSegment | undefined {
+    return this.count > 0 ? this.#segments.at(-1) : undefined
+  }
+
+  [Symbol.iterator](): Iterator<EndedSegment> {
+    return this.#segments.slice(this.#deleted)[Symbol.iterator]()
+  }
+
+  add(segment: EndedSegment): void {
+    this.#segments.push(segment)
+    this.#fileBytes += segment.fileBytes
+  }
+
+  /** The oldest one was deleted. */
+  deleteFirst(): void {
+    this.#fileBytes -= this.first?.fileBytes ?? 0
+    this.#deleted++
+    if (2 * this.#deleted < this.#segments.length) return
+    this.#segments.splice(0, this.#deleted)
+    this.#deleted = 0
+  }
+
+  /** Drops the segments that begin at an offset or after it. One that holds it is shortened by `endAt`. */
+  dropFrom(offset: number): void {
+    for (let { last } = this; last !== undefined && last.baseOffset >= offset; { last } = this) this.#dropLast(last)
+  }
+
+  /** The log goes on at an offset, in another segment, and the file of the segment before it has this size. */
+  endAt(nextOffset: number, fileBytes: number): void {
+    this.dropFrom(nextOffset)
+    const { last } = this
+    if (last === undefined || last.nextOffset === nextOffset) return
+    this.#dropLast(last)
+    this.add({ ...last, nextOffset, fileBytes, info: null })
+  }
+
+  #dropLast({ fileBytes }: EndedSegment): void {
+    this.#truncations++
+    this.#segments.pop()
+    this.#fileBytes -= fileBytes
+  }
+}
