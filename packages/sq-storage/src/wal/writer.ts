@@ -291,9 +291,10 @@ export class WalWriter implements AsyncDisposable {
   /**
    * Appends batches as they are, at the offsets that they state: what `readBatches` of another log has returned, also
    * after it went over a network. So the log of a replica holds the same records at the same offsets as its leader's,
-   * and batches with the same checksums. Each batch is there whole or not at all after a crash, and many share a write.
-   * Their bytes are copied before this returns. Several calls may be under way at once. Resolves with the offset after
-   * the last batch, once all of them are durable. Never throws: every error is a rejection.
+   * and batches with the same checksums. Each batch is there whole or not at all after a crash. The batches of one call
+   * share a write, but two calls do not: collect what arrives during a call, and append it with the next one. Their
+   * bytes are copied before this returns. Several calls may be under way at once. Resolves with the offset after the
+   * last batch, once all of them are durable. Never throws: every error is a rejection.
    *
    * Rejects with `OffsetMismatchError` if the first batch does not begin where the log ends when its turn comes, or
    * another one not where the one before it ends; with a `TypeError` or `RangeError` for what is not a batch, as
