@@ -35,6 +35,7 @@ export type {
   CommitEvent,
   CommitReason,
   DeleteEvent,
+  LogEvent,
   RecoverEvent,
   RotateEvent,
   RotateReason,
@@ -66,7 +67,11 @@ export { listPartitions } from './wal/listing.ts'
 export { explainRetention, listExpired } from './wal/listing.ts'
 export type { KeptReason, RetentionLimit, RetentionPolicy, RetentionVerdict } from './wal/segments/retention.ts'
 export { dumpSegment } from './wal/dump.ts'
-export type { SegmentPart } from './wal/dump.ts'
+export type { DumpedFrame, DumpedPart, SegmentPart } from './wal/dump.ts'
+export type { OpaqueContent, TimeRange } from './wal/format/batch-body.ts'
+export type { FrameHeader } from './wal/format/frame.ts'
+export type { IndexEntry, SegmentSummary } from './wal/format/seal.ts'
+export type { OpenBody, SegmentHeader, SegmentLink } from './wal/segment.ts'
 export type { ClosedSegment, SegmentInfo } from './wal/segments/describe.ts'
 export { listSegments } from './wal/listing.ts'
 export { verify } from './wal/verify.ts'

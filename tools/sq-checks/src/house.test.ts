@@ -143,6 +143,13 @@ describe('allowed imports', () => {
     expect([...folders].toSorted()).toEqual(['checking', 'format', 'reading', 'segments', 'shared', 'writing'])
   })
 
+  test('every type that the interface of a package uses can be imported from it', () => {
+    for (const name of ['sq-sim', 'sq-storage']) {
+      const report = readFileSync(join(ROOT, `packages/${name}/api/index.api.md`), 'utf8')
+      expect(report.match(/^(?:class|interface|type) \w+/gm)).toBeNull()
+    }
+  })
+
   test('the command imports the two packages by name, and its three dependencies', () => {
     const named = /^(node:|packages\/sq-wal-cli\/|@sq\/sim$|@sq\/storage$|commander$|cli-progress$|picocolors$)/
     expect(importsBeyond(cli, named)).toEqual([])

@@ -20,14 +20,14 @@ import { LogFile } from './segments/log-file.ts'
 import { endOfContent, SegmentScanner } from './segments/scan.ts'
 
 /** A part of a segment file. `[from, to)` are byte positions. */
-interface DumpedPart {
+export interface DumpedPart {
   readonly from: number
   readonly to: number
   readonly bytes: Buffer
 }
 
 /** A frame that verifies. */
-interface DumpedFrame extends DumpedPart {
+export interface DumpedFrame extends DumpedPart {
   readonly header: FrameHeader
 }
 

@@ -22,7 +22,7 @@ import type { AppendAllOptions, AppendedRecords, RecordSource } from './writing/
 import { placed } from './writing/bad-record.ts'
 import type { RecordOrigin } from './writing/bad-record.ts'
 import { checkBatches } from './writing/checked-batches.ts'
-import { checkMetadata } from './writing/checked-metadata.ts'
+import { checkBatchOptions } from './writing/checked-metadata.ts'
 import type { BatchOptions, OpaqueBatch } from './writing/checked-metadata.ts'
 import { checkRecord, checkRecords, recordOf } from './writing/checked-record.ts'
 import { makeCheckpoint } from './writing/checkpoint.ts'
@@ -238,7 +238,7 @@ export class WalWriter implements AsyncDisposable {
    * Appends one or more records atomically: after a crash all of them are there or none. Resolves with the offset of
    * the first; the others follow it. Two or more records may take at most `maxBatchBytes`. With `metadata`, 1 to 65,536
    * bytes, they are a batch of their own for `readBatches`, which returns the metadata with it. Rejects as `append`
-   * does, and with a `TypeError` or `RangeError` for bad metadata.
+   * does, also for bad metadata, and with a `TypeError` for a bad option.
    *
    * @example
    * ```ts
@@ -252,7 +252,7 @@ export class WalWriter implements AsyncDisposable {
   appendBatch(records: readonly RecordInput[], options: BatchOptions = {}): Promise<bigint> {
     return this.#add(BATCH, (waiter) => {
       const checked = checkRecords(records, this.#held.clock)
-      const metadata = checkMetadata(options)
+      const metadata = checkBatchOptions(options)
       if (metadata === null) this.#append(checked, waiter)
       else this.#open().appendWithMetadata(checked, metadata, waiter)
     })
@@ -264,8 +264,8 @@ export class WalWriter implements AsyncDisposable {
    * once it is durable. Its bytes are copied before this returns. `readBatches` returns it; `read` meets it with an
    * `OpaqueBatchError`. A search by time goes by `minTimestampMs` and `maxTimestampMs`.
    *
-   * Rejects with a `TypeError` or `RangeError` for a bad field, a payload over `maxBatchBytes`, or if no offsets are
-   * left; otherwise as `append` does.
+   * Rejects with a `BadRecordError` for a bad or unknown field or a payload over `maxBatchBytes`; otherwise as `append`
+   * does.
    *
    * @example
    * ```ts
@@ -280,12 +280,7 @@ export class WalWriter implements AsyncDisposable {
    * ```
    */
   appendOpaque(batch: OpaqueBatch): Promise<bigint> {
-    return new Promise((resolve, reject) => {
-      if (typeof batch !== 'object' || batch === null) {
-        throw new TypeError(`an opaque batch must be an object, not ${show(batch)}`)
-      }
-      this.#open().appendOpaque(batch, { resolve, reject })
-    })
+    return this.#add(BATCH, (waiter) => this.#open().appendOpaque(batch, waiter))
   }
 
   /**

@@ -111,14 +111,21 @@ describe('metadata and opaque batches are refused, with the field,', () => {
   ])('if metadata is %s', async (_, metadata, kind, message) => {
     const writer = await log.open()
     const given = metadata as Uint8Array
-    await expect(writer.appendBatch([record('a')], { metadata: given })).rejects.toThrow(new kind(message))
-    await expect(writer.appendOpaque({ ...OPAQUE, metadata: given })).rejects.toThrow(new kind(message))
+    for (const refused of [
+      writer.appendBatch([record('a')], { metadata: given }),
+      writer.appendOpaque({ ...OPAQUE, metadata: given }),
+    ]) {
+      const error: unknown = await refused.catch((reason: unknown) => reason)
+      expect(error).toBeInstanceOf(kind)
+      expect(error).toMatchObject({ message, code: 'SQ_WAL_BAD_RECORD', index: null, field: 'metadata' })
+    }
     expect(writer.nextOffset).toBe(0n)
   })
 
-  test.each<[Partial<Record<keyof OpaqueBatch, unknown>>, typeof TypeError | typeof RangeError, string]>([
+  test.each<[object, typeof TypeError | typeof RangeError, string]>([
     [{ payload: null }, TypeError, 'payload must be a Uint8Array, not null'],
-    [{ payload: Buffer.alloc(101) }, RangeError, 'the payload has 101 bytes, maxBatchBytes is 100'],
+    [{ payload: Buffer.alloc(101) }, RangeError, 'payload has 101 bytes, maxBatchBytes is 100'],
+    [{ codec: 4 }, TypeError, '"codec" is not a field of an opaque batch'],
     [{ recordCount: 0 }, RangeError, 'recordCount must be a whole number from 1 to 4294967295: 0'],
     [{ recordCount: 2 ** 32 }, RangeError, 'recordCount must be'],
     [{ recordCount: 1n }, TypeError, 'recordCount must be a number, not 1n'],
@@ -128,20 +135,28 @@ describe('metadata and opaque batches are refused, with the field,', () => {
   ])('if an opaque batch has %o', async (part, kind, message) => {
     log = new LogFixture({ maxBatchBytes: 100, maxRecordBytes: 100, maxTimestampAheadMs: 1000 })
     const writer = await log.open()
-    const refused = writer.appendOpaque({ ...OPAQUE, ...part } as OpaqueBatch)
+    const refused = writer.appendOpaque({ ...OPAQUE, ...part })
     await expect(refused).rejects.toBeInstanceOf(kind)
     await expect(refused).rejects.toThrow(message)
+    const [field] = Object.keys(part)
+    await expect(refused).rejects.toMatchObject({ code: 'SQ_WAL_BAD_RECORD', index: null, field })
     expect(await writer.appendOpaque({ ...OPAQUE, payload: Buffer.alloc(100) })).toBe(0n)
   })
 
   test('if it is no batch', async () => {
     const writer = await log.open()
-    await expect(writer.appendOpaque(null as unknown as OpaqueBatch)).rejects.toThrow(
-      new TypeError('an opaque batch must be an object, not null'),
-    )
-    await expect(writer.appendBatch([record('a')], null as unknown as object)).rejects.toThrow(
-      new TypeError('the options of a batch must be an object, not null'),
-    )
+    await expect(writer.appendOpaque(null as unknown as OpaqueBatch)).rejects.toMatchObject({
+      message: 'an opaque batch must be an object, not null',
+      code: 'SQ_WAL_BAD_RECORD',
+    })
+  })
+
+  test.each<[unknown, string]>([
+    [null, 'the options of appendBatch must be an object, not null'],
+    [{ metdata: Buffer.from('producer 1') }, 'appendBatch has no option "metdata"'],
+  ])('if the options of a batch are %j', async (options, message) => {
+    const writer = await log.open()
+    await expect(writer.appendBatch([record('a')], options as object)).rejects.toThrow(new TypeError(message))
   })
 })
 

@@ -4,7 +4,7 @@
  */
 
 /**
- * A record that cannot be appended: a `TypeError` or `RangeError` with these fields. Nothing of the call was appended;
+ * A record, or a batch with its metadata, that cannot be appended: a `TypeError` or `RangeError` with these fields. Nothing of the call was appended;
  * of a source, the records before this one may be.
  */
 export interface BadRecordError extends Error {

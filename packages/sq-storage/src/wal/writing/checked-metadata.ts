@@ -1,10 +1,11 @@
 /** Checks what belongs to a batch as a whole before it is appended: metadata, and the parts of an opaque batch. */
 import { isUint8Array } from 'node:util/types'
-import { show } from '../../config.ts'
+import { checkOptions, show } from '../../config.ts'
 import type { ResolvedWalConfig } from '../../config.ts'
 import { encodeLead, leadBytes, MAX_METADATA_BYTES } from '../format/batch-body.ts'
 import { Attribute, MAX_RECORDS_BYTES } from '../format/frame.ts'
 import { bytesIn, heldBytes, isDetached } from '../format/given-bytes.ts'
+import { BadPart } from './bad-record.ts'
 import type { EncodedBody } from './commit.ts'
 
 /** What can be kept with a batch of records. */
@@ -27,26 +28,45 @@ export interface OpaqueBatch extends BatchOptions {
   readonly maxTimestampMs: number
 }
 
-/** The metadata of a batch; null if there is none. Throws a `TypeError` or `RangeError`. */
-export function checkMetadata(options: BatchOptions): Uint8Array | null {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`the options of a batch must be an object, not ${show(options)}`)
-  }
-  const { metadata = null } = options
+const OPTIONS: ReadonlySet<string> = new Set<keyof BatchOptions>(['metadata'])
+
+const FIELDS: ReadonlySet<string> = new Set<keyof OpaqueBatch>([
+  'payload',
+  'recordCount',
+  'minTimestampMs',
+  'maxTimestampMs',
+  'metadata',
+])
+
+/** Checks the options of `appendBatch`. Throws a `TypeError`, or a `BadPart` for bad metadata. */
+export function checkBatchOptions(options: BatchOptions): Uint8Array | null {
+  checkOptions('appendBatch', options, OPTIONS)
+  return checkMetadata(options)
+}
+
+/** The metadata of a batch; null if there is none. Throws a `BadPart`. */
+function checkMetadata({ metadata = null }: BatchOptions): Uint8Array | null {
   if (metadata === null) return null
   const bytes = checkBytes('metadata', metadata)
   if (bytes.length === 0 || bytes.length > MAX_METADATA_BYTES) {
-    throw new RangeError(`metadata must have 1 to ${MAX_METADATA_BYTES} bytes: ${bytes.length}`)
+    throw bad(RangeError, 'metadata', `must have 1 to ${MAX_METADATA_BYTES} bytes: ${bytes.length}`)
   }
   return bytes
 }
 
-/** The body of an opaque batch. Throws a `TypeError` or `RangeError` that names the field. */
+/** The body of an opaque batch. Throws a `BadPart`. */
 export function checkOpaque(
   batch: OpaqueBatch,
   { maxBatchBytes, maxTimestampAheadMs }: Pick<ResolvedWalConfig, 'maxBatchBytes' | 'maxTimestampAheadMs'>,
   latestMs: number,
 ): EncodedBody {
+  if (typeof batch !== 'object' || batch === null) {
+    throw bad(TypeError, null, `an opaque batch must be an object, not ${show(batch)}`)
+  }
+  for (const field of Object.keys(batch)) {
+    if (!FIELDS.has(field))
+      throw new BadPart(TypeError, field, 'is not a field of an opaque batch', show(field)).of(null)
+  }
   const metadata = checkMetadata(batch)
   const { payload: given, recordCount, minTimestampMs, maxTimestampMs } = batch
   checkWhole('recordCount', recordCount, { from: 1, to: 0xffff_ffff })
@@ -54,11 +74,11 @@ export function checkOpaque(
   checkWhole('maxTimestampMs', maxTimestampMs, { from: minTimestampMs, to: Number.MAX_SAFE_INTEGER })
   if (maxTimestampMs > latestMs) {
     const limit = `must be at most ${latestMs}, maxTimestampAheadMs (${maxTimestampAheadMs}) after the clock`
-    throw new RangeError(`maxTimestampMs ${limit}: ${maxTimestampMs}`)
+    throw bad(RangeError, 'maxTimestampMs', `${limit}: ${maxTimestampMs}`)
   }
   const payload = checkBytes('payload', given)
   if (payload.length > maxBatchBytes) {
-    throw new RangeError(`the payload has ${payload.length} bytes, maxBatchBytes is ${maxBatchBytes}`)
+    throw bad(RangeError, 'payload', `has ${payload.length} bytes, maxBatchBytes is ${maxBatchBytes}`)
   }
   const lead = leadBytes({ metadata, isOpaque: true })
   checkBodyBytes(lead + payload.length)
@@ -69,24 +89,29 @@ export function checkOpaque(
   return { bytes, attributes, recordCount, minTimestampMs, maxTimestampMs }
 }
 
-/** Throws a `RangeError` for a body that the format does not allow. */
+/** Throws a `BadPart` for a body that the format does not allow. */
 export function checkBodyBytes(bytes: number): void {
   if (bytes > MAX_RECORDS_BYTES) {
-    throw new RangeError(`the batch takes ${bytes} bytes with its metadata, the most is ${MAX_RECORDS_BYTES}`)
+    throw bad(RangeError, null, `the batch takes ${bytes} bytes with its metadata, the most is ${MAX_RECORDS_BYTES}`)
   }
 }
 
 function checkBytes(field: 'metadata' | 'payload', value: unknown): Buffer {
-  if (!isUint8Array(value)) throw new TypeError(`${field} must be a Uint8Array, not ${show(value)}`)
+  if (!isUint8Array(value)) throw bad(TypeError, field, `must be a Uint8Array, not ${show(value)}`)
   if (bytesIn(value) === 0 && isDetached(value)) {
-    throw new TypeError(`${field} must be in memory that was not transferred or shrunk`)
+    throw bad(TypeError, field, 'must be in memory that was not transferred or shrunk')
   }
   return heldBytes(value)
 }
 
 function checkWhole(field: string, value: unknown, { from, to }: { from: number; to: number }): void {
-  if (typeof value !== 'number') throw new TypeError(`${field} must be a number, not ${show(value)}`)
+  if (typeof value !== 'number') throw bad(TypeError, field, `must be a number, not ${show(value)}`)
   if (!Number.isSafeInteger(value) || value < from || value > to) {
-    throw new RangeError(`${field} must be a whole number from ${from} to ${to}: ${value}`)
+    throw bad(RangeError, field, `must be a whole number from ${from} to ${to}: ${value}`)
   }
+}
+
+/** The error for a field of a batch, or for the batch as a whole. */
+function bad(kind: typeof TypeError | typeof RangeError, field: string | null, what: string): BadPart {
+  return new BadPart(kind, field, what).of(null)
 }

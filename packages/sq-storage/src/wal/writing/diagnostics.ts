@@ -22,7 +22,7 @@ export interface WalEvents {
 }
 
 /** The log that an event is about. */
-interface LogEvent {
+export interface LogEvent {
   readonly topic: string
   readonly partition: number
   /** The directory of the partition, an absolute path: the same topic may be in several data directories. */
