@@ -13,7 +13,7 @@ import {
   WalReader,
   WalWriter,
 } from '@sq/storage'
-import type { EncodedBatch, LogRecord, RetentionPolicy, WalConfig } from '@sq/storage'
+import type { EncodedBatch, FetchResult, LogRecord, RetentionPolicy, WalConfig } from '@sq/storage'
 import { encodedBatch } from './encoded-batch.ts'
 import { DELETED, History, Violation } from './history.ts'
 import type { Contents, Unit, ValueId, ValueTable } from './history.ts'
@@ -63,6 +63,8 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
   /** Whether the wall clock was ever wrong. A segment that was created while it was wrong states a wrong time. */
   #wasClockWrong = false
   #inProcessReader: InProcessReader | null = null
+  /** The reader in the process of the writer that fetches; null before the first fetch. */
+  #fetchReader: WalReader | null = null
   #otherProcessReader: OtherProcessReader | null = null
   /** The records that earlier tailing readers in another process got as durable. */
   readonly #mustStay = new Map<bigint, ValueId>()
@@ -112,6 +114,7 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
 
   #beginHere(): void {
     // A new process shares nothing with the readers of the last one.
+    this.#fetchReader = null
     this.#process = new ProcessFileSystem(this.fs, `process ${this.#processes++} `)
     this.#death = new Promise((resolve) => {
       this.#died = resolve
@@ -280,6 +283,58 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
   async readSomeRange(random: Random): Promise<void> {
     const reader = await WalReader.open(this.#process, this.#config, TOPIC, PARTITION)
     await undamaged(() => checkSomeRange(reader, random))
+  }
+
+  /**
+   * Fetches some times while the writer may be working, but neither deletes nor truncates: often where the last fetch
+   * ended. Only durable records before `to` may be returned, in order and without gaps.
+   */
+  async fetch(random: Random): Promise<void> {
+    const process = this.#process
+    const { clock } = this
+    this.#fetchReader ??= await WalReader.open(process, this.#config, TOPIC, PARTITION, { clock })
+    const reader = this.#fetchReader
+    // After a reset that failed, the segments before it may still be there, but the log has none of their records.
+    const drawn = (): number => {
+      const { acknowledged } = this.history
+      const first = acknowledged.findIndex((value, offset) => offset >= this.firstOffset && value !== DELETED)
+      return first === -1 ? acknowledged.length : first + random.int(acknowledged.length - first + 1)
+    }
+    let from = drawn()
+    for (let left = 1 + random.int(4); left > 0 && !process.dead; left--) {
+      const to = random.chance(0.5) ? from + random.int(8) : Infinity
+      const limits = { maxBytes: 1 + random.int(3000), minBytes: random.int(3000), maxWaitMs: random.int(2) }
+      const options = { from: BigInt(from), ...limits, ...(to === Infinity ? {} : { to: BigInt(to) }) }
+      const fetching = undamaged(() => reader.fetch(options)).then((result) => {
+        this.#checkFetched(result, { from, to })
+        return Number(result.nextOffset)
+      })
+      // A failure is reported by the wait below.
+      fetching.catch(() => {})
+      for (let turns = random.int(20); turns > 0; turns--) await new Promise(setImmediate)
+      clock.advance(1)
+      await this.untilDead(fetching)
+      if (!process.dead) from = await fetching
+      if (random.chance(0.3)) from = drawn()
+    }
+  }
+
+  #checkFetched({ batches, nextOffset, highWatermark }: FetchResult, { from, to }: { from: number; to: number }): void {
+    const records = batches.flatMap((batch) => batch.records())
+    const end = from + records.length
+    if (records.some(({ offset }, index) => Number(offset) !== from + index) || Number(nextOffset) !== end) {
+      throw new Violation(
+        `2: a fetch from ${from} has [${records.map(({ offset }) => offset).join()}] and ${nextOffset}`,
+      )
+    }
+    const durable = this.#writer === null ? Infinity : Number(this.#writer.nextOffset)
+    if (records.length > 0 && end > Math.min(to, durable, Number(highWatermark))) {
+      throw new Violation(`7: a fetch reached ${end}, beyond ${to}, ${durable} or ${highWatermark}`)
+    }
+    const values = records.map(({ value }) => this.#values.id(value))
+    if (!this.history.allows((whole) => values.every((value, index) => value === whole[from + index]))) {
+      throw new Violation(`7: a fetch from ${from} has [${values.join(' ')}]`)
+    }
   }
 
   /** Starts a reader that tails the whole log until the process dies, and spends some turns on each record. */
@@ -480,6 +535,8 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
   async close(): Promise<void> {
     const writer = this.writer
     this.#writer = null
+    await this.#fetchReader?.close()
+    this.#fetchReader = null
     await writer.close()
     this.history.settled()
     if (this.fs.openHandles > 0 && this.#inProcessReader === null && this.#otherProcessReader === null)

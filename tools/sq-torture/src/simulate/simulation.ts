@@ -127,6 +127,7 @@ class Simulation {
     }
     if (action === 'read') await this.#tolerate(() => this.#log.readDuringWrites())
     if (action === 'read-range') await this.#tolerate(() => this.#log.readSomeRange(this.#random))
+    if (action === 'fetch') await this.#tolerate(() => this.#log.fetch(this.#random))
     if (action === 'reopen') await this.#tolerate(() => this.#log.close())
   }
 

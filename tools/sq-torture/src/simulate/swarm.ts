@@ -41,6 +41,7 @@ const ACTIONS = [
   'age',
   'read',
   'read-range',
+  'fetch',
   'power-cut',
   'kill',
   'evict',
