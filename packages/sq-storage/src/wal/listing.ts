@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { checkOptions, resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
-import { systemCode, WalIoError } from '../errors.ts'
+import { invariant, systemCode, WalIoError } from '../errors.ts'
 import { describeSegments } from './segments/describe.ts'
 import type { SegmentInfo } from './segments/describe.ts'
 import { linkError } from './segments/directory-links.ts'
@@ -159,7 +159,8 @@ async function answer(
       const asked = judging.next()
       if (asked.done === true) return asked.value
       const description = await descriptions.next()
-      asked.value.info = description.value ?? null
+      invariant(description.done !== true, 'every listed segment is described')
+      asked.value.info = description.value
     }
   } finally {
     await descriptions.return()

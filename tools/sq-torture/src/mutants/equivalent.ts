@@ -161,6 +161,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
   {
     file: 'reading/frame-stream.ts',
     original: 'this.#at < this.#found.length',
+    line: 'if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false',
     replacement: 'this.#at <= this.#found.length',
     why: 'startsWaiting only saves promises: if it is false, `more` gets the same result',
   },
@@ -174,7 +175,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     file: 'reading/frame-stream.ts',
     original: `{
     if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false
-    this.#context.waker.reset()
+    this.#waker.reset()
     return this.#isAtBound && !this.#isComplete()
   }`,
     replacement: '{}',
@@ -198,8 +199,9 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'reading/frame-stream.ts',
-    original: '!this.#isAtBound',
-    replacement: 'true',
+    line: 'if (this.#isAtBound) return false',
+    original: 'this.#isAtBound',
+    replacement: 'false',
     why: 'if the stream is at the bound, the cursor gets the same result without reading a file',
   },
   {
