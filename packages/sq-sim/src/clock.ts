@@ -7,6 +7,7 @@ import { clearTimeout, setTimeout } from 'node:timers'
 /** The longest delay of a timer: a larger number does not fit into the timers of Node. About 24 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
+/** The time, and timers. The log asks nothing else for either, so a test that passes its own clock controls both. */
 export interface Clock {
   /**
    * Milliseconds since 1970-01-01 UTC. May jump in both directions: for people and files, not for measuring durations.

@@ -68,6 +68,7 @@ const AT = {
   headerCrc: 36,
 } as const
 
+/** The header of a frame. */
 export interface FrameHeader {
   /** One of `FrameType`, or a type that this version does not know. */
   readonly type: number

@@ -31,6 +31,7 @@ const ENTRY_BYTES = 16
 /** The last bytes of a SEAL, which state its position. */
 const TRAILER_BYTES = 8
 
+/** An entry of the sparse index in a SEAL: where reading may begin to find an offset or a time. */
 export interface IndexEntry {
   /** Offset of the first record of the frame, minus the base offset of the segment. */
   readonly offsetDelta: number
