@@ -294,13 +294,7 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     const { clock } = this
     this.#fetchReader ??= await WalReader.open(process, this.#config, TOPIC, PARTITION, { clock })
     const reader = this.#fetchReader
-    // After a reset that failed, the segments before it may still be there, but the log has none of their records.
-    const drawn = (): number => {
-      const { acknowledged } = this.history
-      const first = acknowledged.findIndex((value, offset) => offset >= this.firstOffset && value !== DELETED)
-      return first === -1 ? acknowledged.length : first + random.int(acknowledged.length - first + 1)
-    }
-    let from = drawn()
+    let from = this.someOffset(random)
     for (let left = 1 + random.int(4); left > 0 && !process.dead; left--) {
       const to = random.chance(0.5) ? from + random.int(8) : Infinity
       const limits = { maxBytes: 1 + random.int(3000), minBytes: random.int(3000), maxWaitMs: random.int(2) }
@@ -315,7 +309,7 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
       clock.advance(1)
       await this.untilDead(fetching)
       if (!process.dead) from = await fetching
-      if (random.chance(0.3)) from = drawn()
+      if (random.chance(0.3)) from = this.someOffset(random)
     }
   }
 
@@ -474,6 +468,17 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     }
     this.#forgetFrom(0)
     this.history.reset(offset)
+  }
+
+  /**
+   * An offset of the log, from its first to its next offset. After a reset that failed, the segments before it may still
+   * be there, but the log has none of their records.
+   */
+  someOffset(random: Random): number {
+    const { firstOffset } = this
+    const { acknowledged } = this.history
+    const first = acknowledged.findIndex((value, offset) => offset >= firstOffset && value !== DELETED)
+    return first === -1 ? acknowledged.length : first + random.int(acknowledged.length - first + 1)
   }
 
   /** The first offset of the log, from the names in its directory. */

@@ -118,7 +118,7 @@ class Simulation {
       await this.#tolerate(() => this.#log.deleteByAge({ keepFromMs: this.#someTimestampMs() }))
     if (action === 'wrong-clock') await this.#tolerate(() => this.#goByWrongClock())
     if (action === 'truncate') {
-      const offset = this.#someOffset()
+      const offset = this.#log.someOffset(this.#random)
       await this.#tolerate(() => this.#log.truncate(offset))
     }
     if (action === 'reset') {
@@ -159,12 +159,6 @@ class Simulation {
     const { acknowledged, submittedEnd } = this.#log.history
     const isBehind = acknowledged.length === 0 || this.#random.chance(0.7)
     return isBehind ? submittedEnd + 1 + this.#random.int(5) : this.#random.int(acknowledged.length)
-  }
-
-  /** An offset of the log, from its first to its next offset. */
-  #someOffset(): number {
-    const { firstOffset, history } = this.#log
-    return firstOffset + this.#random.int(history.acknowledged.length - firstOffset + 1)
   }
 
   async #append(asBatch: boolean): Promise<void> {
