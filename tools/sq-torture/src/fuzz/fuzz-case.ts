@@ -26,6 +26,7 @@ export interface FuzzCase {
 
 const FORGED_SHARE = 0.4
 const MAX_MUTATIONS = 3
+const LOCK = 'lock'
 /** Logs with large frames are slow, and find little that others do not. */
 const LARGE_SHARE = 0.02
 
@@ -47,6 +48,9 @@ export function drawCase(logs: readonly GoodLog[], seed: number): FuzzCase {
     mutations.push(name)
     mutate(material)
   }
+  // If a writer creates a file of a name that is gone, it is an ordinary one. Only `lock` need not be there before.
+  for (const name of sizes.keys()) if (!files.has(name)) sizes.delete(name)
+  for (const name of kinds.keys()) if (!files.has(name) && name !== LOCK) kinds.delete(name)
   const salts = new Set(saltsOf(files))
   const sources = logs.filter((source) => source === log || saltsOf(source.files).some((salt) => salts.has(salt)))
   const forged = mutations.some((name) => name in FORGERIES)

@@ -124,9 +124,12 @@ class Trial {
     const report = await this.#step(() => this.#verify(before), OPERATIONS_A_VERIFICATION)
     const opened = await this.#step(() => this.#open())
     if (!(opened instanceof WalWriter)) {
-      this.#mustBeUnchanged(files, await readFiles(this.#fs, this.#directory))
       // Only a writer opens these files.
       const isInTheWay = ['lock', 'next.tmp'].some((name) => this.#fuzzed.kinds.has(name))
+      // The writer removes next.tmp last: if it is no file, a torn tail has been truncated by then.
+      if (!(isInTheWay && opened === 'SQ_WAL_IO')) {
+        this.#mustBeUnchanged(files, await readFiles(this.#fs, this.#directory))
+      }
       if (report.problems.length === 0 && !isInTheWay) {
         throw new Violation(`1: verify found no problem, but a writer refused the log with ${opened}`)
       }

@@ -96,10 +96,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
     material.files.set(material.random.chance(0.5) ? name : pickFile(material)[0], file)
   },
   'a file missing': (material) => {
-    if (material.files.size <= 1) return
-    const [name] = pickFile(material)
-    // A writer may create a file of this name, and then it is an ordinary one.
-    for (const known of [material.files, material.sizes, material.kinds]) known.delete(name)
+    if (material.files.size > 1) material.files.delete(pickFile(material)[0])
   },
   'a file with a hole at its end': ({ files, sizes, random }) => {
     const [name, file] = random.pick([...files])
