@@ -270,7 +270,9 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
 
   /** Reads while the writer may be working. Only durable records may be seen. */
   async readDuringWrites(): Promise<void> {
-    const contents = await this.read()
+    const read = await this.read()
+    // Before the first record, names of segments may be left by a reset that failed, also behind the end of the log.
+    const contents = read.slice(0, read.findLastIndex((value) => value !== DELETED) + 1)
     if (BigInt(contents.length) > this.writer.nextOffset) {
       throw new Violation(`7: a reader saw ${contents.length} records, but only ${this.writer.nextOffset} are durable`)
     }
