@@ -86,13 +86,22 @@ export class EndedSegments implements Iterable<EndedSegment> {
     for (let { last } = this; last !== undefined && last.baseOffset >= offset; { last } = this) this.#dropLast(last)
   }
 
-  /** The log goes on at an offset, in another segment, and the file of the segment before it has this size. */
-  endAt(nextOffset: number, fileBytes: number): void {
-    this.dropFrom(nextOffset)
-    const { last } = this
-    if (last === undefined || last.nextOffset === nextOffset) return
-    this.#dropLast(last)
-    this.add({ ...last, nextOffset, fileBytes, info: null })
+  /**
+   * The log was truncated: these segments are left, the last of them with a file of this size, and the next one begins at
+   * an offset. One of them may be new: an attempt that failed has created it after all.
+   */
+  endAt(nextOffset: number, left: readonly Pick<EndedSegment, 'path' | 'baseOffset'>[], lastFileBytes: number): void {
+    const known = new Map(Array.from(this, (segment) => [segment.baseOffset, segment]))
+    this.#truncations++
+    this.#segments.splice(0)
+    this.#deleted = 0
+    this.#fileBytes = 0
+    for (const [at, { path, baseOffset }] of left.entries()) {
+      const end = left[at + 1]?.baseOffset ?? nextOffset
+      const before = known.get(baseOffset)
+      const fileBytes = at === left.length - 1 ? lastFileBytes : (before?.fileBytes ?? 0)
+      this.add(before?.nextOffset === end ? before : { path, baseOffset, nextOffset: end, fileBytes, info: null })
+    }
   }
 
   #dropLast({ fileBytes }: EndedSegment): void {

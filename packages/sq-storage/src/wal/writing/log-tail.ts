@@ -136,7 +136,7 @@ export class LogTail {
   async truncate(offset: number, begin: () => void): Promise<void> {
     await this.#finishReset()
     if (offset === this.#nextOffset && this.#truncatedFrom === null) return
-    const { active, previous, previousFileBytes } = await truncateLog(this.#context, {
+    const { active, previous, left, previousFileBytes } = await truncateLog(this.#context, {
       offset,
       nextOffset: this.#nextOffset,
       begin: async () => {
@@ -154,7 +154,7 @@ export class LogTail {
       },
     })
     this.#active = active
-    this.#ended.endAt(active.baseOffset, previousFileBytes)
+    this.#ended.endAt(active.baseOffset, left, previousFileBytes)
     this.#previous = previous
     const previousNextOffset = BigInt(this.#truncatedFrom ?? offset)
     this.#truncatedFrom = null

@@ -37,6 +37,8 @@ export interface TruncatedLog {
   readonly previous: SegmentLink | null
   /** The size of the file of that segment; 0 if it is not there. */
   readonly previousFileBytes: number
+  /** The segments before it. */
+  readonly left: readonly ListedSegment[]
 }
 
 /**
@@ -77,9 +79,10 @@ export async function truncateLog(
     await directory.remove(path)
   }
   const { previous } = cut
-  const before = log.listed.find(({ baseOffset }) => baseOffset === previous?.baseOffset)
+  const left = previous === null ? [] : log.listed.filter(({ baseOffset }) => baseOffset <= previous.baseOffset)
+  const before = left.at(-1)
   const previousFileBytes = before === undefined ? 0 : await sizeOf(log.fs, before)
-  return { active: await ActiveSegment.create(maker, cut), previous, previousFileBytes }
+  return { active: await ActiveSegment.create(maker, cut), previous, left, previousFileBytes }
 }
 
 async function sizeOf(fs: FileSystem, { path }: ListedSegment): Promise<number> {
