@@ -232,8 +232,9 @@ export class LogTail {
         this.#nextOffset = offset
         callbacks.begin()
         this.#ended.dropFrom(0)
-        await this.#active?.close()
+        const active = this.#active
         this.#active = null
+        await active?.close()
       },
     })
     this.#active = active
