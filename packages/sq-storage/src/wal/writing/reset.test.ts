@@ -319,22 +319,3 @@ describe('a reader of a log that is reset', () => {
     expect(await next).toHaveProperty('code', code)
   })
 })
-
-test('deleteSegments knows the segment that a failed truncation has created after all', async () => {
-  const log = new LogFixture()
-  const writer = await log.open()
-  await appendEach(writer, 'a')
-  await writer.appendBatch([{ value: Buffer.from('b') }, { value: Buffer.from('c') }])
-  // The rename of the new segment is done, and the sync after it fails.
-  log.fs.faults.failNext('syncDirectory', 'EIO')
-  expect(await outcome(writer.truncate(2n))).toMatchObject({ code: 'SQ_WAL_IO' })
-  await append(writer, 'd')
-  await writer.closeActiveSegment()
-  await append(writer, 'e')
-  const deleted = await writer.deleteSegments({ belowOffset: 3n })
-  expect(deleted.map(({ baseOffset, nextOffset }) => [baseOffset, nextOffset])).toEqual([
-    [0n, 1n],
-    [1n, 2n],
-    [2n, 3n],
-  ])
-})

@@ -134,6 +134,24 @@ describe('an operation of truncate that fails', () => {
     expect(await log.segmentNames()).toEqual(['00000000000000000000.wal', '00000000000000000002.wal'])
   })
 
+  it('leaves a segment that deleteSegments knows, if it failed only after the rename', async () => {
+    const fixture = new LogFixture()
+    const writer = await fixture.open()
+    await append(writer, 'a')
+    await writer.appendBatch([{ value: Buffer.from('b') }, { value: Buffer.from('c') }])
+    fixture.fs.faults.failNext('syncDirectory', 'EIO')
+    await expect(writer.truncate(2n)).rejects.toMatchObject({ code: 'SQ_WAL_IO' })
+    await append(writer, 'd')
+    await writer.closeActiveSegment()
+    await append(writer, 'e')
+    const deleted = await writer.deleteSegments({ belowOffset: 3n })
+    expect(deleted.map(({ baseOffset, nextOffset }) => [baseOffset, nextOffset])).toEqual([
+      [0n, 1n],
+      [1n, 2n],
+      [2n, 3n],
+    ])
+  })
+
   it('rejects appends until it has succeeded', async () => {
     const writer = await log.open()
     const rule = log.fs.faults.failAlways('unlink', 'EIO', /\.wal$/)

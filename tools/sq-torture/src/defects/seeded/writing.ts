@@ -563,6 +563,13 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: "this.#failure = new Error('broken')",
   },
   {
+    name: 'the writer does not know a segment that a failed truncation has created',
+    file: `${WAL}/writing/ended-segments.ts`,
+    find: 'const end = left[at + 1]?.baseOffset ?? nextOffset',
+    replace: `if (!known.has(baseOffset)) continue
+      const end = nextOffset`,
+  },
+  {
     name: 'recovery truncates a damaged SEAL',
     file: `${WAL}/writing/recovery.ts`,
     find: 'if (stop.header?.type === FrameType.SEAL) {',
