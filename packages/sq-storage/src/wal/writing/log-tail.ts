@@ -224,7 +224,7 @@ export class LogTail {
    * rejects, the next call of any method completes the reset first.
    */
   async reset(offset: number, callbacks: ResetCallbacks): Promise<void> {
-    const active = await resetLog(this.#context, {
+    const first = await resetLog(this.#context, {
       offset,
       begin: async () => {
         this.#pendingReset = callbacks
@@ -237,7 +237,7 @@ export class LogTail {
         await active?.close()
       },
     })
-    this.#active = active
+    this.#active = first
     this.#previous = null
     this.#pendingReset = null
     this.#expectedTime.follow()
