@@ -5,6 +5,7 @@ import {
   contentOf,
   encodeLead,
   firstSince,
+  checkedTimes,
   holdsBatch,
   leadBytes,
   MAX_METADATA_BYTES,
@@ -140,6 +141,7 @@ function readAll(body: Buffer, header: { recordCount: number; attributes: number
   const content = contentOf(body, header.attributes)
   const holds = holdsBatch(body, header)
   const times = timesOf(body, header)
+  expect(checkedTimes(body, header)).toEqual(holds ? times : null)
   const first = firstSince(body, header, 5)
   if (holds) expect([content, times, first]).not.toContain(null)
   if (content?.opaque !== undefined && content.opaque !== null) expect(holds).toBe(true)

@@ -100,13 +100,27 @@ export function holdsBatch(body: Buffer, header: BodyHeader): boolean {
  * The smallest and the largest timestamp in a body. Null if it does not hold the batch that the header states; the rest
  * of each record is not checked.
  */
-export function timesOf(body: Buffer, { recordCount, attributes }: BodyHeader): TimeRange | null {
+export function timesOf(body: Buffer, header: BodyHeader): TimeRange | null {
+  return timesBy(body, header, (records, found) => readTimestamps(records, header.recordCount, found))
+}
+
+/** The same in one pass with every check of `holdsBatch`: null if one fails. */
+export function checkedTimes(body: Buffer, header: BodyHeader): TimeRange | null {
+  return timesBy(body, header, (records, found) => holdsRecords(records, header, found))
+}
+
+/** `walk` calls back with each timestamp, and returns false if the records are not what the header states. */
+function timesBy(
+  body: Buffer,
+  { attributes }: BodyHeader,
+  walk: (records: Buffer, found: (timestampMs: number) => void) => boolean,
+): TimeRange | null {
   const content = contentOf(body, attributes)
   if (content === null) return null
   if (content.records === null) return content.opaque
   let minTimestampMs = Number.MAX_SAFE_INTEGER
   let maxTimestampMs = 0
-  const isWhole = readTimestamps(content.records, recordCount, (timestampMs) => {
+  const isWhole = walk(content.records, (timestampMs) => {
     minTimestampMs = Math.min(minTimestampMs, timestampMs)
     maxTimestampMs = Math.max(maxTimestampMs, timestampMs)
   })

@@ -5,7 +5,7 @@
 import { isUint8Array } from 'node:util/types'
 import { checkOffset, show } from '../../config.ts'
 import { OpaqueBatchError } from '../../errors.ts'
-import { contentOf, holdsBatch, sliceBody, timesOf } from './batch-body.ts'
+import { checkedTimes, contentOf, sliceBody, timesOf } from './batch-body.ts'
 import type { BatchContent, TimeRange } from './batch-body.ts'
 import { areAttributes, checksum, MAX_RECORDS_BYTES, showAttributes } from './frame.ts'
 import type { Frame } from './frame.ts'
@@ -35,6 +35,8 @@ export class RecordBatch implements EncodedBatch {
   readonly checksum: number
   readonly #content: BatchContent
   #times: TimeRange | null
+  /** Whether everything has been checked that can be, and `#times` is known. */
+  #isChecked = false
   #records: readonly LogRecord[] | null = null
 
   private constructor(encoded: Required<EncodedBatch>, content: BatchContent) {
@@ -95,8 +97,10 @@ export class RecordBatch implements EncodedBatch {
     }
     const content = contentOf(body, attributes)
     const batch = { baseOffset, recordCount, attributes, bytes: body, checksum: found }
-    if (content === null || !holdsBatch(body, batch)) throw wrongBytes(batch)
-    return new RecordBatch(batch, content)
+    if (content === null) throw wrongBytes(batch)
+    const made = new RecordBatch(batch, content)
+    if (made.checkedTimes() === null) throw wrongBytes(batch)
+    return made
   }
 
   /** @internal The commit in a RECORDS frame that verified; null if its body does not have the parts it states. */
@@ -192,6 +196,20 @@ export class RecordBatch implements EncodedBatch {
     if (bytes === null || content === null) return null
     const part = { baseOffset: from, recordCount: Number(to - from), attributes, bytes, checksum: checksum(bytes) }
     return new RecordBatch(part, content)
+  }
+
+  /**
+   * @internal Its times, once its bytes have been found to hold exactly what it states; null if they do not. A reader
+   * makes it from a frame without that check.
+   */
+  checkedTimes(): TimeRange | null {
+    if (!this.#isChecked) {
+      const times = checkedTimes(this.#body, this)
+      if (times === null) return null
+      this.#times = times
+      this.#isChecked = true
+    }
+    return this.#times
   }
 
   get #body(): Buffer {

@@ -263,11 +263,13 @@ function decodeHeaders(body: Buffer, place: { at: number; end: number; count: nu
 
 /**
  * Whether a RECORDS body whose checksum verified holds exactly `recordCount` records: the check of `decodeRecords`
- * without creating them. A body may hold millions of records, and a record millions of headers.
+ * without creating them. A body may hold millions of records, and a record millions of headers. Calls back with each
+ * timestamp.
  */
 export function holdsRecords(
   body: Buffer,
   { recordCount, attributes }: Pick<RecordsHeader, 'recordCount' | 'attributes'>,
+  found: (timestampMs: number) => void = () => {},
 ): boolean {
   const nullValues = allowsNullValues(attributes)
   let at = 0
@@ -275,18 +277,20 @@ export function holdsRecords(
     if (at + RECORD_OVERHEAD_BYTES > body.length) return false
     const end = at + body.readUInt32LE(at + AT.length)
     if (end < at + RECORD_OVERHEAD_BYTES || end > body.length) return false
-    if (!isRecord(body, { at, end, nullValues })) return false
+    const timestampMs = readUint64(body, at + AT.timestampMs)
+    if (!Number.isSafeInteger(timestampMs) || !isRecord(body, { at, end, nullValues })) return false
+    found(timestampMs)
     at = end
   }
   return at === body.length
 }
 
-/** Whether a record fills its range exactly, from the fixed fields to the last header. */
+/** Whether a record fills its range exactly, from the key to the last header. */
 function isRecord(body: Buffer, { at, end, nullValues }: { at: number; end: number; nullValues: boolean }): boolean {
   const keyLength = body.readInt32LE(at + AT.keyLength)
   const valueLength = body.readUInt32LE(at + AT.valueLength)
   const valueBytes = nullValues && valueLength === NO_VALUE ? 0 : valueLength
-  if (keyLength < NO_KEY || !Number.isSafeInteger(readUint64(body, at + AT.timestampMs))) return false
+  if (keyLength < NO_KEY) return false
   let headerAt = at + AT.key + Math.max(keyLength, 0) + valueBytes
   for (let left = body.readUInt32LE(at + AT.headerCount); left > 0; left--) {
     if (headerAt + HEADER_OVERHEAD_BYTES > end) return false

@@ -1,7 +1,6 @@
 /** Checks batches that are already encoded, usually by the writer of another log, before they are appended. */
 import { show } from '../../config.ts'
 import { OffsetMismatchError } from '../../errors.ts'
-import { holdsBatch, timesOf } from '../format/batch-body.ts'
 import { frameBytes } from '../format/frame.ts'
 import { RecordBatch } from '../format/record-batch.ts'
 import type { EncodedBatch } from '../format/record-batch.ts'
@@ -46,11 +45,9 @@ export function checkBatches(batches: readonly EncodedBatch[]): CheckedBatches {
   return { baseOffset: Number(first), nextOffset: Number(next), bodies, encodedBytes }
 }
 
-/** A `RecordBatch` is checked too: a reader makes it from a frame without checking its records. */
 function bodyOf(batch: RecordBatch): CheckedBody {
   const { bytes, attributes, recordCount, checksum } = batch
-  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const times = holdsBatch(body, batch) ? timesOf(body, batch) : null
+  const times = batch.checkedTimes()
   if (times === null) {
     const what = `the bytes of the batch at offset ${batch.baseOffset}`
     throw new RangeError(`${what} do not hold exactly ${recordCount} records`)

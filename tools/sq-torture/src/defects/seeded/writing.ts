@@ -93,9 +93,9 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   },
   {
     name: 'a batch of a reader is appended without a look at its records',
-    file: `${WAL}/writing/checked-batches.ts`,
-    find: 'holdsBatch(body, batch) ? timesOf(body, batch) : null',
-    replace: 'timesOf(body, batch)',
+    file: `${WAL}/format/record-batch.ts`,
+    find: 'const times = checkedTimes(this.#body, this)',
+    replace: 'const times = timesOf(this.#body, this)',
   },
   {
     name: 'encoded batches have no times',
