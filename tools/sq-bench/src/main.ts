@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { SystemClock } from '@sq/sim'
 import { appending, CONTENDER_NAMES, QUICK_CONTENDER_NAMES } from './appending/main.ts'
 import { diagnostics } from './diagnostics.ts'
+import { fetch } from './fetch.ts'
 import { describeMachine } from './machine.ts'
 import { tableToMarkdown } from './markdown.ts'
 import { memory } from './memory/main.ts'
@@ -13,15 +14,31 @@ import { opening } from './opening.ts'
 import type { Chart, Part, Settings, Table } from './part.ts'
 import { partitions } from './partitions.ts'
 import { replay } from './replay.ts'
+import { replica } from './replica.ts'
 import { writeResults } from './results-folder.ts'
+import { retention } from './retention.ts'
 import { seek } from './seek.ts'
 import { tailing } from './tailing.ts'
 
-const PARTS = { append: appending, replay, seek, opening, tailing, partitions, diagnostics, memory } as const
+const PARTS = {
+  append: appending,
+  replay,
+  seek,
+  fetch,
+  opening,
+  tailing,
+  replica,
+  retention,
+  partitions,
+  diagnostics,
+  memory,
+} as const
 type Name = keyof typeof PARTS
 
 /** `memory` takes ten minutes, so it runs only on request. */
-const USUAL: readonly Name[] = ['append', 'replay', 'seek', 'opening', 'tailing', 'partitions', 'diagnostics']
+const USUAL = Object.keys(PARTS)
+  .filter((name) => isName(name))
+  .filter((name) => name !== 'memory')
 
 const USAGE = `pnpm bench [--quick] [--rounds N] [--only NAME]... [--minutes N] [--out DIR] [part]...
 parts: ${Object.keys(PARTS).join(', ')}; docs/benchmarks.md says what they measure
