@@ -148,7 +148,9 @@ describe('a reader', () => {
     expectTypeOf<storage.WalReader['read']>().toEqualTypeOf<Read>()
     type ReadBatches = (options?: storage.ReadBatchesOptions) => AsyncIterableIterator<storage.RecordBatch>
     expectTypeOf<storage.WalReader['readBatches']>().toEqualTypeOf<ReadBatches>()
-    expectTypeOf<storage.WalReader['offsetAt']>().toEqualTypeOf<(timestampMs: number) => Promise<bigint | null>>()
+    expectTypeOf<storage.WalReader['offsetAt']>().toEqualTypeOf<
+      (timestampMs: number) => Promise<storage.TimedOffset | null>
+    >()
   })
 
   test('fetches batches, and waits for an offset', () => {

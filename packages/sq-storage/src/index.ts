@@ -45,7 +45,7 @@ export type {
 export { deleteLog } from './wal/delete-log.ts'
 export type { FetchResult } from './wal/reading/fetches.ts'
 export type { FetchOptions, ReadBatchesOptions, ReadOptions, WaitOptions } from './wal/reading/read-options.ts'
-export type { ReaderStats, WalReaderOptions } from './wal/reader.ts'
+export type { ReaderStats, TimedOffset, WalReaderOptions } from './wal/reader.ts'
 export type {
   LogNote,
   LogProblem,

@@ -9,6 +9,7 @@ import { actingBeforeOpening } from '../testing/another-process.ts'
 import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 import { segmentName } from './segment.ts'
 import { MAX_ABSENCES, MAX_OVERTAKEN } from './segments/segment-listing.ts'
+import { offsetAt } from '../testing/offset-at.ts'
 
 async function read(fs: FileSystem, log: LogFixture, options: ReadOptions): Promise<bigint[]> {
   const reader = await WalReader.open(fs, log.config, 'orders', 0)
@@ -45,7 +46,7 @@ const LOOKS: readonly [string, (fs: FileSystem, log: LogFixture) => Promise<bigi
     'the search for a time',
     async (fs, log) => {
       const reader = await WalReader.open(fs, log.config, 'orders', 0)
-      return ((await reader.offsetAt(1)) ?? -1n) + 1n
+      return ((await offsetAt(reader, 1)) ?? -1n) + 1n
     },
   ],
 ]

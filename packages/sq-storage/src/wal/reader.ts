@@ -6,7 +6,7 @@ import { SystemClock } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
 import { checkOffset, checkOptions, resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
-import { ClosedError, OpaqueBatchError } from '../errors.ts'
+import { ClosedError } from '../errors.ts'
 import type { RecordBatch } from './format/record-batch.ts'
 import type { LogRecord } from './format/record.ts'
 import { Fetches } from './reading/fetches.ts'
@@ -32,6 +32,13 @@ export interface WalReaderOptions {
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof WalReaderOptions>(['clock'])
+
+/** A record that was found by its time. */
+export interface TimedOffset {
+  readonly offset: bigint
+  /** Its timestamp, in milliseconds since 1970. */
+  readonly timestampMs: number
+}
 
 /** Counters of a reader since it was opened. A snapshot: it does not change later. */
 export interface ReaderStats {
@@ -165,23 +172,22 @@ export class WalReader implements AsyncDisposable {
   }
 
   /**
-   * Resolves with the offset of the first record whose timestamp is `timestampMs` or later, in milliseconds since 1970,
-   * or with null if there is none. For an opaque batch that reaches this time it is the batch's base offset. If the writer is in another thread or process, that record may be in a commit that
-   * is not durable yet. Rejects as `read` does.
+   * Resolves with the first record whose timestamp is `timestampMs` or later, in milliseconds since 1970: its offset and
+   * timestamp. Null if there is none. For an opaque batch that reaches this time it is the base offset of the batch and
+   * its largest timestamp. If the writer is in another thread or process, that record may be in a commit that is not
+   * durable yet. Rejects as `read` does.
    *
    * @example
    * ```ts
-   * console.log(await reader.offsetAt(Date.parse('2026-01-01T12:01Z'))) // 1n
+   * const found = await reader.offsetAt(Date.parse('2026-01-01T12:01Z'))
+   * console.log(found?.offset) // 1n
    * ```
    */
-  async offsetAt(timestampMs: number): Promise<bigint | null> {
-    try {
-      for await (const { offset } of this.read({ fromTimestampMs: timestampMs, maxRecords: 1 })) return offset
-      return null
-    } catch (error) {
-      if (error instanceof OpaqueBatchError) return error.baseOffset
-      throw error
+  async offsetAt(timestampMs: number): Promise<TimedOffset | null> {
+    for await (const batch of this.readBatches({ fromTimestampMs: timestampMs, maxRecords: 1, exact: true })) {
+      return { offset: batch.baseOffset, timestampMs: batch.maxTimestampMs }
     }
+    return null
   }
 
   /**

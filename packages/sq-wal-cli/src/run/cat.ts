@@ -104,6 +104,6 @@ async function rangeOf(reader: WalReader, { from, to }: CatOptions): Promise<Rea
   const start =
     from === undefined ? {} : 'offset' in from ? { from: from.offset } : { fromTimestampMs: from.timestampMs }
   if (to === undefined) return start
-  const end = 'offset' in to ? to.offset : await reader.offsetAt(to.timestampMs)
-  return end === null ? start : { ...start, to: end }
+  const end = 'offset' in to ? to.offset : (await reader.offsetAt(to.timestampMs))?.offset
+  return end === undefined ? start : { ...start, to: end }
 }

@@ -140,6 +140,6 @@ async function policyOf(
     )
   }
   const reader = await WalReader.open(new NodeFileSystem(), config, topic, partition)
-  const offset = await reader.offsetAt(before.timestampMs)
-  return { ...limits, belowOffset: offset ?? BigInt(Number.MAX_SAFE_INTEGER) }
+  const first = await reader.offsetAt(before.timestampMs)
+  return { ...limits, belowOffset: first?.offset ?? BigInt(Number.MAX_SAFE_INTEGER) }
 }

@@ -17,8 +17,8 @@ export async function truncate(log: LogName, { from, yes = false, json = false }
   const { config, topic, partition } = log
   const fs = new NodeFileSystem()
   const reader = await WalReader.open(fs, config, topic, partition)
-  const offset = 'offset' in from ? from.offset : await reader.offsetAt(from.timestampMs)
-  if (offset === null) throw new CommandError('the log has no record with this timestamp or a later one')
+  const offset = 'offset' in from ? from.offset : (await reader.offsetAt(from.timestampMs))?.offset
+  if (offset === undefined) throw new CommandError('the log has no record with this timestamp or a later one')
   const segments = await listSegments(fs, config, topic, partition)
   const firstOffset = segments[0]?.baseOffset ?? 0n
   let previousNextOffset = segments.at(-1)?.nextOffset ?? 0n

@@ -4,6 +4,7 @@ import { CorruptLogError, RecordBatch, WalReader } from '../../index.ts'
 import type { LogRecord, ReadOptions, WalWriter } from '../../index.ts'
 import { flipped } from '../../testing/hand-bytes.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
+import { offsetAt } from '../../testing/offset-at.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 import { recordBytes } from '../format/record.ts'
 import type { RecordParts } from '../format/record.ts'
@@ -144,13 +145,14 @@ describe('any range of a log', () => {
     await writer.close()
   })
 
-  it('has an offset for a time, or none', async () => {
+  it('finds the first record for a time, or none', async () => {
     const { batches } = await variedLog(new Random(6))
     const records = batches.flat()
     const reader = await openReader()
     for (let timestampMs = 980; timestampMs < 1700; timestampMs += 7) {
       const first = records.findIndex((given) => given.timestampMs >= timestampMs)
-      expect(await reader.offsetAt(timestampMs)).toBe(first === -1 ? null : BigInt(first))
+      const found = { offset: BigInt(first), timestampMs: records[first]?.timestampMs }
+      expect(await reader.offsetAt(timestampMs)).toEqual(first === -1 ? null : found)
     }
   })
 })
@@ -221,16 +223,16 @@ describe('a seek', () => {
       await writer.closeActiveSegment()
     }
     const reader = await openReader()
-    expect(await reader.offsetAt(35)).toBe(35n)
+    expect(await offsetAt(reader, 35)).toBe(35n)
     let opened = 0
     log.fs.operations.observe(({ operation, phase }) => {
       if (operation === 'open' && phase === 'end') opened++
     })
-    expect(await reader.offsetAt(30)).toBe(30n)
+    expect(await offsetAt(reader, 30)).toBe(30n)
     // One for the search by time, and one for reading.
     expect(opened).toBe(2)
     await writer.deleteSegments({ belowOffset: 39n })
-    expect(await reader.offsetAt(0)).toBe(39n)
+    expect(await offsetAt(reader, 0)).toBe(39n)
     await writer.close()
   })
 
@@ -248,10 +250,10 @@ describe('a seek', () => {
       for await (const { timestampMs } of reader.read({ from })) return timestampMs
       return undefined
     }
-    expect([await reader.offsetAt(1001), await reader.offsetAt(2001), await first(6n)]).toEqual([5n, null, 1002])
+    expect([await offsetAt(reader, 1001), await offsetAt(reader, 2001), await first(6n)]).toEqual([5n, null, 1002])
     await writer.truncate(0n)
     await fill(2000)
-    expect([await reader.offsetAt(2001), await reader.offsetAt(1001), await first(6n)]).toEqual([5n, 4n, 2002])
+    expect([await offsetAt(reader, 2001), await offsetAt(reader, 1001), await first(6n)]).toEqual([5n, 4n, 2002])
     await writer.close()
   })
 

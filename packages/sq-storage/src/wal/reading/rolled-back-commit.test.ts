@@ -9,6 +9,7 @@ import { verify, WalReader, WalWriter } from '../../index.ts'
 import type { LogRecord } from '../../index.ts'
 import { inAnotherProcess } from '../../testing/another-process.ts'
 import { append, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
+import { offsetAt } from '../../testing/offset-at.ts'
 
 function over<T extends object>(target: T, members: Partial<T>): T {
   return new Proxy(target, {
@@ -179,7 +180,7 @@ it('a search by time in another process ignores what was in a segment before it 
   const writer = await log.open()
   await appendEach(writer, [large, large, large, large])
   const reader = await WalReader.open(inAnotherProcess(log.fs, new Random(1)), log.config, 'orders', 0)
-  expect(await reader.offsetAt(TIMESTAMP_MS + 5)).toBeNull()
+  expect(await offsetAt(reader, TIMESTAMP_MS + 5)).toBeNull()
   await writer.truncate(1n)
   await append(writer, 'in the next segment')
   log.fs.faults.failNext('write', 'ENOSPC', `${log.directory}/next.tmp`)
@@ -188,7 +189,7 @@ it('a search by time in another process ignores what was in a segment before it 
   const successor = await log.open()
   for (let at = 0; at < 3; at++) await successor.append(null, large, [], TIMESTAMP_MS + 5)
   expect(await log.segmentNames()).toHaveLength(1)
-  expect(await reader.offsetAt(TIMESTAMP_MS + 5)).toBe(1n)
+  expect(await offsetAt(reader, TIMESTAMP_MS + 5)).toBe(1n)
 })
 
 it('a reader in another process gets no later offset than where a segment was cut and written again', async () => {

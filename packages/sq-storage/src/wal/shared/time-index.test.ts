@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { CorruptLogError, repair, verify, WalReader } from '../../index.ts'
 import type { WalWriter } from '../../index.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
+import { offsetAt } from '../../testing/offset-at.ts'
 
 let log: LogFixture
 let writer: WalWriter
@@ -36,37 +37,37 @@ describe('a search by time', () => {
     const hold = log.fs.faults.hold('unlink')
     const truncating = writer.truncate(2n)
     await hold.reached
-    expect(await reader.offsetAt(2500)).toBeNull()
+    expect(await offsetAt(reader, 2500)).toBeNull()
     hold.release()
     await truncating
     await goOnLater()
-    expect(await reader.offsetAt(4000)).toBe(2n)
+    expect(await offsetAt(reader, 4000)).toBe(2n)
   })
 
   it('that a truncation overtakes leaves no wrong entry', async () => {
     const hold = log.fs.faults.hold('size', log.path(2))
-    const searching = reader.offsetAt(2500)
+    const searching = offsetAt(reader, 2500)
     await hold.reached
     const truncating = writer.truncate(2n)
     hold.release()
     await Promise.all([truncating, searching])
     await goOnLater()
-    expect(await reader.offsetAt(4000)).toBe(2n)
+    expect(await offsetAt(reader, 4000)).toBe(2n)
   })
 
   it('remembers nothing of what another process has truncated and replaced', async () => {
-    expect(await reader.offsetAt(2500)).toBe(4n)
+    expect(await offsetAt(reader, 2500)).toBe(4n)
     await writer.close()
     const names = await log.segmentNames()
     for (const name of names.slice(1)) await log.fs.unlink(`${log.directory}/${name}`)
     writer = await log.open()
     await goOnLater()
-    expect(await reader.offsetAt(4000)).toBe(2n)
+    expect(await offsetAt(reader, 4000)).toBe(2n)
   })
 
   it('remembers nothing of what a repair has dropped', async () => {
     await writer.close()
-    expect(await reader.offsetAt(2500)).toBe(4n)
+    expect(await offsetAt(reader, 2500)).toBe(4n)
     const content = await log.file(log.path(2))
     content[content.indexOf('c', 150)] = 0x7a
     await log.overwrite(log.path(2), content)
@@ -78,7 +79,7 @@ describe('a search by time', () => {
     await appendAt(5000, ...Array.from({ length: 4 - Number(nextOffset) }, () => 'new'))
     await writer.closeActiveSegment()
     await appendAt(6000, 'E')
-    expect(await reader.offsetAt(4000)).toBe(nextOffset)
+    expect(await offsetAt(reader, 4000)).toBe(nextOffset)
   })
 
   describe('in a log of many segments', () => {
@@ -94,8 +95,8 @@ describe('a search by time', () => {
     })
 
     it('finds each time, whichever was looked for before', async () => {
-      for (const time of [30, 1, 17, 2, 29, 16, 8]) expect(await reader.offsetAt(time)).toBe(BigInt(time - 1))
-      expect(await reader.offsetAt(31)).toBeNull()
+      for (const time of [30, 1, 17, 2, 29, 16, 8]) expect(await offsetAt(reader, time)).toBe(BigInt(time - 1))
+      expect(await offsetAt(reader, 31)).toBeNull()
     })
 
     it('has few of them open at a time, and none in the end', async () => {
@@ -104,37 +105,37 @@ describe('a search by time', () => {
       log.fs.operations.observe(() => {
         most = Math.max(most, log.fs.openHandles)
       })
-      expect(await reader.offsetAt(30)).toBe(29n)
+      expect(await offsetAt(reader, 30)).toBe(29n)
       // The segments that are examined together, and the successor of the last one.
       expect([most, log.fs.openHandles]).toEqual([9, 0])
     })
 
     it('reads no segment again that it knows, and none after the answer', async () => {
-      await reader.offsetAt(20)
+      await offsetAt(reader, 20)
       log.fs.operations.resetCounts()
-      expect(await reader.offsetAt(12)).toBe(11n)
+      expect(await offsetAt(reader, 12)).toBe(11n)
       // The segment with the result: once to search in it, and once to read.
       expect(log.fs.operations.count('open')).toBe(2)
     })
 
     it('ignores damage after the answer, and stops at damage before it', async () => {
       await log.overwrite(log.path(20), Buffer.alloc(10))
-      expect(await reader.offsetAt(19)).toBe(18n)
-      await expect(reader.offsetAt(25)).rejects.toThrow(CorruptLogError)
+      expect(await offsetAt(reader, 19)).toBe(18n)
+      await expect(offsetAt(reader, 25)).rejects.toThrow(CorruptLogError)
     })
   })
 
   it('finds nothing in a log without records', async () => {
     await writer.truncate(0n)
-    expect(await reader.offsetAt(0)).toBeNull()
+    expect(await offsetAt(reader, 0)).toBeNull()
     await writer.close()
     for (const name of await log.segmentNames()) await log.fs.unlink(`${log.directory}/${name}`)
-    expect(await reader.offsetAt(0)).toBeNull()
+    expect(await offsetAt(reader, 0)).toBeNull()
   })
 
   it('skips segments that are deleted meanwhile', async () => {
     const hold = log.fs.faults.hold('open', log.path(2))
-    const searching = reader.offsetAt(3000)
+    const searching = offsetAt(reader, 3000)
     await hold.reached
     await writer.deleteSegments({ belowOffset: 4n })
     hold.release()
@@ -143,7 +144,7 @@ describe('a search by time', () => {
 
   it('whose result is deleted before it is read finds the first record left', async () => {
     const opening = log.fs.faults.hold('open', log.path(0))
-    const searching = reader.offsetAt(500)
+    const searching = offsetAt(reader, 500)
     await opening.reached
     const listing = log.fs.faults.hold('readdir')
     opening.release()
