@@ -3,7 +3,8 @@ import { RecordBatch, verify, WalReader } from '../../index.ts'
 import type { OpaqueBatch, RecordInput } from '../../index.ts'
 import { append, LogFixture } from '../../testing/log-fixture.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
-import { growable } from '../../testing/strange-bytes.ts'
+import { detachable, growable } from '../../testing/strange-bytes.ts'
+import { checkBodyBytes } from './checked-metadata.ts'
 
 let log: LogFixture
 beforeEach(() => {
@@ -103,6 +104,42 @@ test('a batch with metadata whose record changes its length is refused, and the 
   expect(await log.values()).toEqual(['a', 'd'])
 })
 
+test.each<[string, Partial<OpaqueBatch>]>([
+  ['of one record', { recordCount: 1 }],
+  ['of the largest number of records', { recordCount: 0xffff_ffff }],
+  ['with one time', { minTimestampMs: 4, maxTimestampMs: 4 }],
+  ['with the earliest time', { minTimestampMs: 0 }],
+  ['with the latest time that the clock allows', { maxTimestampMs: 1500 }],
+  ['with an empty payload', { payload: Buffer.alloc(0) }],
+  ['with the longest payload', { payload: Buffer.alloc(100, 'x') }],
+  ['with the shortest metadata', { metadata: Buffer.from('m') }],
+  ['with the longest metadata', { metadata: Buffer.alloc(65_536, 'm') }],
+  ['without metadata', { metadata: null }],
+])('an opaque batch %s comes back as it was', async (_, part) => {
+  log = new LogFixture({ maxBatchBytes: 100, maxRecordBytes: 100, maxTimestampAheadMs: 1000 })
+  log.clock.setNow(500)
+  const writer = await log.open()
+  const given = { ...OPAQUE, metadata: null, ...part }
+  const { recordCount, minTimestampMs, maxTimestampMs } = given
+  expect(await writer.appendOpaque(given)).toBe(0n)
+  const [batch] = await batches()
+  expect(batch).toMatchObject({ recordCount, minTimestampMs, maxTimestampMs })
+  expect([batch?.payload, batch?.metadata].map(String)).toEqual([given.payload, given.metadata].map(String))
+})
+
+test('metadata of a batch of records has 1 to 65536 bytes', async () => {
+  const writer = await log.open()
+  for (const metadata of [Buffer.from('m'), Buffer.alloc(65_536, 'm')]) {
+    await writer.appendBatch([record('a')], { metadata })
+  }
+  expect((await batches()).map(({ metadata }) => metadata?.length)).toEqual([1, 65_536])
+})
+
+test('a body has at most 1 GiB and 24 bytes', () => {
+  expect(() => checkBodyBytes(2 ** 30 + 24)).not.toThrow()
+  expect(() => checkBodyBytes(2 ** 30 + 25)).toThrow('the most is 1073741848')
+})
+
 describe('metadata and opaque batches are refused, with the field,', () => {
   test.each<[string, unknown, typeof TypeError | typeof RangeError, string]>([
     ['empty', Buffer.alloc(0), RangeError, 'metadata must have 1 to 65536 bytes: 0'],
@@ -129,6 +166,7 @@ describe('metadata and opaque batches are refused, with the field,', () => {
     [{ recordCount: 0 }, RangeError, 'recordCount must be a whole number from 1 to 4294967295: 0'],
     [{ recordCount: 2 ** 32 }, RangeError, 'recordCount must be'],
     [{ recordCount: 1n }, TypeError, 'recordCount must be a number, not 1n'],
+    [{ recordCount: 1.5 }, RangeError, 'recordCount must be a whole number from 1 to 4294967295: 1.5'],
     [{ minTimestampMs: -1 }, RangeError, 'minTimestampMs must be a whole number from 0 to 9007199254740991: -1'],
     [{ maxTimestampMs: 3 }, RangeError, 'maxTimestampMs must be a whole number from 4 to 9007199254740991: 3'],
     [{ maxTimestampMs: 2 ** 53 - 1 }, RangeError, 'maxTimestampMs must be at most'],
@@ -141,6 +179,28 @@ describe('metadata and opaque batches are refused, with the field,', () => {
     const [field] = Object.keys(part)
     await expect(refused).rejects.toMatchObject({ code: 'SQ_WAL_BAD_RECORD', index: null, field })
     expect(await writer.appendOpaque({ ...OPAQUE, payload: Buffer.alloc(100) })).toBe(0n)
+  })
+
+  test.each(['metadata', 'payload'] as const)('if the memory of its %s was transferred', async (field) => {
+    const writer = await log.open()
+    const { bytes, resize } = detachable()
+    resize(0)
+    await expect(writer.appendOpaque({ ...OPAQUE, [field]: bytes })).rejects.toMatchObject({
+      message: `${field} must be in memory that was not transferred or shrunk`,
+      code: 'SQ_WAL_BAD_RECORD',
+      field,
+    })
+  })
+
+  test('if a payload with its metadata takes more than the format allows', async () => {
+    log = new LogFixture({ maxBatchBytes: 2 ** 30 })
+    const writer = await log.open()
+    const payload = new Uint8Array(2 ** 30)
+    await expect(writer.appendOpaque({ ...OPAQUE, payload, metadata: Buffer.alloc(5) })).rejects.toMatchObject({
+      message: `the batch takes ${2 ** 30 + 16 + 4 + 5} bytes with its metadata, the most is ${2 ** 30 + 24}`,
+      code: 'SQ_WAL_BAD_RECORD',
+      field: null,
+    })
   })
 
   test('if it is no batch', async () => {

@@ -1,0 +1,96 @@
+/** What the writer knows of its ended segments, after any changes, compared with a plain list. */
+import { isDeepStrictEqual } from 'node:util'
+import { Random } from '@sq/sim'
+import { expect, test } from 'vitest'
+import { EndedSegments } from './ended-segments.ts'
+import type { EndedSegment } from './ended-segments.ts'
+
+/** Segments one after the other from an offset on, with drawn sizes. */
+function drawSegments(random: Random, { from, count }: { from: number; count: number }): EndedSegment[] {
+  const segments: EndedSegment[] = []
+  for (let at = 0, baseOffset = from; at < count; at++) {
+    const nextOffset = baseOffset + 1 + random.int(5)
+    const fileBytes = 1 + random.int(1000)
+    segments.push({ path: `/log/${baseOffset}`, baseOffset, nextOffset, fileBytes, info: null })
+    baseOffset = nextOffset
+  }
+  return segments
+}
+
+function expectSame(ended: EndedSegments, segments: readonly EndedSegment[]): void {
+  const { count, first, last, fileBytes } = ended
+  expect({ segments: [...ended], count, first, last, fileBytes }).toEqual({
+    segments,
+    count: segments.length,
+    first: segments[0],
+    last: segments.at(-1),
+    fileBytes: segments.reduce((sum, segment) => sum + segment.fileBytes, 0),
+  })
+}
+
+test('the ended segments are those that were added and neither deleted nor dropped', () => {
+  for (let seed = 0; seed < 40; seed++) {
+    const random = new Random(seed)
+    let expected = drawSegments(random, { from: 10, count: random.int(6) })
+    let end = expected.at(-1)?.nextOffset ?? 10
+    const ended = new EndedSegments(expected)
+    expectSame(ended, expected)
+    for (let step = 0; step < 60; step++) {
+      const { truncations } = ended
+      const before = [...expected]
+      const act = random.int(6)
+      if (act <= 2) {
+        const [added] = drawSegments(random, { from: end, count: 1 })
+        if (added === undefined) continue
+        ended.add(added)
+        expected.push(added)
+        end = added.nextOffset
+      } else if (act === 3 && expected.length > 0) {
+        ended.deleteFirst()
+        expected.shift()
+      } else if (act === 4) {
+        const offset = Math.max(0, end - random.int(8))
+        ended.dropFrom(offset)
+        expected = expected.filter(({ baseOffset }) => baseOffset < offset)
+        end = expected.at(-1)?.nextOffset ?? offset
+      } else if (act === 5 && expected.length > 0) {
+        const left = expected.slice(0, 1 + random.int(expected.length))
+        const last = left.at(-1)
+        if (last === undefined) continue
+        end = last.nextOffset - (random.chance(0.5) ? 1 : 0)
+        const isCut = end > last.baseOffset && end < last.nextOffset
+        if (!isCut) end = last.nextOffset
+        const fileBytes = isCut ? last.fileBytes / 2 : last.fileBytes
+        ended.endAt(end, left, fileBytes)
+        expected = isCut ? [...left.slice(0, -1), { ...last, nextOffset: end, fileBytes }] : left
+      }
+      expectSame(ended, expected)
+      // Appending and deleting change no decision about the other segments.
+      if (act <= 3) expect(ended.truncations).toBe(truncations)
+      else if (!isDeepStrictEqual(expected, before)) expect(ended.truncations).toBeGreaterThan(truncations)
+    }
+  }
+})
+
+test('after a truncation, what is known of a segment is kept unless the segment was cut', () => {
+  const segments = drawSegments(new Random(1), { from: 0, count: 3 })
+  const [first, second] = segments
+  if (first === undefined || second === undefined) throw new Error('there are three segments')
+  const ended = new EndedSegments(segments)
+  ended.endAt(second.nextOffset - 1, [first, second], 99)
+  const [kept, cut] = [...ended]
+  expect(kept).toBe(first)
+  expect(cut).toEqual({ ...second, nextOffset: second.nextOffset - 1, fileBytes: 99, info: null })
+})
+
+test('after a truncation, a segment that a failed attempt has created is known by its place and the size of its file', () => {
+  const segments = drawSegments(new Random(1), { from: 0, count: 2 })
+  const [first, second] = segments
+  if (first === undefined || second === undefined) throw new Error('there are two segments')
+  const ended = new EndedSegments(segments)
+  const created = { path: '/log/created', baseOffset: second.nextOffset }
+  const nextOffset = second.nextOffset + 1
+  ended.endAt(nextOffset, [first, second, created], 99)
+  expect([...ended]).toEqual([first, second, { ...created, nextOffset, fileBytes: 99, info: null }])
+  expect(ended.fileBytes).toBe(first.fileBytes + second.fileBytes + 99)
+})
