@@ -582,8 +582,9 @@ test('what was deleted is not read from memory', async () => {
   expect(await log.outcome({ from: 1n })).toEqual({ values: ['b'], error: null })
 })
 
-test('fetches return what reading returns, whatever was fetched before and whatever the log went through', async () => {
-  for (let seed = 1; seed <= 60; seed++) {
+test.each(Array.from({ length: 60 }, (_, at) => at + 1))(
+  'fetches return what reading returns, whatever was fetched before and whatever the log went through (seed %d)',
+  async (seed) => {
     const random = new Random(seed)
     log = new LogFixture({ maxSegmentBytes: 1 + random.int(2000) })
     let writer = await log.open()
@@ -606,8 +607,8 @@ test('fetches return what reading returns, whatever was fetched before and whate
     }
     for (const reader of readers) await reader.close()
     await writer.close()
-  }
-})
+  },
+)
 
 async function firstOf(): Promise<number> {
   return Number.parseInt((await log.segmentNames())[0] ?? '0', 10)

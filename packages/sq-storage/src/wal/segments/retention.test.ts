@@ -400,6 +400,16 @@ describe('while segments are deleted', () => {
     expect(await left()).toEqual([5])
   })
 
+  test('another call may delete less, and leaves the rest to it', async () => {
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    const one = deleted({ belowOffset: 3n })
+    await first.reached
+    const other = deleted({ belowOffset: 5n })
+    first.release()
+    expect([await one, await other]).toEqual([[0, 2], [3]])
+    expect(await left()).toEqual([5])
+  })
+
   test('another call that fails does not end it', async () => {
     const first = log.fs.faults.hold('unlink', log.path(0))
     const one = deleted({ belowOffset: 5n })
@@ -464,6 +474,18 @@ describe('while segments are deleted', () => {
     expect(await appending).toBe(6n)
     expect(await deleting).toEqual([0, 2, 3, 5])
     expect(await log.values()).toEqual(['young'])
+  })
+
+  test('age counts until the decision began, however long the segments take to be read', async () => {
+    await writer.close()
+    log.clock.setNow(TIMESTAMP_MS)
+    writer = await log.open()
+    const reading = log.fs.faults.hold('open', log.path(2))
+    const deleting = deleted({ maxAgeMs: TIMESTAMP_MS - 3, trustClock: true })
+    await reading.reached
+    log.clock.advance(1000)
+    reading.release()
+    expect(await deleting).toEqual([0])
   })
 
   test('a crash anywhere leaves the end of the log, with all that was acknowledged meanwhile', async () => {

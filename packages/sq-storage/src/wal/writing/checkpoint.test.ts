@@ -117,6 +117,18 @@ describe('checkpoint', () => {
     expect(await soundValues(copy())).toEqual(numbered(30))
   })
 
+  it.each(['EIO', 'ENOSPC'])(
+    'rejects if a link fails for a different reason (%s), and leaves nothing',
+    async (code) => {
+      const writer = await log.open()
+      await appendEach(writer, numbered(30))
+      log.fs.faults.failAlways('link', code, (path) => path.startsWith(BACKUP))
+      await expect(writer.checkpoint(BACKUP)).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code } })
+      expect(await log.fs.readdir(`${BACKUP}/orders`)).toEqual([])
+      await writer.close()
+    },
+  )
+
   it('refuses a directory that exists, and changes nothing', async () => {
     const writer = await log.open()
     await appendEach(writer, ['a', 'b'])

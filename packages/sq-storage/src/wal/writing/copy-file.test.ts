@@ -80,7 +80,7 @@ describe('a copy', () => {
     }
     await copyFile(fs, { from: FROM, to: TO, like: FROM })
     await copyFile(fs, { from: FROM, to: `${TO}2` })
-    expect(options).toEqual([{ like: FROM }, {}])
+    expect(options).toStrictEqual([{ like: FROM }, {}])
   })
 
   it.each(['open', 'create', 'read', 'write', 'sync'] as const)(

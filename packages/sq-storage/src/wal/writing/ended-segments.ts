@@ -33,21 +33,14 @@ export class EndedSegments implements Iterable<EndedSegment> {
   readonly #segments: EndedSegment[]
   /** The number of segments at the beginning that are deleted. */
   #deleted = 0
-  #fileBytes = 0
   #truncations = 0
 
   constructor(segments: readonly EndedSegment[]) {
     this.#segments = [...segments]
-    this.#fileBytes = segments.reduce((sum, { fileBytes }) => sum + fileBytes, 0)
   }
 
   get count(): number {
     return this.#segments.length - this.#deleted
-  }
-
-  /** The size of all their files. */
-  get fileBytes(): number {
-    return this.#fileBytes
   }
 
   /** How often segments were dropped or shortened at the end: what was decided before must be decided again. */
@@ -69,12 +62,10 @@ export class EndedSegments implements Iterable<EndedSegment> {
 
   add(segment: EndedSegment): void {
     this.#segments.push(segment)
-    this.#fileBytes += segment.fileBytes
   }
 
   /** The oldest one was deleted. */
   deleteFirst(): void {
-    this.#fileBytes -= this.first?.fileBytes ?? 0
     this.#deleted++
     if (2 * this.#deleted < this.#segments.length) return
     this.#segments.splice(0, this.#deleted)
@@ -83,7 +74,10 @@ export class EndedSegments implements Iterable<EndedSegment> {
 
   /** Drops the segments that begin at an offset or after it. One that holds it is shortened by `endAt`. */
   dropFrom(offset: number): void {
-    for (let { last } = this; last !== undefined && last.baseOffset >= offset; { last } = this) this.#dropLast(last)
+    for (let { last } = this; last !== undefined && last.baseOffset >= offset; { last } = this) {
+      this.#truncations++
+      this.#segments.pop()
+    }
   }
 
   /**
@@ -95,18 +89,11 @@ export class EndedSegments implements Iterable<EndedSegment> {
     this.#truncations++
     this.#segments.splice(0)
     this.#deleted = 0
-    this.#fileBytes = 0
     for (const [at, { path, baseOffset }] of left.entries()) {
       const end = left[at + 1]?.baseOffset ?? nextOffset
       const before = known.get(baseOffset)
       const fileBytes = at === left.length - 1 ? lastFileBytes : (before?.fileBytes ?? 0)
       this.add(before?.nextOffset === end ? before : { path, baseOffset, nextOffset: end, fileBytes, info: null })
     }
-  }
-
-  #dropLast({ fileBytes }: EndedSegment): void {
-    this.#truncations++
-    this.#segments.pop()
-    this.#fileBytes -= fileBytes
   }
 }

@@ -208,7 +208,11 @@ describe('a segment of an unfinished reset', () => {
     const log = await interrupted()
     await log.make(join(log.directory, `${segmentName(2000)}.reset`), await log.file(intent(log)))
     const before = await log.files()
-    expect(await outcome(log.open())).toBeInstanceOf(CorruptLogError)
+    const error = await outcome(log.open())
+    expect(error).toBeInstanceOf(CorruptLogError)
+    const reason = 'one unfinished reset is expected, and there are several'
+    // It is about a whole file, and about no records.
+    expect(error).toMatchObject({ path: intent(log), from: 0, to: 0, firstOffset: 1000n, lastOffset: 999n, reason })
     expect(await log.files()).toEqual(before)
   })
 })
