@@ -127,6 +127,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'only saves a call: transferred memory has no bytes',
   },
   {
+    file: 'writing/checked-metadata.ts',
+    original: 'bytesIn(value) === 0',
+    replacement: 'true',
+    why: 'only saves a call: transferred memory has no bytes',
+  },
+  {
     file: 'writing/large-buffers.ts',
     original: 'this.#kept.shift()?.bytes',
     replacement: 'this.#kept.shift().bytes',

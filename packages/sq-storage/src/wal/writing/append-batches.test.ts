@@ -203,10 +203,10 @@ describe('metadata and opaque batches are refused, with the field,', () => {
     })
   })
 
-  test('if it is no batch', async () => {
+  test.each([null, undefined, 'text', 7])('if it is no batch: %j', async (given) => {
     const writer = await log.open()
-    await expect(writer.appendOpaque(null as unknown as OpaqueBatch)).rejects.toMatchObject({
-      message: 'an opaque batch must be an object, not null',
+    await expect(writer.appendOpaque(given as unknown as OpaqueBatch)).rejects.toMatchObject({
+      message: `an opaque batch must be an object, not ${typeof given === 'string' ? '"text"' : String(given)}`,
       code: 'SQ_WAL_BAD_RECORD',
     })
   })
