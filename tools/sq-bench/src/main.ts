@@ -7,6 +7,7 @@ import { SystemClock } from '@sq/sim'
 import { appending, CONTENDER_NAMES, QUICK_CONTENDER_NAMES } from './appending/main.ts'
 import { diagnostics } from './diagnostics.ts'
 import { fetch } from './fetch.ts'
+import { idlePartitions } from './idle-partitions/main.ts'
 import { describeMachine } from './machine.ts'
 import { tableToMarkdown } from './markdown.ts'
 import { memory } from './memory/main.ts'
@@ -30,6 +31,7 @@ const PARTS = {
   replica,
   retention,
   partitions,
+  'idle-partitions': idlePartitions,
   diagnostics,
   memory,
 } as const

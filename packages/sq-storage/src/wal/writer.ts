@@ -29,12 +29,12 @@ import { makeCheckpoint } from './writing/checkpoint.ts'
 import type { StagedLog } from './writing/checkpoint.ts'
 import type { Waiter } from './writing/commit.ts'
 import { GroupCommit } from './writing/group-commit.ts'
-import { largeBuffers } from './writing/large-buffers.ts'
 import { LogTail } from './writing/log-tail.ts'
 import { PartitionLock, SegmentDirectory } from './writing/partition-directory.ts'
 import { beginLog, recoverLog } from './writing/recovery.ts'
 import type { Recovery } from './writing/recovery.ts'
 import { clearLeftovers } from './writing/temporary-directory.ts'
+import { writeBuffers } from './writing/write-buffers.ts'
 import { WriterMeter } from './writing/writer-meter.ts'
 import type { WriterStats } from './writing/writer-meter.ts'
 
@@ -113,7 +113,7 @@ export class WalWriter implements AsyncDisposable {
     this.#held = held
     this.#tail = tail
     this.recovery = recovery
-    largeBuffers.use()
+    writeBuffers.use()
     this.#shared = sharedLog(held.directoryIdentity)
     this.#shared.opened(tail)
     const { config, clock, meter } = held
@@ -551,8 +551,7 @@ export class WalWriter implements AsyncDisposable {
     try {
       await this.#tail.close()
     } finally {
-      this.#group.close()
-      largeBuffers.leave()
+      writeBuffers.leave()
       this.#shared.closed(this.#tail)
       await this.#held.lock.release()
     }

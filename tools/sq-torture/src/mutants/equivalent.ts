@@ -133,12 +133,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'only saves a call: transferred memory has no bytes',
   },
   {
-    file: 'writing/large-buffers.ts',
-    original: 'this.#kept.shift()?.bytes',
-    replacement: 'this.#kept.shift().bytes',
-    why: 'for the compiler: as long as bytes are kept, there is a buffer',
-  },
-  {
     file: 'reading/read-trail.ts',
     original: 'this.#count++',
     replacement: 'this.#count--',

@@ -20,7 +20,6 @@ const SLOW_TESTS = [
   'frame-search',
   'golden-bit-flips',
   'hostile-segments',
-  'large-buffers',
   'many-segments',
   'read-ranges',
   'recovery-bit-flips',
@@ -34,6 +33,7 @@ const SLOW_TESTS = [
   'truncation-of-damaged',
   'verify-during-writes',
   'verify-bit-flips',
+  'write-buffers',
 ]
 
 /** A small change of a source file, and its result. */

@@ -75,7 +75,11 @@ export class FrameStream {
   startsWaiting(): boolean {
     if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false
     this.#waker.reset()
-    return this.#isAtBound && !this.#isComplete()
+    if (!this.#isAtBound || this.#isComplete()) return false
+    // A waiting stream holds no frames.
+    this.#found = []
+    this.#at = 0
+    return true
   }
 
   /** The records before this offset are about to be handed out. */
@@ -87,7 +91,6 @@ export class FrameStream {
   take(): LocatedFrame | null {
     if (this.isInterrupted) return null
     if (this.#at === this.#found.length) {
-      // A waiting stream holds no frames.
       this.#found = this.#fromMemory()
       this.#at = 0
     }

@@ -85,6 +85,8 @@ export class LogIterator<T> implements AsyncIterableIterator<T> {
    * for it.
    */
   #whenWoken(reading: Reading<T>): Promise<IteratorResult<T, undefined>> {
+    // An iterator that waits does not keep what it returned in memory.
+    this.#page = []
     return new Promise((resolve) => {
       this.#waker.onWake(() => {
         try {

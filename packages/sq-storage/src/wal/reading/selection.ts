@@ -53,9 +53,9 @@ export class Selection<T> {
   /** The wanted time. 0 once an element had it: those after it are returned whatever their timestamps. */
   #sinceMs: number
   #isOver = false
-  /** The commit whose elements are being taken, and the one that was counted last. */
+  /** The commit whose elements are being taken, and whether it was counted. Null once all are taken. */
   #commit: CommitElements<T> | null = null
-  #counted: CommitElements<T> | null = null
+  #isCounted = false
 
   constructor(range: ReadRange, elementsOf: ElementsOf<T>, counters: ReadCounters) {
     this.#range = range
@@ -80,6 +80,8 @@ export class Selection<T> {
       const elements = commit.atMost(commit.take(this.#sinceMs), this.#budget.recordsLeft)
       if (elements.length > 0) this.#sinceMs = 0
       const taken = this.#budget.takeSome(elements, commit)
+      // A reader that waits for the next commit does not keep this one in memory.
+      if (commit.left === 0) this.#commit = null
       this.#isOver = taken.length < elements.length || this.#budget.isSpent
       const last = taken.at(-1)
       if (last === undefined) continue
@@ -92,17 +94,18 @@ export class Selection<T> {
 
   /** The commit at hand while it has elements left, then the next one. */
   #nextCommit(stream: Pick<FrameStream, 'take'>): CommitElements<T> | null {
-    if (this.#commit !== null && this.#commit.left > 0) return this.#commit
+    if (this.#commit !== null) return this.#commit
     const located = stream.take()
     this.#isOver = located !== null && located.frame.header.baseOffset >= this.#range.to
     this.#commit = located === null || this.#isOver ? null : this.#elementsOf(located, this.#range)
+    this.#isCounted = false
     return this.#commit
   }
 
   #count(commit: CommitElements<T>, elements: number): void {
     this.#counters.records += elements * commit.recordsEach
-    if (this.#counted === commit) return
-    this.#counted = commit
+    if (this.#isCounted) return
+    this.#isCounted = true
     this.#counters.commits++
     this.#counters.bytes += commit.frame.bytes.length
   }

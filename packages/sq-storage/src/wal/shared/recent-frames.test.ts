@@ -1,7 +1,7 @@
-import { describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { checksum, FrameType } from '../format/frame.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
-import { RecentFrames } from './recent-frames.ts'
+import { RecentFrames, RecentMemory } from './recent-frames.ts'
 import type { WrittenFrames } from './recent-frames.ts'
 import { SharedLog } from './shared-log.ts'
 import type { LogEnd } from './shared-log.ts'
@@ -96,6 +96,59 @@ describe('the commits in memory', () => {
     recent.keep(written(commit(7, 1)))
     expect(offsets(recent.from(7))).toEqual([7])
     expect(recent.from(5)).toEqual([])
+  })
+})
+
+describe('the commits in memory of all logs', () => {
+  const MIB = 1024 * 1024
+  let memory: RecentMemory
+  let logs: RecentFrames[]
+  beforeEach(() => {
+    memory = new RecentMemory()
+    logs = Array.from({ length: 12 }, () => new RecentFrames(memory))
+  })
+
+  function keep(log: number, offset: number, mib: number): void {
+    logs[log]?.keep(written(commit(offset, 1, mib * MIB)))
+  }
+
+  /** The offsets that each log has in memory. */
+  function kept(): string[] {
+    const all = Array.from({ length: 10 }, (_, at) => at)
+    return logs.map((log) => all.filter((offset) => log.from(offset).length > 0).join(' '))
+  }
+
+  it('take at most 32 MiB: those of the log that was written longest ago are dropped', () => {
+    for (let log = 0; log < 8; log++) keep(log, 0, 3)
+    keep(0, 1, 1)
+    keep(8, 0, 4)
+    keep(9, 0, 3)
+    expect(kept()).toEqual(['0 1', ...Array<string>(9).fill('0'), '', ''])
+    keep(10, 0, 1)
+    expect(kept()).toEqual(['0 1', '', ...Array<string>(9).fill('0'), ''])
+  })
+
+  it('make room for others when they are dropped by their log', () => {
+    for (let log = 0; log < 8; log++) keep(log, 0, 4)
+    for (const log of [2, 3]) logs[log]?.clear()
+    logs[3]?.clear()
+    keep(8, 0, 4)
+    keep(9, 0, 4)
+    expect(kept()).toEqual(['0', '0', '', '', ...Array<string>(6).fill('0'), '', ''])
+    keep(10, 0, 1)
+    expect(kept()[0]).toBe('')
+  })
+
+  it('count no more than what a log keeps of many commits', () => {
+    for (let offset = 0; offset < 10; offset++) for (let log = 0; log < 8; log++) keep(log, offset, 1)
+    expect(kept()).toEqual([...Array<string>(8).fill('6 7 8 9'), '', '', '', ''])
+  })
+
+  it('begin again with the next commit of a log whose commits were dropped', () => {
+    for (let log = 0; log < 9; log++) keep(log, 0, 4)
+    expect(kept()[0]).toBe('')
+    keep(0, 1, 1)
+    expect(kept().slice(0, 3)).toEqual(['1', '', '0'])
   })
 })
 

@@ -8,8 +8,8 @@ import { checksum, FRAME_HEADER_BYTES } from '../format/frame.ts'
 import type { FrameHeader } from '../format/frame.ts'
 import { recordOf } from './checked-record.ts'
 import { Commit } from './commit.ts'
-import { largeBuffers } from './large-buffers.ts'
-import type { LargeBuffers } from './large-buffers.ts'
+import { writeBuffers } from './write-buffers.ts'
+import type { WriteBuffers } from './write-buffers.ts'
 
 const PLACE = { position: 96, nextOffset: 0, previousCrc: 0, salt: 0 }
 const WAITER = { resolve: () => {}, reject: () => {} }
@@ -48,8 +48,8 @@ test('a commit without records has no frame', () => {
 })
 
 test('records and whole bodies become frames in the order of the calls, and callers get their offsets', () => {
-  const commit = new Commit()
   for (let seed = 0; seed < 200; seed++) {
+    const commit = new Commit()
     const random = new Random(seed)
     /** The body of each frame, and the timestamps of its records. A body that was given whole is never extended. */
     const frames: { body: Buffer; timestampsMs: number[]; isWhole: boolean }[] = []
@@ -101,8 +101,7 @@ test('records and whole bodies become frames in the order of the calls, and call
     )
     commit.resolve(7)
     expect(told).toEqual(offsets)
-    commit.recycle()
-    expect([commit.recordCount, commit.bytes]).toEqual([0, 0])
+    commit.release()
   }
 })
 
@@ -135,62 +134,44 @@ describe('nothing is added', () => {
 })
 
 describe('the buffer of a commit', () => {
-  let take: MockInstance<LargeBuffers['take']>
-  let give: MockInstance<LargeBuffers['give']>
+  let take: MockInstance<WriteBuffers['take']>
+  let give: MockInstance<WriteBuffers['give']>
   beforeEach(() => {
-    take = vi.spyOn(largeBuffers, 'take')
-    give = vi.spyOn(largeBuffers, 'give')
+    take = vi.spyOn(writeBuffers, 'take')
+    give = vi.spyOn(writeBuffers, 'give')
   })
   afterEach(() => {
     vi.restoreAllMocks()
   })
 
-  test('of up to 1 MiB is kept for the next commit, which may fill it', () => {
-    for (const bytes of [OVERHEAD_BYTES, 1000, MIB]) {
-      const commit = new Commit()
-      const record = valued(Buffer.alloc(bytes - OVERHEAD_BYTES))
-      add(commit, record)
-      const memory = memoryOf(commit)
-      expect(memory.byteLength).toBe(bytes)
-      commit.recycle()
-      add(commit, record)
-      expect(memoryOf(commit)).toBe(memory)
-    }
-    expect(take).not.toHaveBeenCalled()
-    expect(give).not.toHaveBeenCalled()
-  })
+  /** The memory of the buffers that were given back. */
+  function given(): ArrayBufferLike[] {
+    return give.mock.calls.map(([{ bytes }]) => bytes.buffer)
+  }
 
-  test('of more than 1 MiB is taken from the shared buffers, and given back', () => {
-    const commit = new Commit()
-    add(commit, valued(Buffer.alloc(MIB + 8 - OVERHEAD_BYTES)))
-    expect(take.mock.calls).toEqual([[MIB + 8]])
+  test.each([OVERHEAD_BYTES, 1000, MIB, MIB + 8])('of %d bytes is a shared one, given back once', (bytes) => {
+    const commit = new Commit(7 * MIB)
+    add(commit, valued(Buffer.alloc(bytes - OVERHEAD_BYTES)))
+    expect(take.mock.calls).toEqual([[bytes, 7 * MIB]])
     const taken = memoryOf(commit)
     expect(give).not.toHaveBeenCalled()
-    commit.recycle()
-    expect(give.mock.calls.map(([{ bytes }]) => bytes.buffer)).toEqual([taken])
-    add(commit, valued('small'))
-    expect(memoryOf(commit)).not.toBe(taken)
-    expect(take).toHaveBeenCalledTimes(1)
+    commit.release()
+    commit.release()
+    expect(given()).toEqual([taken])
   })
 
-  test('is replaced a few times, however many records come one by one', () => {
+  test('is not given back before there is one', () => {
+    new Commit().release()
+    expect(give).not.toHaveBeenCalled()
+  })
+
+  test('is replaced a few times, however many records come one by one, and each one is given back', () => {
     const commit = new Commit()
-    const allocated = vi.spyOn(Buffer, 'allocUnsafeSlow')
     const record = valued('x'.repeat(100))
     for (let count = 0; count < 30_000; count++) add(commit, record)
-    expect(allocated.mock.calls.length).toBeLessThan(20)
+    expect(take.mock.calls.length).toBeLessThan(20)
     expect(valuesOf(commit)).toHaveLength(30_000)
-    // The one of 1 MiB and those before it are the commit's own.
-    const given = give.mock.calls.map(([{ bytes }]) => bytes.length)
-    expect(Math.min(...given)).toBeGreaterThan(MIB)
-    expect(given).toHaveLength(take.mock.calls.length - 1)
-  })
-
-  test('of exactly 1 MiB is dropped when it is too short', () => {
-    const commit = new Commit()
-    add(commit, valued(Buffer.alloc(MIB - OVERHEAD_BYTES)))
-    add(commit, valued('more'))
-    expect(take.mock.calls).toEqual([[2 * MIB]])
-    expect(give).not.toHaveBeenCalled()
+    expect(given()).toHaveLength(take.mock.calls.length - 1)
+    expect(given()).not.toContain(memoryOf(commit))
   })
 })

@@ -11,10 +11,8 @@ import type { CheckedRecord } from '../format/record.ts'
 import { finishRecordsFrames } from '../format/records-frame.ts'
 import type { EncodedFrames, FrameDraft, RecordsWrite } from '../format/records-frame.ts'
 import { changedPart } from './checked-record.ts'
-import { largeBuffers } from './large-buffers.ts'
+import { writeBuffers } from './write-buffers.ts'
 
-/** A commit keeps a buffer of up to this length for the next records. Longer buffers are shared by all commits. */
-const MAX_OWN_BUFFER_BYTES = 1024 * 1024
 const NO_BUFFER = new RecordBuffer(Buffer.alloc(0))
 
 /** A caller that waits for an append or a batch. Neither function may throw. */
@@ -49,6 +47,12 @@ export class Commit implements RecordsWrite {
   pendingBytes = 0
   /** Where its records must begin, and the append that they are part of; null if any offset is right. */
   stated: { readonly baseOffset: number; readonly append: object } | null = null
+  readonly #expectedBytes: number
+
+  /** `expectedBytes` is how long it will probably become. */
+  constructor(expectedBytes = 0) {
+    this.#expectedBytes = expectedBytes
+  }
 
   /** The length of its frames. */
   get bytes(): number {
@@ -129,7 +133,7 @@ export class Commit implements RecordsWrite {
     this.#waiters.push({ index: this.recordCount - records, waiter })
   }
 
-  /** Encodes the frames for their place in a segment. The bytes belong to the commit until `recycle`. */
+  /** Encodes the frames for their place in a segment. The bytes belong to the commit until `release`. */
   encode(place: FramePlace): EncodedFrames {
     this.#finishFrame()
     invariant(this.recordCount > 0, 'a commit that is written holds records')
@@ -173,29 +177,21 @@ export class Commit implements RecordsWrite {
     for (const { waiter } of this.#waiters) waiter.reject(error)
   }
 
-  /** Empties a settled commit for the next records. */
-  recycle(): void {
-    if (this.#buffer.bytes.length > MAX_OWN_BUFFER_BYTES) this.#replaceBuffer(NO_BUFFER)
-    this.#finished = []
-    this.#openAt(0)
-    this.#waiters = []
-    this.recordCount = 0
-    this.pendingBytes = 0
-    this.stated = null
+  /** Gives back the buffer of a settled commit, which must not be used any more. */
+  release(): void {
+    this.#replaceBuffer(NO_BUFFER)
   }
 
   #reserve(needed: number): void {
     const held = this.#buffer.bytes
     if (needed <= held.length) return
-    const length = Math.max(needed, held.length * 2)
-    const isLarge = length > MAX_OWN_BUFFER_BYTES
-    const larger = isLarge ? largeBuffers.take(length) : new RecordBuffer(Buffer.allocUnsafeSlow(length))
+    const larger = writeBuffers.take(Math.max(needed, held.length * 2), this.#expectedBytes)
     held.copy(larger.bytes, 0, 0, this.#end)
     this.#replaceBuffer(larger)
   }
 
   #replaceBuffer(buffer: RecordBuffer): void {
-    if (this.#buffer.bytes.length > MAX_OWN_BUFFER_BYTES) largeBuffers.give(this.#buffer)
+    if (this.#buffer !== NO_BUFFER) writeBuffers.give(this.#buffer)
     this.#buffer = buffer
   }
 }

@@ -52,8 +52,6 @@ export class GroupCommit {
   #nextTurn: NodeJS.Immediate | undefined
   /** Bytes of the last commit and of what waited then: a caller that waits for one append often appends again. */
   #expectedBytes = 0
-  /** A settled commit whose buffer the next one uses. */
-  #spare: Commit | null = null
   #pendingBytes = 0
   #pendingRecords = 0
   /** Called when the next commit has succeeded or failed. */
@@ -114,7 +112,6 @@ export class GroupCommit {
   /** Queues a commit to which records were added. Nothing here throws: a commit is queued exactly if it holds records. */
   #added(commit: Commit, { records, cost }: { records: number; cost: number }): void {
     const { meter } = this.#context
-    if (commit === this.#spare) this.#spare = null
     if (commit !== this.#last) {
       commit.grouped = meter.writing
       this.#waiting.push(commit)
@@ -167,11 +164,6 @@ export class GroupCommit {
   /** Resolves when the next commit has succeeded or failed, after its callers were told. */
   settled(): Promise<void> {
     return new Promise((resolve) => this.#onSettled.push(resolve))
-  }
-
-  /** Drops the buffer that it keeps for the next commit. */
-  close(): void {
-    this.#spare = null
   }
 
   /** What an append of this many bytes counts for in `maxPendingBytes`. Throws if the backlog is full. */
@@ -243,7 +235,7 @@ export class GroupCommit {
   #commitFor(bytesIn: (last: Commit) => number): Commit {
     const last = this.#last
     if (last !== null && bytesIn(last) <= this.#commitLimit) return last
-    return this.#spare ?? new Commit()
+    return new Commit(Math.min(this.#expectedBytes, this.#commitLimit))
   }
 
   /**
@@ -332,8 +324,7 @@ export class GroupCommit {
   #acknowledge(commit: Commit, baseOffset: number): void {
     commit.resolve(baseOffset)
     this.#tellSettled()
-    commit.recycle()
-    this.#spare = commit
+    commit.release()
   }
 
   /** Rejects an append whose first commit states an offset other than the log end offset. Nothing of it is written. */

@@ -35,6 +35,18 @@ export const READING_DEFECTS: readonly Defect[] = [
     replace: '{ ...rangeFrom(from), to: to + 1, maxBytes }',
   },
   {
+    name: 'a commit of more records than are decoded at a time loses the others',
+    file: `${WAL}/reading/selection.ts`,
+    find: 'if (commit.left === 0) this.#commit = null',
+    replace: 'this.#commit = null',
+  },
+  {
+    name: 'a reader that begins to wait loses what it has found and not taken',
+    file: `${WAL}/reading/frame-stream.ts`,
+    find: 'this.isInterrupted || this.#at < this.#found.length) return false',
+    replace: 'this.isInterrupted) return false',
+  },
+  {
     name: 'a fetch loses what the one before it took and did not return',
     file: `${WAL}/reading/frame-stream.ts`,
     find: '      this.#at--\n',

@@ -99,6 +99,12 @@ export const SHARED_DEFECTS: readonly Defect[] = [
     replace: 'return this.#frames.slice(Math.max(at, 0))',
   },
   {
+    name: 'what thousands of idle logs keep in memory has no limit',
+    file: `${WAL}/shared/recent-frames.ts`,
+    find: 'if (this.#bytes <= MAX_ALL_RECENT_BYTES) break',
+    replace: 'break',
+  },
+  {
     name: 'an index leads past the requested record',
     file: `${WAL}/shared/segment-index.ts`,
     find: 'head.baseOffset + offsetDelta <= wanted &&',

@@ -168,10 +168,10 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: 'checked.push({ ...header, get key() { return headers[at]?.key ?? header.key } })',
   },
   {
-    name: 'a large buffer is reused for the next commit while it is written',
+    name: 'a buffer is reused for the next commit while it is written',
     file: `${WAL}/writing/commit.ts`,
     find: '    return finishRecordsFrames(this.#buffer.bytes, this.#finished, place)\n',
-    replace: `    largeBuffers.give(this.#buffer)
+    replace: `    writeBuffers.give(this.#buffer)
     return finishRecordsFrames(this.#buffer.bytes, this.#finished, place)
 `,
   },
