@@ -176,6 +176,9 @@ export const EQUIVALENT: readonly Equivalent[] = [
     original: `{
     if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false
     this.#waker.reset()
+    // A waiting stream holds no frames.
+    this.#found = []
+    this.#at = 0
     return this.#isAtBound && !this.#isComplete()
   }`,
     replacement: '{}',

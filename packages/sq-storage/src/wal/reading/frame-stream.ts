@@ -75,11 +75,10 @@ export class FrameStream {
   startsWaiting(): boolean {
     if (!this.#range.follow || this.isInterrupted || this.#at < this.#found.length) return false
     this.#waker.reset()
-    if (!this.#isAtBound || this.#isComplete()) return false
     // A waiting stream holds no frames.
     this.#found = []
     this.#at = 0
-    return true
+    return this.#isAtBound && !this.#isComplete()
   }
 
   /** The records before this offset are about to be handed out. */
