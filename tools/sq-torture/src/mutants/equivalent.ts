@@ -193,7 +193,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
   {
     file: 'reading/frame-stream.ts',
     original: `{
-      // A waiting stream holds no frames.
       this.#found = this.#fromMemory()
       this.#at = 0
     }`,
