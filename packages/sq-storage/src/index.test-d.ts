@@ -96,7 +96,8 @@ describe('a writer', () => {
     type Delete = (policy: RetentionPolicy) => Promise<SegmentInfo[]>
     expectTypeOf<storage.WalWriter['deleteSegments']>().toEqualTypeOf<Delete>()
     expectTypeOf<storage.WalWriter['truncate']>().toEqualTypeOf<(offset: bigint) => Promise<void>>()
-    expectTypeOf<storage.WalWriter['resetTo']>().toEqualTypeOf<(offset: bigint) => Promise<void>>()
+    type Reset = (offset: bigint, options?: storage.ResetOptions) => Promise<void>
+    expectTypeOf<storage.WalWriter['resetTo']>().toEqualTypeOf<Reset>()
   })
 
   test('is closed at the end of an `await using` block', () => {

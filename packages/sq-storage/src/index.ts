@@ -39,6 +39,7 @@ export type {
   RecoverEvent,
   RotateEvent,
   RotateReason,
+  ResetEvent,
   TruncateEvent,
   WalEvents,
 } from './wal/writing/diagnostics.ts'
@@ -75,6 +76,6 @@ export type { OpenBody, SegmentHeader, SegmentLink } from './wal/segment.ts'
 export type { ClosedSegment, SegmentInfo } from './wal/segments/describe.ts'
 export { listSegments } from './wal/listing.ts'
 export { verify } from './wal/verify.ts'
-export type { WalWriterOptions } from './wal/writer.ts'
+export type { ResetOptions, WalWriterOptions } from './wal/writer.ts'
 export { WalWriter } from './wal/writer.ts'
 export type { WriterStats } from './wal/writing/writer-meter.ts'

@@ -45,6 +45,7 @@ describe('listSegments', () => {
         bytes: first,
         ...TIMES,
         state: 'sealed',
+        link: expect.objectContaining({ baseOffset: 0 }),
       },
       {
         path: log.path(2),
@@ -57,6 +58,7 @@ describe('listSegments', () => {
         bytes: abandonedBytes,
         ...TIMES,
         state: 'abandoned',
+        link: expect.objectContaining({ baseOffset: 2 }),
       },
       {
         path: log.path(5),
@@ -69,6 +71,7 @@ describe('listSegments', () => {
         bytes: last,
         ...TIMES,
         state: 'active',
+        link: expect.objectContaining({ baseOffset: 5 }),
       },
     ])
     expect(await fileBytes(2)).toBeGreaterThan(abandonedBytes)
@@ -106,7 +109,17 @@ describe('listSegments', () => {
     const lastOffset = described.records === 0 ? null : described.nextOffset - 1n
     const times = described.records === 0 ? { minTimestampMs: null, maxTimestampMs: null } : TIMES
     expect(await list()).toEqual([
-      { path: log.path(4), ...LOG, lastOffset, createdMs: TIMESTAMP_MS, baseOffset: 4n, bytes, ...times, ...described },
+      {
+        path: log.path(4),
+        ...LOG,
+        lastOffset,
+        createdMs: TIMESTAMP_MS,
+        baseOffset: 4n,
+        bytes,
+        ...times,
+        ...described,
+        link: segment.link,
+      },
     ])
   })
 

@@ -226,6 +226,7 @@ test('closeActiveSegment gives path and offset range, and the next append opens 
     createdMs: log.clock.now(),
     nextOffset: 3n,
     state: 'sealed',
+    link: expect.objectContaining({ baseOffset: 0 }),
   })
   expect(log.closed).toEqual([closed])
   expect(await append(writer, 'd')).toBe(3n)

@@ -9,6 +9,7 @@ import type { ResolvedWalConfig, WalConfig } from '../config.ts'
 import { ClosedError } from '../errors.ts'
 import type { EncodedBatch } from './format/record-batch.ts'
 import type { CheckedRecord, RecordHeader, RecordInput } from './format/record.ts'
+import type { SegmentLink } from './segment.ts'
 import type { ClosedSegment, SegmentInfo } from './segments/describe.ts'
 import { locatePartition } from './segments/partition.ts'
 import type { Partition } from './segments/partition.ts'
@@ -22,6 +23,7 @@ import type { AppendAllOptions, AppendedRecords, RecordSource } from './writing/
 import { placed } from './writing/bad-record.ts'
 import type { RecordOrigin } from './writing/bad-record.ts'
 import { checkBatches } from './writing/checked-batches.ts'
+import { checkLink } from './writing/checked-link.ts'
 import { checkBatchOptions } from './writing/checked-metadata.ts'
 import type { BatchOptions, OpaqueBatch } from './writing/checked-metadata.ts'
 import { checkRecord, checkRecords, recordOf } from './writing/checked-record.ts'
@@ -63,7 +65,21 @@ export interface WalWriterOptions {
    * The log is there, empty and durable, when `open` resolves. Ignored if the log has segments.
    */
   readonly firstOffset?: bigint
+  /**
+   * With `firstOffset`: the end of the segment before it, for a log that continues after segments that are elsewhere, in
+   * an archive for example. The first segment states it, so the chain of segments is not interrupted. It is the `link`
+   * of the `SegmentInfo`.
+   */
+  readonly previous?: SegmentLink
 }
+
+/** Options of `WalWriter.resetTo`. */
+export interface ResetOptions {
+  /** The end of the segment before the offset, as for `WalWriter.open`; the new segment states none if not given. */
+  readonly previous?: SegmentLink
+}
+
+const RESET_OPTIONS: ReadonlySet<string> = new Set<keyof ResetOptions>(['previous'])
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>([
   'clock',
@@ -71,6 +87,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>([
   'onSegmentClosed',
   'create',
   'firstOffset',
+  'previous',
 ])
 
 /** What a writer holds while it is open. */
@@ -152,12 +169,14 @@ export class WalWriter implements AsyncDisposable {
       onSegmentClosed,
       create = true,
       firstOffset = 0n,
+      previous,
     } = options
     if (onSegmentClosed !== undefined && typeof onSegmentClosed !== 'function') {
       throw new TypeError(`onSegmentClosed must be a function, not ${show(onSegmentClosed)}`)
     }
     if (typeof create !== 'boolean') throw new TypeError(`create must be a boolean, not ${show(create)}`)
     const first = checkOffset(firstOffset, 'firstOffset')
+    const begin = { firstOffset: first, previous: checkLink(previous, first) }
     if (!create) await requireLog(fs, located)
     const lock = await PartitionLock.take(fs, resolved.dataDir, located, { create })
     try {
@@ -166,7 +185,7 @@ export class WalWriter implements AsyncDisposable {
       const { identity } = await directory.whileThere(() => statDirectory(fs, located.directory))
       const meter = new WriterMeter(located, clock)
       const found = await recoverLog(directory, located, clock)
-      const recovered = await beginLog({ directory, partition: located, clock, random }, found, first)
+      const recovered = await beginLog({ directory, partition: located, clock, random }, found, begin)
       const context = { config: resolved, partition: located, directory, clock, random, meter, onSegmentClosed }
       const held = { fs, config: resolved, partition: located, directoryIdentity: identity, lock, meter, clock }
       const writer = new WalWriter(held, new LogTail(context, recovered), recovered.recovery)
@@ -479,7 +498,7 @@ export class WalWriter implements AsyncDisposable {
    * to `onSegmentClosed`.
    *
    * After a crash at any moment, the next writer finds the whole old log, or the new one. Rejects with a `TypeError` or
-   * `RangeError` for a bad offset, and with `ClosedError` after `close`: nothing has changed then. After `WalIoError` or
+   * `RangeError` for a bad offset or option, and with `ClosedError` after `close`: nothing has changed then. After `WalIoError` or
    * `LockLostError`, either nothing has changed, or `nextOffset` is the offset: the records are gone for this writer. The
    * next call of any method then first completes the reset on disk, and fails if that fails. If the process dies before
    * that, the old log may be there again.
@@ -490,12 +509,14 @@ export class WalWriter implements AsyncDisposable {
    * console.log(writer.nextOffset) // 1000n
    * ```
    */
-  async resetTo(offset: bigint): Promise<void> {
+  async resetTo(offset: bigint, options: ResetOptions = {}): Promise<void> {
     const checked = checkOffset(offset, 'offset')
+    checkOptions('resetTo', options, RESET_OPTIONS)
+    const previous = checkLink(options.previous, checked)
     if (this.#closing !== null) throw this.#closedError()
     const shared = this.#shared
-    const callbacks = { begin: () => shared.resetting(checked), done: () => shared.resetDone() }
-    return this.#group.inTurn(() => this.#tail.reset(checked, callbacks))
+    const reset = { previous, begin: () => shared.resetting(checked), done: () => shared.resetDone() }
+    return this.#group.inTurn(() => this.#tail.reset(checked, reset))
   }
 
   /**

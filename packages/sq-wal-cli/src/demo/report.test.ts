@@ -29,7 +29,8 @@ describe('the table of kills', () => {
 it('the table of very many segments omits the middle ones', () => {
   const counts = { baseOffset: 0n, nextOffset: 9n, records: 9, bytes: 999, minTimestampMs: 1, maxTimestampMs: 2 }
   const place = { path: '/a/0.wal', topic: 'a', partition: 0 }
-  const segment = { ...place, createdMs: 1, lastOffset: 8n, ...counts, state: 'sealed' } as const
+  const link = { baseOffset: 0, end: 999, lastPosition: 900, lastCrc: 1 }
+  const segment = { ...place, createdMs: 1, lastOffset: 8n, ...counts, state: 'sealed', link } as const
   expect(formatSegments([segment])).toMatch(/^segment .*\n0\.wal +9 +999 +sealed\n$/)
   const rows = formatSegments(Array.from({ length: 50 }, () => segment))
     .trimEnd()

@@ -4,7 +4,7 @@ import type { SegmentInfo } from '@sq/storage'
 import { formatBytes, formatCount, formatTime, writeTable } from '../output.ts'
 
 /** A row of the table: a listed segment, or what is known of a file that cannot be listed. */
-export interface SegmentRow extends Omit<SegmentInfo, 'state' | 'createdMs'> {
+export interface SegmentRow extends Omit<SegmentInfo, 'state' | 'createdMs' | 'link'> {
   readonly state: string
 }
 

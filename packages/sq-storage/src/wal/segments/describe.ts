@@ -4,6 +4,7 @@ import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
 import type { FrameHeader } from '../format/frame.ts'
 import { SummaryBuilder } from '../format/seal.ts'
 import type { SegmentSummary } from '../format/seal.ts'
+import type { SegmentLink } from '../segment.ts'
 import type { Partition } from './partition.ts'
 import { SegmentScanner } from './scan.ts'
 import { endOf } from './segment-end.ts'
@@ -36,6 +37,11 @@ export interface SegmentInfo {
    * - `abandoned`: a write to it failed, and the log continues in the next segment, which states where this one ends.
    */
   readonly state: 'active' | 'sealed' | 'abandoned'
+  /**
+   * Where it ends, and which frame is its last: what the segment after it states. A log that continues after a copy of
+   * this segment elsewhere can state it too: the option `previous` of `WalWriter.open` and `resetTo`.
+   */
+  readonly link: SegmentLink
 }
 
 /** A segment that holds records and will not be written again. */
@@ -131,5 +137,6 @@ function infoOf(
     minTimestampMs: records > 0 ? summary.minTimestampMs : null,
     maxTimestampMs: records > 0 ? summary.maxTimestampMs : null,
     state: last.type === FrameType.SEAL ? 'sealed' : state,
+    link: { baseOffset, end: frameEnd(last), lastPosition: last.position, lastCrc: last.headerCrc },
   }
 }

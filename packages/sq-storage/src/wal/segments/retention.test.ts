@@ -105,6 +105,7 @@ describe('deleteSegments', () => {
       minTimestampMs: 10,
       maxTimestampMs: 30,
       state: 'sealed',
+      link: closed[0]?.link,
     })
     expect(log.closed).toEqual(closed)
   })

@@ -296,6 +296,7 @@ export class ActiveSegment {
       minTimestampMs: records > 0 ? minTimestampMs : null,
       maxTimestampMs: records > 0 ? maxTimestampMs : null,
       state: 'active',
+      link: this.link,
     }
   }
 

@@ -200,6 +200,20 @@ test('each deleted segment publishes an event', async () => {
   expect(writer.stats()).toMatchObject({ deletions: 2 })
 })
 
+test('each reset publishes the log end offset before and after it', async () => {
+  const events = listen('sq:wal:reset')
+  const log = new LogFixture()
+  const writer = await log.open()
+  await appendEach(writer, numbered(5))
+  await writer.resetTo(9n)
+  expect(events).toEqual([{ ...log0, previousNextOffset: 5n, nextOffset: 9n }])
+  log.fs.faults.failNext('rename', 'EIO', /reset$/)
+  await expect(writer.resetTo(2n)).rejects.toThrow('EIO')
+  expect(events.slice(1)).toEqual([])
+  await append(writer, 'completes it first')
+  expect(events.slice(1)).toEqual([{ ...log0, previousNextOffset: 9n, nextOffset: 2n }])
+})
+
 test('each truncation publishes the log end offset before and after it', async () => {
   const events = listen('sq:wal:truncate')
   const log = new LogFixture()

@@ -19,6 +19,7 @@ export interface WalEvents {
   'sq:wal:recover': RecoverEvent
   'sq:wal:delete': DeleteEvent
   'sq:wal:truncate': TruncateEvent
+  'sq:wal:reset': ResetEvent
 }
 
 /** The log that an event is about. */
@@ -105,6 +106,13 @@ export interface TruncateEvent extends LogEvent {
   readonly nextOffset: bigint
 }
 
+/** All records of a log were dropped, durably, and it continues at another offset. */
+export interface ResetEvent extends LogEvent {
+  /** The log end offset before and after. */
+  readonly previousNextOffset: bigint
+  readonly nextOffset: bigint
+}
+
 type Channel = ReturnType<typeof channel>
 
 // Held here because Node drops a channel without references.
@@ -116,6 +124,7 @@ const channels: { readonly [Name in keyof WalEvents]: Channel } = {
   'sq:wal:recover': channel('sq:wal:recover'),
   'sq:wal:delete': channel('sq:wal:delete'),
   'sq:wal:truncate': channel('sq:wal:truncate'),
+  'sq:wal:reset': channel('sq:wal:reset'),
 }
 
 /** Whether a channel has subscribers: for measurements that must begin before there is something to publish. */

@@ -41,7 +41,9 @@ export interface TailContext extends SegmentMaker {
 const MAX_EMPTY_AGE_MS = 24 * 60 * 60 * 1000
 
 /** What is told of a reset. Neither function may throw. */
-interface ResetCallbacks {
+export interface Reset {
+  /** The segment before the new one, which the log no longer has; null if it states none. */
+  readonly previous: SegmentLink | null
   /** Called before the first change: nothing that is in the log may be read any more. */
   readonly begin: () => void
   /** Called when the new log is there. */
@@ -66,7 +68,8 @@ export class LogTail {
    */
   #truncatedFrom: number | null = null
   /** The reset to the log end offset that has not succeeded yet. Nothing may be written before it succeeds. */
-  #pendingReset: ResetCallbacks | null = null
+  /** A reset that has failed after it began, and the log end offset before it. */
+  #pendingReset: { readonly reset: Reset; readonly previousNextOffset: number } | null = null
   /** The time that the wall clock should show. */
   readonly #expectedTime: ExpectedTime
 
@@ -223,29 +226,32 @@ export class LogTail {
    * Drops everything, and goes on empty at an offset. After `begin` was called, `nextOffset` is the offset, and if this
    * rejects, the next call of any method completes the reset first.
    */
-  async reset(offset: number, callbacks: ResetCallbacks): Promise<void> {
+  async reset(offset: number, reset: Reset): Promise<void> {
     const first = await resetLog(this.#context, {
       offset,
+      previous: reset.previous,
       begin: async () => {
-        this.#pendingReset = callbacks
+        this.#pendingReset = { reset, previousNextOffset: this.#pendingReset?.previousNextOffset ?? this.#nextOffset }
         this.#truncatedFrom = null
         this.#nextOffset = offset
-        callbacks.begin()
+        reset.begin()
         this.#ended.dropFrom(0)
         const active = this.#active
         this.#active = null
         await active?.close()
       },
     })
+    const previousNextOffset = BigInt(this.#pendingReset?.previousNextOffset ?? offset)
     this.#active = first
     this.#previous = null
     this.#pendingReset = null
     this.#expectedTime.follow()
-    callbacks.done()
+    reset.done()
+    this.#context.meter.reset({ previousNextOffset, nextOffset: BigInt(offset) })
   }
 
   async #finishReset(): Promise<void> {
-    if (this.#pendingReset !== null) await this.reset(this.#nextOffset, this.#pendingReset)
+    if (this.#pendingReset !== null) await this.reset(this.#nextOffset, this.#pendingReset.reset)
   }
 
   /** Completes a truncation or reset that has failed. */

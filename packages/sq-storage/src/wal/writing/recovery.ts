@@ -112,10 +112,10 @@ export async function recoverLog(
 export async function beginLog(
   maker: SegmentMaker,
   recovered: RecoveredLog,
-  firstOffset: number,
+  { firstOffset, previous }: { firstOffset: number; previous: SegmentLink | null },
 ): Promise<RecoveredLog> {
   if (recovered.recovery.segments > 0 || firstOffset === 0) return recovered
-  const active = await ActiveSegment.create(maker, { baseOffset: firstOffset, previous: null, first: null })
+  const active = await ActiveSegment.create(maker, { baseOffset: firstOffset, previous, first: null })
   const recovery = { ...recovered.recovery, nextOffset: BigInt(firstOffset), segments: 1 }
   return { ...recovered, recovery, nextOffset: firstOffset, active }
 }

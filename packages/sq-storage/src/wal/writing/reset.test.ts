@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ClosedError, CorruptLogError, DivergedError, OffsetOutOfRangeError } from '../../errors.ts'
-import { deleteLog, verify, WalReader, WalWriter } from '../../index.ts'
-import type { ReadOptions } from '../../index.ts'
+import { deleteLog, listSegments, verify, WalReader, WalWriter } from '../../index.ts'
+import type { ClosedSegment, ReadOptions, ResetOptions } from '../../index.ts'
 import { inAnotherProcess } from '../../testing/another-process.ts'
 import { CrashImages } from '../../testing/crash-images.ts'
 import { failFrom } from '../../testing/failing.ts'
@@ -14,6 +14,7 @@ import { MIXED_VALUES, mixedLog } from '../../testing/mixed-log.ts'
 import { segmentName } from '../segment.ts'
 
 const END = MIXED_VALUES.length
+const LINK = { baseOffset: 0, end: 200, lastPosition: 100, lastCrc: 1 }
 
 function outcome(pending: Promise<unknown>): Promise<unknown> {
   return pending.catch((error: unknown) => error)
@@ -37,6 +38,24 @@ async function expectOldOrNew(left: LogFixture, offset: number): Promise<'old' |
   expect(await left.values()).toEqual([...values, 'next'])
   expect((await left.fs.readdir(left.directory)).filter((name) => !name.endsWith('.wal'))).toEqual(['lock'])
   return isNew ? 'new' : 'old'
+}
+
+/** A log with one sealed segment, the description of that, and a file system for the log that continues it. */
+async function archived(): Promise<{ elsewhere: LogFixture; segment: ClosedSegment; log: LogFixture }> {
+  const elsewhere = new LogFixture()
+  const writer = await elsewhere.open()
+  await appendEach(writer, ['a', 'b'])
+  const segment = (await writer.closeActiveSegment()) ?? expect.unreachable('it holds records')
+  return { elsewhere, segment, log: new LogFixture() }
+}
+
+/** With the segment that is elsewhere in its place, the log is one chain. */
+async function expectChain(log: LogFixture, elsewhere: LogFixture): Promise<void> {
+  const file = await log.fs.open(log.path(0), 'create')
+  await file.write([await elsewhere.file(elsewhere.path(0))], 0)
+  await file.close()
+  expect(await verify(log.fs, log.config, 'orders', 0)).toMatchObject({ problems: [], notes: [], records: 3 })
+  expect(await log.values()).toEqual(['a', 'b', 'c'])
 }
 
 describe('a log without segments', () => {
@@ -138,9 +157,55 @@ describe('a reset', () => {
     expect(await log.values()).toEqual(MIXED_VALUES)
   })
 
+  test.each<[ResetOptions, ErrorConstructor, string]>([
+    [{ previous: { ...LINK, baseOffset: 5 } }, RangeError, 'previous.baseOffset'],
+    [{ previous: { ...LINK, baseOffset: -1 } }, RangeError, 'previous.baseOffset'],
+    [{ previous: { ...LINK, end: 2 ** 32 } }, RangeError, 'previous.end'],
+    [{ previous: { ...LINK, lastPosition: LINK.end } }, RangeError, 'previous.lastPosition'],
+    [{ previous: { ...LINK, lastCrc: 0.5 } }, RangeError, 'previous.lastCrc'],
+    // @ts-expect-error It is no link.
+    [{ previous: 7 }, TypeError, 'previous must be the link of a segment'],
+    // @ts-expect-error There is no such option.
+    [{ before: LINK }, TypeError, 'has no option "before"'],
+  ])('with the options %o is refused', async (options, type, message) => {
+    const error = await outcome(writer.resetTo(5n, options))
+    expect(error).toBeInstanceOf(type)
+    expect(error).toHaveProperty('message', expect.stringContaining(message))
+    expect(await log.values()).toEqual(MIXED_VALUES)
+  })
+
   test('of a closed writer is refused', async () => {
     await writer.close()
     await expect(writer.resetTo(5n)).rejects.toBeInstanceOf(ClosedError)
+  })
+})
+
+describe('a log that continues after segments that are elsewhere', () => {
+  test('states the last of them in its first segment', async () => {
+    const { elsewhere, segment, log } = await archived()
+    const options = { clock: log.clock, random: new Random(1), firstOffset: segment.nextOffset, previous: segment.link }
+    const writer = await WalWriter.open(log.fs, log.config, 'orders', 0, options)
+    expect(await append(writer, 'c')).toBe(2n)
+    await writer.close()
+    await expectChain(log, elsewhere)
+  })
+
+  test('states it after a reset, also after one that failed first', async () => {
+    const { elsewhere, segment, log } = await archived()
+    const writer = await log.open()
+    await append(writer, 'dropped')
+    log.fs.faults.failNext('rename', 'EIO', /reset$/)
+    const { nextOffset, link: previous } = segment
+    expect(await outcome(writer.resetTo(nextOffset, { previous }))).toHaveProperty('code', 'SQ_WAL_IO')
+    expect(await append(writer, 'c')).toBe(2n)
+    await writer.close()
+    await expectChain(log, elsewhere)
+  })
+
+  test('gets the link from a listing, too', async () => {
+    const { elsewhere, segment } = await archived()
+    const [listed] = await listSegments(elsewhere.fs, elsewhere.config, 'orders', 0)
+    expect(listed?.link).toEqual(segment.link)
   })
 })
 

@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import { CorruptLogError } from '../../errors.ts'
 import { parseResetName, resetName, segmentName } from '../segment.ts'
+import type { SegmentLink } from '../segment.ts'
 import type { Partition } from '../segments/partition.ts'
 import { readHead } from '../segments/segment-file.ts'
 import { listNames, listSegmentFiles } from '../segments/segment-listing.ts'
@@ -15,20 +16,20 @@ import type { SegmentMaker } from './active-segment.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 
 /**
- * Resets a log. `begin` is called before the first change that a crash may leave. Rejects with `CorruptLogError`,
+ * Resets a log. The new segment states `previous` as the segment before it. `begin` is called before the first change that a crash may leave. Rejects with `CorruptLogError`,
  * `UnsupportedFormatError`, `WalIoError` and `LockLostError`. If it rejects after `begin` was called, call it again:
  * until it has resolved, nothing may be written to the log.
  */
 export async function resetLog(
   maker: SegmentMaker,
-  { offset, begin }: { offset: number; begin: () => Promise<void> },
+  { offset, previous, begin }: { offset: number; previous: SegmentLink | null; begin: () => Promise<void> },
 ): Promise<ActiveSegment> {
   const { directory, partition } = maker
   await directory.checkLock()
   await finishReset(directory, partition)
   return ActiveSegment.create(maker, {
     baseOffset: offset,
-    previous: null,
+    previous,
     first: null,
     async place() {
       await begin()

@@ -4,7 +4,7 @@ import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import type { Partition } from '../segments/partition.ts'
 import type { Waiter } from './commit.ts'
 import { hasListeners, publish } from './diagnostics.ts'
-import type { AbandonEvent, CommitReason, RotateReason, TruncateEvent } from './diagnostics.ts'
+import type { AbandonEvent, CommitReason, ResetEvent, RotateReason, TruncateEvent } from './diagnostics.ts'
 import type { Recovery } from './recovery.ts'
 
 /** Counters of a writer since it was opened, and its backlog. A snapshot: it does not change later. */
@@ -142,6 +142,10 @@ export class WriterMeter {
 
   truncated(cut: Pick<TruncateEvent, 'previousNextOffset' | 'nextOffset'>): void {
     publish('sq:wal:truncate', this.#partition, () => cut)
+  }
+
+  reset(to: Pick<ResetEvent, 'previousNextOffset' | 'nextOffset'>): void {
+    publish('sq:wal:reset', this.#partition, () => to)
   }
 
   /** The current counters, with the fields that the writer passes. */

@@ -127,8 +127,14 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'appends continue in the old log after a failed reset',
     file: `${WAL}/writing/log-tail.ts`,
-    find: 'if (this.#pendingReset !== null) await this.reset(this.#nextOffset, this.#pendingReset)',
+    find: 'if (this.#pendingReset !== null) await this.reset(this.#nextOffset, this.#pendingReset.reset)',
     replace: '',
+  },
+  {
+    name: 'a reset that failed first forgets the segment before the new one',
+    file: `${WAL}/writing/log-tail.ts`,
+    find: 'await this.reset(this.#nextOffset, this.#pendingReset.reset)',
+    replace: 'await this.reset(this.#nextOffset, { ...this.#pendingReset.reset, previous: null })',
   },
   {
     name: 'readers see the old log while it is reset',
