@@ -5,7 +5,7 @@ import type { LogRecord, RetentionPolicy, WalWriter } from '../../index.ts'
 import { CrashImages } from '../../testing/crash-images.ts'
 import { failFrom } from '../../testing/failing.ts'
 import { flipped } from '../../testing/hand-bytes.ts'
-import { append, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
+import { append, appendBatch, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { listExpired } from '../listing.ts'
 import { checkPolicy } from './retention.ts'
 
@@ -165,6 +165,22 @@ describe('deleteSegments', () => {
     writer = await log.open()
     expect(await deleted({ maxTotalBytes: await sizeOf(3, 4) })).toEqual([])
     expect(await deleted({ maxTotalBytes: (await sizeOf(3, 4)) - 1 })).toEqual([3])
+  })
+
+  it('counts the files by their size, also that of a segment which a failed truncation has cut', async () => {
+    await appendBatch(writer, ['a', 'b'])
+    await append(writer, 'dropped'.repeat(1000))
+    log.fs.faults.failNext('sync', 'EIO')
+    await expect(append(writer, 'rejected')).rejects.toThrow('EIO')
+    await append(writer, 'after')
+    // The new segment has its name, and the directory with this name is not durable yet.
+    log.fs.faults.add({ on: 'syncDirectory', when: { nth: 2 }, fault: { error: 'EIO' } })
+    await expect(writer.truncate(8n)).rejects.toThrow('EIO')
+    expect(await left()).toEqual([0, 3, 5, 6, 7])
+    await append(writer, 'next')
+    const total = await sizeOf(...(await left()))
+    expect(await deleted({ maxTotalBytes: total })).toEqual([])
+    expect(await deleted({ maxTotalBytes: total - 1 })).toEqual([0])
   })
 
   it('continues where it failed', async () => {

@@ -60,7 +60,7 @@ test('the ended segments are those that were added and neither deleted nor dropp
         const isCut = end > last.baseOffset && end < last.nextOffset
         if (!isCut) end = last.nextOffset
         const fileBytes = isCut ? last.fileBytes / 2 : last.fileBytes
-        ended.endAt(end, left, fileBytes)
+        ended.endAt(end, left, new Map([[last.baseOffset, fileBytes]]))
         expected = isCut ? [...left.slice(0, -1), { ...last, nextOffset: end, fileBytes }] : left
       }
       expectSame(ended, expected)
@@ -76,19 +76,25 @@ test('after a truncation, what is known of a segment is kept unless the segment 
   const [first, second] = segments
   if (first === undefined || second === undefined) throw new Error('there are three segments')
   const ended = new EndedSegments(segments)
-  ended.endAt(second.nextOffset - 1, [first, second], 99)
+  ended.endAt(second.nextOffset - 1, [first, second], new Map([[second.baseOffset, 99]]))
   const [kept, cut] = [...ended]
   expect(kept).toBe(first)
   expect(cut).toEqual({ ...second, nextOffset: second.nextOffset - 1, fileBytes: 99, info: null })
 })
 
-test('after a truncation, a segment that a failed attempt has created is known by its place and the size of its file', () => {
-  const segments = drawSegments(new Random(1), { from: 0, count: 2 })
-  const [first, second] = segments
-  if (first === undefined || second === undefined) throw new Error('there are two segments')
-  const ended = new EndedSegments(segments)
-  const created = { path: '/log/created', baseOffset: second.nextOffset }
-  const nextOffset = second.nextOffset + 1
-  ended.endAt(nextOffset, [first, second, created], 99)
-  expect([...ended]).toEqual([first, second, { ...created, nextOffset, fileBytes: 99, info: null }])
+test('after a truncation, a segment that a failed attempt has created is known, and the one before it as it was cut', () => {
+  const first = { path: '/log/0', baseOffset: 0, nextOffset: 10, fileBytes: 500, info: null }
+  const cut = { path: '/log/10', baseOffset: 10, nextOffset: 20, fileBytes: 700, info: null }
+  const created = { path: '/log/15', baseOffset: 15 }
+  const ended = new EndedSegments([first, cut])
+  const sizes = new Map([
+    [10, 300],
+    [15, 200],
+  ])
+  ended.endAt(16, [first, cut, created], sizes)
+  expect([...ended]).toEqual([
+    first,
+    { ...cut, nextOffset: 15, fileBytes: 300 },
+    { ...created, nextOffset: 16, fileBytes: 200, info: null },
+  ])
 })

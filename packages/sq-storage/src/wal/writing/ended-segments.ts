@@ -81,10 +81,15 @@ export class EndedSegments implements Iterable<EndedSegment> {
   }
 
   /**
-   * The log was truncated: these segments are left, the last of them with a file of this size, and the next one begins at
-   * an offset. One of them may be new: an attempt that failed has created it after all.
+   * The log was truncated: these segments are left, and the next one begins at an offset. The sizes of files that may
+   * have changed are given by base offset. One of the segments may be new: an attempt that failed has created it after
+   * all.
    */
-  endAt(nextOffset: number, left: readonly Pick<EndedSegment, 'path' | 'baseOffset'>[], lastFileBytes: number): void {
+  endAt(
+    nextOffset: number,
+    left: readonly Pick<EndedSegment, 'path' | 'baseOffset'>[],
+    fileBytes: ReadonlyMap<number, number>,
+  ): void {
     const known = new Map(Array.from(this, (segment) => [segment.baseOffset, segment]))
     this.#truncations++
     this.#segments.splice(0)
@@ -92,8 +97,8 @@ export class EndedSegments implements Iterable<EndedSegment> {
     for (const [at, { path, baseOffset }] of left.entries()) {
       const end = left[at + 1]?.baseOffset ?? nextOffset
       const before = known.get(baseOffset)
-      const fileBytes = at === left.length - 1 ? lastFileBytes : (before?.fileBytes ?? 0)
-      this.add(before?.nextOffset === end ? before : { path, baseOffset, nextOffset: end, fileBytes, info: null })
+      const changed = { path, baseOffset, nextOffset: end, fileBytes: fileBytes.get(baseOffset) ?? 0, info: null }
+      this.add(before?.nextOffset === end ? before : changed)
     }
   }
 }

@@ -35,10 +35,10 @@ export interface TruncatedLog {
   readonly active: ActiveSegment
   /** The end of the segment before the active one. */
   readonly previous: SegmentLink | null
-  /** The size of the file of that segment; 0 if it is not there. */
-  readonly previousFileBytes: number
   /** The segments before it. */
   readonly left: readonly ListedSegment[]
+  /** The sizes of those of their files that this attempt or one that failed may have changed, by base offset. */
+  readonly fileBytes: ReadonlyMap<number, number>
 }
 
 /**
@@ -80,9 +80,10 @@ export async function truncateLog(
   }
   const { previous } = cut
   const left = previous === null ? [] : log.listed.filter(({ baseOffset }) => baseOffset <= previous.baseOffset)
-  const before = left.at(-1)
-  const previousFileBytes = before === undefined ? 0 : await sizeOf(log.fs, before)
-  return { active: await ActiveSegment.create(maker, cut), previous, left, previousFileBytes }
+  const fileBytes = new Map<number, number>()
+  // The last one was cut, or an attempt that failed has cut the one before it and created the last one.
+  for (const changed of left.slice(-2)) fileBytes.set(changed.baseOffset, await sizeOf(log.fs, changed))
+  return { active: await ActiveSegment.create(maker, cut), previous, left, fileBytes }
 }
 
 async function sizeOf(fs: FileSystem, { path }: ListedSegment): Promise<number> {

@@ -576,6 +576,12 @@ export const WRITING_DEFECTS: readonly Defect[] = [
       const end = nextOffset`,
   },
   {
+    name: 'the writer does not know the size of a segment that a failed truncation has cut',
+    file: `${WAL}/writing/ended-segments.ts`,
+    find: 'fileBytes: fileBytes.get(baseOffset) ?? 0',
+    replace: 'fileBytes: (at === left.length - 1 ? fileBytes.get(baseOffset) : before?.fileBytes) ?? 0',
+  },
+  {
     name: 'recovery truncates a damaged SEAL',
     file: `${WAL}/writing/recovery.ts`,
     find: 'if (stop.header?.type === FrameType.SEAL) {',
