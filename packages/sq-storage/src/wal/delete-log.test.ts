@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it, test } from 'vitest'
 import { deleteLog, listPartitions, LogNotFoundError, WalReader, WalWriter } from '../index.ts'
 import { CrashImages } from '../testing/crash-images.ts'
 import { append, appendEach, bytes, LogFixture } from '../testing/log-fixture.ts'
+import { segmentName } from './segment.ts'
 
 const TOPIC = '/data/orders'
 const TEMPORARY = `${TOPIC}/0.tmp`
@@ -127,8 +128,16 @@ describe('deleteLog', () => {
 
   it("names three files that are not the log's, and counts the others", async () => {
     await makeLog()
-    for (const name of ['one', 'two', 'three', 'four', 'five']) await log.make(`${log.directory}/${name}`, bytes(''))
+    for (const name of ['one', 'two', 'three']) await log.make(`${log.directory}/${name}`, bytes(''))
+    await expect(remove()).rejects.toThrow('one, two, three, which the log did not make')
+    for (const name of ['four', 'five']) await log.make(`${log.directory}/${name}`, bytes(''))
     await expect(remove()).rejects.toThrow('one, two, three and 2 more, which the log did not make')
+  })
+
+  it('rejects if the directory of the topic cannot be removed for a different reason', async () => {
+    await makeLog({ others: false })
+    log.fs.faults.failNext('rmdir', 'EIO', TOPIC)
+    await expect(remove()).rejects.toMatchObject({ code: 'SQ_WAL_IO', path: TOPIC, cause: { code: 'EIO' } })
   })
 
   it('checks topic, partition and config', async () => {
@@ -197,6 +206,39 @@ describe('deleteLog that is interrupted', () => {
     expect((await log.fs.readdir(TOPIC)).toSorted()).toEqual(['0', '0.tmp', '1'])
     await (await log.open()).close()
     expect((await log.fs.readdir(TOPIC)).toSorted()).toEqual(['0', '1'])
+  })
+
+  test('does not hide an error that is no failure of the file system from a writer', async () => {
+    await makeLog()
+    log.fs.faults.failNext('unlink', 'EIO')
+    await expect(remove()).rejects.toThrow()
+    const bug = new TypeError('a bug')
+    const readdir = log.fs.readdir.bind(log.fs)
+    log.fs.readdir = (path) => (path === TEMPORARY ? Promise.reject(bug) : readdir(path))
+    await expect(log.open()).rejects.toBe(bug)
+    expect(log.fs.openHandles).toBe(0)
+  })
+
+  test('by the removal of one of its files does not fail', async () => {
+    await makeLog()
+    const hold = log.fs.faults.hold('unlink')
+    const removed = remove()
+    await hold.reached
+    await log.fs.unlink(`${TEMPORARY}/${segmentName(0)}`)
+    hold.release()
+    await removed
+    expect(await log.fs.readdir(TOPIC)).toEqual(['1'])
+  })
+
+  test('by another deletion before it has the lock finds no log, and creates none', async () => {
+    await makeLog()
+    const hold = log.fs.faults.hold('lock')
+    const late = remove()
+    await hold.reached
+    await remove()
+    hold.release()
+    await expect(late).rejects.toThrow(LogNotFoundError)
+    expect(await log.fs.readdir(TOPIC)).toEqual(['1'])
   })
 
   test("leaves alone what is found in its temporary directory and is not the log's", async () => {

@@ -219,6 +219,19 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'only decides when the memory of deleted segments is freed',
   },
   {
+    file: 'writing/temporary-directory.ts',
+    line: 'if (STAYS.has(systemCode(error))) return false',
+    original: 'false',
+    replacement: 'true',
+    why: 'a directory in which nothing has changed is synced',
+  },
+  {
+    file: 'delete-log.ts',
+    original: '{ create: false }',
+    replacement: '{}',
+    why: 'undefined is as false; the compiler rejects it',
+  },
+  {
     file: 'reading/read-trail.ts',
     original: 'this.#count++',
     replacement: 'this.#count--',

@@ -139,7 +139,7 @@ export class LogTail {
   async truncate(offset: number, begin: () => void): Promise<void> {
     await this.#finishReset()
     if (offset === this.#nextOffset && this.#truncatedFrom === null) return
-    const { active, previous, left, fileBytes } = await truncateLog(this.#context, {
+    const { active, previous, left, leftFileBytes } = await truncateLog(this.#context, {
       offset,
       nextOffset: this.#nextOffset,
       begin: async () => {
@@ -157,7 +157,7 @@ export class LogTail {
       },
     })
     this.#active = active
-    this.#ended.endAt(active.baseOffset, left, fileBytes)
+    this.#ended.endAt(active.baseOffset, left, leftFileBytes)
     this.#previous = previous
     const previousNextOffset = BigInt(this.#truncatedFrom ?? offset)
     this.#truncatedFrom = null

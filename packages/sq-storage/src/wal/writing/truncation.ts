@@ -38,7 +38,7 @@ export interface TruncatedLog {
   /** The segments before it. */
   readonly left: readonly ListedSegment[]
   /** The sizes of those of their files that this attempt or one that failed may have changed, by base offset. */
-  readonly fileBytes: ReadonlyMap<number, number>
+  readonly leftFileBytes: ReadonlyMap<number, number>
 }
 
 /**
@@ -80,10 +80,10 @@ export async function truncateLog(
   }
   const { previous } = cut
   const left = previous === null ? [] : log.listed.filter(({ baseOffset }) => baseOffset <= previous.baseOffset)
-  const fileBytes = new Map<number, number>()
+  const leftFileBytes = new Map<number, number>()
   // The last one was cut, or an attempt that failed has cut the one before it and created the last one.
-  for (const changed of left.slice(-2)) fileBytes.set(changed.baseOffset, await sizeOf(log.fs, changed))
-  return { active: await ActiveSegment.create(maker, cut), previous, left, fileBytes }
+  for (const changed of left.slice(-2)) leftFileBytes.set(changed.baseOffset, await sizeOf(log.fs, changed))
+  return { active: await ActiveSegment.create(maker, cut), previous, left, leftFileBytes }
 }
 
 async function sizeOf(fs: FileSystem, { path }: ListedSegment): Promise<number> {
