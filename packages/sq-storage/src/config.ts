@@ -104,6 +104,18 @@ export function resolveConfig(config: WalConfig): ResolvedWalConfig {
   return { dataDir: resolvePath(dataDir), ...bytes, maxSegmentAgeMs, maxTimestampAheadMs }
 }
 
+/**
+ * The config with other options. Throws as `resolveConfig`, and a `TypeError` for an option that cannot change while
+ * the log is open.
+ */
+export function changedConfig(config: WalConfig, changes: Omit<WalConfig, 'dataDir'>): WalConfig {
+  if (typeof changes !== 'object' || changes === null) {
+    throw new TypeError(`the changes must be an object, not ${show(changes)}`)
+  }
+  if ('dataDir' in changes) throw new TypeError('dataDir cannot change while the log is open')
+  return { ...config, ...changes }
+}
+
 type NumberOption = Exclude<keyof WalConfig, 'dataDir'>
 
 function size(config: WalConfig, option: NumberOption, limit: number): number | undefined {
@@ -120,7 +132,11 @@ function whole(
   { from, to }: { from: number; to: number },
 ): number | undefined {
   const value: unknown = config[option]
-  if (value === undefined) return undefined
+  return value === undefined ? undefined : wholeOption(option, value, { from, to })
+}
+
+/** Checks a number from the caller. Throws a `TypeError` or `RangeError` that names it. */
+export function wholeOption(option: string, value: unknown, { from, to }: { from: number; to: number }): number {
   if (typeof value !== 'number') throw new TypeError(`${option} must be a number, not ${show(value)}`)
   if (!Number.isSafeInteger(value) || value < from || value > to) {
     throw new RangeError(`${option} must be a whole number from ${from} to ${to}: ${value}`)

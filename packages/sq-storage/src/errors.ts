@@ -98,21 +98,29 @@ export class AppendAllError extends WalError {
 }
 
 /**
- * The backlog is full (`SQ_WAL_BACKLOG_FULL`): appends of `pendingBytes` wait to become durable, and this one would
- * exceed `maxPendingBytes`. Wait for some of them, then append again.
+ * A backlog is full (`SQ_WAL_BACKLOG_FULL`): appends of `pendingBytes` wait to become durable, and this one, of
+ * `neededBytes`, would exceed `maxPendingBytes`. `limit` says whose: that of this writer, or that of the `limits` that
+ * it shares with others. Nothing of the append was written. Wait with `writer.ready({ bytes: error.neededBytes })`,
+ * then append again.
  */
 export class BacklogFullError extends WalError {
+  readonly limit: 'writer' | 'shared'
   readonly pendingBytes: number
   readonly maxPendingBytes: number
+  /** What the append counts for in `maxPendingBytes`. */
+  readonly neededBytes: number
 
-  constructor(state: { pendingBytes: number; maxPendingBytes: number }) {
-    const { pendingBytes, maxPendingBytes } = state
+  constructor(state: Pick<BacklogFullError, 'limit' | 'pendingBytes' | 'maxPendingBytes' | 'neededBytes'>) {
+    const { limit, pendingBytes, maxPendingBytes, neededBytes } = state
+    const whose = limit === 'writer' ? 'the backlog' : 'the backlog of all writers with the same limits'
     super(
       'SQ_WAL_BACKLOG_FULL',
-      `the backlog is full: ${pendingBytes} bytes wait to become durable, and maxPendingBytes is ${maxPendingBytes}`,
+      `${whose} is full: ${pendingBytes} bytes wait to become durable, and maxPendingBytes is ${maxPendingBytes}; wait for room with writer.ready()`,
     )
+    this.limit = limit
     this.pendingBytes = pendingBytes
     this.maxPendingBytes = maxPendingBytes
+    this.neededBytes = neededBytes
   }
 }
 

@@ -113,6 +113,16 @@ describe('a writer', () => {
     expectTypeOf<storage.WriterStats['failedMarks']>().toEqualTypeOf<number>()
     expectTypeOf<storage.WriterStats['pendingBytes']>().toEqualTypeOf<number>()
   })
+
+  test('waits for room, shares limits and changes its options', () => {
+    type Ready = (options?: storage.ReadyOptions) => Promise<void>
+    expectTypeOf<storage.WalWriter['ready']>().toEqualTypeOf<Ready>()
+    expectTypeOf<{ bytes: undefined; signal: undefined }>().toExtend<storage.ReadyOptions>()
+    type Configure = (changes: Omit<WalConfig, 'dataDir'>) => void
+    expectTypeOf<storage.WalWriter['configure']>().toEqualTypeOf<Configure>()
+    expectTypeOf<{ limits: storage.SharedLimits }>().toExtend<storage.WalWriterOptions>()
+    expectTypeOf<object>().not.toExtend<storage.SharedLimitsOptions>()
+  })
 })
 
 describe('a record', () => {
@@ -191,7 +201,7 @@ describe('an error', () => {
     if (error instanceof storage.AppendAllError) expectTypeOf(error.records).toEqualTypeOf<number>()
     if (error instanceof storage.ClockSuspectError) expectTypeOf(error.referenceMs).toEqualTypeOf<number>()
     if (error instanceof storage.OffsetMismatchError) expectTypeOf(error.expected).toEqualTypeOf<bigint>()
-    if (error instanceof storage.BacklogFullError) expectTypeOf(error.maxPendingBytes).toEqualTypeOf<number>()
+    if (error instanceof storage.BacklogFullError) expectTypeOf(error.limit).toEqualTypeOf<'writer' | 'shared'>()
   })
 
   test('of every exported class is a WalError', () => {

@@ -17,7 +17,7 @@ import { checkFetchOptions, checkReadOptions, checkWaitOptions } from './reading
 import type { FetchOptions, ReadBatchesOptions, ReadOptions, ReadRange, WaitOptions } from './reading/read-options.ts'
 import { CommitBatch, CommitRecords, Selection } from './reading/selection.ts'
 import type { ElementsOf } from './reading/selection.ts'
-import { signalEnding } from './reading/signal-ending.ts'
+import { signalEnding } from './shared/signal-ending.ts'
 import { locatePartition } from './segments/partition.ts'
 import type { Partition } from './segments/partition.ts'
 import { statDirectory } from './segments/segment-file.ts'

@@ -4,7 +4,7 @@
  */
 import { Random, SystemClock } from '@sq/sim'
 import type { Clock, FileSystem } from '@sq/sim'
-import { checkOffset, checkOptions, resolveConfig, show } from '../config.ts'
+import { changedConfig, checkOffset, checkOptions, resolveConfig, show, wholeOption } from '../config.ts'
 import type { ResolvedWalConfig, WalConfig } from '../config.ts'
 import { ClosedError } from '../errors.ts'
 import type { EncodedBatch } from './format/record-batch.ts'
@@ -18,6 +18,9 @@ import type { RetentionPolicy } from './segments/retention.ts'
 import { requireLog, statDirectory } from './segments/segment-file.ts'
 import { sharedLog } from './shared/shared-log.ts'
 import type { SharedLog } from './shared/shared-log.ts'
+import { isSignal } from './shared/signal.ts'
+import { signalEnding } from './shared/signal-ending.ts'
+import { Waker } from './shared/waker.ts'
 import { appendAll } from './writing/append-all.ts'
 import type { AppendAllOptions, AppendedRecords, RecordSource } from './writing/append-all.ts'
 import { placed } from './writing/bad-record.ts'
@@ -35,6 +38,7 @@ import { LogTail } from './writing/log-tail.ts'
 import { PartitionLock, SegmentDirectory } from './writing/partition-directory.ts'
 import { beginLog, recoverLog } from './writing/recovery.ts'
 import type { Recovery } from './writing/recovery.ts'
+import { SharedLimits, threadLimits } from './writing/shared-limits.ts'
 import { clearLeftovers } from './writing/temporary-directory.ts'
 import { writeBuffers } from './writing/write-buffers.ts'
 import { WriterMeter } from './writing/writer-meter.ts'
@@ -71,6 +75,8 @@ export interface WalWriterOptions {
    * of the `SegmentInfo`.
    */
   readonly previous?: SegmentLink
+  /** Limits that this writer shares with others; those that all writers of the thread share if not given. */
+  readonly limits?: SharedLimits
 }
 
 /** Options of `WalWriter.resetTo`. */
@@ -88,12 +94,28 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>([
   'create',
   'firstOffset',
   'previous',
+  'limits',
 ])
+
+/** Options of `WalWriter.ready`. All are optional. */
+export interface ReadyOptions {
+  /**
+   * The size of the append, as the `neededBytes` of a `BacklogFullError` state it; that of the largest record or batch if
+   * not given.
+   */
+  readonly bytes?: number | undefined
+  /** Ends the waiting when it is aborted. */
+  readonly signal?: AbortSignal | undefined
+}
+
+const READY_OPTIONS: ReadonlySet<string> = new Set<keyof ReadyOptions>(['bytes', 'signal'])
 
 /** What a writer holds while it is open. */
 interface Held {
   readonly fs: FileSystem
+  /** Changed in place by `configure`: all parts of the writer read it when they need it. */
   readonly config: ResolvedWalConfig
+  readonly limits: SharedLimits
   readonly partition: Partition
   /** The identity of the partition's directory in the file system. */
   readonly directoryIdentity: string
@@ -120,21 +142,24 @@ export class WalWriter implements AsyncDisposable {
   readonly #tail: LogTail
   readonly #shared: SharedLog
   readonly #group: GroupCommit
+  /** The config as it was given, and changed. */
+  #given: WalConfig
   #closing: Promise<void> | null = null
   /** Resolves when the checkpoints so far have succeeded or failed. */
   #checkpoints: Promise<unknown> = Promise.resolve()
   /** The deletions of segments that are in progress. */
   readonly #deletions = new Set<Promise<unknown>>()
 
-  private constructor(held: Held, tail: LogTail, recovery: Recovery) {
+  private constructor(held: Held, given: WalConfig, { tail, recovery }: { tail: LogTail; recovery: Recovery }) {
     this.#held = held
+    this.#given = given
     this.#tail = tail
     this.recovery = recovery
     writeBuffers.use()
     this.#shared = sharedLog(held.directoryIdentity)
     this.#shared.opened(tail)
-    const { config, clock, meter } = held
-    this.#group = new GroupCommit({ config, clock, meter, tail, shared: this.#shared })
+    const { config, clock, meter, limits } = held
+    this.#group = new GroupCommit({ config, clock, meter, tail, shared: this.#shared, limits })
   }
 
   /**
@@ -170,10 +195,12 @@ export class WalWriter implements AsyncDisposable {
       create = true,
       firstOffset = 0n,
       previous,
+      limits = threadLimits,
     } = options
     if (onSegmentClosed !== undefined && typeof onSegmentClosed !== 'function') {
       throw new TypeError(`onSegmentClosed must be a function, not ${show(onSegmentClosed)}`)
     }
+    if (!(limits instanceof SharedLimits)) throw new TypeError(`limits must be SharedLimits, not ${show(limits)}`)
     if (typeof create !== 'boolean') throw new TypeError(`create must be a boolean, not ${show(create)}`)
     const first = checkOffset(firstOffset, 'firstOffset')
     const begin = { firstOffset: first, previous: checkLink(previous, first) }
@@ -187,8 +214,9 @@ export class WalWriter implements AsyncDisposable {
       const found = await recoverLog(directory, located, clock)
       const recovered = await beginLog({ directory, partition: located, clock, random }, found, begin)
       const context = { config: resolved, partition: located, directory, clock, random, meter, onSegmentClosed }
-      const held = { fs, config: resolved, partition: located, directoryIdentity: identity, lock, meter, clock }
-      const writer = new WalWriter(held, new LogTail(context, recovered), recovered.recovery)
+      const held = { fs, config: resolved, limits, partition: located, directoryIdentity: identity, lock, meter, clock }
+      const tail = new LogTail(context, recovered)
+      const writer = new WalWriter(held, { ...config }, { tail, recovery: recovered.recovery })
       meter.recovered(recovered.recovery)
       return writer
     } catch (error) {
@@ -363,8 +391,63 @@ export class WalWriter implements AsyncDisposable {
       windowBytes: this.#held.config.maxPendingBytes / 4,
       check: (record) => checkRecord(record, this.#held.clock),
       append: (record, waiter) => this.#append([record], waiter),
+      whenRoom: (bytes, waker) => this.#group.backlog.whenRoom(bytes, waker),
       settled: () => this.#group.settled(),
     })
+  }
+
+  /**
+   * Resolves when there is room for an append in the backlog: in that of this writer, and in that of the `limits` that
+   * it shares. An append that is made then, before anything else is awaited, is not refused with a `BacklogFullError`,
+   * unless one that did not wait has taken the room; without `bytes` that holds for any record or batch, but not for
+   * `appendEncoded`. Callers get room one after another: those of one writer in the order of their calls, writers with
+   * the same limits in turn.
+   *
+   * Rejects with a `TypeError` or `RangeError` for a bad option, with the reason of an aborted `signal`, and with
+   * `ClosedError` once the writer is closed. After a failed commit nothing waits any more, so there is room: the next
+   * append says whether the log can be written.
+   *
+   * @example
+   * ```ts
+   * await writer.ready()
+   * const appended = writer.append({ value: Buffer.from('returned') })
+   * console.log(await appended) // 3n
+   * ```
+   */
+  async ready(options: ReadyOptions = {}): Promise<void> {
+    checkOptions('ready', options, READY_OPTIONS)
+    const { bytes, signal } = options
+    const wanted = bytes === undefined ? null : wholeOption('bytes', bytes, { from: 1, to: Number.MAX_SAFE_INTEGER })
+    if (signal !== undefined && !isSignal(signal)) {
+      throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`)
+    }
+    const waker = new Waker()
+    if (signal !== undefined) waker.endBy(signalEnding(signal))
+    return this.#group.backlog.whenRoom(wanted, waker)
+  }
+
+  /**
+   * Changes options of the config while the log is open: all but `dataDir`. Options that are not given stay as they are;
+   * `undefined` is the default again. Limits of records, batches, timestamps and the backlog apply to what is appended
+   * after this returns, and what was accepted stays accepted. Limits of segments apply from the next commit that is
+   * written on, also if its records were appended before.
+   *
+   * Throws a `TypeError` or `RangeError` for an option that `open` would refuse, alone or with the others, and for
+   * `dataDir`, and `ClosedError` after `close`: nothing has changed then.
+   *
+   * @example
+   * ```ts
+   * writer.configure({ maxSegmentBytes: 16 * 1024 * 1024, maxSegmentAgeMs: 3_600_000 })
+   * ```
+   */
+  configure(changes: Omit<WalConfig, 'dataDir'>): void {
+    if (this.#closing !== null) throw this.#closedError()
+    const { config } = this.#held
+    const given = changedConfig(this.#given, changes)
+    const { dataDir } = config
+    Object.assign(config, resolveConfig({ ...given, dataDir }))
+    this.#given = given
+    this.#group.backlog.configured()
   }
 
   /**
@@ -377,7 +460,8 @@ export class WalWriter implements AsyncDisposable {
    * ```
    */
   stats(): WriterStats {
-    const { pendingRecords, pendingBytes } = this.#group
+    const { pendingRecords, backlog } = this.#group
+    const pendingBytes = backlog.bytes
     return this.#held.meter.stats({ nextOffset: this.nextOffset, pendingRecords, pendingBytes })
   }
 
@@ -529,6 +613,7 @@ export class WalWriter implements AsyncDisposable {
    */
   close(): Promise<void> {
     const others = [this.#checkpoints, ...this.#deletions]
+    this.#group.backlog.close(this.#closedError())
     this.#closing ??= Promise.allSettled(others).then(() => this.#group.inTurn(() => this.#shutDown()))
     return this.#closing
   }

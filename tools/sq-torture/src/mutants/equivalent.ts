@@ -62,7 +62,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'writing/group-commit.ts',
-    original: 'this.#pendingBytes === 0 || this.#busy || this.#waiting.length > 0',
+    original: 'this.backlog.bytes === 0 || this.#busy || this.#waiting.length > 0',
     replacement: 'true',
     why: 'an invariant: bytes are pending only while something waits or is written',
   },

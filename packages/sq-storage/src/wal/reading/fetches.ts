@@ -18,7 +18,7 @@ import { FrameStream } from './frame-stream.ts'
 import type { FetchRequest, ReadRange } from './read-options.ts'
 import { CommitBatch, Selection } from './selection.ts'
 import type { ReadCounters } from './selection.ts'
-import { signalEnding } from './signal-ending.ts'
+import { signalEnding } from '../shared/signal-ending.ts'
 
 /** The answer to a fetch. */
 export interface FetchResult {

@@ -105,7 +105,7 @@ describe('the commits in memory of all logs', () => {
   let logs: RecentFrames[]
   beforeEach(() => {
     memory = new RecentMemory()
-    logs = Array.from({ length: 12 }, () => new RecentFrames(memory))
+    logs = Array.from({ length: 7 }, () => new RecentFrames(memory))
   })
 
   function keep(log: number, offset: number, mib: number): void {
@@ -118,37 +118,34 @@ describe('the commits in memory of all logs', () => {
     return logs.map((log) => all.filter((offset) => log.from(offset).length > 0).join(' '))
   }
 
-  it('take at most 32 MiB: those of the log that was written longest ago are dropped', () => {
-    for (let log = 0; log < 8; log++) keep(log, 0, 3)
+  it('take at most 16 MiB: those of the log that was written longest ago are dropped', () => {
+    for (let log = 0; log < 4; log++) keep(log, 0, 3)
     keep(0, 1, 1)
-    keep(8, 0, 4)
-    keep(9, 0, 3)
-    expect(kept()).toEqual(['0 1', ...Array<string>(9).fill('0'), '', ''])
-    keep(10, 0, 1)
-    expect(kept()).toEqual(['0 1', '', ...Array<string>(9).fill('0'), ''])
+    keep(4, 0, 3)
+    expect(kept()).toEqual(['0 1', '0', '0', '0', '0', '', ''])
+    keep(5, 0, 1)
+    expect(kept()).toEqual(['0 1', '', '0', '0', '0', '0', ''])
   })
 
   it('make room for others when they are dropped by their log', () => {
-    for (let log = 0; log < 8; log++) keep(log, 0, 4)
-    for (const log of [2, 3]) logs[log]?.clear()
-    logs[3]?.clear()
-    keep(8, 0, 4)
-    keep(9, 0, 4)
-    expect(kept()).toEqual(['0', '0', '', '', ...Array<string>(6).fill('0'), '', ''])
-    keep(10, 0, 1)
-    expect(kept()[0]).toBe('')
+    for (let log = 0; log < 4; log++) keep(log, 0, 4)
+    for (const log of [2, 3, 3]) logs[log]?.clear()
+    for (const log of [4, 5]) keep(log, 0, 4)
+    expect(kept()).toEqual(['0', '0', '', '', '0', '0', ''])
+    keep(6, 0, 1)
+    expect(kept()).toEqual(['', '0', '', '', '0', '0', '0'])
   })
 
   it('count no more than what a log keeps of many commits', () => {
-    for (let offset = 0; offset < 10; offset++) for (let log = 0; log < 8; log++) keep(log, offset, 1)
-    expect(kept()).toEqual([...Array<string>(8).fill('6 7 8 9'), '', '', '', ''])
+    for (let offset = 0; offset < 10; offset++) for (let log = 0; log < 4; log++) keep(log, offset, 1)
+    expect(kept()).toEqual(['6 7 8 9', '6 7 8 9', '6 7 8 9', '6 7 8 9', '', '', ''])
   })
 
   it('begin again with the next commit of a log whose commits were dropped', () => {
-    for (let log = 0; log < 9; log++) keep(log, 0, 4)
+    for (let log = 0; log < 5; log++) keep(log, 0, 4)
     expect(kept()[0]).toBe('')
     keep(0, 1, 1)
-    expect(kept().slice(0, 3)).toEqual(['1', '', '0'])
+    expect(kept()).toEqual(['1', '', '0', '0', '0', '', ''])
   })
 })
 

@@ -9,7 +9,7 @@ import type { LocatedFrame } from '../segments/segment-file.ts'
 /** How far a reader may fall behind: at most this many bytes are kept for every log that has readers. */
 export const MAX_RECENT_BYTES: number = 4 * 1024 * 1024
 /** At most this many bytes are kept for all logs of a thread, so that many idle ones take little memory. */
-const MAX_ALL_RECENT_BYTES = 32 * 1024 * 1024
+const MAX_ALL_RECENT_BYTES = 16 * 1024 * 1024
 
 /** The frames of a commit that was just written. */
 export interface WrittenFrames {

@@ -7,6 +7,7 @@ import { checkOptions, show } from '../../config.ts'
 import { AppendAllError, BacklogFullError } from '../../errors.ts'
 import type { CheckedRecord, RecordInput } from '../format/record.ts'
 import { isSignal, reasonOf } from '../shared/signal.ts'
+import { Waker } from '../shared/waker.ts'
 import { placed } from './bad-record.ts'
 import type { Waiter } from './commit.ts'
 
@@ -45,6 +46,8 @@ export interface Inlet {
    * reject with, or a `BadPart`, nothing was appended.
    */
   append(record: CheckedRecord, waiter: Waiter): number
+  /** Resolves when there is room for an append of this size, or the waker is stopped. */
+  whenRoom(bytes: number, waker: Waker): Promise<void>
   /** Resolves when the next commit has succeeded or failed. Call it only while something waits. */
   settled(): Promise<void>
 }
@@ -157,9 +160,17 @@ class Intake {
       } catch (error) {
         const from = { of: 'source', firstIndex: this.#taken } as const
         if (!(error instanceof BacklogFullError)) return this.#fail(placed(error, from))
+        await this.#room(error.neededBytes)
       }
-      await this.#inlet.settled()
     }
+  }
+
+  /** Waits for room, or until something failed. */
+  async #room(bytes: number): Promise<void> {
+    const waker = new Waker()
+    this.#interrupt = () => waker.stop()
+    // If the writer was closed, the next append fails with the same error.
+    await this.#inlet.whenRoom(bytes, waker).catch(() => {})
   }
 
   // The writer calls back in the same turn in which a commit ends, so nothing is appended behind a record that failed.

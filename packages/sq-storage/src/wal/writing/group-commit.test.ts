@@ -16,6 +16,7 @@ import { GroupCommit } from './group-commit.ts'
 import { LogTail } from './log-tail.ts'
 import { PartitionLock, SegmentDirectory } from './partition-directory.ts'
 import { recoverLog } from './recovery.ts'
+import { SharedLimits } from './shared-limits.ts'
 import { WriterMeter } from './writer-meter.ts'
 
 const LARGE = Buffer.alloc(300_000, 1)
@@ -119,7 +120,8 @@ function groupAt(tail: Pick<LogTail, 'nextOffset' | 'write'>, options: Partial<W
   const config = resolveConfig({ dataDir: '/data', ...options })
   const clock = new ManualClock()
   const meter = new WriterMeter(locatePartition('/data', 'orders', 0), clock)
-  return new GroupCommit({ config, clock, meter, tail, shared: new SharedLog() })
+  const limits = new SharedLimits({ maxPendingBytes: Number.MAX_SAFE_INTEGER })
+  return new GroupCommit({ config, clock, meter, tail, shared: new SharedLog(), limits })
 }
 
 /** Appends a value; a number is the length of one. A record takes 24 bytes more. */
@@ -228,7 +230,7 @@ test('an append may fill the backlog, and is refused if it would exceed it', asy
   const first = appendTo(group, 1)
   await expect(appendTo(group, 2)).rejects.toMatchObject({ code: 'SQ_WAL_BACKLOG_FULL', pendingBytes: 281 })
   const second = appendTo(group, 1)
-  expect(group.pendingBytes).toBe(2 * 281)
+  expect(group.backlog.bytes).toBe(2 * 281)
   await setImmediate()
   tail.end()
   expect(await Promise.all([first, second])).toEqual([0n, 1n])
@@ -299,7 +301,7 @@ test('one thing is done at a time, in the order of the calls, and every call set
       if ('end' in call) expect(call.end, `seed ${seed}`).toBe(end)
       else if (call.offset !== null) expect(call.offset, `seed ${seed}`).toBe(BigInt(end++))
     }
-    expect([tail.nextOffset, group.pendingBytes, group.pendingRecords], `seed ${seed}`).toEqual([end, 0, 0])
+    expect([tail.nextOffset, group.backlog.bytes, group.pendingRecords], `seed ${seed}`).toEqual([end, 0, 0])
     expect(tail.mostInFlight, `seed ${seed}`).toBeLessThan(2)
   }
 })

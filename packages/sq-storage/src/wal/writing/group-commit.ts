@@ -6,7 +6,7 @@
 import { clearImmediate, setImmediate } from 'node:timers'
 import type { Clock } from '@sq/sim'
 import type { ResolvedWalConfig } from '../../config.ts'
-import { AppendFailedError, BacklogFullError, invariant, OffsetMismatchError } from '../../errors.ts'
+import { AppendFailedError, invariant, OffsetMismatchError } from '../../errors.ts'
 import { leadBytes } from '../format/batch-body.ts'
 import { frameBytes } from '../format/frame.ts'
 import type { CheckedRecord } from '../format/record.ts'
@@ -14,6 +14,7 @@ import { MAX_HEAD_BYTES } from '../segment.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
 import type { WrittenFrames } from '../shared/recent-frames.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
+import { APPEND_ALLOWANCE_BYTES, Backlog } from './backlog.ts'
 import type { CheckedBatches } from './checked-batches.ts'
 import { checkBodyBytes, checkOpaque } from './checked-metadata.ts'
 import type { OpaqueBatch } from './checked-metadata.ts'
@@ -22,27 +23,30 @@ import { Commit } from './commit.ts'
 import type { Waiter } from './commit.ts'
 import type { CommitReason } from './diagnostics.ts'
 import type { LogTail } from './log-tail.ts'
+import type { SharedLimits } from './shared-limits.ts'
 import type { WriterMeter } from './writer-meter.ts'
 
 /** A disk takes about as long to move this many bytes as it takes to sync. */
 const LARGE_COMMIT_BYTES = 128 * 1024
-/** The cost of a waiting append in addition to its bytes: a promise, its functions, a place in a list. */
-const APPEND_ALLOWANCE_BYTES = 256
 
 /** Something other than a commit that waits for its turn. It must not reject. */
 type Task = () => Promise<void>
 
 /** What a group commit needs. */
 interface GroupContext {
+  /** Its options may change. */
   readonly config: ResolvedWalConfig
   readonly clock: Clock
   readonly meter: WriterMeter
   readonly tail: Pick<LogTail, 'nextOffset' | 'write'>
   readonly shared: SharedLog
+  readonly limits: SharedLimits
 }
 
 export class GroupCommit {
   readonly #context: GroupContext
+  /** What waits to become durable. */
+  readonly backlog: Backlog
   /** Commits that wait or still take records, and other work between them. */
   #waiting: (Commit | Task)[] = []
   /** Whether something is being done. */
@@ -52,18 +56,13 @@ export class GroupCommit {
   #nextTurn: NodeJS.Immediate | undefined
   /** Bytes of the last commit and of what waited then: a caller that waits for one append often appends again. */
   #expectedBytes = 0
-  #pendingBytes = 0
   #pendingRecords = 0
   /** Called when the next commit has succeeded or failed. */
   #onSettled: (() => void)[] = []
 
   constructor(context: GroupContext) {
     this.#context = context
-  }
-
-  /** The bytes that waiting appends count for in `maxPendingBytes`. */
-  get pendingBytes(): number {
-    return this.#pendingBytes
+    this.backlog = new Backlog(context.config, context.limits)
   }
 
   get pendingRecords(): number {
@@ -117,7 +116,7 @@ export class GroupCommit {
       this.#waiting.push(commit)
     }
     commit.pendingBytes += cost
-    this.#pendingBytes += cost
+    this.backlog.add(cost)
     this.#pendingRecords += records
     this.#start()
   }
@@ -142,7 +141,7 @@ export class GroupCommit {
       commit.pendingBytes = commit.bytes + (commit === last ? APPEND_ALLOWANCE_BYTES : 0)
       this.#waiting.push(commit)
     }
-    this.#pendingBytes += cost
+    this.backlog.add(cost)
     this.#pendingRecords += records
     this.#start()
   }
@@ -168,13 +167,9 @@ export class GroupCommit {
 
   /** What an append of this many bytes counts for in `maxPendingBytes`. Throws if the backlog is full. */
   #costOf(bytes: number): number {
-    const cost = bytes + APPEND_ALLOWANCE_BYTES
-    const { maxPendingBytes } = this.#context.config
-    if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
-      throw new BacklogFullError({ pendingBytes: this.#pendingBytes, maxPendingBytes })
-    }
+    const cost = this.backlog.costOf(bytes)
     invariant(
-      this.#pendingBytes === 0 || this.#busy || this.#waiting.length > 0,
+      this.backlog.bytes === 0 || this.#busy || this.#waiting.length > 0,
       'no bytes are pending if nothing waits',
     )
     return cost
@@ -358,7 +353,7 @@ export class GroupCommit {
   }
 
   #settle(commit: Commit): void {
-    this.#pendingBytes -= commit.pendingBytes
+    this.backlog.remove(commit.pendingBytes)
     this.#pendingRecords -= commit.recordCount
   }
 

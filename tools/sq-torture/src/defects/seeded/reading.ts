@@ -140,7 +140,7 @@ export const READING_DEFECTS: readonly Defect[] = [
   },
   {
     name: 'an iteration that is woken leaves its listener on the abort signal',
-    file: `${WAL}/reading/signal-ending.ts`,
+    file: `${WAL}/shared/signal-ending.ts`,
     find: `if (this.#waiting.delete(waker) && this.#waiting.size === 0)
       this.#signal.removeEventListener('abort', this.#onAbort)`,
     replace: 'this.#waiting.delete(waker)',

@@ -188,6 +188,26 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'the same room is promised to two callers',
+    file: `${WAL}/writing/shared-limits.ts`,
+    find: '    if (this.#isServing) return\n',
+    replace: '',
+  },
+  {
+    name: 'what has become durable still counts in the shared limit',
+    file: `${WAL}/writing/backlog.ts`,
+    find: '    this.#shared.remove(cost)\n',
+    replace: '',
+  },
+  {
+    name: 'options that are refused are changed in part',
+    file: `${WAL}/writer.ts`,
+    find: '    Object.assign(config, resolveConfig({ ...given, dataDir }))\n',
+    replace: `    Object.assign(config, given)
+    Object.assign(config, resolveConfig({ ...given, dataDir }))
+`,
+  },
+  {
     name: 'the event loop never turns between large commits',
     file: `${WAL}/writing/group-commit.ts`,
     find: '    this.#turned = false\n',

@@ -2,8 +2,8 @@
  * Ends iterations by an `AbortSignal`. The signal belongs to the caller: it has one listener for all iterations of this
  * thread that wait, none while none waits, and its listener limit is not changed.
  */
-import { reasonOf } from '../shared/signal.ts'
-import type { Waker, Ending } from '../shared/waker.ts'
+import { reasonOf } from './signal.ts'
+import type { Waker, Ending } from './waker.ts'
 
 const endings = new WeakMap<AbortSignal, SignalEnding>()
 

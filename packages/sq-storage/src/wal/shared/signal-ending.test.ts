@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { Waker } from '../shared/waker.ts'
+import { Waker } from './waker.ts'
 import { signalEnding } from './signal-ending.ts'
 
 /** What an abort signal of another realm has. */
