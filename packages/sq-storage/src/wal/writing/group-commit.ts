@@ -183,7 +183,7 @@ export class GroupCommit {
     let commit: Commit | null = null
     for (const body of batches.bodies) {
       if (commit === null || commit.bytes + frameBytes(body.bytes.length) > limit) {
-        commit = new Commit()
+        commit = new Commit(Math.min(batches.encodedBytes, limit))
         commit.stated = { baseOffset, append: batches }
         commits.push(commit)
       }
