@@ -570,6 +570,80 @@ test('an iteration that begins among the commits in memory ends where the log en
   expect(await records.next()).toEqual({ done: true, value: undefined })
 })
 
+describe('a fetch during a reset', () => {
+  it('says that the log is empty at the new offset, and then returns what is appended there', async () => {
+    const writer = await log.open()
+    await appendEach(writer, ['a', 'b'])
+    const reader = await openReader()
+    const hold = log.fs.faults.hold('rename')
+    const reset = writer.resetTo(50n)
+    await hold.reached
+    expect(await fetched(reader, { from: 50n })).toEqual({
+      values: [],
+      logStartOffset: 50n,
+      highWatermark: 50n,
+      nextOffset: 50n,
+    })
+    hold.release()
+    await reset
+    await append(writer, 'c')
+    expect(await fetched(reader, { from: 50n })).toMatchObject({ values: ['c'], logStartOffset: 50n, nextOffset: 51n })
+  })
+})
+
+describe('the streams that a reader keeps between fetches', () => {
+  /** A closed log of sealed segments, in the middle of which a fetch leaves a file open, and a reader of it. */
+  async function longLog(): Promise<WalReader> {
+    log = new LogFixture({ maxSegmentBytes: 1000 })
+    const writer = await log.open()
+    await appendEach(writer, numbered(150))
+    await writer.closeActiveSegment()
+    return openReader()
+  }
+
+  it('are at most 8, of those that were used last', async () => {
+    const reader = await longLog()
+    const held = log.fs.openHandles
+    const opens = () => log.fs.operations.count('open')
+    // One fetch in each segment but the last, and one that continues it.
+    const first = (await log.segmentNames()).slice(0, -1).map((name) => BigInt(Number.parseInt(name, 10)))
+    expect(first.length).toBeGreaterThan(9)
+    for (const from of first) await reader.fetch({ from, maxBytes: 1 })
+    expect(log.fs.openHandles - held).toBe(8)
+    const before = opens()
+    for (const from of first.slice(-8)) await reader.fetch({ from: from + 1n, maxBytes: 1 })
+    expect(opens()).toBe(before)
+    await reader.fetch({ from: (first.at(-9) ?? 0n) + 1n, maxBytes: 1 })
+    expect(opens()).toBeGreaterThan(before)
+    await reader.close()
+    expect(log.fs.openHandles).toBe(held)
+  })
+
+  it('are one for each offset, also if several fetches end there', async () => {
+    const reader = await longLog()
+    const held = log.fs.openHandles
+    await Promise.all(Array.from({ length: 5 }, () => reader.fetch({ from: 10n, maxBytes: 1 })))
+    expect(log.fs.openHandles - held).toBe(1)
+    await reader.close()
+    expect(log.fs.openHandles).toBe(held)
+  })
+})
+
+test('after damage, the batches before it are returned, then the error, and once it is repaired what follows', async () => {
+  const segment = new SegmentBytes().records('a').records('b').records('c')
+  const sound = Buffer.from(segment.bytes)
+  const damaged = Buffer.from(sound)
+  damaged[segment.at(1).position + 45] = 0xff
+  await log.makeSegments({ baseOffset: 0, bytes: damaged })
+  const reader = await openReader()
+  expect(await fetched(reader, { from: 0n })).toMatchObject({ values: ['a'], nextOffset: 1n })
+  await expect(reader.fetch({ from: 1n })).rejects.toThrow(CorruptLogError)
+  await log.overwrite(log.path(0), sound)
+  expect(await fetched(reader, { from: 1n })).toMatchObject({ values: ['b', 'c'], nextOffset: 3n })
+  await reader.close()
+  expect(log.fs.openHandles).toBe(0)
+})
+
 test('what was deleted is not read from memory', async () => {
   const writer = await log.open()
   const reader = await openReader()
