@@ -591,16 +591,16 @@ describe('a fetch during a reset', () => {
   })
 })
 
-describe('the streams that a reader keeps between fetches', () => {
-  /** A closed log of sealed segments, in the middle of which a fetch leaves a file open, and a reader of it. */
-  async function longLog(): Promise<WalReader> {
-    log = new LogFixture({ maxSegmentBytes: 1000 })
-    const writer = await log.open()
-    await appendEach(writer, numbered(150))
-    await writer.closeActiveSegment()
-    return openReader()
-  }
+/** A reader of a log of many segments: a fetch that ends inside one leaves its file open. */
+async function longLog(): Promise<WalReader> {
+  log = new LogFixture({ maxSegmentBytes: 1000 })
+  const writer = await log.open()
+  await appendEach(writer, numbered(150))
+  await writer.closeActiveSegment()
+  return openReader()
+}
 
+describe('the streams that a reader keeps between fetches', () => {
   it('are at most 8, of those that were used last', async () => {
     const reader = await longLog()
     const held = log.fs.openHandles
