@@ -173,7 +173,7 @@ describe('a commit that was written and not synced', () => {
 })
 
 describe('before open resolves', () => {
-  it('the last commit is written again and synced, then the directory, then the MARKs', async () => {
+  it('the directory is synced, then the last commit written again and synced, then the MARKs', async () => {
     await log.makeSegments(three)
     const { position } = three.at(-1)
     const end = three.bytes.length
@@ -185,13 +185,21 @@ describe('before open resolves', () => {
       "syncDirectory '/data/orders'",
       "syncDirectory '/data'",
       "syncDirectory '/'",
-      `write '${path}' ${position}+${end - position}`,
-      `sync '${path}'`,
       `syncDirectory '${log.directory}'`,
       expect.stringMatching(/^unlink .*next\.tmp': ENOENT/),
+      `write '${path}' ${position}+${end - position}`,
+      `sync '${path}'`,
       `write '${path}' ${end}+${4096 + 40 - end}`,
       `sync '${path}'`,
     ])
+  })
+
+  it('nothing is cut if something is in the way of the next segment', async () => {
+    await log.makeSegments({ baseOffset: 0, bytes: joined(three.bytes, Buffer.alloc(100, 1)) })
+    await log.fs.mkdir(`${log.directory}/next.tmp`)
+    const before = await log.file(log.path(0))
+    await expect(log.open()).rejects.toMatchObject({ code: 'SQ_WAL_IO', path: `${log.directory}/next.tmp` })
+    expect((await log.file(log.path(0))).equals(before)).toBe(true)
   })
 
   it('the cut is synced before anything is written', async () => {

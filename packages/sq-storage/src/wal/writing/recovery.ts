@@ -17,7 +17,7 @@
  * A reset that was interrupted is completed before anything else is looked at (`reset.ts`).
  *
  * Bytes that verify may exist only in the page cache: the process may have died between write and sync, or after a failed
- * sync. So the bytes that no later frame confirms are written again and synced, and the directory is synced too. Then a
+ * sync. So the directory is synced, and the bytes that no later frame confirms are written again and synced. Then a
  * pair of MARKs vouches for everything, unless the last frame already does. If recovery is interrupted at any point and
  * repeated, it gives the same log.
  */
@@ -98,9 +98,9 @@ export async function recoverLog(
   try {
     const found = await examine(last)
     // The directory may have been replaced after it was locked, and the writer of the new one may be using this file.
-    await directory.checkLock()
-    await makeDurable(last, found)
+    // This finds out.
     await settle(directory)
+    await makeDurable(last, found)
     return await resume(last, found, { ended, partition, clock })
   } catch (error) {
     await last.handle.close()
@@ -151,7 +151,7 @@ async function openLast(
   return { ended, last }
 }
 
-/** Makes the current names durable, and then removes a half-created segment. */
+/** Makes the current names durable, and then removes a half-created segment, if the lock is still held. */
 async function settle(directory: SegmentDirectory): Promise<void> {
   await directory.sync()
   await directory.removeUnfinished()

@@ -560,9 +560,15 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   },
   {
     name: 'recovery changes a log whose directory has replaced the locked one',
+    file: `${WAL}/writing/partition-directory.ts`,
+    find: '  async removeUnfinished(): Promise<void> {\n    await this.checkLock()\n',
+    replace: '  async removeUnfinished(): Promise<void> {\n',
+  },
+  {
+    name: 'recovery cuts a log before it looks what is in the way of the next segment',
     file: `${WAL}/writing/recovery.ts`,
-    find: '    await directory.checkLock()\n    await makeDurable',
-    replace: '    await makeDurable',
+    find: '    await settle(directory)\n    await makeDurable(last, found)\n',
+    replace: '    await directory.checkLock()\n    await makeDurable(last, found)\n    await settle(directory)\n',
   },
   {
     name: 'recovery writes no MARK',
