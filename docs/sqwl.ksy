@@ -35,6 +35,22 @@ enums:
     3: mark
     4: seal
 types:
+  log_start:
+    doc: The whole file log-start, 20 bytes, which is no segment.
+    seq:
+      - id: magic
+        contents: SQLS
+      - id: version
+        type: u2
+        valid: 1
+      - id: zeros
+        size: 2
+      - id: offset
+        type: u8
+        doc: All records before this offset are deleted.
+      - id: checksum
+        type: u4
+        doc: Of the bytes before, seeded with that of the topic, a slash and the partition.
   segment_header:
     doc: 32 bytes.
     seq:

@@ -29,6 +29,7 @@ FRAME_HEADER = Struct("<2sBBIQIIIIII")
 OPEN_BODY = Struct("<QQQIIIH")
 RECORD = Struct("<IQiII")
 OPAQUE_TIMES = Struct("<QQ")
+LOG_START = Struct("<4sHHQI")
 OPEN, RECORDS, MARK, SEAL = 1, 2, 3, 4
 METADATA, OPAQUE, NULL_VALUES = 1, 2, 4
 KNOWN_ATTRIBUTES = (0, METADATA, OPAQUE, METADATA | OPAQUE, NULL_VALUES, METADATA | NULL_VALUES)
@@ -208,12 +209,47 @@ def read_segment(head, successor):
     raise Ended("corrupt", head.file, place, until=until, nextOffset=next_offset, reason=reason)
 
 
+def read_log_start(directory):
+    """The offset before which all records are deleted, by "The log start"."""
+    file = directory.absolute() / "log-start"
+    data = file.read_bytes() if file.exists() else None
+    if data is None:
+        return 0
+    if len(data) < 8 or data[:4] != b"SQLS":
+        raise Ended("corrupt", file, 0, until=len(data), nextOffset=0, reason="it is no log start")
+    if data[4:6] != b"\1\0":
+        raise Ended("unsupported", file, 4, reason="another version of the log start")
+    partition = f"{file.parent.parent.name}/{file.parent.name}"
+    if len(data) != LOG_START.size or LOG_START.unpack(data)[4] != crc32(data[:16], crc32(partition.encode())):
+        raise Ended("corrupt", file, 0, until=len(data), nextOffset=0, reason="its checksum is wrong")
+    offset = LOG_START.unpack(data)[3]
+    if offset > MAX_OFFSET:
+        raise Ended("unsupported", file, 8, reason="a log start offset over 2^53 - 1")
+    return offset
+
+
+def kept(line, start):
+    """What is left of a line when all records before an offset are deleted; None if nothing is."""
+    if "offset" in line:
+        return line if line["offset"] >= start else None
+    base, next_offset = line["batch"], line["batch"] + line["recordCount"]
+    if next_offset <= start:
+        return None
+    first = base if line["opaque"] else max(base, start)  # An opaque batch cannot be cut.
+    return {**line, "batch": first, "recordCount": next_offset - first}
+
+
 def read_log(directory):
+    start = read_log_start(directory)
     files = sorted(file for file in directory.iterdir() if re.fullmatch(r"[0-9]{20}\.wal", file.name))
     if files and int(files[-1].stem) > MAX_OFFSET:
         raise Ended("unsupported", files[-1], 0, reason="a base offset over 2^53 - 1")
+    while len(files) > 1 and int(files[1].stem) <= start:  # All its records are deleted.
+        del files[0]
     for head, successor in pairwise(chain(map(read_head, files), [None])):
-        yield from read_segment(head, successor)
+        for line in read_segment(head, successor):
+            if (left := kept(line, start)) is not None:
+                yield left
 
 
 if __name__ == "__main__":

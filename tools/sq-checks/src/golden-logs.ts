@@ -1,5 +1,5 @@
 /** Copies the golden logs to where readers expect a log: `{dataDir}/{topic}/{partition}`. */
-import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
 import { dumpSegment } from '@sq/storage'
@@ -33,6 +33,11 @@ export function goldenSegments(name: string): string[] {
   return files.toSorted().map((file) => join(GOLDEN, name, file))
 }
 
+/** The path of the log start of a golden log. Most have none. */
+export function goldenLogStart(name: string): string {
+  return join(GOLDEN, name, 'log-start')
+}
+
 /** Copies a golden log to its topic and partition in a separate directory below `root`. */
 export async function copyGoldenLog(name: string, root: string): Promise<CopiedLog> {
   const segments = goldenSegments(name)
@@ -40,7 +45,9 @@ export async function copyGoldenLog(name: string, root: string): Promise<CopiedL
   const dataDir = join(root, name)
   const directory = join(dataDir, topic, String(partition))
   mkdirSync(directory, { recursive: true })
-  for (const path of segments) copyFileSync(path, join(directory, basename(path)))
+  const start = goldenLogStart(name)
+  for (const path of existsSync(start) ? [...segments, start] : segments)
+    copyFileSync(path, join(directory, basename(path)))
   return { dataDir, topic, partition, directory }
 }
 

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { SegmentPart } from '@sq/storage'
 import { describe, expect, it } from 'vitest'
-import { dump, goldenNames, goldenSegments } from './golden-logs.ts'
+import { dump, goldenLogStart, goldenNames, goldenSegments } from './golden-logs.ts'
 import { compileGrammar } from './segment-grammar.ts'
 import type { ParsedFrame, ParsedSegment } from './segment-grammar.ts'
 
 const [OPEN, RECORDS, MARK, SEAL] = [1, 2, 3, 4]
-const parse = await compileGrammar()
+const { parse, parseLogStart } = await compileGrammar()
 
 type DumpedFrame = Exclude<SegmentPart, { kind: 'segment-header' | 'preallocated' | 'bad' }>
 
@@ -171,6 +171,12 @@ describe('the grammar parses a whole file', () => {
     expect(frames.at(-1)?.header).toMatchObject({ type: SEAL, end: file.length })
     expect(rest).toHaveLength(file.length - 120)
   })
+})
+
+it('the grammar parses a log start', () => {
+  const file = readFileSync(goldenLogStart('deleted-records'))
+  expect(parseLogStart(file)).toMatchObject({ version: 1, offset: 4, checksum: file.readUInt32LE(16) })
+  expect(file).toHaveLength(20)
 })
 
 it('the grammar rejects a file that is not a segment of version 1', () => {

@@ -80,17 +80,39 @@ interface ParsedSeal {
   readonly position: number
 }
 
+/** A parsed log start. */
+interface ParsedLogStart {
+  readonly version: number
+  readonly offset: number
+  readonly checksum: number
+}
+
+/** The parsers of both kinds of files. */
+export interface Grammar {
+  readonly parse: (segment: Uint8Array) => ParsedSegment
+  readonly parseLogStart: (logStart: Uint8Array) => ParsedLogStart
+}
+
 const { KaitaiStream } = runtime
 
-/** Compiles the grammar, and returns its parser. */
-export async function compileGrammar(): Promise<(file: Uint8Array) => ParsedSegment> {
+type Parser<T> = new (stream: InstanceType<typeof KaitaiStream>) => T
+
+/** Compiles the grammar. */
+export async function compileGrammar(): Promise<Grammar> {
   const grammar: unknown = parse(readFileSync(join(ROOT, 'docs/sqwl.ksy'), 'utf8'))
   const files = await compiler.compile('javascript', grammar, null, false)
-  const made: { Sqwl?: new (stream: InstanceType<typeof KaitaiStream>) => ParsedSegment } = {}
+  const made: { Sqwl?: Parser<ParsedSegment> & { readonly LogStart: Parser<ParsedLogStart> } } = {}
   const load = compileFunction(files['Sqwl.js'] ?? '', ['exports', 'require'])
   // The parser requires only the runtime.
   load(made, () => KaitaiStream)
   const { Sqwl } = made
   if (Sqwl === undefined) throw new Error('the compiled grammar exports no parser')
-  return (file) => new Sqwl(new KaitaiStream(Uint8Array.from(file).buffer))
+  return {
+    parse: (segment) => new Sqwl(streamOf(segment)),
+    parseLogStart: (logStart) => new Sqwl.LogStart(streamOf(logStart)),
+  }
+}
+
+function streamOf(file: Uint8Array): InstanceType<typeof KaitaiStream> {
+  return new KaitaiStream(Uint8Array.from(file).buffer)
 }

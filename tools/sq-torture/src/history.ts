@@ -36,7 +36,7 @@ export class Violation extends Error {
  * 2. every other record was submitted at exactly this offset, without a gap: here, and by every reader;
  * 3. an offset has one value: once a retry is acknowledged, the failed append never appears: here;
  * 4. records that a recovery exposed are exposed by every later one; records that it dropped never come back, nor do
- *    truncated ones: here;
+ *    truncated or deleted ones: here;
  * 5. acknowledgements come in offset order, and nothing queued after a rejected append is acknowledged: here;
  * 6. a rejection keeps the next offset, and the next success gets it: here, and without faults at the end of every
  *    simulation and of every run with failing operations;
@@ -56,8 +56,10 @@ export class History {
   /** Rejected appends that may still appear, by their error. All appends of one failure have the same error. */
   #rejected = new Map<unknown, Unit[]>()
 
-  /** The records before this offset may be gone: their deletion is in progress or has failed. */
+  /** The records before this offset may be gone: the deletion of segments is in progress or has failed. */
   #maybeDeletedBelow = 0
+  /** The same for `deleteRecords`: they are gone for its writer, but maybe not for the next one. */
+  #maybeStartsAt = 0
   /** Whether the deletion of the whole log is in progress or has failed. */
   #isLogMaybeDeleted = false
   /** The offset of the truncation in progress. */
@@ -159,6 +161,20 @@ export class History {
     this.#acknowledged = withoutFirst(this.#acknowledged, firstOffset)
   }
 
+  /** `deleteRecords` begins: any of the records before this offset may be gone. */
+  deletingRecords(before: number): void {
+    this.#version++
+    this.#maybeStartsAt = Math.max(this.#maybeStartsAt, before)
+  }
+
+  /** `deleteRecords` is done: the records before this offset never come back. */
+  deletedRecords(before: number): void {
+    this.#version++
+    this.#undone = []
+    this.#maybeStartsAt = 0
+    this.#acknowledged = withoutFirst(this.#acknowledged, before)
+  }
+
   /** The deletion of the whole log begins: until it is done, the log is whole or gone. */
   deletingLog(): void {
     this.#version++
@@ -169,6 +185,7 @@ export class History {
   deletedLog(): void {
     this.#version++
     this.#isLogMaybeDeleted = false
+    this.#maybeStartsAt = 0
     this.#acknowledged = []
   }
 
@@ -213,6 +230,7 @@ export class History {
   reset(offset: number): void {
     this.settled()
     this.#resettingTo = null
+    this.#maybeStartsAt = 0
     this.#acknowledged = allDeleted(offset)
   }
 
@@ -245,7 +263,7 @@ export class History {
 
   *#trimmed(): Iterable<Contents> {
     for (const whole of this.#untrimmed()) {
-      const most = Math.min(this.#maybeDeletedBelow, whole.length)
+      const most = Math.min(Math.max(this.#maybeDeletedBelow, this.#maybeStartsAt), whole.length)
       for (let firstOffset = 0; firstOffset <= most; firstOffset++) yield withoutFirst(whole, firstOffset)
     }
     if (this.#isLogMaybeDeleted) yield []
@@ -274,6 +292,7 @@ export class History {
     this.#acknowledged = [...contents]
     this.#pending = []
     this.#maybeDeletedBelow = 0
+    this.#maybeStartsAt = 0
     this.#isLogMaybeDeleted = false
     this.#truncatingTo = null
     this.#resettingTo = null

@@ -431,6 +431,16 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
     }
   }
 
+  /** Deletes the records before an offset, and nothing else. */
+  async deleteRecords(before: number): Promise<void> {
+    this.history.deletingRecords(before)
+    await this.writer.deleteRecords(BigInt(before))
+    this.history.deletedRecords(before)
+    if (Number(this.writer.logStartOffset) < before || this.firstOffset < before) {
+      throw new Violation(`11: the log begins at ${this.firstOffset} after all records before ${before} were deleted`)
+    }
+  }
+
   /** Drops all records from an offset on. */
   async truncate(offset: number): Promise<void> {
     const { writer } = this
@@ -485,16 +495,19 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
    * be there, but the log has none of their records.
    */
   someOffset(random: Random): number {
-    const { firstOffset } = this
+    // If `deleteRecords` has failed, the records are gone for the writer.
+    const firstOffset = Math.max(this.firstOffset, Number(this.writer.logStartOffset))
     const { acknowledged } = this.history
     const first = acknowledged.findIndex((value, offset) => offset >= firstOffset && value !== DELETED)
     return first === -1 ? acknowledged.length : first + random.int(acknowledged.length - first + 1)
   }
 
-  /** The first offset of the log, from the names in its directory. */
+  /** The first offset of the log, from its directory. */
   get firstOffset(): number {
     const bases = this.#names.filter((name) => name.endsWith('.wal')).map((name) => Number.parseInt(name, 10))
-    return bases.length === 0 ? 0 : Math.min(...bases)
+    const directory = `${this.#config.dataDir}/${TOPIC}/${PARTITION}`
+    const start = this.#names.includes('log-start') ? bytesOf(this.fs, `${directory}/log-start`) : null
+    return Math.max(bases.length === 0 ? 0 : Math.min(...bases), Number(start?.readBigUInt64LE(8) ?? 0n))
   }
 
   /**
@@ -591,6 +604,11 @@ async function undamaged<T>(look: () => Promise<T>): Promise<T> {
 function namesIn(fs: InMemoryFileSystem | PlainFileSystem, directory: string): string[] {
   if (fs instanceof PlainFileSystem) return fs.namesIn(directory)
   return fs.volume.existsSync(directory) ? fs.volume.readdirSync(directory).map(String) : []
+}
+
+/** The bytes of a file, synchronously. */
+function bytesOf(fs: InMemoryFileSystem | PlainFileSystem, path: string): Buffer {
+  return Buffer.from(fs instanceof PlainFileSystem ? fs.bytesOf(path) : fs.volume.readFileSync(path))
 }
 
 /** The records that a reader sees. None if there is no log. */

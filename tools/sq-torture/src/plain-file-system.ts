@@ -72,6 +72,12 @@ export class PlainFileSystem implements FileSystem {
     return inode?.kind === 'directory' ? [...inode.names.keys()] : []
   }
 
+  /** The bytes of a file, synchronously. */
+  bytesOf(path: string): Uint8Array {
+    const { bytes, sizeBytes } = this.#fileAt(path)
+    return bytes.subarray(0, sizeBytes)
+  }
+
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
     const { directory, name, inode } = this.#locate(path, 'open')
     if (mode === 'create') {

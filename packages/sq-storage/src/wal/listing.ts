@@ -10,13 +10,14 @@ import { invariant, systemCode, WalIoError } from '../errors.ts'
 import { describeSegments } from './segments/describe.ts'
 import type { SegmentInfo } from './segments/describe.ts'
 import { linkError } from './segments/directory-links.ts'
+import { listLog } from './segments/log-start.ts'
 import { locatePartition } from './segments/partition.ts'
 import type { Partition } from './segments/partition.ts'
 import { checkPolicy, judge } from './segments/retention.ts'
 import type { RetentionPolicy, RetentionQuestion, RetentionVerdict } from './segments/retention.ts'
 import { io } from './segments/log-file.ts'
 import { readHead, statDirectory } from './segments/segment-file.ts'
-import { isLog, listNames, listSegmentFiles, whileListed } from './segments/segment-listing.ts'
+import { isLog, listNames, whileListed } from './segments/segment-listing.ts'
 import type { ListedSegment } from './segments/segment-listing.ts'
 import { sharedLog } from './shared/shared-log.ts'
 
@@ -44,8 +45,8 @@ export async function listSegments(
   const { identity } = await statDirectory(fs, located.directory)
   const context = { partition: located, highWatermark: () => sharedLog(identity).highWatermark }
   return whileListed(
-    () => listSegmentFiles(fs, located.directory),
-    async (listed) => {
+    () => listLog(fs, located),
+    async ({ segments: listed }) => {
       const described: SegmentInfo[] = []
       for await (const segment of describeSegments(fs, listed, context)) described.push(segment)
       return described
@@ -116,8 +117,8 @@ async function ask(
   const { identity } = await statDirectory(fs, partition.directory)
   const highWatermark = (): number => sharedLog(identity).highWatermark
   return whileListed(
-    () => listSegmentFiles(fs, partition.directory),
-    async (listed) => {
+    () => listLog(fs, partition),
+    async ({ segments: listed }) => {
       const segments = await measured(fs, listed, checked)
       const isTimed = checked.maxAgeMs !== undefined && checked.trustClock !== true
       const last = isTimed ? listed.at(-1) : undefined

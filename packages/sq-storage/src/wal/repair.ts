@@ -13,6 +13,7 @@ import type { ConfirmedProblem, LogFindings } from './checking/log-description.t
 import type { LogProblem, PossibleRepair, RepairKind } from './checking/report.ts'
 import { isQuarantinedName, quarantinedName } from './segment.ts'
 import { io, LogFile } from './segments/log-file.ts'
+import { logStartPath } from './segments/log-start.ts'
 import { locatePartition } from './segments/partition.ts'
 import { statDirectory } from './segments/segment-file.ts'
 import type { ListedSegment } from './segments/segment-listing.ts'
@@ -86,7 +87,11 @@ export async function repair(
     const findings = await checkLog(fs, located, () => Infinity)
     const problem = confirmed(findings, chosen, promised)
     const maker = { directory, partition: located, clock, random }
-    const quarantined = await REPAIRS[chosen.repair](maker, { findings, problem, offset: Number(promised.nextOffset) })
+    const quarantined = await REPAIRS[chosen.repair](maker, {
+      findings,
+      problem,
+      offset: Number(chosen.problem.firstOffset),
+    })
     return { quarantined }
   } finally {
     await lock.release()
@@ -112,7 +117,7 @@ function offerOf({ repairs }: Pick<LogProblem, 'repairs'>, repairKind: RepairKin
   return repairs.find(({ kind }) => kind === repairKind)
 }
 
-/** A confirmed repair: the log, the problem, and the log end offset afterwards. */
+/** A confirmed repair: the log, the problem, and its first offset. */
 interface Order {
   readonly findings: LogFindings
   readonly problem: ConfirmedProblem
@@ -124,11 +129,12 @@ const REPAIRS: Record<RepairKind, (maker: SegmentMaker, order: Order) => Promise
   restore,
   'drop-from': dropFrom,
   'drop-through': dropThrough,
+  'remove-log-start': removeLogStart,
 }
 
 /** Overwrites damaged bytes with bytes that a checksum has confirmed. */
 async function restore({ directory }: SegmentMaker, { problem: { segment, restoration } }: Order): Promise<string[]> {
-  if (restoration === null) return []
+  if (segment === null || restoration === null) return []
   const { path } = segment
   await directory.checkLock()
   const handle = await LogFile.open(directory.fs, path, 'read-write')
@@ -145,7 +151,7 @@ async function dropThrough({ directory }: SegmentMaker, { findings, problem }: O
   const quarantined: string[] = []
   const quarantine = await Quarantine.open(directory)
   for (const { segment } of findings.segments) {
-    if (segment.baseOffset <= problem.segment.baseOffset) quarantined.push(await quarantine.move(segment))
+    if (segment.baseOffset <= (problem.segment?.baseOffset ?? -1)) quarantined.push(await quarantine.move(segment))
   }
   return quarantined
 }
@@ -166,6 +172,12 @@ async function dropFrom(maker: SegmentMaker, { findings, offset }: Order): Promi
   const { active } = await truncateLog(maker, { offset, nextOffset, begin })
   await active.close()
   return quarantined
+}
+
+/** The damaged file is not kept: it holds no record. */
+async function removeLogStart({ directory }: SegmentMaker): Promise<string[]> {
+  await directory.remove(logStartPath(directory.path))
+  return []
 }
 
 /**

@@ -21,6 +21,8 @@ const FORMAT_VERSION = 1
 export const UNFINISHED_NAME = 'next.tmp'
 /** The file that a writer locks. */
 export const LOCK_NAME = 'lock'
+/** The file that makes a log begin inside a segment. */
+export const LOG_START_NAME = 'log-start'
 
 const MAGIC = 'SQWL'
 const HEADER_AT = { magic: 0, version: 4, topicLength: 6, topic: 8, partition: 28 } as const
@@ -80,7 +82,8 @@ export function isQuarantinedName(name: string): boolean {
 
 /** Whether a name in the directory of a partition is one that the log gives to its files. */
 export function isLogFileName(name: string): boolean {
-  if (name === LOCK_NAME || name === UNFINISHED_NAME || isQuarantinedName(name)) return true
+  if (name === LOCK_NAME || name === UNFINISHED_NAME || name === LOG_START_NAME) return true
+  if (isQuarantinedName(name)) return true
   return parseSegmentName(name) !== null || parseResetName(name) !== null
 }
 

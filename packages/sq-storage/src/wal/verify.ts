@@ -7,10 +7,12 @@ import { resolveConfig } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { WalIoError } from '../errors.ts'
 import { describeLog } from './checking/log-description.ts'
-import type { LogFindings } from './checking/log-description.ts'
+import type { LogFindings, StartProblem } from './checking/log-description.ts'
+import { asProblem } from './checking/report.ts'
 import type { LogReport } from './checking/report.ts'
 import { checkSegment } from './checking/segment-check.ts'
 import type { SegmentFindings } from './checking/segment-check.ts'
+import { listedLog, logStartPath, startAmong } from './segments/log-start.ts'
 import { locatePartition } from './segments/partition.ts'
 import type { Partition } from './segments/partition.ts'
 import { statDirectory } from './segments/segment-file.ts'
@@ -64,6 +66,8 @@ interface Look {
   readonly firstOffset: number | null
   /** The segments to check. */
   readonly listed: readonly ListedSegment[]
+  /** The offset in the log start, or what is wrong with it. */
+  readonly start: number | StartProblem
 }
 
 /**
@@ -103,7 +107,7 @@ class LogCheck {
       const look = await this.#look()
       const open = look.listed.filter((segment) => !isSame(segment, this.#found.get(segment.baseOffset)?.segment))
       if (open.length === 0 || this.#looks > MAX_LOOKS) return this.#findings(look)
-      for (const segment of open) await this.#check(segment, look.bound)
+      for (const segment of open) await this.#check(segment, look)
     }
   }
 
@@ -115,7 +119,9 @@ class LogCheck {
       const bound = this.#bound
       const names = await listNames(this.#fs, this.#partition.directory)
       // A segment that begins after the high watermark is not checked, like records after it.
-      const durable = segmentsAmong(names, this.#partition.directory, Math.min(bound, Number.MAX_SAFE_INTEGER))
+      const all = segmentsAmong(names, this.#partition.directory, Math.min(bound, Number.MAX_SAFE_INTEGER))
+      const start = await startAmong(this.#fs, this.#partition, names).catch((error: unknown) => this.#asProblem(error))
+      const { segments: durable } = listedLog(all, typeof start === 'number' ? start : 0)
       const firstOffset = durable[0]?.baseOffset ?? null
       if (firstOffset !== null && firstOffset > this.#lastBase && this.#overtaken < MAX_OVERTAKEN) {
         this.#overtaken++
@@ -127,7 +133,7 @@ class LogCheck {
       // All segments may have been deleted since the high watermark was read. This is suspicious as long as the
       // watermark moves.
       const isNewlyEmpty = firstOffset === null && bound !== Infinity && bound !== this.#emptyAt
-      if (!isNewlyEmpty || this.#looks > MAX_LOOKS) return { names, bound, firstOffset, listed }
+      if (!isNewlyEmpty || this.#looks > MAX_LOOKS) return { names, bound, firstOffset, listed, start }
       this.#emptyAt = bound
       this.#bound = Infinity
     }
@@ -140,28 +146,37 @@ class LogCheck {
     }
   }
 
-  async #check(segment: ListedSegment, bound: number): Promise<void> {
+  /** What is wrong with the log start. */
+  #asProblem(error: unknown): StartProblem {
+    const path = logStartPath(this.#partition.directory)
+    const place = { path, from: 0, to: 0, firstOffset: 0n, lastOffset: -1n }
+    const { kind, damage } = asProblem(error, place)
+    return { kind: kind === 'head' ? 'log-start' : kind, damage }
+  }
+
+  async #check(segment: ListedSegment, { bound, start: found }: Look): Promise<void> {
     const { baseOffset } = segment
     this.#found.delete(baseOffset)
     this.#absent.delete(baseOffset)
-    const task = { fs: this.#fs, partition: this.#partition, segment, bound, highWatermark: this.#askBound }
-    const found = await checkSegment(task).catch(unlessGone)
-    if (found instanceof WalIoError) {
-      this.#absent.set(baseOffset, found)
+    const start = typeof found === 'number' ? found : 0
+    const task = { fs: this.#fs, partition: this.#partition, segment, start, bound, highWatermark: this.#askBound }
+    const findings = await checkSegment(task).catch(unlessGone)
+    if (findings instanceof WalIoError) {
+      this.#absent.set(baseOffset, findings)
       this.#bound = Infinity
       return
     }
-    const suspects = suspectsOf(found)
+    const suspects = suspectsOf(findings)
     if (suspects !== '' && suspects !== this.#suspicions.get(baseOffset)) {
       this.#suspicions.set(baseOffset, suspects)
       this.#bound = Infinity
       if (this.#looks < MAX_LOOKS) return
     }
-    this.#found.set(baseOffset, found)
+    this.#found.set(baseOffset, findings)
   }
 
   /** The findings of the segments that are still listed. */
-  #findings({ names, bound, firstOffset, listed }: Look): LogFindings {
+  #findings({ names, bound, firstOffset, listed, start }: Look): LogFindings {
     const segments: SegmentFindings[] = []
     for (const { baseOffset } of listed) {
       const found = this.#found.get(baseOffset)
@@ -169,7 +184,7 @@ class LogCheck {
       if (found !== undefined) segments.push(found)
       else if (absent !== undefined) throw absent
     }
-    return { partition: this.#partition, segments, names, bound, listedFrom: firstOffset }
+    return { partition: this.#partition, segments, names, bound, listedFrom: firstOffset, start }
   }
 }
 

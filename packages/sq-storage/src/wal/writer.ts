@@ -225,6 +225,11 @@ export class WalWriter implements AsyncDisposable {
     }
   }
 
+  /** The log start offset: the first offset that is left, or the log end offset if no record is. */
+  get logStartOffset(): bigint {
+    return BigInt(this.#tail.firstOffset)
+  }
+
   /**
    * The log end offset: the offset after the last durable record. It moves forward when a commit succeeds, and back
    * when the log is truncated.
@@ -509,9 +514,36 @@ export class WalWriter implements AsyncDisposable {
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
     if (this.#closing !== null) throw this.#closedError()
-    const deletion = this.#delete(checked)
-    this.#deletions.add(deletion)
-    return deletion.finally(() => this.#deletions.delete(deletion))
+    return this.#deleting(this.#delete(checked))
+  }
+
+  /**
+   * Deletes the records before an offset, after everything appended before this call, even in the middle of a batch:
+   * the log start offset becomes `before`. They are gone durably when this resolves, and their segments are deleted, but
+   * for the one that holds records from `before` on too. If `before` is the log start offset or less, nothing changes.
+   * Readers that are inside a segment may continue to its end. An opaque batch cannot be cut: it is returned whole as
+   * long as one of its offsets is left.
+   *
+   * What is called meanwhile does not wait for all of it, and `close` waits until it has ended, as with
+   * `deleteSegments`. Segments that this deletes are not resolved with, but published on `sq:wal:delete`.
+   *
+   * Rejects with a `TypeError` or `RangeError` for a bad offset, with `OffsetOutOfRangeError` for an offset after the
+   * log end offset, and with `ClosedError` after `close`: nothing has changed then. After `WalIoError`,
+   * `LockLostError`, `CorruptLogError` or `UnsupportedFormatError` call it again: the records may be gone for this
+   * writer, and there again after a crash. A version of the package without `deleteRecords` ignores it and shows all
+   * records of the first segment; it must not write to the log.
+   *
+   * @example
+   * ```ts
+   * await writer.deleteRecords(1n)
+   * const reader = await WalReader.open(fs, config, 'orders', 0)
+   * for await (const { offset } of reader.read()) console.log(offset) // 1n, 2n
+   * ```
+   */
+  async deleteRecords(before: bigint): Promise<void> {
+    const checked = checkOffset(before, 'before')
+    if (this.#closing !== null) throw this.#closedError()
+    await this.#deleting(this.#deleteRecords(checked))
   }
 
   /**
@@ -641,6 +673,17 @@ export class WalWriter implements AsyncDisposable {
   #open(): GroupCommit {
     if (this.#closing !== null) throw this.#closedError()
     return this.#group
+  }
+
+  /** A deletion that `close` waits for. */
+  #deleting<T>(deletion: Promise<T>): Promise<T> {
+    this.#deletions.add(deletion)
+    return deletion.finally(() => this.#deletions.delete(deletion))
+  }
+
+  async #deleteRecords(before: number): Promise<void> {
+    await this.#group.inTurn(() => this.#tail.deleteRecords(before).finally(() => this.#shared.deleted()))
+    await this.#delete({ belowOffset: BigInt(before) })
   }
 
   /** Each step has its turn, so that what is appended meanwhile waits for one step at most. */

@@ -5,7 +5,7 @@ import { addLogArgument, parseLogName } from '../log-name.ts'
 import { parseCount } from '../place.ts'
 import type { RepairCommandOptions } from '../run/repair.ts'
 
-const KINDS = ['restore', 'drop-from', 'drop-through'] as const
+const KINDS = ['restore', 'drop-from', 'drop-through', 'remove-log-start'] as const
 
 export function addRepairCommand(program: Command): void {
   addLogArgument(program.command('repair'))
@@ -24,9 +24,10 @@ export function addRepairCommand(program: Command): void {
       'after',
       `
 Repairs:
-  restore        rewrites damaged bytes whose correct values a checksum confirms; no record is lost
-  drop-from      ends the log before the first damaged offset; all later records are lost
-  drop-through   starts the log after the damaged segment; all earlier records are lost
+  restore           rewrites damaged bytes whose correct values a checksum confirms; no record is lost
+  drop-from         ends the log before the first damaged offset; all later records are lost
+  drop-through      starts the log after the damaged segment; all earlier records are lost
+  remove-log-start  removes a damaged log-start file; deleted records of the first segment are there again
 
 Examples:
   sq-wal repair orders/0                                   lists the possible repairs

@@ -70,6 +70,16 @@ export const STEPS: readonly Step[] = [
   { name: 'retention-by-age', run: (log) => log.deleteByAge({ keepFromMs: MAX_TIMESTAMP_MS + 1 }) },
   // In the middle of the log: inside a commit, or between commits or segments.
   { name: 'truncate', run: (log) => log.truncate(middle(log)) },
+  // Inside a commit, or between commits or segments, and later behind all of them.
+  {
+    name: 'delete-records',
+    isRare: true,
+    async run(log, serial) {
+      await log.deleteRecords(middle(log))
+      await Promise.all([log.append(value(27, serial)), log.deleteRecords(middle(log))])
+    },
+  },
+  { name: 'delete-all-records', isRare: true, run: (log) => log.deleteRecords(log.history.acknowledged.length) },
   // To an offset behind the end of the log.
   { name: 'reset', isRare: true, run: (log) => log.reset(log.history.acknowledged.length + 3) },
   {

@@ -1,6 +1,6 @@
 /** Mutations by an attacker: fields with absurd values and correct checksums. */
 import type { Random } from '@sq/sim'
-import { CraftedSegment, recordOf, TYPE } from './crafted-segment.ts'
+import { CraftedSegment, recordOf, TOPIC, TYPE } from './crafted-segment.ts'
 import type { CraftedFields } from './crafted-segment.ts'
 import {
   FIELD,
@@ -14,6 +14,7 @@ import {
   resealHeader,
 } from './frame-bytes.ts'
 import type { Files } from './good-logs.ts'
+import { logStartBytes } from './log-start-bytes.ts'
 import { pickFile, segmentFileName } from './mutations.ts'
 import type { Material, Mutation } from './mutations.ts'
 
@@ -53,6 +54,9 @@ export const FORGERIES: Readonly<Record<string, Mutation>> = {
       file.writeUInt32LE(drawLength(material.random, file), position + FIELD.bodyLength)
       resealBody(file, position)
     }),
+  'a forged log start': ({ files, random }) => {
+    files.set('log-start', logStartBytes(TOPIC, random.chance(0.7) ? BigInt(random.int(30)) : drawOffset(random)))
+  },
   'a crafted segment': ({ files, random }) => {
     files.set(segmentFileName(0n), craft(random).bytes)
   },

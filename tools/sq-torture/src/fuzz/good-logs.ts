@@ -114,6 +114,11 @@ class Author {
     this.#writer = null
   }
 
+  /** Deletes records. */
+  async deleteRecords(before: bigint): Promise<void> {
+    await (await this.writer()).deleteRecords(before)
+  }
+
   /** The files as they are now, as after the death of the process. */
   async finish(name: string): Promise<GoodLog> {
     const files = await readFiles(this.fs, directoryOf(this.#topic))
@@ -247,6 +252,15 @@ const SHAPES: readonly Shape[] = [
       for (let recordCount = 1; recordCount < 6; recordCount++) await author.appendOpaque(recordCount)
       await author.append(20)
       await author.close()
+    },
+  },
+  {
+    name: 'deleted in part',
+    config: { maxSegmentBytes: 700 },
+    async write(author) {
+      for (let commit = 0; commit < 4; commit++) await author.append(100, 101, 102)
+      await author.appendOpaque(3)
+      await author.deleteRecords(8n)
     },
   },
   {

@@ -165,7 +165,8 @@ class Trial {
         for await (const record of reader.read()) found.push(foundRecord(record))
       } catch (error) {
         if (!(error instanceof OpaqueBatchError)) throw error
-        await readOpaque(reader, error.baseOffset, found)
+        // An opaque batch may begin before the log does.
+        await readOpaque(reader, found.length === 0 ? undefined : error.baseOffset, found)
       }
     })
     let expected = found[0]?.offset ?? 0n
@@ -294,7 +295,7 @@ function recordsOf(batch: RecordBatch): readonly LogRecord[] {
 }
 
 /** Reads the rest of a log, from an opaque batch on, by batches. */
-async function readOpaque(reader: WalReader, from: bigint, found: Found[]): Promise<void> {
+async function readOpaque(reader: WalReader, from: bigint | undefined, found: Found[]): Promise<void> {
   for await (const batch of reader.readBatches({ from, exact: true })) {
     const { baseOffset: offset, nextOffset } = batch
     if (batch.isOpaque) found.push({ offset, nextOffset, content: fingerprintOfOpaque(batch) })

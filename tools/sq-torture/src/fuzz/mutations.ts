@@ -109,6 +109,9 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   'something else than a file': ({ files, kinds, random }) => {
     kinds.set(random.pick([...files.keys(), 'lock']), random.pick(['link', 'directory', 'FIFO']))
   },
+  'a log start that is none': (material) => {
+    material.files.set('log-start', pickPiece(material.random, pickFile(material)[1]))
+  },
   'an unfinished segment': (material) => {
     material.files.set('next.tmp', pickPiece(material.random, pickFile(material)[1]))
   },

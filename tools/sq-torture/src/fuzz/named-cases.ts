@@ -2,6 +2,7 @@
 import { CraftedSegment, recordOf, TOPIC, TYPE } from './crafted-segment.ts'
 import type { FuzzCase } from './fuzz-case.ts'
 import type { Verdict } from './judge.ts'
+import { logStartBytes } from './log-start-bytes.ts'
 import { segmentFileName } from './mutations.ts'
 import type { FileKind } from './watched-file-system.ts'
 
@@ -16,6 +17,8 @@ interface Shape {
   readonly segments: readonly CraftedSegment[]
   /** The size of the last segment's file. The rest is zeros. */
   readonly sizeBytes?: number
+  /** The log start, if there is one. */
+  readonly logStart?: Buffer
   /** Names that are not regular files. */
   readonly kinds?: ReadonlyMap<string, FileKind>
 }
@@ -111,6 +114,22 @@ const SHAPES: Readonly<Record<string, () => readonly [Verdict, Shape]>> = {
     NO_FILE,
     { segments: [segment()], kinds: new Map([[FIRST, 'directory']]) },
   ],
+  'a log start behind the end': () => [WHOLE, { segments: [segment()], logStart: logStartBytes(TOPIC, 9n) }],
+  'a log start at the last offset': () => {
+    return [WHOLE, { segments: [segment()], logStart: logStartBytes(TOPIC, 2n ** 53n - 1n) }]
+  },
+  'a log start past all offsets': () => {
+    return [UNSUPPORTED, { segments: [segment()], logStart: logStartBytes(TOPIC, 2n ** 53n) }]
+  },
+  'a log start of another log': () => [CORRUPT, { segments: [segment()], logStart: logStartBytes('u', 0n) }],
+  'a log start of no bytes': () => [CORRUPT, { segments: [segment()], logStart: Buffer.alloc(0) }],
+  'a log start of a mebibyte': () => {
+    const logStart = Buffer.concat([logStartBytes(TOPIC, 0n), Buffer.alloc(2 ** 20)])
+    return [CORRUPT, { segments: [segment()], logStart }]
+  },
+  'a FIFO in place of the log start': () => {
+    return [NO_FILE, { segments: [segment()], logStart: Buffer.alloc(20), kinds: new Map([['log-start', 'FIFO']]) }]
+  },
   'a link in place of the lock': () => {
     return [
       { reader: 'whole', writer: 'SQ_WAL_IO' },
@@ -122,9 +141,10 @@ const SHAPES: Readonly<Record<string, () => readonly [Verdict, Shape]>> = {
 /** Creates all of them. */
 export function* namedCases(): Generator<NamedCase> {
   for (const [name, make] of Object.entries(SHAPES)) {
-    const [expected, { segments, sizeBytes, kinds = new Map() }] = make()
+    const [expected, { segments, sizeBytes, logStart, kinds = new Map() }] = make()
     const names = segments.map(({ baseOffset }) => segmentFileName(baseOffset))
     const files = new Map(segments.map(({ bytes }, at) => [names[at] ?? '', bytes]))
+    if (logStart !== undefined) files.set('log-start', logStart)
     const sizes = new Map(sizeBytes === undefined ? [] : [[names.at(-1) ?? '', sizeBytes]])
     const log = { name, topic: TOPIC, files, written: new Map() }
     const drawn = { mutations: [name], forged: true, sources: [], maxSegmentBytes: 100_000 }

@@ -474,14 +474,14 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'reading/log-cursor.ts',
-    line: 'if (this.#listed.length === 0) this.#listed = await listSegmentFiles(fs, partition.directory)',
+    line: 'if (this.#listed.length === 0) this.#listed = await this.#list()',
     original: 'this.#listed.length === 0',
     replacement: 'true',
     why: 'it lists the log once more than necessary, or only when a segment is entered',
   },
   {
     file: 'reading/log-cursor.ts',
-    original: 'this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null',
+    original: 'this.#listedNext()?.successor === null',
     replacement: 'true',
     why: 'it lists the log once more than necessary, or only when a segment is entered',
   },
@@ -512,13 +512,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'reading/log-cursor.ts',
-    line: 'if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null) this.#listed = []',
-    original: 'this.#listed[0]?.baseOffset ?? 0',
-    replacement: 'this.#listed[0]?.baseOffset && 0',
-    why: 'the list is empty until it is known where to begin',
-  },
-  {
-    file: 'reading/log-cursor.ts',
     original: 'last.segment.salt !== next.segment.salt',
     replacement: 'true',
     why: 'the place moves past every frame, not only past the last one of each segment',
@@ -529,13 +522,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
     original: 'last !== undefined',
     replacement: 'true',
     why: 'for the compiler: it is called with at least one frame',
-  },
-  {
-    file: 'reading/log-cursor.ts',
-    line: 'const firstOffset = this.#listed[0]?.baseOffset ?? segment.baseOffset',
-    original: 'this.#listed[0]?.baseOffset',
-    replacement: 'this.#listed[0].baseOffset',
-    why: 'for the compiler: a segment that is being read was listed',
   },
   {
     file: 'reading/log-cursor.ts',

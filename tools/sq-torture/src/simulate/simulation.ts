@@ -121,6 +121,10 @@ class Simulation {
       const offset = this.#log.someOffset(this.#random)
       await this.#tolerate(() => this.#log.truncate(offset))
     }
+    if (action === 'delete-records') {
+      const before = this.#log.someOffset(this.#random)
+      await this.#tolerate(() => this.#log.deleteRecords(before))
+    }
     if (action === 'reset') {
       const offset = this.#offsetAside()
       await this.#tolerate(() => this.#log.reset(offset))

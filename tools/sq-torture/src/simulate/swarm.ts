@@ -34,6 +34,7 @@ const ACTIONS = [
   'rotate',
   'retention',
   'retention-by-age',
+  'delete-records',
   'wrong-clock',
   'truncate',
   'reset',

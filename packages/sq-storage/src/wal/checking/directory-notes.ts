@@ -1,6 +1,6 @@
 /** Notes of `verify` on files in the directory of a partition that do not belong to the log. There may be very many. */
 import { join } from 'node:path'
-import { isQuarantinedName, LOCK_NAME, parseResetName, parseSegmentName, UNFINISHED_NAME } from '../segment.ts'
+import { isLogFileName, isQuarantinedName, parseResetName } from '../segment.ts'
 import type { LogNote } from './report.ts'
 
 /** The number of files of each kind that are named. */
@@ -12,10 +12,9 @@ export function notesOnNames(names: readonly string[], directory: string): LogNo
   const resets = new FirstNames()
   const unknown = new FirstNames()
   for (const name of names) {
-    if (name === LOCK_NAME || name === UNFINISHED_NAME || parseSegmentName(name) !== null) continue
     if (isQuarantinedName(name)) quarantined.add(name)
     else if (parseResetName(name) !== null) resets.add(name)
-    else unknown.add(name)
+    else if (!isLogFileName(name)) unknown.add(name)
   }
   return [
     ...notesOn(quarantined, {

@@ -18,6 +18,8 @@ export interface SegmentTask {
   readonly fs: FileSystem
   readonly partition: Partition
   readonly segment: ListedSegment
+  /** The log start offset, or less: readable records before it are deleted. */
+  readonly start: number
   /** The high watermark of a writer in this process; Infinity without one. */
   readonly bound: number
   /** Reads it again, once the size of the file is known. */

@@ -5,7 +5,7 @@ import { isBeyondOffsets } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 import { notesOnNames } from './directory-notes.ts'
 import type { Restoration } from './frame-restoration.ts'
-import type { LogProblem, LogReport, PossibleRepair } from './report.ts'
+import type { FoundProblem, LogProblem, LogReport, PossibleRepair } from './report.ts'
 import type { SegmentFindings } from './segment-check.ts'
 
 /** The findings of a log. */
@@ -19,7 +19,12 @@ export interface LogFindings {
   readonly bound: number
   /** The base offset of the first listed segment; null if none is listed. */
   readonly listedFrom: number | null
+  /** The offset in the log start, or what is wrong with it. */
+  readonly start: number | StartProblem
 }
+
+/** A log start that cannot be used. */
+export type StartProblem = Pick<FoundProblem, 'kind' | 'damage'>
 
 export function describeLog(log: LogFindings): LogReport {
   const { partition, segments, names, bound, listedFrom } = log
@@ -39,6 +44,7 @@ export function describeLog(log: LogFindings): LogReport {
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
     problems: [
       ...names.filter(isBeyondOffsets).map((name) => beyondOffsets(join(directory, name))),
+      ...(typeof log.start === 'number' ? [] : [startProblem(log, log.start)]),
       ...(listedFrom === null && bound > 0 && bound !== Infinity ? [allMissing(directory, bound)] : []),
       ...problems,
     ],
@@ -64,6 +70,7 @@ class PossibleRepairs {
     this.#log = log
     this.#holdsUnsupported =
       names.some(isBeyondOffsets) ||
+      (typeof log.start !== 'number' && log.start.kind === 'unsupported') ||
       segments.some(({ problems }) => problems.some(({ kind }) => kind === 'unsupported'))
     let sum = 0
     for (const { records } of segments) this.#recordsBefore.push((sum += records))
@@ -81,7 +88,9 @@ class PossibleRepairs {
     if (this.#holdsUnsupported) return repairs
     if (canDropFrom(this.#log, { at, nth })) {
       const readableRecordsLost = this.#recordsUpTo(segments.length) - this.#recordsUpTo(at) - problem.recordsBefore
-      repairs.push({ kind: 'drop-from', ...today, nextOffset: problem.damage.firstOffset, readableRecordsLost })
+      const { firstOffset: end } = problem.damage
+      const nextOffset = end > today.firstOffset ? end : today.firstOffset
+      repairs.push({ kind: 'drop-from', ...today, nextOffset, readableRecordsLost })
     }
     const successor = segments[at + 1]
     if (successor !== undefined) {
@@ -109,7 +118,7 @@ function canDropFrom(log: LogFindings, { at, nth }: ProblemPlace): boolean {
   if (problem.kind === 'unreadable' || problem.kind === 'not-a-file') return false
   const { baseOffset, successor } = found.segment
   const { firstOffset } = problem.damage
-  if (firstOffset > nextOffsetOf(log) || (successor !== null && firstOffset >= successor.baseOffset)) return false
+  if (firstOffset > endOf(log) || (successor !== null && firstOffset >= successor.baseOffset)) return false
   const before = segments[at - 1]
   if (firstOffset > baseOffset || before === undefined) return true
   return before.problems.length === 0 && before.nextOffset === baseOffset
@@ -117,17 +126,21 @@ function canDropFrom(log: LogFindings, { at, nth }: ProblemPlace): boolean {
 
 /** A problem that is still as it was reported: its segment, and the current repairs. */
 export interface ConfirmedProblem {
-  readonly segment: ListedSegment
+  /** Null for the log start. */
+  readonly segment: ListedSegment | null
   readonly restoration: Restoration | null
   readonly repairs: readonly PossibleRepair[]
 }
 
 /** Null if the problem is gone or has changed. */
 export function confirmProblem(log: LogFindings, problem: LogProblem): ConfirmedProblem | null {
+  if (typeof log.start !== 'number' && isSame(log.start, problem)) {
+    return { segment: null, restoration: null, repairs: startProblem(log, log.start).repairs }
+  }
   for (const [at, { segment, problems }] of log.segments.entries()) {
     for (const [nth, { kind, damage, restoration }] of problems.entries()) {
-      const isSame = kind === problem.kind && RANGE.every((field) => damage[field] === problem[field])
-      if (isSame) return { segment, restoration, repairs: new PossibleRepairs(log).of({ at, nth }) }
+      if (isSame({ kind, damage }, problem))
+        return { segment, restoration, repairs: new PossibleRepairs(log).of({ at, nth }) }
     }
   }
   return null
@@ -135,12 +148,35 @@ export function confirmProblem(log: LogFindings, problem: LogProblem): Confirmed
 
 const RANGE = ['path', 'from', 'to', 'firstOffset', 'lastOffset'] as const
 
-function firstOffsetOf({ segments, listedFrom }: LogFindings): number {
-  return segments[0]?.segment.baseOffset ?? listedFrom ?? 0
+function isSame({ kind, damage }: Pick<FoundProblem, 'kind' | 'damage'>, problem: LogProblem): boolean {
+  return kind === problem.kind && RANGE.every((field) => damage[field] === problem[field])
 }
 
-function nextOffsetOf({ segments, listedFrom }: LogFindings): number {
+/** The offset up to which records are deleted, as far as that is known. */
+function startOf({ start }: LogFindings): number {
+  return typeof start === 'number' ? start : 0
+}
+
+function firstOffsetOf(log: LogFindings): number {
+  const { segments, listedFrom } = log
+  return Math.max(segments[0]?.segment.baseOffset ?? listedFrom ?? 0, startOf(log))
+}
+
+function nextOffsetOf(log: LogFindings): number {
+  return Math.max(endOf(log), startOf(log))
+}
+
+/** The offset after the last record of the segments. */
+function endOf({ segments, listedFrom }: LogFindings): number {
   return segments.at(-1)?.nextOffset ?? listedFrom ?? 0
+}
+
+/** A damaged log start can be removed. What a newer version wrote, or what is no file, is left alone. */
+function startProblem(log: LogFindings, { kind, damage }: StartProblem): LogProblem {
+  const after = { firstOffset: BigInt(firstOffsetOf(log)), nextOffset: BigInt(nextOffsetOf(log)) }
+  const repairs: PossibleRepair[] =
+    kind === 'log-start' ? [{ kind: 'remove-log-start', ...after, readableRecordsLost: 0 }] : []
+  return { kind, ...damage, repairs }
 }
 
 function beyondOffsets(path: string): LogProblem {

@@ -21,6 +21,8 @@ import type { Restoration } from './frame-restoration.ts'
  * - `not-a-file`: a file with the name of a segment is not a regular file, but a directory, a symbolic link, a FIFO, a
  *   socket or a device. It was not opened.
  * - `unreadable`: the file system cannot read the bytes (`EIO`). Reported up to the end of the segment.
+ * - `log-start`: the file `log-start`, which says up to which offset records are deleted, does not verify. No record is
+ *   lost. Neither readers nor writers open the log.
  * - `unsupported`: undamaged, but of a kind that this version does not know. Reported up to the end of the segment.
  */
 export type ProblemKind =
@@ -34,6 +36,7 @@ export type ProblemKind =
   | 'missing'
   | 'not-a-file'
   | 'unreadable'
+  | 'log-start'
   | 'unsupported'
 
 /**
@@ -44,8 +47,10 @@ export type ProblemKind =
  *   after the damage.
  * - `drop-through`: the log begins after the damaged segment. All earlier records are given up, including good ones
  *   before the damage.
+ * - `remove-log-start`: the file `log-start` is removed. The log begins with its first segment, so records of it that
+ *   were deleted are there again.
  */
-export type RepairKind = 'restore' | 'drop-from' | 'drop-through'
+export type RepairKind = 'restore' | 'drop-from' | 'drop-through' | 'remove-log-start'
 
 /** A possible repair and its cost. */
 export interface PossibleRepair {

@@ -3,7 +3,15 @@
  * It only reads, and holds one chunk or frame at a time.
  */
 import { holdsBatch } from '../format/batch-body.ts'
-import { checksum, FRAME_ALIGNMENT, frameEnd, FrameType, MAX_POSITION, nextOffsetAfter } from '../format/frame.ts'
+import {
+  Attribute,
+  checksum,
+  FRAME_ALIGNMENT,
+  frameEnd,
+  FrameType,
+  MAX_POSITION,
+  nextOffsetAfter,
+} from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { encodeSealBody, SummaryBuilder } from '../format/seal.ts'
 import { MAX_HEAD_BYTES } from '../segment.ts'
@@ -28,7 +36,7 @@ export interface SegmentFindings {
   readonly segment: ListedSegment
   /** The offset after its last record. */
   readonly nextOffset: number
-  /** The number of readable records. */
+  /** The number of readable records, without those that are deleted. */
   readonly records: number
   /** The number of bytes that verified. */
   readonly bytes: number
@@ -66,9 +74,17 @@ function unreadable(segment: ListedSegment, problem: Pick<FoundProblem, 'kind' |
   return { segment, nextOffset: segment.baseOffset, records: 0, bytes: 0, problems: [found], notes: [] }
 }
 
+/** The number of records of a frame that are deleted. An opaque batch is there whole as long as an offset of it is. */
+function deletedOf(header: FrameHeader, start: number): number {
+  const { attributes, baseOffset, recordCount } = header
+  if ((attributes & Attribute.OPAQUE) !== 0) return nextOffsetAfter(header) <= start ? recordCount : 0
+  return Math.min(Math.max(start - baseOffset, 0), recordCount)
+}
+
 class SegmentCheck {
   readonly #opened: OpenSegment
   readonly #segment: ListedSegment
+  readonly #start: number
   readonly #end: ExpectedEnd
   readonly #summary = new SummaryBuilder()
   readonly #scanner: SegmentScanner
@@ -79,6 +95,8 @@ class SegmentCheck {
   #place: FramePlace
   #lastFrame: FrameHeader
   #bytes: number
+  /** The number of readable records that are deleted. */
+  #deletedRecords = 0
   /** Whether the walk reached the limit with a frame that verified. */
   #isWhole = false
   /**
@@ -86,9 +104,10 @@ class SegmentCheck {
    */
   #settledTo = 0
 
-  constructor(opened: OpenSegment, { segment }: SegmentTask, end: ExpectedEnd) {
+  constructor(opened: OpenSegment, { segment, start }: SegmentTask, end: ExpectedEnd) {
     this.#opened = opened
     this.#segment = segment
+    this.#start = start
     this.#end = end
     this.#place = placeAfterHead(opened.head)
     this.#lastFrame = opened.head.frame
@@ -115,7 +134,7 @@ class SegmentCheck {
     return {
       segment: this.#segment,
       nextOffset: this.#place.nextOffset,
-      records: this.#summary.records,
+      records: this.#records,
       bytes: this.#bytes,
       problems: this.#problems.all,
       notes: this.#notes,
@@ -168,6 +187,11 @@ class SegmentCheck {
       return
     }
     summarize(frame, { summary: this.#summary, head: this.#opened.head })
+    this.#deletedRecords += deletedOf(header, this.#start)
+  }
+
+  get #records(): number {
+    return this.#summary.records - this.#deletedRecords
   }
 
   /** The summary in a SEAL can be compared only if every record before it was read. */
@@ -271,7 +295,7 @@ class SegmentCheck {
     const { link, ceiling, problem, fileBytes } = this.#end
     if (problem !== null) {
       const damage = { ...problem.damage, firstOffset: BigInt(Math.min(this.#place.nextOffset, ceiling)) }
-      this.#problems.add({ ...problem, damage, recordsBefore: this.#summary.records })
+      this.#problems.add({ ...problem, damage, recordsBefore: this.#records })
     }
     if (link === null) return
     await this.#noteIgnoredTail(Math.min(link.end, fileBytes))
@@ -329,6 +353,6 @@ class SegmentCheck {
       lastOffset: lastOffset === null ? null : BigInt(Math.max(lastOffset, nextOffset - 1)),
       reason,
     }
-    this.#problems.add({ kind, damage, recordsBefore: this.#summary.records, restoration })
+    this.#problems.add({ kind, damage, recordsBefore: this.#records, restoration })
   }
 }

@@ -6,10 +6,9 @@
 import type { Clock, FileSystem } from '@sq/sim'
 import { DivergedError, OffsetOutOfRangeError } from '../../errors.ts'
 import type { RecordBatch } from '../format/record-batch.ts'
+import { listLog } from '../segments/log-start.ts'
 import type { Partition } from '../segments/partition.ts'
 import { statDirectory } from '../segments/segment-file.ts'
-import { listSegmentFiles } from '../segments/segment-listing.ts'
-import type { ListedSegment } from '../segments/segment-listing.ts'
 import { sharedLog } from '../shared/shared-log.ts'
 import type { SharedLog } from '../shared/shared-log.ts'
 import { Waker } from '../shared/waker.ts'
@@ -104,8 +103,7 @@ export class Fetches {
   /** Null if the stream of an earlier fetch is of no more use, or if the log was truncated under what was gathered. */
   async #attempt(request: FetchRequest, patience: Patience): Promise<FetchResult | null> {
     const { from, to } = request
-    const listed = await this.#list()
-    const logStartOffset = listed[0]?.baseOffset ?? 0
+    const { logStartOffset, leastEnd } = await this.#bounds()
     const known = from < logStartOffset ? null : await this.#takeIdle(from, patience.waker)
     const stream = known ?? this.#stream(from, patience.waker)
     const batches: RecordBatch[] = []
@@ -122,7 +120,7 @@ export class Fetches {
     }
     const { highWatermark, resetTo } = stream
     const nextOffset = Number(batches.at(-1)?.nextOffset ?? from)
-    const end = highWatermark === Infinity ? Math.max(nextOffset, listed.at(-1)?.baseOffset ?? 0) : highWatermark
+    const end = highWatermark === Infinity ? Math.max(nextOffset, leastEnd) : highWatermark
     if (isUsable) await this.#keep(stream, nextOffset)
     return {
       batches,
@@ -160,7 +158,7 @@ export class Fetches {
     const { fs, partition } = this.#context
     const { identity } = await statDirectory(fs, partition.directory)
     const { highWatermark } = sharedLog(identity)
-    const end = highWatermark === Infinity ? ((await this.#list()).at(-1)?.baseOffset ?? 0) : highWatermark
+    const end = highWatermark === Infinity ? (await this.#bounds()).leastEnd : highWatermark
     if (end > offset) return true
     const stream = this.#stream(end, patience.waker)
     try {
@@ -180,9 +178,11 @@ export class Fetches {
     }
   }
 
-  #list(): Promise<readonly ListedSegment[]> {
+  /** Where the log starts, and an offset that it has reached, as far as its directory shows. */
+  async #bounds(): Promise<{ logStartOffset: number; leastEnd: number }> {
     const { fs, partition } = this.#context
-    return listSegmentFiles(fs, partition.directory)
+    const { segments, firstOffset } = await listLog(fs, partition)
+    return { logStartOffset: firstOffset, leastEnd: Math.max(segments.at(-1)?.baseOffset ?? 0, firstOffset) }
   }
 
   #stream(from: number, waker: Waker): FrameStream {

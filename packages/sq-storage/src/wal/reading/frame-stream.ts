@@ -297,8 +297,8 @@ export class FrameStream {
     const { from, fromTimestampMs } = this.#range
     const context = this.#cursorContext(log)
     if (fromTimestampMs === null || this.#taken !== null) return new LogCursor(context, this.#taken ?? from)
-    const { files, indexes, times } = log.shared
-    const found = await offsetBefore({ fs, partition, files, indexes, times }, fromTimestampMs)
+    const { files, indexes, times, firstOffset } = log.shared
+    const found = await offsetBefore({ fs, partition, files, indexes, times, firstOffset }, fromTimestampMs)
     return new LogCursor(context, Math.min(found, context.shared.highWatermark))
   }
 
@@ -310,6 +310,9 @@ export class FrameStream {
     const view = {
       files: shared.files,
       indexes: shared.indexes,
+      get firstOffset() {
+        return shared.firstOffset
+      },
       get highWatermark() {
         return highWatermark()
       },

@@ -111,7 +111,7 @@ describe('an attachment is notified of changes', () => {
   it('by a writer of its thread, without a watch', async () => {
     const attachment = await attach()
     await attachment.watch(log.fs, PARTITION)
-    const writer = { nextOffset: 0, indexOf: () => null }
+    const writer = { firstOffset: 0, nextOffset: 0, indexOf: () => null }
     attachment.shared.opened(writer)
     expect([attachment.isTold, await openWatches()]).toEqual([true, 0])
     attachment.shared.closed(writer)

@@ -36,6 +36,7 @@ function contextOf(highWatermark: () => number, openings = 0): CursorContext {
     files: new SharedFiles(),
     indexes: new SegmentIndexes(),
     openings,
+    firstOffset: null,
     get highWatermark() {
       return highWatermark()
     },

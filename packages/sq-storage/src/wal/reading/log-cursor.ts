@@ -5,16 +5,17 @@
 import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, DivergedError, OffsetOutOfRangeError } from '../../errors.ts'
 import type { WalError } from '../../errors.ts'
-import { nextOffsetAfter } from '../format/frame.ts'
+import { Attribute, nextOffsetAfter } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { partOf } from '../format/records-frame.ts'
 import { damageAt, damageFrom, missingSegments, notRecords } from '../segments/damage.ts'
 import type { Scanned } from '../segments/damage.ts'
+import { listLog } from '../segments/log-start.ts'
 import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
 import { frameHeaderAt, placeAfterHead } from '../segments/segment-file.ts'
 import type { LocatedFrame, SegmentHead } from '../segments/segment-file.ts'
-import { listSegmentFiles, segmentHolding, whileListed } from '../segments/segment-listing.ts'
+import { segmentHolding, whileListed } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 import { ConfirmedFrames } from '../segments/unconfirmed.ts'
 import type { Indexed } from '../shared/segment-index.ts'
@@ -27,7 +28,7 @@ import type { LogAsListed } from './read-place.ts'
 export interface CursorContext {
   readonly fs: FileSystem
   readonly partition: Partition
-  readonly shared: Pick<SharedLog, 'highWatermark' | 'files' | 'indexes' | 'openings'>
+  readonly shared: Pick<SharedLog, 'firstOffset' | 'highWatermark' | 'files' | 'indexes' | 'openings'>
   /** Whether to leave out commits that may not be durable, as far as is known here. */
   readonly durableOnly: boolean
   /** Rejects if the path leads to a different directory than that of `shared`, or to none. */
@@ -49,6 +50,8 @@ export class LogCursor {
   #place: ReadPlace
   /** The listed segments, unless the one being read is the last of them. */
   #listed: readonly ListedSegment[] = []
+  /** The log start offset, when the segments were listed. */
+  #firstOffset = 0
   #reading: Reading | null = null
   /**
    * Something that looked like damage once: the bytes may have been written after they were read, but before the
@@ -174,7 +177,7 @@ export class LogCursor {
       async (isAgain) => {
         if (isAgain) this.#listed = []
         // The last segment of the old listing may have a successor now, which states where it ends.
-        if (this.#listedFor(this.#listed[0]?.baseOffset ?? 0)?.successor === null) this.#listed = []
+        if (this.#listedNext()?.successor === null) this.#listed = []
         const isListedNow = this.#listed.length === 0
         return { segment: await this.#segmentAt(bound), isListedNow }
       },
@@ -188,18 +191,26 @@ export class LogCursor {
     )
   }
 
+  /** Lists the log. */
+  async #list(): Promise<readonly ListedSegment[]> {
+    const { fs, partition, shared } = this.#context
+    const { segments, firstOffset } = await listLog(fs, partition, shared.firstOffset)
+    this.#firstOffset = firstOffset
+    return segments
+  }
+
   /** The listed segment that holds what is read next. */
-  #listedFor(firstOffset: number): ListedSegment | undefined {
-    const wanted = this.#place.nextToRead ?? firstOffset
-    return segmentHolding(this.#listed, wanted)
+  #listedNext(): ListedSegment | undefined {
+    const wanted = this.#place.nextToRead ?? this.#firstOffset
+    return wanted < this.#firstOffset ? undefined : segmentHolding(this.#listed, wanted)
   }
 
   async #segmentAt(bound: number): Promise<ListedSegment | null> {
-    const { fs, partition } = this.#context
-    if (this.#listed.length === 0) this.#listed = await listSegmentFiles(fs, partition.directory)
-    const firstOffset = this.#listed[0]?.baseOffset ?? 0
+    const { partition } = this.#context
+    if (this.#listed.length === 0) this.#listed = await this.#list()
+    const firstOffset = this.#firstOffset
     const wanted = this.#place.nextToRead ?? firstOffset
-    const segment = this.#listedFor(firstOffset)
+    const segment = this.#listedNext()
     if (segment !== undefined) return segment
     if (wanted < firstOffset && (this.nextOffset ?? 0) >= firstOffset) {
       // The returned part of the commit that was cut has been deleted: nothing is left to compare with.
@@ -209,8 +220,8 @@ export class LogCursor {
     const isEmpty = this.#listed.length === 0
     if (isEmpty && bound === Infinity && this.#place.hasReturned) throw await this.#divergence()
     if (isEmpty && wanted < bound && bound !== Infinity) throw missingSegments(partition, { wanted, bound })
-    if (isEmpty && wanted === 0) return null
-    throw this.#outOfRange(firstOffset, bound === Infinity ? (this.#listed.at(-1)?.baseOffset ?? 0) : bound)
+    if (isEmpty && wanted === firstOffset) return null
+    throw this.#outOfRange(bound === Infinity ? Math.max(this.#listed.at(-1)?.baseOffset ?? 0, firstOffset) : bound)
   }
 
   async #open(
@@ -228,7 +239,7 @@ export class LogCursor {
       const start = await this.#startIn({ segment: opened, last, limit }, segment, boundNow)
       // Checked last, so that nothing found here belongs to another log.
       await this.#context.checkDirectory()
-      this.#place.enter(opened.head, start)
+      this.#place.enter(opened.head, start, this.#firstOffset)
       this.#comparedAfter = openings
       const scanner = new SegmentScanner(opened.handle, { ...start, limit })
       // If a successor or the writer states how far the segment is durable, nothing is held back.
@@ -254,7 +265,7 @@ export class LogCursor {
     const reached = await this.#place.placeIn({ head, segment, limit }, log)
     if (reached === 'diverged') throw await this.#whyGone(indexed, segment, bound)
     if (reached !== null) return reached
-    const next = this.nextOffset ?? head.baseOffset
+    const next = this.nextOffset ?? Math.max(head.baseOffset, this.#firstOffset)
     return next === head.baseOffset ? placeAfterHead(head) : this.#context.shared.indexes.start(indexed, next)
   }
 
@@ -291,18 +302,27 @@ export class LogCursor {
       if (header.baseOffset >= bound || nextOffsetAfter(header) > bound) {
         // The high watermark lies inside a commit only during a truncation there.
         if (isWanted && header.baseOffset < bound) {
-          const part = partOf(frame, { from: header.baseOffset, to: bound })
-          if (part === null) throw notRecords(path, header)
-          found.push({ segment, frame: part })
+          found.push({ segment, frame: this.#part(frame, { path, to: bound }) })
           this.#place.advanceInside(bound)
         }
         await this.close()
         break
       }
       this.#place.advance(segment, header)
-      if (isWanted) found.push({ segment, frame })
+      if (isWanted) found.push({ segment, frame: this.#part(frame, { path, to: nextOffsetAfter(header) }) })
     }
     return found
+  }
+
+  /** A frame without the records that are deleted, and up to an offset. An opaque batch that begins before is whole. */
+  #part(frame: Frame, { path, to }: { path: string; to: number }): Frame {
+    const { header } = frame
+    const isOpaque = (header.attributes & Attribute.OPAQUE) !== 0
+    const from = isOpaque ? header.baseOffset : Math.max(header.baseOffset, this.#firstOffset)
+    if (from === header.baseOffset && to === nextOffsetAfter(header)) return frame
+    const part = partOf(frame, { from, to })
+    if (part === null) throw notRecords(path, header)
+    return part
   }
 
   /**
@@ -310,10 +330,9 @@ export class LogCursor {
    * this confirms.
    */
   async #leave(reading: Reading): Promise<readonly LocatedFrame[]> {
-    const { segment, scanner } = reading
+    const { scanner } = reading
     let found: readonly LocatedFrame[] = []
     const { nextOffset } = scanner.place
-    const firstOffset = this.#listed[0]?.baseOffset ?? segment.baseOffset
     try {
       const damage = await damageAt(reading)
       const error = damage?.error ?? null
@@ -324,9 +343,9 @@ export class LogCursor {
     } finally {
       await this.close()
     }
-    if (this.#suspect === null && (this.nextOffset ?? 0) > nextOffset) {
-      throw this.#outOfRange(firstOffset, nextOffset)
-    }
+    // If even later records are deleted than there are, the log is empty there.
+    const end = Math.max(nextOffset, this.#firstOffset)
+    if (this.#suspect === null && (this.nextOffset ?? 0) > end) throw this.#outOfRange(end)
     // Suspected damage is checked once more.
     if (this.#suspect !== null) this.#listed = []
     return found
@@ -337,7 +356,7 @@ export class LogCursor {
    */
   async #isOver({ segment, bound }: Reading): Promise<boolean> {
     if (segment.successor !== null || bound !== Infinity || this.#suspect !== null) return false
-    const listed = await listSegmentFiles(this.#context.fs, this.#context.partition.directory)
+    const listed = await this.#list()
     const isLast = listed.at(-1)?.baseOffset === segment.baseOffset
     this.#listed = isLast ? [] : listed
     return isLast
@@ -346,23 +365,23 @@ export class LogCursor {
   /** The error for a wanted offset above the high watermark. */
   async #beyond(bound: number): Promise<OffsetOutOfRangeError | DivergedError> {
     if (this.#place.hasReturned) return this.#divergence()
-    this.#listed = await listSegmentFiles(this.#context.fs, this.#context.partition.directory)
-    return this.#outOfRange(this.#listed[0]?.baseOffset ?? 0, bound)
+    this.#listed = await this.#list()
+    return this.#outOfRange(bound)
   }
 
-  #outOfRange(firstOffset: number, nextOffset: number): OffsetOutOfRangeError {
+  #outOfRange(nextOffset: number): OffsetOutOfRangeError {
     return new OffsetOutOfRangeError({
       path: this.#context.partition.directory,
       offset: BigInt(this.nextOffset ?? 0),
-      firstOffset: BigInt(firstOffset),
+      firstOffset: BigInt(this.#firstOffset),
       nextOffset: BigInt(nextOffset),
     })
   }
 
   /** Finds the offset from which the log differs from what was read; `agreed` as in `ReadPlace.divergedFrom`. */
   async #divergence(agreed: FramePlace | null = null): Promise<DivergedError> {
-    const { fs, partition } = this.#context
-    const listed = await listSegmentFiles(fs, partition.directory)
+    const { partition } = this.#context
+    const listed = await this.#list()
     const offset = await this.#place.divergedFrom(this.#asListed(listed), agreed)
     return new DivergedError({ path: partition.directory, offset: BigInt(offset) })
   }

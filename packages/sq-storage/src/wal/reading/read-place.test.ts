@@ -49,7 +49,7 @@ function advance(place: ReadPlace, segment: SegmentBytes, frames: readonly Frame
 /** Enters a segment at its beginning, and advances over its frames. */
 function read(place: ReadPlace, segment: SegmentBytes, frames?: readonly FrameHeader[]): void {
   const head = headOf(segment)
-  place.enter(head, placeAfterHead(head))
+  place.enter(head, placeAfterHead(head), 0)
   advance(place, segment, frames)
 }
 
@@ -116,7 +116,7 @@ describe('in the segment that was read, reading continues', () => {
   it('from where it was entered again, without what was read after that', async () => {
     const place = new ReadPlace(0)
     read(place, A)
-    place.enter(headOf(A), placeBehind(A, A.at(0)))
+    place.enter(headOf(A), placeBehind(A, A.at(0)), 0)
     expect(await placeIn(place, A)).toBeNull()
   })
 
@@ -131,7 +131,7 @@ describe('in the segment that was read, reading continues', () => {
   it('with what was read, if it is entered where it was left', async () => {
     const place = new ReadPlace(0)
     read(place, A)
-    place.enter(headOf(A), placeBehind(A, A.at(1)))
+    place.enter(headOf(A), placeBehind(A, A.at(1)), 0)
     expect(await placeIn(place, A)).toEqual(placeBehind(A, A.at(1)))
   })
 })
@@ -177,7 +177,7 @@ describe('another segment continues where reading stopped', () => {
     read(place, A)
     const empty = new SegmentBytes({ baseOffset: 2, previous: A_LINK, segmentId: 2n })
     // Entered in its middle, at the position from an index.
-    place.enter(headOf(empty), { ...empty.place, nextOffset: 4 })
+    place.enter(headOf(empty), { ...empty.place, nextOffset: 4 }, 0)
     const behind = new SegmentBytes({ baseOffset: 4, previous: empty.mark().link, segmentId: 3n })
     expect(await placeIn(place, behind, { segments: [A, empty, behind] })).toBeNull()
   })

@@ -81,9 +81,12 @@ export class ReadPlace {
     return header.type === FrameType.RECORDS && nextOffsetAfter(header) > (this.#next ?? 0)
   }
 
-  /** Moves to a place in a segment: where reading stopped, or where none of it was read. */
-  enter({ baseOffset, open: { previous } }: SegmentHead, place: FramePlace): void {
-    this.#next ??= baseOffset
+  /**
+   * Moves to a place in a segment: where reading stopped, or where none of it was read. If the log is read from its
+   * start, that is at `firstOffset`, or where the segment begins.
+   */
+  enter({ baseOffset, open: { previous } }: SegmentHead, place: FramePlace, firstOffset: number): void {
+    this.#next ??= Math.max(baseOffset, firstOffset)
     const { last = null, trail = new ReadTrail() } = this.#isLeftAt(place) ? (this.#reached ?? {}) : {}
     this.#reached = { baseOffset, previous, place, recordsEnd: place, last, trail }
   }

@@ -25,6 +25,7 @@ export interface SegmentInfo {
   readonly nextOffset: bigint
   /** The offset of its last record; null if it holds none. */
   readonly lastOffset: bigint | null
+  /** Of the first segment also those that `deleteRecords` has deleted, as in all that follows. */
   readonly records: number
   /** The valid bytes at the beginning of the file. The file may be longer; the bytes after these are ignored. */
   readonly bytes: number

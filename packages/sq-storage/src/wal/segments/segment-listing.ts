@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../../errors.ts'
-import { LOCK_NAME, parseSegmentName, segmentName } from '../segment.ts'
+import { LOCK_NAME, LOG_START_NAME, parseSegmentName, segmentName } from '../segment.ts'
 
 /** A segment by its name in the directory. */
 export interface ListedSegment {
@@ -18,15 +18,15 @@ export interface ListedSegment {
 /** The segments of a partition by base offset. Files of any other name are ignored. */
 export async function listSegmentFiles(fs: FileSystem, directory: string): Promise<ListedSegment[]> {
   const names = await listNames(fs, directory)
-  const beyond = names.find(isBeyondOffsets)
-  if (beyond !== undefined) {
-    throw new UnsupportedFormatError({
-      path: join(directory, beyond),
-      position: 0,
-      found: 'a base offset over 2^53 - 1',
-    })
-  }
+  refuseBeyondOffsets(names, directory)
   return segmentsAmong(names, directory)
+}
+
+/** Throws an `UnsupportedFormatError` if a segment among these names has an offset that this version does not know. */
+export function refuseBeyondOffsets(names: readonly string[], directory: string): void {
+  const beyond = names.find(isBeyondOffsets)
+  if (beyond === undefined) return
+  throw new UnsupportedFormatError({ path: join(directory, beyond), position: 0, found: 'a base offset over 2^53 - 1' })
 }
 
 /** All names in the directory of a partition. Rejects with `LogNotFoundError` if it does not exist. */
@@ -36,7 +36,7 @@ export function listNames(fs: FileSystem, directory: string): Promise<string[]> 
 
 /** Whether the names in the directory of a partition are those of a log that a writer has opened at least once. */
 export function isLog(names: readonly string[]): boolean {
-  return names.some((name) => name === LOCK_NAME || parseSegmentName(name) !== null)
+  return names.some((name) => name === LOCK_NAME || name === LOG_START_NAME || parseSegmentName(name) !== null)
 }
 
 /** Runs an action on the directory of a partition. Rejects with `LogNotFoundError` if the directory does not exist. */

@@ -155,7 +155,7 @@ describe('readers that a log has notified of its commits', () => {
     ['closed', (log: SharedLog, writer: LogEnd) => log.closed(writer)],
     ['left by the last tailing reader', (log: SharedLog) => log.unfollow()],
   ])('find none of them in memory once it is %s', (_, end) => {
-    const [log, writer] = [new SharedLog(), { nextOffset: 7, indexOf: () => null }]
+    const [log, writer] = [new SharedLog(), { firstOffset: 0, nextOffset: 7, indexOf: () => null }]
     log.opened(writer)
     log.follow()
     log.committed(written(commit(5, 2)))

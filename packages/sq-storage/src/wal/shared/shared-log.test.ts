@@ -12,7 +12,7 @@ async function afterTurns(turns: number): Promise<void> {
 }
 
 function endAt(nextOffset: number): { nextOffset: number } & LogEnd {
-  return { nextOffset, indexOf: () => null }
+  return { firstOffset: 0, nextOffset, indexOf: () => null }
 }
 
 it('is one object for each directory', () => {

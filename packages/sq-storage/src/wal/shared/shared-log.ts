@@ -30,6 +30,8 @@ export function sharedLog(directoryIdentity: string): SharedLog {
 
 /** The end of a log that is open for writing in this thread. */
 export interface LogEnd {
+  /** The log start offset: no record before it may be read. */
+  readonly firstOffset: number
   /** The offset after the last durable record. */
   readonly nextOffset: number
   /** The index of the active segment up to there; null if its salt is another one. */
@@ -66,6 +68,11 @@ export class SharedLog {
    */
   get highWatermark(): number {
     return this.#writer?.nextOffset ?? Infinity
+  }
+
+  /** The log start offset; null if no writer of this thread has the log open. */
+  get firstOffset(): number | null {
+    return this.#writer?.firstOffset ?? null
   }
 
   /** A writer has recovered the log, and reports everything that it does from now on. */

@@ -3,7 +3,8 @@ import type { FileSystem } from '@sq/sim'
 import type { Partition } from '../segments/partition.ts'
 import type { VerifiedEnd } from '../segments/segment-end.ts'
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
-import { listSegmentFiles, whileListed } from '../segments/segment-listing.ts'
+import { listLog } from '../segments/log-start.ts'
+import { whileListed } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
 import type { Indexed, SegmentIndexes } from './segment-index.ts'
 import type { SharedFiles } from './shared-files.ts'
@@ -76,18 +77,21 @@ interface SearchedLog {
   readonly files: SharedFiles
   readonly indexes: SegmentIndexes
   readonly times: SegmentTimes
+  /** The log start offset if a writer in this thread knows it; null otherwise. */
+  readonly firstOffset: number | null
 }
 
 /**
- * An offset before which the timestamp of every record is smaller, close before the first one that is not. It reads the
+ * An offset of the log before which the timestamp of every record is smaller, close before the first one that is not. It reads the
  * summary of each segment, oldest first, unless enough is known about it: timestamps come from producers in any order,
  * so all segments before a place must be checked. Rejects as reading does.
  */
 export async function offsetBefore(log: SearchedLog, timestampMs: number): Promise<number> {
   const { fs, partition } = log
   return whileListed(
-    () => listSegmentFiles(fs, partition.directory),
-    (listed) => new TimestampSearch(log, listed, timestampMs).run(),
+    () => listLog(fs, partition, log.firstOffset),
+    async ({ segments, firstOffset }) =>
+      Math.max(await new TimestampSearch(log, segments, timestampMs).run(), firstOffset),
   )
 }
 

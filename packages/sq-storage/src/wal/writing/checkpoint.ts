@@ -13,8 +13,10 @@ import type { FileSystem } from '@sq/sim'
 import { systemCode, WalIoError } from '../../errors.ts'
 import { refuseLinks } from '../segments/directory-links.ts'
 import { io } from '../segments/log-file.ts'
+import { logStartPath } from '../segments/log-start.ts'
 import type { Partition } from '../segments/partition.ts'
 import { copyFile } from './copy-file.ts'
+import { createLogStart } from './record-deletion.ts'
 import { syncDirectory } from './partition-directory.ts'
 import { withTemporaryDirectory } from './temporary-directory.ts'
 
@@ -24,6 +26,8 @@ export interface StagedLog {
   readonly names: readonly string[]
   /** Where the last of them ends. */
   readonly lastEnd: number
+  /** The offset in its log start; 0 if it needs none. */
+  readonly start: number
   /** The log end offset. */
   readonly nextOffset: number
 }
@@ -50,6 +54,7 @@ export async function makeCheckpoint(fs: FileSystem, { source, target, stage }: 
     const nextOffset = await withTemporaryDirectory(fs, source, async (staging) => {
       const staged = await stage(staging)
       await fill(fs, unfinished, { staging, staged })
+      if (staged.start > 0) await createLogStart(fs, logStartPath(unfinished), { offset: staged.start, of: target })
       return staged.nextOffset
     })
     await syncDirectory(fs, unfinished)

@@ -1,14 +1,15 @@
 /**
  * The end of a log, where commits go: the active segment, and the change from one segment to the next. It decides when
  * a segment is full or too old, seals it, creates the next one, and rolls over to a new segment after a failed write.
- * It also deletes segments, truncates and resets.
+ * It also deletes records and segments, truncates and resets.
  */
 import { basename, join } from 'node:path'
 import type { ResolvedWalConfig } from '../../config.ts'
-import { invariant } from '../../errors.ts'
+import { invariant, OffsetOutOfRangeError } from '../../errors.ts'
 import type { IndexEntry } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { io } from '../segments/log-file.ts'
+import { listedLog } from '../segments/log-start.ts'
 import { listSegmentFiles } from '../segments/segment-listing.ts'
 import type { ClosedSegment } from '../segments/describe.ts'
 import type { RetentionPolicy } from '../segments/retention.ts'
@@ -22,6 +23,7 @@ import type { Commit } from './commit.ts'
 import type { RotateReason } from './diagnostics.ts'
 import { EndedSegments } from './ended-segments.ts'
 import type { RecoveredLog } from './recovery.ts'
+import { writeLogStart } from './record-deletion.ts'
 import { resetLog } from './reset.ts'
 import { SegmentDeletion } from './segment-deletion.ts'
 import { truncateLog } from './truncation.ts'
@@ -67,15 +69,23 @@ export class LogTail {
    * succeeds.
    */
   #truncatedFrom: number | null = null
-  /** The reset to the log end offset that has not succeeded yet. Nothing may be written before it succeeds. */
-  /** A reset that has failed after it began, and the log end offset before it. */
+  /**
+   * A reset that has failed after it began, and the log end offset before it. Nothing may be written before it succeeds.
+   */
   #pendingReset: { readonly reset: Reset; readonly previousNextOffset: number } | null = null
+  /**
+   * The offset up to which records are deleted inside a segment; 0 if there are none. If that has failed, a crash may
+   * leave an earlier one: until it succeeds, the log start is to be written again.
+   */
+  #start: number
+  #isStartUncertain = false
   /** The time that the wall clock should show. */
   readonly #expectedTime: ExpectedTime
 
   constructor(context: TailContext, recovered: RecoveredLog) {
     this.#context = context
     this.#nextOffset = recovered.nextOffset
+    this.#start = recovered.start
     this.#active = recovered.active
     this.#ended = new EndedSegments(recovered.ended)
     this.#previous = recovered.previous
@@ -85,6 +95,11 @@ export class LogTail {
   /** The log end offset: the offset after the last durable record. */
   get nextOffset(): number {
     return this.#nextOffset
+  }
+
+  /** The log start offset: no record before it may be read any more. */
+  get firstOffset(): number {
+    return Math.max(this.#start, this.#ended.first?.baseOffset ?? this.#active?.baseOffset ?? this.#nextOffset)
   }
 
   /** The index of the active segment; null if its salt is another one. */
@@ -108,8 +123,28 @@ export class LogTail {
   }
 
   /**
-   * Begins to delete the segments that a policy releases, oldest first. If none would be left, the active segment is
-   * sealed and an empty one created first.
+   * Deletes the records before an offset, durably. Segments that hold no other records are to be deleted next. If it
+   * rejects after the first change, the records are gone for this writer, but maybe not for the next one.
+   */
+  async deleteRecords(before: number): Promise<void> {
+    await this.#finishCut()
+    const { directory, partition } = this.#context
+    if (before > this.#nextOffset) throw this.#outOfRange(before)
+    if (before <= this.firstOffset && !this.#isStartUncertain) return
+    // The active segment can only be deleted once it has ended.
+    if (before === this.#nextOffset) await this.closeActive()
+    const offset = Math.max(before, this.#start)
+    const begin = () => {
+      this.#start = offset
+      this.#isStartUncertain = true
+    }
+    await writeLogStart(directory, partition, { offset, begin })
+    this.#isStartUncertain = false
+  }
+
+  /**
+   * Begins to delete the segments that a policy releases, oldest first, and those of which every record is deleted. If
+   * none would be left, the active segment is sealed and an empty one created first.
    */
   deletion(policy: RetentionPolicy): SegmentDeletion {
     const { directory, partition, meter, clock } = this.#context
@@ -129,7 +164,9 @@ export class LogTail {
         await this.#openSegment()
       },
     }
-    return new SegmentDeletion(log, policy)
+    const { belowOffset = 0n } = policy
+    const start = BigInt(this.#start)
+    return new SegmentDeletion(log, { ...policy, belowOffset: belowOffset > start ? belowOffset : start })
   }
 
   /**
@@ -139,6 +176,7 @@ export class LogTail {
   async truncate(offset: number, begin: () => void): Promise<void> {
     await this.#finishReset()
     if (offset === this.#nextOffset && this.#truncatedFrom === null) return
+    if (offset < this.#start) throw this.#outOfRange(offset)
     const { active, previous, left, leftFileBytes } = await truncateLog(this.#context, {
       offset,
       nextOffset: this.#nextOffset,
@@ -174,16 +212,17 @@ export class LogTail {
     await directory.checkLock()
     if (this.#active?.abandoned === true) await this.#openSegment()
     const last = this.#active?.link ?? this.#previous
-    const listed = await directory.whileThere(() => listSegmentFiles(directory.fs, directory.path))
+    const files = await directory.whileThere(() => listSegmentFiles(directory.fs, directory.path))
+    const { segments } = listedLog(files, this.#start)
     const names: string[] = []
-    for (const { path, baseOffset } of listed) {
+    for (const { path, baseOffset } of segments) {
       // A segment whose creation failed at the end may have its name, and is not part of the log yet.
       if (last === null || baseOffset > last.baseOffset) break
       const name = basename(path)
       await io('link', path, () => directory.fs.link(path, join(stagingDirectory, name)))
       names.push(name)
     }
-    return { names, lastEnd: last?.end ?? 0, nextOffset: this.#nextOffset }
+    return { names, lastEnd: last?.end ?? 0, start: this.#start, nextOffset: this.#nextOffset }
   }
 
   /**
@@ -234,6 +273,8 @@ export class LogTail {
         this.#pendingReset = { reset, previousNextOffset: this.#pendingReset?.previousNextOffset ?? this.#nextOffset }
         this.#truncatedFrom = null
         this.#nextOffset = offset
+        this.#start = 0
+        this.#isStartUncertain = false
         reset.begin()
         this.#ended.dropFrom(0)
         const active = this.#active
@@ -248,6 +289,15 @@ export class LogTail {
     this.#expectedTime.follow()
     reset.done()
     this.#context.meter.reset({ previousNextOffset, nextOffset: BigInt(offset) })
+  }
+
+  #outOfRange(offset: number): OffsetOutOfRangeError {
+    return new OffsetOutOfRangeError({
+      path: this.#context.directory.path,
+      offset: BigInt(offset),
+      firstOffset: BigInt(this.firstOffset),
+      nextOffset: BigInt(this.#nextOffset),
+    })
   }
 
   async #finishReset(): Promise<void> {

@@ -14,7 +14,8 @@
  * | the verified header of a SEAL, its body damaged or short  | `seal`   | the SEAL is written again, from the scan  |
  * | anything else: it was never acknowledged                  | `torn`   | truncated at p                            |
  *
- * A reset that was interrupted is completed before anything else is looked at (`reset.ts`).
+ * A reset that was interrupted is completed before anything else is looked at (`reset.ts`). Segments of which every
+ * record is deleted (`log-start.ts`) are not checked, and are removed at the end.
  *
  * Bytes that verify may exist only in the page cache: the process may have died between write and sync, or after a failed
  * sync. So the directory is synced, and the bytes that no later frame confirms are written again and synced. Then a
@@ -29,12 +30,13 @@ import { encodeSeal, SummaryBuilder } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { confirmedDamage } from '../segments/damage.ts'
 import type { SegmentInfo } from '../segments/describe.ts'
+import { listLog } from '../segments/log-start.ts'
+import type { ListedLog } from '../segments/log-start.ts'
 import type { Partition } from '../segments/partition.ts'
 import { endOfContent, SegmentScanner } from '../segments/scan.ts'
 import { endOf } from '../segments/segment-end.ts'
 import { openSegment, placeAfterHead } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
-import { listSegmentFiles } from '../segments/segment-listing.ts'
 import { summarize } from '../segments/summary.ts'
 import { UnconfirmedTail } from '../segments/unconfirmed.ts'
 import { ExpectedTime, wallClockMs } from '../segments/wall-clock.ts'
@@ -42,7 +44,7 @@ import { ActiveSegment } from './active-segment.ts'
 import type { SegmentMaker } from './active-segment.ts'
 import type { EndedSegment } from './ended-segments.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
-import { finishReset } from './reset.ts'
+import { finishReset, resetLog } from './reset.ts'
 
 /** What opening a log found and did. */
 export interface Recovery {
@@ -68,6 +70,8 @@ export interface Recovery {
 export interface RecoveredLog {
   readonly recovery: Recovery
   readonly nextOffset: number
+  /** The offset up to which records are deleted inside a segment; 0 if there are none. It may be after the end. */
+  readonly start: number
   /** The last segment, to append to; null if there is none or it is sealed. */
   readonly active: ActiveSegment | null
   /** The segments before that, oldest first. */
@@ -88,12 +92,14 @@ export async function recoverLog(
   clock: Clock,
 ): Promise<RecoveredLog> {
   await finishReset(directory, partition)
-  const { ended, last } = await openLast(directory, partition)
+  const listed = await directory.whileThere(() => listLog(directory.fs, partition))
+  const { start, deleted } = listed
+  const { ended, last } = await openLast(directory, partition, listed)
   if (last === null) {
     await settle(directory)
     const recovery: Recovery = { kind: 'clean', nextOffset: 0n, segments: 0, torn: null, markError: null }
     const expectedTime = new ExpectedTime(clock, null)
-    return { recovery, nextOffset: 0, active: null, ended, previous: null, expectedTime }
+    return { recovery, nextOffset: 0, start, active: null, ended, previous: null, expectedTime }
   }
   try {
     const found = await examine(last)
@@ -101,36 +107,51 @@ export async function recoverLog(
     // This finds out.
     await settle(directory)
     await makeDurable(last, found)
-    return await resume(last, found, { ended, partition, clock })
+    // A deletion of records was interrupted.
+    for (const { path } of deleted) await directory.remove(path)
+    return { ...(await resume(last, found, { ended, partition, clock })), start }
   } catch (error) {
     await last.handle.close()
     throw error
   }
 }
 
-/** Begins a log without segments at an offset above 0, with an empty segment: nothing else would show that offset. */
+/**
+ * Begins a log without segments at an offset above 0, with an empty segment: nothing else would show that offset. If
+ * records up to an offset behind the end are deleted, because later ones are lost or were not copied, the log goes on
+ * empty at that offset: no offset is used again.
+ */
 export async function beginLog(
   maker: SegmentMaker,
   recovered: RecoveredLog,
   { firstOffset, previous }: { firstOffset: number; previous: SegmentLink | null },
 ): Promise<RecoveredLog> {
-  if (recovered.recovery.segments > 0 || firstOffset === 0) return recovered
-  const active = await ActiveSegment.create(maker, { baseOffset: firstOffset, previous, first: null })
-  const recovery = { ...recovered.recovery, nextOffset: BigInt(firstOffset), segments: 1 }
-  return { ...recovered, recovery, nextOffset: firstOffset, active }
+  const { recovery, start, active: last } = recovered
+  const isEmpty = recovery.segments === 0
+  const baseOffset = isEmpty ? Math.max(start, firstOffset) : start
+  if (recovered.nextOffset >= baseOffset) return recovered
+  await last?.close()
+  const active = isEmpty
+    ? await ActiveSegment.create(maker, {
+        baseOffset,
+        previous: baseOffset === firstOffset ? previous : null,
+        first: null,
+      })
+    : await resetLog(maker, { offset: baseOffset, previous: null, begin: () => Promise.resolve() })
+  const begun = { ...recovery, nextOffset: BigInt(baseOffset), segments: 1 }
+  return { ...recovered, recovery: begun, nextOffset: baseOffset, start: baseOffset, active, ended: [], previous: null }
 }
 
 /** Checks all segments but the last, and opens that one for writing. */
 async function openLast(
-  directory: SegmentDirectory,
+  { fs }: SegmentDirectory,
   partition: Partition,
+  { segments }: ListedLog,
 ): Promise<{ ended: EndedSegment[]; last: OpenSegment | null }> {
-  const { fs, path } = directory
-  const listed = await directory.whileThere(() => listSegmentFiles(fs, path))
   const ended: EndedSegment[] = []
   let last: OpenSegment | null = null
   try {
-    for (const segment of listed) {
+    for (const segment of segments) {
       const mode = segment.successor === null ? 'read-write' : 'read'
       const opened = await openSegment(fs, segment, { partition, mode })
       const before: OpenSegment | null = last
@@ -214,7 +235,7 @@ async function resume(
   { handle, head }: OpenSegment,
   { contentEnd, place, summary, lastFrame }: Examined,
   { ended, partition, clock }: { ended: readonly EndedSegment[]; partition: Partition; clock: Clock },
-): Promise<RecoveredLog> {
+): Promise<Omit<RecoveredLog, 'start'>> {
   const { path, baseOffset } = head
   const discardedBytes = Math.max(contentEnd - place.position, 0)
   const recovery = (markError: Error | null): Recovery => ({

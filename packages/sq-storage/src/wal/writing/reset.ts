@@ -6,11 +6,11 @@
  */
 import { join } from 'node:path'
 import { CorruptLogError } from '../../errors.ts'
-import { parseResetName, resetName, segmentName } from '../segment.ts'
+import { LOG_START_NAME, parseResetName, resetName, segmentName } from '../segment.ts'
 import type { SegmentLink } from '../segment.ts'
 import type { Partition } from '../segments/partition.ts'
 import { readHead } from '../segments/segment-file.ts'
-import { listNames, listSegmentFiles } from '../segments/segment-listing.ts'
+import { listNames, segmentsAmong } from '../segments/segment-listing.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { SegmentMaker } from './active-segment.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
@@ -52,12 +52,15 @@ export async function finishReset(directory: SegmentDirectory, partition: Partit
   await replaceSegments(directory, offset)
 }
 
-/** Removes all segments, oldest first, and gives the new one its name. */
+/**
+ * Removes all segments, oldest first, and then the log start, so that a reader meanwhile sees no deleted record. Then
+ * the new segment gets its name.
+ */
 async function replaceSegments(directory: SegmentDirectory, offset: number): Promise<void> {
   const { fs, path } = directory
-  for (const segment of await directory.whileThere(() => listSegmentFiles(fs, path))) {
-    await directory.remove(segment.path)
-  }
+  const names = await directory.whileThere(() => listNames(fs, path))
+  for (const segment of segmentsAmong(names, path)) await directory.remove(segment.path)
+  if (names.includes(LOG_START_NAME)) await directory.remove(join(path, LOG_START_NAME))
   await directory.rename(join(path, resetName(offset)), join(path, segmentName(offset)))
 }
 

@@ -5,6 +5,24 @@ const WAL = 'sq-storage/src/wal'
 
 export const READING_DEFECTS: readonly Defect[] = [
   {
+    name: 'a batch is returned with records that are deleted',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'isOpaque ? header.baseOffset : Math.max(header.baseOffset, this.#firstOffset)',
+    replace: 'header.baseOffset',
+  },
+  {
+    name: 'a reader may begin before the log start',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'wanted < this.#firstOffset ? undefined : segmentHolding(this.#listed, wanted)',
+    replace: 'segmentHolding(this.#listed, wanted)',
+  },
+  {
+    name: 'a log that ends before its log start is out of range',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'const end = Math.max(nextOffset, this.#firstOffset)',
+    replace: 'const end = nextOffset',
+  },
+  {
     name: 'a reader that had read an ignored tail reports damage when it is truncated',
     file: `${WAL}/reading/log-cursor.ts`,
     find: 'damageFrom(start, { segment, opened, limit, bound })',
@@ -129,8 +147,8 @@ export const READING_DEFECTS: readonly Defect[] = [
   {
     name: 'a reader does not check whether its path leads to another directory',
     file: `${WAL}/reading/log-cursor.ts`,
-    find: '      await this.#context.checkDirectory()\n      this.#place.enter(opened.head, start)\n',
-    replace: '      this.#place.enter(opened.head, start)\n',
+    find: '      await this.#context.checkDirectory()\n      this.#place.enter(opened.head, start, this.#firstOffset)\n',
+    replace: '      this.#place.enter(opened.head, start, this.#firstOffset)\n',
   },
   {
     name: 'a reader that moves to another directory does not compare its records',

@@ -11,6 +11,30 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
     replace: 'if (bytes[end - 1] === 0) end = 0',
   },
   {
+    name: 'a reader ignores the log start',
+    file: `${WAL}/segments/log-start.ts`,
+    find: 'start ?? (await startAmong(fs, partition, names))',
+    replace: 'start ?? 0',
+  },
+  {
+    name: 'the checksum of a log start is not compared',
+    file: `${WAL}/segments/log-start.ts`,
+    find: 'if (found !== expected)',
+    replace: 'if (false)',
+  },
+  {
+    name: 'the log start of another log is used',
+    file: `${WAL}/segments/log-start.ts`,
+    find: "checksum(Buffer.from(`${topic}/${partition}`, 'latin1'))",
+    replace: 'topic.length * partition * 0',
+  },
+  {
+    name: 'a segment that begins at the log start is not part of the log',
+    file: `${WAL}/segments/log-start.ts`,
+    find: 'successor.baseOffset > start',
+    replace: 'successor.baseOffset > start + 1',
+  },
+  {
     name: 'a segment that holds a retained record is deleted',
     file: `${WAL}/segments/retention.ts`,
     find: 'nextOffset <= belowOffset',

@@ -5,6 +5,12 @@ const WAL = 'sq-storage/src/wal'
 
 export const SHARED_DEFECTS: readonly Defect[] = [
   {
+    name: 'a search by time may begin before the log start',
+    file: `${WAL}/shared/time-index.ts`,
+    find: 'Math.max(await new TimestampSearch(log, segments, timestampMs).run(), firstOffset)',
+    replace: 'await new TimestampSearch(log, segments, timestampMs).run()',
+  },
+  {
     name: 'readers may read a commit before it is durable',
     file: `${WAL}/shared/shared-log.ts`,
     find: 'return this.#writer?.nextOffset ?? Infinity',
