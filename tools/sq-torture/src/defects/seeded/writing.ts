@@ -190,8 +190,8 @@ export const WRITING_DEFECTS: readonly Defect[] = [
   {
     name: 'the same room is promised to two callers',
     file: `${WAL}/writing/shared-limits.ts`,
-    find: '    if (this.#isServing) return\n',
-    replace: '',
+    find: 'else queueMicrotask(() => nextTick(action))',
+    replace: 'else nextTick(action)',
   },
   {
     name: 'what has become durable still counts in the shared limit',
