@@ -25,8 +25,8 @@ class Deliveries {
   }
 
   /** Tails a log. A loop would hold the last batch while it waits for the next one. */
-  async tail(reader: WalReader): Promise<void> {
-    const batches = reader.readBatches({ follow: true })
+  async tail(reader: WalReader, from: bigint): Promise<void> {
+    const batches = reader.readBatches({ from, follow: true })
     const take = async (): Promise<boolean> => (await batches.next()).done !== true
     while (await take()) if (--this.#missing === 0) this.#done()
   }
@@ -37,9 +37,10 @@ async function run(directory: string): Promise<Outcome> {
   const writers: WalWriter[] = []
   const deliveries = new Deliveries()
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    writers.push(await WalWriter.open(nodeFileSystem, config, 'bench', partition))
+    const writer = await WalWriter.open(nodeFileSystem, config, 'bench', partition)
+    writers.push(writer)
     const reader = await WalReader.open(nodeFileSystem, config, 'bench', partition)
-    deliveries.tail(reader).catch((error: unknown) => {
+    deliveries.tail(reader, writer.nextOffset).catch((error: unknown) => {
       process.nextTick(() => {
         throw error
       })
