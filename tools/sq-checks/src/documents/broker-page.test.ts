@@ -11,6 +11,7 @@ import {
   LogNotFoundError,
   OffsetOutOfRangeError,
   RecordBatch,
+  SharedLimits,
   verify,
   WalReader,
   WalWriter,
@@ -40,10 +41,11 @@ function valuesOf({ batches }: FetchResult): string[] {
 }
 
 async function openAll(fs: FileSystem): Promise<Map<string, WalWriter>> {
+  const limits = new SharedLimits({ maxPendingBytes: 256 * 1024 * 1024 }) // of all logs together
   const writers = new Map<string, WalWriter>()
   for (const { topic, partition, error } of await listPartitions(fs, config)) {
     if (partition === null || error !== undefined) throw new Error(`a log of ${topic} cannot be read`, { cause: error })
-    writers.set(`${topic}/${partition}`, await WalWriter.open(fs, config, topic, partition, { create: false }))
+    writers.set(`${topic}/${partition}`, await WalWriter.open(fs, config, topic, partition, { create: false, limits }))
   }
   return writers
 }
@@ -74,6 +76,31 @@ test('a producer gets the offset, or learns that it must slow down or that the d
   fs.faults.failNext('sync', 'EIO')
   expect(await produce(writer, records('lost'))).toBe('not stored')
   expect(await produce(writer, records('again'))).toBe(2n)
+})
+
+async function produceAll(
+  writer: WalWriter,
+  batches: AsyncIterable<RecordInput[]>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const batch of batches) {
+    await writer.ready({ signal }) // reads no more from the client until there is room
+    writer.appendBatch(batch).then(acknowledge, refuse)
+  }
+}
+
+const answers: string[] = []
+const acknowledge = (baseOffset: bigint): number => answers.push(String(baseOffset))
+const refuse = (error: unknown): number => answers.push(String(error))
+
+test('a connection is read only as fast as the disk takes its batches', async () => {
+  const writer = await WalWriter.open(new InMemoryFileSystem(), { ...config, maxPendingBytes: 200 }, 'orders', 0)
+  async function* batches(): AsyncGenerator<RecordInput[]> {
+    for (let sent = 0; sent < 5; sent++) yield records('x'.repeat(100))
+  }
+  await produceAll(writer, batches(), new AbortController().signal)
+  await writer.close()
+  expect(answers).toEqual(['0', '1', '2', '3', '4'])
 })
 
 /** What a broker knows of a producer: its last batch that is durable. */
@@ -319,6 +346,19 @@ test('retention deletes no segment that is not replicated', async () => {
   }
   expect(await applyRetention(writer, 1n)).toEqual([0n])
   expect(await applyRetention(writer, 2n)).toEqual([1n])
+})
+
+async function deleteBefore(writer: WalWriter, offset: bigint, highWatermark: bigint): Promise<bigint> {
+  await writer.deleteRecords(offset < highWatermark ? offset : highWatermark)
+  return writer.logStartOffset
+}
+
+test('records are deleted up to an offset, and no further than the high watermark', async () => {
+  const { writer, reader } = await openLog(new InMemoryFileSystem())
+  await writer.appendBatch(records('paid', 'sent', 'lost'))
+  expect(await deleteBefore(writer, 1n, 2n)).toBe(1n)
+  expect(await deleteBefore(writer, 3n, 2n)).toBe(2n)
+  expect(await valuesIn(reader)).toEqual(['lost'])
 })
 
 async function deleteTopic(fs: FileSystem, topic: string, writers: Map<string, WalWriter>): Promise<void> {
