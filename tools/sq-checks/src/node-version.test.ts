@@ -15,7 +15,7 @@ function read(path: string): string {
 }
 
 test('CI tests the oldest Node that a package claims', () => {
-  const [, oldest] = /^for version in (\S+) /m.exec(read('.ci/run')) ?? []
+  const [, oldest] = /^oldest=(\S+)$/m.exec(read('.ci/run')) ?? []
   const manifests = ['package.json', ...packageFolders().map((folder) => `${folder}/package.json`)]
   const claims = manifests.flatMap((path) => {
     const manifest: { engines?: { node?: string } } = JSON.parse(read(path))

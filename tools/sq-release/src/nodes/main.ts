@@ -2,10 +2,9 @@
  * `pnpm test:nodes [VERSION ...]`: runs the tests of the published packages on every supported version of Node, or on the
  * given ones.
  */
-import { delimiter, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { delimiter } from 'node:path'
 import { main, run } from '../command.ts'
-import { installNode } from './node-package.ts'
+import { installNode, NODES_FOLDER, ROOT } from './node-package.ts'
 import type { InstalledNode } from './node-package.ts'
 import { succeeded, tableOf, tallyOf } from './tally.ts'
 import type { NodeRun } from './tally.ts'
@@ -17,8 +16,6 @@ const SUPPORTED = ['20', '22', '24', '26']
  * the log run the other tools, on one Node.
  */
 const TESTED = ['--filter=./packages/*', '--filter=./examples', '--filter=@sq/checks']
-const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
-const FOLDER = join(ROOT, 'tools/sq-release/.nodes')
 
 await main(async () => {
   const ranges = process.argv.slice(2)
@@ -28,7 +25,7 @@ await main(async () => {
   const runs: NodeRun[] = []
   // One after the other: one run keeps two cores busy.
   for (const range of ranges.length === 0 ? SUPPORTED : ranges) {
-    const node = await installNode(range, FOLDER)
+    const node = await installNode(range, NODES_FOLDER)
     process.stdout.write(`testing on Node ${node.version}\n`)
     runs.push(await runTests(node))
   }

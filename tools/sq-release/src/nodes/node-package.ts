@@ -1,10 +1,15 @@
 /** The versions of Node for the tests, as npm packages that contain only Node. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { outputOf } from '../command.ts'
 
 /** The supported platforms: Linux, on which the log is meant to run. */
 const PLATFORMS: ReadonlySet<string> = new Set(['linux-x64', 'linux-arm64'])
+
+export const ROOT: string = fileURLToPath(new URL('../../../..', import.meta.url))
+/** The versions, each in a directory with its range as its name. */
+export const NODES_FOLDER: string = join(ROOT, 'tools/sq-release/.nodes')
 
 export interface InstalledNode {
   /** `20.19.0` */
