@@ -44,7 +44,7 @@ export type {
   WalEvents,
 } from './wal/writing/diagnostics.ts'
 export { deleteLog } from './wal/delete-log.ts'
-export type { FetchResult } from './wal/reading/fetches.ts'
+export type { FetchResult, LogBounds } from './wal/reading/fetches.ts'
 export type { FetchOptions, ReadBatchesOptions, ReadOptions, WaitOptions } from './wal/reading/read-options.ts'
 export type { ReaderStats, TimedOffset, WalReaderOptions } from './wal/reader.ts'
 export type {
@@ -80,4 +80,4 @@ export type { ReadyOptions, ResetOptions, WalWriterOptions } from './wal/writer.
 export { WalWriter } from './wal/writer.ts'
 export type { SharedLimitsOptions } from './wal/writing/shared-limits.ts'
 export { SharedLimits } from './wal/writing/shared-limits.ts'
-export type { WriterStats } from './wal/writing/writer-meter.ts'
+export type { LogExtent, WriterStats } from './wal/writing/writer-meter.ts'

@@ -10,7 +10,7 @@ import { ClosedError } from '../errors.ts'
 import type { RecordBatch } from './format/record-batch.ts'
 import type { LogRecord } from './format/record.ts'
 import { Fetches } from './reading/fetches.ts'
-import type { FetchResult } from './reading/fetches.ts'
+import type { FetchResult, LogBounds } from './reading/fetches.ts'
 import { FrameStream } from './reading/frame-stream.ts'
 import { LogIterator } from './reading/log-iterator.ts'
 import { checkFetchOptions, checkReadOptions, checkWaitOptions } from './reading/read-options.ts'
@@ -234,6 +234,20 @@ export class WalReader implements AsyncDisposable {
    */
   async waitFor(offset: bigint, options: WaitOptions = {}): Promise<boolean> {
     return this.#fetches.waitFor(checkOffset(offset, 'offset'), checkWaitOptions(options))
+  }
+
+  /**
+   * The log start offset and the log end offset. Beside a writer in this thread both come from its memory, and the end
+   * is its high watermark. Otherwise the directory is listed, and the last segment read, on later calls only what is
+   * new; the end is then after the last whole commit in the file, as for `read`. Rejects as `fetch` does.
+   *
+   * @example
+   * ```ts
+   * console.log(await reader.bounds()) // { logStartOffset: 0n, logEndOffset: 3n }
+   * ```
+   */
+  bounds(): Promise<LogBounds> {
+    return this.#fetches.bounds()
   }
 
   /** The counters of this reader, over all its iterations and fetches. */

@@ -232,10 +232,18 @@ export class WalWriter implements AsyncDisposable {
 
   /**
    * The log end offset: the offset after the last durable record. It moves forward when a commit succeeds, and back
-   * when the log is truncated.
+   * when the log is truncated. Both bounds are in memory: reading them costs nothing.
+   */
+  get logEndOffset(): bigint {
+    return BigInt(this.#tail.nextOffset)
+  }
+
+  /**
+   * The same as `logEndOffset`, under the name that it has in `recovery`, in errors and in batches: the next record gets
+   * this offset, if no append is pending.
    */
   get nextOffset(): bigint {
-    return BigInt(this.#tail.nextOffset)
+    return this.logEndOffset
   }
 
   /**
@@ -456,7 +464,8 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Counters of this writer since it was opened, and its backlog. Cheap: call it every second if you like.
+   * Counters of this writer since it was opened, its backlog, and the extent of the log. Cheap: nothing is read, so call
+   * it every second if you like.
    *
    * @example
    * ```ts
@@ -467,7 +476,7 @@ export class WalWriter implements AsyncDisposable {
   stats(): WriterStats {
     const { pendingRecords, backlog } = this.#group
     const pendingBytes = backlog.bytes
-    return this.#held.meter.stats({ nextOffset: this.nextOffset, pendingRecords, pendingBytes })
+    return this.#held.meter.stats({ nextOffset: this.nextOffset, pendingRecords, pendingBytes, ...this.#tail.extent() })
   }
 
   /**

@@ -35,6 +35,14 @@ export interface FetchResult {
   readonly nextOffset: bigint
 }
 
+/** The part of a log's offsets that has records. */
+export interface LogBounds {
+  /** The first offset that is left, or the log end offset if no record is. */
+  readonly logStartOffset: bigint
+  /** The offset after the last record. */
+  readonly logEndOffset: bigint
+}
+
 /** What the fetches of one reader need. */
 interface FetchContext {
   readonly fs: FileSystem
@@ -62,6 +70,8 @@ const dropped = new FinalizationRegistry<IdleStreams>((idle) => {
 export class Fetches {
   readonly #context: FetchContext
   readonly #idle: IdleStreams = new Map()
+  /** The log end offset that was found last; 0 if none was. */
+  #knownEnd = 0
 
   constructor(context: FetchContext) {
     this.#context = context
@@ -76,6 +86,11 @@ export class Fetches {
   /** Resolves and rejects as `WalReader.waitFor` does. */
   waitFor(offset: number, request: Pick<FetchRequest, 'maxWaitMs' | 'signal'>): Promise<boolean> {
     return this.#patiently(request, (patience) => this.#reaches(offset, patience))
+  }
+
+  /** Resolves and rejects as `WalReader.bounds` does. */
+  bounds(): Promise<LogBounds> {
+    return this.#patiently({ maxWaitMs: 0, signal: null }, (patience) => this.#bounds(patience))
   }
 
   /** Closes what is kept for fetches to come. */
@@ -103,7 +118,7 @@ export class Fetches {
   /** Null if the stream of an earlier fetch is of no more use, or if the log was truncated under what was gathered. */
   async #attempt(request: FetchRequest, patience: Patience): Promise<FetchResult | null> {
     const { from, to } = request
-    const { logStartOffset, leastEnd } = await this.#bounds()
+    const { firstOffset: logStartOffset, leastEnd } = await this.#look()
     const known = from < logStartOffset ? null : await this.#takeIdle(from, patience.waker)
     const stream = known ?? this.#stream(from, patience.waker)
     const batches: RecordBatch[] = []
@@ -155,10 +170,7 @@ export class Fetches {
 
   /** Null if the log was truncated before the place where the waiting began. */
   async #reaches(offset: number, patience: Patience): Promise<boolean | null> {
-    const { fs, partition } = this.#context
-    const { identity } = await statDirectory(fs, partition.directory)
-    const { highWatermark } = sharedLog(identity)
-    const end = highWatermark === Infinity ? (await this.#bounds()).leastEnd : highWatermark
+    const { leastEnd: end } = await this.#look()
     if (end > offset) return true
     const stream = this.#stream(end, patience.waker)
     try {
@@ -171,18 +183,50 @@ export class Fetches {
       }
     } catch (error) {
       patience.waker.throwIfFailed()
-      if (error instanceof DivergedError || error instanceof OffsetOutOfRangeError) return null
+      if (isAboutOffsets(error)) return null
       throw error
     } finally {
       await stream.close()
     }
   }
 
-  /** Where the log starts, and an offset that it has reached, as far as its directory shows. */
-  async #bounds(): Promise<{ logStartOffset: number; leastEnd: number }> {
+  /**
+   * Where the log starts, and where it ends or an offset that it has reached: from a writer in this thread, or as far
+   * as the directory shows.
+   */
+  async #look(): Promise<{ firstOffset: number; leastEnd: number; isExact: boolean }> {
     const { fs, partition } = this.#context
+    const { identity } = await statDirectory(fs, partition.directory)
+    const { firstOffset: known, highWatermark } = sharedLog(identity)
+    if (known !== null) return { firstOffset: known, leastEnd: highWatermark, isExact: true }
     const { segments, firstOffset } = await listLog(fs, partition)
-    return { logStartOffset: firstOffset, leastEnd: Math.max(segments.at(-1)?.baseOffset ?? 0, firstOffset) }
+    return { firstOffset, leastEnd: Math.max(segments.at(-1)?.baseOffset ?? 0, firstOffset), isExact: false }
+  }
+
+  /** Null if the log was truncated before what was known of its end. */
+  async #bounds({ waker }: Patience): Promise<LogBounds | null> {
+    const { firstOffset, leastEnd, isExact } = await this.#look()
+    const logEndOffset = isExact ? leastEnd : await this.#endFrom(Math.max(leastEnd, this.#knownEnd), waker)
+    if (logEndOffset === null) return null
+    return { logStartOffset: BigInt(firstOffset), logEndOffset: BigInt(logEndOffset) }
+  }
+
+  /** The end of the log, from an offset on that it had reached; null if it has no longer reached that. */
+  async #endFrom(from: number, waker: Waker): Promise<number | null> {
+    const stream = (await this.#takeIdle(from, waker)) ?? this.#stream(from, waker)
+    try {
+      do while (stream.take() !== null);
+      while ((await stream.find()) || stream.isInterrupted)
+    } catch (error) {
+      await stream.close()
+      waker.throwIfFailed()
+      if (this.#knownEnd === 0 || !isAboutOffsets(error)) throw error
+      this.#knownEnd = 0
+      return null
+    }
+    this.#knownEnd = stream.nextOffset
+    await this.#keep(stream, this.#knownEnd)
+    return this.#knownEnd
   }
 
   #stream(from: number, waker: Waker): FrameStream {
@@ -243,6 +287,11 @@ class Patience {
 function rangeFrom(from: number): ReadRange {
   const unlimited = { to: Infinity, maxRecords: Infinity, maxBytes: Infinity }
   return { from, fromTimestampMs: null, ...unlimited, follow: true, durableOnly: false, exact: true, signal: null }
+}
+
+/** Whether an error says that the log no longer has an offset. */
+function isAboutOffsets(error: unknown): boolean {
+  return error instanceof DivergedError || error instanceof OffsetOutOfRangeError
 }
 
 async function closeAll(idle: IdleStreams): Promise<void> {

@@ -58,6 +58,11 @@ export class FrameStream {
     return this.#log?.shared.highWatermark ?? Infinity
   }
 
+  /** The log start offset, if a writer of this thread knows it; null otherwise. */
+  get firstOffset(): number | null {
+    return this.#log?.shared.firstOffset ?? null
+  }
+
   /** The offset at which the log is empty while it is being reset; null if it is not. */
   get resetTo(): number | null {
     return this.#log?.shared.resetTo ?? null

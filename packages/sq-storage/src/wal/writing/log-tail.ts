@@ -27,7 +27,7 @@ import { writeLogStart } from './record-deletion.ts'
 import { resetLog } from './reset.ts'
 import { SegmentDeletion } from './segment-deletion.ts'
 import { truncateLog } from './truncation.ts'
-import type { WriterMeter } from './writer-meter.ts'
+import type { LogExtent, WriterMeter } from './writer-meter.ts'
 
 /** What the end of a log needs. */
 export interface TailContext extends SegmentMaker {
@@ -79,6 +79,8 @@ export class LogTail {
    */
   #start: number
   #isStartUncertain = false
+  /** The log start offset when this was closed; null before. */
+  #closedFrom: number | null = null
   /** The time that the wall clock should show. */
   readonly #expectedTime: ExpectedTime
 
@@ -99,7 +101,31 @@ export class LogTail {
 
   /** The log start offset: no record before it may be read any more. */
   get firstOffset(): number {
+    if (this.#closedFrom !== null) return this.#closedFrom
     return Math.max(this.#start, this.#ended.first?.baseOffset ?? this.#active?.baseOffset ?? this.#nextOffset)
+  }
+
+  /** How large the log is. */
+  extent(): LogExtent {
+    const active = this.#active
+    let [oldestMs, newestMs] = [Infinity, -Infinity]
+    let diskBytes = active?.fileBytes ?? 0
+    for (const { fileBytes, info } of this.#ended) {
+      diskBytes += fileBytes
+      oldestMs = Math.min(oldestMs, info?.minTimestampMs ?? Infinity)
+      newestMs = Math.max(newestMs, info?.maxTimestampMs ?? -Infinity)
+    }
+    if (active !== null && active.summary.records > 0) {
+      oldestMs = Math.min(oldestMs, active.summary.minTimestampMs)
+      newestMs = Math.max(newestMs, active.summary.maxTimestampMs)
+    }
+    return {
+      segments: this.#ended.count + (active === null ? 0 : 1),
+      diskBytes,
+      activeSegmentBytes: active?.place.position ?? 0,
+      oldestTimestampMs: oldestMs === Infinity ? null : oldestMs,
+      newestTimestampMs: newestMs === -Infinity ? null : newestMs,
+    }
   }
 
   /** The index of the active segment; null if its salt is another one. */
@@ -239,6 +265,7 @@ export class LogTail {
 
   /** Writes durability markers for everything written, and closes the file even if that fails. */
   async close(): Promise<void> {
+    const { firstOffset } = this
     try {
       await this.#context.directory.checkLock()
       await this.#finishCut()
@@ -248,6 +275,7 @@ export class LogTail {
     } finally {
       await this.#active?.close()
       this.#active = null
+      this.#closedFrom = firstOffset
     }
   }
 

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { append, appendAll, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+import { append, appendAll, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 
 const none = {
   nextOffset: 0n,
@@ -15,6 +15,17 @@ const none = {
   failedMarks: 0,
   pendingRecords: 0,
   pendingBytes: 0,
+  segments: 0,
+  diskBytes: 0,
+  activeSegmentBytes: 0,
+  oldestTimestampMs: null,
+  newestTimestampMs: null,
+}
+
+/** A log with one active segment that takes as many bytes on the disk as it holds. */
+function oneSegmentOf(bytes: number) {
+  const times = { oldestTimestampMs: TIMESTAMP_MS, newestTimestampMs: TIMESTAMP_MS }
+  return { ...times, segments: 1, diskBytes: bytes, activeSegmentBytes: bytes }
 }
 
 test('the counters of a new writer are 0', async () => {
@@ -24,7 +35,7 @@ test('the counters of a new writer are 0', async () => {
   await append(first, 'a')
   await first.close()
   const second = await log.open()
-  expect(second.stats()).toEqual({ ...none, nextOffset: 1n })
+  expect(second.stats()).toEqual({ ...none, nextOffset: 1n, ...oneSegmentOf(4136) })
 })
 
 test('records, commits and bytes count what is durable; the backlog is counted separately', async () => {
@@ -38,7 +49,8 @@ test('records, commits and bytes count what is durable; the backlog is counted s
   expect(writer.stats()).toEqual({ ...none, pendingRecords: 3, pendingBytes: 843 })
   held.release()
   await Promise.all([pending, behind])
-  expect(writer.stats()).toEqual({ ...none, nextOffset: 3n, records: 3, commits: 2, bytes: 168 })
+  const counted = { nextOffset: 3n, records: 3, commits: 2, bytes: 168 }
+  expect(writer.stats()).toMatchObject({ ...none, ...counted, ...oneSegmentOf(288), diskBytes: expect.any(Number) })
 })
 
 test('a snapshot of the counters does not change', async () => {

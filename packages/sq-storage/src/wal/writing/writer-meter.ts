@@ -7,8 +7,24 @@ import { hasListeners, publish } from './diagnostics.ts'
 import type { AbandonEvent, CommitReason, ResetEvent, RotateReason, TruncateEvent } from './diagnostics.ts'
 import type { Recovery } from './recovery.ts'
 
-/** Counters of a writer since it was opened, and its backlog. A snapshot: it does not change later. */
-export interface WriterStats {
+/** How large a log is, as its writer knows. */
+export interface LogExtent {
+  /** The number of its segments. */
+  readonly segments: number
+  /** The size of their files, preallocated zeros included. */
+  readonly diskBytes: number
+  /** The bytes of the active segment, without preallocated zeros; 0 if none is open. */
+  readonly activeSegmentBytes: number
+  /**
+   * The smallest and the largest timestamp of the records in its segments, in milliseconds since 1970; null if none is
+   * known. Of a segment that an earlier writer ended, they are known once `deleteSegments` has looked at it.
+   */
+  readonly oldestTimestampMs: number | null
+  readonly newestTimestampMs: number | null
+}
+
+/** Counters of a writer since it was opened, its backlog, and the extent of its log. A snapshot: it does not change later. */
+export interface WriterStats extends LogExtent {
   /** The log end offset: the offset after the last durable record. */
   readonly nextOffset: bigint
   /** Acknowledged records, the commits that they were in, and the bytes of the frames of those commits. */
@@ -37,7 +53,7 @@ export interface WriterStats {
 }
 
 /** The fields that only the writer knows. */
-type Level = 'nextOffset' | 'pendingRecords' | 'pendingBytes'
+type Level = 'nextOffset' | 'pendingRecords' | 'pendingBytes' | keyof LogExtent
 
 /** A commit that is about to be written. */
 export interface CommitAttempt {
