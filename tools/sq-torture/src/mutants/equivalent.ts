@@ -232,6 +232,31 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'undefined is as false; the compiler rejects it',
   },
   {
+    file: 'reading/fetches.ts',
+    original: 'from < logStartOffset',
+    replacement: 'from <= logStartOffset',
+    why: 'the place is looked up again, with the same result',
+  },
+  {
+    file: 'reading/fetches.ts',
+    original: 'batches.length > 0 && stream.nextOffset >= to',
+    replacement: 'false',
+    why: 'it looks once more than necessary, with the same result',
+  },
+  {
+    file: 'reading/fetches.ts',
+    line: 'const isOver = selection.isOver || (batches.length > 0 && stream.nextOffset >= to)',
+    original: 'stream.nextOffset >= to',
+    replacement: 'stream.nextOffset > to',
+    why: 'it looks once more than necessary, with the same result',
+  },
+  {
+    file: 'reading/fetches.ts',
+    original: 'end > offset',
+    replacement: 'false',
+    why: 'the stream begins after the offset, which gives the same result',
+  },
+  {
     file: 'reading/read-trail.ts',
     original: 'this.#count++',
     replacement: 'this.#count--',

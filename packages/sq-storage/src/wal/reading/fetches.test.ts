@@ -2,7 +2,7 @@
 import { Random } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import { setImmediate } from 'node:timers/promises'
-import { beforeEach, describe, expect, it, test } from 'vitest'
+import { beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { ClosedError, CorruptLogError, LogNotFoundError, OffsetOutOfRangeError, WalReader } from '../../index.ts'
 import type { FetchOptions, FetchResult, WaitOptions, WalWriter } from '../../index.ts'
 import { inAnotherProcess } from '../../testing/another-process.ts'
@@ -74,6 +74,7 @@ describe.each([
     ['of no more bytes than one batch has', { from: 0n, maxBytes: 1 }, 'abc', 3n],
     ['from the end', { from: 4n }, '', 4n],
     ['from where it ends', { from: 2n, to: 2n }, '', 2n],
+    ['from the end, where it ends', { from: 4n, to: 4n, maxWaitMs: Infinity }, '', 4n],
     ['from behind where it ends', { from: 3n, to: 1n, maxWaitMs: Infinity }, '', 3n],
   ])('%s returns what is there', async (__, options, values, nextOffset) => {
     expect(await fetched(reader, options)).toMatchObject({ values: values.split(''), logStartOffset: 0n, nextOffset })
@@ -145,10 +146,12 @@ describe.each([
   })
 
   it.each([
-    [5n, { firstOffset: 0n, nextOffset: 4n }],
-    [9n, { firstOffset: 0n, nextOffset: 4n }],
-  ])('rejects from offset %d, beyond the end, with both bounds', async (from, bounds) => {
-    const error: unknown = await reader.fetch({ from, maxWaitMs: Infinity }).catch((failure: unknown) => failure)
+    [5n, {}, { firstOffset: 0n, nextOffset: 4n }],
+    [9n, {}, { firstOffset: 0n, nextOffset: 4n }],
+    [9n, { to: 5n }, { firstOffset: 0n, nextOffset: 4n }],
+  ])('rejects from offset %d, beyond the end, with both bounds (%o)', async (from, options, bounds) => {
+    const given = { from, maxWaitMs: Infinity, ...options }
+    const error: unknown = await reader.fetch(given).catch((failure: unknown) => failure)
     expect(error).toBeInstanceOf(OffsetOutOfRangeError)
     expect(error).toMatchObject({ offset: from, ...bounds })
   })
@@ -482,6 +485,32 @@ describe.each([
   ])('refuses %o, %o', async (offset, options, error) => {
     await expect(reader.waitFor(offset as bigint, options as WaitOptions)).rejects.toEqual(error)
   })
+})
+
+test('waiting for an offset of a log without segments ends after maxWaitMs', async () => {
+  await log.makeSegments()
+  const reader = await openReader()
+  expect(await reader.waitFor(0n, { maxWaitMs: 0 })).toBe(false)
+})
+
+test('waiting for an offset leaves no file open', async () => {
+  await log.makeSegments(new SegmentBytes().records('a').records('b'))
+  const reader = await openReader()
+  const held = log.fs.openHandles
+  expect(await reader.waitFor(0n)).toBe(true)
+  expect(await reader.waitFor(9n, { maxWaitMs: 0 })).toBe(false)
+  expect(log.fs.openHandles).toBe(held)
+})
+
+test('a call that does not wait, or waits without a limit, sets no timer', async () => {
+  await log.makeSegments(new SegmentBytes().records('a'))
+  const reader = await openReader()
+  const timers = vi.spyOn(log.clock, 'setTimer')
+  await reader.fetch({ from: 0n })
+  await reader.fetch({ from: 0n, maxWaitMs: 0 })
+  await reader.fetch({ from: 0n, maxWaitMs: Infinity })
+  await reader.waitFor(9n, { maxWaitMs: 0 })
+  expect(timers).not.toHaveBeenCalled()
 })
 
 test('waiting for an offset rejects if the log is damaged or gone', async () => {
