@@ -89,16 +89,17 @@ async function produceAll(
   }
 }
 
+async function* fiveBatches(): AsyncGenerator<RecordInput[]> {
+  for (let sent = 0; sent < 5; sent++) yield records('x'.repeat(100))
+}
+
 const answers: string[] = []
 const acknowledge = (baseOffset: bigint): number => answers.push(String(baseOffset))
 const refuse = (error: unknown): number => answers.push(String(error))
 
 test('a connection is read only as fast as the disk takes its batches', async () => {
   const writer = await WalWriter.open(new InMemoryFileSystem(), { ...config, maxPendingBytes: 200 }, 'orders', 0)
-  async function* batches(): AsyncGenerator<RecordInput[]> {
-    for (let sent = 0; sent < 5; sent++) yield records('x'.repeat(100))
-  }
-  await produceAll(writer, batches(), new AbortController().signal)
+  await produceAll(writer, fiveBatches(), new AbortController().signal)
   await writer.close()
   expect(answers).toEqual(['0', '1', '2', '3', '4'])
 })
