@@ -9,6 +9,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts'],
     exclude: ['src/published/**'],
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     // One process for all files: to start one for each costs more than the tests.
     isolate: false,
     maxWorkers: 1,

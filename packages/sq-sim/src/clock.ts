@@ -1,6 +1,6 @@
 /**
- * The only file that reads the time and sets timers. Code that needs the time takes a `Clock`, so that tests can control
- * it.
+ * The only file that reads the time and sets timers. Code that needs the time takes a `Clock`, so that tests can
+ * control it.
  */
 import { clearTimeout, setTimeout } from 'node:timers'
 

@@ -114,8 +114,8 @@ export interface FileSystem {
    * `syncDirectory`.
    *
    * Rejects with `ENOENT` and `ENOTDIR`; with `EISDIR` for a file onto a directory, `ENOTDIR` for a directory onto a
-   * file, `ENOTEMPTY` onto a directory that is not empty, `EINVAL` for a directory into itself, and `EXDEV` into another
-   * file system.
+   * file, `ENOTEMPTY` onto a directory that is not empty, `EINVAL` for a directory into itself, and `EXDEV` into
+   * another file system.
    */
   rename(from: string, to: string): Promise<void>
 

@@ -1,4 +1,6 @@
-/** The part `fetch`: answers to fetches at the tail of a log and in the middle, and a reader that begins at the tail. */
+/**
+ * The part `fetch`: answers to fetches at the tail of a log and in the middle, and a reader that begins at the tail.
+ */
 import { Random } from '@sq/sim'
 import { WalReader, WalWriter } from '@sq/storage'
 import type { FetchOptions } from '@sq/storage'

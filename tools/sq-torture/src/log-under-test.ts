@@ -491,8 +491,8 @@ export class LogUnderTest<Disk extends InMemoryFileSystem | PlainFileSystem = In
   }
 
   /**
-   * An offset of the log, from its first to its next offset. After a reset that failed, the segments before it may still
-   * be there, but the log has none of their records.
+   * An offset of the log, from its first to its next offset. After a reset that failed, the segments before it may
+   * still be there, but the log has none of their records.
    */
   someOffset(random: Random): number {
     // If `deleteRecords` has failed, the records are gone for the writer.

@@ -1,7 +1,7 @@
 /**
  * The loop that both tailing readers share. It runs until the process of the reader dies, and starts a new iteration
- * after an expected error. `in-process-reader.ts` and `other-process-reader.ts` check the records, and know which errors
- * are expected.
+ * after an expected error. `in-process-reader.ts` and `other-process-reader.ts` check the records, and know which
+ * errors are expected.
  */
 import type { LogRecord, ReadOptions, WalReader } from '@sq/storage'
 import { Violation } from './history.ts'

@@ -60,7 +60,9 @@ export interface TornSector {
 export class CrashImage {
   /** By path, parents first: the bytes of a file, null for a directory. */
   readonly entries: ReadonlyMap<string, Uint8Array | null>
-  /** The hard links: by each further path of a file, its first path in `entries`. `entries` has both, with the bytes. */
+  /**
+   * The hard links: by each further path of a file, its first path in `entries`. `entries` has both, with the bytes.
+   */
   readonly links: ReadonlyMap<string, string>
 
   constructor(entries: ReadonlyMap<string, Uint8Array | null>, links: ReadonlyMap<string, string> = new Map()) {

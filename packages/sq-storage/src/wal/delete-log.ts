@@ -29,8 +29,8 @@ import {
  *
  * Rejects with a `TypeError` or `RangeError` for a bad config, topic or partition; with `LogNotFoundError` if there is
  * no log and nothing is left of one; with `LockedError` while a writer has it open; and with `WalIoError` with the code
- * `ENOTEMPTY` if there are files in its directory that are not the log's. The log is unchanged in all these cases. After
- * another `WalIoError` or a `LockLostError` it is whole or gone: call it again, and it completes the deletion.
+ * `ENOTEMPTY` if there are files in its directory that are not the log's. The log is unchanged in all these cases.
+ * After another `WalIoError` or a `LockLostError` it is whole or gone: call it again, and it completes the deletion.
  *
  * @example
  * ```ts

@@ -132,11 +132,10 @@ export class WalReader implements AsyncDisposable {
    * The iteration throws a `RangeError` or `TypeError` for a bad option, `OffsetOutOfRangeError` for an offset that the
    * log does not have or no longer has, `CorruptLogError` at the first damaged bytes, `DivergedError` if records that
    * it returned are no longer in the log, `UnsupportedFormatError`, `WalIoError`, the reason of an aborted `signal`,
-   * `ClosedError` once the reader is closed, and `OpaqueBatchError` at a batch whose records only its producer can read:
-   * `readBatches` returns it, and reading can go on at its `nextOffset`. An opaque batch before `fromTimestampMs` is
-   * passed over. At damage, the records before it have been returned. The exception is
-   * damage that hides where a segment ends, in the head of its successor or in its last frame: then no record of that
-   * segment is returned.
+   * `ClosedError` once the reader is closed, and `OpaqueBatchError` at a batch whose records only its producer can
+   * read: `readBatches` returns it, and reading can go on at its `nextOffset`. An opaque batch before `fromTimestampMs`
+   * is passed over. At damage, the records before it have been returned. The exception is damage that hides where a
+   * segment ends, in the head of its successor or in its last frame: then no record of that segment is returned.
    *
    * @example
    * ```ts
@@ -172,10 +171,10 @@ export class WalReader implements AsyncDisposable {
   }
 
   /**
-   * Resolves with the first record whose timestamp is `timestampMs` or later, in milliseconds since 1970: its offset and
-   * timestamp. Null if there is none. For an opaque batch that reaches this time it is the base offset of the batch and
-   * its largest timestamp. If the writer is in another thread or process, that record may be in a commit that is not
-   * durable yet. Rejects as `read` does.
+   * Resolves with the first record whose timestamp is `timestampMs` or later, in milliseconds since 1970: its offset
+   * and timestamp. Null if there is none. For an opaque batch that reaches this time it is the base offset of the batch
+   * and its largest timestamp. If the writer is in another thread or process, that record may be in a commit that is
+   * not durable yet. Rejects as `read` does.
    *
    * @example
    * ```ts
@@ -203,8 +202,8 @@ export class WalReader implements AsyncDisposable {
    * reader may keep a file open and up to 1 MiB in memory, for at most 8 places, until it is closed. Any number of
    * fetches can be in progress. Recent commits come from memory if a writer in this thread has appended them.
    *
-   * Rejects with a `TypeError` or `RangeError` for a bad option, with `OffsetOutOfRangeError` for an offset that the log
-   * does not have or no longer has, also if it is truncated meanwhile, with the reason of an aborted `signal`, with
+   * Rejects with a `TypeError` or `RangeError` for a bad option, with `OffsetOutOfRangeError` for an offset that the
+   * log does not have or no longer has, also if it is truncated meanwhile, with the reason of an aborted `signal`, with
    * `ClosedError` once the reader is closed, and with `CorruptLogError`, `UnsupportedFormatError`, `LogNotFoundError`
    * and `WalIoError` as `read` does.
    *

@@ -39,7 +39,8 @@ const TOPIC_BYTES = HEADER_AT.partition - HEADER_AT.topic
  *  +--------+---------+-----------+------------------------+-----------+
  * ```
  *
- * `topic_len` is the length of the whole topic in bytes. A topic longer than 20 bytes is cut here; OPEN has the whole topic.
+ * `topic_len` is the length of the whole topic in bytes. A topic longer than 20 bytes is cut here; OPEN has the whole
+ * topic.
  */
 export interface SegmentHeader {
   readonly version: number

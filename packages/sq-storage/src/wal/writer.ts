@@ -70,9 +70,9 @@ export interface WalWriterOptions {
    */
   readonly firstOffset?: bigint
   /**
-   * With `firstOffset`: the end of the segment before it, for a log that continues after segments that are elsewhere, in
-   * an archive for example. The first segment states it, so the chain of segments is not interrupted. It is the `link`
-   * of the `SegmentInfo`.
+   * With `firstOffset`: the end of the segment before it, for a log that continues after segments that are elsewhere,
+   * in an archive for example. The first segment states it, so the chain of segments is not interrupted. It is the
+   * `link` of the `SegmentInfo`.
    */
   readonly previous?: SegmentLink
   /** Limits that this writer shares with others; those that all writers of the thread share if not given. */
@@ -100,8 +100,8 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof WalWriterOptions>([
 /** Options of `WalWriter.ready`. All are optional. */
 export interface ReadyOptions {
   /**
-   * The size of the append, as the `neededBytes` of a `BacklogFullError` state it; that of the largest record or batch if
-   * not given.
+   * The size of the append, as the `neededBytes` of a `BacklogFullError` state it; that of the largest record or batch
+   * if not given.
    */
   readonly bytes?: number | undefined
   /** Ends the waiting when it is aborted. */
@@ -163,8 +163,9 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Opens a partition's log for writing, and creates it if missing, unless `create` is false. Takes the lock, recovers what an earlier writer
-   * left, and resolves once everything that it exposes is durable. If the process dies, the lock is released.
+   * Opens a partition's log for writing, and creates it if missing, unless `create` is false. Takes the lock, recovers
+   * what an earlier writer left, and resolves once everything that it exposes is durable. If the process dies, the lock
+   * is released.
    *
    * Rejects with a `TypeError` or `RangeError` for a bad config, topic, partition or option; with `LogNotFoundError` if
    * `create` is false and there is no log that `listPartitions` would list; at once with `LockedError`
@@ -239,8 +240,8 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * The same as `logEndOffset`, under the name that it has in `recovery`, in errors and in batches: the next record gets
-   * this offset, if no append is pending.
+   * The same as `logEndOffset`, under the name that it has in `recovery`, in errors and in batches: the next record
+   * gets this offset, if no append is pending.
    */
   get nextOffset(): bigint {
     return this.logEndOffset
@@ -250,11 +251,11 @@ export class WalWriter implements AsyncDisposable {
    * Appends one record. Its bytes are copied before this returns. Resolves with the record's offset once the record is
    * durable; appends resolve in offset order. Concurrent calls share a write. Never throws: every error is a rejection.
    *
-   * Rejects with a `BadRecordError`, which is a `TypeError` or `RangeError`, for a bad or unknown field or a record over
-   * `maxRecordBytes`; with a `RangeError` if no offsets are left; with `BacklogFullError` if the backlog is full; with
-   * `ClosedError` after `close`. Rejects with `AppendFailedError` if its commit, or an earlier one in the queue, was
-   * not made durable: the record is not in the log, `nextOffset` has not moved, and the append can be made again. If
-   * the process dies before a later append succeeds, a rejected record may still appear in the log.
+   * Rejects with a `BadRecordError`, which is a `TypeError` or `RangeError`, for a bad or unknown field or a record
+   * over `maxRecordBytes`; with a `RangeError` if no offsets are left; with `BacklogFullError` if the backlog is full;
+   * with `ClosedError` after `close`. Rejects with `AppendFailedError` if its commit, or an earlier one in the queue,
+   * was not made durable: the record is not in the log, `nextOffset` has not moved, and the append can be made again.
+   * If the process dies before a later append succeeds, a rejected record may still appear in the log.
    *
    * @param record only its `value` is required; without `timestampMs` it gets the time of the writer's clock
    *
@@ -354,9 +355,9 @@ export class WalWriter implements AsyncDisposable {
    * Rejects with `OffsetMismatchError` if the first batch does not begin where the log ends when its turn comes, or
    * another one not where the one before it ends; with a `TypeError` or `RangeError` for what is not a batch, as
    * `RecordBatch.from`, also if its bytes have changed since they were checked; with `BacklogFullError` if the backlog
-   * is full; with `ClosedError` after `close`. Nothing of the call was written then. Rejects with `AppendFailedError` if
-   * a write of it, or an earlier one in the queue, failed. More than 8 MiB take several writes, so the first batches may
-   * be durable then: `nextOffset` says how far. `maxRecordBytes`, `maxBatchBytes` and `maxTimestampAheadMs` do not
+   * is full; with `ClosedError` after `close`. Nothing of the call was written then. Rejects with `AppendFailedError`
+   * if a write of it, or an earlier one in the queue, failed. More than 8 MiB take several writes, so the first batches
+   * may be durable then: `nextOffset` says how far. `maxRecordBytes`, `maxBatchBytes` and `maxTimestampAheadMs` do not
    * apply.
    *
    * @example
@@ -384,8 +385,8 @@ export class WalWriter implements AsyncDisposable {
    *
    * Rejects with a `TypeError` if the source is not iterable or an option is bad. At the first failure of an append or
    * of the source, or once `signal` is aborted, it stops pulling, closes the source, and rejects with an
-   * `AppendAllError` as soon as every record that it has pulled is durable or has failed: `cause` is that failure or the
-   * signal's reason, and `records` is the number of durable records. They are the first ones of the source, and no
+   * `AppendAllError` as soon as every record that it has pulled is durable or has failed: `cause` is that failure or
+   * the signal's reason, and `records` is the number of durable records. They are the first ones of the source, and no
    * record after them is durable. If the signal is aborted after the end of the source, it resolves.
    *
    * @example
@@ -440,10 +441,10 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Changes options of the config while the log is open: all but `dataDir`. Options that are not given stay as they are;
-   * `undefined` is the default again. Limits of records, batches, timestamps and the backlog apply to what is appended
-   * after this returns, and what was accepted stays accepted. Limits of segments apply from the next commit that is
-   * written on, also if its records were appended before.
+   * Changes options of the config while the log is open: all but `dataDir`. Options that are not given stay as they
+   * are; `undefined` is the default again. Limits of records, batches, timestamps and the backlog apply to what is
+   * appended after this returns, and what was accepted stays accepted. Limits of segments apply from the next commit
+   * that is written on, also if its records were appended before.
    *
    * Throws a `TypeError` or `RangeError` for an option that `open` would refuse, alone or with the others, and for
    * `dataDir`, and `ClosedError` after `close`: nothing has changed then.
@@ -464,8 +465,8 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Counters of this writer since it was opened, its backlog, and the extent of the log. Cheap: nothing is read, so call
-   * it every second if you like.
+   * Counters of this writer since it was opened, its backlog, and the extent of the log. Cheap: nothing is read, so
+   * call it every second if you like.
    *
    * @example
    * ```ts
@@ -528,10 +529,10 @@ export class WalWriter implements AsyncDisposable {
 
   /**
    * Deletes the records before an offset, after everything appended before this call, even in the middle of a batch:
-   * the log start offset becomes `before`. They are gone durably when this resolves, and their segments are deleted, but
-   * for the one that holds records from `before` on too. If `before` is the log start offset or less, nothing changes.
-   * Readers that are inside a segment may continue to its end. An opaque batch cannot be cut: it is returned whole as
-   * long as one of its offsets is left.
+   * the log start offset becomes `before`. They are gone durably when this resolves, and their segments are deleted,
+   * but for the one that holds records from `before` on too. If `before` is the log start offset or less, nothing
+   * changes. Readers that are inside a segment may continue to its end. An opaque batch cannot be cut: it is returned
+   * whole as long as one of its offsets is left.
    *
    * What is called meanwhile does not wait for all of it, and `close` waits until it has ended, as with
    * `deleteSegments`. Segments that this deletes are not resolved with, but published on `sq:wal:delete`.
@@ -580,9 +581,10 @@ export class WalWriter implements AsyncDisposable {
   }
 
   /**
-   * Makes a copy of the log with everything appended before this call, and perhaps more: a complete log of the same topic and
-   * partition in another data directory, `{dataDir}/{topic}/{partition}/`, which is created if missing. Resolves with
-   * the log end offset of the copy, once all of it is durable. It is complete or absent, also after a crash.
+   * Makes a copy of the log with everything appended before this call, and perhaps more: a complete log of the same
+   * topic and partition in another data directory, `{dataDir}/{topic}/{partition}/`, which is created if missing.
+   * Resolves with the log end offset of the copy, once all of it is durable. It is complete or absent, also after a
+   * crash.
    *
    * Ended segments are hard links, so the copy takes little time and space if it is in the same file system; otherwise
    * they are copied. The last segment is always copied. Appends wait only while links are made. Deleting and truncating
@@ -618,15 +620,15 @@ export class WalWriter implements AsyncDisposable {
   /**
    * Drops everything, after everything appended before this call, and goes on empty at an offset, which may be any: for
    * a replica that has fallen behind the first offset of its leader. Resolves when the new log is durable. Readers of
-   * this thread see nothing of the old log after that, and those that have returned records of it get a `DivergedError`;
-   * a reader in another process may get an `OffsetOutOfRangeError` instead. Segments that this deletes are not reported
-   * to `onSegmentClosed`.
+   * this thread see nothing of the old log after that, and those that have returned records of it get a
+   * `DivergedError`; a reader in another process may get an `OffsetOutOfRangeError` instead. Segments that this deletes
+   * are not reported to `onSegmentClosed`.
    *
    * After a crash at any moment, the next writer finds the whole old log, or the new one. Rejects with a `TypeError` or
-   * `RangeError` for a bad offset or option, and with `ClosedError` after `close`: nothing has changed then. After `WalIoError` or
-   * `LockLostError`, either nothing has changed, or `nextOffset` is the offset: the records are gone for this writer. The
-   * next call of any method then first completes the reset on disk, and fails if that fails. If the process dies before
-   * that, the old log may be there again.
+   * `RangeError` for a bad offset or option, and with `ClosedError` after `close`: nothing has changed then. After
+   * `WalIoError` or `LockLostError`, either nothing has changed, or `nextOffset` is the offset: the records are gone
+   * for this writer. The next call of any method then first completes the reset on disk, and fails if that fails. If
+   * the process dies before that, the old log may be there again.
    *
    * @example
    * ```ts

@@ -12,7 +12,9 @@ export interface Appender {
 /** The properties of a contender that are known before it runs. */
 export interface Described {
   readonly name: string
-  /** `limit`: plain files, without a log. `ours`: this log. `peer`: a store for Node. `native`: a store in C++ or Go. */
+  /**
+   * `limit`: plain files, without a log. `ours`: this log. `peer`: a store for Node. `native`: a store in C++ or Go.
+   */
   readonly kind: 'limit' | 'ours' | 'peer' | 'native'
   /** Whether it blocks the event loop while the disk works. */
   readonly blocks: boolean

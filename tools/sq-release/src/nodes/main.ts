@@ -1,6 +1,6 @@
 /**
- * `pnpm test:nodes [VERSION ...]`: runs the tests of the published packages on every supported version of Node, or on the
- * given ones.
+ * `pnpm test:nodes [VERSION ...]`: runs the tests of the published packages on every supported version of Node, or on
+ * the given ones.
  */
 import { delimiter } from 'node:path'
 import { main, run } from '../command.ts'

@@ -1,6 +1,6 @@
 /**
- * The seeded defects. Each breaks one promise of the log in one place. There is a file for each folder of the sources. A
- * change that removes the text of a defect must give the defect a new text, or remove it with its promise.
+ * The seeded defects. Each breaks one promise of the log in one place. There is a file for each folder of the sources.
+ * A change that removes the text of a defect must give the defect a new text, or remove it with its promise.
  */
 import type { Defect } from './defect.ts'
 import { CHECKING_DEFECTS } from './seeded/checking.ts'

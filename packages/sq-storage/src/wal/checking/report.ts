@@ -94,8 +94,8 @@ export interface LogNote {
   /** The description, for people. */
   readonly text: string
   /**
-   * The number of files: 1, except for `quarantined`, `unfinished-reset` and `unknown-file`. The first 100 files of these kinds, by name,
-   * have a note each; one more note counts the others.
+   * The number of files: 1, except for `quarantined`, `unfinished-reset` and `unknown-file`. The first 100 files of
+   * these kinds, by name, have a note each; one more note counts the others.
    */
   readonly files: number
 }

@@ -14,7 +14,8 @@
  * ```
  *
  * All fields are little-endian, and u32 unless the table says otherwise. `headerCrc` covers bytes 0 to 35 and is seeded
- * with the salt of the segment, so a frame of another segment, or a frame stored as a value, does not verify in this one.
+ * with the salt of the segment, so a frame of another segment, or a frame stored as a value, does not verify in this
+ * one.
  */
 import { crc32 } from 'node:zlib'
 import { readUint64, writeUint64 } from './integers.ts'

@@ -1,6 +1,6 @@
 /**
- * Records, and their encoding in the body of a RECORDS frame: one after another, without padding. The offset of a record
- * is the base offset of the frame plus its index in the frame. `batch-body.ts` has what may come before them.
+ * Records, and their encoding in the body of a RECORDS frame: one after another, without padding. The offset of a
+ * record is the base offset of the frame plus its index in the frame. `batch-body.ts` has what may come before them.
  *
  * ```
  *  0        4                 12                16            20            24

@@ -1,6 +1,6 @@
 /**
- * RECORDS frames: encoded for their place in a segment, one or several for one durable write, and cut where a truncation
- * ends the log inside a batch.
+ * RECORDS frames: encoded for their place in a segment, one or several for one durable write, and cut where a
+ * truncation ends the log inside a batch.
  */
 import { sliceBody } from './batch-body.ts'
 import { checksum, encodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, FrameType } from './frame.ts'

@@ -155,7 +155,9 @@ export class FrameStream {
     return true
   }
 
-  /** Goes on after `pause`. Returns false if what was read ahead may have changed since: the stream is of no more use. */
+  /**
+   * Goes on after `pause`. Returns false if what was read ahead may have changed since: the stream is of no more use.
+   */
   resume(waker: Waker): boolean {
     if (this.#log === null) return false
     const { shared } = this.#log

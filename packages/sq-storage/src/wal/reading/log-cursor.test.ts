@@ -69,7 +69,10 @@ async function walk(from: number | null = null, bound = Infinity): Promise<{ fou
   return { found, error }
 }
 
-/** Three segments with two commits each (one of them of two records): offsets 0 to 2, 3 to 5, 6 to 8; all sealed but the last. */
+/**
+ * Three segments with two commits each (one of them of two records): offsets 0 to 2, 3 to 5, 6 to 8; all sealed but the
+ * last.
+ */
 function threeSegments(): [SegmentBytes, SegmentBytes, SegmentBytes] {
   const first = new SegmentBytes().records('a').records('b', 'c').seal()
   const second = new SegmentBytes({ baseOffset: 3, previous: first.link }).records('d').records('e', 'f').seal()

@@ -1,7 +1,7 @@
 /**
  * Returns the elements of a log one at a time: takes commits from a stream, selects what to return of them, and waits
- * when there are none. Async generators could do the same, but this costs a third, and it runs for every reader at every
- * commit.
+ * when there are none. Async generators could do the same, but this costs a third, and it runs for every reader at
+ * every commit.
  */
 import type { Waker } from '../shared/waker.ts'
 import type { FrameStream } from './frame-stream.ts'

@@ -39,8 +39,8 @@ export interface ReadBatchesOptions extends ReadOptions {
   /**
    * Cuts the batches at `from`, `fromTimestampMs`, `to` and `maxRecords`, so that they hold no record outside. A cut
    * batch has the same metadata and a checksum of its own. An opaque batch cannot be cut: one that begins before `to`
-   * and ends after it is left out, and the iteration ends; one that begins before `from`, or that is the first and holds
-   * more than `maxRecords`, is returned whole.
+   * and ends after it is left out, and the iteration ends; one that begins before `from`, or that is the first and
+   * holds more than `maxRecords`, is returned whole.
    */
   readonly exact?: boolean | undefined
 }
@@ -59,7 +59,8 @@ export interface FetchOptions {
   /** The number of bytes of batches to wait for. Default 1. */
   readonly minBytes?: number | undefined
   /**
-   * How long to wait for `minBytes`, in milliseconds, from 0 to 2^31 - 1, or Infinity. Default 0: returns what is there.
+   * How long to wait for `minBytes`, in milliseconds, from 0 to 2^31 - 1, or Infinity. Default 0: returns what is
+   * there.
    */
   readonly maxWaitMs?: number | undefined
   /** Ends the fetch, which then rejects with the reason of the signal. Any number of fetches can share a signal. */

@@ -30,7 +30,9 @@ export interface CommitElements<T> {
    * no such elements.
    */
   take(sinceMs: number): readonly T[]
-  /** Elements that were just taken, with a single one that holds more than this number of records cut to it if possible. */
+  /**
+   * Elements that were just taken, with a single one that holds more than this number of records cut to it if possible.
+   */
   atMost(elements: readonly T[], records: number): readonly T[]
   offsetAfter(element: T): number
   bytesOf(element: T): number

@@ -11,8 +11,8 @@ import type { Frame, FrameHeader } from '../format/frame.ts'
  */
 export class ConfirmedFrames {
   /**
-   * In order. Each commit of a writer confirms everything before it, so this holds the frames of one commit; in a forged
-   * file it may hold all.
+   * In order. Each commit of a writer confirms everything before it, so this holds the frames of one commit; in a
+   * forged file it may hold all.
    */
   #held: Frame[] = []
   #confirmedTo = 0

@@ -82,9 +82,9 @@ interface SearchedLog {
 }
 
 /**
- * An offset of the log before which the timestamp of every record is smaller, close before the first one that is not. It reads the
- * summary of each segment, oldest first, unless enough is known about it: timestamps come from producers in any order,
- * so all segments before a place must be checked. Rejects as reading does.
+ * An offset of the log before which the timestamp of every record is smaller, close before the first one that is not.
+ * It reads the summary of each segment, oldest first, unless enough is known about it: timestamps come from producers
+ * in any order, so all segments before a place must be checked. Rejects as reading does.
  */
 export async function offsetBefore(log: SearchedLog, timestampMs: number): Promise<number> {
   const { fs, partition } = log

@@ -4,8 +4,8 @@
  */
 
 /**
- * A record, or a batch with its metadata, that cannot be appended: a `TypeError` or `RangeError` with these fields. Nothing of the call was appended;
- * of a source, the records before this one may be.
+ * A record, or a batch with its metadata, that cannot be appended: a `TypeError` or `RangeError` with these fields.
+ * Nothing of the call was appended; of a source, the records before this one may be.
  */
 export interface BadRecordError extends Error {
   readonly code: 'SQ_WAL_BAD_RECORD'

@@ -108,7 +108,9 @@ export class GroupCommit {
     this.#added(commit, { records, cost })
   }
 
-  /** Queues a commit to which records were added. Nothing here throws: a commit is queued exactly if it holds records. */
+  /**
+   * Queues a commit to which records were added. Nothing here throws: a commit is queued exactly if it holds records.
+   */
   #added(commit: Commit, { records, cost }: { records: number; cost: number }): void {
     const { meter } = this.#context
     if (commit !== this.#last) {
@@ -123,8 +125,8 @@ export class GroupCommit {
 
   /**
    * Copies checked batches into commits of their own, which are written if the log ends, in their turn, where the first
-   * batch begins. If it does not, the waiter gets an `OffsetMismatchError`. Throws, with nothing changed, if the backlog
-   * is full, or if a batch has changed since its checksum was made.
+   * batch begins. If it does not, the waiter gets an `OffsetMismatchError`. Throws, with nothing changed, if the
+   * backlog is full, or if a batch has changed since its checksum was made.
    */
   appendEncoded(batches: CheckedBatches, waiter: Waiter): void {
     const { meter } = this.#context

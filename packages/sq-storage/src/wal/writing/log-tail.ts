@@ -70,7 +70,8 @@ export class LogTail {
    */
   #truncatedFrom: number | null = null
   /**
-   * A reset that has failed after it began, and the log end offset before it. Nothing may be written before it succeeds.
+   * A reset that has failed after it began, and the log end offset before it. Nothing may be written before it
+   * succeeds.
    */
   #pendingReset: { readonly reset: Reset; readonly previousNextOffset: number } | null = null
   /**
@@ -312,7 +313,7 @@ export class LogTail {
     })
     const previousNextOffset = BigInt(this.#pendingReset?.previousNextOffset ?? offset)
     this.#active = first
-    this.#previous = null
+    this.#previous = reset.previous
     this.#pendingReset = null
     this.#expectedTime.follow()
     reset.done()

@@ -11,7 +11,9 @@ beforeEach(() => {
   log = new LogFixture()
 })
 
-/** Opens a log in a copy of a file system, and ends the process, by `end`, at the n-th event. False if there is none. */
+/**
+ * Opens a log in a copy of a file system, and ends the process, by `end`, at the n-th event. False if there is none.
+ */
 async function openUntil(copy: LogFixture, nth: number, end: (fs: InMemoryFileSystem) => void): Promise<boolean> {
   let events = 0
   const stop = copy.fs.operations.observe(() => {

@@ -17,10 +17,10 @@
  * A reset that was interrupted is completed before anything else is looked at (`reset.ts`). Segments of which every
  * record is deleted (`log-start.ts`) are not checked, and are removed at the end.
  *
- * Bytes that verify may exist only in the page cache: the process may have died between write and sync, or after a failed
- * sync. So the directory is synced, and the bytes that no later frame confirms are written again and synced. Then a
- * pair of MARKs vouches for everything, unless the last frame already does. If recovery is interrupted at any point and
- * repeated, it gives the same log.
+ * Bytes that verify may exist only in the page cache: the process may have died between write and sync, or after a
+ * failed sync. So the directory is synced, and the bytes that no later frame confirms are written again and synced.
+ * Then a pair of MARKs vouches for everything, unless the last frame already does. If recovery is interrupted at any
+ * point and repeated, it gives the same log.
  */
 import type { Clock } from '@sq/sim'
 import { asError, invariant } from '../../errors.ts'
@@ -131,15 +131,20 @@ export async function beginLog(
   const baseOffset = isEmpty ? Math.max(start, firstOffset) : start
   if (recovered.nextOffset >= baseOffset) return recovered
   await last?.close()
+  const before = isEmpty && baseOffset === firstOffset ? previous : null
   const active = isEmpty
-    ? await ActiveSegment.create(maker, {
-        baseOffset,
-        previous: baseOffset === firstOffset ? previous : null,
-        first: null,
-      })
-    : await resetLog(maker, { offset: baseOffset, previous: null, begin: () => Promise.resolve() })
+    ? await ActiveSegment.create(maker, { baseOffset, previous: before, first: null })
+    : await resetLog(maker, { offset: baseOffset, previous: before, begin: () => Promise.resolve() })
   const begun = { ...recovery, nextOffset: BigInt(baseOffset), segments: 1 }
-  return { ...recovered, recovery: begun, nextOffset: baseOffset, start: baseOffset, active, ended: [], previous: null }
+  return {
+    ...recovered,
+    recovery: begun,
+    nextOffset: baseOffset,
+    start: baseOffset,
+    active,
+    ended: [],
+    previous: before,
+  }
 }
 
 /** Checks all segments but the last, and opens that one for writing. */

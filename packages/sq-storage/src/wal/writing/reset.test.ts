@@ -202,6 +202,30 @@ describe('a log that continues after segments that are elsewhere', () => {
     await expectChain(log, elsewhere)
   })
 
+  test.each([
+    [
+      'after a reset',
+      async (log: LogFixture, { nextOffset, link: previous }: ClosedSegment) => {
+        const writer = await log.open()
+        await writer.resetTo(nextOffset, { previous })
+        return writer
+      },
+    ],
+    [
+      'when it is opened',
+      ({ fs, config, clock }: LogFixture, { nextOffset: firstOffset, link: previous }: ClosedSegment) =>
+        WalWriter.open(fs, config, 'orders', 0, { clock, random: new Random(1), firstOffset, previous }),
+    ],
+  ])('states it %s, also if its first commit fails', async (_, begin) => {
+    const { elsewhere, segment, log } = await archived()
+    const writer = await begin(log, segment)
+    log.fs.faults.failNext('sync', 'EIO')
+    expect(await outcome(append(writer, 'rejected'))).toHaveProperty('code', 'SQ_WAL_APPEND_FAILED')
+    expect(await append(writer, 'c')).toBe(2n)
+    await writer.close()
+    await expectChain(log, elsewhere)
+  })
+
   test('gets the link from a listing, too', async () => {
     const { elsewhere, segment } = await archived()
     const [listed] = await listSegments(elsewhere.fs, elsewhere.config, 'orders', 0)

@@ -16,9 +16,9 @@ import type { SegmentMaker } from './active-segment.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 
 /**
- * Resets a log. The new segment states `previous` as the segment before it. `begin` is called before the first change that a crash may leave. Rejects with `CorruptLogError`,
- * `UnsupportedFormatError`, `WalIoError` and `LockLostError`. If it rejects after `begin` was called, call it again:
- * until it has resolved, nothing may be written to the log.
+ * Resets a log. The new segment states `previous` as the segment before it. `begin` is called before the first change
+ * that a crash may leave. Rejects with `CorruptLogError`, `UnsupportedFormatError`, `WalIoError` and `LockLostError`.
+ * If it rejects after `begin` was called, call it again: until it has resolved, nothing may be written to the log.
  */
 export async function resetLog(
   maker: SegmentMaker,

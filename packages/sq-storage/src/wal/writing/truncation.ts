@@ -4,8 +4,8 @@
  * ends.
  *
  * If this is interrupted at any point, the log is valid, ends where it did or earlier, and holds everything before the
- * offset. To ensure that, the file of a segment is truncated to the end that its successor states before the successor is
- * removed. Otherwise the ignored tail after that end would become part of the log again.
+ * offset. To ensure that, the file of a segment is truncated to the end that its successor states before the successor
+ * is removed. Otherwise the ignored tail after that end would become part of the log again.
  */
 import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, OffsetOutOfRangeError, OpaqueBatchError } from '../../errors.ts'
@@ -48,8 +48,8 @@ export interface TruncatedLog {
  * change, when everything that is needed has been read and verified.
  *
  * Rejects with `OffsetOutOfRangeError`, `OpaqueBatchError`, `CorruptLogError` and `UnsupportedFormatError` before that,
- * with nothing changed, and with `WalIoError` and `LockLostError` at any time. Then call it again with the same offset or an earlier
- * one: until it has resolved, nothing may be written to the log.
+ * with nothing changed, and with `WalIoError` and `LockLostError` at any time. Then call it again with the same offset
+ * or an earlier one: until it has resolved, nothing may be written to the log.
  */
 export async function truncateLog(
   maker: SegmentMaker,

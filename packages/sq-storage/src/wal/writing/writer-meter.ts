@@ -23,7 +23,10 @@ export interface LogExtent {
   readonly newestTimestampMs: number | null
 }
 
-/** Counters of a writer since it was opened, its backlog, and the extent of its log. A snapshot: it does not change later. */
+/**
+ * Counters of a writer since it was opened, its backlog, and the extent of its log. A snapshot: it does not change
+ * later.
+ */
 export interface WriterStats extends LogExtent {
   /** The log end offset: the offset after the last durable record. */
   readonly nextOffset: bigint

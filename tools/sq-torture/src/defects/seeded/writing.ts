@@ -131,6 +131,12 @@ export const WRITING_DEFECTS: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'a segment that replaces the empty one after a reset forgets the segment before it',
+    file: `${WAL}/writing/log-tail.ts`,
+    find: 'this.#previous = reset.previous',
+    replace: 'this.#previous = null',
+  },
+  {
     name: 'a reset that failed first forgets the segment before the new one',
     file: `${WAL}/writing/log-tail.ts`,
     find: 'await this.reset(this.#nextOffset, this.#pendingReset.reset)',
