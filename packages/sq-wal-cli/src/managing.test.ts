@@ -55,6 +55,38 @@ async function values(): Promise<string[]> {
   return stdout.trimEnd().split('\n')
 }
 
+describe('after records were deleted up to an offset inside a segment', () => {
+  beforeEach(async () => {
+    const writer = await openExample(join(place, 'data'), 'orders', 0)
+    await writer.deleteRecords(6n)
+    await writer.close()
+  })
+
+  it('ls states the offsets and records that are left', async () => {
+    const [, log] = JSON.parse((await run('ls', 'data', '--json')).stdout)
+    expect(log).toMatchObject({ topic: 'orders', segments: 2, records: 8, firstOffset: 6, nextOffset: 14 })
+  })
+
+  it('cat and tail print what is left', async () => {
+    for (const args of [['cat'], ['tail', '-n', '100']]) {
+      const { status, stdout, stderr } = await run(...args, 'orders/0', '-d', 'data', '--format', 'json')
+      expect([status, stderr]).toEqual([0, ''])
+      const offsets = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).offset)
+      expect(offsets).toEqual([6, 7, 8, 9, 10, 11, 12, 13])
+    }
+  })
+
+  it('truncate names the first offset that is left', async () => {
+    const { status, stderr } = await run('truncate', 'orders/0', '-d', 'data', '--from', '5')
+    expect(status).toBe(1)
+    expect(stderr).toContain('offset 5')
+    expect(stderr).toContain('6')
+  })
+})
+
 describe('verify', () => {
   it.each([
     ['verify.txt', ['verify', 'orders/0', '-d', 'data'], 0],
@@ -327,7 +359,7 @@ describe('an error is one line on stderr', () => {
       'there is no log in missing; set the data directory with --data-dir or $SQ_WAL_DIR',
     ],
     [['repair', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
-    [['repair', 'data/orders/0', '--repair', 'magic'], 2, /Allowed choices are restore, drop-from, drop-through\.$/],
+    [['repair', 'data/orders/0', '--repair', 'magic'], 2, /Allowed choices are restore, drop-from, drop-through, remove-log-start\.$/],
     [['retain', 'data/orders/0'], 2, 'retain needs a limit: --bytes, --age or --before'],
     [['retain', 'data/orders/0', '--bytes', '5 parsecs'], 2, /Expected a size, such as 1000, 500MB or 2GiB\.$/],
     [['retain', 'data/orders/0', '--age', '6M'], 2, /Expected a duration, such as 45s/],

@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { isDeepStrictEqual } from 'node:util'
 import { NodeFileSystem } from '@sq/sim'
-import { AppendAllError, listSegments, LogNotFoundError, WalReader, WalWriter } from '@sq/storage'
+import { AppendAllError, LogNotFoundError, WalReader, WalWriter } from '@sq/storage'
 import type { CommitEvent, RecordInput } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import { inputBytes, readInputs, STANDARD_INPUT } from '../input/record-input.ts'
@@ -165,8 +165,9 @@ class Appending {
   async #range(): Promise<{ firstOffset: bigint; nextOffset: bigint }> {
     const { config, topic, partition } = this.#log
     try {
-      const segments = await listSegments(new NodeFileSystem(), config, topic, partition)
-      return { firstOffset: segments[0]?.baseOffset ?? 0n, nextOffset: segments.at(-1)?.nextOffset ?? 0n }
+      const reader = await WalReader.open(new NodeFileSystem(), config, topic, partition)
+      const { logStartOffset: firstOffset, logEndOffset: nextOffset } = await reader.bounds()
+      return { firstOffset, nextOffset }
     } catch (error) {
       if (error instanceof LogNotFoundError) return { firstOffset: 0n, nextOffset: 0n }
       throw error

@@ -1,6 +1,6 @@
 /** Lists the logs in a data directory. */
 import { NodeFileSystem } from '@sq/sim'
-import { listSegments } from '@sq/storage'
+import { listSegments, WalReader } from '@sq/storage'
 import type { SegmentInfo } from '@sq/storage'
 import { dataDirOf } from '../log-name.ts'
 import type { DataDirOption } from '../log-name.ts'
@@ -41,7 +41,10 @@ export async function ls(directory: string | undefined, { json = false, ...optio
     bar.reached(logs.length)
     try {
       if (log.error !== undefined) throw log.error
-      logs.push(lineOf(log, await listSegments(fs, { dataDir }, log.topic, log.partition)))
+      const segments = await listSegments(fs, { dataDir }, log.topic, log.partition)
+      const reader = await WalReader.open(fs, { dataDir }, log.topic, log.partition)
+      const { logStartOffset } = await reader.bounds()
+      logs.push(lineOf(log, segments, logStartOffset))
     } catch (error) {
       logs.push(failureOf(log, error))
     }
@@ -54,7 +57,12 @@ export async function ls(directory: string | undefined, { json = false, ...optio
   return logs.some((log) => 'error' in log) ? 1 : 0
 }
 
-function lineOf({ topic, partition }: { topic: string; partition: number }, segments: readonly SegmentInfo[]): LogLine {
+function lineOf(
+  { topic, partition }: { topic: string; partition: number },
+  segments: readonly SegmentInfo[],
+  firstOffset: bigint,
+): LogLine {
+  const nextOffset = segments.at(-1)?.nextOffset ?? firstOffset
   let minTimestampMs = Infinity
   let maxTimestampMs = -Infinity
   for (const segment of segments) {
@@ -65,10 +73,11 @@ function lineOf({ topic, partition }: { topic: string; partition: number }, segm
     topic,
     partition,
     segments: segments.length,
-    records: segments.reduce((sum, { records }) => sum + records, 0),
+    // The first segment may hold records that are deleted.
+    records: Number(nextOffset - firstOffset),
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
-    firstOffset: segments[0]?.baseOffset ?? 0n,
-    nextOffset: segments.at(-1)?.nextOffset ?? 0n,
+    firstOffset,
+    nextOffset,
     minTimestampMs: minTimestampMs === Infinity ? null : minTimestampMs,
     maxTimestampMs: maxTimestampMs === -Infinity ? null : maxTimestampMs,
   }

@@ -1,6 +1,6 @@
 /** Prints the last records of a log and, with --follow, new ones. */
 import { NodeFileSystem } from '@sq/sim'
-import { listSegments, WalReader } from '@sq/storage'
+import { WalReader } from '@sq/storage'
 import { catchInterruption, Interruption } from '../interruption.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { isOutputGone, printNotice } from '../output.ts'
@@ -19,8 +19,7 @@ export async function tail(log: LogName, options: TailOptions): Promise<number> 
   const fs = new NodeFileSystem()
   const writer = new RecordWriter(options)
   const reader = await WalReader.open(fs, log.config, log.topic, log.partition)
-  const segments = await listSegments(fs, log.config, log.topic, log.partition)
-  const [first = 0n, next = 0n] = [segments[0]?.baseOffset, segments.at(-1)?.nextOffset]
+  const { logStartOffset: first, logEndOffset: next } = await reader.bounds()
   const from = next - BigInt(count) > first ? next - BigInt(count) : first
   // A slow pattern blocks the event loop, and a signal handler would not run. So the signal must end the process
   // itself.

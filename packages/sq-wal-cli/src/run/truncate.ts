@@ -1,6 +1,6 @@
 /** Shows what a truncation would drop and, with --yes, truncates. */
 import { NodeFileSystem } from '@sq/sim'
-import { listSegments, OffsetOutOfRangeError, WalReader, WalWriter } from '@sq/storage'
+import { OffsetOutOfRangeError, WalReader, WalWriter } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { counted, printLine, printNotice, writeJson } from '../output.ts'
@@ -19,9 +19,8 @@ export async function truncate(log: LogName, { from, yes = false, json = false }
   const reader = await WalReader.open(fs, config, topic, partition)
   const offset = 'offset' in from ? from.offset : (await reader.offsetAt(from.timestampMs))?.offset
   if (offset === undefined) throw new CommandError('the log has no record with this timestamp or a later one')
-  const segments = await listSegments(fs, config, topic, partition)
-  const firstOffset = segments[0]?.baseOffset ?? 0n
-  let previousNextOffset = segments.at(-1)?.nextOffset ?? 0n
+  const { logStartOffset: firstOffset, logEndOffset } = await reader.bounds()
+  let previousNextOffset = logEndOffset
   if (offset < firstOffset || offset > previousNextOffset) {
     const path = `${topic}/${partition}`
     throw new OffsetOutOfRangeError({ path, offset, firstOffset, nextOffset: previousNextOffset })
