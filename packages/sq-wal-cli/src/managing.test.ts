@@ -359,7 +359,11 @@ describe('an error is one line on stderr', () => {
       'there is no log in missing; set the data directory with --data-dir or $SQ_WAL_DIR',
     ],
     [['repair', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
-    [['repair', 'data/orders/0', '--repair', 'magic'], 2, /Allowed choices are restore, drop-from, drop-through, remove-log-start\.$/],
+    [
+      ['repair', 'data/orders/0', '--repair', 'magic'],
+      2,
+      /Allowed choices are restore, drop-from, drop-through, remove-log-start\.$/,
+    ],
     [['retain', 'data/orders/0'], 2, 'retain needs a limit: --bytes, --age or --before'],
     [['retain', 'data/orders/0', '--bytes', '5 parsecs'], 2, /Expected a size, such as 1000, 500MB or 2GiB\.$/],
     [['retain', 'data/orders/0', '--age', '6M'], 2, /Expected a duration, such as 45s/],
