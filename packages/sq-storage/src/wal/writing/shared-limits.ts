@@ -53,6 +53,7 @@ export class SharedLimits {
     this.#maxPendingBytes = checkLimits(options)
   }
 
+  /** The limit that was given. */
   get maxPendingBytes(): number {
     return this.#maxPendingBytes
   }
