@@ -5,6 +5,7 @@ import { packageFolders, ROOT, shippedSources } from './source-tree.ts'
 import type { SourceFile } from './source-tree.ts'
 
 const NAMES = {
+  'packages/sq-archive': '@sq/archive',
   'packages/sq-sim': '@sq/sim',
   'packages/sq-storage': '@sq/storage',
   'packages/sq-wal-cli': '@sq/wal-cli',
@@ -14,6 +15,7 @@ const NAMES = {
   'tools/sq-torture': '@sq/torture',
 }
 
+const archive = shippedSources('packages/sq-archive')
 const sim = shippedSources('packages/sq-sim')
 const storage = shippedSources('packages/sq-storage')
 const cli = shippedSources('packages/sq-wal-cli')
@@ -95,6 +97,12 @@ describe('allowed imports', () => {
     expect(importsBeyond(storage, /^(node:|packages\/sq-storage\/|@sq\/sim$)/)).toEqual([])
   })
 
+  test('@sq/archive imports only Node and @sq/sim, and no file outside memory/ those in it', () => {
+    expect(importsBeyond(archive, /^(node:|packages\/sq-archive\/|@sq\/sim$)/)).toEqual([])
+    const others = except(archive, /\/(memory|testing)\//)
+    expect(importsBeyond(others, /^(?!node:fs|packages\/sq-archive\/src\/(memory|testing)\/)/)).toEqual([])
+  })
+
   /** Each folder of the log, and each of its top-level files, with what it may import. */
   test.each([
     ['format/', ['node:util/types', 'node:zlib', 'config.ts', 'errors.ts']],
@@ -169,7 +177,7 @@ test('a package is published if it is in packages/, and private if it is in tool
 })
 
 test('only the clock reads the time, and only the watch of a real directory sets a timer', () => {
-  const libraries = except([...sim, ...storage], /\/(clock|directory-watch|path-watch)\.ts$/)
+  const libraries = except([...archive, ...sim, ...storage], /\/(clock|directory-watch|path-watch)\.ts$/)
   expect(
     violations(
       libraries,
@@ -179,7 +187,7 @@ test('only the clock reads the time, and only the watch of a real directory sets
 })
 
 test('only random.ts makes random numbers', () => {
-  const libraries = except([...sim, ...storage], /\/random\.ts$/)
+  const libraries = except([...archive, ...sim, ...storage], /\/random\.ts$/)
   expect(
     violations(
       libraries,
@@ -189,7 +197,7 @@ test('only random.ts makes random numbers', () => {
 })
 
 test('exports are listed by name, without export *', () => {
-  expect(violations([...sim, ...storage, ...cli], ({ code }) => /^export \*/m.exec(code)?.[0])).toEqual([])
+  expect(violations([...archive, ...sim, ...storage, ...cli], ({ code }) => /^export \*/m.exec(code)?.[0])).toEqual([])
 })
 
 /** The paths of a circular import, or undefined if there is none. */

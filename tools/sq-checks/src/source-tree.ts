@@ -34,7 +34,7 @@ export function shippedSources(folder: string): SourceFile[] {
   const source = join(ROOT, folder, 'src')
   return readdirSync(source, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts') && !/\.test(-d)?\.ts$/.test(name))
-    .filter((name) => folder === 'packages/sq-sim' || !name.startsWith(`testing${sep}`))
+    .filter((name) => /sq-(sim|archive)$/.test(folder) || !name.startsWith(`testing${sep}`))
     .map((name) => parse(join(source, name)))
 }
 

@@ -11,7 +11,7 @@ export function runSample(code: string): string {
   const place = mkdtempSync(join(tmpdir(), 'sq-sample-'))
   try {
     mkdirSync(join(place, 'node_modules/@sq'), { recursive: true })
-    for (const name of ['sim', 'storage']) {
+    for (const name of ['archive', 'sim', 'storage']) {
       symlinkSync(join(ROOT, `packages/sq-${name}`), join(place, 'node_modules/@sq', name))
     }
     writeFileSync(join(place, 'sample.mjs'), code)

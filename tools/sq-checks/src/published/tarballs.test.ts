@@ -18,11 +18,13 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }))
 
-test('the three packages are published, and no other', () => {
-  expect([...tarballs.keys()]).toEqual(['@sq/sim', '@sq/storage', '@sq/wal-cli'])
+const PUBLISHED = ['@sq/archive', '@sq/sim', '@sq/storage', '@sq/wal-cli']
+
+test('these packages are published, and no other', () => {
+  expect([...tarballs.keys()]).toEqual(PUBLISHED)
 })
 
-describe.each(['@sq/sim', '@sq/storage', '@sq/wal-cli'])('%s', (name) => {
+describe.each(PUBLISHED)('%s', (name) => {
   let files: string[]
   let manifest: Manifest
 

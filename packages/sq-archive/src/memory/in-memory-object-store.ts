@@ -1,0 +1,127 @@
+/** An object store in memory, for tests: what it has stored survives every crash, and its operations can fail. */
+import { checkKey, compareKeys } from '../object-key.ts'
+import { partsOf } from '../object-source.ts'
+import { ObjectStoreError } from '../object-store.ts'
+import type { ListOptions, ObjectInfo, ObjectSource, ObjectStore } from '../object-store.ts'
+import { StoreFaults } from './faults.ts'
+import type { StoreErrorFault, StoreFault, StoreOperation } from './faults.ts'
+
+/** Options of `InMemoryObjectStore`. All are optional. */
+export interface InMemoryObjectStoreOptions {
+  /** The most objects in one page of a listing. Default 1,000. */
+  readonly pageObjects?: number
+  /** Whether `put` replaces an object that is there, as stores do that do not know the condition. Default false. */
+  readonly ignoresConditions?: boolean
+}
+
+export class InMemoryObjectStore implements ObjectStore {
+  /** The faults of its operations. */
+  readonly faults: StoreFaults = new StoreFaults()
+  readonly #objects = new Map<string, Uint8Array>()
+  readonly #pageObjects: number
+  readonly #ignoresConditions: boolean
+  /** Effects of operations whose callers have given up. */
+  #late: (() => void)[] = []
+
+  constructor({ pageObjects = 1000, ignoresConditions = false }: InMemoryObjectStoreOptions = {}) {
+    this.#pageObjects = pageObjects
+    this.#ignoresConditions = ignoresConditions
+  }
+
+  async put(key: string, source: ObjectSource): Promise<'created' | 'exists'> {
+    checkKey(key)
+    const fault = await this.#begin('put', key)
+    const parts: Uint8Array[] = []
+    for await (const part of partsOf(key, source)) parts.push(Uint8Array.from(part))
+    const content = Buffer.concat(parts)
+    return this.#effect(fault, key, () => {
+      if (this.#objects.has(key) && !this.#ignoresConditions) return 'exists'
+      this.#objects.set(key, content)
+      return 'created'
+    })
+  }
+
+  async get(key: string, buffer: Uint8Array, position: number): Promise<number> {
+    checkKey(key)
+    const fault = await this.#begin('get', key)
+    failOn(fault, key)
+    const content = this.#objects.get(key)
+    if (content === undefined) throw new ObjectStoreError('not-found', `there is no object ${quoted(key)}`, { key })
+    const found = content.subarray(position, position + buffer.length)
+    const part = fault !== null && 'shortBytes' in fault ? found.subarray(0, fault.shortBytes) : found
+    buffer.set(part)
+    if (fault !== null && 'flipBit' in fault && part.length > 0) {
+      const bit = fault.flipBit % (part.length * 8)
+      const at = Math.floor(bit / 8)
+      buffer[at] = (buffer[at] ?? 0) ^ (1 << (bit % 8))
+    }
+    return part.length
+  }
+
+  async head(key: string): Promise<ObjectInfo | null> {
+    checkKey(key)
+    failOn(await this.#begin('head', key), key)
+    const content = this.#objects.get(key)
+    return content === undefined ? null : { key, bytes: content.length }
+  }
+
+  async *list(prefix: string, { after = '' }: ListOptions = {}): AsyncGenerator<ObjectInfo, void, undefined> {
+    let last = after
+    for (;;) {
+      failOn(await this.#begin('list', prefix), prefix)
+      const page = this.#page(prefix, last)
+      yield* page
+      if (page.length < this.#pageObjects) return
+      last = page.at(-1)?.key ?? last
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    checkKey(key)
+    this.#effect(await this.#begin('delete', key), key, () => this.#objects.delete(key))
+  }
+
+  /** Lets everything that faults have delayed take effect, in the order in which it was asked for. */
+  landLate(): void {
+    const late = this.#late
+    this.#late = []
+    for (const effect of late) effect()
+  }
+
+  #page(prefix: string, after: string): ObjectInfo[] {
+    const found: ObjectInfo[] = []
+    for (const [key, { length }] of this.#objects) {
+      if (key.startsWith(prefix) && (after === '' || compareKeys(key, after) > 0)) found.push({ key, bytes: length })
+    }
+    return found.toSorted((one, other) => compareKeys(one.key, other.key)).slice(0, this.#pageObjects)
+  }
+
+  /** A turn of the event loop's microtasks, as every store takes time, and the fault of the operation. */
+  async #begin(operation: StoreOperation, key: string): Promise<StoreFault | null> {
+    await Promise.resolve()
+    for (;;) {
+      const fault = this.faults.of(operation, key)
+      if (fault === null || !('until' in fault)) return fault
+      await fault.until
+    }
+  }
+
+  #effect<T>(fault: StoreFault | null, key: string, effect: () => T): T {
+    if (fault === null || !('error' in fault)) return effect()
+    if (fault.effect === 'yes') effect()
+    if (fault.effect === 'late') this.#late.push(effect)
+    throw failure(fault, key)
+  }
+}
+
+function failOn(fault: StoreFault | null, key: string): void {
+  if (fault !== null && 'error' in fault) throw failure(fault, key)
+}
+
+function failure({ error }: StoreErrorFault, key: string): ObjectStoreError {
+  return new ObjectStoreError(error, `a fault of the store: ${error}, ${quoted(key)}`, { key })
+}
+
+function quoted(key: string): string {
+  return JSON.stringify(key)
+}

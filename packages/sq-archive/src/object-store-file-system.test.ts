@@ -1,0 +1,240 @@
+/** Logs in an object store, read through it as a file system. */
+import { crc32 } from 'node:zlib'
+import { ManualClock } from '@sq/sim'
+import { InMemoryFileSystem } from '@sq/sim/memory'
+import { listPartitions, listSegments, verify, WalReader, WalWriter } from '@sq/storage'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { DirectoryObjectStore, ObjectStoreFileSystem, sourceOf } from './index.ts'
+import type { ObjectStore } from './index.ts'
+import { InMemoryObjectStore } from './memory/index.ts'
+
+const MIB = 1024 * 1024
+const config = { dataDir: '/' }
+
+/** A log of three segments and one of another partition, on a disk; the last segment of the first has a large record. */
+async function localLogs(): Promise<InMemoryFileSystem> {
+  const fs = new InMemoryFileSystem()
+  for (const partition of [0, 1]) {
+    const writer = await WalWriter.open(fs, { dataDir: '/data' }, 'orders', partition, { clock: new ManualClock() })
+    for (const values of [['a', 'b'], ['c'], ['d', 'e', 'x'.repeat(3 * MIB)]]) {
+      await Promise.all(values.map((value) => writer.append({ value: Buffer.from(value) })))
+      await writer.closeActiveSegment()
+    }
+    await writer.close()
+  }
+  return fs
+}
+
+async function contentOf(fs: InMemoryFileSystem, path: string, bytes: number): Promise<Buffer> {
+  const file = await fs.open(path, 'read')
+  const content = Buffer.alloc(bytes)
+  await file.read(content, 0)
+  await file.close()
+  return content
+}
+
+/** Stores every ended segment under the name that it has. */
+async function storeAll(fs: InMemoryFileSystem, store: ObjectStore, prefix: string): Promise<void> {
+  for (const partition of [0, 1]) {
+    for (const { path, bytes } of await listSegments(fs, { dataDir: '/data' }, 'orders', partition)) {
+      await store.put(prefix + path.slice('/data/'.length), sourceOf(await contentOf(fs, path, bytes)))
+    }
+  }
+}
+
+/** The records, with the checksum of each value. */
+async function readAll(reader: WalReader, from?: bigint): Promise<string[]> {
+  const records: string[] = []
+  for await (const { offset, value } of reader.read(from === undefined ? {} : { from })) {
+    records.push(`${offset} ${crc32(value ?? '')}`)
+  }
+  return records
+}
+
+describe.each([
+  ['in memory', () => new InMemoryObjectStore(), ''],
+  ['in memory, in pages of two, below a prefix', () => new InMemoryObjectStore({ pageObjects: 2 }), 'backup/main'],
+  ['a directory', () => new DirectoryObjectStore(new InMemoryFileSystem(), '/objects'), 'main'],
+])('logs in a store %s', (_, create, prefix) => {
+  let local: InMemoryFileSystem
+  let archive: ObjectStoreFileSystem
+  beforeEach(async () => {
+    local = await localLogs()
+    const store = create()
+    await storeAll(local, store, prefix === '' ? '' : `${prefix}/`)
+    archive = new ObjectStoreFileSystem(store, { prefix })
+  })
+
+  test('have the same records', async () => {
+    const here = await readAll(await WalReader.open(local, { dataDir: '/data' }, 'orders', 0))
+    const there = await readAll(await WalReader.open(archive, config, 'orders', 0))
+    expect(there).toEqual(here)
+    expect(there).toHaveLength(6)
+    expect(await readAll(await WalReader.open(archive, config, 'orders', 1), 3n)).toHaveLength(3)
+  })
+
+  test('verify without a problem', async () => {
+    expect(await verify(archive, config, 'orders', 0)).toMatchObject({ problems: [], records: 6 })
+  })
+
+  test('are listed, with their segments', async () => {
+    const found = await listPartitions(archive, config)
+    expect(found.map(({ topic, partition, error }) => [topic, partition, error])).toEqual([
+      ['orders', 0, undefined],
+      ['orders', 1, undefined],
+    ])
+    const here = await listSegments(local, { dataDir: '/data' }, 'orders', 0)
+    const there = await listSegments(archive, config, 'orders', 0)
+    expect(there).toEqual(here.map((segment) => ({ ...segment, path: segment.path.slice('/data'.length) })))
+  })
+
+  test('cannot be opened for writing', async () => {
+    await expect(WalWriter.open(archive, config, 'orders', 0)).rejects.toMatchObject({ cause: { code: 'EROFS' } })
+  })
+})
+
+describe('the file system of a store', () => {
+  let store: InMemoryObjectStore
+  let fs: ObjectStoreFileSystem
+  beforeEach(async () => {
+    store = new InMemoryObjectStore()
+    fs = new ObjectStoreFileSystem(store)
+    for (const key of ['b/0/1.wal', 'b/0/2.wal', 'b/1/1.wal', 'b.txt', 'a/0/1.wal']) {
+      await store.put(key, sourceOf(Buffer.from(key)))
+    }
+  })
+
+  test('has the names of a directory, and lists nothing below them', async () => {
+    const rule = store.faults.add({ on: 'list', when: { nth: 100 }, fault: { error: 'failed' } })
+    expect(await fs.readdir('/')).toEqual(['a', 'b.txt', 'b'])
+    expect(await fs.readdir('/b/0')).toEqual(['1.wal', '2.wal'])
+    expect(rule.hits).toBe(0)
+    await expect(fs.readdir('/c')).rejects.toMatchObject({ code: 'ENOENT', syscall: 'readdir', path: '/c' })
+    await expect(fs.readdir('/b.txt')).rejects.toMatchObject({ code: 'ENOTDIR' })
+  })
+
+  test('tells files from directories, and each from others', async () => {
+    expect(await fs.stat('/b/0/1.wal')).toMatchObject({ kind: 'file', sizeBytes: 9 })
+    expect(await fs.stat('/b/0')).toMatchObject({ kind: 'directory' })
+    expect(await fs.stat('/')).toMatchObject({ kind: 'directory' })
+    for (const path of ['/b/2', '/b/0/1', '/b/0/1.wal/2', '/x.tmp']) {
+      await expect(fs.stat(path)).rejects.toMatchObject({ code: 'ENOENT' })
+    }
+    const paths = ['/b/0/1.wal', '/b/1/1.wal', '/b/0', '/b', '/']
+    const identities = await Promise.all(paths.map(async (path) => (await fs.stat(path)).identity))
+    expect(new Set(identities).size).toBe(paths.length)
+    const again = new ObjectStoreFileSystem(store)
+    expect((await again.stat('/b/0/../0/1.wal')).identity).toBe(identities[0])
+    const file = await again.open('/b/0/1.wal', 'read')
+    expect(await file.identity()).toBe(identities[0])
+    const other = new ObjectStoreFileSystem(new InMemoryObjectStore())
+    expect((await other.stat('/')).identity).not.toBe(identities.at(-1))
+  })
+
+  test('reads from any position, and not after the end or after closing', async () => {
+    const file = await fs.open('/b/0/1.wal', 'read')
+    expect(await file.size()).toBe(9)
+    const buffer = Buffer.alloc(4)
+    const at = async (position: number) => buffer.toString('utf8', 0, await file.read(buffer, position))
+    expect([await at(0), await at(6), await at(9), await at(99)]).toEqual(['b/0/', 'wal', '', ''])
+    await file.close()
+    await expect(file.read(buffer, 0)).rejects.toMatchObject({ code: 'EBADF' })
+    await expect(fs.open('/b/0', 'read')).rejects.toMatchObject({ code: 'EISDIR' })
+    await expect(fs.open('/b/3', 'read')).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('changes nothing', async () => {
+    const changes = [
+      fs.open('/c', 'create'),
+      fs.open('/b.txt', 'read-write'),
+      fs.mkdir('/c'),
+      fs.unlink('/b.txt'),
+      fs.rmdir('/b'),
+      fs.link('/b.txt', '/c'),
+      fs.rename('/b.txt', '/c'),
+      fs.syncDirectory('/'),
+      fs.lock('/lock'),
+    ]
+    for (const change of changes) await expect(change).rejects.toMatchObject({ code: 'EROFS' })
+    const file = await fs.open('/b.txt', 'read')
+    for (const change of [file.write([], 0), file.writeDurable([], 0), file.sync(), file.truncate(0)]) {
+      await expect(change).rejects.toMatchObject({ code: 'EBADF' })
+    }
+    expect(await fs.readdir('/')).toHaveLength(3)
+  })
+
+  test('reports the errors of the store, and tries again the next time', async () => {
+    const buffer = Buffer.alloc(9)
+    const file = await fs.open('/b/0/1.wal', 'read')
+    store.faults.add({ on: 'get', fault: { error: 'failed' } })
+    await expect(file.read(buffer, 0)).rejects.toMatchObject({ code: 'EIO', cause: { code: 'failed' } })
+    store.faults.add({ on: 'get', fault: { error: 'denied' } })
+    await expect(file.read(buffer, 0)).rejects.toMatchObject({ code: 'EACCES' })
+    store.faults.add({ on: 'get', fault: { shortBytes: 3 } })
+    await expect(file.read(buffer, 0)).rejects.toThrow('expected 9')
+    expect(await file.read(buffer, 0)).toBe(9)
+    store.faults.add({ on: 'list', fault: { error: 'denied' } })
+    await expect(fs.readdir('/')).rejects.toMatchObject({ code: 'EACCES' })
+    store.faults.add({ on: 'head', fault: { error: 'failed' } })
+    await expect(fs.open('/b.txt', 'read')).rejects.toMatchObject({ code: 'EIO' })
+    await store.delete('b/0/2.wal')
+    await expect(fs.open('/b/0/2.wal', 'read')).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('fetches a block once for all who want it, and again when it has been dropped from memory', async () => {
+    const rule = store.faults.add({ on: 'get', when: { nth: 1000 }, fault: { error: 'failed' } })
+    const gets = countGets(store)
+    const buffer = Buffer.alloc(4)
+    const file = await fs.open('/b/0/1.wal', 'read')
+    await Promise.all([
+      file.read(buffer, 0),
+      file.read(buffer, 3),
+      (await fs.open('/b/0/1.wal', 'read')).read(buffer, 1),
+    ])
+    expect(gets()).toBe(1)
+    const small = new ObjectStoreFileSystem(store, { maxCacheBytes: 10 })
+    for (const path of ['/b/0/1.wal', '/b/0/2.wal', '/b/0/1.wal'])
+      await (await small.open(path, 'read')).read(buffer, 0)
+    expect(gets()).toBe(4)
+    rule.remove()
+  })
+
+  test('reads ahead where a file is read in order, each byte once', async () => {
+    await store.put('large', sourceOf(Buffer.alloc(20 * MIB, 'large ')))
+    const gets = countGets(store)
+    const file = await fs.open('/large', 'read')
+    const buffer = Buffer.alloc(64 * 1024)
+    for (const position of [0, 10 * MIB, 19 * MIB]) await file.read(buffer, position)
+    expect(gets()).toBe(3)
+    for (let position = 0; position < MIB; position += buffer.length) await file.read(buffer, position)
+    expect(gets()).toBeGreaterThan(10)
+    for (let position = MIB; position < 20 * MIB; position += buffer.length) {
+      expect(await file.read(buffer, position)).toBe(buffer.length)
+    }
+    expect(gets()).toBe(80)
+  })
+
+  test('a watch calls back every few seconds until it is closed', async () => {
+    const clock = new ManualClock()
+    const watched = new ObjectStoreFileSystem(store, { clock, pollMs: 1000 })
+    let calls = 0
+    const watch = await watched.watch('/b/0', () => calls++)
+    clock.advance(2500)
+    expect(calls).toBe(2)
+    watch.close()
+    clock.advance(5000)
+    expect([calls, clock.timers]).toEqual([2, 0])
+    await expect(watched.watch('/c', () => {})).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
+
+/** The number of reads from a store since the call. */
+function countGets(store: InMemoryObjectStore): () => number {
+  let count = 0
+  const get = store.get.bind(store)
+  store.get = (...args) => {
+    count++
+    return get(...args)
+  }
+  return () => count
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  // Tests run on the sources of sibling packages, so that a change can be tested without a build.
+  resolve: { conditions: ['@sq/source'] },
+  ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
+  test: {
+    include: ['src/**/*.test.ts'],
+    // Some tests use a real disk: a slow machine is no failure, only a hang is.
+    testTimeout: 120_000,
+    // One process for all files: to start one for each costs more than the tests.
+    isolate: false,
+    maxWorkers: 1,
+  },
+})
