@@ -30,6 +30,7 @@ import { checkLink } from './writing/checked-link.ts'
 import { checkBatchOptions } from './writing/checked-metadata.ts'
 import type { BatchOptions, OpaqueBatch } from './writing/checked-metadata.ts'
 import { checkRecord, checkRecords, recordOf } from './writing/checked-record.ts'
+import type { SegmentDeletion } from './writing/segment-deletion.ts'
 import { makeCheckpoint } from './writing/checkpoint.ts'
 import type { StagedLog } from './writing/checkpoint.ts'
 import type { Waiter } from './writing/commit.ts'
@@ -505,7 +506,8 @@ export class WalWriter implements AsyncDisposable {
    * segment continue in it.
    *
    * What is called meanwhile does not wait for all of it: an append waits until one file is removed, at most. What the
-   * policy releases is decided once; a truncation meanwhile has it decided again for what is left. Several calls may be
+   * policy releases is decided once; a truncation meanwhile has it decided again for what is left. Records that are
+   * appended after the call stay, also at the offsets of records that were truncated meanwhile. Several calls may be
    * under way, and each resolves with the segments that it deleted itself. `close` waits until they have ended.
    *
    * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, and with
@@ -524,7 +526,7 @@ export class WalWriter implements AsyncDisposable {
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
     if (this.#closing !== null) throw this.#closedError()
-    return this.#deleting(this.#delete(checked))
+    return this.#deleting(this.#complete(this.#tail.deletion(checked)))
   }
 
   /**
@@ -693,13 +695,18 @@ export class WalWriter implements AsyncDisposable {
   }
 
   async #deleteRecords(before: number): Promise<void> {
-    await this.#group.inTurn(() => this.#tail.deleteRecords(before).finally(() => this.#shared.deleted()))
-    await this.#delete({ belowOffset: BigInt(before) })
+    const deletion = await this.#group.inTurn(async () => {
+      await this.#tail.deleteRecords(before).finally(() => this.#shared.deleted())
+      const begun = this.#tail.deletion({ belowOffset: BigInt(before) })
+      // What is called before the next turn must not be taken for what is to be deleted.
+      begun.begin()
+      return begun
+    })
+    await this.#complete(deletion)
   }
 
   /** Each step has its turn, so that what is appended meanwhile waits for one step at most. */
-  async #delete(policy: RetentionPolicy): Promise<SegmentInfo[]> {
-    const deletion = this.#tail.deletion(policy)
+  async #complete(deletion: SegmentDeletion): Promise<SegmentInfo[]> {
     for (let isDone = false; !isDone;) {
       isDone = !(await this.#group.inTurn(() => deletion.step().finally(() => this.#shared.deleted())))
       await deletion.settle()

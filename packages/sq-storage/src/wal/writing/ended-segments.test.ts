@@ -35,7 +35,7 @@ test('the ended segments are those that were added and neither deleted nor dropp
     const ended = new EndedSegments(expected)
     expectSame(ended, expected)
     for (let step = 0; step < 60; step++) {
-      const { truncations } = ended
+      const { cuts } = ended
       const before = [...expected]
       const act = random.int(6)
       if (act <= 2) {
@@ -65,8 +65,8 @@ test('the ended segments are those that were added and neither deleted nor dropp
       }
       expectSame(ended, expected)
       // Appending and deleting change no decision about the other segments.
-      if (act <= 3) expect(ended.truncations).toBe(truncations)
-      else if (!isDeepStrictEqual(expected, before)) expect(ended.truncations).toBeGreaterThan(truncations)
+      if (act <= 3) expect(ended.cuts).toBe(cuts)
+      else if (!isDeepStrictEqual(expected, before)) expect(ended.cuts).toBeGreaterThan(cuts)
     }
   }
 })
@@ -97,4 +97,14 @@ test('after a truncation, a segment that a failed attempt has created is known, 
     { ...cut, nextOffset: 15, fileBytes: 300 },
     { ...created, nextOffset: 16, fileBytes: 200, info: null },
   ])
+})
+
+test('a cut counts even if no segment is dropped, and the least offset since a moment is known', () => {
+  const ended = new EndedSegments(drawSegments(new Random(1), { from: 0, count: 2 }))
+  const { cuts } = ended
+  expect(ended.lowestCutSince(cuts)).toBe(Infinity)
+  for (const offset of [1000, 900, 950]) ended.cutAt(offset)
+  expect(ended.count).toBe(2)
+  expect(ended.cuts).toBe(cuts + 3)
+  expect([0, 1, 2, 3].map((seen) => ended.lowestCutSince(cuts + seen))).toEqual([900, 900, 950, Infinity])
 })

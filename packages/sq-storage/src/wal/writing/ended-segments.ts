@@ -33,7 +33,8 @@ export class EndedSegments implements Iterable<EndedSegment> {
   readonly #segments: EndedSegment[]
   /** The number of segments at the beginning that are deleted. */
   #deleted = 0
-  #truncations = 0
+  /** Where each truncation and reset has cut the log, in order. */
+  readonly #cuts: number[] = []
 
   constructor(segments: readonly EndedSegment[]) {
     this.#segments = [...segments]
@@ -43,9 +44,14 @@ export class EndedSegments implements Iterable<EndedSegment> {
     return this.#segments.length - this.#deleted
   }
 
-  /** How often segments were dropped or shortened at the end: what was decided before must be decided again. */
-  get truncations(): number {
-    return this.#truncations
+  /** How often the log was cut, and segments dropped or shortened: what was decided before must be decided again. */
+  get cuts(): number {
+    return this.#cuts.length
+  }
+
+  /** The least offset at which the log was cut after it had been cut this often; Infinity if it was not. */
+  lowestCutSince(cuts: number): number {
+    return this.#cuts.slice(cuts).reduce((lowest, offset) => Math.min(lowest, offset), Infinity)
   }
 
   get first(): EndedSegment | undefined {
@@ -72,12 +78,17 @@ export class EndedSegments implements Iterable<EndedSegment> {
     this.#deleted = 0
   }
 
-  /** Drops the segments that begin at an offset or after it. One that holds it is shortened by `endAt`. */
+  /** Cuts the log: drops the segments that begin at an offset or after it. `endAt` shortens one that holds it. */
+  cutAt(offset: number): void {
+    this.#cuts.push(offset)
+    this.dropFrom(offset)
+  }
+
+  /** Drops the segments that begin at an offset or after it, if there are such. */
   dropFrom(offset: number): void {
-    for (let { last } = this; last !== undefined && last.baseOffset >= offset; { last } = this) {
-      this.#truncations++
-      this.#segments.pop()
-    }
+    const before = this.#segments.length
+    for (let { last } = this; last !== undefined && last.baseOffset >= offset; { last } = this) this.#segments.pop()
+    if (this.#segments.length < before) this.#cuts.push(offset)
   }
 
   /**
@@ -91,7 +102,7 @@ export class EndedSegments implements Iterable<EndedSegment> {
     fileBytes: ReadonlyMap<number, number>,
   ): void {
     const known = new Map(Array.from(this, (segment) => [segment.baseOffset, segment]))
-    this.#truncations++
+    this.#cuts.push(nextOffset)
     this.#segments.splice(0)
     this.#deleted = 0
     for (const [at, { path, baseOffset }] of left.entries()) {

@@ -180,6 +180,7 @@ export class LogTail {
       partition,
       meter,
       ended: this.#ended,
+      nextOffset: () => this.#nextOffset,
       active: () => this.#active,
       time: () => {
         this.#expectedTime.follow()
@@ -217,7 +218,7 @@ export class LogTail {
           const { path, baseOffset, place, fileBytes } = ended
           this.#ended.add({ path, baseOffset, nextOffset: place.nextOffset, fileBytes, info: null })
         }
-        this.#ended.dropFrom(offset)
+        this.#ended.cutAt(offset)
         await ended?.close()
       },
     })
@@ -305,7 +306,7 @@ export class LogTail {
         this.#start = 0
         this.#isStartUncertain = false
         reset.begin()
-        this.#ended.dropFrom(0)
+        this.#ended.cutAt(0)
         const active = this.#active
         this.#active = null
         await active?.close()

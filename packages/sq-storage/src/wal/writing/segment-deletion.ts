@@ -19,6 +19,8 @@ export interface ShrinkingLog {
   readonly partition: Partition
   readonly meter: Pick<WriterMeter, 'deleted'>
   readonly ended: EndedSegments
+  /** The log end offset. */
+  nextOffset(): number
   active(): ActiveSegment | null
   /** The wall clock, and what it should show; null if unknown. */
   time(): { nowMs: number; expectedMs: number | null }
@@ -30,7 +32,7 @@ export interface ShrinkingLog {
 
 /** A decision in progress, about the log as it was at its beginning. */
 interface Judgement {
-  readonly truncations: number
+  readonly cuts: number
   readonly active: ActiveSegment | null
   readonly segments: readonly (EndedSegment | ActiveCandidate)[]
   readonly verdicts: Generator<EndedSegment | ActiveCandidate, RetentionVerdict[], undefined>
@@ -38,7 +40,7 @@ interface Judgement {
 
 /** What is to be deleted, oldest first. */
 interface Plan {
-  readonly truncations: number
+  readonly cuts: number
   readonly segments: readonly { readonly segment: EndedSegment; readonly info: SegmentInfo }[]
 }
 
@@ -54,16 +56,31 @@ export class SegmentDeletion {
   #done = 0
   /** The removed segment that is not durably gone yet. */
   #removed: SegmentInfo | null = null
+  /**
+   * Only records before it may be deleted: those of the log as it was when the deletion began, and of these the ones
+   * that no truncation or reset has dropped since. What is appended after that has the same offsets.
+   */
+  #end: number | null = null
+  /** How often the log had been cut when `#end` was determined. */
+  #cuts = 0
 
   constructor(log: ShrinkingLog, policy: RetentionPolicy) {
     this.#log = log
     this.#policy = policy
   }
 
+  /** Begins the deletion, in the writer's turn, unless a step has: no later record is deleted. */
+  begin(): void {
+    const { ended } = this.#log
+    this.#end = this.#end === null ? this.#log.nextOffset() : Math.min(this.#end, ended.lowestCutSince(this.#cuts))
+    this.#cuts = ended.cuts
+  }
+
   /** Does one step, in the writer's turn. Resolves with whether there is another one. Call `settle` after each. */
   async step(): Promise<boolean> {
     await this.#log.finishCut()
-    if (this.#plan?.truncations !== this.#log.ended.truncations) {
+    this.begin()
+    if (this.#plan?.cuts !== this.#cuts) {
       this.#plan = null
       this.#plan = await this.#decide()
       return this.#plan === null || this.#plan.segments.length > 0
@@ -87,7 +104,7 @@ export class SegmentDeletion {
     await directory.checkLock()
     // The log may have been truncated, or have gone on in another segment, since the last step.
     const known = this.#judgement
-    const isCurrent = known?.truncations === ended.truncations && known.active === active
+    const isCurrent = known?.cuts === this.#cuts && known.active === active
     const judgement = isCurrent ? known : this.#judge()
     this.#judgement = judgement
     const asked = judgement.verdicts.next()
@@ -106,7 +123,7 @@ export class SegmentDeletion {
       const segment = judged instanceof ActiveCandidate ? ended.last : judged
       return segment === undefined ? [] : [{ segment, info }]
     })
-    return { truncations: ended.truncations, segments }
+    return { cuts: this.#cuts, segments }
   }
 
   #judge(): Judgement {
@@ -115,8 +132,25 @@ export class SegmentDeletion {
     const candidate = active === null ? [] : [new ActiveCandidate(active, partition)]
     const segments = [...ended, ...candidate]
     const newestCreatedMs = active?.createdMs ?? ended.last?.info?.createdMs ?? null
-    const log = { directory: directory.path, policy: this.#policy, ...this.#log.time(), newestCreatedMs, segments }
-    return { truncations: ended.truncations, active, segments, verdicts: judge(log, { all: false }) }
+    const log = {
+      directory: directory.path,
+      policy: this.#boundedPolicy(),
+      ...this.#log.time(),
+      newestCreatedMs,
+      segments,
+    }
+    return { cuts: this.#cuts, active, segments, verdicts: judge(log, { all: false }) }
+  }
+
+  /** The policy, for no record from the end of the deletion on. */
+  #boundedPolicy(): RetentionPolicy {
+    invariant(this.#end !== null, 'a deletion has begun before it decides')
+    const { keepFromOffset } = this.#policy
+    const end = BigInt(this.#end)
+    return {
+      ...this.#policy,
+      keepFromOffset: keepFromOffset !== undefined && keepFromOffset < end ? keepFromOffset : end,
+    }
   }
 
   async #removeNext({ segments }: Plan): Promise<boolean> {

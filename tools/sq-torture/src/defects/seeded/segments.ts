@@ -49,13 +49,25 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
   {
     name: 'a truncation while segments are deleted is not seen',
     file: `${WAL}/writing/segment-deletion.ts`,
-    find: 'this.#plan?.truncations !== this.#log.ended.truncations',
+    find: 'this.#plan?.cuts !== this.#cuts',
     replace: 'this.#plan === null',
+  },
+  {
+    name: 'a deletion takes what is appended after a truncation for what it is to delete',
+    file: `${WAL}/writing/segment-deletion.ts`,
+    find: 'Math.min(this.#end, ended.lowestCutSince(this.#cuts))',
+    replace: 'this.#end',
+  },
+  {
+    name: 'a deletion of records begins only in the turn after the log start was written',
+    file: `${WAL}/writer.ts`,
+    find: 'begun.begin()\n',
+    replace: '\n',
   },
   {
     name: 'what was decided about an active segment is used for the next one',
     file: `${WAL}/writing/segment-deletion.ts`,
-    find: 'known?.truncations === ended.truncations && known.active === active',
+    find: 'known?.cuts === this.#cuts && known.active === active',
     replace: 'known !== null',
   },
   {
