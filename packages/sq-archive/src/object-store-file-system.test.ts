@@ -11,7 +11,9 @@ import { InMemoryObjectStore } from './memory/index.ts'
 const MIB = 1024 * 1024
 const config = { dataDir: '/' }
 
-/** A log of three segments and one of another partition, on a disk; the last segment of the first has a large record. */
+/**
+ * A log of three segments and one of another partition, on a disk; the last segment of the first has a large record.
+ */
 async function localLogs(): Promise<InMemoryFileSystem> {
   const fs = new InMemoryFileSystem()
   for (const partition of [0, 1]) {

@@ -1,7 +1,7 @@
 /**
- * Objects as a read-only file system, so that readers, verification and tools of the log work on an object store. A path
- * is a key: `/orders/0/00000000000000000000.wal`. It reads aligned blocks, keeps the ones used last in memory, and reads
- * ahead where a file is read in order.
+ * Objects as a read-only file system, so that readers, verification and tools of the log work on an object store. A
+ * path is a key: `/orders/0/00000000000000000000.wal`. It reads aligned blocks, keeps the ones used last in memory, and
+ * reads ahead where a file is read in order.
  */
 import { SystemClock } from '@sq/sim'
 import type { Clock, FileHandle, FileLock, FileStat, FileSystem, FileSystemSpace, OpenMode, Watch } from '@sq/sim'

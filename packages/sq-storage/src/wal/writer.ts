@@ -564,11 +564,11 @@ export class WalWriter implements AsyncDisposable {
    * this shortens or deletes are not reported to `onSegmentClosed`.
    *
    * Rejects with a `TypeError` or `RangeError` for a bad offset, with `OffsetOutOfRangeError` for an offset that the
-   * log does not have, with `ClosedError` after `close`, and with `CorruptLogError` or `UnsupportedFormatError`:
-   * nothing has changed then. After `WalIoError` or `LockLostError`, either nothing has changed, or `nextOffset` is the
-   * offset: the records are gone for this writer. The next call of any method then first completes the truncation on
-   * disk, and fails if that fails. If the process dies before that, a beginning of the dropped records may be there
-   * again.
+   * log does not have, with `OpaqueBatchError` for one inside an opaque batch, with `ClosedError` after `close`, and
+   * with `CorruptLogError` or `UnsupportedFormatError`: nothing has changed then. After `WalIoError` or
+   * `LockLostError`, either nothing has changed, or `nextOffset` is the offset: the records are gone for this writer.
+   * The next call of any method then first completes the truncation on disk, and fails if that fails. If the process
+   * dies before that, a beginning of the dropped records may be there again.
    *
    * @example
    * ```ts

@@ -312,7 +312,8 @@ function endOfEpoch(starts: readonly EpochStart[], epoch: number, nextOffset: bi
 /** Drops what the leader does not have. `leaderEnd` is the end, at the leader, of the last epoch in this log. */
 async function rejoin(writer: WalWriter, leaderStart: bigint, leaderEnd: bigint): Promise<void> {
   const common = leaderEnd < writer.nextOffset ? leaderEnd : writer.nextOffset
-  if (common < leaderStart) await writer.resetTo(leaderStart)
+  const first = leaderStart > writer.logStartOffset ? leaderStart : writer.logStartOffset
+  if (common < first) await writer.resetTo(common < leaderStart ? leaderStart : common) // nothing in common is left
   else if (common < writer.nextOffset) await writer.truncate(common)
 }
 
@@ -330,6 +331,8 @@ test('a replica drops what only it has, and begins again where its leader does i
   expect(writer.nextOffset).toBe(4n)
   await rejoin(writer, 100n, 200n)
   expect(writer.nextOffset).toBe(100n)
+  await rejoin(writer, 0n, 40n)
+  expect(writer.nextOffset).toBe(40n)
 })
 
 async function applyRetention(writer: WalWriter, highWatermark: bigint): Promise<bigint[]> {

@@ -40,6 +40,17 @@ describe.each(['here', 'in another process'])('the bounds that a reader finds %s
     ])
   }
 
+  test('are right after a reset that goes back, whatever was fetched and looked at before', async () => {
+    await appendEach(writer, numbered(5))
+    await reader.fetch({ from: 0n })
+    await appendEach(writer, numbered(5))
+    await expectBounds(0n, 10n)
+    await writer.resetTo(5n)
+    await expectBounds(5n, 5n)
+    await append(writer, 'a')
+    await expectBounds(5n, 6n)
+  })
+
   test('are those of the writer, whatever it does', async () => {
     await expectBounds(0n, 0n)
     await appendEach(writer, numbered(20))
@@ -119,16 +130,24 @@ test('a writer knows how large its log is, without reading', async () => {
   expect(writer.stats()).toMatchObject({ segments: 1, newestTimestampMs: TIMESTAMP_MS + 7 })
 })
 
-test('a writer learns the times of segments that an earlier one ended when it deletes', async () => {
+test('a writer that does not know the times of a segment states none, until it has looked at it', async () => {
   for (const timestampMs of [3, 2, 1]) {
     await writer.append(null, Buffer.from('a'), [], timestampMs)
     await writer.closeActiveSegment()
   }
   await writer.close()
   const again = await log.open()
-  expect(again.stats()).toMatchObject({ segments: 3, oldestTimestampMs: 1, newestTimestampMs: 1 })
-  await again.deleteSegments({ belowOffset: 0n })
-  expect(again.stats()).toMatchObject({ segments: 3, oldestTimestampMs: 1, newestTimestampMs: 3 })
+  expect(again.stats()).toMatchObject({ segments: 3, oldestTimestampMs: null, newestTimestampMs: null })
   await again.deleteSegments({ belowOffset: 1n })
   expect(again.stats()).toMatchObject({ segments: 2, oldestTimestampMs: 1, newestTimestampMs: 2 })
+  await again.deleteSegments({ belowOffset: 2n })
+  expect(again.stats()).toMatchObject({ segments: 1, oldestTimestampMs: 1, newestTimestampMs: 1 })
+})
+
+test('a writer does not know the times of a segment that was cut, until it has looked at it', async () => {
+  for (const timestampMs of [1, 2, 3]) await writer.append({ value: Buffer.from('a'), timestampMs })
+  await writer.truncate(2n)
+  expect(writer.stats()).toMatchObject({ oldestTimestampMs: null, newestTimestampMs: null })
+  await writer.deleteSegments({ belowOffset: 1n })
+  expect(writer.stats()).toMatchObject({ oldestTimestampMs: 1, newestTimestampMs: 2 })
 })

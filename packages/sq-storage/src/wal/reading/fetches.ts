@@ -213,14 +213,16 @@ export class Fetches {
 
   /** The end of the log, from an offset on that it had reached; null if it has no longer reached that. */
   async #endFrom(from: number, waker: Waker): Promise<number | null> {
-    const stream = (await this.#takeIdle(from, waker)) ?? this.#stream(from, waker)
+    const idle = await this.#takeIdle(from, waker)
+    const stream = idle ?? this.#stream(from, waker)
     try {
       do while (stream.take() !== null);
       while ((await stream.find()) || stream.isInterrupted)
     } catch (error) {
       await stream.close()
       waker.throwIfFailed()
-      if (this.#knownEnd === 0 || !isAboutOffsets(error)) throw error
+      const wasGuessed = idle !== null || this.#knownEnd > 0
+      if (!wasGuessed || !isAboutOffsets(error)) throw error
       this.#knownEnd = 0
       return null
     }

@@ -111,8 +111,10 @@ export class LogTail {
     const active = this.#active
     let [oldestMs, newestMs] = [Infinity, -Infinity]
     let diskBytes = active?.fileBytes ?? 0
+    let areKnown = true
     for (const { fileBytes, info } of this.#ended) {
       diskBytes += fileBytes
+      areKnown &&= info !== null
       oldestMs = Math.min(oldestMs, info?.minTimestampMs ?? Infinity)
       newestMs = Math.max(newestMs, info?.maxTimestampMs ?? -Infinity)
     }
@@ -124,8 +126,8 @@ export class LogTail {
       segments: this.#ended.count + (active === null ? 0 : 1),
       diskBytes,
       activeSegmentBytes: active?.place.position ?? 0,
-      oldestTimestampMs: oldestMs === Infinity ? null : oldestMs,
-      newestTimestampMs: newestMs === -Infinity ? null : newestMs,
+      oldestTimestampMs: areKnown && oldestMs !== Infinity ? oldestMs : null,
+      newestTimestampMs: areKnown && newestMs !== -Infinity ? newestMs : null,
     }
   }
 

@@ -16,8 +16,10 @@ export interface LogExtent {
   /** The bytes of the active segment, without preallocated zeros; 0 if none is open. */
   readonly activeSegmentBytes: number
   /**
-   * The smallest and the largest timestamp of the records in its segments, in milliseconds since 1970; null if none is
-   * known. Of a segment that an earlier writer ended, they are known once `deleteSegments` has looked at it.
+   * The smallest and the largest timestamp of the records in its segments, in milliseconds since 1970. Null if it has
+   * none, and while those of a segment are not known: of one that an earlier writer ended, or that was shortened by a
+   * truncation, until `deleteSegments` has looked at it. `listSegments` reads them. Deleted records of the first
+   * segment count.
    */
   readonly oldestTimestampMs: number | null
   readonly newestTimestampMs: number | null
