@@ -8,7 +8,6 @@ import type { Clock, FileSystem } from '@sq/sim'
 import { checkOptions, resolveConfig, show } from '../config.ts'
 import type { WalConfig } from '../config.ts'
 import { ProblemChangedError } from '../errors.ts'
-import { confirmProblem } from './checking/log-description.ts'
 import type { ConfirmedProblem, LogFindings } from './checking/log-description.ts'
 import type { LogProblem, PossibleRepair, RepairKind } from './checking/report.ts'
 import { isQuarantinedName, quarantinedName } from './segment.ts'
@@ -17,7 +16,6 @@ import { logStartPath } from './segments/log-start.ts'
 import { locatePartition } from './segments/partition.ts'
 import { statDirectory } from './segments/segment-file.ts'
 import type { ListedSegment } from './segments/segment-listing.ts'
-import { checkLog } from './verify.ts'
 import type { SegmentMaker } from './writing/active-segment.ts'
 import { copyFile } from './writing/copy-file.ts'
 import { PartitionLock, SegmentDirectory } from './writing/partition-directory.ts'
@@ -84,8 +82,10 @@ export async function repair(
   const lock = await PartitionLock.take(fs, dataDir, located, { create: false })
   try {
     const directory = new SegmentDirectory(fs, located.directory, lock)
+    const { checkLog } = await import('./checking/log-check.ts')
+    const { confirmProblem } = await import('./checking/log-description.ts')
     const findings = await checkLog(fs, located, () => Infinity)
-    const problem = confirmed(findings, chosen, promised)
+    const problem = unchanged(confirmProblem(findings, chosen.problem), chosen, promised)
     const maker = { directory, partition: located, clock, random }
     const quarantined = await REPAIRS[chosen.repair](maker, {
       findings,
@@ -98,13 +98,12 @@ export async function repair(
   }
 }
 
-/** Throws unless the problem is still as it was reported and the repair costs what the report said. */
-function confirmed(
-  findings: LogFindings,
+/** Throws unless the problem was found again as it was reported, and the repair costs what the report said. */
+function unchanged(
+  found: ConfirmedProblem | null,
   { problem, repair: kind }: ChosenRepair,
   promised: PossibleRepair,
 ): ConfirmedProblem {
-  const found = confirmProblem(findings, problem)
   const offer = found === null ? undefined : offerOf(found, kind)
   const isAsSaid = offer !== undefined && COSTS.every((field) => offer[field] === promised[field])
   if (found !== null && isAsSaid) return found
