@@ -44,7 +44,7 @@ export class BlockCache {
       this.#bytes += length
       this.#evict()
     } catch {
-      // Everybody who waits for it gets the error.
+      // Every caller that waits for it gets the error.
       this.#entries.delete(key)
     }
   }

@@ -216,6 +216,18 @@ describe('the file system of a store', () => {
     expect(gets()).toBe(80)
   })
 
+  test('reads ahead again after a jump back', async () => {
+    await store.put('large', sourceOf(Buffer.alloc(4 * MIB, 'large ')))
+    const gets = countGets(store)
+    const small = new ObjectStoreFileSystem(store, { maxCacheBytes: 10 })
+    const file = await small.open('/large', 'read')
+    const buffer = Buffer.alloc(256 * 1024)
+    for (const position of [3 * MIB, 3.25 * MIB, 3.5 * MIB, 3.75 * MIB]) await file.read(buffer, position)
+    const before = gets()
+    for (const position of [0, 0.25 * MIB]) await file.read(buffer, position)
+    expect(gets() - before).toBeGreaterThan(8)
+  })
+
   test('a watch calls back every few seconds until it is closed', async () => {
     const clock = new ManualClock()
     const watched = new ObjectStoreFileSystem(store, { clock, pollMs: 1000 })

@@ -281,6 +281,7 @@ class ObjectHandle implements FileHandle {
   #blockAt(index: number): Promise<Uint8Array> {
     const { bytes, block } = this.#object
     const isInOrder = index === this.#last + 1 && index > 0
+    if (!isInOrder) this.#asked = 0
     this.#last = index
     if (isInOrder) {
       const end = Math.min(index + 1 + AHEAD_BLOCKS, Math.ceil(bytes / BLOCK_BYTES))

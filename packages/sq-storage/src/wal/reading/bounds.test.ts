@@ -87,7 +87,7 @@ describe.each(['here', 'in another process'])('the bounds that a reader finds %s
   })
 })
 
-test('beside the writer of this thread, bounds and fetches at the end list and read nothing', async () => {
+test("in the writer's thread, bounds and fetches at the end list and read nothing", async () => {
   await appendEach(writer, numbered(20))
   const files = new MeasuredFiles(log.fs)
   const reader = await openReader(files.fs)

@@ -76,7 +76,7 @@ export class LogTail {
   #pendingReset: { readonly reset: Reset; readonly previousNextOffset: number } | null = null
   /**
    * The offset up to which records are deleted inside a segment; 0 if there are none. If that has failed, a crash may
-   * leave an earlier one: until it succeeds, the log start is to be written again.
+   * leave an earlier one: the next `deleteRecords` writes the log start again.
    */
   #start: number
   #isStartUncertain = false
