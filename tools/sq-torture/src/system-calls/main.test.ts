@@ -33,7 +33,8 @@ async function run(args: readonly string[], environment: NodeJS.ProcessEnv = {})
 describe('pnpm system-calls', () => {
   test('the command makes some calls fail and checks their order, or says that it cannot', async () => {
     const { status, stdout, stderr } = await run(['--only', 'ftruncate,rename'])
-    expect(stderr).toBe('')
+    // On a busy machine it takes so long that it shows its progress.
+    expect(stderr).toMatch(/^(\d+ runs, 0 violations, [\d.]+ s\n)*$/)
     expect(status).toBe(0)
     expect(await readdir(temporary)).toEqual([])
     if (stdout.startsWith('skipped: strace is needed to make system calls fail')) return
