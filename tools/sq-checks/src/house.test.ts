@@ -97,8 +97,8 @@ describe('allowed imports', () => {
     expect(importsBeyond(storage, /^(node:|packages\/sq-storage\/|@sq\/sim$)/)).toEqual([])
   })
 
-  test('@sq/archive imports only Node and @sq/sim, and no file outside memory/ those in it', () => {
-    expect(importsBeyond(archive, /^(node:|packages\/sq-archive\/|@sq\/sim$)/)).toEqual([])
+  test('@sq/archive imports only Node, @sq/sim and @sq/storage, and no file outside memory/ those in it', () => {
+    expect(importsBeyond(archive, /^(node:|packages\/sq-archive\/|@sq\/(sim|storage)$)/)).toEqual([])
     const others = except(archive, /\/(memory|testing)\//)
     expect(importsBeyond(others, /^(?!node:fs|packages\/sq-archive\/src\/(memory|testing)\/)/)).toEqual([])
   })
