@@ -141,7 +141,7 @@ export const REMOVAL_DEFECTS: readonly Defect[] = [
   {
     name: 'deleteRecords forgets that its last call failed',
     file: `${WAL}/writing/log-tail.ts`,
-    find: 'before <= this.firstOffset && !this.#isStartUncertain',
+    find: 'before <= this.firstOffset && this.#deletedFrom === null',
     replace: 'before <= this.firstOffset',
   },
   {
