@@ -22,7 +22,7 @@ export const REMOVAL_DEFECTS: readonly Defect[] = [
   {
     name: 'recovery replaces a log by a segment that does not verify',
     file: `${WAL}/writing/reset.ts`,
-    find: '  await readHead(fs, { path: intent, baseOffset: offset, successor: null }, partition)\n',
+    find: '  await readHead(fs, intent, partition)\n',
     replace: '',
   },
   {
