@@ -1,8 +1,9 @@
 /** The logs of this process as metrics of OpenTelemetry. */
-import { limitGauges, logGauges, onEvent, timeSyncs } from './log-metrics.js'
+import { onEvent, timeSyncs } from './log-metrics.js'
 
 /** @typedef {import('@opentelemetry/api').Meter} Meter */
-/** @typedef {import('./log-metrics.js').Source} Source */
+/** @typedef {import('./log-metrics.js').FileSystem} FileSystem */
+/** @typedef {import('./log-metrics.js').WalWriter} WalWriter */
 
 const inSeconds = {
   unit: 's',
@@ -13,9 +14,9 @@ const inSeconds = {
  * Call it once. It returns the file system to open the logs on.
  *
  * @param {Meter} meter
- * @param {Source} source
+ * @param {{ fs: FileSystem, writers: Iterable<[{ topic: string, partition: number }, WalWriter]> }} source
  */
-export function exportToOpenTelemetry(meter, { fs, writers, limits }) {
+export function exportToOpenTelemetry(meter, { fs, writers }) {
   const commits = meter.createHistogram('sq.wal.commit.duration', inSeconds)
   const syncs = meter.createHistogram('sq.wal.sync.duration', inSeconds)
   const records = meter.createCounter('sq.wal.records')
@@ -28,21 +29,8 @@ export function exportToOpenTelemetry(meter, { fs, writers, limits }) {
     else failed.add(1, attributes)
   })
   onEvent('sq:wal:abandon', ({ topic, partition }) => abandoned.add(1, { topic, partition }))
-  for (const { name, help, isBytes, of } of logGauges) {
-    gauge(meter, { name, help, isBytes }).addCallback((result) => {
-      for (const [log, writer] of writers) result.observe(of(writer), { ...log })
-    })
-  }
-  for (const { name, help, isBytes, of } of limitGauges) {
-    gauge(meter, { name, help, isBytes }).addCallback((result) => result.observe(of(limits)))
-  }
+  meter.createObservableGauge('sq.wal.pending', { unit: 'By' }).addCallback((result) => {
+    for (const [log, writer] of writers) result.observe(writer.stats().pendingBytes, { ...log })
+  })
   return timeSyncs(fs, (seconds) => syncs.record(seconds))
-}
-
-/**
- * @param {Meter} meter
- * @param {{ name: string, help: string, isBytes?: true | undefined }} gauge
- */
-function gauge(meter, { name, help, isBytes }) {
-  return meter.createObservableGauge(`sq.wal.${name}`, { description: help, unit: isBytes ? 'By' : '' })
 }

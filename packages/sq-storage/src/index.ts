@@ -35,7 +35,6 @@ export type {
   CommitEvent,
   CommitReason,
   DeleteEvent,
-  DeleteRecordsEvent,
   LogEvent,
   RecoverEvent,
   RotateEvent,
@@ -76,6 +75,8 @@ export type { IndexEntry, SegmentSummary } from './wal/format/seal.ts'
 export type { OpenBody, SegmentHeader, SegmentLink } from './wal/segment.ts'
 export type { ClosedSegment, SegmentInfo } from './wal/segments/describe.ts'
 export { listSegments } from './wal/listing.ts'
+export type { SegmentBytes, SegmentEnds, SegmentStart } from './wal/segments/segment-ends.ts'
+export { readSegmentEnds, readSegmentStart } from './wal/segments/segment-ends.ts'
 export { verify } from './wal/verify.ts'
 export type { ReadyOptions, ResetOptions, WalWriterOptions } from './wal/writer.ts'
 export { WalWriter } from './wal/writer.ts'

@@ -117,6 +117,12 @@ export function decodeSealBody(body: Buffer, position: number): SegmentSummary |
   }
 }
 
+/** The position of the SEAL that a segment with these last bytes may end with; null if it ends with none. */
+export function sealPosition(tail: Buffer): number | null {
+  const trailer = tail.length - TRAILER_BYTES
+  return trailer >= 0 && tail.readUInt32LE(trailer + 4) === INDEX_MAGIC ? tail.readUInt32LE(trailer) : null
+}
+
 /** A SEAL at a place, for the records that `summary` describes. */
 export function encodeSeal(
   place: FramePlace,

@@ -8,6 +8,7 @@ import type { Partition } from '../segments/partition.ts'
 import { judge } from '../segments/retention.ts'
 import type { JudgedSegment, RetentionPolicy, RetentionVerdict } from '../segments/retention.ts'
 import type { ActiveSegment } from './active-segment.ts'
+import { describeEnded } from './ended-segments.ts'
 import type { EndedSegment, EndedSegments } from './ended-segments.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 import type { WriterMeter } from './writer-meter.ts'
@@ -110,7 +111,7 @@ export class SegmentDeletion {
     if (asked.done !== true) {
       const segment = asked.value
       invariant(!(segment instanceof ActiveCandidate), 'the active segment is described')
-      await directory.whileThere(() => ended.describe(segment, directory.fs, partition))
+      await directory.whileThere(() => describeEnded(directory.fs, segment, partition))
       return null
     }
     this.#judgement = null

@@ -13,14 +13,8 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
   {
     name: 'a reader ignores the log start',
     file: `${WAL}/segments/log-start.ts`,
-    find: 'start ?? (names.includes(LOG_START_NAME) ? await readLogStart(fs, partition) : 0)',
+    find: 'start ?? (await startAmong(fs, partition, names))',
     replace: 'start ?? 0',
-  },
-  {
-    name: 'a reader of another process reads the rest of a log that is being reset',
-    file: `${WAL}/segments/log-start.ts`,
-    find: 'if (reset !== null) return listedLog([reset], 0)',
-    replace: '',
   },
   {
     name: 'the checksum of a log start is not compared',

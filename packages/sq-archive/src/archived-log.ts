@@ -1,0 +1,188 @@
+/**
+ * The archive of one log, as it is in the store. There is no manifest: each object is one segment, and states at its
+ * beginning where the segment before it ends. So the objects form runs of segments that follow each other without a
+ * gap. The last run is the archived log. A run before it is what a late upload has left, or the log before a gap.
+ *
+ * The archive's end only ever grows: retention deletes oldest first, and never the last two segments. So a writer that
+ * comes late finds a segment after its own, or its predecessor gone.
+ */
+import { readSegmentEnds, WalError } from '@sq/storage'
+import type { SegmentEnds, SegmentLink } from '@sq/storage'
+import { ArchiveDamagedError } from './errors.ts'
+import { ObjectStoreError } from './object-store.ts'
+import type { ObjectInfo, ObjectStore } from './object-store.ts'
+import { folderOf, parseSegmentKey } from './segment-key.ts'
+import type { LogPlace } from './segment-key.ts'
+
+/** Objects that are read at the same time. */
+const CONCURRENT_READS = 16
+/** How often a listing is made again because a listed object was deleted before it was read. */
+const MAX_LISTINGS = 16
+
+/** One segment in an archive. */
+export interface ArchivedSegment {
+  readonly key: string
+  readonly bytes: number
+  readonly baseOffset: bigint
+  /** The offset after its last record. */
+  readonly nextOffset: bigint
+  /** When it was created, in milliseconds since 1970, by the wall clock of the process that created it. */
+  readonly createdMs: number
+  /** The end of the segment before it, also if that is no longer there; null if it begins a log. */
+  readonly previous: SegmentLink | null
+  /** Where it ends: the option `previous` of `WalWriter.open` for a log that continues after it. */
+  readonly link: SegmentLink
+}
+
+/** Offsets that no segment holds, although segments before and after it are there. */
+export interface OffsetGap {
+  readonly fromOffset: bigint
+  /** The first offset after the gap. */
+  readonly toOffset: bigint
+}
+
+/** What is in an archive of one log. */
+export interface ArchivedLog {
+  /** The segments of the log, oldest first: each continues the one before it. */
+  readonly segments: readonly ArchivedSegment[]
+  /**
+   * Segments that are before the log and do not lead up to it, in runs, oldest first. A run of one segment may be a
+   * late upload: it landed after retention had deleted the segment of that name. A longer run says that segments were
+   * deleted from the middle.
+   */
+  readonly detached: readonly (readonly ArchivedSegment[])[]
+  /** After each run of `detached`, if offsets are missing there. */
+  readonly gaps: readonly OffsetGap[]
+  /** Objects with other names. They are ignored. */
+  readonly foreign: readonly ObjectInfo[]
+}
+
+/** An object that is named as a segment is. */
+interface NamedSegment extends ObjectInfo {
+  readonly baseOffset: bigint
+}
+
+/**
+ * Lists the archive of a log, and proves that its segments follow each other. Besides the listing, it reads both
+ * ends of every object: two or three small reads, and all of an abandoned segment. An archive that is empty has no
+ * segments. While segments are added or deleted, it is the archive at one moment of the call.
+ *
+ * Rejects with `ArchiveDamagedError` if an object with the name of a segment is not a segment of this log, and with
+ * `ObjectStoreError`.
+ *
+ * @example
+ * ```ts
+ * const { segments } = await listArchive(store, { topic: 'orders', partition: 0 })
+ * console.log(segments.at(-1)?.nextOffset) // 3n
+ * ```
+ */
+export function listArchive(store: ObjectStore, place: LogPlace): Promise<ArchivedLog> {
+  return whileListed(async () => {
+    const { named, foreign } = await listObjects(store, place)
+    const runs = runsOf(await mapConcurrently(named, (object) => describe(store, place, object)))
+    const [segments, detached] = [runs.at(-1) ?? [], runs.slice(0, -1)]
+    const gaps = detached.flatMap((run, at) => {
+      const [fromOffset, toOffset] = [run.at(-1)?.nextOffset ?? 0n, runs[at + 1]?.[0]?.baseOffset ?? 0n]
+      return fromOffset < toOffset ? [{ fromOffset, toOffset }] : []
+    })
+    return { segments, detached, gaps, foreign }
+  })
+}
+
+/**
+ * The last segment of the archive of a log: where the archive ends. Null if the archive is empty. Besides the listing,
+ * it reads only both ends of that object. Rejects as `listArchive` does.
+ *
+ * @example
+ * ```ts
+ * const last = await lastArchived(store, { topic: 'orders', partition: 0 })
+ * console.log(last?.nextOffset) // 3n
+ * ```
+ */
+export function lastArchived(store: ObjectStore, place: LogPlace): Promise<ArchivedSegment | null> {
+  return whileListed(async () => {
+    const last = (await listObjects(store, place)).named.at(-1)
+    return last === undefined ? null : describe(store, place, last)
+  })
+}
+
+/** The objects of a log by their names, oldest segment first. */
+async function listObjects(
+  store: ObjectStore,
+  place: LogPlace,
+): Promise<{ named: NamedSegment[]; foreign: ObjectInfo[] }> {
+  const named: NamedSegment[] = []
+  const foreign: ObjectInfo[] = []
+  for await (const object of store.list(folderOf(place))) {
+    const baseOffset = parseSegmentKey(place, object.key)
+    if (baseOffset === null) foreign.push(object)
+    else named.push({ ...object, baseOffset })
+  }
+  return { named, foreign }
+}
+
+/** Divides segments where one does not continue the one before it. */
+function runsOf(segments: readonly ArchivedSegment[]): ArchivedSegment[][] {
+  const runs: ArchivedSegment[][] = []
+  for (const [at, segment] of segments.entries()) {
+    const before = segments[at - 1]
+    if (before !== undefined && isSameLink(segment.previous, before.link)) runs.at(-1)?.push(segment)
+    else runs.push([segment])
+  }
+  return runs
+}
+
+/** Reads both ends of an object, and checks that it is a segment of this log. */
+async function describe(store: ObjectStore, place: LogPlace, object: NamedSegment): Promise<ArchivedSegment> {
+  const { key, bytes } = object
+  const ends = await readEnds(store, object)
+  const { topic, partition, baseOffset, nextOffset, createdMs, previous, link } = ends
+  if (topic !== place.topic || partition !== place.partition) {
+    throw new ArchiveDamagedError(key, `it is one of the log ${topic}/${partition}`)
+  }
+  if (baseOffset !== object.baseOffset) {
+    throw new ArchiveDamagedError(key, `its first offset is ${baseOffset}, expected the one in its name`)
+  }
+  return { key, bytes, baseOffset, nextOffset, createdMs, previous, link }
+}
+
+async function readEnds(store: ObjectStore, { key, bytes }: ObjectInfo): Promise<SegmentEnds> {
+  try {
+    return await readSegmentEnds({ path: key, bytes, read: (buffer, position) => store.get(key, buffer, position) })
+  } catch (error) {
+    if (!(error instanceof WalError)) throw error
+    throw new ArchiveDamagedError(key, error.message, error)
+  }
+}
+
+/** Whether both are the same end of the same segment. */
+function isSameLink(one: SegmentLink | null, other: SegmentLink | null): boolean {
+  if (one === null || other === null) return one === other
+  const isSameEnd = one.baseOffset === other.baseOffset && one.end === other.end
+  return isSameEnd && one.lastPosition === other.lastPosition && one.lastCrc === other.lastCrc
+}
+
+/** Runs an action that lists, and again if an object was deleted after it was listed. */
+async function whileListed<T>(action: () => Promise<T>): Promise<T> {
+  for (let listings = 1; ; listings++) {
+    try {
+      return await action()
+    } catch (error) {
+      const isDeleted = error instanceof ObjectStoreError && error.code === 'not-found'
+      if (!isDeleted || listings === MAX_LISTINGS) throw error
+    }
+  }
+}
+
+/** Results in the order of the items. The first failure is thrown, once no call is under way any more. */
+async function mapConcurrently<T, R>(items: readonly T[], action: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  for (let from = 0; from < items.length; from += CONCURRENT_READS) {
+    const settled = await Promise.allSettled(items.slice(from, from + CONCURRENT_READS).map(action))
+    for (const result of settled) {
+      if (result.status === 'rejected') throw result.reason
+      results.push(result.value)
+    }
+  }
+  return results
+}
