@@ -3,8 +3,38 @@ import { subscribe } from 'node:diagnostics_channel'
 
 /** @typedef {import('@sq/storage').WalEvents} WalEvents */
 /** @typedef {import('@sq/storage').WalWriter} WalWriter */
+/** @typedef {import('@sq/storage').SharedLimits} SharedLimits */
 /** @typedef {import('@sq/sim').FileSystem} FileSystem */
 /** @typedef {{ topic: string, partition: number }} Log */
+
+/**
+ * What to open the logs on; the open logs, which may change; and the limits that they share.
+ *
+ * @typedef {{ fs: FileSystem, writers: Iterable<[Log, WalWriter]>, limits: SharedLimits }} Source
+ */
+
+/**
+ * What both exporters show of each open log when they are asked. None of it reads a file.
+ *
+ * @type {{ name: string, help: string, isBytes?: true, of: (writer: WalWriter) => number }[]}
+ */
+export const logGauges = [
+  { name: 'pending', help: 'Appends that are not durable yet', isBytes: true, of: (log) => log.stats().pendingBytes },
+  { name: 'log_start_offset', help: 'The first offset that is left', of: (log) => Number(log.logStartOffset) },
+  { name: 'log_end_offset', help: 'The offset after the last record', of: (log) => Number(log.logEndOffset) },
+  { name: 'disk', help: 'The files of all segments', isBytes: true, of: (log) => log.stats().diskBytes },
+  { name: 'segments', help: 'Segments', of: (log) => log.stats().segments },
+]
+
+/**
+ * What both exporters show of the limits that the logs share.
+ *
+ * @type {{ name: string, help: string, isBytes: true, of: (limits: SharedLimits) => number }[]}
+ */
+export const limitGauges = [
+  { name: 'all_pending', help: 'As pending, of all logs', isBytes: true, of: (limits) => limits.pendingBytes },
+  { name: 'max_all_pending', help: 'The limit of all_pending', isBytes: true, of: (limits) => limits.maxPendingBytes },
+]
 
 /**
  * @template {keyof WalEvents} Name

@@ -1,9 +1,8 @@
 /** The logs of this process as metrics of OpenTelemetry. */
-import { onEvent, timeSyncs } from './log-metrics.js'
+import { limitGauges, logGauges, onEvent, timeSyncs } from './log-metrics.js'
 
 /** @typedef {import('@opentelemetry/api').Meter} Meter */
-/** @typedef {import('./log-metrics.js').FileSystem} FileSystem */
-/** @typedef {import('./log-metrics.js').WalWriter} WalWriter */
+/** @typedef {import('./log-metrics.js').Source} Source */
 
 const inSeconds = {
   unit: 's',
@@ -14,9 +13,9 @@ const inSeconds = {
  * Call it once. It returns the file system to open the logs on.
  *
  * @param {Meter} meter
- * @param {{ fs: FileSystem, writers: Iterable<[{ topic: string, partition: number }, WalWriter]> }} source
+ * @param {Source} source
  */
-export function exportToOpenTelemetry(meter, { fs, writers }) {
+export function exportToOpenTelemetry(meter, { fs, writers, limits }) {
   const commits = meter.createHistogram('sq.wal.commit.duration', inSeconds)
   const syncs = meter.createHistogram('sq.wal.sync.duration', inSeconds)
   const records = meter.createCounter('sq.wal.records')
@@ -29,8 +28,21 @@ export function exportToOpenTelemetry(meter, { fs, writers }) {
     else failed.add(1, attributes)
   })
   onEvent('sq:wal:abandon', ({ topic, partition }) => abandoned.add(1, { topic, partition }))
-  meter.createObservableGauge('sq.wal.pending', { unit: 'By' }).addCallback((result) => {
-    for (const [log, writer] of writers) result.observe(writer.stats().pendingBytes, { ...log })
-  })
+  for (const { name, help, isBytes, of } of logGauges) {
+    gauge(meter, { name, help, isBytes }).addCallback((result) => {
+      for (const [log, writer] of writers) result.observe(of(writer), { ...log })
+    })
+  }
+  for (const { name, help, isBytes, of } of limitGauges) {
+    gauge(meter, { name, help, isBytes }).addCallback((result) => result.observe(of(limits)))
+  }
   return timeSyncs(fs, (seconds) => syncs.record(seconds))
+}
+
+/**
+ * @param {Meter} meter
+ * @param {{ name: string, help: string, isBytes?: true | undefined }} gauge
+ */
+function gauge(meter, { name, help, isBytes }) {
+  return meter.createObservableGauge(`sq.wal.${name}`, { description: help, unit: isBytes ? 'By' : '' })
 }

@@ -1,10 +1,9 @@
 /** The logs of this process as metrics for Prometheus. */
 import { Counter, exponentialBuckets, Gauge, Histogram } from 'prom-client'
-import { onEvent, timeSyncs } from './log-metrics.js'
+import { limitGauges, logGauges, onEvent, timeSyncs } from './log-metrics.js'
 
 /** @typedef {import('prom-client').Registry} Registry */
-/** @typedef {import('./log-metrics.js').FileSystem} FileSystem */
-/** @typedef {import('./log-metrics.js').WalWriter} WalWriter */
+/** @typedef {import('./log-metrics.js').Source} Source */
 
 const labelNames = ['topic', 'partition']
 const buckets = exponentialBuckets(0.0001, 2, 14) // 0.1 ms to 0.8 s
@@ -13,9 +12,9 @@ const buckets = exponentialBuckets(0.0001, 2, 14) // 0.1 ms to 0.8 s
  * Call it once. It returns the file system to open the logs on.
  *
  * @param {Registry} registry
- * @param {{ fs: FileSystem, writers: Iterable<[{ topic: string, partition: number }, WalWriter]> }} source
+ * @param {Source} source
  */
-export function exportToPrometheus(registry, { fs, writers }) {
+export function exportToPrometheus(registry, { fs, writers, limits }) {
   const registers = [registry]
   const commits = new Histogram({ name: 'sq_wal_commit_seconds', help: 'Commits', labelNames, buckets, registers })
   const syncs = new Histogram({ name: 'sq_wal_sync_seconds', help: 'Durable writes', buckets, registers })
@@ -29,15 +28,26 @@ export function exportToPrometheus(registry, { fs, writers }) {
     else failed.inc(labels)
   })
   onEvent('sq:wal:abandon', ({ topic, partition }) => abandoned.inc({ topic, partition }))
-  const pending = new Gauge({
-    name: 'sq_wal_pending_bytes',
-    help: 'Bytes that wait to be durable',
-    labelNames,
-    registers: [],
-    collect() {
-      for (const [log, writer] of writers) this.set({ ...log }, writer.stats().pendingBytes)
-    },
-  })
-  registry.registerMetric(pending)
+  for (const { name, help, isBytes, of } of logGauges) {
+    const collect = /** @this {Gauge} */ function () {
+      this.reset() // a log that was closed is not shown
+      for (const [log, writer] of writers) this.set({ ...log }, of(writer))
+    }
+    registry.registerMetric(new Gauge({ name: named(name, isBytes), help, labelNames, registers: [], collect }))
+  }
+  for (const { name, help, isBytes, of } of limitGauges) {
+    const collect = /** @this {Gauge} */ function () {
+      this.set(of(limits))
+    }
+    registry.registerMetric(new Gauge({ name: named(name, isBytes), help, registers: [], collect }))
+  }
   return timeSyncs(fs, (seconds) => syncs.observe(seconds))
+}
+
+/**
+ * @param {string} name
+ * @param {true | undefined} isBytes
+ */
+function named(name, isBytes) {
+  return `sq_wal_${name}${isBytes ? '_bytes' : ''}`
 }

@@ -35,6 +35,7 @@ export type {
   CommitEvent,
   CommitReason,
   DeleteEvent,
+  DeleteRecordsEvent,
   LogEvent,
   RecoverEvent,
   RotateEvent,

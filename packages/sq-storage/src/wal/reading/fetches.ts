@@ -203,16 +203,20 @@ export class Fetches {
     return { firstOffset, leastEnd: Math.max(segments.at(-1)?.baseOffset ?? 0, firstOffset), isExact: false }
   }
 
-  /** Null if the log was truncated before what was known of its end. */
+  /** Null if the log was truncated before what was known of its end, or if its start has moved meanwhile. */
   async #bounds({ waker }: Patience): Promise<LogBounds | null> {
     const { firstOffset, leastEnd, isExact } = await this.#look()
-    const logEndOffset = isExact ? leastEnd : await this.#endFrom(Math.max(leastEnd, this.#knownEnd), waker)
+    const from = Math.max(leastEnd, this.#knownEnd)
+    const logEndOffset = isExact ? leastEnd : await this.#endFrom(from, { firstOffset, waker })
     if (logEndOffset === null) return null
     return { logStartOffset: BigInt(firstOffset), logEndOffset: BigInt(logEndOffset) }
   }
 
-  /** The end of the log, from an offset on that it had reached; null if it has no longer reached that. */
-  async #endFrom(from: number, waker: Waker): Promise<number | null> {
+  /**
+   * The end of the log, from an offset on that it had reached; null if it has no longer reached that, or does not begin
+   * at the first offset any more.
+   */
+  async #endFrom(from: number, { firstOffset, waker }: { firstOffset: number; waker: Waker }): Promise<number | null> {
     const idle = await this.#takeIdle(from, waker)
     const stream = idle ?? this.#stream(from, waker)
     try {
@@ -221,14 +225,16 @@ export class Fetches {
     } catch (error) {
       await stream.close()
       waker.throwIfFailed()
+      if (!isAboutOffsets(error)) throw error
       const wasGuessed = idle !== null || this.#knownEnd > 0
-      if (!wasGuessed || !isAboutOffsets(error)) throw error
+      if (!wasGuessed && (await this.#look()).leastEnd === from) throw error
       this.#knownEnd = 0
       return null
     }
+    const { listedFrom } = stream
     this.#knownEnd = stream.nextOffset
     await this.#keep(stream, this.#knownEnd)
-    return this.#knownEnd
+    return listedFrom === firstOffset ? this.#knownEnd : null
   }
 
   #stream(from: number, waker: Waker): FrameStream {

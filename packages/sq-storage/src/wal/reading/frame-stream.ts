@@ -58,9 +58,9 @@ export class FrameStream {
     return this.#log?.shared.highWatermark ?? Infinity
   }
 
-  /** The log start offset, if a writer of this thread knows it; null otherwise. */
-  get firstOffset(): number | null {
-    return this.#log?.shared.firstOffset ?? null
+  /** The log start offset when the stream listed the log last; null if it has not. */
+  get listedFrom(): number | null {
+    return this.#cursor?.firstOffset ?? null
   }
 
   /** The offset at which the log is empty while it is being reset; null if it is not. */

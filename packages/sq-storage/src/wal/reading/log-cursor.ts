@@ -50,7 +50,6 @@ export class LogCursor {
   #place: ReadPlace
   /** The listed segments, unless the one being read is the last of them. */
   #listed: readonly ListedSegment[] = []
-  /** The log start offset, when the segments were listed. */
   #firstOffset = 0
   #reading: Reading | null = null
   /**
@@ -133,6 +132,11 @@ export class LogCursor {
    */
   get isCompared(): boolean {
     return !this.#place.hasReturned || this.#comparedAfter === this.#context.shared.openings
+  }
+
+  /** The log start offset when the log was listed last; 0 before that. */
+  get firstOffset(): number {
+    return this.#firstOffset
   }
 
   /** Whether a file is open. */

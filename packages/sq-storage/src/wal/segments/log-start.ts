@@ -20,7 +20,7 @@ import { readUint64, writeUint64 } from '../format/integers.ts'
 import { LOG_START_NAME } from '../segment.ts'
 import { LogFile } from './log-file.ts'
 import type { Partition } from './partition.ts'
-import { isMissing, listNames, refuseBeyondOffsets, segmentsAmong } from './segment-listing.ts'
+import { isMissing, listNames, refuseBeyondOffsets, resetAmong, segmentsAmong, whileListed } from './segment-listing.ts'
 import type { ListedSegment } from './segment-listing.ts'
 
 const LENGTH = 20
@@ -48,13 +48,12 @@ function checksumOf(bytes: Buffer, { topic, partition }: Partition): number {
 }
 
 /**
- * The offset in the file; 0 if there is none. Rejects with `CorruptLogError` if it does not verify, with
- * `UnsupportedFormatError` for another version, and with `WalIoError`.
+ * The offset in the file. Rejects with `CorruptLogError` if it does not verify, with `UnsupportedFormatError` for
+ * another version, and with `WalIoError`.
  */
 async function readLogStart(fs: FileSystem, partition: Partition): Promise<number> {
   const path = logStartPath(partition.directory)
   const bytes = await readStart(fs, path)
-  if (bytes === null) return 0
   const damaged = (reason: string) =>
     new CorruptLogError({ path, from: 0, to: bytes.length, firstOffset: 0n, lastOffset: -1n, reason })
   if (bytes.toString('latin1', 0, AT.version) !== MAGIC || bytes.length < AT.offset) {
@@ -79,15 +78,9 @@ function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`
 }
 
-/** The bytes of the file, up to one more than it has; null if there is none. */
-async function readStart(fs: FileSystem, path: string): Promise<Buffer | null> {
-  let handle: LogFile
-  try {
-    handle = await LogFile.open(fs, path, 'read')
-  } catch (error) {
-    if (isMissing(error)) return null
-    throw error
-  }
+/** The bytes of the file, up to one more than it has. */
+async function readStart(fs: FileSystem, path: string): Promise<Buffer> {
+  const handle = await LogFile.open(fs, path, 'read')
   try {
     const bytes = Buffer.alloc(LENGTH + 1)
     return bytes.subarray(0, await handle.read(bytes, 0))
@@ -109,19 +102,37 @@ export interface ListedLog {
 }
 
 /**
- * Lists a log. `start` is its log start if a writer in this thread knows it; null to read it. Rejects as `readLogStart`
- * does, and with `LogNotFoundError`.
+ * Lists a log. While it is being reset, and after a reset that was interrupted, that is the new log: its segment is
+ * complete, and of the old ones some may be gone. `start` is the log start if a writer in this thread knows it; null to
+ * read it. Rejects as `readLogStart` does, and with `LogNotFoundError`.
  */
 export async function listLog(fs: FileSystem, partition: Partition, start: number | null = null): Promise<ListedLog> {
   const { directory } = partition
-  const names = await listNames(fs, directory)
-  refuseBeyondOffsets(names, directory)
-  return listedLog(segmentsAmong(names, directory), start ?? (await startAmong(fs, partition, names)))
+  return whileListed(
+    () => listNames(fs, directory),
+    async (names) => {
+      refuseBeyondOffsets(names, directory)
+      const reset = resetAmong(names, directory)
+      if (reset !== null) return listedLog([reset], 0)
+      // If the log start is gone since then, the log was reset, and is listed again.
+      const known = start ?? (names.includes(LOG_START_NAME) ? await readLogStart(fs, partition) : 0)
+      return listedLog(segmentsAmong(names, directory), known)
+    },
+  )
 }
 
-/** The offset in the log start of a log with these names; 0 if it has none. Rejects as `readLogStart` does. */
-export function startAmong(fs: FileSystem, partition: Partition, names: readonly string[]): Promise<number> {
-  return names.includes(LOG_START_NAME) ? readLogStart(fs, partition) : Promise.resolve(0)
+/**
+ * The offset in the log start of a log with these names; 0 if it has none, or none any more. Rejects as `readLogStart`
+ * does.
+ */
+export async function startAmong(fs: FileSystem, partition: Partition, names: readonly string[]): Promise<number> {
+  if (!names.includes(LOG_START_NAME)) return 0
+  try {
+    return await readLogStart(fs, partition)
+  } catch (error) {
+    if (isMissing(error)) return 0
+    throw error
+  }
 }
 
 /** The log that begins at an offset, of these segments. */

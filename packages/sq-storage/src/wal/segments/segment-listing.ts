@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
-import { LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../../errors.ts'
-import { LOCK_NAME, LOG_START_NAME, parseSegmentName, segmentName } from '../segment.ts'
+import { CorruptLogError, LogNotFoundError, systemCode, UnsupportedFormatError, WalIoError } from '../../errors.ts'
+import { LOCK_NAME, LOG_START_NAME, parseResetName, parseSegmentName, resetName, segmentName } from '../segment.ts'
 
 /** A segment by its name in the directory. */
 export interface ListedSegment {
@@ -76,6 +76,30 @@ export function segmentsAmong(
     listed.push(successor)
   }
   return listed.toReversed()
+}
+
+/**
+ * The segment of an unfinished reset among the names in a directory, which is the whole log once the reset is finished;
+ * null if there is none. Throws a `CorruptLogError` if there are several.
+ */
+export function resetAmong(names: readonly string[], directory: string): ListedSegment | null {
+  const [baseOffset, ...others] = names.flatMap((name) => parseResetName(name) ?? [])
+  if (baseOffset === undefined) return null
+  const segment = { path: join(directory, resetName(baseOffset)), baseOffset, successor: null }
+  if (others.length > 0) throw severalResets(segment)
+  return segment
+}
+
+function severalResets({ path, baseOffset }: ListedSegment): CorruptLogError {
+  const firstOffset = BigInt(baseOffset)
+  return new CorruptLogError({
+    path,
+    from: 0,
+    to: 0,
+    firstOffset,
+    lastOffset: firstOffset - 1n,
+    reason: 'one unfinished reset is expected, and there are several',
+  })
 }
 
 /** The index of the segment that holds an offset: the last that begins at or before it; -1 if there is none. */

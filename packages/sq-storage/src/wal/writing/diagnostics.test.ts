@@ -200,6 +200,22 @@ test('each deleted segment publishes an event', async () => {
   expect(writer.stats()).toMatchObject({ deletions: 2 })
 })
 
+test('each deletion of records publishes the log start offset before and after it, once it is durable', async () => {
+  const events = listen('sq:wal:delete-records')
+  const log = new LogFixture()
+  const writer = await log.open()
+  await appendAll(writer, numbered(5))
+  slowSyncs(log, 4)
+  await writer.deleteRecords(2n)
+  expect(events).toEqual([{ ...log0, previousLogStartOffset: 0n, logStartOffset: 2n, durationMs: 4 }])
+  await writer.deleteRecords(2n)
+  log.fs.faults.failNext('rename', 'EIO')
+  await expect(writer.deleteRecords(3n)).rejects.toThrow('EIO')
+  expect(events.slice(1)).toEqual([])
+  await writer.deleteRecords(4n)
+  expect(events.slice(1)).toEqual([{ ...log0, previousLogStartOffset: 2n, logStartOffset: 4n, durationMs: 4 }])
+})
+
 test('each reset publishes the log end offset before and after it', async () => {
   const events = listen('sq:wal:reset')
   const log = new LogFixture()

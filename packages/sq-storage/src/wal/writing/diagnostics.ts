@@ -18,6 +18,7 @@ export interface WalEvents {
   'sq:wal:abandon': AbandonEvent
   'sq:wal:recover': RecoverEvent
   'sq:wal:delete': DeleteEvent
+  'sq:wal:delete-records': DeleteRecordsEvent
   'sq:wal:truncate': TruncateEvent
   'sq:wal:reset': ResetEvent
 }
@@ -99,6 +100,18 @@ export interface DeleteEvent extends LogEvent {
   readonly segment: SegmentInfo
 }
 
+/**
+ * Records were deleted from the beginning of a log, durably, by `deleteRecords`. The segments that hold no other
+ * records are deleted after that, and each has an event of its own.
+ */
+export interface DeleteRecordsEvent extends LogEvent {
+  /** The log start offset before and after. */
+  readonly previousLogStartOffset: bigint
+  readonly logStartOffset: bigint
+  /** From the turn of the call until the log start offset was durable. */
+  readonly durationMs: number
+}
+
 /** Records were dropped from the end of a log, durably. */
 export interface TruncateEvent extends LogEvent {
   /** The log end offset before and after. */
@@ -123,6 +136,7 @@ const channels: { readonly [Name in keyof WalEvents]: Channel } = {
   'sq:wal:abandon': channel('sq:wal:abandon'),
   'sq:wal:recover': channel('sq:wal:recover'),
   'sq:wal:delete': channel('sq:wal:delete'),
+  'sq:wal:delete-records': channel('sq:wal:delete-records'),
   'sq:wal:truncate': channel('sq:wal:truncate'),
   'sq:wal:reset': channel('sq:wal:reset'),
 }

@@ -1,6 +1,6 @@
 /**
  * The ended segments of a log, as its writer knows them: none is listed, measured or read again to decide which to
- * delete.
+ * delete. Their total size and their times are kept up to date, so `stats` looks at no segment.
  */
 import { dirname, join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
@@ -8,6 +8,7 @@ import { segmentName } from '../segment.ts'
 import { describeSegments } from '../segments/describe.ts'
 import type { SegmentInfo } from '../segments/describe.ts'
 import type { Partition } from '../segments/partition.ts'
+import { LeastInQueue } from './least-in-queue.ts'
 
 /** A segment that is not written any more. */
 export interface EndedSegment {
@@ -20,24 +21,68 @@ export interface EndedSegment {
   info: SegmentInfo | null
 }
 
-/** Describes a segment. It has a successor: the last one of a log is described when it is recovered or ended. */
-export async function describeEnded(fs: FileSystem, segment: EndedSegment, partition: Partition): Promise<void> {
-  const { path, baseOffset, nextOffset } = segment
-  const successor = { path: join(dirname(path), segmentName(nextOffset)), baseOffset: nextOffset, successor: null }
-  const located = { partition, highWatermark: () => Infinity }
-  for await (const info of describeSegments(fs, [{ path, baseOffset, successor }], located)) segment.info = info
+/** The smallest and the largest timestamp of the records of some segments. */
+export interface TimeSpan {
+  /** Infinity if there are no records. */
+  readonly oldestMs: number
+  /** -Infinity if there are no records. */
+  readonly newestMs: number
+}
+
+/** The time span of a queue of segments. */
+class QueueTimes {
+  readonly #oldest = new LeastInQueue()
+  /** Of the negative times. */
+  readonly #newest = new LeastInQueue()
+
+  get span(): TimeSpan {
+    return { oldestMs: this.#oldest.value, newestMs: -this.#newest.value }
+  }
+
+  add({ minTimestampMs, maxTimestampMs }: SegmentInfo): void {
+    this.#oldest.add(minTimestampMs ?? Infinity)
+    this.#newest.add(-(maxTimestampMs ?? -Infinity))
+  }
+
+  removeFirst(): void {
+    this.#oldest.removeFirst()
+    this.#newest.removeFirst()
+  }
 }
 
 /** In the order of their offsets, oldest first. */
 export class EndedSegments implements Iterable<EndedSegment> {
-  readonly #segments: EndedSegment[]
+  readonly #segments: EndedSegment[] = []
   /** The number of segments at the beginning that are deleted. */
   #deleted = 0
   /** Where each truncation and reset has cut the log, in order. */
   readonly #cuts: number[] = []
+  #fileBytes = 0
+  /** The number of segments that are not described. */
+  #undescribed = 0
+  /** Null until it is asked for, and after the end of the queue was cut. */
+  #times: QueueTimes | null = null
 
   constructor(segments: readonly EndedSegment[]) {
-    this.#segments = [...segments]
+    for (const segment of segments) this.add(segment)
+  }
+
+  /** The size of their files together. */
+  get fileBytes(): number {
+    return this.#fileBytes
+  }
+
+  /** Null if one of them is not described. */
+  get times(): TimeSpan | null {
+    if (this.#undescribed > 0) return null
+    this.#times ??= this.#measureTimes()
+    return this.#times.span
+  }
+
+  #measureTimes(): QueueTimes {
+    const times = new QueueTimes()
+    for (const { info } of this) if (info !== null) times.add(info)
+    return times
   }
 
   get count(): number {
@@ -68,10 +113,35 @@ export class EndedSegments implements Iterable<EndedSegment> {
 
   add(segment: EndedSegment): void {
     this.#segments.push(segment)
+    this.#fileBytes += segment.fileBytes
+    if (segment.info !== null) this.#times?.add(segment.info)
+    else this.#undescribed++
+  }
+
+  /**
+   * Reads one of them that is not described. It has a successor: the last one of a log is described when it is recovered
+   * or ended.
+   */
+  async describe(segment: EndedSegment, fs: FileSystem, partition: Partition): Promise<void> {
+    const { path, baseOffset, nextOffset } = segment
+    const successor = { path: join(dirname(path), segmentName(nextOffset)), baseOffset: nextOffset, successor: null }
+    const located = { partition, highWatermark: () => Infinity }
+    for await (const info of describeSegments(fs, [{ path, baseOffset, successor }], located)) {
+      segment.info = info
+      this.#undescribed--
+      this.#times = null
+    }
+  }
+
+  #removed({ fileBytes, info }: EndedSegment): void {
+    this.#fileBytes -= fileBytes
+    if (info === null) this.#undescribed--
   }
 
   /** The oldest one was deleted. */
   deleteFirst(): void {
+    if (this.first !== undefined) this.#removed(this.first)
+    this.#times?.removeFirst()
     this.#deleted++
     if (2 * this.#deleted < this.#segments.length) return
     this.#segments.splice(0, this.#deleted)
@@ -87,8 +157,13 @@ export class EndedSegments implements Iterable<EndedSegment> {
   /** Drops the segments that begin at an offset or after it, if there are such. */
   dropFrom(offset: number): void {
     const before = this.#segments.length
-    for (let { last } = this; last !== undefined && last.baseOffset >= offset; { last } = this) this.#segments.pop()
-    if (this.#segments.length < before) this.#cuts.push(offset)
+    for (let { last } = this; last !== undefined && last.baseOffset >= offset; { last } = this) {
+      this.#segments.pop()
+      this.#removed(last)
+    }
+    if (this.#segments.length === before) return
+    this.#cuts.push(offset)
+    this.#times = null
   }
 
   /**
@@ -105,6 +180,9 @@ export class EndedSegments implements Iterable<EndedSegment> {
     this.#cuts.push(nextOffset)
     this.#segments.splice(0)
     this.#deleted = 0
+    this.#fileBytes = 0
+    this.#undescribed = 0
+    this.#times = null
     for (const [at, { path, baseOffset }] of left.entries()) {
       const end = left[at + 1]?.baseOffset ?? nextOffset
       const before = known.get(baseOffset)

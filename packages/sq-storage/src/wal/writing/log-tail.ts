@@ -79,7 +79,8 @@ export class LogTail {
    * leave an earlier one: the next `deleteRecords` writes the log start again.
    */
   #start: number
-  #isStartUncertain = false
+  /** The log start offset before a deletion of records that has not succeeded yet; null otherwise. */
+  #deletedFrom: number | null = null
   /** The log start offset when this was closed; null before. */
   #closedFrom: number | null = null
   /** The time that the wall clock should show. */
@@ -109,25 +110,18 @@ export class LogTail {
   /** How large the log is. */
   extent(): LogExtent {
     const active = this.#active
-    let [oldestMs, newestMs] = [Infinity, -Infinity]
-    let diskBytes = active?.fileBytes ?? 0
-    let areKnown = true
-    for (const { fileBytes, info } of this.#ended) {
-      diskBytes += fileBytes
-      areKnown &&= info !== null
-      oldestMs = Math.min(oldestMs, info?.minTimestampMs ?? Infinity)
-      newestMs = Math.max(newestMs, info?.maxTimestampMs ?? -Infinity)
-    }
+    const { times } = this.#ended
+    let { oldestMs, newestMs } = times ?? { oldestMs: Infinity, newestMs: -Infinity }
     if (active !== null && active.summary.records > 0) {
       oldestMs = Math.min(oldestMs, active.summary.minTimestampMs)
       newestMs = Math.max(newestMs, active.summary.maxTimestampMs)
     }
     return {
       segments: this.#ended.count + (active === null ? 0 : 1),
-      diskBytes,
+      diskBytes: this.#ended.fileBytes + (active?.fileBytes ?? 0),
       activeSegmentBytes: active?.place.position ?? 0,
-      oldestTimestampMs: areKnown && oldestMs !== Infinity ? oldestMs : null,
-      newestTimestampMs: areKnown && newestMs !== -Infinity ? newestMs : null,
+      oldestTimestampMs: times !== null && oldestMs !== Infinity ? oldestMs : null,
+      newestTimestampMs: times !== null && newestMs !== -Infinity ? newestMs : null,
     }
   }
 
@@ -157,18 +151,21 @@ export class LogTail {
    */
   async deleteRecords(before: number): Promise<void> {
     await this.#finishCut()
-    const { directory, partition } = this.#context
+    const { directory, partition, meter } = this.#context
     if (before > this.#nextOffset) throw this.#outOfRange(before)
-    if (before <= this.firstOffset && !this.#isStartUncertain) return
+    if (before <= this.firstOffset && this.#deletedFrom === null) return
+    const done = meter.deletingRecords()
     // The active segment can only be deleted once it has ended.
     if (before === this.#nextOffset) await this.closeActive()
     const offset = Math.max(before, this.#start)
     const begin = () => {
+      this.#deletedFrom ??= this.firstOffset
       this.#start = offset
-      this.#isStartUncertain = true
     }
     await writeLogStart(directory, partition, { offset, begin })
-    this.#isStartUncertain = false
+    const previousLogStartOffset = BigInt(this.#deletedFrom ?? offset)
+    this.#deletedFrom = null
+    done({ previousLogStartOffset, logStartOffset: BigInt(offset) })
   }
 
   /**
@@ -306,7 +303,7 @@ export class LogTail {
         this.#truncatedFrom = null
         this.#nextOffset = offset
         this.#start = 0
-        this.#isStartUncertain = false
+        this.#deletedFrom = null
         reset.begin()
         this.#ended.cutAt(0)
         const active = this.#active

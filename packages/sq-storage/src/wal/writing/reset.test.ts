@@ -6,11 +6,14 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { ClosedError, CorruptLogError, DivergedError, OffsetOutOfRangeError } from '../../errors.ts'
 import { deleteLog, listSegments, verify, WalReader, WalWriter } from '../../index.ts'
 import type { ClosedSegment, ReadOptions, ResetOptions } from '../../index.ts'
-import { inAnotherProcess } from '../../testing/another-process.ts'
+import type { FileSystem } from '@sq/sim'
+import type { InMemoryFileSystem } from '@sq/sim/memory'
+import type { FetchResult, WalConfig } from '../../index.ts'
+import { actingBeforeOpening, inAnotherProcess } from '../../testing/another-process.ts'
 import { CrashImages } from '../../testing/crash-images.ts'
 import { failFrom } from '../../testing/failing.ts'
 import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
-import { MIXED_VALUES, mixedLog } from '../../testing/mixed-log.ts'
+import { MIXED_BASES, MIXED_VALUES, mixedLog } from '../../testing/mixed-log.ts'
 import { segmentName } from '../segment.ts'
 
 const END = MIXED_VALUES.length
@@ -340,6 +343,19 @@ describe('an operation of a reset that fails', () => {
   )
 })
 
+/** What a reader of another process finds: the bounds, and the values of all records. */
+async function look(fs: FileSystem, config: WalConfig) {
+  const reader = await WalReader.open(inAnotherProcess(fs, new Random(1)), config, 'orders', 0)
+  const bounds = await reader.bounds()
+  const fetched = await reader.fetch({ from: bounds.logStartOffset, maxBytes: Infinity })
+  const values: string[] = []
+  for await (const { value } of reader.read()) values.push(String(value))
+  await reader.close()
+  expect(fetched.batches.flatMap((batch) => batch.records().map(({ value }) => String(value)))).toEqual(values)
+  expect(fetched.logStartOffset).toBe(bounds.logStartOffset)
+  return { ...bounds, values }
+}
+
 describe('a reader of a log that is reset', () => {
   let log: LogFixture
   let writer: WalWriter
@@ -410,5 +426,82 @@ describe('a reader of a log that is reset', () => {
     await writer.resetTo(offset)
     await appendEach(writer, ['x', 'y', 'z'])
     expect(await next).toHaveProperty('code', code)
+  })
+
+  test.each([
+    { offset: 0, deleted: 0 },
+    { offset: 4, deleted: 3 },
+    { offset: 4, deleted: END },
+    { offset: END, deleted: 3 },
+    { offset: 1000, deleted: 0 },
+    { offset: 1000, deleted: 3 },
+  ])('in another process sees the old log or the new one at each step (to $offset)', async ({ offset, deleted }) => {
+    const mixed = await mixedLog()
+    const { fs, config } = mixed
+    const resetting = await mixed.open()
+    await resetting.deleteRecords(BigInt(deleted))
+    const steps: InMemoryFileSystem[] = []
+    const stop = fs.operations.observe(({ phase }) => phase === 'end' && steps.push(fs.clone()))
+    await resetting.resetTo(BigInt(offset))
+    stop()
+    const old = { logStartOffset: BigInt(deleted), logEndOffset: BigInt(END), values: MIXED_VALUES.slice(deleted) }
+    const reset = { logStartOffset: BigInt(offset), logEndOffset: BigInt(offset), values: [] }
+    let isReset = false
+    for (const step of steps) {
+      const found = await look(step, config)
+      isReset ||= found.logStartOffset === reset.logStartOffset && found.values.length === 0
+      expect(found).toEqual(isReset ? reset : old)
+    }
+    expect(isReset).toBe(true)
+  })
+
+  test('in another process never sees the log at another offset', async () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const mixed = await mixedLog()
+      const resetting = await mixed.open()
+      await resetting.deleteRecords(3n)
+      const other = inAnotherProcess(mixed.fs, new Random(seed))
+      const reader = await WalReader.open(other, mixed.config, 'orders', 0)
+      for (let turn = 0; turn < seed % 8; turn++) await setImmediate()
+      const pending = resetting.resetTo(1000n)
+      const seen: bigint[] = []
+      for (let at = 0; at < 12; at++) {
+        const { logStartOffset } = await reader.bounds()
+        seen.push(logStartOffset)
+        const fetched = await outcome(reader.fetch({ from: logStartOffset }))
+        if (!(fetched instanceof OffsetOutOfRangeError)) seen.push((fetched as FetchResult).logStartOffset)
+        else expect(fetched.firstOffset).toBe(1000n)
+      }
+      await pending
+      seen.push((await reader.bounds()).logStartOffset)
+      expect(seen).toEqual(seen.toSorted((left, right) => (left < right ? -1 : 1)))
+      expect(new Set([3n, ...seen])).toEqual(new Set([3n, 1000n]))
+      await reader.close()
+    }
+  })
+
+  const lastBase = MIXED_BASES.at(-1) ?? 0
+  test.each([lastBase, 1000])('in another process sees a reset between two looks (to %d)', async (offset) => {
+    for (const opens of [1, 2]) {
+      const mixed = await mixedLog()
+      const resetting = await mixed.open()
+      await resetting.deleteRecords(3n)
+      let count = 0
+      const other = actingBeforeOpening(opens, mixed.fs, async () => {
+        if (++count === opens) await resetting.resetTo(BigInt(offset))
+      })
+      const reader = await WalReader.open(other, mixed.config, 'orders', 0)
+      expect(await reader.bounds()).toEqual({ logStartOffset: BigInt(offset), logEndOffset: BigInt(offset) })
+    }
+  })
+
+  test('in another process finds the log that the next writer will continue after a crash', async () => {
+    const left = await interrupted()
+    expect(await look(left.fs, left.config)).toEqual({ logStartOffset: 1000n, logEndOffset: 1000n, values: [] })
+    expect(await listSegments(left.fs, left.config, 'orders', 0)).toMatchObject([
+      { path: intent(left), baseOffset: 1000n, records: 0 },
+    ])
+    await left.make(join(left.directory, `${segmentName(2000)}.reset`), await left.file(intent(left)))
+    expect(await outcome(look(left.fs, left.config))).toBeInstanceOf(CorruptLogError)
   })
 })

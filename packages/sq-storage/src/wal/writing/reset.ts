@@ -1,16 +1,15 @@
 /**
  * Drops all records of a log, which then continues empty at a given offset. The new segment is complete and durable
- * under an intent name, which readers and older versions ignore, before the first segment of the old log goes. If this
- * is interrupted after that, recovery completes it. So a crash leaves the old log, or leads to the new one: no writer
- * continues in a part of the old log.
+ * under an intent name, which older versions ignore, before the first segment of the old log goes. From then on it is
+ * the log for every reader (`listLog`). If this is interrupted after that, recovery completes it. So a crash leaves the
+ * old log, or leads to the new one: nobody continues in a part of the old log.
  */
 import { join } from 'node:path'
-import { CorruptLogError } from '../../errors.ts'
-import { LOG_START_NAME, parseResetName, resetName, segmentName } from '../segment.ts'
+import { LOG_START_NAME, resetName, segmentName } from '../segment.ts'
 import type { SegmentLink } from '../segment.ts'
 import type { Partition } from '../segments/partition.ts'
 import { readHead } from '../segments/segment-file.ts'
-import { listNames, segmentsAmong } from '../segments/segment-listing.ts'
+import { listNames, resetAmong, segmentsAmong } from '../segments/segment-listing.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { SegmentMaker } from './active-segment.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
@@ -43,13 +42,10 @@ export async function resetLog(
 export async function finishReset(directory: SegmentDirectory, partition: Partition): Promise<void> {
   const { fs, path } = directory
   const names = await directory.whileThere(() => listNames(fs, path))
-  const offsets = names.flatMap((name) => parseResetName(name) ?? [])
-  const [offset] = offsets
-  if (offset === undefined) return
-  const intent = join(path, resetName(offset))
-  if (offsets.length > 1) throw severalResets(intent, offset)
-  await readHead(fs, { path: intent, baseOffset: offset, successor: null }, partition)
-  await replaceSegments(directory, offset)
+  const intent = resetAmong(names, path)
+  if (intent === null) return
+  await readHead(fs, intent, partition)
+  await replaceSegments(directory, intent.baseOffset)
 }
 
 /**
@@ -62,16 +58,4 @@ async function replaceSegments(directory: SegmentDirectory, offset: number): Pro
   for (const segment of segmentsAmong(names, path)) await directory.remove(segment.path)
   if (names.includes(LOG_START_NAME)) await directory.remove(join(path, LOG_START_NAME))
   await directory.rename(join(path, resetName(offset)), join(path, segmentName(offset)))
-}
-
-function severalResets(path: string, offset: number): CorruptLogError {
-  const firstOffset = BigInt(offset)
-  return new CorruptLogError({
-    path,
-    from: 0,
-    to: 0,
-    firstOffset,
-    lastOffset: firstOffset - 1n,
-    reason: 'one unfinished reset is expected, and there are several',
-  })
 }

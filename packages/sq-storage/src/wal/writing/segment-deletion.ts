@@ -8,7 +8,6 @@ import type { Partition } from '../segments/partition.ts'
 import { judge } from '../segments/retention.ts'
 import type { JudgedSegment, RetentionPolicy, RetentionVerdict } from '../segments/retention.ts'
 import type { ActiveSegment } from './active-segment.ts'
-import { describeEnded } from './ended-segments.ts'
 import type { EndedSegment, EndedSegments } from './ended-segments.ts'
 import type { SegmentDirectory } from './partition-directory.ts'
 import type { WriterMeter } from './writer-meter.ts'
@@ -111,7 +110,7 @@ export class SegmentDeletion {
     if (asked.done !== true) {
       const segment = asked.value
       invariant(!(segment instanceof ActiveCandidate), 'the active segment is described')
-      await directory.whileThere(() => describeEnded(directory.fs, segment, partition))
+      await directory.whileThere(() => ended.describe(segment, directory.fs, partition))
       return null
     }
     this.#judgement = null

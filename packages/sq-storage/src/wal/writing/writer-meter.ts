@@ -4,7 +4,14 @@ import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import type { Partition } from '../segments/partition.ts'
 import type { Waiter } from './commit.ts'
 import { hasListeners, publish } from './diagnostics.ts'
-import type { AbandonEvent, CommitReason, ResetEvent, RotateReason, TruncateEvent } from './diagnostics.ts'
+import type {
+  AbandonEvent,
+  CommitReason,
+  DeleteRecordsEvent,
+  ResetEvent,
+  RotateReason,
+  TruncateEvent,
+} from './diagnostics.ts'
 import type { Recovery } from './recovery.ts'
 
 /** How large a log is, as its writer knows. */
@@ -159,6 +166,15 @@ export class WriterMeter {
   deleted(segment: SegmentInfo): void {
     this.#counters.deletions++
     publish('sq:wal:delete', this.#partition, () => ({ segment }))
+  }
+
+  /** Starts the time of a deletion of records. Call the returned function when the log start offset is durable. */
+  deletingRecords(): (moved: Pick<DeleteRecordsEvent, 'previousLogStartOffset' | 'logStartOffset'>) => void {
+    const startedMs = this.#clock.monotonic()
+    return (moved) => {
+      const durationMs = this.#since(startedMs)
+      publish('sq:wal:delete-records', this.#partition, () => ({ ...moved, durationMs }))
+    }
   }
 
   truncated(cut: Pick<TruncateEvent, 'previousNextOffset' | 'nextOffset'>): void {

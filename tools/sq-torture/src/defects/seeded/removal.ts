@@ -22,7 +22,7 @@ export const REMOVAL_DEFECTS: readonly Defect[] = [
   {
     name: 'recovery replaces a log by a segment that does not verify',
     file: `${WAL}/writing/reset.ts`,
-    find: '  await readHead(fs, { path: intent, baseOffset: offset, successor: null }, partition)\n',
+    find: '  await readHead(fs, intent, partition)\n',
     replace: '',
   },
   {
@@ -141,7 +141,7 @@ export const REMOVAL_DEFECTS: readonly Defect[] = [
   {
     name: 'deleteRecords forgets that its last call failed',
     file: `${WAL}/writing/log-tail.ts`,
-    find: 'before <= this.firstOffset && !this.#isStartUncertain',
+    find: 'before <= this.firstOffset && this.#deletedFrom === null',
     replace: 'before <= this.firstOffset',
   },
   {

@@ -13,8 +13,14 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
   {
     name: 'a reader ignores the log start',
     file: `${WAL}/segments/log-start.ts`,
-    find: 'start ?? (await startAmong(fs, partition, names))',
+    find: 'start ?? (names.includes(LOG_START_NAME) ? await readLogStart(fs, partition) : 0)',
     replace: 'start ?? 0',
+  },
+  {
+    name: 'a reader of another process reads the rest of a log that is being reset',
+    file: `${WAL}/segments/log-start.ts`,
+    find: 'if (reset !== null) return listedLog([reset], 0)',
+    replace: '',
   },
   {
     name: 'the checksum of a log start is not compared',
