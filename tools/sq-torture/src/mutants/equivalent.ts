@@ -94,6 +94,30 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'for the compiler: only a commit has a base offset',
   },
   {
+    file: 'writing/group-commit.ts',
+    original: 'last?.addWaiter',
+    replacement: 'last.addWaiter',
+    why: 'for the compiler: there is at least one batch, so at least one commit',
+  },
+  {
+    file: 'writing/group-commit.ts',
+    original: 'Math.min(batches.encodedBytes, limit)',
+    replacement: 'Math.max(batches.encodedBytes, limit)',
+    why: 'only decides which of the kept buffers a commit begins with',
+  },
+  {
+    file: 'writing/group-commit.ts',
+    original: 'Math.min(this.#expectedBytes, this.#commitLimit)',
+    replacement: 'Math.max(this.#expectedBytes, this.#commitLimit)',
+    why: 'only decides which of the kept buffers a commit begins with',
+  },
+  {
+    file: 'writing/group-commit.ts',
+    original: 'maxTimestampAheadMs === Infinity',
+    replacement: 'false',
+    why: 'only saves asking the clock: Infinity after any time is Infinity',
+  },
+  {
     file: 'writing/commit.ts',
     line: 'grouped = false',
     original: 'false',

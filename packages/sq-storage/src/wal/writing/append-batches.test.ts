@@ -64,6 +64,19 @@ test('batches with metadata and opaque ones are frames of their own in a write t
   for (const batch of await batches()) expect(RecordBatch.from(batch).checksum).toBe(batch.checksum)
 })
 
+test('batches count for maxPendingBytes with their metadata and their times', async () => {
+  const writer = await log.open()
+  const metadata = Buffer.from('producer 1')
+  const pending = [writer.appendBatch([record('c'), record('d')], { metadata })]
+  // Two records of 26 bytes, metadata with its length, and 256 for the append.
+  expect(writer.stats()).toMatchObject({ pendingBytes: 322, pendingRecords: 2 })
+  pending.push(writer.appendOpaque({ ...OPAQUE, metadata }))
+  // A payload of 6 bytes, two times, metadata with its length, and 256 for the append.
+  expect(writer.stats()).toMatchObject({ pendingBytes: 322 + 292, pendingRecords: 5 })
+  await Promise.all(pending)
+  expect(writer.stats()).toMatchObject({ pendingBytes: 0, pendingRecords: 0 })
+})
+
 test('a tombstone is read as a record without a value', async () => {
   const writer = await log.open()
   await writer.append(Buffer.from('k'), null, [], 7)

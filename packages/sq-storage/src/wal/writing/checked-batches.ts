@@ -14,6 +14,8 @@ export interface CheckedBatches {
   readonly bodies: readonly CheckedBody[]
   /** The bytes that they take in a segment. */
   readonly encodedBytes: number
+  /** The bytes of the bodies alone. */
+  readonly bodyBytes: number
 }
 
 interface CheckedBody extends EncodedBody {
@@ -30,7 +32,7 @@ export function checkBatches(batches: readonly EncodedBatch[]): CheckedBatches {
   const bodies: CheckedBody[] = []
   let first: bigint | null = null
   let next = 0n
-  let encodedBytes = 0
+  let [encodedBytes, bodyBytes] = [0, 0]
   for (const given of Array.from<EncodedBatch>(batches)) {
     const batch = given instanceof RecordBatch ? given : RecordBatch.from(given)
     if (first !== null && batch.baseOffset !== next) {
@@ -40,9 +42,10 @@ export function checkBatches(batches: readonly EncodedBatch[]): CheckedBatches {
     next = batch.nextOffset
     bodies.push(bodyOf(batch))
     encodedBytes += frameBytes(batch.bytes.length)
+    bodyBytes += batch.bytes.length
   }
   if (first === null) throw new RangeError('batches must hold at least one batch')
-  return { baseOffset: Number(first), nextOffset: Number(next), bodies, encodedBytes }
+  return { baseOffset: Number(first), nextOffset: Number(next), bodies, encodedBytes, bodyBytes }
 }
 
 function bodyOf(batch: RecordBatch): CheckedBody {

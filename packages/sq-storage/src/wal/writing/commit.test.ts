@@ -16,6 +16,9 @@ const WAITER = { resolve: () => {}, reject: () => {} }
 const MIB = 1024 * 1024
 /** The bytes that a frame of one record adds to its value. */
 const OVERHEAD_BYTES = 64
+const METADATA = Buffer.from('producer 7')
+/** Metadata as a body begins with it: its length, then its bytes. */
+const LEAD = Buffer.concat([Buffer.of(METADATA.length, 0, 0, 0), METADATA])
 
 function valued(value: string | Uint8Array): CheckedRecord {
   return recordOf(null, Buffer.from(value), [], 0)
@@ -47,11 +50,11 @@ test('a commit without records has no frame', () => {
   expect(() => new Commit().encode(PLACE)).toThrow('a commit that is written holds records')
 })
 
-test('records and whole bodies become frames in the order of the calls, and callers get their offsets', () => {
+test('records, batches with metadata and bodies become frames in the order of the calls, and callers get their offsets', () => {
   for (let seed = 0; seed < 200; seed++) {
     const commit = new Commit()
     const random = new Random(seed)
-    /** The body of each frame, and the timestamps of its records. A body that was given whole is never extended. */
+    /** The body of each frame, and the timestamps of its records. One of a call of its own is never extended. */
     const frames: { body: Buffer; timestampsMs: number[]; isWhole: boolean }[] = []
     const offsets: bigint[] = []
     const told: bigint[] = []
@@ -59,10 +62,14 @@ test('records and whole bodies become frames in the order of the calls, and call
     let nextOffset = 7
     for (let call = 0; call < 1 + random.int(8); call++) {
       const timestampsMs = Array.from({ length: 1 + random.int(3) }, () => random.int(1000))
-      const records = timestampsMs.map((ms) => recordOf(null, Buffer.alloc(random.int(100), call), [], ms))
-      const body = encoded(records)
-      const isWhole = random.chance(0.4)
-      if (isWhole) {
+      const valueBytes = random.chance(0.1) ? 5000 : 100
+      const records = timestampsMs.map((ms) => recordOf(null, Buffer.alloc(random.int(valueBytes), call), [], ms))
+      const isWithMetadata = random.chance(0.3)
+      const isWhole = isWithMetadata || random.chance(0.4)
+      const body = isWithMetadata ? Buffer.concat([LEAD, encoded(records)]) : encoded(records)
+      if (isWithMetadata) {
+        commit.addWithMetadata(records, body.length - LEAD.length, METADATA, waiter)
+      } else if (isWhole) {
         const [minTimestampMs, maxTimestampMs] = [Math.min(...timestampsMs), Math.max(...timestampsMs)]
         const crc = commit.addBody({
           bytes: body,
@@ -160,17 +167,41 @@ describe('the buffer of a commit', () => {
     expect(given()).toEqual([taken])
   })
 
+  test.each([OVERHEAD_BYTES, 1000, MIB, MIB + 8])('of %d bytes with metadata is taken once, too', (bytes) => {
+    const commit = new Commit(7 * MIB)
+    const record = valued(Buffer.alloc(bytes - OVERHEAD_BYTES))
+    commit.addWithMetadata([record], record.encodedBytes, Buffer.alloc(20), WAITER)
+    // The length of the metadata takes four bytes.
+    expect(take.mock.calls).toEqual([[bytes + 24, 7 * MIB]])
+    expect(commit.encode(PLACE).bytes).toHaveLength(bytes + 24)
+  })
+
+  test('takes records until it is full', () => {
+    const commit = new Commit()
+    add(commit, valued(Buffer.alloc(MIB / 2)))
+    // A record without a value takes 24 bytes.
+    add(commit, valued(Buffer.alloc(MIB / 2 - OVERHEAD_BYTES - 24)))
+    expect(commit.bytes).toBe(MIB)
+    expect(take).toHaveBeenCalledTimes(1)
+    add(commit, valued(''))
+    expect(take).toHaveBeenCalledTimes(2)
+  })
+
   test('is not given back before there is one', () => {
     new Commit().release()
     expect(give).not.toHaveBeenCalled()
   })
 
-  test('is replaced a few times, however many records come one by one, and each one is given back', () => {
+  test.each([
+    { records: 30_000, bytes: 100 },
+    // Buffers of more than 16 MiB are as long as they must be, not powers of two.
+    { records: 50, bytes: MIB },
+  ])('is replaced a few times if $records records of $bytes bytes come one by one', ({ records, bytes }) => {
     const commit = new Commit()
-    const record = valued('x'.repeat(100))
-    for (let count = 0; count < 30_000; count++) add(commit, record)
+    const record = valued('x'.repeat(bytes))
+    for (let count = 0; count < records; count++) add(commit, record)
     expect(take.mock.calls.length).toBeLessThan(20)
-    expect(valuesOf(commit)).toHaveLength(30_000)
+    expect(valuesOf(commit)).toHaveLength(records)
     expect(given()).toHaveLength(take.mock.calls.length - 1)
     expect(given()).not.toContain(memoryOf(commit))
   })

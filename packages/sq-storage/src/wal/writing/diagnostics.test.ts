@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { AppendFailedError, listSegments } from '../../index.ts'
-import type { WalEvents } from '../../index.ts'
+import { AppendFailedError, listSegments, WalReader } from '../../index.ts'
+import type { RecordBatch, WalEvents } from '../../index.ts'
 import { append, appendAll, appendEach, bytes, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { publish } from './diagnostics.ts'
 
@@ -54,6 +54,27 @@ test('each acknowledged append and batch publishes an event with the time that i
     { ...log0, offset: 1n, records: 2, bytes: 50, durationMs: 5 },
     { ...log0, offset: 3n, records: 1, bytes: 24, durationMs: 5 },
   ])
+})
+
+test('the event of a batch counts all its bytes, and those of encoded batches together', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  const record = { key: null, value: bytes('c'), headers: [], timestampMs: TIMESTAMP_MS }
+  const opaque = { payload: bytes('packed'), recordCount: 3, minTimestampMs: 4, maxTimestampMs: 9 }
+  const events = listen('sq:wal:append')
+  await writer.appendBatch([record, record], { metadata: bytes('meta') })
+  await writer.appendOpaque({ ...opaque, metadata: bytes('codec 4') })
+  const [first, second] = [
+    { offset: 0n, records: 2, bytes: 8 + 50, durationMs: 0 },
+    { offset: 2n, records: 3, bytes: 11 + 16 + 6, durationMs: 0 },
+  ]
+  expect(events.splice(0)).toEqual([first, second].map((event) => ({ ...log0, ...event })))
+  const batches: RecordBatch[] = []
+  for await (const batch of (await WalReader.open(log.fs, log.config, 'orders', 0)).readBatches()) batches.push(batch)
+  const replica = new LogFixture()
+  await (await replica.open()).appendEncoded(batches)
+  const bytesOfBoth = first.bytes + second.bytes
+  expect(events).toEqual([{ ...log0, offset: 0n, records: 5, bytes: bytesOfBoth, durationMs: 0 }])
 })
 
 test('a rejected append publishes no event', async () => {

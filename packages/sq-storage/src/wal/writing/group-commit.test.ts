@@ -7,11 +7,13 @@ import { resolveConfig } from '../../config.ts'
 import type { WalConfig } from '../../config.ts'
 import { AppendFailedError } from '../../errors.ts'
 import { append, LogFixture } from '../../testing/log-fixture.ts'
+import { checksum } from '../format/frame.ts'
 import { locatePartition } from '../segments/partition.ts'
 import type { WrittenFrames } from '../shared/recent-frames.ts'
 import { SharedLog } from '../shared/shared-log.ts'
 import { recordOf } from './checked-record.ts'
 import { Commit } from './commit.ts'
+import type { Waiter } from './commit.ts'
 import { GroupCommit } from './group-commit.ts'
 import { LogTail } from './log-tail.ts'
 import { PartitionLock, SegmentDirectory } from './partition-directory.ts'
@@ -127,7 +129,12 @@ function groupAt(tail: Pick<LogTail, 'nextOffset' | 'write'>, options: Partial<W
 /** Appends a value; a number is the length of one. A record takes 24 bytes more. */
 function appendTo(group: GroupCommit, value: string | number): Promise<bigint> {
   const record = recordOf(null, typeof value === 'number' ? Buffer.alloc(value) : Buffer.from(value), [], 0)
-  return new Promise((resolve, reject) => void group.append([record], { resolve, reject }))
+  return told((waiter) => void group.append([record], waiter))
+}
+
+/** What the waiter of an append is told. */
+function told(appendFor: (waiter: Waiter) => void): Promise<bigint> {
+  return new Promise((resolve, reject) => appendFor({ resolve, reject }))
 }
 
 /** The end of a log; a test decides when each write ends. */
@@ -208,20 +215,64 @@ describe('a commit is written without waiting for a turn of the event loop', () 
   })
 })
 
-test.each([
-  [725, [1536]],
-  [726, [792, 792]],
-])('records share a commit as long as its frame leaves room for the head of a segment: %d', async (bytes, frames) => {
-  const tail = new HeldTail()
-  const group = groupAt(tail, { maxSegmentBytes: 2048 })
-  const appended = [appendTo(group, 723), appendTo(group, bytes)]
-  for (const promise of appended) {
+describe('the frames of a commit leave room for the head of a segment', () => {
+  const RECORD = recordOf(null, Buffer.alloc(666), [], 0)
+  const FIRST = recordOf(null, Buffer.alloc(723), [], 0)
+
+  /** Adds this many bytes to a group in which a frame of 792 bytes waits. */
+  const second = {
+    'a record': (group: GroupCommit, more: number) => appendTo(group, 725 + more),
+    'a batch with metadata': (group: GroupCommit, more: number) =>
+      told((waiter) => group.appendWithMetadata([RECORD], Buffer.alloc(10 + more), waiter)),
+    'an opaque batch': (group: GroupCommit, more: number) => {
+      const times = { minTimestampMs: 0, maxTimestampMs: 0 }
+      return told((waiter) =>
+        group.appendOpaque({ payload: Buffer.alloc(688 + more), recordCount: 1, ...times }, waiter),
+      )
+    },
+  }
+
+  test.each([
+    ['a record', 0, [1536]],
+    ['a record', 1, [792, 792]],
+    ['a batch with metadata', 0, [1536]],
+    ['a batch with metadata', 1, [792, 752]],
+    ['an opaque batch', 0, [1536]],
+    ['an opaque batch', 1, [792, 752]],
+  ] as const)('with %s behind a record, %d bytes over the limit', async (kind, more, frames) => {
+    const tail = new HeldTail()
+    const group = groupAt(tail, { maxSegmentBytes: 2048 })
+    const appended = [told((waiter) => void group.append([FIRST], waiter)), second[kind](group, more)]
+    await endWrites(tail, appended)
+    expect(tail.begun).toEqual(frames)
+  })
+
+  test.each([
+    [728, [1536]],
+    [729, [768, 776]],
+  ])('with an encoded batch of %d bytes behind one of 728', async (bytes, frames) => {
+    const tail = new HeldTail()
+    const group = groupAt(tail, { maxSegmentBytes: 2048 })
+    const bodies = [728, bytes].map((length) => {
+      const body = Buffer.alloc(length)
+      const header = { attributes: 0, recordCount: 1, checksum: checksum(body) }
+      return { bytes: body, ...header, minTimestampMs: 0, maxTimestampMs: 0 }
+    })
+    const batches = { baseOffset: 0, nextOffset: 2, bodies, encodedBytes: 1544, bodyBytes: 728 + bytes }
+    await endWrites(tail, [told((waiter) => group.appendEncoded(batches, waiter))])
+    expect(tail.begun).toEqual(frames)
+  })
+})
+
+/** Ends each write until all callers are told. */
+async function endWrites(tail: HeldTail, appended: readonly Promise<bigint>[]): Promise<void> {
+  const all = Promise.all(appended)
+  for (let turn = 0; turn < 4; turn++) {
     await setImmediate()
     tail.end()
-    await promise
   }
-  expect(tail.begun).toEqual(frames)
-})
+  await all
+}
 
 test('an append may fill the backlog, and is refused if it would exceed it', async () => {
   const tail = new HeldTail()

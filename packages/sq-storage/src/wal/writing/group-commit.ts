@@ -130,11 +130,11 @@ export class GroupCommit {
    */
   appendEncoded(batches: CheckedBatches, waiter: Waiter): void {
     const { meter } = this.#context
-    const { baseOffset, nextOffset, encodedBytes } = batches
+    const { baseOffset, nextOffset, encodedBytes, bodyBytes } = batches
     const cost = this.#costOf(encodedBytes)
     const commits = this.#commitsOf(batches)
     const records = nextOffset - baseOffset
-    const told = meter.appending(waiter, { records, bytes: encodedBytes })
+    const told = meter.appending(waiter, { records, bytes: bodyBytes })
     // Nothing below throws.
     const last = commits.at(-1)
     last?.addWaiter(told, records)
