@@ -1,6 +1,7 @@
 /** Ended segments of a log in an object store. */
 export { lastArchived, listArchive } from './archived-log.ts'
 export type { ArchivedLog, ArchivedSegment, OffsetGap } from './archived-log.ts'
+export { checkConditionalPut } from './conditional-put.ts'
 export { DirectoryObjectStore } from './directory-object-store.ts'
 export { ArchiveDamagedError, ArchiveError } from './errors.ts'
 export type { ArchiveErrorCode } from './errors.ts'

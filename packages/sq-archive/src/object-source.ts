@@ -82,8 +82,12 @@ export async function* partsOf(key: string, source: ObjectSource): AsyncGenerato
     found = crc32(part, found)
     yield part
   }
-  if (found !== source.crc32) {
-    const sums = `checksum ${source.crc32} is stated, ${found} found`
-    throw new ObjectStoreError('bad-source', `the content of ${JSON.stringify(key)} has changed: ${sums}`, { key })
-  }
+  checkSum(key, source, found)
+}
+
+/** Throws a `bad-source` error unless the checksum that was found is the one that the source states. */
+export function checkSum(key: string, source: ObjectSource, found: number): void {
+  if (found === source.crc32) return
+  const sums = `checksum ${source.crc32} is stated, ${found} found`
+  throw new ObjectStoreError('bad-source', `the content of ${JSON.stringify(key)} has changed: ${sums}`, { key })
 }

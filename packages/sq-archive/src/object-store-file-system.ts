@@ -9,7 +9,7 @@ import { posix } from 'node:path'
 import { BlockCache } from './block-cache.ts'
 import { checkKey } from './object-key.ts'
 import { ObjectStoreError } from './object-store.ts'
-import type { ObjectInfo, ObjectStore } from './object-store.ts'
+import type { ObjectInfo, ObjectStore, ObjectStoreErrorCode } from './object-store.ts'
 
 const BLOCK_BYTES = 256 * 1024
 /** Blocks that are asked for before they are needed, once two have been read in order. */
@@ -306,13 +306,20 @@ function failure(code: string, syscall: string, path: string, says: string, caus
   return Object.assign(error, { code, syscall, path })
 }
 
+/** The codes of a file system for those of a store. All others are `EIO`. */
+const CODES: Partial<Record<ObjectStoreErrorCode, string>> = {
+  'not-found': 'ENOENT',
+  'bad-key': 'ENOENT',
+  denied: 'EACCES',
+}
+
 /** Turns an error of the store into one of a file system. */
 async function reported<T>(syscall: string, path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (error) {
     if (!(error instanceof ObjectStoreError)) throw error
-    const code = { 'not-found': 'ENOENT', denied: 'EACCES', 'bad-key': 'ENOENT', 'bad-source': 'EIO', failed: 'EIO' }
-    throw failure(code[error.code], syscall, path, error.message, error)
+    const code = CODES[error.code] ?? 'EIO'
+    throw failure(code, syscall, path, error.message, error)
   }
 }

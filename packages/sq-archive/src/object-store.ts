@@ -29,8 +29,8 @@ export interface ListOptions {
  * or `..`, or ends with `.tmp`. No key may be that of another object followed by `/` and more names. Keys are in the
  * order of their UTF-8 bytes. Calls may overlap.
  *
- * An operation that rejects with anything but an `ObjectStoreError` of the codes `not-found`, `bad-key`, `bad-source`
- * and `denied` may have taken effect, or may still take effect later: a caller that must know has to look.
+ * An operation that rejects with anything but an `ObjectStoreError` of a code other than `failed` may have taken effect,
+ * or may still take effect later: a caller that must know has to look.
  */
 export interface ObjectStore {
   /**
@@ -65,10 +65,12 @@ export interface ObjectStore {
  * - `not-found`: there is no object with this key.
  * - `bad-key`: the key is not one.
  * - `bad-source`: the content does not have the checksum that is stated.
- * - `denied`: the caller may not do this. Nothing was done.
+ * - `denied`: the store refused: the caller may not do this, or what it names, such as a bucket, does not exist. Nothing
+ *   was done. To try again helps only after someone has changed something.
+ * - `no-conditional-put`: the store replaces objects, and cannot hold an archive.
  * - `failed`: the operation failed, and may have taken effect. `cause` says more.
  */
-export type ObjectStoreErrorCode = 'not-found' | 'bad-key' | 'bad-source' | 'denied' | 'failed'
+export type ObjectStoreErrorCode = 'not-found' | 'bad-key' | 'bad-source' | 'denied' | 'no-conditional-put' | 'failed'
 
 /** An operation of an object store failed. */
 export class ObjectStoreError extends Error {

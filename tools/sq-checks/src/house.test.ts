@@ -97,8 +97,15 @@ describe('allowed imports', () => {
     expect(importsBeyond(storage, /^(node:|packages\/sq-storage\/|@sq\/sim$)/)).toEqual([])
   })
 
-  test('@sq/archive imports only Node, @sq/sim and @sq/storage, and no file outside memory/ those in it', () => {
-    expect(importsBeyond(archive, /^(node:|packages\/sq-archive\/|@sq\/(sim|storage)$)/)).toEqual([])
+  test('@sq/archive imports only Node, @sq/sim and @sq/storage, and only s3/ its optional dependency', () => {
+    expect(importsBeyond(archive, /^(node:|packages\/sq-archive\/|@sq\/(sim|storage)$|@aws-sdk\/client-s3$)/)).toEqual(
+      [],
+    )
+    const others = except(archive, /\/s3\//)
+    expect(importsBeyond(others, /^(?!@aws-sdk|packages\/sq-archive\/src\/s3\/)/)).toEqual([])
+  })
+
+  test('files of @sq/archive outside memory/ and testing/ do not import theirs', () => {
     const others = except(archive, /\/(memory|testing)\//)
     expect(importsBeyond(others, /^(?!node:fs|packages\/sq-archive\/src\/(memory|testing)\/)/)).toEqual([])
   })

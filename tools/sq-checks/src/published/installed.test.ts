@@ -11,7 +11,7 @@ import { compilers } from './tools.ts'
 let directory: string
 /** Has `@sq/storage`. */
 let plain: ConsumerProject
-/** Has `@sq/storage`, memfs and the types of Node, as a project in development. */
+/** Has `@sq/storage`, `@sq/archive`, memfs and the types of Node, as a project in development. */
 let developed: ConsumerProject
 /** Has `@sq/wal-cli`. */
 let commanded: ConsumerProject
@@ -19,14 +19,15 @@ let commanded: ConsumerProject
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sq-consumer-'))
   const tarballs = await pack(join(directory, 'tarballs'))
-  const [sim = '', storage = '', cli = ''] = ['@sq/sim', '@sq/storage', '@sq/wal-cli'].map((name) => tarballs.get(name))
+  const names = ['@sq/sim', '@sq/storage', '@sq/wal-cli', '@sq/archive']
+  const [sim = '', storage = '', cli = '', archive = ''] = names.map((name) => tarballs.get(name))
   const memfs = (await manifestIn(join(ROOT, 'packages/sq-sim'))).devDependencies?.['memfs']
   const types = (await manifestIn(ROOT)).devDependencies?.['@types/node']
   const make = (name: string, ...packages: string[]): Promise<ConsumerProject> =>
     ConsumerProject.make(join(directory, name), packages)
   ;[plain, developed, commanded] = await Promise.all([
     make('plain', sim, storage),
-    make('developed', sim, storage, `memfs@${memfs}`, `@types/node@${types}`),
+    make('developed', sim, storage, archive, `memfs@${memfs}`, `@types/node@${types}`),
     make('commanded', sim, storage, cli),
   ])
 })
@@ -51,6 +52,15 @@ describe('in JavaScript', () => {
     const { status, output } = await plain.node(['crashes.mjs'])
     expect(status).toBe(1)
     expect(output).toContain('@sq/sim/memory needs memfs, which is not installed: run npm install --save-dev memfs')
+  })
+
+  test('without the AWS SDK, a store in a directory works, and the error of one in a bucket says what to install', async () => {
+    const { status, output } = await developed.node(['archived.mjs'])
+    expect(status).toBe(1)
+    expect(output).toMatch(/^stored\n/)
+    expect(output).toContain(
+      '@sq/archive/s3 needs @aws-sdk/client-s3, which is not installed: run npm install @aws-sdk/client-s3',
+    )
   })
 })
 
@@ -91,6 +101,10 @@ describe('size', () => {
 
   test('importing @sq/sim loads neither memfs nor the binding for locks', async () => {
     expect(await developed.loaded('@sq/sim')).toEqual({ count: atMost(15), bytes: atMost(40_000) })
+  })
+
+  test('importing @sq/archive loads none of its optional dependencies', async () => {
+    expect(await developed.loaded('@sq/archive')).toEqual({ count: atMost(125), bytes: atMost(460_000) })
   })
 
   test('importing @sq/storage loads only @sq/storage and @sq/sim', async () => {
