@@ -44,6 +44,8 @@ export type {
   TruncateEvent,
   WalEvents,
 } from './wal/writing/diagnostics.ts'
+export { copyLog } from './wal/copy-log.ts'
+export type { CopiedLog, CopyOptions, CopyPlace } from './wal/copy-log.ts'
 export { deleteLog } from './wal/delete-log.ts'
 export type { FetchResult, LogBounds } from './wal/reading/fetches.ts'
 export type { FetchOptions, ReadBatchesOptions, ReadOptions, WaitOptions } from './wal/reading/read-options.ts'

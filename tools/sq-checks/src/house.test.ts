@@ -119,6 +119,7 @@ describe('allowed imports', () => {
     ['reading/', ['config.ts', 'errors.ts', 'format/', 'segment.ts', 'segments/', 'shared/']],
     ['writing/', ['node:', 'config.ts', 'errors.ts', 'format/', 'segment.ts', 'segments/', 'shared/']],
     ['checking/', ['node:path', 'errors.ts', 'format/', 'segment.ts', 'segments/']],
+    ['copy-log.ts', ['node:path', 'config.ts', 'errors.ts', 'segments/', 'shared/', 'checking/', 'writing/']],
     ['dump.ts', ['config.ts', 'errors.ts', 'format/', 'segment.ts', 'segments/']],
     ['listing.ts', ['node:path', 'config.ts', 'errors.ts', 'segment.ts', 'segments/', 'shared/']],
     ['reader.ts', ['@sq/sim', 'config.ts', 'errors.ts', 'format/', 'segments/', 'shared/', 'reading/']],
@@ -150,9 +151,9 @@ describe('allowed imports', () => {
     expect(violations(files, wrong)).toEqual([])
   })
 
-  test('the log has eight top-level files and six folders', () => {
+  test('the log has nine top-level files and six folders', () => {
     const topLevel = storage.filter(({ path }) => path.startsWith(WAL) && !path.slice(WAL.length).includes('/'))
-    const names = ['delete-log', 'dump', 'listing', 'reader', 'repair', 'segment', 'verify', 'writer']
+    const names = ['copy-log', 'delete-log', 'dump', 'listing', 'reader', 'repair', 'segment', 'verify', 'writer']
     expect(topLevel.map(({ path }) => path).toSorted()).toEqual(names.map((name) => `${WAL}${name}.ts`))
     const folders = new Set(storage.flatMap(({ path }) => /\/wal\/(\w+)\//.exec(path)?.[1] ?? []))
     expect([...folders].toSorted()).toEqual(['checking', 'format', 'reading', 'segments', 'shared', 'writing'])

@@ -8,17 +8,14 @@
  * its log. Bytes before that end were durable and never change: whatever cuts the file of a segment first makes a copy
  * of it if it has another link (`truncation.ts`).
  */
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { systemCode, WalIoError } from '../../errors.ts'
-import { refuseLinks } from '../segments/directory-links.ts'
-import { io } from '../segments/log-file.ts'
 import { logStartPath } from '../segments/log-start.ts'
 import type { Partition } from '../segments/partition.ts'
 import { copyFile } from './copy-file.ts'
 import { createLogStart } from './record-deletion.ts'
-import { syncDirectory } from './partition-directory.ts'
-import { withTemporaryDirectory } from './temporary-directory.ts'
+import { makeDirectory, withTemporaryDirectory } from './temporary-directory.ts'
 
 /** A log at one moment, as links in a staging directory. */
 export interface StagedLog {
@@ -32,13 +29,6 @@ export interface StagedLog {
   readonly nextOffset: number
 }
 
-/** Rejects with a `WalIoError` if there is anything where the checkpoint of a partition should be. */
-async function refuseExisting(fs: FileSystem, path: string): Promise<void> {
-  if ((await refuseLinks(fs, path)) === null) return
-  const cause = Object.assign(new Error('EEXIST: something is there already'), { code: 'EEXIST', path })
-  throw new WalIoError('make a checkpoint in', path, cause)
-}
-
 /** A checkpoint to make. */
 interface Order {
   readonly source: Partition
@@ -49,18 +39,13 @@ interface Order {
 
 /** Makes a checkpoint of a log. Resolves with the log end offset of the checkpoint. */
 export async function makeCheckpoint(fs: FileSystem, { source, target, stage }: Order): Promise<bigint> {
-  await refuseExisting(fs, target.directory)
-  return withTemporaryDirectory(fs, target, async (unfinished) => {
+  return makeDirectory(fs, target, 'make a checkpoint in', async (unfinished) => {
     const nextOffset = await withTemporaryDirectory(fs, source, async (staging) => {
       const staged = await stage(staging)
       await fill(fs, unfinished, { staging, staged })
       if (staged.start > 0) await createLogStart(fs, logStartPath(unfinished), { offset: staged.start, of: target })
       return staged.nextOffset
     })
-    await syncDirectory(fs, unfinished)
-    await refuseExisting(fs, target.directory)
-    await io('rename the checkpoint to', target.directory, () => fs.rename(unfinished, target.directory))
-    await syncDirectory(fs, dirname(target.directory))
     return BigInt(nextOffset)
   })
 }

@@ -5,15 +5,27 @@ import { LogFile } from '../segments/log-file.ts'
 
 const CHUNK_BYTES = 256 * 1024
 
+/** A file to copy. */
+interface Copy {
+  readonly from: string
+  /** Where `from` is, if it is in a different file system than `to`. */
+  readonly source?: FileSystem
+  readonly to: string
+  /** The file whose owner and mode the copy gets. */
+  readonly like?: string
+  /** How many bytes to copy; all if not given. */
+  readonly bytes?: number
+}
+
 /**
- * Copies the first `bytes` of a file, or all of it, to a new one with the owner and mode of `like`. The bytes of the
- * copy are durable when this resolves, its name is not. Rejects with `WalIoError`, also if the file ends before that.
+ * Copies the first bytes of a file, or all of it, to a new one. The bytes of the copy are durable when this resolves,
+ * its name is not. Rejects with `WalIoError`, also if the file ends before that.
  */
 export async function copyFile(
   fs: FileSystem,
-  { from, to, like, bytes = Infinity }: { from: string; to: string; like?: string; bytes?: number },
+  { from, source: sourceFs = fs, to, like, bytes = Infinity }: Copy,
 ): Promise<void> {
-  const source = await LogFile.open(fs, from, 'read')
+  const source = await LogFile.open(sourceFs, from, 'read')
   try {
     const target = await LogFile.open(fs, to, 'create', like === undefined ? {} : { like })
     try {

@@ -1,13 +1,13 @@
 /**
- * The temporary directory of a partition, `{partition}.tmp`: a log that is being deleted, or a checkpoint that is being
- * made. No partition can have this name, and no log is looked for there. What is left of it after a crash is removed
+ * The temporary directory of a partition, `{partition}.tmp`: a log that is being deleted, or a checkpoint or copy that
+ * is being made. No partition can have this name, and no log is looked for there. What is left of it after a crash is removed
  * later.
  */
 import { dirname, join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { systemCode, WalError, WalIoError } from '../../errors.ts'
 import { isLogFileName, LOCK_NAME } from '../segment.ts'
-import { statUnlessLink } from '../segments/directory-links.ts'
+import { refuseLinks, statUnlessLink } from '../segments/directory-links.ts'
 import { io } from '../segments/log-file.ts'
 import type { Partition } from '../segments/partition.ts'
 import { isMissing } from '../segments/segment-listing.ts'
@@ -102,4 +102,33 @@ export async function withTemporaryDirectory<T>(
     await removeLogDirectory(fs, path).catch(unlessWalError)
     await giveUp(lock)
   }
+}
+
+/**
+ * Makes the directory of a partition in one step: fills it under its temporary name and renames it durably. Rejects with
+ * a `WalIoError` with the code `EEXIST`, and changes nothing, if there is anything of its name. `attempt` says in that
+ * error what was tried.
+ */
+export async function makeDirectory<T>(
+  fs: FileSystem,
+  partition: Partition,
+  attempt: string,
+  fill: (path: string) => Promise<T>,
+): Promise<T> {
+  const { directory } = partition
+  await refuseExisting(fs, directory, attempt)
+  return withTemporaryDirectory(fs, partition, async (unfinished) => {
+    const result = await fill(unfinished)
+    await syncDirectory(fs, unfinished)
+    await refuseExisting(fs, directory, attempt)
+    await io('rename the new log to', directory, () => fs.rename(unfinished, directory))
+    await syncDirectory(fs, dirname(directory))
+    return result
+  })
+}
+
+async function refuseExisting(fs: FileSystem, path: string, attempt: string): Promise<void> {
+  if ((await refuseLinks(fs, path)) === null) return
+  const cause = Object.assign(new Error('EEXIST: something is there already'), { code: 'EEXIST', path })
+  throw new WalIoError(attempt, path, cause)
 }
