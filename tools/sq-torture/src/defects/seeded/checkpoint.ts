@@ -29,16 +29,28 @@ export const CHECKPOINT_DEFECTS: readonly Defect[] = [
     replace: 'copyFile(fs, { from, to })',
   },
   {
-    name: 'the names in a checkpoint are not synced',
-    file: `${WAL}/writing/checkpoint.ts`,
+    name: 'the names in a checkpoint or copy are not synced',
+    file: `${WAL}/writing/temporary-directory.ts`,
     find: '    await syncDirectory(fs, unfinished)\n',
     replace: '',
   },
   {
-    name: 'the name of a checkpoint is not synced',
-    file: `${WAL}/writing/checkpoint.ts`,
-    find: '    await syncDirectory(fs, dirname(target.directory))\n',
+    name: 'the name of a checkpoint or copy is not synced',
+    file: `${WAL}/writing/temporary-directory.ts`,
+    find: '    await syncDirectory(fs, dirname(directory))\n',
     replace: '',
+  },
+  {
+    name: 'the copy of a log is not verified before it appears',
+    file: `${WAL}/copy-log.ts`,
+    find: '    await check(target.fs, { ...to, directory: unfinished }, from)\n',
+    replace: '',
+  },
+  {
+    name: 'the copy of a log holds what is not acknowledged',
+    file: `${WAL}/copy-log.ts`,
+    find: 'highWatermark: () => sharedLog(identity).highWatermark',
+    replace: 'highWatermark: () => Infinity',
   },
   {
     name: 'the copy of a segment is not synced',
