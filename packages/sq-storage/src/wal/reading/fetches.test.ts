@@ -524,11 +524,15 @@ test('waiting for an offset rejects if the log is damaged or gone', async () => 
   await expect(reader.waitFor(5n)).rejects.toThrow(LogNotFoundError)
 })
 
-/** A log of one active segment of about 2 MiB, its writer, and a measured reader of it. */
-async function measured(): Promise<{ writer: WalWriter; reader: WalReader; files: MeasuredFiles }> {
+/** A log of one active segment, of about 2 MiB if not given, its writer, and a measured reader of it. */
+async function measured({ values = 500, valueBytes = 4096 } = {}): Promise<{
+  writer: WalWriter
+  reader: WalReader
+  files: MeasuredFiles
+}> {
   const files = new MeasuredFiles(log.fs)
   const writer = await log.open()
-  for (let at = 0; at < 500; at++) await append(writer, Buffer.alloc(4096, at))
+  for (let at = 0; at < values; at++) await append(writer, Buffer.alloc(valueBytes, at))
   return { writer, reader: await openReader(files.fs), files }
 }
 
@@ -575,6 +579,59 @@ describe('what is read from files', () => {
       from = nextOffset
     }
     expect(files.bytesRead).toBeLessThan(1.2 * bytes)
+  })
+
+  const views: [string, (fs: FileSystem) => FileSystem][] = [
+    ['in the process of the writer', (fs) => fs],
+    ['in another process', (fs) => inAnotherProcess(fs, new Random(1))],
+  ]
+
+  it.each(views)('is what a fetch of old data returns, and little more than the index says, %s', async (_, view) => {
+    const { writer, files } = await measured()
+    await writer.closeActiveSegment()
+    await append(writer, 'in the next segment')
+    const reader = await openReader(view(files.fs))
+    // The first one reads the index.
+    await reader.fetch({ from: 9n, maxBytes: 1 })
+    for (let from = 480n; from > 0n; from -= 9n) {
+      const before = files.bytesRead
+      const { batches } = await reader.fetch({ from, maxBytes: 50_000 })
+      const bytes = batches.reduce((sum, batch) => sum + batch.bytes.length, 0)
+      // The distance to the place that the index knows, and one read of the least size.
+      expect(files.bytesRead - before).toBeLessThan(bytes + 65_536 + 16_384 + 4096)
+    }
+  })
+
+  it.each(views)('is little more than the index says for fetches that go on from each other, %s', async (_, view) => {
+    const { writer, files } = await measured()
+    await writer.closeActiveSegment()
+    await append(writer, 'in the next segment')
+    const reader = await openReader(view(files.fs))
+    await reader.fetch({ from: 9n, maxBytes: 1 })
+    let [bytes, fetches, before] = [0, 0, files.bytesRead]
+    for (let from = 100n; from < 500n; fetches++) {
+      const { batches, nextOffset } = await reader.fetch({ from, maxBytes: 50_000 })
+      for (const batch of batches) bytes += batch.bytes.length
+      from = nextOffset
+    }
+    expect(files.bytesRead - before).toBeLessThan(1.2 * bytes + 65_536 * fetches)
+  })
+
+  it('is not a batch that does not fit into the answer', async () => {
+    const { reader, files } = await measured({ values: 100, valueBytes: 40_000 })
+    for (const from of [20n, 60n, 40n]) {
+      const before = files.bytesRead
+      expect((await reader.fetch({ from, maxBytes: 60_000 })).nextOffset).toBe(from + 1n)
+      expect(files.bytesRead - before).toBeLessThan(90_000)
+    }
+    // Unless it is cut.
+    expect((await reader.fetch({ from: 50n, to: 52n, maxBytes: 90_000 })).nextOffset).toBe(52n)
+  })
+
+  it('is one batch for a fetch that gets one batch, however long', async () => {
+    const { reader, files } = await measured({ values: 10, valueBytes: 300_000 })
+    expect((await reader.fetch({ from: 5n, maxBytes: 1 })).nextOffset).toBe(6n)
+    expect(files.bytesRead).toBeLessThan(310_000)
   })
 })
 

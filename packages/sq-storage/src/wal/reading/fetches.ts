@@ -5,6 +5,8 @@
  */
 import type { Clock, FileSystem } from '@sq/sim'
 import { DivergedError, OffsetOutOfRangeError } from '../../errors.ts'
+import { FrameType, nextOffsetAfter } from '../format/frame.ts'
+import type { FrameHeader } from '../format/frame.ts'
 import type { RecordBatch } from '../format/record-batch.ts'
 import { listLog } from '../segments/log-start.ts'
 import type { Partition } from '../segments/partition.ts'
@@ -121,6 +123,8 @@ export class Fetches {
     const { firstOffset: logStartOffset, leastEnd } = await this.#look()
     const known = from < logStartOffset ? null : await this.#takeIdle(from, patience.waker)
     const stream = known ?? this.#stream(from, patience.waker)
+    // The more fetches have gone on from each other, the more are likely to follow, so more is read ahead.
+    stream.wantedBytes = request.maxBytes * 2 ** stream.resumptions
     const batches: RecordBatch[] = []
     let isUsable = true
     try {
@@ -156,10 +160,14 @@ export class Fetches {
     let bytes = 0
     for (;;) {
       const taken = selection.take(stream)
-      for (const batch of taken) bytes += batch.bytes.length
+      for (const batch of taken) {
+        bytes += batch.bytes.length
+        stream.wantedBytes -= batch.bytes.length
+      }
       batches.push(...taken)
       if (taken.length > 0) continue
-      const isOver = selection.isOver || (batches.length > 0 && stream.nextOffset >= to)
+      const isFull = batches.length > 0 && isLongerThan(maxBytes - bytes, stream.nextHeader, to)
+      const isOver = selection.isOver || isFull || (batches.length > 0 && stream.nextOffset >= to)
       // After an interruption, this says whether what was gathered is still in the log.
       if ((!isOver || stream.isInterrupted) && (await stream.find())) continue
       if (stream.isInterrupted) continue
@@ -289,6 +297,11 @@ class Patience {
     this.isOver = true
     this.waker.wake()
   }
+}
+
+/** Whether a batch that was not read yet is longer than that, and none of it is cut off by `to`. */
+function isLongerThan(bytes: number, header: FrameHeader | null, to: number): boolean {
+  return header?.type === FrameType.RECORDS && header.bodyLength > bytes && nextOffsetAfter(header) <= to
 }
 
 /** All from an offset on, and what comes after it. */

@@ -4,6 +4,7 @@
  */
 import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalError } from '../../errors.ts'
 import { nextOffsetAfter } from '../format/frame.ts'
+import type { FrameHeader } from '../format/frame.ts'
 import { partOf } from '../format/records-frame.ts'
 import { notRecords } from '../segments/damage.ts'
 import type { LocatedFrame } from '../segments/segment-file.ts'
@@ -25,6 +26,10 @@ export interface StreamContext extends Pick<CursorContext, 'fs' | 'partition'> {
 
 /** The frames that hold the offsets of a range. The first may begin before it, the last may end after it. */
 export class FrameStream {
+  /** The number of bytes that the caller still wants: files are read in no larger pieces. */
+  wantedBytes: number = Infinity
+  /** How often it went on after a pause. */
+  resumptions: number = 0
   readonly #context: StreamContext
   readonly #range: ReadRange
   #waker: Waker
@@ -84,6 +89,11 @@ export class FrameStream {
     this.#found = []
     this.#at = 0
     return this.#isAtBound && !this.#isComplete()
+  }
+
+  /** The verified header of the next frame, if it is known and the frame is not; null otherwise. */
+  get nextHeader(): FrameHeader | null {
+    return this.#at === this.#found.length ? (this.#cursor?.nextHeader ?? null) : null
   }
 
   /** The records before this offset are about to be handed out. */
@@ -163,6 +173,7 @@ export class FrameStream {
     const { shared } = this.#log
     const isSameWriter = this.highWatermark !== Infinity && shared.openings === this.#openings
     if (this.#hasReadAhead && !isSameWriter) return false
+    this.resumptions++
     this.#waker = waker
     this.#log.resume()
     waker.listenTo(shared.notifier)
@@ -327,7 +338,14 @@ export class FrameStream {
         return shared.openings
       },
     }
-    return { fs, partition, shared: view, durableOnly, checkDirectory: () => log.check(fs, partition) }
+    return {
+      fs,
+      partition,
+      shared: view,
+      durableOnly,
+      wantedBytes: () => this.wantedBytes,
+      checkDirectory: () => log.check(fs, partition),
+    }
   }
 
   /** How far the stream may read: not beyond the high watermark at its beginning, unless it follows the log. */

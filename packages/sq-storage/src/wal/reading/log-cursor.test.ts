@@ -41,7 +41,14 @@ function contextOf(highWatermark: () => number, openings = 0): CursorContext {
       return highWatermark()
     },
   }
-  return { fs: log.fs, partition: PARTITION, shared, durableOnly: false, checkDirectory: async () => {} }
+  return {
+    fs: log.fs,
+    partition: PARTITION,
+    shared,
+    durableOnly: false,
+    wantedBytes: () => Infinity,
+    checkDirectory: async () => {},
+  }
 }
 
 /** The base offsets of the frames that a cursor finds before it finds none. */

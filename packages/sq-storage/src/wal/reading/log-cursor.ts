@@ -31,6 +31,8 @@ export interface CursorContext {
   readonly shared: Pick<SharedLog, 'firstOffset' | 'highWatermark' | 'files' | 'indexes' | 'openings'>
   /** Whether to leave out commits that may not be durable, as far as is known here. */
   readonly durableOnly: boolean
+  /** The number of bytes that the caller still wants, to read no more than that from a file. */
+  readonly wantedBytes: () => number
   /** Rejects if the path leads to a different directory than that of `shared`, or to none. */
   readonly checkDirectory: () => Promise<void>
 }
@@ -144,6 +146,11 @@ export class LogCursor {
     return this.#reading !== null
   }
 
+  /** The verified header of the next frame, if it is known; null otherwise. */
+  get nextHeader(): FrameHeader | null {
+    return this.#reading?.scanner.nextHeader ?? null
+  }
+
   /** Whether a frame directly follows the last one that was read, in the same segment, or nothing was read. */
   isFollowedBy(located: LocatedFrame): boolean {
     return this.#place.isFollowedBy(located)
@@ -232,7 +239,7 @@ export class LogCursor {
     segment: ListedSegment,
     { bound, isListedNow }: { bound: number; isListedNow: boolean },
   ): Promise<Reading> {
-    const { fs, partition, shared, durableOnly } = this.#context
+    const { fs, partition, shared, durableOnly, wantedBytes } = this.#context
     const { successor } = segment
     const { openings } = shared
     const opened = await shared.files.hold(fs, segment, partition)
@@ -245,7 +252,7 @@ export class LogCursor {
       await this.#context.checkDirectory()
       this.#place.enter(opened.head, start, this.#firstOffset)
       this.#comparedAfter = openings
-      const scanner = new SegmentScanner(opened.handle, { ...start, limit })
+      const scanner = new SegmentScanner(opened.handle, { ...start, limit }, wantedBytes)
       // If a successor or the writer states how far the segment is durable, nothing is held back.
       const isConfirmed = successor !== null || boundNow !== Infinity
       const confirmed = durableOnly && !isConfirmed ? new ConfirmedFrames() : null

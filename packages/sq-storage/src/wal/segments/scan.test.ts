@@ -32,15 +32,10 @@ async function fileOf(bytes: Buffer): Promise<LogFile> {
 }
 
 /** A scanner over a segment's frames after OPEN. */
-function scannerOf(handle: LogFile, segment: SegmentBytes, limit: number): SegmentScanner {
+function scannerOf(handle: LogFile, segment: SegmentBytes, limit: number, wanted?: () => number): SegmentScanner {
   const { headBytes, salt, baseOffset } = segment
-  return new SegmentScanner(handle, {
-    limit,
-    position: headBytes,
-    nextOffset: baseOffset,
-    previousCrc: salt,
-    salt,
-  })
+  const from = { limit, position: headBytes, nextOffset: baseOffset, previousCrc: salt, salt }
+  return new SegmentScanner(handle, from, wanted)
 }
 
 async function scan(
@@ -89,6 +84,39 @@ describe('a scan', () => {
     const [first, ...more] = reads()
     expect(more).toEqual([])
     expect(first).toBeLessThan(129 * 1024)
+  })
+
+  it.each([1, 20_000, 50_000])('reads little more than its caller wants: %d bytes', async (wanted) => {
+    const segment = new SegmentBytes()
+    for (let i = 0; i < 300; i++) segment.records(Buffer.alloc(1000, 7))
+    const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length, () => wanted)
+    const frames: Frame[] = []
+    for (let times = 0; times < 3; times++) frames.push(...(await scanner.next()))
+    expect(headers(frames)).toEqual(segment.frames.slice(0, frames.length))
+    expect(Math.max(...reads())).toBeLessThan(Math.max(wanted, 16_384) + 1200)
+    expect(reads().length).toBeLessThan(5)
+  })
+
+  it('knows the header of the next frame if it was read with the frames before it', async () => {
+    const segment = new SegmentBytes().records('a').records(Buffer.alloc(200_000, 7))
+    const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length)
+    expect(scanner.nextHeader).toBeNull()
+    await scanner.next()
+    expect(scanner.nextHeader).toEqual(segment.at(1))
+    await scanner.next()
+    expect(scanner.nextHeader).toBeNull()
+  })
+
+  it('reads no byte twice of a frame that does not fit into a chunk', async () => {
+    const segment = new SegmentBytes()
+    for (let i = 0; i < 5; i++) segment.records(Buffer.alloc(100_000, i + 1))
+    const scanner = scannerOf(await fileOf(segment.bytes), segment, segment.bytes.length, () => 40_000)
+    const frames: Frame[] = []
+    while (scanner.stop === null) frames.push(...(await scanner.next()))
+    expect(headers(frames)).toEqual(segment.frames)
+    expect(frames.map(({ body }) => body.at(-1))).toEqual([1, 2, 3, 4, 5])
+    const bytesRead = reads().reduce((sum, length) => sum + length, 0)
+    expect(bytesRead).toBe(segment.bytes.length - segment.headBytes)
   })
 
   it.each([0.6, 2])('reads frames of %d chunks once', async (chunks) => {

@@ -26,9 +26,12 @@ import type { LogFile } from './log-file.ts'
  */
 const FIRST_CHUNK_BYTES = 128 * 1024
 const CHUNK_BYTES = 512 * 1024
+/** A caller that wants little more still gets this much: smaller reads cost no less. */
+const LEAST_CHUNK_BYTES = 16 * 1024
 /** Longer frames are first read in pieces to compare their checksum. With default options no frame is that long. */
 const LARGE_FRAME_BYTES = 64 * 1024 * 1024
 
+const NOTHING: Buffer = Buffer.alloc(0)
 /** For comparing many zeros at a time. */
 const ZEROS: Buffer = Buffer.alloc(4096)
 
@@ -46,6 +49,7 @@ export class SegmentScanner {
   readonly #handle: Pick<LogFile, 'path' | 'read'>
   readonly #limit: number
   readonly #salt: number
+  readonly #wanted: () => number
   #position: number
   #nextOffset: number
   #previousCrc: number
@@ -57,8 +61,14 @@ export class SegmentScanner {
   /** Bytes being read ahead while the chunk before them is checked and used. */
   #ahead: { readonly position: number; readonly chunk: Promise<Buffer> } | null = null
 
-  constructor(handle: Pick<LogFile, 'path' | 'read'>, from: FramePlace & { readonly limit: number }) {
+  /** `wanted` is the number of bytes that the caller still wants. Reads are not much larger than that. */
+  constructor(
+    handle: Pick<LogFile, 'path' | 'read'>,
+    from: FramePlace & { readonly limit: number },
+    wanted: () => number = () => Infinity,
+  ) {
     this.#handle = handle
+    this.#wanted = wanted
     this.#limit = from.limit
     this.#salt = from.salt
     this.#position = from.position
@@ -79,6 +89,12 @@ export class SegmentScanner {
   /** Why the scan ended; null before that. */
   get stop(): ScanStop | null {
     return this.#stop
+  }
+
+  /** The header of the next frame if it was read with the frames before it and verifies; null otherwise. */
+  get nextHeader(): FrameHeader | null {
+    if (this.#chunk.length < FRAME_HEADER_BYTES) return null
+    return decodeFrameHeader(this.#chunk, { at: 0, position: this.#position, salt: this.#salt })
   }
 
   /**
@@ -187,27 +203,35 @@ export class SegmentScanner {
   async #fill(needed: number): Promise<void> {
     const ahead = this.#ahead
     this.#ahead = null
-    this.#chunk = ahead?.position === this.#position ? await ahead.chunk : Buffer.alloc(0)
-    if (this.#chunk.length < needed) this.#chunk = await this.#read(this.#position, needed)
+    if (ahead?.position === this.#position) this.#chunk = await ahead.chunk
+    const wanted = this.#wanted()
+    if (this.#chunk.length < needed)
+      this.#chunk = await this.#read(this.#position, { needed, wanted, known: this.#chunk })
     if (this.#chunk.length < needed)
       this.#stopAt(`the file ends at ${this.#position + this.#chunk.length}, inside a frame`)
     // After a second read a third is likely.
-    if (this.#chunkBytes === CHUNK_BYTES) this.#readAhead()
+    if (this.#chunkBytes === CHUNK_BYTES && wanted > this.#chunk.length) this.#readAhead(wanted - this.#chunk.length)
     this.#chunkBytes = CHUNK_BYTES
   }
 
   /**
    * Reads as many frames of the needed length as fit into a chunk, and one header more, so that nothing is read twice
-   * if frames have equal lengths.
+   * if frames have equal lengths. The first bytes may be known.
    */
-  async #read(position: number, needed: number): Promise<Buffer> {
-    const length = Math.max(1, Math.floor(this.#chunkBytes / needed)) * needed + FRAME_HEADER_BYTES
+  async #read(
+    position: number,
+    { needed, wanted, known }: { needed: number; wanted: number; known: Buffer },
+  ): Promise<Buffer> {
+    const chunkBytes = Math.min(this.#chunkBytes, Math.max(wanted, LEAST_CHUNK_BYTES))
+    const length = Math.max(1, Math.floor(chunkBytes / needed)) * needed + FRAME_HEADER_BYTES
     const chunk = Buffer.allocUnsafe(Math.min(length, this.#limit - position))
-    return withoutZeros(chunk.subarray(0, await this.#handle.read(chunk, position)), needed)
+    known.copy(chunk)
+    const bytesRead = await this.#handle.read(chunk.subarray(known.length), position + known.length)
+    return withoutZeros(chunk.subarray(0, known.length + bytesRead), needed)
   }
 
   /** Starts reading what follows the last whole frame of the chunk, according to headers that are not checked yet. */
-  #readAhead(): void {
+  #readAhead(wanted: number): void {
     let at = 0
     let length = 0
     for (; at + FRAME_HEADER_BYTES <= this.#chunk.length; at += length) {
@@ -217,7 +241,7 @@ export class SegmentScanner {
     const position = this.#position + at
     const needed = at + FRAME_HEADER_BYTES <= this.#chunk.length ? length : FRAME_HEADER_BYTES
     if (at === 0 || needed > LARGE_FRAME_BYTES || position + needed > this.#limit) return
-    const chunk = this.#read(position, needed)
+    const chunk = this.#read(position, { needed, wanted, known: NOTHING })
     // The read that needs this chunk reports the failure.
     chunk.catch(() => {})
     this.#ahead = { position, chunk }

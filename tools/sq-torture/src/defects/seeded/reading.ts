@@ -97,8 +97,8 @@ export const READING_DEFECTS: readonly Defect[] = [
   {
     name: 'a reader goes past the end that the successor states',
     file: `${WAL}/reading/log-cursor.ts`,
-    find: 'new SegmentScanner(opened.handle, { ...start, limit })',
-    replace: 'new SegmentScanner(opened.handle, { ...start, limit: await opened.handle.size() })',
+    find: 'new SegmentScanner(opened.handle, { ...start, limit }, wantedBytes)',
+    replace: 'new SegmentScanner(opened.handle, { ...start, limit: await opened.handle.size() }, wantedBytes)',
   },
   {
     name: 'a reader does not notice a writer that is opened later',
