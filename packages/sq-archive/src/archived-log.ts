@@ -58,7 +58,7 @@ export interface ArchivedLog {
 }
 
 /** An object that is named as a segment is. */
-interface NamedSegment extends ObjectInfo {
+export interface NamedSegment extends ObjectInfo {
   readonly baseOffset: bigint
 }
 
@@ -79,7 +79,7 @@ interface NamedSegment extends ObjectInfo {
 export function listArchive(store: ObjectStore, place: LogPlace): Promise<ArchivedLog> {
   return whileListed(async () => {
     const { named, foreign } = await listObjects(store, place)
-    const runs = runsOf(await mapConcurrently(named, (object) => describe(store, place, object)))
+    const runs = runsOf(await mapConcurrently(named, (object) => describeObject(store, place, object)))
     const [segments, detached] = [runs.at(-1) ?? [], runs.slice(0, -1)]
     const gaps = detached.flatMap((run, at) => {
       const [fromOffset, toOffset] = [run.at(-1)?.nextOffset ?? 0n, runs[at + 1]?.[0]?.baseOffset ?? 0n]
@@ -99,10 +99,27 @@ export function listArchive(store: ObjectStore, place: LogPlace): Promise<Archiv
  * console.log(last?.nextOffset) // 3n
  * ```
  */
-export function lastArchived(store: ObjectStore, place: LogPlace): Promise<ArchivedSegment | null> {
+export async function lastArchived(store: ObjectStore, place: LogPlace): Promise<ArchivedSegment | null> {
+  return (await outlineArchive(store, place)).last
+}
+
+/** What a listing and two small reads tell of an archive. */
+export interface ArchiveOutline {
+  /** The last segment; null if the archive is empty. */
+  readonly last: ArchivedSegment | null
+  /** The sizes of all segments by their base offsets, in their order. */
+  readonly bytesOf: ReadonlyMap<bigint, number>
+}
+
+/** Does what `lastArchived` does, and also tells which other segments are listed. */
+export function outlineArchive(store: ObjectStore, place: LogPlace): Promise<ArchiveOutline> {
   return whileListed(async () => {
-    const last = (await listObjects(store, place)).named.at(-1)
-    return last === undefined ? null : describe(store, place, last)
+    const { named } = await listObjects(store, place)
+    const last = named.at(-1)
+    return {
+      last: last === undefined ? null : await describeObject(store, place, last),
+      bytesOf: new Map(named.map(({ baseOffset, bytes }) => [baseOffset, bytes])),
+    }
   })
 }
 
@@ -133,7 +150,11 @@ function runsOf(segments: readonly ArchivedSegment[]): ArchivedSegment[][] {
 }
 
 /** Reads both ends of an object, and checks that it is a segment of this log. */
-async function describe(store: ObjectStore, place: LogPlace, object: NamedSegment): Promise<ArchivedSegment> {
+export async function describeObject(
+  store: ObjectStore,
+  place: LogPlace,
+  object: NamedSegment,
+): Promise<ArchivedSegment> {
   const { key, bytes } = object
   const ends = await readEnds(store, object)
   const { topic, partition, baseOffset, nextOffset, createdMs, previous, link } = ends
@@ -156,7 +177,7 @@ async function readEnds(store: ObjectStore, { key, bytes }: ObjectInfo): Promise
 }
 
 /** Whether both are the same end of the same segment. */
-function isSameLink(one: SegmentLink | null, other: SegmentLink | null): boolean {
+export function isSameLink(one: SegmentLink | null, other: SegmentLink | null): boolean {
   if (one === null || other === null) return one === other
   const isSameEnd = one.baseOffset === other.baseOffset && one.end === other.end
   return isSameEnd && one.lastPosition === other.lastPosition && one.lastCrc === other.lastCrc

@@ -1,0 +1,82 @@
+/** The local log against its archive: whether it continues the archive, and which of its segments are to be archived. */
+import type { FileSystem } from '@sq/sim'
+import { readSegmentEnds, readSegmentStart } from '@sq/storage'
+import type { SegmentBytes, SegmentEnds, SegmentInfo, SegmentStart } from '@sq/storage'
+import { isSameLink } from '../archived-log.ts'
+import type { ArchivedSegment } from '../archived-log.ts'
+import { LogMismatchError } from '../errors.ts'
+
+/**
+ * The ended segments of a log that are not archived yet, oldest first. Rejects with `LogMismatchError` if the log does
+ * not continue the archive, whose last segment is given.
+ */
+export async function segmentsToArchive(
+  fs: FileSystem,
+  log: string,
+  segments: readonly SegmentInfo[],
+  last: ArchivedSegment | null,
+): Promise<SegmentInfo[]> {
+  if (last === null) return segments.filter(isEnded)
+  const mismatch = (reason: string): LogMismatchError =>
+    new LogMismatchError(log, reason, {
+      archiveEndOffset: last.nextOffset,
+      logStartOffset: segments[0]?.baseOffset ?? 0n,
+      logEndOffset: segments.at(-1)?.nextOffset ?? 0n,
+    })
+  const at = segments.findIndex(({ baseOffset }) => baseOffset === last.nextOffset)
+  const next = segments[at]
+  if (next !== undefined) {
+    const { previous } = await startOf(fs, next)
+    if (!isSameLink(previous, last.link)) throw mismatch(`${next.path} states another segment before it`)
+    return segments.slice(at).filter(isEnded)
+  }
+  const newest = segments.at(-1)
+  if (newest !== undefined && isEnded(newest) && isSameLink(newest.link, last.link)) return []
+  const [first] = segments
+  if (first !== undefined && first.baseOffset > last.nextOffset) throw mismatch('the offsets between are lost')
+  if (newest === undefined || newest.nextOffset < last.nextOffset) throw mismatch('the log is behind its archive')
+  throw mismatch('no segment begins there: the log was truncated, or is another one')
+}
+
+/**
+ * The offset from which on local segments must be kept, because their objects are missing or have another size: the
+ * archive has lost them. Null if there are none. Segments before the first object are older than what the archive
+ * keeps.
+ */
+export function lostFromOffset(segments: readonly SegmentInfo[], bytesOf: ReadonlyMap<bigint, number>): bigint | null {
+  let [first, end] = [-1n, -1n]
+  for (const baseOffset of bytesOf.keys()) {
+    if (first < 0n) first = baseOffset
+    end = baseOffset
+  }
+  const lost = segments.find(
+    ({ baseOffset, bytes }) => baseOffset >= first && baseOffset <= end && bytesOf.get(baseOffset) !== bytes,
+  )
+  return lost?.baseOffset ?? null
+}
+
+function isEnded({ state, records }: SegmentInfo): boolean {
+  return state !== 'active' && records > 0
+}
+
+/** Both ends of a local segment that has ended. */
+export function endsOf(fs: FileSystem, segment: SegmentInfo): Promise<SegmentEnds> {
+  return reading(fs, segment, readSegmentEnds)
+}
+
+function startOf(fs: FileSystem, segment: SegmentInfo): Promise<SegmentStart> {
+  return reading(fs, segment, readSegmentStart)
+}
+
+async function reading<T>(
+  fs: FileSystem,
+  { path, bytes }: SegmentInfo,
+  read: (segment: SegmentBytes) => Promise<T>,
+): Promise<T> {
+  const file = await fs.open(path, 'read')
+  try {
+    return await read({ path, bytes, read: (buffer, position) => file.read(buffer, position) })
+  } finally {
+    await file.close()
+  }
+}

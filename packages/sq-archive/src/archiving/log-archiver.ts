@@ -1,0 +1,362 @@
+/**
+ * Archives one log: one loop that takes its ended segments, oldest first, and uploads one after another. Everything that
+ * fails is tried again, until another writer owns the archive or the log does not continue it.
+ */
+import type { Clock, FileSystem, Random } from '@sq/sim'
+import { listSegments } from '@sq/storage'
+import type { ClosedSegment, RetentionPolicy, SegmentInfo, WalWriter } from '@sq/storage'
+import { isSameLink, outlineArchive } from '../archived-log.ts'
+import type { ArchivedSegment } from '../archived-log.ts'
+import { ArchiveDamagedError, ArchiverClosedError, FencedError, LogMismatchError } from '../errors.ts'
+import { FileSource } from '../object-source.ts'
+import type { ObjectStore } from '../object-store.ts'
+import { segmentKey } from '../segment-key.ts'
+import type { LogPlace } from '../segment-key.ts'
+import { publish } from './events.ts'
+import { endsOf, lostFromOffset, segmentsToArchive } from './local-log.ts'
+import { backoffMs, Pause } from './pause.ts'
+import { SegmentQueue } from './segment-queue.ts'
+import { SegmentUpload } from './segment-upload.ts'
+import type { Slots } from './slots.ts'
+import { Waiters } from './waiters.ts'
+
+/** Which archived segments to delete locally: the limits of `WalWriter.deleteSegments`. */
+export type LocalRetention = Pick<RetentionPolicy, 'maxTotalBytes' | 'maxAgeMs' | 'trustClock'>
+
+/** What the archivers of all logs share. */
+export interface ArchivingContext {
+  readonly fs: FileSystem
+  readonly dataDir: string
+  readonly store: ObjectStore
+  readonly prefix: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly slots: Slots
+  readonly localRetention: LocalRetention | null
+  readonly maxUnarchivedMs: number | null
+  readonly onStopped: (error: FencedError | LogMismatchError) => void
+  /** The log is not attached any more. */
+  readonly onClosed: () => void
+}
+
+/** What an archiver needs of the writer of a log. */
+export type ArchivedWriter = Pick<WalWriter, 'logEndOffset' | 'closeActiveSegment' | 'deleteSegments'>
+
+/** Counters of the archiving of one log, since it was attached, and what is left to do. */
+export interface LogArchiverStats {
+  /** Everything before this offset is archived. */
+  readonly archivedOffset: bigint
+  readonly uploadedSegments: number
+  readonly uploadedBytes: number
+  /** Attempts that failed and are made again. */
+  readonly retries: number
+  /** Ended segments that are not archived yet. */
+  readonly pendingSegments: number
+  readonly pendingBytes: number
+  /** Why the last attempt failed; null after a success. */
+  readonly lastError: unknown
+}
+
+/** Archives one log. `Archiver.attach` makes it. */
+export class LogArchiver {
+  readonly topic: string
+  readonly partition: number
+  readonly #context: ArchivingContext
+  readonly #place: LogPlace
+  readonly #writer: ArchivedWriter
+  readonly #queue = new SegmentQueue()
+  readonly #waiters = new Waiters()
+  readonly #pause = new Pause()
+  readonly #running: Promise<void>
+  #archiveBelow: bigint | null = null
+  /** The last segment of the archive; null if the archive is empty. */
+  #last: ArchivedSegment | null = null
+  #isStarted = false
+  /** Local segments from this offset on must be kept, whatever is archived: the archive has lost one. */
+  #lostFrom: bigint | null = null
+  #lostError: ArchiveDamagedError | null = null
+  #state: 'open' | 'draining' | 'closed' = 'open'
+  #error: FencedError | LogMismatchError | null = null
+  #lastError: unknown = null
+  #uploadedSegments = 0
+  #uploadedBytes = 0
+  #retries = 0
+  #cancelTimer: () => void = () => {}
+  /** The end of the log when the timer fired before. */
+  #endBefore = 0n
+
+  /** @internal */
+  constructor(context: ArchivingContext, writer: ArchivedWriter, { topic, partition }: LogPlace) {
+    this.topic = topic
+    this.partition = partition
+    this.#context = context
+    this.#writer = writer
+    this.#place = { prefix: context.prefix, topic, partition }
+    this.#endBefore = writer.logEndOffset
+    this.#running = this.#run()
+    this.#setTimer()
+  }
+
+  /** Everything before this offset is archived. 0 before the archive was looked at. */
+  get archivedOffset(): bigint {
+    return this.#last?.nextOffset ?? 0n
+  }
+
+  /** Why the log is not archived any more; null while it is. */
+  get error(): FencedError | LogMismatchError | null {
+    return this.#error
+  }
+
+  /**
+   * Only records before this offset are archived, and only whole segments: the high watermark of a replicated log, from
+   * which on it may still be truncated. Null, the default: all records. Set it whenever it moves.
+   */
+  get archiveBelow(): bigint | null {
+    return this.#archiveBelow
+  }
+
+  set archiveBelow(offset: bigint | null) {
+    this.#archiveBelow = offset
+    this.#pause.end()
+  }
+
+  /**
+   * Resolves once the record with this offset is archived: it survives the loss of this machine. That happens after its
+   * segment has ended, so set `maxUnarchivedMs`, or call `closeActiveSegment` of the writer.
+   *
+   * Rejects with `FencedError` or `LogMismatchError` if the log is not archived any more, with `ArchiverClosedError`
+   * once it is closed, and with the reason of an aborted `signal`.
+   */
+  async waitArchived(offset: bigint, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#isStarted && offset < this.archivedOffset) return
+    if (this.#error !== null) throw this.#error
+    if (this.#state === 'closed') throw this.#closedError()
+    await this.#waiters.wait(offset, signal)
+  }
+
+  /** Cheap: nothing is read. */
+  stats(): LogArchiverStats {
+    return {
+      archivedOffset: this.archivedOffset,
+      uploadedSegments: this.#uploadedSegments,
+      uploadedBytes: this.#uploadedBytes,
+      retries: this.#retries,
+      pendingSegments: this.#queue.count,
+      pendingBytes: this.#queue.bytes,
+      lastError: this.#lastError ?? this.#lostError,
+    }
+  }
+
+  /**
+   * Archives the segments that have ended, and stops. It does not end the active segment. Resolves when nothing is under
+   * way any more, also if the log was fenced. While the store fails it goes on trying: abort `signal` to end that. Then
+   * it rejects with the reason of the signal; an upload that has begun may still take effect.
+   */
+  async close({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#state === 'open') this.#state = 'draining'
+    this.#cancelTimer()
+    this.#pause.end()
+    let reject: ((reason: unknown) => void) | undefined
+    const aborted = new Promise<never>((_, settle) => {
+      reject = settle
+    })
+    const abort = (): void => {
+      this.#stop()
+      reject?.(signal?.reason)
+    }
+    if (signal?.aborted === true) abort()
+    signal?.addEventListener('abort', abort)
+    try {
+      await Promise.race([this.#running, aborted])
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** @internal A segment of this log has ended. */
+  segmentClosed(segment: ClosedSegment): void {
+    this.#queue.add(segment, this.archivedOffset)
+    this.#pause.end()
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#untilDone(() => this.#start())
+      while (this.#state !== 'closed') {
+        if (this.#queue.isStale) await this.#untilDone(async () => void (await this.#list()))
+        const segment = this.#next()
+        if (segment !== undefined) await this.#archive(segment)
+        else if (this.#state === 'draining') break
+        else await this.#pause.wait()
+      }
+    } catch (error) {
+      if (!(error instanceof FencedError || error instanceof LogMismatchError)) throw error
+      this.#error = error
+      this.#lastError = error
+      this.#waiters.fail(error)
+      publish('sq:archive:stop', this.#place, () => ({ error }))
+      this.#context.onStopped(error)
+    } finally {
+      this.#stop()
+    }
+  }
+
+  #stop(): void {
+    this.#state = 'closed'
+    this.#cancelTimer()
+    this.#pause.end()
+    this.#waiters.fail(this.#closedError())
+    this.#context.onClosed()
+  }
+
+  /** Makes attempts until one succeeds, or the archiver is stopped. */
+  async #untilDone(attempt: () => Promise<void>): Promise<void> {
+    const { slots, random, clock } = this.#context
+    for (let failures = 1; this.#state !== 'closed'; failures++) {
+      try {
+        await slots.run(async () => {
+          if (!this.#isClosed()) await attempt()
+        })
+        this.#lastError = null
+        return
+      } catch (error) {
+        if (error instanceof FencedError || error instanceof LogMismatchError) throw error
+        this.#lastError = error
+        this.#retries++
+        const delayMs = backoffMs(failures, random)
+        publish('sq:archive:retry', this.#place, () => ({ error, failures, delayMs }))
+        const dueMs = clock.monotonic() + delayMs
+        // What ends a pause early is no reason to try again.
+        for (let leftMs = delayMs; leftMs > 0 && !this.#isClosed(); leftMs = dueMs - clock.monotonic()) {
+          await this.#pause.wait({ clock, delayMs: leftMs })
+        }
+      }
+    }
+  }
+
+  /** Finds the end of the archive, and compares the log with it. */
+  async #start(): Promise<void> {
+    const { last, bytesOf } = await outlineArchive(this.#context.store, this.#place)
+    this.#last = last
+    const segments = await this.#list()
+    this.#lostFrom = lostFromOffset(segments, bytesOf)
+    this.#isStarted = true
+    this.#waiters.reached(this.archivedOffset)
+    if (this.#lostFrom === null) return this.#deleteLocal()
+    const key = segmentKey(this.#place, this.#lostFrom)
+    this.#lostError = new ArchiveDamagedError(key, 'it is missing, or has another size than the local segment')
+    await this.#deleteLocal()
+  }
+
+  /** Lists the log, and finds what is left to archive. */
+  async #list(): Promise<SegmentInfo[]> {
+    const { fs, dataDir } = this.#context
+    this.#queue.listing()
+    try {
+      const segments = await listSegments(fs, { dataDir }, this.topic, this.partition)
+      const log = `${this.topic}/${this.partition}`
+      this.#queue.fill(await segmentsToArchive(fs, log, segments, this.#last), this.archivedOffset)
+      return segments
+    } catch (error) {
+      this.#queue.isStale = true
+      throw error
+    }
+  }
+
+  /** The segment to archive next; undefined if there is none. */
+  #next(): SegmentInfo | undefined {
+    const { first } = this.#queue
+    const isHeld = first !== undefined && this.#archiveBelow !== null && first.nextOffset > this.#archiveBelow
+    return isHeld ? undefined : first
+  }
+
+  /** Archives a segment, unless it turns out to be no longer the next one of the log. */
+  async #archive(segment: SegmentInfo): Promise<void> {
+    const { store, clock } = this.#context
+    const upload = new SegmentUpload(store, this.#place, { segment, before: this.#last })
+    const startedMs = clock.monotonic()
+    let archived: ArchivedSegment | null = null
+    await this.#untilDone(async () => {
+      if (this.#queue.isStale) await this.#list()
+      const { first } = this.#queue
+      if (first?.baseOffset === segment.baseOffset && isSameLink(first.link, segment.link)) {
+        archived = await this.#attempt(upload)
+      }
+    })
+    if (archived === null || this.#isClosed()) return
+    this.#archived(archived, clock.monotonic() - startedMs)
+    await this.#deleteLocal()
+  }
+
+  async #attempt(upload: SegmentUpload): Promise<ArchivedSegment> {
+    const { fs } = this.#context
+    const { segment, key } = upload
+    // If the file is not as it was described, the log may have been truncated.
+    this.#queue.isStale = true
+    const { previous, link, createdMs } = await endsOf(fs, segment)
+    const isNext = this.#last === null || isSameLink(previous, this.#last.link)
+    if (!isNext || !isSameLink(link, segment.link)) throw new Error(`the segment ${segment.path} has changed`)
+    const source = await FileSource.open(fs, segment.path, segment.bytes)
+    this.#queue.isStale = false
+    try {
+      await upload.attempt(source)
+    } finally {
+      await source.close()
+    }
+    const { baseOffset, nextOffset, bytes } = segment
+    return { key, bytes, baseOffset, nextOffset, createdMs, previous, link }
+  }
+
+  #archived(segment: ArchivedSegment, durationMs: number): void {
+    const { key, bytes } = segment
+    this.#queue.shift()
+    this.#last = segment
+    this.#uploadedSegments++
+    this.#uploadedBytes += bytes
+    this.#waiters.reached(segment.nextOffset)
+    publish('sq:archive:upload', this.#place, () => ({ key, bytes, archivedOffset: segment.nextOffset, durationMs }))
+  }
+
+  /** Deletes local segments that are archived, as far as the retention releases them. */
+  async #deleteLocal(): Promise<void> {
+    const { localRetention } = this.#context
+    if (localRetention === null || this.#last === null) return
+    try {
+      await this.#writer.deleteSegments({ ...localRetention, keepFromOffset: this.#lostFrom ?? this.archivedOffset })
+    } catch (error) {
+      this.#lastError = error
+    }
+  }
+
+  #setTimer(): void {
+    const { maxUnarchivedMs, clock } = this.#context
+    if (maxUnarchivedMs === null || this.#state !== 'open') return
+    this.#cancelTimer = clock.setTimer(Math.ceil(maxUnarchivedMs / 2), () => {
+      this.#setTimer()
+      void this.#endOldSegment()
+    })
+  }
+
+  /** Ends the active segment if it has records that were there when the timer fired before. */
+  async #endOldSegment(): Promise<void> {
+    const endedTo = this.#queue.last?.nextOffset ?? this.archivedOffset
+    const isOld = this.#isStarted && this.#endBefore > endedTo
+    this.#endBefore = this.#writer.logEndOffset
+    if (!isOld) return
+    try {
+      const segment = await this.#writer.closeActiveSegment()
+      if (segment !== null) this.segmentClosed(segment)
+    } catch (error) {
+      this.#lastError = error
+    }
+  }
+
+  /** A method, because it may change while something is awaited. */
+  #isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
+  #closedError(): ArchiverClosedError {
+    return new ArchiverClosedError(`${this.topic}/${this.partition}`)
+  }
+}
