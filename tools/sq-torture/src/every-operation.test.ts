@@ -7,7 +7,7 @@ import type { FailedSyncModel, Operation } from '@sq/sim/memory'
 import { listSegments, LogNotFoundError, WalError } from '@sq/storage'
 import { describe, expect, test } from 'vitest'
 import { ValueTable, Violation } from './history.ts'
-import { LogUnderTest, PARTITION, TOPIC } from './log-under-test.ts'
+import { LogUnderTest, PARTITION, TOPIC } from './log/log-under-test.ts'
 
 const OPERATIONS: readonly Operation[] = [
   'open',

@@ -19,6 +19,14 @@ export type Contents = readonly ValueId[]
 /** In the contents, a record that was deleted with its segment. */
 export const DELETED: ValueId = -1
 
+/** A call of `deleteRecords`. */
+interface DeletionOfRecords {
+  readonly before: number
+  /** The numbers of truncations and resets that had begun, and of resets that had taken effect. */
+  readonly cuts: number
+  readonly resets: number
+}
+
 /** An invariant is broken. */
 export class Violation extends Error {
   override readonly name = 'Violation'
@@ -66,6 +74,9 @@ export class History {
   #truncatingTo: number | null = null
   /** The offset of the reset in progress. */
   #resettingTo: number | null = null
+  /** The number of truncations and resets that have begun, and of resets that have taken effect. */
+  #cuts = 0
+  #resets = 0
   /** The contents that may come back after a crash, until a failed truncation or reset is completed. */
   #undone: readonly Contents[] = []
 
@@ -95,6 +106,21 @@ export class History {
   /** The log end offset once everything in flight is acknowledged. */
   get submittedEnd(): number {
     return this.#pending.reduce((end, { values }) => end + values.length, this.#acknowledged.length)
+  }
+
+  /**
+   * The bounds that the log may have now, also as its files show them. The records from `mostStart` up to `leastEnd`
+   * must be there.
+   */
+  get bounds(): Readonly<Record<'leastStart' | 'mostStart' | 'leastEnd' | 'mostEnd', number>> {
+    const all = this.#allowed ?? this.#untrimmed()
+    const ends = all.map(({ length }) => length)
+    return {
+      leastStart: Math.min(...all.map(firstOffsetOf)),
+      mostStart: Math.max(firstOffsetOf(this.#acknowledged), this.#maybeDeletedBelow, this.#maybeStartsAt),
+      leastEnd: Math.min(...ends),
+      mostEnd: Math.max(...ends),
+    }
   }
 
   /** An append is called. */
@@ -162,17 +188,27 @@ export class History {
   }
 
   /** `deleteRecords` begins: any of the records before this offset may be gone. */
-  deletingRecords(before: number): void {
+  deletingRecords(before: number): DeletionOfRecords {
     this.#version++
     this.#maybeStartsAt = Math.max(this.#maybeStartsAt, before)
+    return { before, cuts: this.#cuts, resets: this.#resets }
   }
 
-  /** `deleteRecords` is done: the records before this offset never come back. */
-  deletedRecords(before: number): void {
+  /**
+   * `deleteRecords` is done: the records before this offset never come back. Truncations and resets may have been called
+   * since it began. They take effect after it.
+   */
+  deletedRecords({ before, cuts, resets }: DeletionOfRecords): void {
     this.#version++
-    this.#undone = []
+    if (cuts === this.#cuts) this.#undone = []
+    if (resets !== this.#resets) return
     this.#maybeStartsAt = 0
     this.#acknowledged = withoutFirst(this.#acknowledged, before)
+  }
+
+  /** Whether a reset has taken effect since `deleteRecords` began. */
+  isReset({ resets }: DeletionOfRecords): boolean {
+    return resets !== this.#resets
   }
 
   /** The deletion of the whole log begins: until it is done, the log is whole or gone. */
@@ -192,6 +228,7 @@ export class History {
   /** A truncation begins: it drops all records from this offset on, newest first. */
   truncating(offset: number): void {
     this.#version++
+    this.#cuts++
     this.#truncatingTo = offset
   }
 
@@ -223,12 +260,14 @@ export class History {
   /** A reset begins: it drops all records, and the log continues at this offset. */
   resetting(offset: number): void {
     this.#version++
+    this.#cuts++
     this.#resettingTo = offset
   }
 
   /** The reset is done: the log is empty at this offset. */
   reset(offset: number): void {
     this.settled()
+    this.#resets++
     this.#resettingTo = null
     this.#maybeStartsAt = 0
     this.#acknowledged = allDeleted(offset)
@@ -241,6 +280,7 @@ export class History {
   resetFailed({ offset, nextOffset }: { offset: number; nextOffset: bigint }): void {
     this.#version++
     if (nextOffset === BigInt(offset)) {
+      this.#resets++
       this.#undone = this.#untrimmed()
       this.#rejected.clear()
       this.#acknowledged = allDeleted(offset)
@@ -320,6 +360,12 @@ function allDeleted(offset: number): Contents {
   return Array.from({ length: offset }, () => DELETED)
 }
 
+/** The offset of the first record; the log end offset if there is none. */
+function firstOffsetOf(contents: Contents): number {
+  const first = contents.findIndex((value) => value !== DELETED)
+  return first === -1 ? contents.length : first
+}
+
 function withoutFirst(contents: Contents, firstOffset: number): Contents {
   return firstOffset === 0 ? contents : contents.map((value, offset) => (offset < firstOffset ? DELETED : value))
 }
@@ -331,14 +377,42 @@ function same(left: Contents, right: Contents): boolean {
 /** Assigns a number to every distinct value, so that contents are cheap to store and to compare. */
 export class ValueTable {
   readonly #ids = new Map<string | null, ValueId>()
+  /** For each part of an opaque batch but the first, the part before it. */
+  readonly #before = new Map<ValueId, ValueId>()
 
   /** The number of these bytes, or of no value. */
   id(value: Uint8Array | null): ValueId {
     // No value is another content than any value.
-    const key = value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1')
+    return this.#idOf(value === null ? null : latin1(value))
+  }
+
+  /** The numbers of the records of an opaque batch: each stands for the whole payload, and its place in the batch. */
+  opaqueIds(payload: Uint8Array, recordCount: number): ValueId[] {
+    const content = latin1(payload)
+    // No byte is this character.
+    const ids = Array.from({ length: recordCount }, (_, index) =>
+      this.#idOf(`\u{2026}${index} ${recordCount} ${content}`),
+    )
+    for (const [index, id] of ids.entries()) {
+      const before = ids[index - 1]
+      if (before !== undefined) this.#before.set(id, before)
+    }
+    return ids
+  }
+
+  /** Whether both are in one opaque batch, one after the other. */
+  areInOneBatch(left: ValueId | undefined, right: ValueId | undefined): boolean {
+    return left !== undefined && right !== undefined && this.#before.get(right) === left
+  }
+
+  #idOf(key: string | null): ValueId {
     const known = this.#ids.get(key)
     if (known !== undefined) return known
     this.#ids.set(key, this.#ids.size)
     return this.#ids.size - 1
   }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

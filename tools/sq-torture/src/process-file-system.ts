@@ -38,58 +38,63 @@ export class ProcessFileSystem implements FileSystem {
     return this.#dead
   }
 
+  /** The number of its handles, locks and watches. */
+  get held(): number {
+    return this.#has.size
+  }
+
   async open(path: string, mode: OpenMode, options?: OpenOptions): Promise<FileHandle> {
     const { got: handle, giveUp } = await this.#take(
       () => this.#fs.open(path, mode, options),
       (opened) => opened.close(),
     )
     return {
-      read: (buffer, position) => this.#whileAlive(() => handle.read(buffer, position)),
-      write: (buffers, position) => this.#whileAlive(() => handle.write(buffers, position)),
-      sync: () => this.#whileAlive(() => handle.sync()),
-      writeDurable: (buffers, position) => this.#whileAlive(() => handle.writeDurable(buffers, position)),
-      truncate: (sizeBytes) => this.#whileAlive(() => handle.truncate(sizeBytes)),
-      size: () => this.#whileAlive(() => handle.size()),
-      identity: () => this.#whileAlive(async () => `${this.#name}${await handle.identity()}`),
-      close: () => this.#whileAlive(giveUp),
+      read: (buffer, position) => this.whileAlive(() => handle.read(buffer, position)),
+      write: (buffers, position) => this.whileAlive(() => handle.write(buffers, position)),
+      sync: () => this.whileAlive(() => handle.sync()),
+      writeDurable: (buffers, position) => this.whileAlive(() => handle.writeDurable(buffers, position)),
+      truncate: (sizeBytes) => this.whileAlive(() => handle.truncate(sizeBytes)),
+      size: () => this.whileAlive(() => handle.size()),
+      identity: () => this.whileAlive(async () => `${this.#name}${await handle.identity()}`),
+      close: () => this.whileAlive(giveUp),
     }
   }
 
   mkdir(path: string): Promise<void> {
-    return this.#whileAlive(() => this.#fs.mkdir(path))
+    return this.whileAlive(() => this.#fs.mkdir(path))
   }
 
   readdir(path: string): Promise<string[]> {
-    return this.#whileAlive(() => this.#fs.readdir(path))
+    return this.whileAlive(() => this.#fs.readdir(path))
   }
 
   async stat(path: string): Promise<FileStat> {
-    const stat = await this.#whileAlive(() => this.#fs.stat(path))
+    const stat = await this.whileAlive(() => this.#fs.stat(path))
     return { ...stat, identity: `${this.#name}${stat.identity}` }
   }
 
   unlink(path: string): Promise<void> {
-    return this.#whileAlive(() => this.#fs.unlink(path))
+    return this.whileAlive(() => this.#fs.unlink(path))
   }
 
   rmdir(path: string): Promise<void> {
-    return this.#whileAlive(() => this.#fs.rmdir(path))
+    return this.whileAlive(() => this.#fs.rmdir(path))
   }
 
   link(existing: string, path: string): Promise<void> {
-    return this.#whileAlive(() => this.#fs.link(existing, path))
+    return this.whileAlive(() => this.#fs.link(existing, path))
   }
 
   space(path: string): Promise<FileSystemSpace> {
-    return this.#whileAlive(() => this.#fs.space(path))
+    return this.whileAlive(() => this.#fs.space(path))
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#whileAlive(() => this.#fs.rename(from, to))
+    return this.whileAlive(() => this.#fs.rename(from, to))
   }
 
   syncDirectory(path: string): Promise<void> {
-    return this.#whileAlive(() => this.#fs.syncDirectory(path))
+    return this.whileAlive(() => this.#fs.syncDirectory(path))
   }
 
   async lock(path: string): Promise<FileLock> {
@@ -98,7 +103,7 @@ export class ProcessFileSystem implements FileSystem {
       (taken) => taken.release(),
     )
     const identity = lock.identity === undefined ? {} : { identity: `${this.#name}${lock.identity}` }
-    return { ...identity, release: () => this.#whileAlive(giveUp) }
+    return { ...identity, release: () => this.whileAlive(giveUp) }
   }
 
   async watch(directory: string, onChange: () => void): Promise<Watch> {
@@ -117,7 +122,7 @@ export class ProcessFileSystem implements FileSystem {
     get: () => Promise<T>,
     giveBack: (got: T) => Promise<void>,
   ): Promise<{ got: T; giveUp: () => Promise<void> }> {
-    return this.#whileAlive(async () => {
+    return this.whileAlive(async () => {
       const got = await get()
       const giveUp = (): Promise<void> => {
         this.#has.delete(giveUp)
@@ -129,7 +134,8 @@ export class ProcessFileSystem implements FileSystem {
     })
   }
 
-  async #whileAlive<T>(call: () => Promise<T>): Promise<T> {
+  /** Makes a call of the process. It never settles if the process has died by then. */
+  async whileAlive<T>(call: () => Promise<T>): Promise<T> {
     if (this.#dead) return never()
     try {
       const result = await call()

@@ -1,35 +1,53 @@
 /** Reads a part of a log, by offset or by time, and compares it with the whole log before and after. */
 import type { Random } from '@sq/sim'
-import type { LogRecord, ReadOptions, WalReader } from '@sq/storage'
+import type { LogRecord, ReadBatchesOptions, RecordBatch, WalReader } from '@sq/storage'
 import { Violation } from './history.ts'
 
 /** Timestamps are from 1 to this, unordered. */
 export const MAX_TIMESTAMP_MS = 50
 
+/** How a part is read: by record, in commits, or in commits that are cut where the part begins and ends. */
+type Manner = 'records' | 'commits' | 'exact'
+
+/** A record that was read, or one that an opaque batch stands for: with the payload of all, and the time of all. */
+interface ReadRecord {
+  readonly offset: bigint
+  readonly value: Uint8Array | null
+  readonly timestampMs: number
+  /** The offset after the opaque batch; null for a record. */
+  readonly opaqueEnd: bigint | null
+}
+
 /** A part of a log: the options, and the pages that were read. Pages are commits or single records. */
 interface Part {
-  readonly isInCommits: boolean
-  readonly range: ReadOptions
-  readonly pages: readonly (readonly LogRecord[])[]
+  readonly manner: Manner
+  readonly range: ReadBatchesOptions
+  readonly pages: readonly (readonly ReadRecord[])[]
 }
 
 /**
  * Reads a random part. Nothing may be deleted or truncated meanwhile; records that are appended meanwhile may be in it
- * or not. Rejects with a `Violation`, or as the reader does.
+ * or not. With `inBatches` some may be opaque. Rejects with a `Violation`, or as the reader does.
  */
-export async function checkSomeRange(reader: WalReader, random: Random): Promise<void> {
-  const before = await all(reader.read())
+export async function checkSomeRange(
+  reader: WalReader,
+  random: Random,
+  { inBatches }: { inBatches: boolean },
+): Promise<void> {
+  const before = await all(reader, { inBatches })
   const base = before[0]?.offset
   if (base === undefined) return
   const range = drawRange(base, before.length, random)
-  const pages: (readonly LogRecord[])[] = []
-  const isInCommits = random.chance(0.5)
-  if (isInCommits) for await (const batch of reader.readBatches(range)) pages.push(batch.records())
-  else for await (const record of reader.read(range)) pages.push([record])
-  check({ isInCommits, range, pages }, { base, least: before.length, after: await all(reader.read({ from: base })) })
+  const manner = random.pick(inBatches ? (['commits', 'exact'] as const) : (['records', 'commits', 'exact'] as const))
+  const pages: (readonly ReadRecord[])[] = []
+  if (manner === 'records') for await (const record of reader.read(range)) pages.push([readRecord(record)])
+  else
+    for await (const batch of reader.readBatches({ ...range, exact: manner === 'exact' })) pages.push(recordsOf(batch))
+  const after = await all(reader, { inBatches, from: base })
+  new PartCheck({ manner, range, pages }, { base, least: before.length, after }).run()
 }
 
-function drawRange(base: bigint, records: number, random: Random): ReadOptions {
+function drawRange(base: bigint, records: number, random: Random): ReadBatchesOptions {
   const maxRecords = random.chance(0.3) ? 1 + random.int(5) : undefined
   if (random.chance(0.5)) return { fromTimestampMs: 1 + random.int(MAX_TIMESTAMP_MS + 1), maxRecords }
   const from = random.int(records + 1)
@@ -37,48 +55,121 @@ function drawRange(base: bigint, records: number, random: Random): ReadOptions {
   return { from: base + BigInt(from), to, maxRecords }
 }
 
-async function all(records: AsyncIterable<LogRecord>): Promise<LogRecord[]> {
-  const found: LogRecord[] = []
-  for await (const record of records) found.push(record)
+async function all(
+  reader: WalReader,
+  { inBatches, from }: { inBatches: boolean; from?: bigint },
+): Promise<ReadRecord[]> {
+  const found: ReadRecord[] = []
+  const range = from === undefined ? {} : { from }
+  if (inBatches) for await (const batch of reader.readBatches(range)) found.push(...recordsOf(batch))
+  else for await (const record of reader.read(range)) found.push(readRecord(record))
   return found
 }
 
-/** `least`: the number of records, from `base` on, that were there before. */
-function check(
-  { isInCommits, range, pages }: Part,
-  { base, least, after }: { base: bigint; least: number; after: readonly LogRecord[] },
-): void {
-  const index = (offset: bigint): number => Number(offset - base)
-  const { fromTimestampMs = 0, to, maxRecords = Infinity } = range
-  const met = after.find(({ timestampMs }) => timestampMs >= fromTimestampMs)?.offset
-  const wanted = range.from ?? met
-  const begin = wanted === undefined ? Infinity : index(wanted)
-  const end = to === undefined ? Infinity : index(to)
-  const found = pages.flat()
-  const wrong = (what: string): Violation => {
-    const shown = found.map(({ offset }) => offset).join(' ')
-    return new Violation(`2: [${shown}] of the records ${base} to ${base + BigInt(least - 1)} were read: ${what}`)
-  }
-  const [firstPage, lastPage] = [pages[0], pages.at(-1)]
-  if (firstPage?.[0] === undefined || lastPage?.[0] === undefined) {
-    if (begin < Math.min(least, end)) throw wrong(`expected them to start with ${wanted}`)
-    return
-  }
-  const first = index(firstPage[0].offset)
-  if (first > begin || first + firstPage.length <= begin) throw wrong(`expected them to start with ${wanted}`)
-  for (const [at, record] of found.entries()) {
-    const expected = after[first + at]
-    const isSame = expected?.offset === record.offset && areSame(expected.value, record.value)
-    if (!isSame || expected.timestampMs !== record.timestampMs)
-      throw wrong(`the record at offset ${record.offset} differs`)
-  }
-  if (index(lastPage[0].offset) >= end) throw wrong(`expected them to end before ${to}`)
-  if (found.length > maxRecords && pages.length > 1) throw wrong(`expected at most ${maxRecords}`)
-  // A commit can be too large for the rest of the budget.
-  const isSpent = found.length >= maxRecords || (maxRecords < Infinity && isInCommits)
-  if (!isSpent && first + found.length < Math.min(least, end)) throw wrong('expected more')
+function readRecord({ offset, value, timestampMs }: LogRecord): ReadRecord {
+  return { offset, value, timestampMs, opaqueEnd: null }
 }
 
-function areSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  return a === null || b === null ? a === b : Buffer.compare(a, b) === 0
+function recordsOf(batch: RecordBatch): ReadRecord[] {
+  const { baseOffset, recordCount, payload: value, nextOffset: opaqueEnd, maxTimestampMs: timestampMs } = batch
+  if (value === null) return batch.records().map(readRecord)
+  return Array.from({ length: recordCount }, (_, index) => {
+    return { offset: baseOffset + BigInt(index), value, timestampMs, opaqueEnd }
+  })
+}
+
+/** The whole log: `least` records, from `base` on, were there before, and `after` are there now. */
+interface Whole {
+  readonly base: bigint
+  readonly least: number
+  readonly after: readonly ReadRecord[]
+}
+
+class PartCheck {
+  readonly #part: Part
+  readonly #whole: Whole
+  readonly #found: readonly ReadRecord[]
+  /** Where the part begins and ends, as indexes of records from `base` on. */
+  readonly #begin: number
+  readonly #end: number
+
+  constructor(part: Part, whole: Whole) {
+    const { range, pages } = part
+    const { fromTimestampMs = 0, to } = range
+    const wanted = range.from ?? whole.after.find(({ timestampMs }) => timestampMs >= fromTimestampMs)?.offset
+    this.#part = part
+    this.#whole = whole
+    this.#found = pages.flat()
+    this.#begin = wanted === undefined ? Infinity : Number(wanted - whole.base)
+    this.#end = to === undefined ? Infinity : Number(to - whole.base)
+  }
+
+  run(): void {
+    const [firstPage, lastPage] = [this.#part.pages[0], this.#part.pages.at(-1)]
+    if (firstPage?.[0] === undefined || lastPage?.[0] === undefined) {
+      this.#mustEndAt(this.#begin)
+      return
+    }
+    const first = this.#index(firstPage[0])
+    this.#checkFirst(firstPage[0], first + firstPage.length)
+    this.#checkContent(first)
+    this.#checkLast(lastPage[0])
+    this.#mustEndAt(first + this.#found.length)
+  }
+
+  #index({ offset }: ReadRecord): number {
+    return Number(offset - this.#whole.base)
+  }
+
+  #checkFirst(record: ReadRecord, pageEnd: number): void {
+    const first = this.#index(record)
+    const isCut = this.#part.manner === 'exact' && record.opaqueEnd === null
+    if (isCut ? first === this.#begin : first <= this.#begin && pageEnd > this.#begin) return
+    throw this.#wrong(`expected them to start with ${this.#whole.base + BigInt(this.#begin)}`)
+  }
+
+  #checkContent(first: number): void {
+    for (const [at, record] of this.#found.entries()) {
+      const expected = this.#whole.after[first + at]
+      if (expected === undefined || !areSame(expected, record))
+        throw this.#wrong(`the record at offset ${record.offset} differs`)
+    }
+  }
+
+  #checkLast(firstOfLastPage: ReadRecord): void {
+    const { manner, range, pages } = this.#part
+    const last = this.#found.at(-1)
+    const reached = manner === 'exact' && last !== undefined ? last : firstOfLastPage
+    if (this.#index(reached) >= this.#end) throw this.#wrong(`expected them to end before ${range.to}`)
+    const { maxRecords = Infinity } = range
+    const mayExceed = pages.length === 1 && (manner === 'commits' || firstOfLastPage.opaqueEnd !== null)
+    if (this.#found.length > maxRecords && !mayExceed) throw this.#wrong(`expected at most ${maxRecords}`)
+  }
+
+  /** What was read may end here, before a record of this index. */
+  #mustEndAt(index: number): void {
+    const { manner, range } = this.#part
+    const { maxRecords = Infinity } = range
+    if (index >= Math.min(this.#whole.least, this.#end) || this.#found.length >= maxRecords) return
+    // A commit can be too large for the rest of the budget. With `exact`, only an opaque one is not cut.
+    const opaqueEnd = this.#whole.after[index]?.opaqueEnd ?? null
+    const isTooLarge = maxRecords < Infinity && this.#found.length > 0
+    if (isTooLarge && (manner === 'commits' || opaqueEnd !== null)) return
+    if (manner === 'exact' && opaqueEnd !== null && Number(opaqueEnd - this.#whole.base) > this.#end) return
+    throw this.#wrong(index === this.#begin ? 'expected them to start there' : 'expected more')
+  }
+
+  #wrong(what: string): Violation {
+    const { base, least } = this.#whole
+    const shown = this.#found.map(({ offset }) => offset).join(' ')
+    return new Violation(`2: [${shown}] of the records ${base} to ${base + BigInt(least - 1)} were read: ${what}`)
+  }
+}
+
+function areSame(left: ReadRecord, right: ReadRecord): boolean {
+  const { value } = left
+  const isValueSame =
+    value === null || right.value === null ? value === right.value : Buffer.compare(value, right.value) === 0
+  const isPlaceSame = left.offset === right.offset && left.opaqueEnd === right.opaqueEnd
+  return isValueSame && isPlaceSame && left.timestampMs === right.timestampMs
 }

@@ -1,9 +1,12 @@
 /** Handles a file system that a failed sync has made read-only: only a restart of the machine helps. */
 import { WalIoError } from '@sq/storage'
-import type { LogUnderTest } from './log-under-test.ts'
+import type { LogUnderTest } from './log/log-under-test.ts'
 
-/** Runs an action on a log. If its file system has become read-only, restarts the machine and opens the log. */
-export async function untilReadOnly(log: LogUnderTest, work: () => Promise<unknown>): Promise<void> {
+/** Runs an action on a log or several. If the file system has become read-only, restarts the machine and opens them. */
+export async function untilReadOnly(
+  log: Pick<LogUnderTest, 'die' | 'fs'> & { open(): Promise<unknown> },
+  work: () => Promise<unknown>,
+): Promise<void> {
   try {
     await work()
   } catch (error) {

@@ -1,5 +1,5 @@
 /** The workloads that are explored: every sequence of these steps up to a length. */
-import type { LogUnderTest } from '../log-under-test.ts'
+import type { LogUnderTest } from '../log/log-under-test.ts'
 import { MAX_TIMESTAMP_MS } from '../ranges.ts'
 
 /** An action of a broker on its log, or an event that happens to the log. */
@@ -47,7 +47,11 @@ export const STEPS: readonly Step[] = [
     name: 'append-encoded',
     isRare: true,
     run: (log, serial) =>
-      log.appendEncoded([[value(150, serial)], [value(151, serial), value(152, serial)], [value(153, serial)]]),
+      log.appendEncoded([
+        { content: [value(150, serial)] },
+        { content: [value(151, serial), value(152, serial)] },
+        { content: [value(153, serial)] },
+      ]),
   },
   // The frame has 512 bytes. After other frames, it can end anywhere in a sector.
   { name: 'append-sector', run: (log, serial) => log.append(value(448, serial)) },

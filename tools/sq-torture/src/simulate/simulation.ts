@@ -5,13 +5,13 @@
  */
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
-import { WalError } from '@sq/storage'
-import type { WalErrorCode } from '@sq/storage'
 import { ValueTable, Violation } from '../history.ts'
-import { LogUnderTest } from '../log-under-test.ts'
-import { MAX_TIMESTAMP_MS } from '../ranges.ts'
-import { untilReadOnly } from '../read-only.ts'
-import { drawSwarm, strike } from './swarm.ts'
+import { LimitsUnderTest } from '../log/limits-under-test.ts'
+import { LogUnderTest } from '../log/log-under-test.ts'
+import { act } from './actions.ts'
+import { Machine } from './machine.ts'
+import { NewValues } from './new-values.ts'
+import { drawSwarm, isInterruptible, strike } from './swarm.ts'
 import type { Action, Swarm } from './swarm.ts'
 
 /** What happened in a run. */
@@ -41,17 +41,25 @@ class Simulation {
   /** For tailing readers, which read at moments of their own. */
   readonly #busy: Random
   readonly #fs: InMemoryFileSystem
-  readonly #log: LogUnderTest
-  #serial = 0
-  #stops = 0
+  readonly #values: NewValues
+  readonly #machine: Machine
 
   constructor(seed: number) {
     this.#random = new Random(seed)
     this.#swarm = drawSwarm(this.#random)
     this.#busy = new Random(seed)
-    const { failedSync, weakNames, config } = this.#swarm
-    this.#fs = new InMemoryFileSystem({ failedSync, weakNames })
-    this.#log = new LogUnderTest(this.#fs, { values: new ValueTable(), seed, config })
+    const { failedSync, weakNames, config, maxSharedBytes, neighbours, inBatches } = this.#swarm
+    const fs = new InMemoryFileSystem({ failedSync, weakNames })
+    this.#fs = fs
+    this.#values = new NewValues(this.#random, this.#swarm)
+    const limits = new LimitsUnderTest(maxSharedBytes)
+    const setting = { values: new ValueTable(), config, limits, inBatches }
+    const log = new LogUnderTest(fs, { ...setting, seed })
+    const others = Array.from(
+      { length: neighbours },
+      (_, index) => new LogUnderTest(fs, { ...setting, seed: seed + index + 1, partition: index + 1 }),
+    )
+    this.#machine = new Machine(fs, { logs: [log, ...others], limits, onOpen: () => this.#startReaders() })
   }
 
   async runTraced(): Promise<Traced> {
@@ -61,29 +69,36 @@ class Simulation {
   }
 
   async run(): Promise<Simulated> {
-    await this.#open()
+    await this.#machine.open()
     for (let step = 0; step < this.#swarm.steps; step++) await this.#step()
     await this.#recoverFromAll()
-    const { acknowledged, rejected } = this.#log
-    return { acknowledged, rejected, stops: this.#stops }
+    const { acknowledged, rejected, stops } = this.#machine
+    return { acknowledged, rejected, stops }
+  }
+
+  /** The log that has tailing readers. */
+  get #log(): LogUnderTest {
+    return this.#machine.logs[0]
   }
 
   async #step(): Promise<void> {
     const { actions, faults, concurrency } = this.#swarm
-    const { rejected } = this.#log
+    const machine = this.#machine
+    const { rejected } = machine
     if (faults.length > 0 && this.#random.chance(0.3)) strike(this.#fs, this.#random.pick(faults), this.#random)
     const action = actions.length > 0 && this.#random.chance(0.5) ? this.#random.pick(actions) : null
     const stop = action === 'power-cut' || action === 'kill' ? this.#stopSoon(action) : null
     const appends = Array.from({ length: 1 + this.#random.int(concurrency) }, () => this.#append(action === 'batch'))
     // If the process dies during the action, its appends get no results after that.
-    const told = this.#log.untilDead(Promise.all(appends))
-    await Promise.all([told, stop === null && action !== null ? this.#act(action) : null])
+    const told = machine.untilDead(Promise.all(appends))
+    await Promise.all([told, stop === null ? this.#act(action) : machine.untilDead(this.#act(this.#interrupted()))])
     stop?.()
     // A read-only file system does not recover, so the machine restarts.
-    const mayBeReadOnly = this.#swarm.failedSync === 'readonly' && this.#log.rejected > rejected
+    const mayBeReadOnly = this.#swarm.failedSync === 'readonly' && machine.rejected > rejected
     if (mayBeReadOnly && this.#random.chance(0.5)) await this.#restart()
-    else if (stop !== null) await this.#open()
-    else if (this.#log.rejected > rejected && this.#log.isTailedByOtherProcess) await this.#dieBeforeRollover()
+    else if (stop !== null) await machine.open()
+    else if (machine.rejected > rejected && this.#log.isTailedByOtherProcess) await this.#dieBeforeRollover()
+    machine.limits.mustBeEmpty()
   }
 
   /**
@@ -94,97 +109,30 @@ class Simulation {
     if (this.#swarm.failedSync === 'readonly' || this.#random.chance(0.5)) return
     for (let turns = this.#random.int(10); turns > 0; turns--) await new Promise(setImmediate)
     if (this.#random.chance(0.7)) this.#fs.evict()
-    this.#stops++
-    await this.#log.dieAlone()
-    await this.#open()
+    await this.#machine.restartAlone()
   }
 
   /** Cuts the power and opens the log again. */
   async #restart(): Promise<void> {
-    this.#stops++
-    this.#log.die()
-    this.#fs.crash({ random: this.#random })
-    await this.#open()
+    this.#machine.stop('power-cut', this.#random)
+    await this.#machine.open()
   }
 
   /** An action during appends in flight. */
-  async #act(action: Action): Promise<void> {
-    if (action === 'append-encoded') await this.#appendEncoded()
-    if (action === 'age') this.#log.clock.advance(2000)
-    if (action === 'evict') this.#fs.evict()
-    if (action === 'rotate') await this.#tolerate(() => this.#log.rotate())
-    if (action === 'retention') await this.#tolerate(() => this.#log.deleteSegments())
-    if (action === 'retention-by-age')
-      await this.#tolerate(() => this.#log.deleteByAge({ keepFromMs: this.#someTimestampMs() }))
-    if (action === 'wrong-clock') await this.#tolerate(() => this.#goByWrongClock())
-    if (action === 'truncate') {
-      const offset = this.#log.someOffset(this.#random)
-      await this.#tolerate(() => this.#log.truncate(offset))
-    }
-    if (action === 'delete-records') {
-      const before = this.#log.someOffset(this.#random)
-      await this.#tolerate(() => this.#log.deleteRecords(before))
-    }
-    if (action === 'reset') {
-      const offset = this.#offsetAside()
-      await this.#tolerate(() => this.#log.reset(offset))
-    }
-    if (action === 'read') await this.#tolerate(() => this.#log.readDuringWrites())
-    if (action === 'read-range') await this.#tolerate(() => this.#log.readSomeRange(this.#random))
-    if (action === 'fetch') await this.#tolerate(() => this.#log.fetch(this.#random))
-    if (action === 'reopen') await this.#tolerate(() => this.#log.close())
+  async #act(action: Action | null): Promise<void> {
+    if (action !== null) await act(action, { machine: this.#machine, random: this.#random, values: this.#values })
   }
 
-  /** Deletes by age while the clock is ten years ahead. It may have been ahead when the log was opened, too. */
-  async #goByWrongClock(): Promise<void> {
-    const { clock } = this.#log
-    const aheadMs = 10 * 365 * 86_400_000
-    const keepFromMs = this.#someTimestampMs()
-    if (this.#random.chance(0.5)) {
-      await this.#log.close()
-      const rightMs = clock.now()
-      clock.setNow(rightMs + aheadMs)
-      try {
-        await this.#log.open()
-      } finally {
-        clock.setNow(rightMs)
-      }
-    }
-    await this.#log.deleteByAge({ keepFromMs, aheadMs })
-  }
-
-  /** A time between the timestamps. */
-  #someTimestampMs(): number {
-    return 1 + this.#random.int(MAX_TIMESTAMP_MS + 1)
-  }
-
-  /** An offset that is not where the log will end: before that, or after all that is in flight. */
-  #offsetAside(): number {
-    const { acknowledged, submittedEnd } = this.#log.history
-    const isBehind = acknowledged.length === 0 || this.#random.chance(0.7)
-    return isBehind ? submittedEnd + 1 + this.#random.int(5) : this.#random.int(acknowledged.length)
+  /** An action that a stop may interrupt. */
+  #interrupted(): Action | null {
+    const actions = this.#swarm.actions.filter(isInterruptible)
+    return actions.length > 0 && this.#random.chance(0.3) ? this.#random.pick(actions) : null
   }
 
   async #append(asBatch: boolean): Promise<void> {
-    const values = Array.from({ length: asBatch ? 1 + this.#random.int(4) : 1 }, () => this.#value())
-    await this.#log.append(...values)
-  }
-
-  /** Encoded batches, some of them at an offset that must be refused. */
-  async #appendEncoded(): Promise<void> {
-    const batches = Array.from({ length: 1 + this.#random.int(5) }, () =>
-      Array.from({ length: 1 + this.#random.int(3) }, () => this.#value()),
-    )
-    const aside = this.#random.chance(0.2) ? this.#random.pick([-1, 1]) : 0
-    await this.#log.untilDead(this.#log.appendEncoded(batches, { aside }))
-  }
-
-  #value(): Uint8Array {
-    const length = this.#swarm.length(this.#random)
-    const serial = this.#serial++
-    const style = this.#random.int(3)
-    if (style === 0) return Buffer.alloc(length)
-    return style === 1 ? this.#random.bytes(length) : Buffer.alloc(length, `FR ${serial} `)
+    const { logs } = this.#machine
+    const log = logs.length === 1 ? logs[0] : this.#random.pick(logs)
+    await log.append(...(asBatch ? this.#values.some(4) : [this.#values.one()]))
   }
 
   /** Cuts the power or kills the process at a later operation. Returns a function that does it at the latest. */
@@ -198,25 +146,9 @@ class Simulation {
       end()
       if (stopped) return
       stopped = true
-      this.#stops++
-      this.#log.die()
-      if (how === 'kill') this.#fs.kill()
-      else this.#fs.crash({ random: this.#random })
+      this.#machine.stop(how, this.#random)
     }
     return stop
-  }
-
-  /** Opens the log, and retries while faults strike: each strikes once. */
-  async #open(): Promise<void> {
-    for (;;) {
-      try {
-        await untilReadOnly(this.#log, () => this.#log.open())
-        this.#startReaders()
-        return
-      } catch (error) {
-        if (!isFault(error)) throw error
-      }
-    }
   }
 
   #startReaders(): void {
@@ -227,37 +159,34 @@ class Simulation {
     this.#log.tailInOtherProcess({ durableOnly: otherProcessTails === 'durable only', busyTurns })
   }
 
-  /** Runs an action that may fail because of a fault. Afterwards the log is open in any case. */
-  async #tolerate(attempt: () => Promise<unknown>): Promise<void> {
-    try {
-      await untilReadOnly(this.#log, attempt)
-    } catch (error) {
-      if (!isFault(error)) throw error
-    }
-    if (!this.#log.isOpen) await this.#open()
-  }
-
   /** Without faults, everything works: appends, rotation, closing, and a log that is the same after reopening. */
   async #recoverFromAll(): Promise<void> {
     this.#fs.faults.clear()
     if (this.#swarm.failedSync === 'readonly') await this.#restart()
-    const { rejected } = this.#log
-    await this.#log.append(Buffer.from('alive'))
-    await this.#log.appendEncoded([[Buffer.from('a')], [Buffer.from('replica'), Buffer.from('too')]])
-    await this.#log.rotate()
-    await this.#log.append(Buffer.from('and well'))
-    if (this.#log.rejected > rejected) throw new Violation('6: an append was rejected without any fault')
+    const { rejected } = this.#machine
+    for (const log of this.#machine.logs) await this.#work(log)
+    if (this.#machine.rejected > rejected) throw new Violation('6: an append was rejected without any fault')
     await this.#log.stopReaders()
-    await this.#log.close()
-    await this.#log.open()
-    await this.#log.checkEncoded()
-    await this.#log.close()
+    for (const log of this.#machine.logs) await this.#reopen(log)
+    this.#machine.limits.mustBeEmpty()
   }
-}
 
-const EXPLAINED: ReadonlySet<WalErrorCode> = new Set(['SQ_WAL_IO', 'SQ_WAL_APPEND_FAILED', 'SQ_WAL_CLOCK_SUSPECT'])
+  async #work(log: LogUnderTest): Promise<void> {
+    await log.append(Buffer.from('alive'))
+    await log.appendEncoded([
+      { content: [Buffer.from('a')] },
+      { content: [Buffer.from('replica'), Buffer.from('too')] },
+    ])
+    await log.rotate()
+    if (this.#swarm.actions.includes('configure')) await log.checkConfigured()
+    if (this.#swarm.actions.includes('bounds')) await log.checkBounds()
+    await log.append(Buffer.from('and well'))
+  }
 
-/** Whether a fault or a wrong clock explains an error. Corruption and violations are never explained. */
-function isFault(error: unknown): boolean {
-  return error instanceof WalError && EXPLAINED.has(error.code)
+  async #reopen(log: LogUnderTest): Promise<void> {
+    await log.close()
+    await log.open()
+    await log.checkEncoded()
+    await log.close()
+  }
 }

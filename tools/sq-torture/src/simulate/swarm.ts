@@ -10,6 +10,12 @@ export interface Swarm {
   readonly failedSync: FailedSyncModel
   readonly weakNames: boolean
   readonly config: WalConfig
+  /** The number of other logs in the process, which share limits with the log. */
+  readonly neighbours: number
+  /** The limit of what waits in all logs together. */
+  readonly maxSharedBytes: number
+  /** Whether readers read batches. Otherwise no batch is opaque. */
+  readonly inBatches: boolean
   /** The maximum number of appends in flight. */
   readonly concurrency: number
   readonly steps: number
@@ -35,18 +41,42 @@ const ACTIONS = [
   'retention',
   'retention-by-age',
   'delete-records',
+  'delete-and-cut',
   'wrong-clock',
   'truncate',
   'reset',
+  'delete-log',
   'reopen',
   'age',
   'read',
   'read-range',
   'fetch',
+  'bounds',
+  'checkpoint',
+  'ready',
+  'configure',
   'power-cut',
   'kill',
   'evict',
 ] as const
+
+/** Those that leave nothing of their own in this process, so that it can die in the middle of them. */
+const INTERRUPTIBLE: ReadonlySet<string> = new Set<Action>([
+  'append-encoded',
+  'rotate',
+  'retention',
+  'delete-records',
+  'delete-and-cut',
+  'truncate',
+  'reset',
+  'delete-log',
+  'checkpoint',
+  'ready',
+])
+
+export function isInterruptible(action: Action): boolean {
+  return INTERRUPTIBLE.has(action)
+}
 
 /** Every fault strikes once, at a later operation. */
 const FAULTS = [
@@ -83,12 +113,10 @@ export function drawSwarm(random: Random): Swarm {
   return {
     failedSync: random.pick(['ext4', 'btrfs', 'readonly'] as const),
     weakNames: random.chance(0.5),
-    config: {
-      dataDir: '/d',
-      maxSegmentBytes,
-      maxSegmentAgeMs: random.pick([1000, Infinity]),
-      maxPendingBytes: random.pick([3000, 100_000]),
-    },
+    config: { dataDir: '/d', maxSegmentBytes, ...drawChange(random) },
+    neighbours: random.chance(0.2) ? 1 + random.int(2) : 0,
+    maxSharedBytes: random.pick([2000, 20_000, 1_000_000]),
+    inBatches: random.chance(0.5),
     // Many small segments make a run slow, and find nothing that a few do not.
     concurrency: maxSegmentBytes < 1000 ? random.pick([1, 2, 4]) : random.pick([1, 2, 8, 30]),
     steps: 5 + random.int(maxSegmentBytes < 1000 ? 10 : 25),
@@ -101,6 +129,14 @@ export function drawSwarm(random: Random): Swarm {
     faults: some(FAULTS.map(({ name }) => name)),
     busyTurns: random.pick([0, 3, 30]),
     otherProcessTails: random.chance(0.4) ? random.pick(['all', 'durable only'] as const) : null,
+  }
+}
+
+/** Options that may also change while the log is open. */
+export function drawChange(random: Random): Omit<WalConfig, 'dataDir'> {
+  return {
+    maxSegmentAgeMs: random.pick([1000, Infinity]),
+    maxPendingBytes: random.pick([3000, 100_000]),
   }
 }
 

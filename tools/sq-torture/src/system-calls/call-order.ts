@@ -4,7 +4,7 @@
  * written through a descriptor that syncs every write.
  */
 import { Violation } from '../history.ts'
-import { PARTITION, TOPIC } from '../log-under-test.ts'
+import { PARTITION, TOPIC } from '../log/log-under-test.ts'
 import { makeRecord } from '../torture/numbered-record.ts'
 import { findAcknowledged } from './subject-task.ts'
 

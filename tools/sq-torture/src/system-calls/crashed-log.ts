@@ -2,7 +2,7 @@
 import { appendFile, cp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WitnessedLog } from '../torture/witnessed-log.ts'
-import { PARTITION, TOPIC } from '../log-under-test.ts'
+import { PARTITION, TOPIC } from '../log/log-under-test.ts'
 import type { Contents } from '../history.ts'
 
 /** Creates one in `dataDir`, which must not exist. Resolves with its serial numbers, which count from 0. */

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { cleanEnvironment } from '../clean-environment.ts'
 import { Violation } from '../history.ts'
-import { PARTITION, TOPIC } from '../log-under-test.ts'
+import { PARTITION, TOPIC } from '../log/log-under-test.ts'
 import type { SubjectFound, SubjectTask } from './subject-task.ts'
 
 const STRACE = 'strace'

@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs'
 import { NodeFileSystem } from '@sq/sim'
 import { WalWriter } from '@sq/storage'
-import { PARTITION, TOPIC } from '../log-under-test.ts'
+import { PARTITION, TOPIC } from '../log/log-under-test.ts'
 import { makeRecord } from './numbered-record.ts'
 import { drawSteps } from './plan.ts'
 import type { AppenderReport, AppenderTask } from './protocol.ts'

@@ -2,7 +2,7 @@
 import { NodeFileSystem } from '@sq/sim'
 import { LogNotFoundError, WalReader } from '@sq/storage'
 import { Violation } from '../history.ts'
-import { PARTITION, TOPIC } from '../log-under-test.ts'
+import { PARTITION, TOPIC } from '../log/log-under-test.ts'
 import { serialOf } from './numbered-record.ts'
 
 /** The serial numbers by offset. None if there is no log. Throws a `Violation` for a gap or an unknown record. */

@@ -2,7 +2,7 @@
 import { NodeFileSystem } from '@sq/sim'
 import { AppendFailedError, WalWriter } from '@sq/storage'
 import { History, Violation } from '../history.ts'
-import { PARTITION, TOPIC } from '../log-under-test.ts'
+import { PARTITION, TOPIC } from '../log/log-under-test.ts'
 import { makeRecord } from './numbered-record.ts'
 import { readSerials } from './read-serials.ts'
 

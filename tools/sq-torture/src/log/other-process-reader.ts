@@ -4,14 +4,12 @@
  * back. In the end, its records must be those of the log.
  */
 import { DivergedError, LogNotFoundError, OffsetOutOfRangeError, WalIoError } from '@sq/storage'
-import type { LogRecord } from '@sq/storage'
 import { TailLoop } from './tail-loop.ts'
 import type { TailedLog } from './tail-loop.ts'
-import { DELETED, Violation } from './history.ts'
-import type { Contents, ValueId } from './history.ts'
+import { DELETED, Violation } from '../history.ts'
+import type { Contents, ValueId } from '../history.ts'
 
 export interface OtherProcessLog extends TailedLog {
-  idOf(record: LogRecord): ValueId
   /** The offsets that the log was truncated to, or may have been. */
   readonly cuts: readonly number[]
   /** Whether it uses `durableOnly`. */
@@ -31,10 +29,9 @@ export class OtherProcessReader {
     const { durableOnly } = log
     this.#loop = new TailLoop(log, {
       options: { durableOnly },
-      onRecord: (record) => {
-        const id = log.idOf(record)
-        this.#held.set(record.offset, id)
-        if (durableOnly) this.#givenAsDurable.set(record.offset, id)
+      onRecord: ({ offset, value }) => {
+        this.#held.set(BigInt(offset), value)
+        if (durableOnly) this.#givenAsDurable.set(BigInt(offset), value)
       },
       isExpected: (error) => this.#isExpected(error),
     })

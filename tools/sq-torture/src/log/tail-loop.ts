@@ -3,8 +3,11 @@
  * after an expected error. `in-process-reader.ts` and `other-process-reader.ts` check the records, and know which
  * errors are expected.
  */
-import type { LogRecord, ReadOptions, WalReader } from '@sq/storage'
-import { Violation } from './history.ts'
+import type { ReadOptions, WalReader } from '@sq/storage'
+import { Violation } from '../history.ts'
+import type { ValueTable } from '../history.ts'
+import { foundRecord, recordsIn } from './found-records.ts'
+import type { FoundRecord } from './found-records.ts'
 
 /** The log that is read. */
 export interface TailedLog {
@@ -13,13 +16,18 @@ export interface TailedLog {
   openReader(): Promise<WalReader>
   /** The turns of the event loop that the reader spends on a record. */
   busyTurns(): number
+  readonly values: ValueTable
+  /** Whether the reader reads batches. If it does not, no batch may be opaque. */
+  readonly inBatches: boolean
 }
 
 /** The part that differs between tailing readers. */
 interface TailHandler {
   readonly options?: ReadOptions
+  /** Called when an iteration begins. */
+  onBegin?(): void
   /** Called with each record, in order. Throws if the record must not be visible. */
-  onRecord(record: LogRecord): void
+  onRecord(record: FoundRecord): void
   /** Whether an error is expected. May set `next`, where the next iteration starts. Throws a `Violation`. */
   isExpected(error: unknown): boolean
 }
@@ -80,13 +88,31 @@ export class TailLoop {
   }
 
   async #iterate(): Promise<void> {
+    const { values, inBatches } = this.#log
+    this.#handler.onBegin?.()
     this.#reader = await this.#log.openReader()
-    for await (const record of this.#reader.read({ ...this.#handler.options, from: this.next, follow: true })) {
-      if (!this.#log.isAlive()) return
-      if (record.offset !== this.next) throw new Violation(`2: offset ${record.offset} follows ${this.next - 1n}`)
-      this.#handler.onRecord(record)
-      this.next = record.offset + 1n
-      for (let turns = this.#log.busyTurns(); turns > 0 && !this.#inHurry; turns--) await new Promise(setImmediate)
+    const range = { ...this.#handler.options, from: this.next, follow: true }
+    if (inBatches) {
+      for await (const batch of this.#reader.readBatches({ ...range, exact: true })) {
+        for (const record of recordsIn(batch, values)) {
+          // An opaque batch is returned whole.
+          if (record.isOpaque && record.offset < this.next) continue
+          if (!this.#log.isAlive()) return
+          await this.#take(record)
+        }
+      }
+      return
     }
+    for await (const record of this.#reader.read(range)) {
+      if (!this.#log.isAlive()) return
+      await this.#take(foundRecord(record, values))
+    }
+  }
+
+  async #take(record: FoundRecord): Promise<void> {
+    if (record.offset !== Number(this.next)) throw new Violation(`2: offset ${record.offset} follows ${this.next - 1n}`)
+    this.#handler.onRecord(record)
+    this.next++
+    for (let turns = this.#log.busyTurns(); turns > 0 && !this.#inHurry; turns--) await new Promise(setImmediate)
   }
 }
