@@ -11,6 +11,7 @@ import type { SegmentEnds, SegmentLink } from '@sq/storage'
 import { ArchiveDamagedError } from './errors.ts'
 import { ObjectStoreError } from './object-store.ts'
 import type { ObjectInfo, ObjectStore } from './object-store.ts'
+import { isStoredAfter } from './late-uploads.ts'
 import { folderOf, parseSegmentKey } from './segment-key.ts'
 import type { LogPlace } from './segment-key.ts'
 
@@ -23,6 +24,8 @@ const MAX_LISTINGS = 16
 export interface ArchivedSegment {
   readonly key: string
   readonly bytes: number
+  /** When it was stored, in milliseconds since 1970 by the clock of the store, if the store says so. */
+  readonly storedMs?: number
   readonly baseOffset: bigint
   /** The offset after its last record. */
   readonly nextOffset: bigint
@@ -46,9 +49,13 @@ export interface ArchivedLog {
   /** The segments of the log, oldest first: each continues the one before it. */
   readonly segments: readonly ArchivedSegment[]
   /**
-   * Segments that are before the log and do not lead up to it, in runs, oldest first. A run of one segment may be a
-   * late upload: it landed after retention had deleted the segment of that name. A longer run says that segments were
-   * deleted from the middle.
+   * Single segments before the log that were stored after the ones that follow them, oldest first: their uploads were
+   * given up, and took effect after retention had deleted them. Readers ignore them, and retention deletes them.
+   */
+  readonly lateUploads: readonly ArchivedSegment[]
+  /**
+   * Segments that are before the log and do not lead up to it, in runs, oldest first: segments are missing between
+   * them and the log.
    */
   readonly detached: readonly (readonly ArchivedSegment[])[]
   /** After each run of `detached`, if offsets are missing there. */
@@ -76,16 +83,39 @@ export interface NamedSegment extends ObjectInfo {
  * console.log(segments.at(-1)?.nextOffset) // 3n
  * ```
  */
-export function listArchive(store: ObjectStore, place: LogPlace): Promise<ArchivedLog> {
+export async function listArchive(store: ObjectStore, place: LogPlace): Promise<ArchivedLog> {
+  const { damaged, ...log } = await inspectArchive(store, place)
+  const [first] = damaged
+  if (first !== undefined) throw first
+  return log
+}
+
+/** What is in an archive, and the objects with the name of a segment that are not a segment of this log. */
+export interface InspectedLog extends ArchivedLog {
+  readonly damaged: readonly ArchiveDamagedError[]
+}
+
+/** Does the same, but reports damaged objects instead of rejecting, and leaves them out. */
+export function inspectArchive(store: ObjectStore, place: LogPlace): Promise<InspectedLog> {
   return whileListed(async () => {
     const { named, foreign } = await listObjects(store, place)
-    const runs = runsOf(await mapConcurrently(named, (object) => describeObject(store, place, object)))
-    const [segments, detached] = [runs.at(-1) ?? [], runs.slice(0, -1)]
+    const described = await mapConcurrently(named, (object) =>
+      describeObject(store, place, object).catch((error: unknown) => {
+        if (error instanceof ArchiveDamagedError) return error
+        throw error
+      }),
+    )
+    const damaged = described.filter((one) => one instanceof ArchiveDamagedError)
+    const runs = runsOf(described.flatMap((one) => (one instanceof ArchiveDamagedError ? [] : [one])))
+    const late = runs.findIndex((run, at) => !isLateRun(run, runs[at + 1]))
+    const lateUploads = runs.slice(0, Math.max(late, 0)).flat()
+    const rest = runs.slice(lateUploads.length)
+    const [segments, detached] = [rest.at(-1) ?? [], rest.slice(0, -1)]
     const gaps = detached.flatMap((run, at) => {
-      const [fromOffset, toOffset] = [run.at(-1)?.nextOffset ?? 0n, runs[at + 1]?.[0]?.baseOffset ?? 0n]
+      const [fromOffset, toOffset] = [run.at(-1)?.nextOffset ?? 0n, rest[at + 1]?.[0]?.baseOffset ?? 0n]
       return fromOffset < toOffset ? [{ fromOffset, toOffset }] : []
     })
-    return { segments, detached, gaps, foreign }
+    return { segments, lateUploads, detached, gaps, foreign, damaged }
   })
 }
 
@@ -138,6 +168,12 @@ async function listObjects(
   return { named, foreign }
 }
 
+/** Whether a run is a late upload before the next one. */
+function isLateRun(run: readonly ArchivedSegment[], next: readonly ArchivedSegment[] | undefined): boolean {
+  const [segment, after] = [run[0], next?.[0]]
+  return run.length === 1 && segment !== undefined && after !== undefined && isStoredAfter(segment, after)
+}
+
 /** Divides segments where one does not continue the one before it. */
 function runsOf(segments: readonly ArchivedSegment[]): ArchivedSegment[][] {
   const runs: ArchivedSegment[][] = []
@@ -155,7 +191,7 @@ export async function describeObject(
   place: LogPlace,
   object: NamedSegment,
 ): Promise<ArchivedSegment> {
-  const { key, bytes } = object
+  const { key } = object
   const ends = await readEnds(store, object)
   const { topic, partition, baseOffset, nextOffset, createdMs, previous, link } = ends
   if (topic !== place.topic || partition !== place.partition) {
@@ -164,7 +200,7 @@ export async function describeObject(
   if (baseOffset !== object.baseOffset) {
     throw new ArchiveDamagedError(key, `its first offset is ${baseOffset}, expected the one in its name`)
   }
-  return { key, bytes, baseOffset, nextOffset, createdMs, previous, link }
+  return { ...object, nextOffset, createdMs, previous, link }
 }
 
 async function readEnds(store: ObjectStore, { key, bytes }: ObjectInfo): Promise<SegmentEnds> {

@@ -1,7 +1,12 @@
 /** Errors of an archive: one base class with a stable `code`, and a class for each case that has fields of its own. */
 
 /** The codes are part of the interface. The messages are for people and may change. */
-export type ArchiveErrorCode = 'SQ_ARCHIVE_DAMAGED' | 'SQ_ARCHIVE_FENCED' | 'SQ_ARCHIVE_MISMATCH' | 'SQ_ARCHIVE_CLOSED'
+export type ArchiveErrorCode =
+  | 'SQ_ARCHIVE_DAMAGED'
+  | 'SQ_ARCHIVE_FENCED'
+  | 'SQ_ARCHIVE_MISMATCH'
+  | 'SQ_ARCHIVE_INCOMPLETE'
+  | 'SQ_ARCHIVE_CLOSED'
 
 /** An archive cannot be used as asked. `cause` holds the underlying error, if there is one. */
 export class ArchiveError extends Error {

@@ -7,6 +7,7 @@ import { SystemClock } from '@sq/sim'
 import type { Clock, FileHandle, FileLock, FileStat, FileSystem, FileSystemSpace, OpenMode, Watch } from '@sq/sim'
 import { posix } from 'node:path'
 import { BlockCache } from './block-cache.ts'
+import { LateUploads } from './late-uploads.ts'
 import { checkKey } from './object-key.ts'
 import { ObjectStoreError } from './object-store.ts'
 import type { ObjectInfo, ObjectStore, ObjectStoreErrorCode } from './object-store.ts'
@@ -41,6 +42,7 @@ export class ObjectStoreFileSystem implements FileSystem {
   /** Empty, or ends with `/`. */
   readonly #prefix: string
   readonly #cache: BlockCache
+  readonly #lateUploads: LateUploads
   readonly #pollMs: number
   readonly #clock: Clock
   readonly #number: number
@@ -51,6 +53,7 @@ export class ObjectStoreFileSystem implements FileSystem {
     this.#store = store
     this.#prefix = prefix === '' ? '' : `${prefix}/`
     this.#cache = new BlockCache(maxCacheBytes)
+    this.#lateUploads = new LateUploads(store)
     this.#pollMs = pollMs
     this.#clock = clock
     const number = storeNumbers.get(store) ?? stores++
@@ -80,18 +83,23 @@ export class ObjectStoreFileSystem implements FileSystem {
     return { kind: 'file', sizeBytes: found.bytes, links: 1, identity: this.#identity(found.key) }
   }
 
-  /** The names below a path. Objects below a name are skipped, and not listed one by one. */
+  /**
+   * The names below a path. Objects below a name are skipped, and not listed one by one. Segments that landed in an
+   * archive after retention had deleted them are left out: the log begins after them.
+   */
   async readdir(path: string): Promise<string[]> {
     const folder = this.#folderOf(path)
     const names: string[] = []
+    const objects: ObjectInfo[] = []
     let after: string | null = null
-    do after = await reported('readdir', path, () => this.#names(folder, after, names))
+    do after = await reported('readdir', path, () => this.#names(folder, after, { names, objects }))
     while (after !== null)
     if (names.length === 0 && folder !== this.#prefix) {
       const found = await this.#find('readdir', path)
       if (found !== 'directory') throw failure('ENOTDIR', 'readdir', path, 'it is an object')
     }
-    return names
+    const late = await reported('readdir', path, () => this.#lateUploads.among(objects, folder))
+    return late.size === 0 ? names : names.filter((name) => !late.has(folder + name))
   }
 
   /**
@@ -144,15 +152,22 @@ export class ObjectStoreFileSystem implements FileSystem {
   }
 
   /**
-   * Adds names in a folder to `names`, from after a key on, up to the first that is a directory. Resolves with a key
-   * after everything in that directory; null at the end.
+   * Adds what is in a folder to the names, and to the objects, from after a key on, up to the first name that is a
+   * directory. Resolves with a key after everything in that directory; null at the end.
    */
-  async #names(folder: string, after: string | null, names: string[]): Promise<string | null> {
-    for await (const { key } of this.#store.list(folder, after === null ? {} : { after })) {
+  async #names(
+    folder: string,
+    after: string | null,
+    { names, objects }: { readonly names: string[]; readonly objects: ObjectInfo[] },
+  ): Promise<string | null> {
+    for await (const object of this.#store.list(folder, after === null ? {} : { after })) {
+      const { key } = object
       const rest = key.slice(folder.length)
       const slash = rest.indexOf('/')
-      if (slash < 0) names.push(rest)
-      else {
+      if (slash < 0) {
+        names.push(rest)
+        objects.push(object)
+      } else {
         names.push(rest.slice(0, slash))
         return `${folder}${rest.slice(0, slash)}/${LAST_CHARACTER}`
       }

@@ -7,6 +7,8 @@
 export interface ObjectInfo {
   readonly key: string
   readonly bytes: number
+  /** When it was stored, in milliseconds since 1970 by the clock of the store, if the store says so. */
+  readonly storedMs?: number
 }
 
 /** The content of an object that is to be stored. A store may read it several times, in parts, in any order. */

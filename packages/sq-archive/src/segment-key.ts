@@ -26,6 +26,10 @@ export function segmentKey(place: LogPlace, baseOffset: bigint): string {
 /** The base offset in the key of a segment of a log; null for any other key. */
 export function parseSegmentKey(place: LogPlace, key: string): bigint | null {
   const folder = folderOf(place)
-  const name = key.slice(folder.length)
-  return key.startsWith(folder) && NAME.test(name) ? BigInt(name.slice(0, 20)) : null
+  return key.startsWith(folder) ? offsetInName(key.slice(folder.length)) : null
+}
+
+/** The base offset in the name of a segment; null for any other name. */
+export function offsetInName(name: string): bigint | null {
+  return NAME.test(name) ? BigInt(name.slice(0, 20)) : null
 }

@@ -1,4 +1,5 @@
 /** An object store in memory, for tests: what it has stored survives every crash, and its operations can fail. */
+import type { Clock } from '@sq/sim'
 import { checkKey, compareKeys } from '../object-key.ts'
 import { partsOf } from '../object-source.ts'
 import { ObjectStoreError } from '../object-store.ts'
@@ -12,18 +13,28 @@ export interface InMemoryObjectStoreOptions {
   readonly pageObjects?: number
   /** Whether `put` replaces an object that is there, as stores do that do not know the condition. Default false. */
   readonly ignoresConditions?: boolean
+  /** The clock of the store, which gives objects the time when they were stored. They have none if not given. */
+  readonly clock?: Clock
+}
+
+/** An object in memory. */
+interface StoredObject {
+  readonly content: Uint8Array
+  readonly info: ObjectInfo
 }
 
 export class InMemoryObjectStore implements ObjectStore {
   /** The faults of its operations. */
   readonly faults: StoreFaults = new StoreFaults()
-  readonly #objects = new Map<string, Uint8Array>()
+  readonly #objects = new Map<string, StoredObject>()
   readonly #pageObjects: number
   readonly #ignoresConditions: boolean
+  readonly #clock: Clock | undefined
   /** Effects of operations whose callers have given up. */
   #late: (() => void)[] = []
 
-  constructor({ pageObjects = 1000, ignoresConditions = false }: InMemoryObjectStoreOptions = {}) {
+  constructor({ pageObjects = 1000, ignoresConditions = false, clock }: InMemoryObjectStoreOptions = {}) {
+    this.#clock = clock
     this.#pageObjects = pageObjects
     this.#ignoresConditions = ignoresConditions
   }
@@ -36,7 +47,8 @@ export class InMemoryObjectStore implements ObjectStore {
     const content = Buffer.concat(parts)
     return this.#effect(fault, key, () => {
       if (this.#objects.has(key) && !this.#ignoresConditions) return 'exists'
-      this.#objects.set(key, content)
+      const time = this.#clock === undefined ? {} : { storedMs: this.#clock.now() }
+      this.#objects.set(key, { content, info: { key, bytes: content.length, ...time } })
       return 'created'
     })
   }
@@ -45,7 +57,7 @@ export class InMemoryObjectStore implements ObjectStore {
     checkKey(key)
     const fault = await this.#begin('get', key)
     failOn(fault, key)
-    const content = this.#objects.get(key)
+    const content = this.#objects.get(key)?.content
     if (content === undefined) throw new ObjectStoreError('not-found', `there is no object ${quoted(key)}`, { key })
     const found = content.subarray(position, position + buffer.length)
     const part = fault !== null && 'shortBytes' in fault ? found.subarray(0, fault.shortBytes) : found
@@ -61,8 +73,7 @@ export class InMemoryObjectStore implements ObjectStore {
   async head(key: string): Promise<ObjectInfo | null> {
     checkKey(key)
     failOn(await this.#begin('head', key), key)
-    const content = this.#objects.get(key)
-    return content === undefined ? null : { key, bytes: content.length }
+    return this.#objects.get(key)?.info ?? null
   }
 
   async *list(prefix: string, { after = '' }: ListOptions = {}): AsyncGenerator<ObjectInfo, void, undefined> {
@@ -90,8 +101,8 @@ export class InMemoryObjectStore implements ObjectStore {
 
   #page(prefix: string, after: string): ObjectInfo[] {
     const found: ObjectInfo[] = []
-    for (const [key, { length }] of this.#objects) {
-      if (key.startsWith(prefix) && (after === '' || compareKeys(key, after) > 0)) found.push({ key, bytes: length })
+    for (const [key, { info }] of this.#objects) {
+      if (key.startsWith(prefix) && (after === '' || compareKeys(key, after) > 0)) found.push(info)
     }
     return found.toSorted((one, other) => compareKeys(one.key, other.key)).slice(0, this.#pageObjects)
   }

@@ -119,7 +119,7 @@ export class S3ObjectStore implements ObjectStore {
       try {
         const found = await this.#s3.headObject(target)
         checkAnswer(found)
-        return { key, bytes: found.ContentLength ?? 0 }
+        return { key, bytes: found.ContentLength ?? 0, ...timeOf(found.LastModified) }
       } catch (error) {
         if (statusOf(error) === 404 && !isPage(error)) return null
         throw error
@@ -226,9 +226,14 @@ export class S3ObjectStore implements ObjectStore {
 }
 
 function objectsOf({ Contents = [], EncodingType }: ListObjectsV2CommandOutput): ObjectInfo[] {
-  return Contents.map(({ Key = '', Size = 0 }) => {
-    return { key: EncodingType === 'url' ? decodeURIComponent(Key.replaceAll('+', ' ')) : Key, bytes: Size }
+  return Contents.map(({ Key = '', Size = 0, LastModified }) => {
+    const key = EncodingType === 'url' ? decodeURIComponent(Key.replaceAll('+', ' ')) : Key
+    return { key, bytes: Size, ...timeOf(LastModified) }
   })
+}
+
+function timeOf(stored: Date | undefined): Pick<ObjectInfo, 'storedMs'> {
+  return stored === undefined ? {} : { storedMs: stored.getTime() }
 }
 
 function isKey(key: string): boolean {

@@ -50,6 +50,12 @@ async function rejectsWith(code: ObjectStoreErrorCode, pending: Promise<unknown>
 }
 
 /** Bytes that differ between positions. */
+/** What `head` says of an object, but for its time. */
+async function headOf(store: ObjectStore, key: string): Promise<ObjectInfo | null> {
+  const found = await store.head(key)
+  return found === null ? null : { key: found.key, bytes: found.bytes }
+}
+
 function pattern(bytes: number): Buffer {
   const filled = Buffer.alloc(bytes)
   for (let at = 0; at + 4 <= bytes; at += 4) filled.writeUInt32LE(at, at)
@@ -63,7 +69,7 @@ export const objectStoreTests: readonly ObjectStoreTest[] = [
     async run({ store, prefix }) {
       assert.equal(await store.put(`${prefix}a/b.wal`, content('hello')), 'created')
       assert.equal(await read(store, `${prefix}a/b.wal`), 'hello')
-      assert.deepEqual(await store.head(`${prefix}a/b.wal`), { key: `${prefix}a/b.wal`, bytes: 5 })
+      assert.deepEqual(await headOf(store, `${prefix}a/b.wal`), { key: `${prefix}a/b.wal`, bytes: 5 })
     },
   },
   {
@@ -71,7 +77,7 @@ export const objectStoreTests: readonly ObjectStoreTest[] = [
     async run({ store, prefix }) {
       assert.equal(await store.put(`${prefix}empty`, content('')), 'created')
       assert.equal(await read(store, `${prefix}empty`), '')
-      assert.deepEqual(await store.head(`${prefix}empty`), { key: `${prefix}empty`, bytes: 0 })
+      assert.deepEqual(await headOf(store, `${prefix}empty`), { key: `${prefix}empty`, bytes: 0 })
     },
   },
   {

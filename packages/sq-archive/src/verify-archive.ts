@@ -1,0 +1,76 @@
+/** Checks the archive of a log, and changes nothing. */
+import { verify } from '@sq/storage'
+import type { LogReport } from '@sq/storage'
+import { inspectArchive } from './archived-log.ts'
+import type { ArchivedSegment, OffsetGap } from './archived-log.ts'
+import type { ArchiveDamagedError } from './errors.ts'
+import type { ObjectInfo, ObjectStore } from './object-store.ts'
+import { ObjectStoreFileSystem } from './object-store-file-system.ts'
+import type { LogPlace } from './segment-key.ts'
+
+/** Options of `verifyArchive`. */
+export interface VerifyOptions {
+  /** Whether to read every byte. Default false: only the ends of each segment. */
+  readonly deep?: boolean
+}
+
+/** What `verifyArchive` found. */
+export interface ArchiveReport {
+  /** The segments of the log, oldest first: each continues the one before it. */
+  readonly segments: readonly ArchivedSegment[]
+  /** Their bytes. */
+  readonly bytes: number
+  /** The offsets of the log; both are 0 if the archive is empty. */
+  readonly logStartOffset: bigint
+  readonly logEndOffset: bigint
+  /** Objects with the name of a segment that are not a whole segment of this log. */
+  readonly damaged: readonly ArchiveDamagedError[]
+  /** Offsets that are missing, although segments before and after them are there. */
+  readonly gaps: readonly OffsetGap[]
+  /** Segments whose upload took effect after retention had deleted them: see `ArchivedLog`. */
+  readonly lateUploads: readonly ArchivedSegment[]
+  /** Objects with other names. They are ignored. */
+  readonly foreign: readonly ObjectInfo[]
+  /** With `deep`: what `verify` says of every byte of the log; null if the archive is empty. */
+  readonly content: LogReport | null
+  /** Whether the log is there without a gap or damage. */
+  readonly isSound: boolean
+}
+
+/**
+ * Checks the archive of a log: that each segment continues the one before it, with the checksum that it states, and that
+ * each object is whole. With `deep`, that every byte is as it was written. Without it, it costs a listing and two or
+ * three small reads of each segment.
+ *
+ * Rejects with `ObjectStoreError`, and with `deep` as `verify` does. What it finds is in the report.
+ *
+ * @example
+ * ```ts
+ * const report = await verifyArchive(store, { topic: 'orders', partition: 0 }, { deep: true })
+ * console.log(report.isSound, report.logEndOffset) // true 3n
+ * ```
+ */
+export async function verifyArchive(
+  store: ObjectStore,
+  place: LogPlace,
+  { deep = false }: VerifyOptions = {},
+): Promise<ArchiveReport> {
+  const { segments, lateUploads, gaps, foreign, damaged } = await inspectArchive(store, place)
+  const content = deep && segments.length > 0 ? await checkContent(store, place) : null
+  return {
+    segments,
+    bytes: segments.reduce((bytes, segment) => bytes + segment.bytes, 0),
+    logStartOffset: segments[0]?.baseOffset ?? 0n,
+    logEndOffset: segments.at(-1)?.nextOffset ?? 0n,
+    damaged,
+    gaps,
+    lateUploads,
+    foreign,
+    content,
+    isSound: damaged.length === 0 && gaps.length === 0 && (content?.problems.length ?? 0) === 0,
+  }
+}
+
+function checkContent(store: ObjectStore, { prefix = '', topic, partition }: LogPlace): Promise<LogReport> {
+  return verify(new ObjectStoreFileSystem(store, { prefix }), { dataDir: '/' }, topic, partition)
+}
