@@ -92,6 +92,9 @@ describe('opening', () => {
     await opened.put('a', content('own'))
     expect(objects.get('own/a')?.toString()).toBe('own')
     expect((await listed(opened)).map(({ key }) => key)).toEqual(['a', '~probe'])
+    const later: string[] = []
+    for await (const { key } of opened.list('', { after: 'a' })) later.push(key)
+    expect(later).toEqual(['~probe'])
   })
 
   test('takes a bucket and a prefix from a URL', async () => {
@@ -103,6 +106,12 @@ describe('opening', () => {
     await store.put('orders/0/00000000000000000000.wal', segment)
     store.close()
     expect(objects.has('cluster-1/orders/0/00000000000000000000.wal')).toBe(true)
+  })
+
+  test('of an endpoint with a name addresses buckets by path', async () => {
+    const { objects, endpoint } = await start()
+    await open({ endpoint: endpoint.replace('127.0.0.1', 'localhost') })
+    expect([...objects.keys()]).toEqual(['~probe'])
   })
 
   test('leaves one object, and no upload', async () => {
@@ -206,6 +215,32 @@ describe('a large object', () => {
     expect(fake.uploads.size).toBe(0)
     expect(fake.requests.at(-1)?.operation).toBe('abort')
     expect(await store.head('large')).toBeNull()
+  })
+
+  test('has no part on its way when its upload is aborted', async () => {
+    const fake = await start()
+    const store = await open()
+    let answerFirst = (): void => {}
+    const failed = new Promise<void>((resolve) => {
+      fake.answer(
+        'part',
+        (_, __, serve) => {
+          answerFirst = serve
+        },
+        (response, request, serve) => {
+          response.once('finish', resolve)
+          refusal(500, 'InternalError')(response, request, serve)
+        },
+      )
+    })
+    const put = store.put('large', sourceOf(LARGE)).catch((error: unknown) => error)
+    await failed
+    // The client has time to learn of the failure.
+    for (let request = 0; request < 5; request++) await store.head('other')
+    expect(fake.count('abort')).toBe(0)
+    answerFirst()
+    expect(await put).toMatchObject({ code: 'failed' })
+    expect(fake.uploads.size).toBe(0)
   })
 
   test('whose content has changed is not stored, and its upload is aborted', async () => {

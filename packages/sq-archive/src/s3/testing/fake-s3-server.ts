@@ -194,12 +194,13 @@ export class FakeS3Server {
       .filter((key) => key.startsWith(prefix) && (after === '' || compareKeys(key, after) > 0))
       .toSorted(compareKeys)
     const { pageKeys = 1000 } = this.#options
+    const isEncoded = query.get('encoding-type') === 'url'
     const contents = found.slice(0, pageKeys).map((key) => {
-      const encoded = encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/')
-      return `<Contents><Key>${encoded}</Key><Size>${this.objects.get(key)?.length}</Size></Contents>`
+      const written = isEncoded ? encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/') : key
+      return `<Contents><Key>${written}</Key><Size>${this.objects.get(key)?.length}</Size></Contents>`
     })
-    const isTruncated = found.length > pageKeys
-    const state = `<EncodingType>url</EncodingType><IsTruncated>${isTruncated}</IsTruncated>`
+    const encoding = isEncoded ? '<EncodingType>url</EncodingType>' : ''
+    const state = `${encoding}<IsTruncated>${found.length > pageKeys}</IsTruncated>`
     return `<ListBucketResult>${state}${contents.join('')}</ListBucketResult>`
   }
 }
