@@ -220,13 +220,11 @@ describe('a large object', () => {
   test('has no part on its way when its upload is aborted', async () => {
     const fake = await start()
     const store = await open()
-    let answerFirst = (): void => {}
+    const held: (() => void)[] = []
     const failed = new Promise<void>((resolve) => {
       fake.answer(
         'part',
-        (_, __, serve) => {
-          answerFirst = serve
-        },
+        (_, __, serve) => void held.push(serve),
         (response, request, serve) => {
           response.once('finish', resolve)
           refusal(500, 'InternalError')(response, request, serve)
@@ -238,7 +236,7 @@ describe('a large object', () => {
     // The client has time to learn of the failure.
     for (let request = 0; request < 5; request++) await store.head('other')
     expect(fake.count('abort')).toBe(0)
-    answerFirst()
+    for (const serve of held) serve()
     expect(await put).toMatchObject({ code: 'failed' })
     expect(fake.uploads.size).toBe(0)
   })
