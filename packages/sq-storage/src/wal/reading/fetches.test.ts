@@ -552,6 +552,32 @@ describe('what is read from files', () => {
     await tailing.return?.()
   })
 
+  it.each([0n, 500n])('is nothing for a reader that tails an empty log from its start (%d)', async (start) => {
+    const files = new MeasuredFiles(log.fs)
+    const writer = await log.open()
+    if (start > 0n) await writer.resetTo(start)
+    const reader = await openReader(files.fs)
+    const tailing = reader.read({ follow: true })
+    const first = tailing.next()
+    await quiet()
+    await append(writer, 'first')
+    expect((await first).value?.offset).toBe(start)
+    await append(writer, 'second')
+    expect((await tailing.next()).value?.offset).toBe(start + 1n)
+    expect([files.reads, files.bytesRead]).toEqual([0, 0])
+    await tailing.return?.()
+  })
+
+  it('of an empty log begins where the log does if its first records are deleted before it sees them', async () => {
+    const writer = await log.open()
+    const reader = await openReader()
+    const first = reader.read({ follow: true }).next()
+    await quiet()
+    await appendBatch(writer, ['a', 'b', 'c'])
+    await writer.deleteRecords(2n)
+    expect((await first).value?.offset).toBe(2n)
+  })
+
   it('is nothing for what was appended since a reader was there', async () => {
     const { writer, reader, files } = await measured()
     await reader.fetch({ from: 500n })

@@ -260,9 +260,9 @@ export class FrameStream {
           await this.#move(log)
           return []
         }
-        // A truncation in progress causes many kinds of errors, and a segment found by time may have been deleted
-        // since.
-        const isMoved = error instanceof OffsetOutOfRangeError && this.#isByTime && attempts < MAX_OVERTAKEN
+        // A truncation in progress causes many kinds of errors, and records at an offset that was found here may have
+        // been deleted since.
+        const isMoved = error instanceof OffsetOutOfRangeError && this.#isStartFound && attempts < MAX_OVERTAKEN
         if (!log.isCut && !isMoved) throw error
         await this.#dropCursor()
       }
@@ -305,16 +305,19 @@ export class FrameStream {
     else if (cursor !== null) this.#cursor = cursor.movedTo(this.#cursorContext(moved))
   }
 
-  /** Whether the start is given by a time. */
-  get #isByTime(): boolean {
-    return this.#range.fromTimestampMs !== null && this.#taken === null
+  /** Whether the caller has not given the offset to start at. */
+  get #isStartFound(): boolean {
+    const { from, fromTimestampMs } = this.#range
+    return (from === null || fromTimestampMs !== null) && this.#taken === null
   }
 
   async #begin(log: LogAttachment): Promise<LogCursor> {
     const { fs, partition } = this.#context
     const { from, fromTimestampMs } = this.#range
     const context = this.#cursorContext(log)
-    if (fromTimestampMs === null || this.#taken !== null) return new LogCursor(context, this.#taken ?? from)
+    if (fromTimestampMs === null || this.#taken !== null) {
+      return new LogCursor(context, this.#taken ?? from ?? offsetIfEmpty(log.shared))
+    }
     const { files, indexes, times, firstOffset } = log.shared
     const found = await offsetBefore({ fs, partition, files, indexes, times, firstOffset }, fromTimestampMs)
     return new LogCursor(context, Math.min(found, context.shared.highWatermark))
@@ -375,4 +378,9 @@ export class FrameStream {
   #isComplete(): boolean {
     return (this.#cursor?.nextOffset ?? 0) >= this.#range.to
   }
+}
+
+/** The offset at which a log is empty, if its writer in this thread says so: nothing has to be read. Null otherwise. */
+function offsetIfEmpty({ firstOffset, highWatermark }: SharedLog): number | null {
+  return firstOffset === highWatermark ? firstOffset : null
 }
