@@ -32,6 +32,7 @@ export async function* idlePartitions(directory: string, { rounds }: Settings): 
   }
   const rows = [
     row('the first commit to all is acknowledged, ms', ({ acknowledgedMs }) => acknowledgedMs, thousands),
+    row('the same system calls without a log, ms', ({ bareMs }) => bareMs, thousands),
     row('all readers have it, ms', ({ firstCommitMs }) => firstCommitMs, thousands),
     row('all readers have the second one, ms', ({ nextCommitMs }) => nextCommitMs, thousands),
     row('resident memory before, MB', ({ openedBytes }) => openedBytes, megabytes),

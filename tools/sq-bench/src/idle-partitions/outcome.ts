@@ -7,6 +7,8 @@ export interface Outcome {
   readonly openedBytes: number
   /** The time of one append to each partition, the first one of each: until all are acknowledged, and all received. */
   readonly acknowledgedMs: number
+  /** The time of the same system calls without a log, until all are durable. */
+  readonly bareMs: number
   readonly firstCommitMs: number
   /** The same for the append after it, until all have received it. */
   readonly nextCommitMs: number

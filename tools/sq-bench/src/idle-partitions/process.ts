@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { SystemClock } from '@sq/sim'
 import { WalReader, WalWriter } from '@sq/storage'
 import { fs as nodeFileSystem } from '../filled-log.ts'
+import { writeBareFiles } from './bare-files.ts'
 import type { Outcome } from './outcome.ts'
 import { PARTITIONS } from './outcome.ts'
 
@@ -64,7 +65,9 @@ async function run(directory: string): Promise<Outcome> {
   for (const writer of writers) await writer.appendBatch(BATCH)
   await last
   await new Promise(setImmediate)
-  return { openedBytes, acknowledgedMs, firstCommitMs, nextCommitMs, idleBytes: process.memoryUsage.rss() }
+  const idleBytes = process.memoryUsage.rss()
+  const bareMs = await writeBareFiles(join(directory, 'bare'), { files: PARTITIONS, commitBytes: SMALL.value.length })
+  return { openedBytes, acknowledgedMs, bareMs, firstCommitMs, nextCommitMs, idleBytes }
 }
 
 const [directory] = process.argv.slice(2)
