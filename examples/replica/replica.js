@@ -65,7 +65,7 @@ async function matchLeader(log, leader, connection) {
  * The offset after the last batch that both logs have; null if there is none. A batch holds the epoch of the leader
  * that appended it, and every log that has it has the same batches before it as that leader. So if a batch is the same,
  * all before it are, and if it is not, none after it is: the last batch is compared first, and then the range is
- * halved.
+ * halved. Of a batch that one of the logs has only in part, because records were deleted, that part is compared.
  *
  * @param {Log} log
  * @param {LeaderMessage} leader
@@ -73,11 +73,13 @@ async function matchLeader(log, leader, connection) {
  */
 async function lastCommonOffset(log, leader, connection) {
   const startOffset = await log.startOffset()
-  let low = startOffset > leader.startOffset ? startOffset : leader.startOffset
+  const first = startOffset > leader.startOffset ? startOffset : leader.startOffset
+  let low = first
   let high = log.endOffset < leader.endOffset ? log.endOffset : leader.endOffset
   let common = null
   for (let offset = high - 1n; low < high; offset = (low + high) / 2n) {
-    const batch = await log.batchAt(offset)
+    const whole = await log.batchAt(offset)
+    const batch = whole.baseOffset < first ? whole.slice({ from: first, to: whole.nextOffset }) : whole
     await connection.send({ type: 'compare', batch })
     const answer = await connection.receive()
     if (answer.type !== 'compared') throw unexpected(answer)

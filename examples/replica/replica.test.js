@@ -93,6 +93,25 @@ test('a replica that the leader has been trimmed past continues at the log start
   assert.deepEqual(await valuesIn(b), ['four', 'five'])
 })
 
+test('logs that have one batch in common keep it, also if records of it are deleted in one of them', async () => {
+  for (const deletedIn of /** @type {const} */ (['leader', 'replica'])) {
+    for (const onlyOld of [0, 2]) {
+      const old = await twoLogs()
+      join(old.leader, old.logB)
+      await old.leader.replicated(await old.leader.append(['a', 'b', 'c', 'd'].map(record)))
+      old.leader.close()
+      for (let number = 0; number < onlyOld; number++) await append(old.leader, `only old ${number}`)
+
+      const now = await failOver(old)
+      await (deletedIn === 'leader' ? now.logA : now.logB).writer.deleteRecords(2n)
+      const kept = deletedIn === 'leader' ? ['a', 'b', 'c', 'd'] : ['c', 'd']
+      join(now.leader, now.logB)
+      await now.leader.replicated(await append(now.leader, 'after'))
+      assert.deepEqual(await valuesIn(now.b), [...kept, 'after'])
+    }
+  }
+})
+
 test('a replica drops what the new leader does not have, however far back that is', async () => {
   for (const [common, onlyOld, onlyNew] of /** @type {const} */ ([
     [0, 1, 0],

@@ -1,4 +1,5 @@
 /** The code of `docs/building-a-broker.md`, word for word, on a disk in memory. */
+import { subscribe } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { FileSystem } from '@sq/sim'
@@ -16,7 +17,7 @@ import {
   WalReader,
   WalWriter,
 } from '@sq/storage'
-import type { EncodedBatch, FetchResult, RecordInput } from '@sq/storage'
+import type { EncodedBatch, FetchResult, RecordInput, WalEvents } from '@sq/storage'
 import { expect, test } from 'vitest'
 
 const config = { dataDir: '/data' }
@@ -397,6 +398,51 @@ test('a backup is a log that verifies', async () => {
   const { writer } = await openLog(fs)
   await writer.appendBatch(records('paid', 'sent'))
   expect(await backUp(fs, writer, '/backup/monday')).toBe(2n)
+})
+
+interface LogMeasures {
+  logStartOffset: bigint
+  logEndOffset: bigint
+  diskBytes: number
+  pendingBytes: number
+  failedCommits: number
+}
+
+/** Reads no file, so call it as often as the metrics are fetched. */
+function measureAll(writers: Map<string, WalWriter>): Map<string, LogMeasures> {
+  const measures = new Map<string, LogMeasures>()
+  for (const [log, writer] of writers) {
+    const { logStartOffset, logEndOffset } = writer
+    const { diskBytes, pendingBytes, failedCommits } = writer.stats()
+    measures.set(log, { logStartOffset, logEndOffset, diskBytes, pendingBytes, failedCommits })
+  }
+  return measures
+}
+
+/** Calls `observe` with the time of each commit of every log of the process, in milliseconds. */
+function timeCommits(observe: (log: string, durationMs: number) => void): void {
+  subscribe('sq:wal:commit', (message) => {
+    const { topic, partition, durationMs } = message as WalEvents['sq:wal:commit']
+    observe(`${topic}/${partition}`, durationMs)
+  })
+}
+
+test('what an operator sees is what the logs have done', async () => {
+  const fs = new InMemoryFileSystem()
+  for (const topic of ['orders', 'users']) await (await WalWriter.open(fs, config, topic, 0)).close()
+  const writers = await openAll(fs)
+  const timed: string[] = []
+  timeCommits((log, durationMs) => timed.push(`${log} ${durationMs >= 0}`))
+  for (const values of [['paid', 'sent'], ['lost']]) await writers.get('orders/0')?.appendBatch(records(...values))
+  await writers.get('orders/0')?.deleteRecords(1n)
+  fs.faults.failNext('sync', 'EIO')
+  await expect(writers.get('users/0')?.appendBatch(records('new'))).rejects.toThrow(AppendFailedError)
+  expect([...measureAll(writers)]).toMatchObject([
+    ['orders/0', { logStartOffset: 1n, logEndOffset: 3n, pendingBytes: 0, failedCommits: 0 }],
+    ['users/0', { logStartOffset: 0n, logEndOffset: 0n, pendingBytes: 0, failedCommits: 1 }],
+  ])
+  expect(measureAll(writers).get('orders/0')?.diskBytes).toBeGreaterThan(0)
+  expect(timed).toEqual(['orders/0 true', 'orders/0 true', 'users/0 true'])
 })
 
 async function shutDown(readers: Iterable<WalReader>, writers: Iterable<WalWriter>): Promise<void> {
