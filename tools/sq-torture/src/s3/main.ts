@@ -10,10 +10,13 @@ import { parseArgs } from 'node:util'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { main, UsageError } from '../options.ts'
 import { formatSeconds } from '../progress.ts'
-import { CHECKS } from './checks.ts'
 import { Gateway } from './gateway.ts'
 import { gatewayPackages, NoGatewayError } from './gateway-packages.ts'
-import { TestServer } from './test-bucket.ts'
+import { LOG_CHECKS } from './log-checks.ts'
+import { STORE_CHECKS } from './store-checks.ts'
+import { TestServer } from './test-server.ts'
+
+const CHECKS = [...STORE_CHECKS, ...LOG_CHECKS]
 
 const { SQ_S3_ENDPOINT, AWS_REGION = 'us-east-1' } = process.env
 

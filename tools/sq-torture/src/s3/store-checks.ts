@@ -1,25 +1,16 @@
-/** What must hold on a real server. Each check makes what it needs, and rejects if something does not hold. */
+/** What must hold of the store on a real server. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { FileSource, ObjectStoreError, ObjectStoreFileSystem, sourceOf } from '@sq/archive'
+import { ObjectStoreError, sourceOf } from '@sq/archive'
 import type { ObjectInfo, ObjectStore, ObjectStoreErrorCode } from '@sq/archive'
 import type { S3ObjectStoreOptions } from '@sq/archive/s3'
 import { objectStoreTests } from '@sq/archive/testing'
-import { NodeFileSystem, verify, WalReader, WalWriter } from '@sq/storage'
 import { cleanEnvironment } from '../clean-environment.ts'
-import type { TestServer } from './test-bucket.ts'
-
-/** A fact in the present tense, and a function that rejects if it does not hold. */
-export interface Check {
-  readonly name: string
-  readonly run: (server: TestServer) => Promise<void>
-}
+import type { Check } from './check.ts'
+import type { TestServer } from './test-server.ts'
 
 const MIB = 1024 * 1024
 /** Three parts. */
@@ -135,41 +126,6 @@ const objects: readonly Check[] = [
           odd,
         )
       })
-    },
-  },
-  {
-    name: 'a log is read from the bucket, and verifies',
-    async run(server) {
-      const bucket = await server.bucket()
-      const directory = await mkdtemp(join(tmpdir(), 'sq-s3-log-'))
-      try {
-        const fs = new NodeFileSystem()
-        const values: string[] = []
-        await server.using({ bucket, prefix: 'backups' }, async (store) => {
-          const writer = await WalWriter.open(fs, { dataDir: directory }, 'orders', 0)
-          for (let segment = 0; segment < 3; segment++) {
-            for (let record = 0; record < 100; record++) values.push(`${segment} ${record} ${'x'.repeat(1000)}`)
-            for (const value of values.slice(-100)) await writer.append({ value: Buffer.from(value) })
-            const ended = await writer.closeActiveSegment()
-            assert.ok(ended)
-            const source = await FileSource.open(fs, ended.path, ended.bytes)
-            assert.equal(await store.put(`orders/0/${basename(ended.path)}`, source), 'created')
-            await source.close()
-          }
-          await writer.close()
-        })
-        await server.using({ bucket, prefix: 'backups', readOnly: true }, async (store) => {
-          const archive = new ObjectStoreFileSystem(store)
-          const reader = await WalReader.open(archive, { dataDir: '/' }, 'orders', 0)
-          const found: string[] = []
-          for await (const { value } of reader.read()) found.push(Buffer.from(value ?? []).toString())
-          await reader.close()
-          assert.deepEqual(found, values)
-          assert.deepEqual((await verify(archive, { dataDir: '/' }, 'orders', 0)).problems, [])
-        })
-      } finally {
-        await rm(directory, { recursive: true })
-      }
     },
   },
   {
@@ -304,4 +260,5 @@ async function openOnce(options: S3ObjectStoreOptions): Promise<void> {
   store.close()
 }
 
-export const CHECKS: readonly Check[] = [...conformance, ...objects, ...buckets]
+/** Each check makes what it needs. */
+export const STORE_CHECKS: readonly Check[] = [...conformance, ...objects, ...buckets]
