@@ -17,11 +17,17 @@ const COMMANDS = [
   'repair',
   'retain',
   'truncate',
+  'archive',
+  'archive push',
+  'archive ls',
+  'archive verify',
+  'archive restore',
+  'archive retain',
   'bench',
   'demo',
 ]
 
-it.each([[], ...COMMANDS.map((name) => [name])].map((args) => [...args, '--help'].join(' ')))(
+it.each([[], ...COMMANDS.map((name) => name.split(' '))].map((args) => [...args, '--help'].join(' ')))(
   'no line of %s has more than 120 columns',
   async (line) => {
     const { status, stdout } = await run(line.split(' '), { place: tmpdir() })

@@ -62,3 +62,18 @@ export function parseLogName(text: string, option: DataDirOption): LogName {
   }
   return { config: { dataDir: isBare ? dataDirOf(option) : above }, topic, partition: Number(number) }
 }
+
+/** A log in an archive. */
+export interface ArchivedLogName {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** Parses `orders/0`, the name of a log in an archive. Throws a `UsageError` for anything else. */
+export function parseArchivedLog(text: string): ArchivedLogName {
+  if (!/^[^/]+\/[^/]+$/.test(text)) {
+    throw new UsageError(`expected a log as TOPIC/PARTITION, such as orders/0; found ${JSON.stringify(text)}`)
+  }
+  const { topic, partition } = parseLogName(text, { dataDir: '.' })
+  return { topic, partition }
+}

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addAppendCommand } from './commands/append.ts'
+import { addArchiveCommand } from './commands/archive.ts'
 import { addBenchCommand } from './commands/bench.ts'
 import { addCatCommand } from './commands/cat.ts'
 import { addDemoCommand } from './commands/demo.ts'
@@ -53,6 +54,7 @@ const commands = [
   addRepairCommand,
   addRetainCommand,
   addTruncateCommand,
+  addArchiveCommand,
   addBenchCommand,
   addDemoCommand,
 ]

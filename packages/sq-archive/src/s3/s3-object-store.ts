@@ -132,10 +132,10 @@ export class S3ObjectStore implements ObjectStore {
     let isMore = true
     while (isMore) {
       const page = await this.#reported('list', prefix, () => this.#page(this.#prefix + prefix, last))
-      for (const { key, bytes } of page.objects) {
-        last = key
-        const own = key.slice(this.#prefix.length)
-        if (isKey(own)) yield { key: own, bytes }
+      for (const object of page.objects) {
+        last = object.key
+        const key = object.key.slice(this.#prefix.length)
+        if (isKey(key)) yield { ...object, key }
       }
       isMore = page.isMore
     }

@@ -60,8 +60,9 @@ function wrongScript(args: readonly string[]): string[] {
 }
 
 function wrongOptions(args: readonly string[]): string[] {
-  const [first = ''] = args
-  const subcommand = /^[a-z]/.test(first) ? first : ''
+  const [first = '', second = ''] = args
+  const words = first === 'archive' ? [first, second] : [first]
+  const subcommand = words.filter((word) => /^[a-z]/.test(word)).join(' ')
   const help = helpOf.get(subcommand) ?? sqWalHelp(subcommand)
   helpOf.set(subcommand, help)
   if (help === '') return [`sq-wal has no command ${subcommand}`]
@@ -73,7 +74,7 @@ function wrongOptions(args: readonly string[]): string[] {
 
 /** The help of a subcommand. Empty if there is none. */
 function sqWalHelp(subcommand: string): string {
-  const args = [sqWal, ...(subcommand === '' ? [] : [subcommand]), '--help']
+  const args = [sqWal, ...(subcommand === '' ? [] : subcommand.split(' ')), '--help']
   const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', env: cleanEnvironment() })
   return stdout.startsWith(`Usage: sq-wal ${subcommand}`) ? stdout : ''
 }

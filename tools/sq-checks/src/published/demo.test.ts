@@ -10,7 +10,7 @@ test('the installed demo generates flights, and finds all of them intact', async
   const directory = await mkdtemp(join(tmpdir(), 'sq-consumer-'))
   try {
     const tarballs = await pack(join(directory, 'tarballs'))
-    const packages = ['@sq/sim', '@sq/storage', '@sq/wal-cli'].map((name) => tarballs.get(name) ?? '')
+    const packages = ['@sq/sim', '@sq/storage', '@sq/archive', '@sq/wal-cli'].map((name) => tarballs.get(name) ?? '')
     const project = await ConsumerProject.make(join(directory, 'commanded'), packages)
     const { status, output } = await project.command('sq-wal', ['demo', '--kills', '1'])
     expect(output).toMatch(/^231,083 made-up flights \(the real ones .*; kills: 1, seed: 1\n/)
