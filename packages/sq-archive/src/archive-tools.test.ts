@@ -3,7 +3,15 @@ import { ManualClock } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { listSegments, verify, WalReader, WalWriter } from '@sq/storage'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { deleteArchived, listArchive, ObjectStoreFileSystem, restoreLog, sourceOf, verifyArchive } from './index.ts'
+import {
+  deleteArchived,
+  FileSource,
+  listArchive,
+  ObjectStoreFileSystem,
+  restoreLog,
+  sourceOf,
+  verifyArchive,
+} from './index.ts'
 import { InMemoryObjectStore } from './memory/index.ts'
 
 const config = { dataDir: '/data' }
@@ -213,6 +221,23 @@ describe('a segment that is stored again after retention has deleted it', () => 
     const deleted = await deleteArchived(store, place, { policy: { belowOffset: 0n }, nowMs: 0 })
     expect([deleted.segments.length, deleted.lateUploads.length]).toEqual([0, 1])
     expect((await listArchive(store, place)).lateUploads).toEqual([])
+  })
+
+  test('is ignored where another writer has stored one with the same name', async () => {
+    for (const baseOffset of [0, 2]) await store.delete(keyOf(baseOffset))
+    expect(await archivedValues()).toBe('ghij')
+    const other = new InMemoryFileSystem()
+    const options = { firstOffset: 4n }
+    await using writer = await WalWriter.open(other, config, 'orders', 0, options)
+    await writer.appendBatch([{ value: Buffer.from('x') }, { value: Buffer.from('y') }])
+    const segment = await writer.closeActiveSegment()
+    const source = await FileSource.open(other, segment?.path ?? '', segment?.bytes ?? 0)
+    await store.put(keyOf(4), source)
+    expect(await archivedValues()).toBe('ghij')
+    expect((await listArchive(store, place)).lateUploads.map(({ key }) => key)).toEqual([keyOf(4)])
+    await store.delete(keyOf(4))
+    await putAgain(4)
+    expect(await archivedValues()).toBe('efghij')
   })
 })
 

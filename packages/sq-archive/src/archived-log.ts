@@ -14,6 +14,7 @@ import type { ObjectInfo, ObjectStore } from './object-store.ts'
 import { isStoredAfter } from './late-uploads.ts'
 import { folderOf, parseSegmentKey } from './segment-key.ts'
 import type { LogPlace } from './segment-key.ts'
+import { isSameLink } from './segment-link.ts'
 
 /** Objects that are read at the same time. */
 const CONCURRENT_READS = 16
@@ -210,13 +211,6 @@ async function readEnds(store: ObjectStore, { key, bytes }: ObjectInfo): Promise
     if (!(error instanceof WalError)) throw error
     throw new ArchiveDamagedError(key, error.message, error)
   }
-}
-
-/** Whether both are the same end of the same segment. */
-export function isSameLink(one: SegmentLink | null, other: SegmentLink | null): boolean {
-  if (one === null || other === null) return one === other
-  const isSameEnd = one.baseOffset === other.baseOffset && one.end === other.end
-  return isSameEnd && one.lastPosition === other.lastPosition && one.lastCrc === other.lastCrc
 }
 
 /** Runs an action that lists, and again if an object was deleted after it was listed. */

@@ -2,9 +2,9 @@
 import type { FileSystem } from '@sq/sim'
 import { readSegmentEnds, readSegmentStart } from '@sq/storage'
 import type { SegmentBytes, SegmentEnds, SegmentInfo, SegmentStart } from '@sq/storage'
-import { isSameLink } from '../archived-log.ts'
 import type { ArchivedSegment } from '../archived-log.ts'
 import { LogMismatchError } from '../errors.ts'
+import { isSameLink } from '../segment-link.ts'
 
 /**
  * The ended segments of a log that are not archived yet, oldest first. Rejects with `LogMismatchError` if the log does

@@ -5,7 +5,7 @@
 import type { Clock, FileSystem, Random } from '@sq/sim'
 import { listSegments } from '@sq/storage'
 import type { ClosedSegment, RetentionPolicy, SegmentInfo, WalWriter } from '@sq/storage'
-import { isSameLink, outlineArchive } from '../archived-log.ts'
+import { outlineArchive } from '../archived-log.ts'
 import type { ArchivedSegment } from '../archived-log.ts'
 import { ArchiveDamagedError, ArchiverClosedError, FencedError, LogMismatchError } from '../errors.ts'
 import { FileSource } from '../object-source.ts'
@@ -19,6 +19,7 @@ import { SegmentQueue } from './segment-queue.ts'
 import { SegmentUpload } from './segment-upload.ts'
 import type { Slots } from './slots.ts'
 import { Waiters } from './waiters.ts'
+import { isSameLink } from '../segment-link.ts'
 
 /** Which archived segments to delete locally: the limits of `WalWriter.deleteSegments`. */
 export type LocalRetention = Pick<RetentionPolicy, 'maxTotalBytes' | 'maxAgeMs' | 'trustClock'>

@@ -1,6 +1,6 @@
 /** The ended segments of a log that are not archived yet, in the order of their offsets. */
 import type { SegmentInfo } from '@sq/storage'
-import { isSameLink } from '../archived-log.ts'
+import { isSameLink } from '../segment-link.ts'
 
 export class SegmentQueue {
   #segments: SegmentInfo[] = []

@@ -3,7 +3,7 @@
  * after the segment before it, and nothing behind it.
  */
 import type { SegmentInfo } from '@sq/storage'
-import { describeObject, isSameLink } from '../archived-log.ts'
+import { describeObject } from '../archived-log.ts'
 import type { ArchivedSegment } from '../archived-log.ts'
 import { ArchiveDamagedError, FencedError } from '../errors.ts'
 import { partsOf } from '../object-source.ts'
@@ -11,6 +11,7 @@ import { hadNoEffect, ObjectStoreError } from '../object-store.ts'
 import type { ObjectInfo, ObjectSource, ObjectStore } from '../object-store.ts'
 import { folderOf, parseSegmentKey, segmentKey } from '../segment-key.ts'
 import type { LogPlace } from '../segment-key.ts'
+import { isSameLink } from '../segment-link.ts'
 
 export class SegmentUpload {
   readonly segment: SegmentInfo
