@@ -58,6 +58,17 @@ describe('sq-wal demo', () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 
+  it.each([[[]], [['archived']]])('the demo archives the log, deletes it and restores it (%j)', async (store) => {
+    const input = write('lines', lines(20_000))
+    const { status, stdout } = await run('demo', '--input', input, '--kills', '1', '--archive', ...store)
+    expect(stdout).toMatch(/\narchived +\d+ segments, .*\nrestored +\d+ segments, .* after the log was deleted here\n/)
+    expect(stdout).toMatch(/\n20000 of 20000 records intact\n$/)
+    expect(status).toBe(0)
+    expect(readdirSync(temporary)).toEqual([])
+    const kept = existsSync(join(place, 'archived')) ? readdirSync(join(place, 'archived'), { recursive: true }) : []
+    expect(kept.filter((name) => name.toString().endsWith('.wal'))).toEqual([])
+  })
+
   it('the demo prints no escape codes without a terminal', async () => {
     const { stdout, stderr } = await run('demo', '--input', write('lines', lines(10)), '--kills', '1')
     expect(stdout + stderr).not.toContain('\u001B')

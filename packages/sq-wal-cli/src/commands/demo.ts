@@ -16,6 +16,10 @@ export function addDemoCommand(program: Command): void {
     .option('--dir <dir>', 'directory of the log: empty, or not there yet (default: a temporary one)')
     .option('--keep', 'keep the log and print its path')
     .option('--kills <n>', `how many times to kill the writer, 0 to ${maxKills}`, upTo(maxKills), 5)
+    .option(
+      '--archive [store]',
+      'then archive the log, delete it here, and restore it: a directory or s3://BUCKET/PREFIX (default: a temporary one)',
+    )
     .option('--seed <n>', 'the seed from which the moments of the kills are drawn', upTo(Number.MAX_SAFE_INTEGER), 1)
     .addHelpText(
       'after',
@@ -25,6 +29,7 @@ Examples:
   sq-wal demo --kills 20 --seed 7          more kills, at other moments
   sq-wal demo --input events.jsonl         every line of a file of your own
   sq-wal demo --dir ./log --keep           keep the log for inspection
+  sq-wal demo --archive                    archived and restored before it is compared
 
 The flights come from the npm package vega-datasets 2.8.1 if it is installed next to sq-wal. Otherwise they are made up.
 

@@ -43,7 +43,7 @@ async function makeGiven(path: string): Promise<Made> {
 }
 
 async function removeLog(path: string, made: readonly string[]): Promise<void> {
-  await rm(join(path, topic), { recursive: true, force: true })
+  for (const name of [topic, 'archive']) await rm(join(path, name), { recursive: true, force: true })
   for (const directory of made.toReversed()) {
     // Another process has put something there: leave it.
     if ((await readdir(directory)).length > 0) return

@@ -46,6 +46,12 @@ export function formatRate(records: number, bytes: number, elapsedMs: number): s
   return `${perSecond}, ${(bytes / 1e6 / seconds).toFixed(1)} MB/s (${seconds.toFixed(2)} s)`
 }
 
+/** Segments that were uploaded or downloaded. */
+export function formatMove(segments: number, bytes: number, elapsedMs: number): string {
+  const seconds = elapsedMs / 1000
+  return `${formatNumber(segments)} segments, ${(bytes / 1e6 / seconds).toFixed(1)} MB/s (${seconds.toFixed(2)} s)`
+}
+
 export function formatNumber(value: number): string {
   return value.toLocaleString('en-US')
 }

@@ -1,4 +1,6 @@
 /** The demo from beginning to end: append under kills, read back, compare, report. */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { Random, SystemClock } from '@sq/sim'
 import { listSegments, WalReader, type SegmentInfo } from '@sq/storage'
 import { appendWithKills, drawKillMoments } from './append-with-kills.ts'
@@ -10,7 +12,8 @@ import { fs, logConfig, partition, topic } from './log.ts'
 import { printLines } from '../output.ts'
 import { visible } from '../visible.ts'
 import { startProgress, type Progress } from './progress.ts'
-import { formatKills, formatNumber, formatRate, formatSegments } from './report.ts'
+import { formatKills, formatMove, formatNumber, formatRate, formatSegments } from './report.ts'
+import type { Moved } from './archived.ts'
 import type { AppenderLife } from './run-appender.ts'
 
 export interface DemoOptions {
@@ -18,8 +21,10 @@ export interface DemoOptions {
   readonly input?: string
   /** The directory of the log. Default: a temporary directory. */
   readonly dir?: string
-  /** Keeps the log. */
+  /** Keeps the log, and its archive. */
   readonly keep?: boolean
+  /** Moves the log through an archive: in a store, or with true in a temporary directory. */
+  readonly archive?: string | true
   readonly kills: number
   readonly seed: number
 }
@@ -55,16 +60,36 @@ async function runInDirectory(options: DemoOptions, signal: AbortSignal): Promis
     const surroundings = { dataDir: directory.path, progress, signal }
     const killMoments = drawKillMoments(options.kills, input.records, new Random(options.seed))
     const lives = await append(input, killMoments, surroundings)
+    const moved = options.archive === undefined ? null : await move(options.archive, options, surroundings)
     const segments = await listSegments(fs, logConfig(directory.path), topic, partition)
     const { comparison, elapsedMs } = await readBack(input, surroundings)
     progress.clear()
-    printResult({ lives, segments, comparison, readBackMs: elapsedMs })
+    printResult({ lives, segments, moved, comparison, readBackMs: elapsedMs })
     return comparison
   } finally {
     progress.clear()
     if (options.keep) print(`log kept in ${visible(directory.path)}\n`)
     else await directory.remove()
   }
+}
+
+/** Moves the log through an archive below a name of its own, which is removed at the end. */
+async function move(
+  place: string | true,
+  { keep = false }: DemoOptions,
+  { dataDir, progress, signal }: Surroundings,
+): Promise<Moved> {
+  progress.show(() => 'archiving, and restoring')
+  const prefix = `sq-wal-demo-${randomBytes(6).toString('hex')}`
+  const { moveThroughArchive, removeArchive } = await import('./archived.ts')
+  const { withStore } = await import('../store.ts')
+  return withStore(place === true ? join(dataDir, 'archive') : place, { readOnly: false }, async (store) => {
+    try {
+      return await moveThroughArchive(store, { dataDir, prefix, signal })
+    } finally {
+      if (!keep) await removeArchive(store, prefix)
+    }
+  })
 }
 
 function append(
@@ -93,15 +118,20 @@ async function readBack(
 function printResult(result: {
   readonly lives: readonly AppenderLife[]
   readonly segments: readonly SegmentInfo[]
+  readonly moved: Moved | null
   readonly comparison: Comparison
   readonly readBackMs: number
 }): void {
-  const { lives, segments, comparison, readBackMs } = result
+  const { lives, segments, moved, comparison, readBackMs } = result
   const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
   const appendMs = lives.reduce((sum, life) => sum + life.elapsedMs, 0)
   if (lives.length > 1) print(`\n${formatKills(lives)}`)
   print(`\n${formatSegments(segments)}\n`)
   print(`appended   ${formatRate(comparison.expected, bytes, appendMs)}\n`)
+  if (moved !== null) {
+    print(`archived   ${formatMove(moved.segments, moved.bytes, moved.uploadMs)}\n`)
+    print(`restored   ${formatMove(moved.segments, moved.bytes, moved.restoreMs)}, after the log was deleted here\n`)
+  }
   print(`read back  ${formatRate(comparison.expected, bytes, readBackMs)}\n`)
 }
 

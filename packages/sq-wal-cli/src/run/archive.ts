@@ -1,15 +1,6 @@
 /** The archive of logs: uploads, lists, verifies, restores and trims it. */
 import { subscribe } from 'node:diagnostics_channel'
-import { resolve } from 'node:path'
-import {
-  Archiver,
-  deleteArchived,
-  DirectoryObjectStore,
-  listArchive,
-  ObjectStoreFileSystem,
-  restoreLog,
-  verifyArchive,
-} from '@sq/archive'
+import { Archiver, deleteArchived, listArchive, ObjectStoreFileSystem, restoreLog, verifyArchive } from '@sq/archive'
 import type { ArchivedSegment, ArchivedWriter, ArchiveReport, ObjectStore, RetryEvent } from '@sq/archive'
 import { NodeFileSystem, SystemClock } from '@sq/sim'
 import { listPartitions, listSegments, LogNotFoundError, WalWriter } from '@sq/storage'
@@ -18,7 +9,7 @@ import { dataDirOf } from '../log-name.ts'
 import type { ArchivedLogName, DataDirOption, LogName } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
 import { colors, counted, formatBytes, formatTime, printLine, printNotice, writeJson, writeTable } from '../output.ts'
-import { UsageError } from '../usage-error.ts'
+import { withStore } from '../store.ts'
 
 /** The archive of a command. */
 export interface StoreOption {
@@ -49,47 +40,6 @@ export interface ArchiveRetainOptions extends JsonOption {
   readonly before?: bigint
   readonly trustClock?: boolean
   readonly yes?: boolean
-}
-
-/** Runs an action on a store that is named as `s3://BUCKET/PREFIX` or by a directory. */
-async function withStore<T>(
-  place: string,
-  { readOnly }: { readonly readOnly: boolean },
-  action: (store: ObjectStore) => Promise<T>,
-): Promise<T> {
-  if (!place.includes('://')) {
-    const directory = resolve(place)
-    if (readOnly) await requireDirectory(directory)
-    return action(new DirectoryObjectStore(new NodeFileSystem(), directory))
-  }
-  if (!place.startsWith('s3://')) {
-    throw new UsageError(`expected an archive as a directory or s3://BUCKET/PREFIX; found ${JSON.stringify(place)}`)
-  }
-  const { parseS3Url, S3ObjectStore } = await import('@sq/archive/s3')
-  const store = await S3ObjectStore.open({ ...locationOf(place, parseS3Url), readOnly })
-  try {
-    return await action(store)
-  } finally {
-    store.close()
-  }
-}
-
-function locationOf<T>(place: string, parse: (url: string) => T): T {
-  try {
-    return parse(place)
-  } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error
-  }
-}
-
-/** A directory that is not there is not an empty archive: its disk may not be mounted. */
-async function requireDirectory(path: string): Promise<void> {
-  try {
-    if ((await new NodeFileSystem().stat(path)).kind === 'directory') return
-  } catch (error) {
-    throw new CommandError(`cannot open the archive in ${path}: ${messageOf(error)}`, { cause: error })
-  }
-  throw new CommandError(`cannot open the archive in ${path}: it is not a directory`)
 }
 
 export async function push(

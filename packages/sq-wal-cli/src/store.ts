@@ -1,0 +1,49 @@
+/** Opens the object store that a user names: `s3://BUCKET/PREFIX`, or a directory. */
+import { resolve } from 'node:path'
+import { DirectoryObjectStore } from '@sq/archive'
+import type { ObjectStore } from '@sq/archive'
+import { NodeFileSystem } from '@sq/sim'
+import { CommandError } from './command-error.ts'
+import { messageOf } from './message-of.ts'
+import { UsageError } from './usage-error.ts'
+
+/** Runs an action on a store. One that is only read must be there. */
+export async function withStore<T>(
+  place: string,
+  { readOnly }: { readonly readOnly: boolean },
+  action: (store: ObjectStore) => Promise<T>,
+): Promise<T> {
+  if (!place.includes('://')) {
+    const directory = resolve(place)
+    if (readOnly) await requireDirectory(directory)
+    return action(new DirectoryObjectStore(new NodeFileSystem(), directory))
+  }
+  if (!place.startsWith('s3://')) {
+    throw new UsageError(`expected an archive as a directory or s3://BUCKET/PREFIX; found ${JSON.stringify(place)}`)
+  }
+  const { parseS3Url, S3ObjectStore } = await import('@sq/archive/s3')
+  const store = await S3ObjectStore.open({ ...locationOf(place, parseS3Url), readOnly })
+  try {
+    return await action(store)
+  } finally {
+    store.close()
+  }
+}
+
+function locationOf<T>(place: string, parse: (url: string) => T): T {
+  try {
+    return parse(place)
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error
+  }
+}
+
+/** A directory that is not there is not an empty archive: its disk may not be mounted. */
+async function requireDirectory(path: string): Promise<void> {
+  try {
+    if ((await new NodeFileSystem().stat(path)).kind === 'directory') return
+  } catch (error) {
+    throw new CommandError(`cannot open the archive in ${path}: ${messageOf(error)}`, { cause: error })
+  }
+  throw new CommandError(`cannot open the archive in ${path}: it is not a directory`)
+}
