@@ -6,7 +6,7 @@ import type { ObjectInfo, ObjectSource, ObjectStore } from '../index.ts'
 import { objectStoreTests } from '../testing/index.ts'
 import { parseS3Url, S3ObjectStore } from './index.ts'
 import type { S3ObjectStoreOptions } from './index.ts'
-import { FakeS3Server, lost, page, refusal, reset } from './testing/fake-s3-server.ts'
+import { FakeS3Server, lost, page, refusal, reset, STORED_AT } from './testing/fake-s3-server.ts'
 import type { FakeAnswer, FakeOperation, FakeOptions } from './testing/fake-s3-server.ts'
 
 const MIB = 1024 * 1024
@@ -457,6 +457,15 @@ describe('a get', () => {
     expect(await store.get('a', Buffer.alloc(0), 0)).toBe(0)
     await expect(store.get('b', Buffer.alloc(0), 0)).rejects.toMatchObject({ code: 'not-found' })
   })
+})
+
+test('an object says when it was stored', async () => {
+  await start()
+  const store = await open()
+  await store.put('a', content('a'))
+  const stored = { key: 'a', bytes: 1, storedMs: STORED_AT.getTime() }
+  expect(await store.head('a')).toEqual(stored)
+  expect(await listed(store, 'a')).toEqual([stored])
 })
 
 describe('a listing', () => {

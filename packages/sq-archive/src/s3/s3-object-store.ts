@@ -232,6 +232,7 @@ function objectsOf({ Contents = [], EncodingType }: ListObjectsV2CommandOutput):
   })
 }
 
+/** Of an upload in parts, S3 itself says when it began, and Ceph when it was completed. */
 function timeOf(stored: Date | undefined): Pick<ObjectInfo, 'storedMs'> {
   return stored === undefined ? {} : { storedMs: stored.getTime() }
 }

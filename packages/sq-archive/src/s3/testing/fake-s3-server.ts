@@ -6,6 +6,9 @@ import { buffer as readBody } from 'node:stream/consumers'
 import { crc32 } from 'node:zlib'
 import { compareKeys } from '../../object-key.ts'
 
+/** When all objects were stored. */
+export const STORED_AT: Date = new Date('2026-01-02T03:04:05Z')
+
 /** An operation of the protocol. */
 export type FakeOperation = 'put' | 'get' | 'head' | 'delete' | 'list' | 'create' | 'part' | 'complete' | 'abort'
 
@@ -130,6 +133,7 @@ export class FakeS3Server {
     else if (operation === 'head')
       response
         .setHeader('etag', '"e"')
+        .setHeader('last-modified', STORED_AT.toUTCString())
         .setHeader('content-length', object?.length ?? 0)
         .end()
     else if (operation === 'list') send(response, this.#list(request.query))
@@ -197,7 +201,8 @@ export class FakeS3Server {
     const isEncoded = query.get('encoding-type') === 'url'
     const contents = found.slice(0, pageKeys).map((key) => {
       const written = isEncoded ? encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/') : key
-      return `<Contents><Key>${written}</Key><Size>${this.objects.get(key)?.length}</Size></Contents>`
+      const modified = STORED_AT.toISOString()
+      return `<Contents><Key>${written}</Key><LastModified>${modified}</LastModified><Size>${this.objects.get(key)?.length}</Size></Contents>`
     })
     const encoding = isEncoded ? '<EncodingType>url</EncodingType>' : ''
     const state = `${encoding}<IsTruncated>${found.length > pageKeys}</IsTruncated>`
