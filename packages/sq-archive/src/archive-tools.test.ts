@@ -223,6 +223,14 @@ describe('a segment that is stored again after retention has deleted it', () => 
     expect((await listArchive(store, place)).lateUploads).toEqual([])
   })
 
+  test('is ignored, also if the next one was stored again, too', async () => {
+    await store.delete(keyOf(2))
+    await putAgain(4)
+    expect(await archivedValues()).toBe('efghij')
+    const { segments, lateUploads, detached } = await listArchive(store, place)
+    expect([segments.length, lateUploads.length, detached.length]).toEqual([3, 1, 0])
+  })
+
   test('is ignored where another writer has stored one with the same name', async () => {
     for (const baseOffset of [0, 2]) await store.delete(keyOf(baseOffset))
     expect(await archivedValues()).toBe('ghij')

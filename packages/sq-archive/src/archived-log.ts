@@ -11,7 +11,7 @@ import type { SegmentEnds, SegmentLink } from '@sq/storage'
 import { ArchiveDamagedError } from './errors.ts'
 import { ObjectStoreError } from './object-store.ts'
 import type { ObjectInfo, ObjectStore } from './object-store.ts'
-import { isStoredAfter } from './late-uploads.ts'
+import { areStoredLate } from './late-uploads.ts'
 import { folderOf, parseSegmentKey } from './segment-key.ts'
 import type { LogPlace } from './segment-key.ts'
 import { isSameLink } from './segment-link.ts'
@@ -50,7 +50,7 @@ export interface ArchivedLog {
   /** The segments of the log, oldest first: each continues the one before it. */
   readonly segments: readonly ArchivedSegment[]
   /**
-   * Single segments before the log that were stored after the ones that follow them, oldest first: their uploads were
+   * Single segments before the log that were stored after one that follows them, oldest first: their uploads were
    * given up, and took effect after retention had deleted them. Readers ignore them, and retention deletes them.
    */
   readonly lateUploads: readonly ArchivedSegment[]
@@ -108,7 +108,8 @@ export function inspectArchive(store: ObjectStore, place: LogPlace): Promise<Ins
     )
     const damaged = described.filter((one) => one instanceof ArchiveDamagedError)
     const runs = runsOf(described.flatMap((one) => (one instanceof ArchiveDamagedError ? [] : [one])))
-    const late = runs.findIndex((run, at) => !isLateRun(run, runs[at + 1]))
+    const areLate = areStoredLate(runs.flat())
+    const late = runs.findIndex((run, at) => run.length > 1 || areLate[at] !== true)
     const lateUploads = runs.slice(0, Math.max(late, 0)).flat()
     const rest = runs.slice(lateUploads.length)
     const [segments, detached] = [rest.at(-1) ?? [], rest.slice(0, -1)]
@@ -167,12 +168,6 @@ async function listObjects(
     else named.push({ ...object, baseOffset })
   }
   return { named, foreign }
-}
-
-/** Whether a run is a late upload before the next one. */
-function isLateRun(run: readonly ArchivedSegment[], next: readonly ArchivedSegment[] | undefined): boolean {
-  const [segment, after] = [run[0], next?.[0]]
-  return run.length === 1 && segment !== undefined && after !== undefined && isStoredAfter(segment, after)
 }
 
 /** Divides segments where one does not continue the one before it. */

@@ -9,12 +9,19 @@ import type { ObjectInfo, ObjectStore } from './object-store.ts'
 import { offsetInName } from './segment-key.ts'
 import { isSameLink } from './segment-link.ts'
 
-/** Whether the store says that one object was stored after another. */
-export function isStoredAfter(one: Stored, other: Stored): boolean {
-  return one.storedMs !== undefined && other.storedMs !== undefined && one.storedMs > other.storedMs
+/**
+ * For each object, whether the store says that it was stored after one that follows it. In an archive that has only
+ * grown, and been deleted from its beginning, none was.
+ */
+export function areStoredLate(objects: readonly Pick<ObjectInfo, 'storedMs'>[]): boolean[] {
+  let earliestMs = Infinity
+  const areLate: boolean[] = []
+  for (const { storedMs = earliestMs } of objects.toReversed()) {
+    areLate.push(storedMs > earliestMs)
+    earliestMs = Math.min(earliestMs, storedMs)
+  }
+  return areLate.toReversed()
 }
-
-type Stored = Pick<ObjectInfo, 'storedMs'>
 
 export class LateUploads {
   readonly #store: ObjectStore
@@ -27,15 +34,16 @@ export class LateUploads {
 
   /**
    * The keys of those among the objects of a folder, which are in order. Each is a single segment that was stored after
-   * the one that follows it, and is not the one that that one continues: otherwise it is no late upload, and segments
-   * are missing after it. For a log that has none it reads nothing.
+   * one that follows it, and that the next one does not continue: otherwise it is no late upload, and segments are
+   * missing after it. For a log that has none it reads nothing.
    */
   async among(objects: readonly ObjectInfo[], folder: string): Promise<ReadonlySet<string>> {
     const late = new Set<string>()
     const segments = objects.filter(({ key }) => offsetInName(key.slice(folder.length)) !== null)
+    const areLate = areStoredLate(segments)
     for (const [at, segment] of segments.entries()) {
       const next = segments[at + 1]
-      if (next === undefined || !isStoredAfter(segment, next)) break
+      if (next === undefined || areLate[at] !== true) break
       const previous = await this.#previousOf(folder, next)
       if (previous === null || (await this.#hasEnd(segment, folder, previous))) break
       late.add(segment.key)
