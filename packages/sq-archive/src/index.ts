@@ -2,7 +2,13 @@
 export { Archiver } from './archiving/archiver.ts'
 export type { ArchiverOptions, ArchiverStats } from './archiving/archiver.ts'
 export type { ArchiveEvent, ArchiveEvents, RetryEvent, StopEvent, UploadEvent } from './archiving/events.ts'
-export type { ArchivedWriter, LocalRetention, LogArchiver, LogArchiverStats } from './archiving/log-archiver.ts'
+export type {
+  ArchivedWriter,
+  AttachOptions,
+  LocalRetention,
+  LogArchiver,
+  LogArchiverStats,
+} from './archiving/log-archiver.ts'
 export { lastArchived, listArchive } from './archived-log.ts'
 export type { ArchivedLog, ArchivedSegment, OffsetGap } from './archived-log.ts'
 export { checkConditionalPut } from './conditional-put.ts'

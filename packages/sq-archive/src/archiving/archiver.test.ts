@@ -152,9 +152,11 @@ describe('segments', () => {
   })
 
   test('are archived up to archiveBelow', async () => {
-    const { writer, log } = await new Machine().start()
-    log.archiveBelow = 3n
+    const machine = new Machine()
+    const writer = await machine.open()
     await appendSegments(writer, 3)
+    const log = machine.archiver.attach(writer, 'orders', 0, { archiveBelow: 3n })
+    expect(log.archiveBelow).toBe(3n)
     await log.waitArchived(1n)
     await settle()
     expect(log.archivedOffset).toBe(2n)
@@ -422,6 +424,17 @@ describe('closing', () => {
     await machine.archiver.close()
     expect(log.archivedOffset).toBe(6n)
     await machine.archiver[Symbol.asyncDispose]()
+  })
+
+  test('leaves what ends later to the next process', async () => {
+    const machine = new Machine()
+    const { writer, log } = await machine.start()
+    await appendSegments(writer, 1)
+    await log.waitArchived(1n)
+    const closing = log.close()
+    await appendSegments(writer, 1)
+    await closing
+    expect(await archived()).toEqual([0n])
   })
 
   test('goes on while the store fails, until its signal is aborted', async () => {

@@ -7,7 +7,7 @@ import type { FencedError, LogMismatchError } from '../errors.ts'
 import type { ObjectStore } from '../object-store.ts'
 import { folderOf } from '../segment-key.ts'
 import { LogArchiver } from './log-archiver.ts'
-import type { ArchivedWriter, LocalRetention, LogArchiverStats } from './log-archiver.ts'
+import type { ArchivedWriter, AttachOptions, LocalRetention, LogArchiverStats } from './log-archiver.ts'
 import { Slots } from './slots.ts'
 
 const MAX_CONCURRENT_UPLOADS = 4
@@ -102,7 +102,7 @@ export class Archiver implements AsyncDisposable {
    * Begins to archive a log whose writer is open: what an earlier process has left, and each segment that ends. Throws
    * if the log is attached already, and `ArchiverClosedError` after `close`.
    */
-  attach(writer: ArchivedWriter, topic: string, partition: number): LogArchiver {
+  attach(writer: ArchivedWriter, topic: string, partition: number, options: AttachOptions = {}): LogArchiver {
     const name = nameOf({ topic, partition })
     if (this.#isClosed) throw new ArchiverClosedError(name)
     if (this.#logs.has(name)) throw new Error(`the log ${name} is attached already; close its archiver first`)
@@ -122,7 +122,7 @@ export class Archiver implements AsyncDisposable {
         if (this.#logs.get(name) === log) this.#logs.delete(name)
       },
     }
-    const log: LogArchiver = new LogArchiver(context, writer, { topic, partition })
+    const log: LogArchiver = new LogArchiver(context, writer, { topic, partition, ...options })
     this.#logs.set(name, log)
     return log
   }

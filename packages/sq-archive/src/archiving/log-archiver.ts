@@ -43,6 +43,12 @@ export interface ArchivingContext {
 /** What an archiver needs of the writer of a log. */
 export type ArchivedWriter = Pick<WalWriter, 'logEndOffset' | 'closeActiveSegment' | 'deleteSegments'>
 
+/** Options of `Archiver.attach`. */
+export interface AttachOptions {
+  /** The initial value of `LogArchiver.archiveBelow`. Default null. */
+  readonly archiveBelow?: bigint | null
+}
+
 /** Counters of the archiving of one log, since it was attached, and what is left to do. */
 export interface LogArchiverStats {
   /** Everything before this offset is archived. */
@@ -69,7 +75,7 @@ export class LogArchiver {
   readonly #waiters = new Waiters()
   readonly #pause = new Pause()
   readonly #running: Promise<void>
-  #archiveBelow: bigint | null = null
+  #archiveBelow: bigint | null
   /** The last segment of the archive; null if the archive is empty. */
   #last: ArchivedSegment | null = null
   #isStarted = false
@@ -87,7 +93,9 @@ export class LogArchiver {
   #endBefore = 0n
 
   /** @internal */
-  constructor(context: ArchivingContext, writer: ArchivedWriter, { topic, partition }: LogPlace) {
+  constructor(context: ArchivingContext, writer: ArchivedWriter, log: LogPlace & AttachOptions) {
+    const { topic, partition, archiveBelow = null } = log
+    this.#archiveBelow = archiveBelow
     this.topic = topic
     this.partition = partition
     this.#context = context
@@ -176,6 +184,8 @@ export class LogArchiver {
 
   /** @internal A segment of this log has ended. */
   segmentClosed(segment: ClosedSegment): void {
+    // What ends after `close` was called is for the next process.
+    if (this.#state !== 'open') return
     this.#queue.add(segment, this.archivedOffset)
     this.#pause.end()
   }
