@@ -16,15 +16,15 @@ const PROGRAM = fileURLToPath(new URL('machine.js', import.meta.url))
 
 /** @type {string} */
 let directory
-/** @type {import('node:child_process').ChildProcess[]} */
-let children
+/** @type {{ child: import('node:child_process').ChildProcess, ended: Promise<unknown> }[]} */
+let machines
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'sq-archive-'))
-  children = []
+  machines = []
 })
 afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL')
-  await Promise.all(children.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'close')))
+  for (const { child } of machines) child.kill('SIGKILL')
+  await Promise.all(machines.map(({ ended }) => ended))
   rmSync(directory, { recursive: true })
 })
 
@@ -36,9 +36,9 @@ afterEach(async () => {
 function start(name) {
   const args = [PROGRAM, join(directory, name), join(directory, 'archive')]
   const child = spawn(process.execPath, args, { env: cleanEnvironment(), stdio: ['pipe', 'pipe', 'ignore'] })
-  children.push(child)
   child.stdin.on('error', () => {})
   const machine = { child, ended: once(child, 'close'), begin: -1, safe: 0, changed: () => {} }
+  machines.push(machine)
   createInterface(child.stdout).on('line', (line) => {
     const [, word, number] = /^(begins|safe).* (\d+)$/.exec(line) ?? []
     if (word === 'begins') machine.begin = Number(number)
