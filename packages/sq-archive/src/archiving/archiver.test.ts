@@ -116,6 +116,19 @@ describe('segments', () => {
     expect(await archived()).toEqual([0n, 2n, 4n, 6n])
   })
 
+  test('that end while the log is listed are archived', async () => {
+    const machine = new Machine()
+    const writer = await machine.open()
+    await appendSegments(writer, 1)
+    const listing = machine.fs.faults.hold('open')
+    const log = machine.archiver.attach(writer, 'orders', 0)
+    await listing.reached
+    await appendSegments(writer, 2)
+    listing.release()
+    await log.waitArchived(5n)
+    expect(await archived()).toEqual([0n, 2n, 4n])
+  })
+
   test('that are abandoned are archived up to their end', async () => {
     const machine = new Machine()
     const { writer, log } = await machine.start()
@@ -242,6 +255,16 @@ describe('a store that fails', () => {
     expect(log.stats()).toMatchObject({ retries: 1, lastError: null })
   })
 
+  test('although it has stored a segment is not sent it again', async () => {
+    const machine = new Machine()
+    const { writer, log } = await machine.start()
+    const second = store.faults.add({ on: 'put', when: { nth: 2 }, fault: { error: 'denied' } })
+    store.faults.add({ on: 'put', fault: { error: 'failed', effect: 'yes' } })
+    await appendSegments(writer, 1)
+    await withTime(machine.clock, log.waitArchived(1n))
+    expect(second.hits).toBe(0)
+  })
+
   test('for long is asked less and less often, and at least every 30 seconds', async () => {
     const machine = new Machine()
     const outage = store.faults.add({ on: ['put', 'list', 'head'], when: 'always', fault: { error: 'denied' } })
@@ -338,6 +361,16 @@ async function refused(log: LogArchiver, reason: string, offsets: object): Promi
   expect(await archived()).toEqual([0n, 2n])
 }
 
+test('a log is fenced if the segment before an upload has disappeared', async () => {
+  const { writer, log } = await new Machine().start()
+  await appendSegments(writer, 2)
+  await log.waitArchived(3n)
+  await store.delete('main/orders/0/00000000000000000002.wal')
+  await appendSegments(writer, 1)
+  await expect(log.waitArchived(5n)).rejects.toThrow('00002.wal", is no longer there')
+  expect(log.error).toMatchObject({ code: 'SQ_ARCHIVE_FENCED' })
+})
+
 describe('a log that does not continue its archive is refused', () => {
   test('if it was deleted and made again', async () => {
     await archiveFour()
@@ -359,6 +392,16 @@ describe('a log that does not continue its archive is refused', () => {
     await archiveFour()
     const { log } = await new Machine({}, { seed: 2 }).start({ firstOffset: 9n })
     await refused(log, 'the offsets between are lost', { logStartOffset: 9n, logEndOffset: 9n })
+  })
+
+  test('if it was reset to the end of the archive without the link to it', async () => {
+    const machine = new Machine({}, { seed: 4 })
+    const { writer, log } = await machine.start()
+    await appendSegments(writer, 2)
+    await log.waitArchived(3n)
+    await writer.resetTo(4n)
+    await appendSegments(writer, 1)
+    await withTime(machine.clock, refused(log, 'states another segment before it', { logStartOffset: 4n }))
   })
 
   test('if it was truncated below what is archived', async () => {
