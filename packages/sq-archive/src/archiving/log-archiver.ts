@@ -4,7 +4,7 @@
  */
 import type { Clock, FileSystem, Random } from '@sq/sim'
 import { listSegments } from '@sq/storage'
-import type { ClosedSegment, RetentionPolicy, SegmentInfo, WalWriter } from '@sq/storage'
+import type { ClosedSegment, RetentionPolicy, SegmentEnds, SegmentInfo, WalWriter } from '@sq/storage'
 import { outlineArchive } from '../archived-log.ts'
 import type { ArchivedSegment } from '../archived-log.ts'
 import { ArchiveDamagedError, ArchiverClosedError, FencedError, LogMismatchError } from '../errors.ts'
@@ -262,16 +262,12 @@ export class LogArchiver {
   /** Lists the log, and finds what is left to archive. */
   async #list(): Promise<SegmentInfo[]> {
     const { fs, dataDir } = this.#context
-    this.#queue.listing()
-    try {
-      const segments = await listSegments(fs, { dataDir }, this.topic, this.partition)
-      const log = `${this.topic}/${this.partition}`
-      this.#queue.fill(await segmentsToArchive(fs, log, segments, this.#last), this.archivedOffset)
-      return segments
-    } catch (error) {
-      this.#queue.isStale = true
-      throw error
-    }
+    let segments: SegmentInfo[] = []
+    await this.#queue.fill(async () => {
+      segments = await listSegments(fs, { dataDir }, this.topic, this.partition)
+      return segmentsToArchive(fs, `${this.topic}/${this.partition}`, segments, this.#last)
+    })
+    return segments
   }
 
   /** The segment to archive next; undefined if there is none. */
@@ -300,22 +296,30 @@ export class LogArchiver {
   }
 
   async #attempt(upload: SegmentUpload): Promise<ArchivedSegment> {
-    const { fs } = this.#context
     const { segment, key } = upload
-    // If the file is not as it was described, the log may have been truncated.
-    this.#queue.isStale = true
-    const { previous, link, createdMs } = await endsOf(fs, segment)
-    const isNext = this.#last === null || isSameLink(previous, this.#last.link)
-    if (!isNext || !isSameLink(link, segment.link)) throw new Error(`the segment ${segment.path} has changed`)
-    const source = await FileSource.open(fs, segment.path, segment.bytes)
-    this.#queue.isStale = false
+    const { ends, source } = await this.#open(segment)
     try {
       await upload.attempt(source)
     } finally {
       await source.close()
     }
+    const { createdMs, previous, link } = ends
     const { baseOffset, nextOffset, bytes } = segment
     return { key, bytes, baseOffset, nextOffset, createdMs, previous, link }
+  }
+
+  /** Opens a segment, and checks that it is the next one. Otherwise the log may have been truncated: it is listed. */
+  async #open(segment: SegmentInfo): Promise<{ ends: SegmentEnds; source: FileSource }> {
+    const { fs } = this.#context
+    try {
+      const ends = await endsOf(fs, segment)
+      const isNext = this.#last === null || isSameLink(ends.previous, this.#last.link)
+      if (!isNext || !isSameLink(ends.link, segment.link)) throw new Error(`the segment ${segment.path} has changed`)
+      return { ends, source: await FileSource.open(fs, segment.path, segment.bytes) }
+    } catch (error) {
+      this.#queue.isStale = true
+      throw error
+    }
   }
 
   #archived(segment: ArchivedSegment, durationMs: number): void {

@@ -4,8 +4,7 @@ import { isSameLink } from '../segment-link.ts'
 
 export class SegmentQueue {
   #segments: SegmentInfo[] = []
-  /** Those that were added since the listing under way has begun. */
-  #arrived: SegmentInfo[] = []
+  #isListing = false
   /** Whether the log must be listed, because these may not be its segments any more. */
   isStale = true
 
@@ -25,33 +24,34 @@ export class SegmentQueue {
     return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
-  /** Adds a segment that has ended. If it does not follow the last one, the log was truncated or reset. */
+  /**
+   * Adds a segment that has ended. If it does not follow the last one, the log was truncated or reset. A listing under
+   * way may have it or not.
+   */
   add(segment: SegmentInfo, archivedOffset: bigint): void {
-    this.#arrived.push(segment)
-    this.#append(segment, archivedOffset)
+    const { last } = this
+    if (this.#isListing) this.isStale = true
+    else if (segment.baseOffset === (last?.nextOffset ?? archivedOffset)) this.#segments.push(segment)
+    else if (!this.#has(segment)) this.isStale = true
   }
 
-  /** The log is about to be listed. */
-  listing(): void {
+  /** Takes the segments from a listing of the log. If that fails, the log must be listed again. */
+  async fill(list: () => Promise<readonly SegmentInfo[]>): Promise<void> {
     this.isStale = false
-    this.#arrived = []
-  }
-
-  /** The log was listed. What was added meanwhile may be missing in the listing. */
-  fill(segments: readonly SegmentInfo[], archivedOffset: bigint): void {
-    this.#segments = [...segments]
-    for (const segment of this.#arrived.splice(0)) this.#append(segment, archivedOffset)
+    this.#isListing = true
+    try {
+      this.#segments = [...(await list())]
+    } catch (error) {
+      this.isStale = true
+      throw error
+    } finally {
+      this.#isListing = false
+    }
   }
 
   /** The first segment is archived. */
   shift(): void {
     this.#segments.shift()
-  }
-
-  #append(segment: SegmentInfo, archivedOffset: bigint): void {
-    const { last } = this
-    if (segment.baseOffset === (last?.nextOffset ?? archivedOffset)) this.#segments.push(segment)
-    else if (!this.#has(segment)) this.isStale = true
   }
 
   /** Looks from the end: a segment that is added twice is one of the last. */
