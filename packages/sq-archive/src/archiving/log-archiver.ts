@@ -118,12 +118,13 @@ export class LogArchiver {
 
   /**
    * Only records before this offset are archived, and only whole segments: the high watermark of a replicated log, from
-   * which on it may still be truncated. Null, the default: all records. Set it whenever it moves.
+   * which on it may still be truncated. Null, the default: all records.
    */
   get archiveBelow(): bigint | null {
     return this.#archiveBelow
   }
 
+  /** Set it whenever the high watermark moves. */
   set archiveBelow(offset: bigint | null) {
     this.#archiveBelow = offset
     this.#pause.end()
