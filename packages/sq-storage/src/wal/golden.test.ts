@@ -16,6 +16,8 @@ import { verify, WalReader, WalWriter } from '../index.ts'
 import type { LogRecord, RecordBatch, WalConfig } from '../index.ts'
 import { append, appendEach, bytes, TIMESTAMP_MS } from '../testing/log-fixture.ts'
 import type { RecordParts } from './format/record.ts'
+import { SegmentScanner } from './segments/scan.ts'
+import { openSegment, placeAfterHead } from './segments/segment-file.ts'
 
 const GOLDEN = join(dirname(fileURLToPath(import.meta.url)), '../../golden')
 const NAME_TO_ADD = process.env['SQ_ADD_GOLDEN']
@@ -385,3 +387,26 @@ it('every golden log that is committed is checked', async () => {
   )
   expect(names.toSorted()).toEqual(GOLDENS.map(({ name }) => name).toSorted())
 })
+
+/** What the package of before attributes existed (commit ec9356c) has found on the golden logs: `docs/decisions/0013`. */
+const FOUND_BEFORE_ATTRIBUTES = [
+  { name: 'missing-values', baseOffset: 0, position: 192, attributes: 0x4 },
+  { name: 'missing-values', baseOffset: 5, position: 120, attributes: 0x4 },
+  { name: 'metadata-and-opaque', baseOffset: 0, position: 264, attributes: 0x1 },
+  { name: 'deleted-records', baseOffset: 2, position: 192, attributes: 0x5 },
+]
+
+it.each(FOUND_BEFORE_ATTRIBUTES)(
+  'a package without attributes found them in $name at $position, after frames that verify',
+  async ({ name, baseOffset, position, attributes }) => {
+    const path = join(GOLDEN, name, `${String(baseOffset).padStart(20, '0')}.wal`)
+    const partition = { topic: 'orders', partition: 0, directory: dirname(path) }
+    const listed = { path, baseOffset, successor: null }
+    const { handle, head } = await openSegment(new NodeFileSystem(), listed, { partition, mode: 'read' })
+    const scanner = new SegmentScanner(handle, { ...placeAfterHead(head), limit: await handle.size() })
+    const found: { position: number; attributes: number }[] = []
+    await scanner.run(({ header }) => found.push(header))
+    await handle.close()
+    expect(found.find((header) => header.attributes !== 0)).toMatchObject({ position, attributes })
+  },
+)
