@@ -91,6 +91,8 @@ class World {
 
   /** Checks that nothing that a machine has acknowledged is lost. */
   async checkAcknowledged({ fs, acknowledged }: Required<Before>): Promise<void> {
+    // A machine that died before it had made its log has nothing to read.
+    if (acknowledged.size === 0) return
     const local = await recordsOf(fs, config.dataDir)
     for (const [offset, value] of acknowledged) {
       expect(local.get(offset) ?? this.read.get(offset), `offset ${offset}`).toBe(value)
@@ -325,7 +327,7 @@ async function onTime<T>(machine: Machine, action: () => Promise<T>): Promise<T>
   for (let turn = 0; !settled.is; turn++) {
     if (turn === 400) throw new Error('a promise does not settle')
     await new Promise((resolve) => setImmediate(resolve))
-    if (turn % 4 === 3) machine.clock.advance(1000)
+    if (turn % 4 === 3) machine.clock.advance(10_000)
   }
   return running
 }
