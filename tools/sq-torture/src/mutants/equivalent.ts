@@ -118,6 +118,57 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'only saves asking the clock: Infinity after any time is Infinity',
   },
   {
+    file: 'writing/shared-limits.ts',
+    original: '++this.#served',
+    replacement: '--this.#served',
+    why: '100 divides a number and its negative equally often',
+  },
+  {
+    file: 'writing/write-buffers.ts',
+    original: 'expectedBytes > bytes',
+    replacement: 'expectedBytes >= bytes',
+    why: 'the same length is looked for twice',
+  },
+  {
+    file: 'writing/write-buffers.ts',
+    line: 'if (length > MAX_KEPT_BYTES) return',
+    original: 'length > MAX_KEPT_BYTES',
+    replacement: 'false',
+    why: 'a buffer that is longer than all that may be kept is the one that is dropped',
+  },
+  {
+    file: 'writing/write-buffers.ts',
+    line: 'if (length * count > mostBytes) [most, mostBytes] = [length, length * count]',
+    original: 'length * count > mostBytes',
+    replacement: 'length * count >= mostBytes',
+    why: 'of two lengths that take equally much, either may be dropped',
+  },
+  {
+    file: 'writing/write-buffers.ts',
+    original: 'this.#kept.get(most)?.pop',
+    replacement: 'this.#kept.get(most).pop',
+    why: 'for the compiler: it is a length that was found among them',
+  },
+  {
+    file: 'writing/write-buffers.ts',
+    original: 'bytes > MAX_KEPT_BYTES',
+    replacement: 'bytes >= MAX_KEPT_BYTES',
+    why: 'the limit is a power of two',
+  },
+  {
+    file: 'writing/ended-segments.ts',
+    line: 'for (const { info } of this) if (info !== null) times.add(info)',
+    original: 'info !== null',
+    replacement: 'true',
+    why: 'for the compiler: it is called only if all are described',
+  },
+  {
+    file: 'writing/ended-segments.ts',
+    original: 'this.first !== undefined',
+    replacement: 'true',
+    why: 'for the compiler: it is called only if there is one',
+  },
+  {
     file: 'writing/commit.ts',
     line: 'grouped = false',
     original: 'false',
@@ -269,7 +320,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'reading/fetches.ts',
-    line: 'const isOver = selection.isOver || (batches.length > 0 && stream.nextOffset >= to)',
+    line: 'const isOver = selection.isOver || isFull || (batches.length > 0 && stream.nextOffset >= to)',
     original: 'stream.nextOffset >= to',
     replacement: 'stream.nextOffset > to',
     why: 'it looks once more than necessary, with the same result',
@@ -334,6 +385,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'reading/frame-stream.ts',
+    line: 'if (this.#at === this.#found.length) {',
     original: 'this.#at === this.#found.length',
     replacement: 'false',
     why: '`take` need not look into memory: `more` does, one promise later',
@@ -603,6 +655,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     original: 'bound === Infinity',
     replacement: 'true',
     why: 'only more records can have become durable, and no stream reads past the bound that it reads itself',
+  },
+  {
+    file: 'segments/log-start.ts',
+    original: 'at === -1',
+    replacement: 'false',
+    why: 'without a segment there is nothing to slice',
   },
   {
     file: 'shared/shared-log.ts',

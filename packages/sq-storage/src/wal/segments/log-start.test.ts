@@ -7,7 +7,9 @@ import type { LogProblem, RepairKind } from '../../index.ts'
 import { flipped } from '../../testing/hand-bytes.ts'
 import { append, LogFixture } from '../../testing/log-fixture.ts'
 import { MIXED_VALUES, mixedLog } from '../../testing/mixed-log.ts'
-import { encodeLogStart } from './log-start.ts'
+import { segmentName } from '../segment.ts'
+import { encodeLogStart, listedLog, startAmong } from './log-start.ts'
+import { segmentsAmong } from './segment-listing.ts'
 
 const PARTITION = { topic: 'orders', partition: 0, directory: '/data/orders/0' }
 const START = encodeLogStart(7, PARTITION)
@@ -58,6 +60,32 @@ test('a log start says where the log begins', async () => {
   expect(await problems()).toEqual([])
 })
 
+test('a log start that is gone since the directory was listed is none', async () => {
+  expect(await startAmong(log.fs, PARTITION, ['log-start'])).toBe(0)
+  await place(START)
+  expect(await startAmong(log.fs, PARTITION, ['log-start'])).toBe(7)
+  expect(await startAmong(log.fs, PARTITION, [])).toBe(0)
+})
+
+test.each([
+  [0, [], [0, 2, 6], 0],
+  [1, [], [0, 2, 6], 1],
+  [2, [0], [2, 6], 2],
+  [5, [0], [2, 6], 5],
+  [6, [0, 2], [6], 6],
+  [9, [0, 2], [6], 9],
+])('a log of segments 0, 2 and 6 that begins at offset %d has deleted %j and has %j', (start, deleted, left, first) => {
+  const listed = segmentsAmong([0, 2, 6].map(segmentName), log.directory)
+  const found = listedLog(listed, start)
+  expect(found.deleted.map(({ baseOffset }) => baseOffset)).toEqual(deleted)
+  expect(found.segments.map(({ baseOffset }) => baseOffset)).toEqual(left)
+  expect(found).toMatchObject({ start, firstOffset: first })
+})
+
+test('a log without segments begins at its log start, and has deleted none', () => {
+  expect(listedLog([], 7)).toEqual({ segments: [], deleted: [], start: 7, firstOffset: 7 })
+})
+
 describe('a log start that is not right', () => {
   test.each(Array.from({ length: 8 * START.length }, (_, bit) => bit))('(bit %d flipped) is refused', async (bit) => {
     await place(flipped(START, bit))
@@ -71,6 +99,8 @@ describe('a log start that is not right', () => {
     ['empty', Buffer.alloc(0), 'expected the log start, found 0 bytes'],
     ['short', START.subarray(0, -1), 'expected 20 bytes, found 19'],
     ['long', Buffer.concat([START, Buffer.alloc(1)]), 'expected 20 bytes, found 21'],
+    ['cut after its magic', START.subarray(0, 5), 'found 5 bytes of something else'],
+    ['cut after its version', START.subarray(0, 8), 'expected 20 bytes, found 8'],
     ['something else', Buffer.from('not a log start'), 'of something else'],
     ['that of another partition', encodeLogStart(7, { ...PARTITION, partition: 1 }), 'expected the checksum 0x'],
     ['that of another topic', encodeLogStart(7, { ...PARTITION, topic: 'order' }), 'expected the checksum 0x'],
@@ -102,6 +132,7 @@ describe('a log start that is not right', () => {
 
   test.each([
     ['a newer version', flipped(START, 33), 4],
+    ['a newer, shorter version', flipped(START, 33).subarray(0, 8), 4],
     ['an offset over 2^53 - 1', encodeLogStart(2 ** 53, PARTITION), 8],
   ])('(%s) is unsupported, and nothing of the log is repaired', async (_, content, position) => {
     await place(content)

@@ -37,6 +37,29 @@ test('a segment without a record has no times', async () => {
   })
 })
 
+test('after a failed write the size of the file is that of the file, or what is known if that cannot be read', async () => {
+  const log = new LogFixture()
+  const segment = await created(log)
+  await segment.write(commitAt(5), { preallocationLimit: 0 })
+  const { position } = segment.place
+  expect(await segment.fileSize()).toBe(position)
+  log.fs.faults.failNext('sync', 'EIO')
+  await expect(segment.write(commitAt(5, 500), { preallocationLimit: 0 })).rejects.toThrow('EIO')
+  expect(await segment.fileSize()).toBeGreaterThan(position)
+  log.fs.faults.failAlways('size', 'EIO')
+  expect(await segment.fileSize()).toBe(position)
+})
+
+test('a write without a frame is refused before anything is written', async () => {
+  const log = new LogFixture()
+  const segment = await created(log)
+  const before = await log.files()
+  const nothing = { recordCount: 0, bytes: 0, encode: () => ({ bytes: Buffer.alloc(0), frames: [] }) }
+  await expect(segment.write(nothing, { preallocationLimit: 0 })).rejects.toMatchObject({ code: 'SQ_WAL_INVARIANT' })
+  expect(await log.files()).toEqual(before)
+  expect(segment.abandoned).toBe(false)
+})
+
 test('a segment has the times of its records', async () => {
   const segment = await created(new LogFixture())
   await segment.write(commitAt(5), { preallocationLimit: 0 })

@@ -2,7 +2,8 @@
 import { nextTick } from 'node:process'
 import { setImmediate } from 'node:timers/promises'
 import { Random } from '@sq/sim'
-import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { MAX_METADATA_BYTES } from '../format/batch-body.ts'
 import { Waker } from '../shared/waker.ts'
 import { APPEND_ALLOWANCE_BYTES, Backlog } from './backlog.ts'
 import { SharedLimits } from './shared-limits.ts'
@@ -89,6 +90,56 @@ describe('callers that wait', () => {
     expect(served).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
   })
 
+  test.each([
+    ['ended', (of: Backlog) => of.remove(100)],
+    ['were refused by other limits until now', (of: Backlog) => of.configured()],
+  ])('have the place of their call, also if appends of their writer %s just before', async (_, change) => {
+    backlog(3).add(800)
+    backlog(1).add(100)
+    const all = [caller('a', 0, 300)]
+    change(backlog(1))
+    all.push(caller('b', 2, 100), caller('c', 1, 100))
+    backlog(3).remove(800)
+    await Promise.all(all)
+    expect(served).toEqual(['a', 'b', 'c'])
+  })
+
+  test('have the place of their call, also if the caller before them at their writer was just served', async () => {
+    backlog(3).add(SHARED_BYTES)
+    const all = [caller('a', 0, 100), caller('b', 1, 300)]
+    backlog(3).remove(150)
+    await setImmediate()
+    expect(served).toEqual(['a'])
+    all.push(caller('c', 2, 100), caller('d', 0, 100))
+    backlog(3).remove(SHARED_BYTES - 150)
+    await Promise.all(all)
+    expect(served).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('have a place once their own limit has room', async () => {
+    backlog(0).add(OWN_BYTES)
+    backlog(3).add(400)
+    limits.configure({ maxPendingBytes: 900 })
+    const all = [caller('a', 0, 100), caller('b', 1, 100)]
+    backlog(0).remove(50)
+    expect(served).toEqual([])
+    backlog(0).remove(50)
+    await setImmediate()
+    backlog(3).remove(400)
+    await Promise.all(all)
+    expect(served).toEqual(['b', 'a'])
+  })
+
+  test('get room without a turn of the event loop for each', async () => {
+    backlog(3).add(SHARED_BYTES)
+    const all = Array.from({ length: 90 }, (_, at) => caller('', at % 3, 1))
+    await setImmediate()
+    backlog(3).remove(SHARED_BYTES)
+    await setImmediate()
+    expect(served).toHaveLength(90)
+    await Promise.all(all)
+  })
+
   test('are not told of room that the one before them has taken', async () => {
     backlog(3).add(SHARED_BYTES)
     const all = [caller('a', 0, 600), caller('b', 1, 600), caller('c', 2, 300)]
@@ -127,19 +178,20 @@ describe('callers that wait', () => {
     expect(served).toEqual(['b'])
   })
 
-  test('wait for the largest record or batch if they do not say how much they need', async () => {
-    const largest = new Backlog(
-      { maxPendingBytes: 1_000_000, maxBatchBytes: 100_000 },
-      new SharedLimits({ maxPendingBytes: 2e6 }),
-    )
+  test('wait for the largest record or batch with its metadata if they do not say how much they need', async () => {
+    const limit = { maxPendingBytes: 1_000_000, maxBatchBytes: 100_000 }
+    const largest = new Backlog(limit, new SharedLimits({ maxPendingBytes: 2e6 }))
     largest.add(1_000_000)
-    let isReady = false
-    const ready = largest.whenRoom(null, new Waker()).then(() => (isReady = true))
-    largest.remove(100_000)
+    const told = vi.fn()
+    const ready = largest.whenRoom(null, new Waker()).then(told)
     await setImmediate()
-    expect(isReady).toBe(false)
-    largest.remove(150_000)
+    for (let bytes = 1_000_000; bytes > 700_000 && told.mock.calls.length === 0; bytes -= 1000) {
+      largest.remove(1000)
+      await setImmediate()
+    }
     await ready
+    expect(() => largest.costOf(100_000 + MAX_METADATA_BYTES + 1000)).not.toThrow()
+    expect(largest.bytes).toBeGreaterThan(700_000)
   })
 
   test('get room when a limit is raised', async () => {
@@ -233,6 +285,29 @@ describe('callers that wait', () => {
 })
 
 describe('shared limits', () => {
+  const GIB = 1024 ** 3
+
+  test.each([
+    ['no limit is known', undefined, 2 * GIB],
+    ['there is no limit', 0, 2 * GIB],
+    ['its limit is more than the machine has', 2 ** 63, 2 * GIB],
+    ['its limit is less than the machine has', 2 * GIB, GIB / 2],
+  ])('of a thread are a quarter of the memory of the process where %s', async (_, constrained, maxPendingBytes) => {
+    onTestFinished(() => {
+      vi.doUnmock('node:os')
+      vi.doUnmock('node:process')
+      vi.resetModules()
+    })
+    vi.resetModules()
+    vi.doMock('node:os', async (original) => ({ ...(await original<object>()), totalmem: () => 8 * GIB }))
+    vi.doMock('node:process', async (original) => ({
+      ...(await original<object>()),
+      constrainedMemory: () => constrained,
+    }))
+    const { threadLimits } = await import('./shared-limits.ts')
+    expect(threadLimits.maxPendingBytes).toBe(maxPendingBytes)
+  })
+
   test.each([
     [undefined, TypeError],
     [{}, TypeError],

@@ -189,6 +189,7 @@ test('the times are known once each segment is described', async () => {
 test('a cut counts even if no segment is dropped, and the least offset since a moment is known', () => {
   const ended = new EndedSegments(drawSegments(new Random(1), { from: 0, count: 2 }))
   const { cuts } = ended
+  expect(cuts).toBe(0)
   expect(ended.lowestCutSince(cuts)).toBe(Infinity)
   for (const offset of [1000, 900, 950]) ended.cutAt(offset)
   expect(ended.count).toBe(2)

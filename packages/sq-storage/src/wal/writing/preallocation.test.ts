@@ -95,17 +95,19 @@ describe('while it writes', () => {
   })
 
   test.each([
-    ['ENOSPC', 1568],
-    ['EDQUOT', 1568],
-    ['EIO', 2000],
+    // The frame has 1568 bytes, and the preallocation follows.
+    ['ENOSPC', 2000, 1568],
+    ['EDQUOT', 2000, 1568],
+    ['ENOSPC', 1000, 1000],
+    ['EIO', 2000, 2000],
   ] as const)(
-    'after %s in the preallocation the file keeps %d bytes of that write, and the log continues',
-    async (error, kept) => {
+    'after %s at byte %d of a write the file keeps %d bytes of it, and the log continues',
+    async (error, afterBytes, kept) => {
       const log = new LogFixture()
       const writer = await log.open()
       await appendEach(writer, values(3))
       const [before] = await listSegments(log.fs, log.config, 'orders', 0)
-      log.fs.faults.add({ on: 'write', when: 'next', fault: { error, afterBytes: 2000 } })
+      log.fs.faults.add({ on: 'write', when: 'next', fault: { error, afterBytes } })
       await expect(append(writer, values(4)[3] ?? '')).rejects.toThrow(error)
       expect(await fileBytes(log)).toBe((before?.bytes ?? 0) + kept)
       expect(await append(writer, 'after')).toBe(3n)

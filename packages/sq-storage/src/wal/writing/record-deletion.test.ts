@@ -106,7 +106,9 @@ describe('deleteRecords', () => {
   )
 
   test('again and again, forwards only, is exact each time', async () => {
+    const { openHandles } = log.fs
     for (const before of [1, 3, 3, 2, 7, 0, 10]) await writer.deleteRecords(BigInt(before))
+    expect(log.fs.openHandles).toBe(openHandles)
     await expectStart(log, 10)
     await writer.deleteSegments({ belowOffset: 4n })
     await writer.closeActiveSegment()

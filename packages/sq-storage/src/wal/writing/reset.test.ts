@@ -166,8 +166,12 @@ describe('a reset', () => {
     [{ previous: { ...LINK, end: 2 ** 32 } }, RangeError, 'previous.end'],
     [{ previous: { ...LINK, lastPosition: LINK.end } }, RangeError, 'previous.lastPosition'],
     [{ previous: { ...LINK, lastCrc: 0.5 } }, RangeError, 'previous.lastCrc'],
+    // @ts-expect-error It is no number.
+    [{ previous: { ...LINK, end: '96' } }, TypeError, 'previous.end must be a number'],
     // @ts-expect-error It is no link.
     [{ previous: 7 }, TypeError, 'previous must be the link of a segment'],
+    // @ts-expect-error It is no link.
+    [{ previous: null }, TypeError, 'previous must be the link of a segment, not null'],
     // @ts-expect-error There is no such option.
     [{ before: LINK }, TypeError, 'has no option "before"'],
   ])('with the options %o is refused', async (options, type, message) => {
@@ -175,6 +179,14 @@ describe('a reset', () => {
     expect(error).toBeInstanceOf(type)
     expect(error).toHaveProperty('message', expect.stringContaining(message))
     expect(await log.values()).toEqual(MIXED_VALUES)
+  })
+
+  test('may state a link whose fields are as large as they can be', async () => {
+    const most = 2 ** 32 - 1
+    const previous = { baseOffset: 4, end: most, lastPosition: most - 1, lastCrc: most }
+    await writer.resetTo(5n, { previous })
+    expect(await append(writer, 'after')).toBe(5n)
+    expect(await log.values()).toEqual(['after'])
   })
 
   test('of a closed writer is refused', async () => {

@@ -65,6 +65,15 @@ test.each([
     [1, 1, 2, 4, 8, 1],
     [1, 1, 1, 2, 4],
   ],
+  [
+    [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 8],
+    [1, 1, 1, 1, 1, 1, 1, 1, 8],
+  ],
+  [
+    [8, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+    [1, 1, 1, 1, 1, 1, 1, 1, 8],
+  ],
+  [[...Array<number>(15).fill(1), 16], Array<number>(15).fill(1)],
   [[17, 16], [16]],
   [Array<number>(40).fill(1), Array<number>(16).fill(1)],
 ])('of buffers of %j MiB these are kept, which take at most 16 MiB: %j', (given, kept) => {

@@ -52,7 +52,7 @@ export class WriteBuffers {
     this.#kept.set(length, alike)
     alike.push(buffer)
     this.#keptBytes += length
-    if (this.#keptBytes > MAX_KEPT_BYTES) this.#dropOne()
+    while (this.#keptBytes > MAX_KEPT_BYTES) this.#dropOne()
   }
 
   /** Drops a buffer of the length that takes the most memory. */
