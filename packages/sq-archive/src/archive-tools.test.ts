@@ -141,6 +141,15 @@ describe('restoreLog', () => {
     expect(await restoredValues()).toBe('another')
   })
 
+  test('restores the newest segments although older ones are missing', async () => {
+    await store.delete(keyOf(2))
+    const bytes = contents.get(keyOf(8))?.length ?? 0
+    expect(await restoreLog(store, place, target, { maxBytes: bytes * 2 })).toMatchObject({ logStartOffset: 6n })
+    expect(await restoredValues()).toBe('ghij')
+    target.fs = new InMemoryFileSystem()
+    expect(await restoreLog(store, place, target)).toMatchObject({ logStartOffset: 4n })
+  })
+
   test('leaves nothing if the archive is empty, damaged or not reachable', async () => {
     await expect(restoreLog(store, { ...place, topic: 'other' }, target)).rejects.toMatchObject({
       code: 'SQ_WAL_NOT_FOUND',
@@ -199,6 +208,24 @@ describe('verifyArchive', () => {
     expect(await verifyArchive(store, place)).toMatchObject({ isSound: false, gaps, lateUploads: [] })
     await expect(archivedValues()).rejects.toMatchObject({ code: 'SQ_WAL_CORRUPT', firstOffset: 2n, lastOffset: 3n })
   })
+})
+
+test('segments of another log before those of this one are reported, and nothing is deleted', async () => {
+  const other = new InMemoryFileSystem()
+  const writer = await WalWriter.open(other, config, 'orders', 0, { clock })
+  await writer.appendBatch([{ value: Buffer.from('x') }, { value: Buffer.from('y') }])
+  const ended = await writer.closeActiveSegment()
+  const file = await other.open(ended?.path ?? '', 'read')
+  const content = Buffer.alloc(ended?.bytes ?? 0)
+  await file.read(content, 0)
+  await store.delete(keyOf(0))
+  await store.put(keyOf(0), sourceOf(content))
+  for (const baseOffset of [2, 4, 6, 8]) await putAgain(baseOffset)
+  const report = await verifyArchive(store, place)
+  expect(report).toMatchObject({ isSound: false, gaps: [], logStartOffset: 2n })
+  expect(report.detached.flat().map(({ key }) => key)).toEqual([keyOf(0)])
+  const refused = deleteArchived(store, place, { policy: { maxTotalBytes: 0 }, nowMs: 0 })
+  await expect(refused).rejects.toMatchObject({ code: 'SQ_ARCHIVE_INCOMPLETE' })
 })
 
 describe('a segment that is stored again after retention has deleted it', () => {
@@ -270,7 +297,7 @@ describe('deleteArchived', () => {
     await store.delete(keyOf(2))
     await expect(deleteAt(0, { maxTotalBytes: 0 })).rejects.toMatchObject({
       code: 'SQ_ARCHIVE_INCOMPLETE',
-      message: expect.stringContaining('offsets from 2 up to 4 are missing'),
+      message: expect.stringContaining('the segments before offset 2 do not lead up to those after it'),
     })
     await putAgain(2)
     await expect(deleteAt(0, {})).rejects.toThrow('policy')

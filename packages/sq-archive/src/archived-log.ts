@@ -131,27 +131,10 @@ export function inspectArchive(store: ObjectStore, place: LogPlace): Promise<Ins
  * console.log(last?.nextOffset) // 3n
  * ```
  */
-export async function lastArchived(store: ObjectStore, place: LogPlace): Promise<ArchivedSegment | null> {
-  return (await outlineArchive(store, place)).last
-}
-
-/** What a listing and two small reads tell of an archive. */
-export interface ArchiveOutline {
-  /** The last segment; null if the archive is empty. */
-  readonly last: ArchivedSegment | null
-  /** The sizes of all segments by their base offsets, in their order. */
-  readonly bytesOf: ReadonlyMap<bigint, number>
-}
-
-/** Does what `lastArchived` does, and also tells which other segments are listed. */
-export function outlineArchive(store: ObjectStore, place: LogPlace): Promise<ArchiveOutline> {
+export function lastArchived(store: ObjectStore, place: LogPlace): Promise<ArchivedSegment | null> {
   return whileListed(async () => {
-    const { named } = await listObjects(store, place)
-    const last = named.at(-1)
-    return {
-      last: last === undefined ? null : await describeObject(store, place, last),
-      bytesOf: new Map(named.map(({ baseOffset, bytes }) => [baseOffset, bytes])),
-    }
+    const last = (await listObjects(store, place)).named.at(-1)
+    return last === undefined ? null : describeObject(store, place, last)
   })
 }
 

@@ -2,7 +2,7 @@
 import { listExpired } from '@sq/storage'
 import type { RetentionPolicy } from '@sq/storage'
 import { listArchive } from './archived-log.ts'
-import type { ArchivedSegment, OffsetGap } from './archived-log.ts'
+import type { ArchivedSegment } from './archived-log.ts'
 import { ArchiveError } from './errors.ts'
 import { ObjectStoreFileSystem } from './object-store-file-system.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -36,8 +36,8 @@ export interface ArchiveDeletion {
  * Deletes the oldest segments of an archive that a policy releases, one after the other, and late uploads. The last two
  * segments always stay. If it is interrupted, what is left is the log from some segment on; call it again.
  *
- * Deletes nothing, and rejects with an `ArchiveError` (`SQ_ARCHIVE_INCOMPLETE`), if segments are missing in the middle:
- * what is left would not be enough to restore the log. Rejects as `listArchive` and as `listExpired` of `@sq/storage`
+ * Deletes nothing, and rejects with an `ArchiveError` (`SQ_ARCHIVE_INCOMPLETE`), if segments before the log do not
+ * lead up to it: some are missing, or of another log, and a restore of the whole log would fail. Rejects as `listArchive` and as `listExpired` of `@sq/storage`
  * do.
  *
  * @example
@@ -52,9 +52,9 @@ export async function deleteArchived(
   place: LogPlace,
   { policy, nowMs, dryRun = false }: ArchiveRetention,
 ): Promise<ArchiveDeletion> {
-  const { segments, lateUploads, gaps } = await listArchive(store, place)
-  const [gap] = gaps
-  if (gap !== undefined) throw incomplete(place, gap)
+  const { segments, lateUploads, detached } = await listArchive(store, place)
+  const [run] = detached
+  if (run !== undefined) throw incomplete(place, run)
   const expired = segments.length <= KEPT_SEGMENTS ? new Set() : await expiredOffsets(store, place, { policy, nowMs })
   const deleted = segments.slice(0, -KEPT_SEGMENTS).filter(({ baseOffset }) => expired.has(baseOffset))
   if (!dryRun) for (const { key } of [...lateUploads, ...deleted]) await store.delete(key)
@@ -72,11 +72,11 @@ async function expiredOffsets(
   return new Set(expired.map(({ baseOffset }) => baseOffset))
 }
 
-function incomplete({ topic, partition }: LogPlace, { fromOffset, toOffset }: OffsetGap): ArchiveError {
-  const missing = `the offsets from ${fromOffset} up to ${toOffset} are missing`
+function incomplete({ topic, partition }: LogPlace, run: readonly ArchivedSegment[]): ArchiveError {
+  const until = run.at(-1)?.nextOffset ?? 0n
   return new ArchiveError(
     'SQ_ARCHIVE_INCOMPLETE',
-    `nothing is deleted from the archive of ${topic}/${partition}: ${missing}, although segments before them are there. ` +
-      'Restore the missing segments, or remove those before the gap by hand',
+    `nothing is deleted from the archive of ${topic}/${partition}: the segments before offset ${until} do not lead up to ` +
+      'those after it, so segments are missing or of another log. Put back what is missing, or remove what does not belong',
   )
 }

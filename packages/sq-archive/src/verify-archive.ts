@@ -27,13 +27,18 @@ export interface ArchiveReport {
   readonly damaged: readonly ArchiveDamagedError[]
   /** Offsets that are missing, although segments before and after them are there. */
   readonly gaps: readonly OffsetGap[]
+  /**
+   * Segments before the log that do not lead up to it, in runs, oldest first: before a gap, or of another log that was
+   * stored in the same place.
+   */
+  readonly detached: readonly (readonly ArchivedSegment[])[]
   /** Segments whose upload took effect after retention had deleted them: see `ArchivedLog`. */
   readonly lateUploads: readonly ArchivedSegment[]
   /** Objects with other names. They are ignored. */
   readonly foreign: readonly ObjectInfo[]
   /** With `deep`: what `verify` says of every byte of the log; null if the archive is empty. */
   readonly content: LogReport | null
-  /** Whether the log is there without a gap or damage. */
+  /** Whether all of the log is there and undamaged, and nothing of another log. */
   readonly isSound: boolean
 }
 
@@ -55,7 +60,7 @@ export async function verifyArchive(
   place: LogPlace,
   { deep = false }: VerifyOptions = {},
 ): Promise<ArchiveReport> {
-  const { segments, lateUploads, gaps, foreign, damaged } = await inspectArchive(store, place)
+  const { segments, lateUploads, detached, gaps, foreign, damaged } = await inspectArchive(store, place)
   const content = deep && segments.length > 0 ? await checkContent(store, place) : null
   return {
     segments,
@@ -64,10 +69,11 @@ export async function verifyArchive(
     logEndOffset: segments.at(-1)?.nextOffset ?? 0n,
     damaged,
     gaps,
+    detached,
     lateUploads,
     foreign,
     content,
-    isSound: damaged.length === 0 && gaps.length === 0 && (content?.problems.length ?? 0) === 0,
+    isSound: damaged.length === 0 && detached.length === 0 && (content?.problems.length ?? 0) === 0,
   }
 }
 

@@ -550,6 +550,103 @@ test('an object that is no segment, where the next one belongs, is reported unti
   await withTime(machine.clock, log.waitArchived(1n))
 })
 
+/** The key of a segment, and its object. */
+async function objectOf(baseOffset: bigint): Promise<{ key: string; content: Buffer }> {
+  const key = `main/orders/0/${String(baseOffset).padStart(20, '0')}.wal`
+  const content = Buffer.alloc((await store.head(key))?.bytes ?? 0)
+  await store.get(key, content, 0)
+  return { key, content }
+}
+
+describe('local segments that are archived stay', () => {
+  const localRetention = { maxTotalBytes: 1 }
+
+  test('if the archive loses one while the archiver runs, until it is there again', async () => {
+    const machine = new Machine({ localRetention: { maxTotalBytes: 3 * 4200 } })
+    const { writer, log } = await machine.start()
+    await appendSegments(writer, 3)
+    await log.waitArchived(5n)
+    const lost = await objectOf(2n)
+    await store.delete(lost.key)
+    await appendSegments(writer, 3)
+    await log.waitArchived(11n)
+    await settle()
+    expect((await machine.segments())[0]).toBe(2n)
+    expect(log.stats().lastError).toMatchObject({ code: 'SQ_ARCHIVE_DAMAGED', key: lost.key })
+    await store.put(lost.key, sourceOf(lost.content))
+    await appendSegments(writer, 1)
+    await log.waitArchived(13n)
+    await settle()
+    expect((await machine.segments())[0]).toBeGreaterThan(2n)
+    expect(log.stats().lastError).toBeNull()
+  })
+
+  test('if an object has the bytes of another log', async () => {
+    const first = new Machine()
+    const { writer, log } = await first.start()
+    await appendSegments(writer, 3)
+    await log.waitArchived(5n)
+    await first.archiver.close()
+    await writer.close()
+    const own = await objectOf(2n)
+    const another = new Machine({ prefix: 'another' }, { seed: 2 })
+    const other = await another.start()
+    await appendSegments(other.writer, 3)
+    await other.log.waitArchived(5n)
+    const foreign = Buffer.alloc(own.content.length)
+    await store.get(own.key.replace('main', 'another'), foreign, 0)
+    await store.delete(own.key)
+    await store.put(own.key, sourceOf(foreign))
+    const again = new Machine({ localRetention }, { fs: first.fs })
+    const restarted = await again.start()
+    await settle()
+    expect((await again.segments())[0]).toBe(2n)
+    expect(restarted.log.stats().lastError).toMatchObject({ code: 'SQ_ARCHIVE_DAMAGED', key: own.key })
+  })
+
+  test('if the disk refuses, which is told', async () => {
+    const machine = new Machine({ localRetention })
+    const { writer, log } = await machine.start()
+    machine.fs.faults.failAlways('unlink', 'EIO', (path) => path.endsWith('.wal'))
+    await appendSegments(writer, 2)
+    await log.waitArchived(3n)
+    await settle()
+    expect(log.stats().lastError).toMatchObject({ code: 'SQ_WAL_IO' })
+  })
+})
+
+test('a log that was trimmed begins no archive where there is none, unless it may', async () => {
+  const first = new Machine({ localRetention: { maxTotalBytes: 1 } })
+  const { writer, log } = await first.start()
+  await appendSegments(writer, 3)
+  await log.waitArchived(5n)
+  await first.archiver.close()
+  await appendSegments(writer, 1)
+  await writer.close()
+  // As if the disk of the archive was not mounted.
+  const mounted = store
+  store = new InMemoryObjectStore()
+  const unmounted = new Machine({ localRetention: { maxTotalBytes: 1 } }, { fs: first.fs })
+  const before = await unmounted.segments()
+  const trimmed = await unmounted.start()
+  await settle()
+  expect(stopped).toMatchObject([{ code: 'SQ_ARCHIVE_MISMATCH', message: expect.stringContaining('is it mounted?') }])
+  expect(await unmounted.segments()).toEqual(before)
+  await trimmed.writer.close()
+  const empty = store
+  store = mounted
+  const again = new Machine({}, { fs: first.fs })
+  const resumed = await again.start()
+  await resumed.log.waitArchived(7n)
+  expect(await archived()).toEqual([0n, 2n, 4n, 6n])
+  await again.archiver.close()
+  store = empty
+  const elsewhere = new Machine({}, { fs: first.fs })
+  const begun = elsewhere.archiver.attach(resumed.writer, 'orders', 0, { beginArchive: true })
+  await begun.waitArchived(7n)
+  expect((await archived()).at(-1)).toBe(6n)
+})
+
 function fail(): never {
   throw new Error('the archive is empty')
 }

@@ -6,23 +6,38 @@ import type { ArchivedSegment } from '../archived-log.ts'
 import { LogMismatchError } from '../errors.ts'
 import { isSameLink } from '../segment-link.ts'
 
+/** The archive of a log. */
+interface ArchiveOfLog {
+  /** The name of the log. */
+  readonly log: string
+  /** The last segment of the archive; null if it is empty. */
+  readonly last: ArchivedSegment | null
+  /** Whether an empty archive may begin with a log whose first segments are no longer here. */
+  readonly beginArchive: boolean
+}
+
 /**
  * The ended segments of a log that are not archived yet, oldest first. Rejects with `LogMismatchError` if the log does
- * not continue the archive, whose last segment is given.
+ * not continue the archive.
  */
 export async function segmentsToArchive(
   fs: FileSystem,
-  log: string,
   segments: readonly SegmentInfo[],
-  last: ArchivedSegment | null,
+  { log, last, beginArchive }: ArchiveOfLog,
 ): Promise<SegmentInfo[]> {
-  if (last === null) return segments.filter(isEnded)
   const mismatch = (reason: string): LogMismatchError =>
     new LogMismatchError(log, reason, {
-      archiveEndOffset: last.nextOffset,
+      archiveEndOffset: last?.nextOffset ?? 0n,
       logStartOffset: segments[0]?.baseOffset ?? 0n,
       logEndOffset: segments.at(-1)?.nextOffset ?? 0n,
     })
+  if (last === null) {
+    const [first] = segments
+    const isTrimmed = !beginArchive && first !== undefined && (await startOf(fs, first)).previous !== null
+    if (isTrimmed)
+      throw mismatch('the archive is empty, and segments before those of the log were here: is it mounted?')
+    return segments.filter(isEnded)
+  }
   const at = segments.findIndex(({ baseOffset }) => baseOffset === last.nextOffset)
   const next = segments[at]
   if (next !== undefined) {
@@ -38,24 +53,8 @@ export async function segmentsToArchive(
   throw mismatch('no segment begins there: the log was truncated, or is another one')
 }
 
-/**
- * The offset from which on local segments must be kept, because their objects are missing or have another size: the
- * archive has lost them. Null if there are none. Segments before the first object are older than what the archive
- * keeps.
- */
-export function lostFromOffset(segments: readonly SegmentInfo[], bytesOf: ReadonlyMap<bigint, number>): bigint | null {
-  let [first, end] = [-1n, -1n]
-  for (const baseOffset of bytesOf.keys()) {
-    if (first < 0n) first = baseOffset
-    end = baseOffset
-  }
-  const lost = segments.find(
-    ({ baseOffset, bytes }) => baseOffset >= first && baseOffset <= end && bytesOf.get(baseOffset) !== bytes,
-  )
-  return lost?.baseOffset ?? null
-}
-
-function isEnded({ state, records }: SegmentInfo): boolean {
+/** Whether a segment holds records and will not be written again. */
+export function isEnded({ state, records }: SegmentInfo): boolean {
   return state !== 'active' && records > 0
 }
 

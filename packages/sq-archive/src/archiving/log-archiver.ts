@@ -5,15 +5,15 @@
 import type { Clock, FileSystem, Random } from '@sq/sim'
 import { listSegments } from '@sq/storage'
 import type { ClosedSegment, RetentionPolicy, SegmentEnds, SegmentInfo, WalWriter } from '@sq/storage'
-import { outlineArchive } from '../archived-log.ts'
+import { lastArchived } from '../archived-log.ts'
 import type { ArchivedSegment } from '../archived-log.ts'
-import { ArchiveDamagedError, ArchiverClosedError, FencedError, LogMismatchError } from '../errors.ts'
+import { ArchiverClosedError, FencedError, LogMismatchError } from '../errors.ts'
 import { FileSource } from '../object-source.ts'
 import type { ObjectStore } from '../object-store.ts'
-import { segmentKey } from '../segment-key.ts'
 import type { LogPlace } from '../segment-key.ts'
 import { publish } from './events.ts'
-import { endsOf, lostFromOffset, segmentsToArchive } from './local-log.ts'
+import { LocalCopies } from './local-copies.ts'
+import { endsOf, isEnded, segmentsToArchive } from './local-log.ts'
 import { backoffMs, Pause } from './pause.ts'
 import { SegmentQueue } from './segment-queue.ts'
 import { SegmentUpload } from './segment-upload.ts'
@@ -45,6 +45,11 @@ export type ArchivedWriter = Pick<WalWriter, 'logEndOffset' | 'closeActiveSegmen
 
 /** Options of `Archiver.attach`. */
 export interface AttachOptions {
+  /**
+   * Whether to begin an archive with a log whose first segments are no longer here, if there is none yet. Default false:
+   * then such a log is refused, because its archive may be in another place, for example on a disk that is not mounted.
+   */
+  readonly beginArchive?: boolean
   /** The initial value of `LogArchiver.archiveBelow`. Default null. */
   readonly archiveBelow?: bigint | null
 }
@@ -60,7 +65,7 @@ export interface LogArchiverStats {
   /** Ended segments that are not archived yet. */
   readonly pendingSegments: number
   readonly pendingBytes: number
-  /** Why the last attempt failed; null after a success. */
+  /** Why the last attempt failed, or why archived segments are not deleted locally; null if all is well. */
   readonly lastError: unknown
 }
 
@@ -79,9 +84,10 @@ export class LogArchiver {
   /** The last segment of the archive; null if the archive is empty. */
   #last: ArchivedSegment | null = null
   #isStarted = false
-  /** Local segments from this offset on must be kept, whatever is archived: the archive has lost one. */
-  #lostFrom: bigint | null = null
-  #lostError: ArchiveDamagedError | null = null
+  readonly #copies: LocalCopies
+  readonly #beginArchive: boolean
+  /** Why archived segments are not deleted locally; null if nothing prevents it. */
+  #keptError: unknown = null
   #state: 'open' | 'draining' | 'closed' = 'open'
   #error: FencedError | LogMismatchError | null = null
   #lastError: unknown = null
@@ -94,13 +100,15 @@ export class LogArchiver {
 
   /** @internal */
   constructor(context: ArchivingContext, writer: ArchivedWriter, log: LogPlace & AttachOptions) {
-    const { topic, partition, archiveBelow = null } = log
+    const { topic, partition, archiveBelow = null, beginArchive = false } = log
     this.#archiveBelow = archiveBelow
     this.topic = topic
     this.partition = partition
     this.#context = context
     this.#writer = writer
     this.#place = { prefix: context.prefix, topic, partition }
+    this.#beginArchive = beginArchive
+    this.#copies = new LocalCopies(context.store, this.#place)
     this.#endBefore = writer.logEndOffset
     this.#running = this.#run()
     this.#setTimer()
@@ -153,7 +161,7 @@ export class LogArchiver {
       retries: this.#retries,
       pendingSegments: this.#queue.count,
       pendingBytes: this.#queue.bytes,
-      lastError: this.#lastError ?? this.#lostError,
+      lastError: this.#lastError ?? this.#keptError,
     }
   }
 
@@ -248,15 +256,11 @@ export class LogArchiver {
 
   /** Finds the end of the archive, and compares the log with it. */
   async #start(): Promise<void> {
-    const { last, bytesOf } = await outlineArchive(this.#context.store, this.#place)
-    this.#last = last
+    this.#last = await lastArchived(this.#context.store, this.#place)
     const segments = await this.#list()
-    this.#lostFrom = lostFromOffset(segments, bytesOf)
+    this.#copies.begin(segments.filter((segment) => isEnded(segment) && segment.nextOffset <= this.archivedOffset))
     this.#isStarted = true
     this.#waiters.reached(this.archivedOffset)
-    if (this.#lostFrom === null) return this.#deleteLocal()
-    const key = segmentKey(this.#place, this.#lostFrom)
-    this.#lostError = new ArchiveDamagedError(key, 'it is missing, or has another size than the local segment')
     await this.#deleteLocal()
   }
 
@@ -266,7 +270,7 @@ export class LogArchiver {
     let segments: SegmentInfo[] = []
     await this.#queue.fill(async () => {
       segments = await listSegments(fs, { dataDir }, this.topic, this.partition)
-      return segmentsToArchive(fs, `${this.topic}/${this.partition}`, segments, this.#last)
+      return segmentsToArchive(fs, segments, { log: this.#name, last: this.#last, beginArchive: this.#beginArchive })
     })
     return segments
   }
@@ -292,6 +296,7 @@ export class LogArchiver {
       }
     })
     if (archived === null || this.#isClosed()) return
+    this.#copies.add(segment)
     this.#archived(archived, clock.monotonic() - startedMs)
     await this.#deleteLocal()
   }
@@ -338,9 +343,11 @@ export class LogArchiver {
     const { localRetention } = this.#context
     if (localRetention === null || this.#last === null) return
     try {
-      await this.#writer.deleteSegments({ ...localRetention, keepFromOffset: this.#lostFrom ?? this.archivedOffset })
+      const { keepFromOffset, lost } = await this.#copies.deletable(this.archivedOffset)
+      this.#copies.remove(await this.#writer.deleteSegments({ ...localRetention, keepFromOffset }))
+      this.#keptError = lost
     } catch (error) {
-      this.#lastError = error
+      this.#keptError = error
     }
   }
 
@@ -373,6 +380,10 @@ export class LogArchiver {
   }
 
   #closedError(): ArchiverClosedError {
-    return new ArchiverClosedError(`${this.topic}/${this.partition}`)
+    return new ArchiverClosedError(this.#name)
+  }
+
+  get #name(): string {
+    return `${this.topic}/${this.partition}`
   }
 }

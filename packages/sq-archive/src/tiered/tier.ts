@@ -15,6 +15,8 @@ export interface TierPlace {
 export class Tier {
   readonly #place: TierPlace
   #reader: WalReader | null = null
+  /** The call that opens the log, while it is under way. */
+  #opening: Promise<WalReader | null> | null = null
   #isClosed = false
 
   constructor(place: TierPlace) {
@@ -29,17 +31,10 @@ export class Tier {
   /** Resolves with the reader of the log, or with null if there is no log. Rejects as `WalReader.open` otherwise. */
   async reader(): Promise<WalReader | null> {
     if (this.#reader !== null) return this.#reader
-    const { fs, config, topic, partition, options } = this.#place
-    try {
-      const reader = await WalReader.open(fs, config, topic, partition, options)
-      // Another call may have opened one meanwhile.
-      this.#reader ??= reader
-    } catch (error) {
-      if (error instanceof LogNotFoundError) return null
-      throw error
-    }
-    if (this.#isClosed) await this.#reader.close()
-    return this.#reader
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = null
+    })
+    return this.#opening
   }
 
   /** The bounds of the log; null if there is none. */
@@ -51,5 +46,17 @@ export class Tier {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#reader?.close()
+  }
+
+  async #open(): Promise<WalReader | null> {
+    const { fs, config, topic, partition, options } = this.#place
+    try {
+      this.#reader = await WalReader.open(fs, config, topic, partition, options)
+    } catch (error) {
+      if (error instanceof LogNotFoundError) return null
+      throw error
+    }
+    if (this.#isClosed) await this.#reader.close()
+    return this.#reader
   }
 }

@@ -100,20 +100,18 @@ async function wanted(
   const { directory } = partition
   const { identity } = await statDirectory(fs, directory)
   const { segments: listed, firstOffset } = await listLog(fs, partition)
+  const logStart = BigInt(firstOffset)
+  // Segments before the ones that are wanted are not looked at: they may be many, and one may be damaged.
+  const first = listed.findLastIndex(({ baseOffset }) => baseOffset <= (fromOffset ?? 0n))
   const context = { partition, highWatermark: () => sharedLog(identity).highWatermark }
   const segments: SegmentInfo[] = []
-  for await (const segment of describeSegments(fs, listed, context)) segments.push(segment)
-  const logStart = BigInt(firstOffset)
+  for await (const segment of describeSegments(fs, listed.slice(Math.max(first, 0)), context)) segments.push(segment)
   if (fromOffset === undefined) return { segments, logStart }
   const logEnd = endOf(segments, logStart)
   if (fromOffset < logStart || fromOffset > logEnd) {
     throw new OffsetOutOfRangeError({ path: directory, offset: fromOffset, firstOffset: logStart, nextOffset: logEnd })
   }
-  // The last segment is always copied, because the log continues after it.
-  return {
-    segments: segments.filter(({ nextOffset }, at) => nextOffset > fromOffset || at === segments.length - 1),
-    logStart,
-  }
+  return { segments, logStart }
 }
 
 function endOf(segments: readonly SegmentInfo[], logStart: bigint): bigint {

@@ -46,6 +46,7 @@ function addPush(archive: Command): void {
         'may be writing.',
     )
     .option('-s, --store <store>', STORE_HELP)
+    .option('--begin', 'begin an archive with a log whose first segments were deleted before they were archived')
     .option('--end', 'end the active segment first, so that everything is archived; no broker may be running')
     .option('--json', 'print JSON')
     .addHelpText(

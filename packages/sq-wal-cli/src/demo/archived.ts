@@ -43,9 +43,9 @@ async function upload(
   const log = archiver.attach(writer, topic, partition)
   await archiver.close({ signal })
   if (log.error !== null) throw log.error
-  const { isSound, logEndOffset } = await verifyArchive(store, { prefix, topic, partition })
+  const { isSound, logStartOffset, logEndOffset } = await verifyArchive(store, { prefix, topic, partition })
   // Nothing may be deleted here that is not safe there.
-  if (!isSound || logEndOffset !== writer.logEndOffset) {
+  if (!isSound || logStartOffset !== 0n || logEndOffset !== writer.logEndOffset) {
     throw new CommandError(`the archive ends at offset ${logEndOffset}, expected ${writer.logEndOffset}`)
   }
   return log.stats()

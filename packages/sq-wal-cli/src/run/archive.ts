@@ -22,6 +22,7 @@ interface JsonOption extends StoreOption {
 
 export interface ArchivePushOptions extends JsonOption, DataDirOption {
   readonly end?: boolean
+  readonly begin?: boolean
 }
 
 export type ArchiveLsOptions = JsonOption
@@ -45,7 +46,7 @@ export interface ArchiveRetainOptions extends JsonOption {
 export async function push(
   log: LogName,
   place: string,
-  { end = false, json = false }: ArchivePushOptions,
+  { end = false, begin = false, json = false }: ArchivePushOptions,
 ): Promise<void> {
   subscribe('sq:archive:retry', (message) => {
     if (isRetry(message)) printNotice(`the upload failed and is tried again: ${messageOf(message.error)}`)
@@ -57,7 +58,7 @@ export async function push(
     try {
       if (end) await writer.closeActiveSegment()
       const archiver = new Archiver(fs, config, store)
-      const archived = archiver.attach(writer, topic, partition)
+      const archived = archiver.attach(writer, topic, partition, { beginArchive: begin })
       await archived.close()
       if (archived.error !== null) throw archived.error
       const { uploadedSegments, uploadedBytes, archivedOffset } = archived.stats()
@@ -178,7 +179,8 @@ export async function verify(
 }
 
 async function writeReport(log: ArchivedLogName, report: ArchiveReport): Promise<void> {
-  const { segments, bytes, logStartOffset, logEndOffset, damaged, gaps, lateUploads, foreign, content } = report
+  const { segments, bytes, logStartOffset, logEndOffset, damaged, gaps, detached, lateUploads, foreign, content } =
+    report
   if (segments.length === 0 && damaged.length === 0) return
   const verdict = report.isSound ? colors.green('no problem') : colors.red('problems')
   const held = `${counted(segments.length, 'segment')}, ${formatBytes(bytes)}, offsets ${logStartOffset} up to ${logEndOffset}`
@@ -186,6 +188,14 @@ async function writeReport(log: ArchivedLogName, report: ArchiveReport): Promise
   for (const { message } of damaged) await printLine('  ', colors.red('damaged'), `: ${message}`)
   for (const { fromOffset, toOffset } of gaps) {
     await printLine('  ', colors.red('missing'), `: the offsets from ${fromOffset} up to ${toOffset}`)
+  }
+  for (const [first, ...rest] of detached) {
+    const run = rest.at(-1) ?? first
+    await printLine(
+      '  ',
+      colors.red('detached'),
+      `: the segments with offsets ${first?.baseOffset} up to ${run?.nextOffset} do not lead up to those after them`,
+    )
   }
   for (const { path, from, to, reason } of content?.problems ?? []) {
     await printLine('  ', colors.red('damaged'), `: ${path.slice(1)}, bytes ${from}-${to}: ${reason}`)
