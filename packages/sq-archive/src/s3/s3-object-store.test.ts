@@ -321,7 +321,8 @@ describe('a put', () => {
     const error = failureOf({ doing: 'store', key: 'a', path: 'main/a', bucket: 'bucket' }, timedOut)
     expect(error).toMatchObject({
       code: 'failed',
-      message: 'could not store "s3://bucket/main/a": the store did not answer in time: check the endpoint and the network',
+      message:
+        'could not store "s3://bucket/main/a": the store did not answer in time: check the endpoint and the network',
     })
   })
 })
