@@ -474,7 +474,9 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
    * deleted.
    */
   async deleteByAge({ keepFromMs, aheadMs = 0 }: { keepFromMs: number; aheadMs?: number }): Promise<void> {
-    const { firstOffset, clock } = this
+    const { clock } = this
+    // A deletion of records that failed may have taken effect.
+    const firstOffset = Math.max(this.firstOffset, Number(this.writer.logStartOffset))
     const rightMs = clock.now()
     const isKnown = (aheadMs === 0 || !this.#wasClockWrong) && !this.#isResetUnfinished
     this.#wasClockWrong ||= aheadMs > 0

@@ -347,10 +347,14 @@ export class LogCursor {
     try {
       const damage = await damageAt(reading)
       const error = damage?.error ?? null
-      if (error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path) throw error
+      const isSeenAgain = error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path
+      // What confirms that there was more confirms everything before it. At the first suspicion it may instead be of
+      // other commits, which have replaced those that are held back: they are read again.
+      if (damage?.isConfirmed === true && (error === null || isSeenAgain)) {
+        found = await this.#pass(reading, reading.confirmed?.takeAll() ?? [])
+      }
+      if (isSeenAgain && found.length === 0) throw error
       this.#suspect = error
-      // What confirms that there was more confirms everything before it.
-      if (damage?.isConfirmed === true) found = await this.#pass(reading, reading.confirmed?.takeAll() ?? [])
     } finally {
       await this.close()
     }

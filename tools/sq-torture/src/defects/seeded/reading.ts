@@ -184,14 +184,20 @@ export const READING_DEFECTS: readonly Defect[] = [
   {
     name: 'a reader reports damage without a second look',
     file: `${WAL}/reading/log-cursor.ts`,
-    find: 'if (error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path) throw error',
-    replace: 'if (error !== null) throw error',
+    find: 'const isSeenAgain = error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path',
+    replace: 'const isSeenAgain = error !== null',
   },
   {
     name: 'durableOnly does not return the records before damage',
     file: `${WAL}/reading/log-cursor.ts`,
-    find: '      if (damage?.isConfirmed === true) found = await this.#pass(reading, reading.confirmed?.takeAll() ?? [])\n',
+    find: '        found = await this.#pass(reading, reading.confirmed?.takeAll() ?? [])\n',
     replace: '',
+  },
+  {
+    name: 'durableOnly returns a commit that another one has replaced',
+    file: `${WAL}/reading/log-cursor.ts`,
+    find: 'damage?.isConfirmed === true && (error === null || isSeenAgain)',
+    replace: 'damage?.isConfirmed === true',
   },
   {
     name: 'a reader takes the last segment of an old listing for the last one of the log',
