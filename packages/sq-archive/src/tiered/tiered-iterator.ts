@@ -29,7 +29,7 @@ export const BATCHES: ElementKind<RecordBatch> = {
   bytes: ({ bytes }) => bytes.length,
 }
 
-/** The bytes that a record and a header take beside their contents: see the page of the format. */
+/** The bytes that a record and a header take in addition to their contents: see the page of the format. */
 const RECORD_OVERHEAD_BYTES = 24
 const HEADER_OVERHEAD_BYTES = 8
 
@@ -92,7 +92,7 @@ export class TieredIterator<T> implements AsyncIterableIterator<T> {
           if (!isBeforeStart(error, this.#next ?? 0n)) throw error
         }
       }
-      // What is in the archive is durable. Whoever follows a log waits in the local log, if there is one.
+      // What is in the archive is durable. `follow` waits in the local log, if there is one.
       const { reader, to } = await this.#tiers.archivedPart(this.#next ?? 0n)
       const options = { ...this.#options, durableOnly: false, follow: to === null && this.#options.follow }
       if (yield* this.#read(reader, options, to)) return
