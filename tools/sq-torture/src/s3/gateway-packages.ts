@@ -30,8 +30,9 @@ export class NoGatewayError extends Error {
 export async function gatewayPackages(signal: AbortSignal): Promise<string> {
   const root = join(CACHE, 'root')
   if (await exists(root)) return root
-  const mirror = await debianMirror(signal)
+  // Programs run in the folder above it.
   await mkdir(CACHE, { recursive: true })
+  const mirror = await debianMirror(signal)
   const work = await mkdtemp(join(CACHE, 'fetch-'))
   try {
     const unpacked = await fetchFrom(mirror, work, signal)

@@ -150,6 +150,9 @@ export class Gateway {
       'rgw frontends': `beast endpoint=127.0.0.1:${of.port} tcp_nodelay=1`,
       'rgw thread pool size': 32,
       'rgw run sync thread': false,
+      // What is deleted leaves the memory soon.
+      'rgw gc obj min wait': 1,
+      'rgw gc processor period': 5,
     }
     return ['[global]', ...Object.entries(settings).map(([name, value]) => `${name} = ${value}`), ''].join('\n')
   }

@@ -1,24 +1,21 @@
 /**
- * `pnpm test:s3 [--require]`: tests the store for S3 on a real server. That is the one at `SQ_S3_ENDPOINT`, with the
- * credentials and the region that the AWS SDK finds, in buckets that are removed at the end; without this variable, a
- * gateway of Ceph on loopback. Where neither can be had, it says so and succeeds, unless `--require` is given.
+ * `pnpm test:s3 [--require]`: tests the store for S3 on a real server, in buckets that are removed at the end. Where none
+ * can be had, it says so and succeeds, unless `--require` is given. `server.ts` says which server it is.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { main, UsageError } from '../options.ts'
 import { formatSeconds } from '../progress.ts'
-import { Gateway } from './gateway.ts'
-import { gatewayPackages, NoGatewayError } from './gateway-packages.ts'
+import { NoGatewayError } from './gateway-packages.ts'
 import { LOG_CHECKS } from './log-checks.ts'
+import { openServer } from './server.ts'
+import type { S3Server } from './server.ts'
 import { STORE_CHECKS } from './store-checks.ts'
 import { TestServer } from './test-server.ts'
 
 const CHECKS = [...STORE_CHECKS, ...LOG_CHECKS]
-
-const { SQ_S3_ENDPOINT, AWS_REGION = 'us-east-1' } = process.env
 
 await main(async () => {
   const isRequired = readRequire()
@@ -26,11 +23,8 @@ await main(async () => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => ended.abort(new Error(`ended by ${signal}`)))
   }
-  if (SQ_S3_ENDPOINT !== undefined && SQ_S3_ENDPOINT !== '') {
-    return check(SQ_S3_ENDPOINT, { endpoint: SQ_S3_ENDPOINT, region: AWS_REGION }, ended.signal)
-  }
   try {
-    await checkGateway(ended.signal)
+    await checkServer(ended.signal)
   } catch (error) {
     if (isRequired || !(error instanceof NoGatewayError)) throw error
     process.stdout.write(`skipped: there is no SQ_S3_ENDPOINT, and no gateway of Ceph: ${error.message}\n`)
@@ -45,25 +39,23 @@ function readRequire(): boolean {
   }
 }
 
-async function checkGateway(signal: AbortSignal): Promise<void> {
+async function checkServer(signal: AbortSignal): Promise<void> {
   const beganMs = performance.now()
-  const root = await gatewayPackages(signal)
   const directory = await mkdtemp(join(tmpdir(), 'sq-s3-'))
   try {
-    const [gateway, { endpoint, ...credentials }] = await Gateway.start(root, directory, signal)
+    const server = await openServer(directory, signal)
     try {
-      const name = `Ceph ${await gateway.version()}`
-      process.stdout.write(`${name} is ready after ${formatSeconds(performance.now() - beganMs)}\n`)
-      await check(name, { endpoint, region: 'us-east-1', credentials }, signal)
+      process.stdout.write(`${server.name} is ready after ${formatSeconds(performance.now() - beganMs)}\n`)
+      await check(server, signal)
     } finally {
-      await gateway.stop()
+      await server.close()
     }
   } finally {
     await rm(directory, { recursive: true })
   }
 }
 
-async function check(name: string, client: S3ClientConfig, signal: AbortSignal): Promise<void> {
+async function check({ name, client }: S3Server, signal: AbortSignal): Promise<void> {
   const beganMs = performance.now()
   const server = new TestServer(client)
   const failures: string[] = []
