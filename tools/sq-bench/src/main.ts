@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SystemClock } from '@sq/sim'
 import { appending, CONTENDER_NAMES, QUICK_CONTENDER_NAMES } from './appending/main.ts'
+import { archive } from './archive/main.ts'
 import { diagnostics } from './diagnostics.ts'
 import { fetch } from './fetch.ts'
 import { idlePartitions } from './idle-partitions/main.ts'
@@ -32,6 +33,7 @@ const PARTS = {
   retention,
   partitions,
   'idle-partitions': idlePartitions,
+  archive,
   diagnostics,
   memory,
 } as const
