@@ -87,6 +87,7 @@ export class Explorer {
     const log = new LogUnderTest(new InMemoryFileSystem({ failedSync }), { values: this.#values })
     await log.open()
     for (const [serial, step] of workload.entries()) {
+      await untilReadOnly(log, async () => step.prepare?.(log, serial))
       const run = () => untilReadOnly(log, () => step.run(log, serial))
       if (serial === workload.length - 1) await this.#stopEverywhere(log, run, random)
       else await run()

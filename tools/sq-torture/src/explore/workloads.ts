@@ -10,6 +10,13 @@ export interface Step {
    * thousand workloads, and those with it differ little from shorter ones.
    */
   readonly isRare?: true
+  /**
+   * Is only the last step of a sequence. The log that it leaves is like those that other steps leave, and exploring all
+   * steps after it would add thousands of images.
+   */
+  readonly isLast?: true
+  /** What is done before the step. It is not stopped, because the sequences of common steps explore the same. */
+  prepare?(log: LogUnderTest, serial: number): Promise<void>
   run(log: LogUnderTest, serial: number): Promise<void>
 }
 
@@ -24,6 +31,13 @@ function value(length: number, serial: number): Buffer {
 function middle(log: LogUnderTest): number {
   const { firstOffset } = log
   return firstOffset + Math.floor((log.history.acknowledged.length - firstOffset) / 2)
+}
+
+/** Appends a record, and a batch of two in a segment of its own. */
+async function appendTwoSegments(log: LogUnderTest, serial: number): Promise<void> {
+  await log.append(value(23, serial))
+  await log.rotate()
+  await log.append(value(24, serial), value(25, serial))
 }
 
 export const STEPS: readonly Step[] = [
@@ -58,13 +72,15 @@ export const STEPS: readonly Step[] = [
   { name: 'rotate', run: (log) => log.rotate() },
   { name: 'retention', run: (log) => log.deleteSegments() },
   {
-    name: 'retention-beside-appends',
+    name: 'retention-during-appends',
     isRare: true,
-    async run(log, serial) {
+    async prepare(log, serial) {
       await log.append(value(23, serial))
       await log.rotate()
       await log.append(value(24, serial))
       await log.rotate()
+    },
+    async run(log, serial) {
       const deleting = log.deleteSegments()
       // The first is written before anything is removed, the second between two removals.
       const first = log.append(value(25, serial))
@@ -86,8 +102,29 @@ export const STEPS: readonly Step[] = [
     },
   },
   { name: 'delete-all-records', isRare: true, run: (log) => log.deleteRecords(log.history.acknowledged.length) },
+  {
+    // Inside the batch, whose segment is the only one that is not deleted.
+    name: 'truncate-during-deletion',
+    isRare: true,
+    isLast: true,
+    prepare: appendTwoSegments,
+    async run(log, serial) {
+      const end = log.history.acknowledged.length
+      await Promise.all([log.deleteRecords(end - 2), log.truncate(end - 1), log.append(value(26, serial))])
+    },
+  },
   // To an offset behind the end of the log.
   { name: 'reset', isRare: true, run: (log) => log.reset(log.history.acknowledged.length + 3) },
+  {
+    name: 'reset-during-deletion',
+    isRare: true,
+    isLast: true,
+    prepare: appendTwoSegments,
+    async run(log, serial) {
+      const end = log.history.acknowledged.length
+      await Promise.all([log.deleteRecords(end - 1), log.reset(end + 3), log.append(value(26, serial))])
+    },
+  },
   {
     name: 'reopen',
     async run(log) {
@@ -151,5 +188,7 @@ export function sequences(length: number): Step[][] {
 /** Every sequence of exactly `length` of these steps. */
 function sequencesOf(steps: readonly Step[], length: number): Step[][] {
   if (length === 0) return [[]]
-  return sequencesOf(steps, length - 1).flatMap((sequence) => steps.map((step) => [...sequence, step]))
+  return sequencesOf(steps, length - 1)
+    .filter((before) => before.at(-1)?.isLast !== true)
+    .flatMap((before) => steps.map((step) => [...before, step]))
 }
