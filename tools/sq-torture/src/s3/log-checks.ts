@@ -1,81 +1,40 @@
 /** What must hold of a log that is archived on a real server. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Archiver, FencedError, ObjectStoreFileSystem, restoreLog, verifyArchive } from '@sq/archive'
-import type { LogArchiver, ObjectStore } from '@sq/archive'
-import { NodeFileSystem, WalReader, WalWriter } from '@sq/storage'
+import { FencedError, restoreLog, verifyArchive } from '@sq/archive'
+import { ArchivedMachine, archivedValues, inDirectory, PLACE, targetIn } from './archived-machine.ts'
 import type { Check } from './check.ts'
 
-const PLACE = { topic: 'orders', partition: 0 }
 /** A segment of 9 MiB is uploaded in parts. */
 const VALUE_BYTES = 96 * 1024
 const RECORDS = 96
 
-/** A machine with a log and its archiver. */
-interface Machine {
-  readonly writer: WalWriter
-  readonly archiver: Archiver
-  readonly log: LogArchiver
-}
-
-const fs = new NodeFileSystem()
-
-async function open(dataDir: string, store: ObjectStore): Promise<Machine> {
-  const archiver = new Archiver(fs, { dataDir }, store)
-  const { onSegmentClosed } = archiver
-  const writer = await WalWriter.open(fs, { dataDir }, PLACE.topic, PLACE.partition, { onSegmentClosed })
-  return { writer, archiver, log: archiver.attach(writer, PLACE.topic, PLACE.partition) }
-}
-
-async function close({ writer, archiver }: Machine): Promise<void> {
-  await archiver.close()
-  await writer.close()
-}
-
-/** Appends a segment, ends it, and resolves with its values and last offset. */
-async function appendSegment({ writer }: Machine, name: string, records: number): Promise<[string[], bigint]> {
-  const values = Array.from({ length: records }, (_, index) => `${name} ${index} `.padEnd(VALUE_BYTES, 'x'))
-  let last = 0n
-  for (const value of values) last = await writer.append({ value: Buffer.from(value) })
-  await writer.closeActiveSegment()
-  return [values, last]
-}
-
-async function archivedValues(store: ObjectStore): Promise<string[]> {
-  const archive = new ObjectStoreFileSystem(store)
-  const reader = await WalReader.open(archive, { dataDir: '/' }, PLACE.topic, PLACE.partition)
-  const found: string[] = []
-  for await (const { value } of reader.read()) found.push(Buffer.from(value ?? []).toString())
-  await reader.close()
-  return found
+function valuesOf(name: string, records: number): string[] {
+  return Array.from({ length: records }, (_, index) => `${name} ${index} `.padEnd(VALUE_BYTES, 'x'))
 }
 
 export const LOG_CHECKS: readonly Check[] = [
   {
     name: 'a log is archived, goes on on another machine, and the first machine is told to stop',
-    async run(server) {
-      const options = { bucket: await server.bucket(), prefix: 'backups' }
-      const directory = await mkdtemp(join(tmpdir(), 'sq-s3-log-'))
-      const [first, second] = [join(directory, 'first'), join(directory, 'second')]
-      try {
+    run: (server) =>
+      inDirectory(async (directory) => {
+        const options = { bucket: await server.bucket(), prefix: 'backups' }
+        const [first, second] = [join(directory, 'first'), join(directory, 'second')]
+        const [large, small, continued] = [valuesOf('large', RECORDS), valuesOf('small', 1), valuesOf('continued', 2)]
         await server.using(options, async (store) => {
-          const old = await open(first, store)
-          const [large] = await appendSegment(old, 'large', RECORDS)
-          const [small, last] = await appendSegment(old, 'small', 1)
+          const old = await ArchivedMachine.start(first, store)
+          await old.append(...large)
+          const last = await old.append(...small)
           await old.log.waitArchived(last)
 
-          const target = { fs, config: { dataDir: second } }
-          assert.equal((await restoreLog(store, PLACE, target)).logEndOffset, last + 1n)
-          const next = await open(second, store)
-          const [continued, end] = await appendSegment(next, 'continued', 2)
+          assert.equal((await restoreLog(store, PLACE, targetIn(second))).logEndOffset, last + 1n)
+          const next = await ArchivedMachine.start(second, store)
+          const end = await next.append(...continued)
           await next.log.waitArchived(end)
-          await close(next)
+          await next.stop()
 
-          const [, lost] = await appendSegment(old, 'lost', 1)
-          await assert.rejects(old.log.waitArchived(lost), FencedError)
-          await close(old)
+          await assert.rejects(old.archive('lost'), FencedError)
+          await old.stop()
 
           assert.deepEqual(await archivedValues(store), [...large, ...small, ...continued])
           const { isSound, foreign, logEndOffset } = await verifyArchive(store, PLACE, { deep: true })
@@ -84,9 +43,6 @@ export const LOG_CHECKS: readonly Check[] = [
         await server.using({ ...options, readOnly: true }, async (store) => {
           assert.equal((await archivedValues(store)).length, RECORDS + 3)
         })
-      } finally {
-        await rm(directory, { recursive: true })
-      }
-    },
+      }),
   },
 ]

@@ -14,8 +14,9 @@ import { openServer } from './server.ts'
 import type { S3Server } from './server.ts'
 import { STORE_CHECKS } from './store-checks.ts'
 import { TestServer } from './test-server.ts'
+import { TROUBLE_CHECKS } from './trouble-checks.ts'
 
-const CHECKS = [...STORE_CHECKS, ...LOG_CHECKS]
+const CHECKS = [...STORE_CHECKS, ...LOG_CHECKS, ...TROUBLE_CHECKS]
 
 await main(async () => {
   const isRequired = readRequire()
