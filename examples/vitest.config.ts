@@ -5,5 +5,5 @@ export default defineConfig({
   resolve: { alias: { 'node:test': 'vitest' }, conditions: ['@sq/source'] },
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'default'] } },
   // Some tests start processes. A test must fail because it hangs, not because the machine is slow.
-  test: { include: ['*/*.test.js'], testTimeout: 120_000, isolate: false },
+  test: { include: ['*/**/*.test.js'], testTimeout: 120_000, isolate: false },
 })
