@@ -1,40 +1,27 @@
 /** A log in a file system that can crash. Its calls record the history: the result that each caller got. */
 import { ManualClock, Random } from '@sq/sim'
 import type { InMemoryFileSystem } from '@sq/sim/memory'
-import {
-  AppendFailedError,
-  BacklogFullError,
-  ClockSuspectError,
-  ClosedError,
-  deleteLog,
-  OpaqueBatchError,
-  WalReader,
-  WalWriter,
-} from '@sq/storage'
-import type { EncodedBatch, RetentionPolicy, WalConfig } from '@sq/storage'
-import { encodedBatch } from '../encoded-batch.ts'
-import type { BatchParts } from '../encoded-batch.ts'
+import { deleteLog, WalReader, WalWriter } from '@sq/storage'
+import type { RetentionPolicy, WalConfig } from '@sq/storage'
 import { DELETED, History, Violation } from '../history.ts'
-import type { Contents, Unit, ValueTable } from '../history.ts'
+import type { Contents, ValueTable } from '../history.ts'
 import { ProcessFileSystem } from '../process-file-system.ts'
-import { checkSomeRange, MAX_TIMESTAMP_MS } from '../ranges.ts'
+import { checkSomeRange } from '../ranges.ts'
 import { Appended } from './appended.ts'
+import { Appends } from './appends.ts'
+import type { NewBatch } from './appends.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { firstOffsetIn, namesIn } from './disk.ts'
 import type { Disk } from './disk.ts'
 import { checkBounds, checkBoundsFromFiles, fetchSome } from './fetching.ts'
 import { findRecords, undamaged } from './found-records.ts'
 import { LimitsUnderTest } from './limits-under-test.ts'
+import { Shortening } from './shortening.ts'
 import { Tailing } from './tailing.ts'
 
 const CONFIG: WalConfig = { dataDir: '/d' }
 export const TOPIC = 't'
 export const PARTITION = 0
-
-/** More than a record without key and headers counts for in addition to its value. */
-const MOST_ADDED_BYTES = 300
-
-const DEFAULT_PENDING_BYTES = 64 * 1024 * 1024
 
 interface Setting {
   readonly values: ValueTable
@@ -49,16 +36,7 @@ interface Setting {
   readonly inBatches?: boolean
 }
 
-/** The values of a batch, or a payload that stands for some, and metadata. */
-export interface NewBatch {
-  readonly metadata?: Uint8Array
-  readonly content: readonly Uint8Array[] | { readonly payload: Uint8Array; readonly recordCount: number }
-}
-
 export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
-  /** The numbers of acknowledged and of rejected appends. */
-  acknowledged = 0
-  rejected = 0
   #processes = 0
   /** The process that has the log open. */
   #process: ProcessFileSystem
@@ -78,16 +56,13 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
   readonly #inBatches: boolean
   #segmentIds: Random
   #writer: WalWriter | null = null
-  /** The limit of the writer that is open. */
-  #maxPendingBytes = DEFAULT_PENDING_BYTES
-  #timestamps = 0
   readonly #appended = new Appended()
+  readonly #appends: Appends
+  readonly #shortening: Shortening
   readonly #checkpoints: Checkpoints
   readonly #tailing: Tailing
   /** Whether the deletion of the log has begun, and may have failed. */
   #isDeletionOpen = false
-  /** Whether the wall clock was ever wrong. A segment that was created while it was wrong states a wrong time. */
-  #wasClockWrong = false
   /** The reader in the process of the writer that fetches; null before the first fetch. */
   #fetchReader: WalReader | null = null
   /** The reader in the other process that looks at the bounds of the log; null before the first look. */
@@ -116,6 +91,20 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
       firstOffset: () => this.firstOffset,
       durableEnd: () => this.#writer?.nextOffset ?? null,
     })
+    const open = {
+      history,
+      values,
+      clock,
+      limits: this.#limits,
+      tailing: this.#tailing,
+      appended: this.#appended,
+      process: () => this.#process,
+      writer: () => this.writer,
+      isOpenWith: (writer: WalWriter) => this.#writer === writer,
+      firstOffset: () => this.firstOffset,
+    }
+    this.#appends = new Appends(open)
+    this.#shortening = new Shortening(open)
     this.#begin()
   }
 
@@ -193,7 +182,7 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
       await this.#checkpoints.check(this.#process)
       for (const [offset, id] of contents.entries()) this.#tailing.keep(offset, id)
       this.#writer = writer
-      this.#maxPendingBytes = this.#config.maxPendingBytes ?? DEFAULT_PENDING_BYTES
+      this.#appends.opened(this.#config)
       return contents
     } catch (error) {
       // Report the first error.
@@ -217,138 +206,39 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
     if (inRoot !== '["d"]') throw new Violation(`10: expected only the data directory /d, found ${inRoot}`)
   }
 
+  /** The numbers of acknowledged and of rejected appends. */
+  get acknowledged(): number {
+    return this.#appends.acknowledged
+  }
+
+  get rejected(): number {
+    return this.#appends.rejected
+  }
+
   /** Appends one record, or several as a batch. Resolves when the append has settled. */
-  async append(...values: Uint8Array[]): Promise<void> {
-    await this.#append(values)
-  }
-
-  /** The same. Resolves with whether it was refused because too much waits. */
-  async #append(values: readonly Uint8Array[]): Promise<boolean> {
-    const caller = this.#process
-    const unit = this.history.submit(values.map((value) => this.#values.id(value)))
-    const records = values.map((value) => ({ key: null, value, headers: [], timestampMs: this.#nextTimestampMs() }))
-    const { writer } = this
-    const limits = { writer: this.#maxPendingBytes, shared: this.#limits.limits.maxPendingBytes }
-    const [outcome] = await Promise.allSettled([this.#limits.calling(() => writer.appendBatch(records))])
-    // A process that has died gets no result.
-    if (caller.dead) return false
-    if (outcome.status === 'fulfilled') {
-      this.acknowledged++
-      this.#acknowledge(unit, outcome.value, (index) => records[index]?.timestampMs ?? 0)
-      return false
-    }
-    this.rejected++
-    const { reason } = outcome
-    if (!(reason instanceof BacklogFullError)) {
-      this.history.reject(unit, reason)
-      return false
-    }
-    this.history.refuse(unit)
-    this.#limits.checkRefusal(reason, limits)
-    return true
-  }
-
-  #acknowledge(unit: Unit, baseOffset: bigint, timestampMsOf: (index: number) => number): void {
-    this.history.acknowledge(unit, baseOffset)
-    for (const [index, id] of unit.values.entries()) {
-      const offset = Number(baseOffset) + index
-      this.#tailing.keep(offset, id)
-      this.#appended.add(offset, timestampMsOf(index))
-    }
+  append(...values: Uint8Array[]): Promise<void> {
+    return this.#appends.append(...values)
   }
 
   /**
    * Waits until there is room for a value, or for any if its size is not stated, and appends it. It must not be refused.
    * Without an append, it ends when the signal is aborted and when the log is closed.
    */
-  async appendWhenReady(
-    value: Uint8Array,
-    { isSizeStated, signal }: { isSizeStated: boolean; signal: AbortSignal },
-  ): Promise<void> {
-    const caller = this.#process
-    const { writer } = this
-    const bytes = isSizeStated ? value.length + MOST_ADDED_BYTES : undefined
-    try {
-      await this.#limits.soon(writer.ready({ bytes, signal }), () => !caller.dead)
-    } catch (error) {
-      if (signal.aborted || (error instanceof ClosedError && this.#writer !== writer)) return
-      throw error
-    }
-    if (caller.dead || this.#writer !== writer) return
-    if (await this.#append([value])) throw new Violation('10: an append was refused that had been promised room')
+  appendWhenReady(value: Uint8Array, options: { isSizeStated: boolean; signal: AbortSignal }): Promise<void> {
+    return this.#appends.appendWhenReady(value, options)
   }
 
   /**
    * Appends batches as a replica does: encoded, at the offsets where the log will end or, if `aside` is not 0, at other
    * ones. Resolves when the append has settled.
    */
-  async appendEncoded(batches: readonly NewBatch[], { aside = 0 }: { aside?: number } = {}): Promise<void> {
-    const caller = this.#process
-    let nextOffset = this.history.submittedEnd + aside
-    if (nextOffset < 0) return
-    const appended: { unit: Unit; batch: EncodedBatch; timestampsMs: readonly number[] }[] = []
-    for (const given of batches) {
-      const { parts, unit, timestampsMs } = this.#submit(given)
-      appended.push({ unit, batch: encodedBatch(parts, nextOffset), timestampsMs })
-      nextOffset += unit.values.length
-    }
-    const { writer } = this
-    const append = () => writer.appendEncoded(appended.map(({ batch }) => batch))
-    const [outcome] = await Promise.allSettled([this.#limits.calling(append)])
-    if (caller.dead) return
-    const error: unknown = outcome.status === 'rejected' ? outcome.reason : null
-    // More than fits into one write may be durable in part.
-    const durableEnd = outcome.status === 'fulfilled' ? outcome.value : failedAt(error)
-    for (const { unit, batch, timestampsMs } of appended) {
-      if (durableEnd === null) this.history.refuse(unit)
-      else if (batch.baseOffset + BigInt(batch.recordCount) > durableEnd) this.history.reject(unit, error)
-      else {
-        this.#acknowledge(unit, batch.baseOffset, (index) => timestampsMs[index] ?? 0)
-        this.#appended.addBatch(batch)
-      }
-    }
-    if (error === null) this.acknowledged++
-    else this.rejected++
+  appendEncoded(batches: readonly NewBatch[], options: { aside?: number } = {}): Promise<void> {
+    return this.#appends.appendEncoded(batches, options)
   }
 
-  /** The parts of a batch that is about to be appended, and its values in the history. */
-  #submit({ metadata = null, content }: { metadata?: Uint8Array | null; content: NewBatch['content'] }): {
-    parts: BatchParts
-    unit: Unit
-    timestampsMs: readonly number[]
-  } {
-    if ('payload' in content) {
-      const unit = this.history.submit(this.#values.opaqueIds(content.payload, content.recordCount))
-      const timestampMs = this.#nextTimestampMs()
-      const timestampsMs = unit.values.map(() => timestampMs)
-      return { parts: { metadata, content: { ...content, timestampMs } }, unit, timestampsMs }
-    }
-    const records = content.map((value) => ({ value, timestampMs: this.#nextTimestampMs() }))
-    const unit = this.history.submit(content.map((value) => this.#values.id(value)))
-    return {
-      parts: { metadata, content: { records } },
-      unit,
-      timestampsMs: records.map(({ timestampMs }) => timestampMs),
-    }
-  }
-
-  /**
-   * Changes options. A change with an option that cannot be, too, is refused as a whole. What is appended later is
-   * judged by the options of this call.
-   */
-  configure(
-    changes: Pick<WalConfig, 'maxPendingBytes' | 'maxSegmentBytes' | 'maxSegmentAgeMs' | 'maxCommitBytes'>,
-  ): void {
-    const { writer } = this
-    let isRefused = false
-    try {
-      writer.configure({ ...changes, maxPendingBytes: 1, maxRecordBytes: 2, maxBatchBytes: 1 })
-    } catch {
-      isRefused = true
-    }
-    if (!isRefused) throw new Violation('10: a record may be larger than a batch')
-    writer.configure(changes)
-    this.#maxPendingBytes = changes.maxPendingBytes ?? this.#maxPendingBytes
+  /** Changes options. What is appended later is judged by the options of this call. */
+  configure(changes: Parameters<Appends['configure']>[0]): void {
+    this.#appends.configure(changes)
   }
 
   /** Without faults, each record larger than a segment gets its own, from the change of the limit on. */
@@ -366,12 +256,6 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
   /** Encoded batches that were acknowledged must be batches of the log, the same to the byte. */
   async checkEncoded(): Promise<void> {
     await this.#appended.check(await this.#openReader(), this.firstOffset)
-  }
-
-  /** Unordered timestamps. */
-  #nextTimestampMs(): number {
-    this.#timestamps++
-    return 1 + ((17 * this.#timestamps) % MAX_TIMESTAMP_MS)
   }
 
   /** Reads while the writer may be working. Only durable records may be seen. */
@@ -453,102 +337,31 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
   }
 
   /** Deletes by a policy. Without one, all segments but the active one. */
-  async deleteSegments(policy: RetentionPolicy = { maxTotalBytes: 0 }): Promise<void> {
-    const { firstOffset } = this
-    const isResetUnfinished = this.#isResetUnfinished
-    this.history.deleting()
-    try {
-      await this.#process.whileAlive(() => this.writer.deleteSegments(policy))
-    } catch (error) {
-      if (error instanceof ClockSuspectError && this.firstOffset > firstOffset && !isResetUnfinished) {
-        throw new Violation(`11: segments were deleted by a clock that is refused: ${error.message}`, { cause: error })
-      }
-      this.history.deletionFailed()
-      throw error
-    }
-    this.history.deleted(this.firstOffset)
+  deleteSegments(policy?: RetentionPolicy): Promise<void> {
+    return this.#shortening.deleteSegments(policy)
   }
 
   /**
    * Deletes by age what is stamped before a time, by a clock that may be wrong by that much. Nothing else may be
    * deleted.
    */
-  async deleteByAge({ keepFromMs, aheadMs = 0 }: { keepFromMs: number; aheadMs?: number }): Promise<void> {
-    const { clock } = this
-    // A deletion of records that failed may have taken effect.
-    const firstOffset = Math.max(this.firstOffset, Number(this.writer.logStartOffset))
-    const rightMs = clock.now()
-    const isKnown = (aheadMs === 0 || !this.#wasClockWrong) && !this.#isResetUnfinished
-    this.#wasClockWrong ||= aheadMs > 0
-    clock.setNow(rightMs + aheadMs)
-    try {
-      await this.deleteSegments({ maxAgeMs: rightMs - keepFromMs })
-    } finally {
-      clock.setNow(rightMs)
-    }
-    const end = isKnown ? this.firstOffset : firstOffset
-    for (let offset = firstOffset; offset < end; offset++) {
-      const timestampMs = this.#appended.timestampMs(offset)
-      if (timestampMs < keepFromMs) continue
-      throw new Violation(
-        `1: offset ${offset}, stamped ${timestampMs}, was deleted with all that is before ${keepFromMs}`,
-      )
-    }
+  deleteByAge(options: { keepFromMs: number; aheadMs?: number }): Promise<void> {
+    return this.#shortening.deleteByAge(options)
   }
 
   /** Deletes the records before an offset, and nothing else. */
-  async deleteRecords(before: number): Promise<void> {
-    const { history, writer } = this
-    const deletion = history.deletingRecords(before)
-    await this.#process.whileAlive(() => writer.deleteRecords(BigInt(before)))
-    history.deletedRecords(deletion)
-    if (history.isReset(deletion)) return
-    if (Number(writer.logStartOffset) < before || this.firstOffset < before) {
-      throw new Violation(`11: the log begins at ${this.firstOffset} after all records before ${before} were deleted`)
-    }
+  deleteRecords(before: number): Promise<void> {
+    return this.#shortening.deleteRecords(before)
   }
 
   /** Drops all records from an offset on. Refused inside an opaque batch. */
-  async truncate(offset: number): Promise<void> {
-    const { writer } = this
-    const { acknowledged } = this.history
-    const isInside = this.#values.areInOneBatch(acknowledged[offset - 1], acknowledged[offset])
-    this.#tailing.cutting(offset)
-    this.history.truncating(offset)
-    this.#appended.forgetFrom(offset)
-    try {
-      await this.#process.whileAlive(() => writer.truncate(BigInt(offset)))
-    } catch (error) {
-      this.history.truncationFailed({ offset, nextOffset: writer.nextOffset })
-      if (isInside && error instanceof OpaqueBatchError) return
-      throw error
-    }
-    if (isInside) throw new Violation(`11: the log was truncated at offset ${offset}, inside an opaque batch`)
-    this.#appended.forgetFrom(offset)
-    this.history.truncated(offset)
+  truncate(offset: number): Promise<void> {
+    return this.#shortening.truncate(offset)
   }
 
   /** Drops all records, and continues at an offset that is not the log end offset. */
-  async reset(offset: number): Promise<void> {
-    const { writer } = this
-    this.#tailing.cutting(0)
-    this.history.resetting(offset)
-    try {
-      await this.#process.whileAlive(() => writer.resetTo(BigInt(offset)))
-    } catch (error) {
-      this.history.resetFailed({ offset, nextOffset: writer.nextOffset })
-      if (writer.nextOffset === BigInt(offset)) this.#appended.forgetFrom(0)
-      throw error
-    }
-    this.#appended.forgetFrom(0)
-    this.history.reset(offset)
-  }
-
-  /** Whether the directory still begins with a segment from before a reset that failed. The next call completes it. */
-  get #isResetUnfinished(): boolean {
-    const { firstOffset } = this
-    const { acknowledged } = this.history
-    return firstOffset > acknowledged.length || acknowledged[firstOffset] === DELETED
+  reset(offset: number): Promise<void> {
+    return this.#shortening.reset(offset)
   }
 
   /**
@@ -636,9 +449,4 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
     const deleted = Array.from({ length: firstOffset }, () => DELETED)
     return [...deleted, ...records.map(({ value }) => value)]
   }
-}
-
-/** How far the log is durable after an append that failed; null if that append was refused. */
-function failedAt(error: unknown): bigint | null {
-  return error instanceof AppendFailedError ? error.nextOffset : null
 }

@@ -1,6 +1,6 @@
 /** The values of new records. Some are equal, and some of their bytes look like frames. */
 import type { Random } from '@sq/sim'
-import type { NewBatch } from '../log/log-under-test.ts'
+import type { NewBatch } from '../log/appends.ts'
 import type { Swarm } from './swarm.ts'
 
 export class NewValues {
