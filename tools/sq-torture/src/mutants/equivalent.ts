@@ -676,4 +676,47 @@ export const EQUIVALENT: readonly Equivalent[] = [
     replacement: 'false',
     why: 'it only frees the entry of a log that nobody holds, which is replaced the next time it is looked up',
   },
+  {
+    file: 'segments/wall-clock.ts',
+    original: 'newestCreatedMs !== null',
+    replacement: 'true',
+    why: 'no time is less than null minus the slack, which is negative',
+  },
+  {
+    file: 'segments/wall-clock.ts',
+    line: 'const leadMs = expectedMs === null ? 0 : wallClockMs(this.#clock) - expectedMs',
+    original: 'expectedMs === null',
+    replacement: 'false',
+    why: 'if the expected time is unknown, the next line does nothing with any lead',
+  },
+  {
+    file: 'segments/wall-clock.ts',
+    original: 'this.#monotonicOriginMs !== null',
+    replacement: 'true',
+    why: 'for the compiler: if the expected time is unknown, the lead is 0',
+  },
+  {
+    file: 'segments/wall-clock.ts',
+    original: 'leadMs > 0',
+    replacement: 'leadMs >= 0',
+    why: 'adds 0',
+  },
+  {
+    file: 'segments/wall-clock.ts',
+    original: 'ms <= nowMs',
+    replacement: 'ms < nowMs',
+    why: 'the last silence ends now, whether or not the log states this time',
+  },
+  {
+    file: 'writing/least-in-queue.ts',
+    original: '(this.#candidates.at(-1)?.value ?? -Infinity) >= value',
+    replacement: '(this.#candidates.at(-1)?.value ?? -Infinity) > value',
+    why: 'of equal numbers all are kept, and each is removed when its turn comes',
+  },
+  {
+    file: 'writing/least-in-queue.ts',
+    original: 'this.#candidates[0]?.at',
+    replacement: 'this.#candidates[0].at',
+    why: 'for the compiler: the last number of a queue is always a candidate',
+  },
 ]

@@ -18,6 +18,24 @@ describe('io', () => {
     expect(await caught(io('read', '/file', () => Promise.reject(own)))).toBe(own)
     expect(await io('read', '/file', () => Promise.resolve(7))).toBe(7)
   })
+
+  it.each([
+    [{ code: 'EIO' }, true],
+    [{ code: 'E2BIG' }, true],
+    [{ code: 'ERR_ACCESS_DENIED' }, true],
+    [{ code: 'Unknown system error -122', errno: -122 }, true],
+    [{ code: 'ERR_INVALID_ARG_TYPE' }, false],
+    [{ code: 'ERR_ACCESS_DENIED_NOT' }, false],
+    [{ code: 'NOT_ERR_ACCESS_DENIED' }, false],
+    [{ code: 'NO_EIO' }, false],
+    [{ code: 'EIO_NOT' }, false],
+    [{ code: 'Unknown', errno: '-122' }, false],
+    [{}, false],
+  ])('takes an error with %j as one of the file system: %s', async (fields, isOfFileSystem) => {
+    const cause = Object.assign(new Error('?'), fields)
+    const error = await caught(io('read', '/file', () => Promise.reject(cause)))
+    expect(error instanceof WalIoError).toBe(isOfFileSystem)
+  })
 })
 
 test.each([
@@ -25,6 +43,7 @@ test.each([
   ['write', 'write', (file: LogFile) => file.write([Buffer.from('x')], 0)],
   ['sync', 'sync', (file: LogFile) => file.sync()],
   ['truncate', 'truncate', (file: LogFile) => file.truncate(0)],
+  ['read the size of', 'size', (file: LogFile) => file.size()],
 ] as const)('a file that cannot %s says so, with the path that it has by now', async (attempt, operation, act) => {
   const fs = new InMemoryFileSystem()
   const file = await LogFile.open(fs, '/old', 'create')
@@ -38,7 +57,27 @@ test.each([
   })
 })
 
-test('a file that cannot be created says so', async () => {
-  const error = await caught(LogFile.open(new InMemoryFileSystem(), '/no/file', 'create'))
-  expect(error).toMatchObject({ path: '/no/file', message: expect.stringMatching(/^cannot create \/no\/file: ENOENT/) })
+test.each([
+  ['create', 'create'],
+  ['open', 'read'],
+  ['open', 'read-write'],
+] as const)('a file that the system does not %s says so (%s)', async (attempt, mode) => {
+  const error = await caught(LogFile.open(new InMemoryFileSystem(), '/no/file', mode))
+  expect(error).toMatchObject({
+    path: '/no/file',
+    message: expect.stringMatching(`^cannot ${attempt} /no/file: ENOENT`),
+  })
+})
+
+test('a file has the identity of what is at its path', async () => {
+  const fs = new InMemoryFileSystem()
+  const file = await LogFile.open(fs, '/file', 'create')
+  expect(await file.identity()).toBe((await fs.stat('/file')).identity)
+})
+
+test('a file that cannot be closed is no error', async () => {
+  const fs = new InMemoryFileSystem()
+  const file = await LogFile.open(fs, '/file', 'create')
+  fs.faults.failNext('close', 'EIO')
+  await file.close()
 })
