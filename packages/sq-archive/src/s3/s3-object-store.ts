@@ -186,7 +186,9 @@ export class S3ObjectStore implements ObjectStore {
       // Some characters of keys cannot be in XML.
       EncodingType: 'url',
     })
-    if (page.IsTruncated === undefined) throw new Error('the endpoint did not answer with a list of objects')
+    if (page.IsTruncated === undefined) {
+      throw new Error('the endpoint did not answer with a list of objects: check that it is an S3 endpoint')
+    }
     const objects = objectsOf(page)
     let last = after
     for (const { key } of objects) {

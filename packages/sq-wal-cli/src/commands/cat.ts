@@ -1,14 +1,16 @@
 /** `sq-wal cat`: its options and its help. */
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import { addLogArgument, parseLogName } from '../log-name.ts'
+import { addLogArgument } from '../log-name.ts'
+import { addArchiveOption, withLog } from '../log-source.ts'
+import type { SourceOptions } from '../log-source.ts'
 import { parseCount, parsePlace, PLACES } from '../place.ts'
 import type { CatOptions } from '../run/cat.ts'
 
 const FORMATS = ['text', 'json', 'raw', 'hex'] as const
 
 export function addCatCommand(program: Command): void {
-  addRecordOptions(addLogArgument(program.command('cat')))
+  addRecordOptions(addArchiveOption(addLogArgument(program.command('cat'))))
     .summary('print the records of a log')
     .description(
       'Prints records and verifies every checksum on the way. Stops at the first damage, with exit status 1.',
@@ -23,15 +25,16 @@ Examples:
   sq-wal cat orders/0 --from 1200 --count 10
   sq-wal cat orders/0 --from 2026-11-22T20:00Z --to 2026-11-22T21:00Z --format json
   sq-wal cat orders/0 --grep 'customer-17' | less
+  sq-wal cat orders/0 --store s3://backup/main --count 10
 
 A time selects a position: that of the first record with this timestamp or a later one. If timestamps are out of order,
 the range can contain records with other timestamps or miss some; a line on stderr says how many. If no record is
 printed, a line on stderr says why.
 ${FORMAT_HELP}`,
     )
-    .action(async (log: string, options: CatOptions) => {
+    .action(async (log: string, options: CatOptions & SourceOptions) => {
       const { cat } = await import('../run/cat.ts')
-      await cat(parseLogName(log, options), options)
+      await withLog(log, options, (located) => cat(located, options))
     })
 }
 

@@ -1,7 +1,9 @@
 /** `sq-wal repair`: its options and its help. */
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import { addLogArgument, parseLogName } from '../log-name.ts'
+import { addLogArgument } from '../log-name.ts'
+import type { DataDirOption } from '../log-name.ts'
+import { withLog } from '../log-source.ts'
 import { parseCount } from '../place.ts'
 import type { RepairCommandOptions } from '../run/repair.ts'
 
@@ -38,8 +40,8 @@ Stop the broker before you use --yes; without --yes it can keep running.
 
 Exit status: 0 if the log has no problem (left); 1 if it has one; 2 for a usage error.`,
     )
-    .action(async (log: string, options: RepairCommandOptions) => {
+    .action(async (log: string, options: RepairCommandOptions & DataDirOption) => {
       const { repairLog } = await import('../run/repair.ts')
-      process.exitCode = await repairLog(parseLogName(log, options), options)
+      process.exitCode = await withLog(log, options, (located) => repairLog(located, options))
     })
 }

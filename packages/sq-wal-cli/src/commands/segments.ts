@@ -1,10 +1,12 @@
 /** `sq-wal segments`: its options and its help. */
 import type { Command } from 'commander'
-import { addLogArgument, parseLogName } from '../log-name.ts'
+import { addLogArgument } from '../log-name.ts'
+import { addArchiveOption, withLog } from '../log-source.ts'
+import type { SourceOptions } from '../log-source.ts'
 import type { SegmentsOptions } from '../run/segments.ts'
 
 export function addSegmentsCommand(program: Command): void {
-  addLogArgument(program.command('segments'))
+  addArchiveOption(addLogArgument(program.command('segments')))
     .summary('list the segments of a log and draw them')
     .description(
       'Lists the segments of a log and draws each as a bar to scale. In logs of up to 256 MB, the drawing shows every ' +
@@ -18,14 +20,15 @@ export function addSegmentsCommand(program: Command): void {
 Examples:
   sq-wal segments orders/0 -d /var/lib/broker
   sq-wal segments /var/lib/broker/orders/0 --svg orders.svg
+  sq-wal segments orders/0 --store s3://backup/main
 
 States: active (still written to), sealed (complete), abandoned (the writer rolled over to a new segment after a
 failed write). If damage prevents a listing, each file is shown with what is known of it, as damaged or unknown.
 
 Exit status: 0 on success; 1 if the log has a problem (logs over 256 MB are not checked); 2 for a usage error.`,
     )
-    .action(async (log: string, options: SegmentsOptions) => {
+    .action(async (log: string, options: SegmentsOptions & SourceOptions) => {
       const { segments } = await import('../run/segments.ts')
-      process.exitCode = await segments(parseLogName(log, options), options)
+      process.exitCode = await withLog(log, options, (located) => segments(located, options))
     })
 }

@@ -1,6 +1,8 @@
 /** `sq-wal truncate`: its options and its help. */
 import type { Command } from 'commander'
-import { addLogArgument, parseLogName } from '../log-name.ts'
+import { addLogArgument } from '../log-name.ts'
+import type { DataDirOption } from '../log-name.ts'
+import { withLog } from '../log-source.ts'
 import { parsePlace, PLACES } from '../place.ts'
 import type { TruncateOptions } from '../run/truncate.ts'
 
@@ -27,8 +29,8 @@ offsets. Stop the broker before you use --yes; without --yes it can keep running
 
 Exit status: 0 on success; 1 on failure; 2 for a usage error.`,
     )
-    .action(async (log: string, options: TruncateOptions) => {
+    .action(async (log: string, options: TruncateOptions & DataDirOption) => {
       const { truncate } = await import('../run/truncate.ts')
-      await truncate(parseLogName(log, options), options)
+      await withLog(log, options, (located) => truncate(located, options))
     })
 }

@@ -1,11 +1,13 @@
 /** `sq-wal verify`: its options and its help. */
 import type { Command } from 'commander'
-import { addOptionalLogArgument, dataDirOf, parseLogName } from '../log-name.ts'
+import { addOptionalLogArgument } from '../log-name.ts'
+import { addArchiveOption, withLog, withLogs } from '../log-source.ts'
+import type { SourceOptions } from '../log-source.ts'
 import type { VerifyOptions } from '../run/verify.ts'
 import { UsageError } from '../usage-error.ts'
 
 export function addVerifyCommand(program: Command): void {
-  addOptionalLogArgument(program.command('verify'))
+  addArchiveOption(addOptionalLogArgument(program.command('verify')))
     .summary('check every byte of a log or of all logs')
     .description(
       'Reads every byte of a log and reports every problem. Changes nothing, and can run while a broker is writing.',
@@ -18,6 +20,7 @@ export function addVerifyCommand(program: Command): void {
 Examples:
   sq-wal verify orders/0 -d /var/lib/broker
   sq-wal verify --all --json | jq '.[].problems'
+  sq-wal verify orders/0 --store s3://backup/main
 
 Notes are not problems: a torn tail, which the next writer truncates; an ignored tail; quarantined files.
 
@@ -27,11 +30,11 @@ of the list).
 Exit status: 0 if no log has a problem; 1 if a log has one or cannot be read, or if --all finds no log; 2 for a usage
 error.`,
     )
-    .action(async (log: string | undefined, options: VerifyOptions) => {
+    .action(async (log: string | undefined, options: VerifyOptions & SourceOptions) => {
       if ((log === undefined) !== (options.all === true)) throw new UsageError('verify takes a log, or --all')
       const { verifyAll, verifyLog } = await import('../run/verify.ts')
       process.exitCode = await (log === undefined
-        ? verifyAll(dataDirOf(options), options)
-        : verifyLog(parseLogName(log, options), options))
+        ? withLogs(options, (source) => verifyAll(source, options))
+        : withLog(log, options, (located) => verifyLog(located, options)))
     })
 }

@@ -1,8 +1,7 @@
 /** Prints the records of a range. */
-import { NodeFileSystem } from '@sq/sim'
 import { listSegments, OffsetOutOfRangeError, WalReader } from '@sq/storage'
 import type { OpaqueBatchError, ReadOptions } from '@sq/storage'
-import type { DataDirOption, LogName } from '../log-name.ts'
+import type { LocatedLog } from '../log-source.ts'
 import { formatBytes, isOutputGone, printNotice } from '../output.ts'
 import type { Place } from '../place.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
@@ -13,17 +12,17 @@ import { RecordWriter } from './record-writer.ts'
 import type { RecordOptions } from './record-writer.ts'
 import { describeEarlierBehind, EarlierRecords } from './time-order.ts'
 
-export interface CatOptions extends RecordOptions, DataDirOption {
+export interface CatOptions extends RecordOptions {
   readonly from?: Place
   readonly to?: Place
   readonly count?: number
 }
 
-export async function cat(log: LogName, options: CatOptions): Promise<void> {
+export async function cat(log: LocatedLog, options: CatOptions): Promise<void> {
   const writer = new RecordWriter(options)
   let read = 0
   let bar: ProgressBar | null = null
-  const fs = new MeteredFileSystem((bytes) => bar?.reached((read += bytes)))
+  const fs = new MeteredFileSystem(log.fs, (bytes) => bar?.reached((read += bytes)))
   const reader = await WalReader.open(fs, log.config, log.topic, log.partition)
   const range = await rangeOf(reader, options)
   const isFiltered = options.key !== undefined || options.grep !== undefined
@@ -61,7 +60,7 @@ export async function cat(log: LogName, options: CatOptions): Promise<void> {
 /** A notice about the end of the range if it may not be what was meant, else null. */
 async function describeEnd(
   reader: WalReader,
-  log: LogName,
+  log: LocatedLog,
   { from, to, range, lastOffset }: CatOptions & { readonly range: ReadOptions; readonly lastOffset: bigint },
 ): Promise<string | null> {
   if (to === undefined || range.to === undefined) return null
@@ -80,8 +79,8 @@ async function describeEnd(
 }
 
 /** The same error with the next offset as listed: a reader in another process than the writer does not know it. */
-async function outOfRange(error: OffsetOutOfRangeError, log: LogName): Promise<OffsetOutOfRangeError> {
-  const segments = await listSegments(new NodeFileSystem(), log.config, log.topic, log.partition)
+async function outOfRange(error: OffsetOutOfRangeError, log: LocatedLog): Promise<OffsetOutOfRangeError> {
+  const segments = await listSegments(log.fs, log.config, log.topic, log.partition)
   const nextOffset = segments.at(-1)?.nextOffset ?? error.nextOffset
   const { offset, firstOffset } = error
   return new OffsetOutOfRangeError({ path: `${log.topic}/${log.partition}`, offset, firstOffset, nextOffset })
@@ -89,10 +88,10 @@ async function outOfRange(error: OffsetOutOfRangeError, log: LogName): Promise<O
 
 /** The size of the segments that contain a range. Null if they cannot be listed. */
 async function bytesIn(
-  { config, topic, partition }: LogName,
+  { fs, config, topic, partition }: LocatedLog,
   { from = 0n, fromTimestampMs, to }: ReadOptions,
 ): Promise<number | null> {
-  const segments = await listSegments(new NodeFileSystem(), config, topic, partition).catch(() => null)
+  const segments = await listSegments(fs, config, topic, partition).catch(() => null)
   const read = segments?.filter(
     ({ baseOffset, nextOffset, maxTimestampMs }) =>
       nextOffset > from && (to === undefined || baseOffset < to) && (maxTimestampMs ?? 0) >= (fromTimestampMs ?? 0),

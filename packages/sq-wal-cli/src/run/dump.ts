@@ -1,9 +1,10 @@
 /** Prints a segment file, part by part. */
-import { NodeFileSystem } from '@sq/sim'
+import { posix } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { dumpSegment } from '@sq/storage'
 import type { SegmentPart } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
+import type { LogSource } from '../log-source.ts'
 import {
   colors,
   counted,
@@ -26,9 +27,14 @@ export interface DumpOptions {
 }
 
 /** Resolves with the exit status. */
-export async function dump(path: string, { hex = false, json = false }: DumpOptions): Promise<number> {
+export async function dump(
+  { fs, archive }: LogSource,
+  segment: string,
+  { hex = false, json = false }: DumpOptions,
+): Promise<number> {
   let isGood = true
-  const fs = new NodeFileSystem()
+  // In an archive there is no working directory.
+  const path = archive === null ? segment : posix.resolve('/', segment)
   const stat = await fs.stat(path).catch(() => null)
   if (stat?.kind === 'link') {
     const reason = 'it is a symbolic link, and links are not followed; give the path of the file itself'

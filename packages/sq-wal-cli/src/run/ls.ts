@@ -1,17 +1,14 @@
 /** Lists the logs in a data directory. */
-import { NodeFileSystem } from '@sq/sim'
 import { listSegments, WalReader } from '@sq/storage'
 import type { SegmentInfo } from '@sq/storage'
-import { dataDirOf } from '../log-name.ts'
-import type { DataDirOption } from '../log-name.ts'
+import type { LogSource } from '../log-source.ts'
 import { counted, formatBytes, formatCount, formatTime, printNotice, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
-import { UsageError } from '../usage-error.ts'
 import { listLogs } from './list-logs.ts'
 import { failureOf, printFailure } from './log-failure.ts'
 import type { LogFailure } from './log-failure.ts'
 
-export interface LsOptions extends DataDirOption {
+export interface LsOptions {
   readonly json?: boolean
 }
 
@@ -29,22 +26,17 @@ interface LogLine {
 }
 
 /** Resolves with the exit status. */
-export async function ls(directory: string | undefined, { json = false, ...option }: LsOptions): Promise<number> {
-  if (directory !== undefined && option.dataDir !== undefined)
-    throw new UsageError('the data directory is given twice: as an argument and with --data-dir')
-  const dataDir = dataDirOf(directory === undefined ? option : { dataDir: directory })
-  const fs = new NodeFileSystem()
+export async function ls(source: LogSource, { json = false }: LsOptions): Promise<number> {
+  const { fs, config, archive } = source
   const logs: (LogLine | LogFailure)[] = []
-  const partitions = await listLogs(dataDir)
+  const partitions = await listLogs(source)
   using bar = await progressBar('looking', { total: partitions.length, format: (count) => counted(count, 'log') })
   for (const log of partitions) {
     bar.reached(logs.length)
     try {
       if (log.error !== undefined) throw log.error
-      const segments = await listSegments(fs, { dataDir }, log.topic, log.partition)
-      const reader = await WalReader.open(fs, { dataDir }, log.topic, log.partition)
-      const { logStartOffset } = await reader.bounds()
-      logs.push(lineOf(log, segments, logStartOffset))
+      const segments = await listSegments(fs, config, log.topic, log.partition)
+      logs.push(lineOf(log, segments, await startOf(source, log, segments)))
     } catch (error) {
       logs.push(failureOf(log, error))
     }
@@ -53,8 +45,19 @@ export async function ls(directory: string | undefined, { json = false, ...optio
   if (json) await writeJson(logs)
   else await writeLogs(logs)
   // An empty list can mean that the data directory is wrong.
-  if (logs.length === 0) printNotice(`there is no log in ${dataDir}`)
+  if (logs.length === 0) printNotice(`there is no log in ${archive ?? config.dataDir}`)
   return logs.some((log) => 'error' in log) ? 1 : 0
+}
+
+/** In an archive, a log begins with its first segment. To ask a reader would read the last segment whole. */
+async function startOf(
+  { fs, config, archive }: LogSource,
+  { topic, partition }: { topic: string; partition: number },
+  segments: readonly SegmentInfo[],
+): Promise<bigint> {
+  if (archive !== null) return segments[0]?.baseOffset ?? 0n
+  const reader = await WalReader.open(fs, config, topic, partition)
+  return (await reader.bounds()).logStartOffset
 }
 
 function lineOf(

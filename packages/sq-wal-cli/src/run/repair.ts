@@ -1,15 +1,14 @@
 /** Lists the possible repairs of a damaged log and, with --yes, performs one. */
-import { NodeFileSystem } from '@sq/sim'
 import { repair } from '@sq/storage'
 import type { LogProblem, LogReport, PossibleRepair, RepairKind } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
-import type { DataDirOption, LogName } from '../log-name.ts'
+import type { LocatedLog } from '../log-source.ts'
 import { colors, counted, formatCount, printLine, printLines, writeJson, writeTable } from '../output.ts'
 import { shownPath } from '../shown-path.ts'
 import { UsageError } from '../usage-error.ts'
 import { verifyWithProgress, writeProblems } from './verify.ts'
 
-export interface RepairCommandOptions extends DataDirOption {
+export interface RepairCommandOptions {
   readonly problem: number
   readonly repair?: RepairKind
   readonly yes?: boolean
@@ -17,7 +16,7 @@ export interface RepairCommandOptions extends DataDirOption {
 }
 
 /** Resolves with the exit status. */
-export async function repairLog(log: LogName, options: RepairCommandOptions): Promise<number> {
+export async function repairLog(log: LocatedLog, options: RepairCommandOptions): Promise<number> {
   const report = await verifyWithProgress(log)
   if (options.yes === true) return perform(log, report, options)
   if (options.json === true) await writeJson(report.problems)
@@ -25,7 +24,7 @@ export async function repairLog(log: LogName, options: RepairCommandOptions): Pr
   return report.problems.length === 0 ? 0 : 1
 }
 
-async function showRepairs({ topic, partition }: LogName, report: LogReport): Promise<void> {
+async function showRepairs({ topic, partition }: LocatedLog, report: LogReport): Promise<void> {
   const { problems, firstOffset, nextOffset } = report
   if (problems.length === 0) {
     await printLine(`${topic}/${partition}: no problem, nothing to repair`)
@@ -62,8 +61,8 @@ function rangeOf(firstOffset: bigint, nextOffset: bigint): string {
   return `offsets ${firstOffset}-${nextOffset - 1n}`
 }
 
-async function perform(log: LogName, report: LogReport, options: RepairCommandOptions): Promise<number> {
-  const { config, topic, partition } = log
+async function perform(log: LocatedLog, report: LogReport, options: RepairCommandOptions): Promise<number> {
+  const { fs, config, topic, partition } = log
   if (report.problems.length === 0) {
     if (options.json === true) await writeJson({ repaired: null, repair: null, quarantined: [], problems: [] })
     else await showRepairs(log, report)
@@ -74,7 +73,7 @@ async function perform(log: LogName, report: LogReport, options: RepairCommandOp
     throw new UsageError(`--problem is ${options.problem}; the log has ${counted(report.problems.length, 'problem')}`)
   }
   const chosen = choose(problem, options)
-  const { quarantined } = await repair(new NodeFileSystem(), config, topic, partition, { problem, repair: chosen })
+  const { quarantined } = await repair(fs, config, topic, partition, { problem, repair: chosen })
   const { problems, firstOffset, nextOffset } = await verifyWithProgress(log)
   if (options.json === true) {
     await writeJson({ repaired: problem, repair: chosen, quarantined, problems })

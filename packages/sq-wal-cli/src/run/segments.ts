@@ -1,11 +1,11 @@
 /** Lists the segments of a log and draws them. */
 import { writeFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
-import { NodeFileSystem } from '@sq/sim'
+import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, dumpSegment, listSegments } from '@sq/storage'
 import type { LogReport, SegmentPart } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
-import type { DataDirOption, LogName } from '../log-name.ts'
+import type { LocatedLog } from '../log-source.ts'
 import { messageOf } from '../message-of.ts'
 import { colors, counted, formatBytes, printLine, printLines, writeJson } from '../output.ts'
 import { progressBar } from '../progress.ts'
@@ -24,20 +24,20 @@ const MAX_BYTES_READ = 256_000_000
 /** The file name that means standard output. */
 const STANDARD_OUTPUT = '-'
 
-export interface SegmentsOptions extends DataDirOption {
+export interface SegmentsOptions {
   readonly json?: boolean
   readonly svg?: string
 }
 
 /** Resolves with the exit status. */
-export async function segments(log: LogName, { json = false, svg }: SegmentsOptions): Promise<number> {
+export async function segments(log: LocatedLog, { json = false, svg }: SegmentsOptions): Promise<number> {
   if (json && svg === STANDARD_OUTPUT)
     throw new UsageError('--json and --svg - both write to standard output; use only one of them')
-  const fs = new NodeFileSystem()
+  const { fs } = log
   const directory = resolve(log.config.dataDir, log.topic, String(log.partition))
   const isRead = (await sizeOfSegments(fs, directory)) <= MAX_BYTES_READ
   const report = isRead ? await verifyWithProgress(log) : null
-  const rows = await listed(fs, log, { directory, report })
+  const rows = await listed(log, { directory, report })
   if (svg === STANDARD_OUTPUT) {
     await printLines(drawSvg(await barsOf(fs, rows, report), `${log.topic}/${log.partition}`).map((line) => [line]))
     return statusOf(report)
@@ -73,25 +73,23 @@ async function printProblems(report: LogReport | null): Promise<void> {
 
 /** The listed segments. If damage prevents a listing, what is known of each file. */
 async function listed(
-  fs: NodeFileSystem,
-  log: LogName,
+  log: LocatedLog,
   { directory, report }: { directory: string; report: LogReport | null },
 ): Promise<readonly SegmentRow[]> {
   try {
-    return await listSegments(fs, log.config, log.topic, log.partition)
+    return await listSegments(log.fs, log.config, log.topic, log.partition)
   } catch (error) {
     if (!(error instanceof CorruptLogError) || report === null) throw error
   }
   const damaged = new DamagedRanges(report.problems)
   const rows: SegmentRow[] = []
-  for (const path of await segmentFiles(fs, directory)) rows.push(await describeFile(fs, path, { log, damaged }))
+  for (const path of await segmentFiles(log.fs, directory)) rows.push(await describeFile(path, { log, damaged }))
   return rows
 }
 
 async function describeFile(
-  fs: NodeFileSystem,
   path: string,
-  { log: { topic, partition }, damaged }: { log: LogName; damaged: DamagedRanges },
+  { log: { fs, topic, partition }, damaged }: { log: LocatedLog; damaged: DamagedRanges },
 ): Promise<SegmentRow> {
   const baseOffset = BigInt(basename(path, '.wal'))
   const times = { minTimestampMs: null, maxTimestampMs: null }
@@ -106,7 +104,7 @@ async function describeFile(
   return { ...row, lastOffset, state: damaged.has(path) ? 'damaged' : 'unknown' }
 }
 
-async function barsOf(fs: NodeFileSystem, rows: readonly SegmentRow[], report: LogReport | null): Promise<Bar[]> {
+async function barsOf(fs: FileSystem, rows: readonly SegmentRow[], report: LogReport | null): Promise<Bar[]> {
   const total = rows.reduce((sum, { bytes }) => sum + bytes, 0)
   using bar = await progressBar('drawing', { total, format: formatBytes })
   const damaged = new DamagedRanges(report?.problems ?? [])

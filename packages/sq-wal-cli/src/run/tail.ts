@@ -1,24 +1,22 @@
 /** Prints the last records of a log and, with --follow, new ones. */
-import { NodeFileSystem } from '@sq/sim'
 import { WalReader } from '@sq/storage'
 import { catchInterruption, Interruption } from '../interruption.ts'
-import type { DataDirOption, LogName } from '../log-name.ts'
+import type { LocatedLog } from '../log-source.ts'
 import { isOutputGone, printNotice } from '../output.ts'
 import { readableRecords } from './readable-records.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { RecordOptions } from './record-writer.ts'
 
-export interface TailOptions extends RecordOptions, DataDirOption {
+export interface TailOptions extends RecordOptions {
   readonly count: number
   readonly follow?: boolean
 }
 
 /** Resolves with the exit status: 0, also after a signal. */
-export async function tail(log: LogName, options: TailOptions): Promise<number> {
+export async function tail(log: LocatedLog, options: TailOptions): Promise<number> {
   const { count, follow = false, durableOnly, grep } = options
-  const fs = new NodeFileSystem()
   const writer = new RecordWriter(options)
-  const reader = await WalReader.open(fs, log.config, log.topic, log.partition)
+  const reader = await WalReader.open(log.fs, log.config, log.topic, log.partition)
   const { logStartOffset: first, logEndOffset: next } = await reader.bounds()
   const from = next - BigInt(count) > first ? next - BigInt(count) : first
   // A slow pattern blocks the event loop, and a signal handler would not run. So the signal must end the process

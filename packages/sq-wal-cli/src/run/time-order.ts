@@ -2,10 +2,9 @@
  * Warns when a place given as a time is ambiguous. A time selects the position of the first record with that timestamp
  * or a later one, but timestamps come from the producers and can be out of order.
  */
-import { NodeFileSystem } from '@sq/sim'
 import { listSegments } from '@sq/storage'
 import type { LogRecord, WalReader } from '@sq/storage'
-import type { LogName } from '../log-name.ts'
+import type { LocatedLog } from '../log-source.ts'
 import { counted, formatTime } from '../output.ts'
 import { readableRecords } from './readable-records.ts'
 
@@ -46,11 +45,11 @@ export interface TimePlace {
  */
 export async function describeEarlierBehind(
   reader: WalReader,
-  log: LogName,
+  log: LocatedLog,
   { option, timestampMs, offset, sinceMs = 0 }: TimePlace & { readonly sinceMs?: number },
 ): Promise<string | null> {
   const isEarlier = (ms: number): boolean => ms < timestampMs && ms >= sinceMs
-  const segments = await listSegments(new NodeFileSystem(), log.config, log.topic, log.partition)
+  const segments = await listSegments(log.fs, log.config, log.topic, log.partition)
   const behind = segments.filter(({ nextOffset }) => nextOffset > offset)
   const to = behind[0]?.nextOffset ?? offset
   let count = 0

@@ -1,21 +1,19 @@
 /** Shows what a truncation would drop and, with --yes, truncates. */
-import { NodeFileSystem } from '@sq/sim'
 import { OffsetOutOfRangeError, WalReader, WalWriter } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
-import type { DataDirOption, LogName } from '../log-name.ts'
+import type { LocatedLog } from '../log-source.ts'
 import { counted, printLine, printNotice, writeJson } from '../output.ts'
 import type { Place } from '../place.ts'
 import { describeEarlierBehind } from './time-order.ts'
 
-export interface TruncateOptions extends DataDirOption {
+export interface TruncateOptions {
   readonly from: Place
   readonly yes?: boolean
   readonly json?: boolean
 }
 
-export async function truncate(log: LogName, { from, yes = false, json = false }: TruncateOptions): Promise<void> {
-  const { config, topic, partition } = log
-  const fs = new NodeFileSystem()
+export async function truncate(log: LocatedLog, { from, yes = false, json = false }: TruncateOptions): Promise<void> {
+  const { fs, config, topic, partition } = log
   const reader = await WalReader.open(fs, config, topic, partition)
   const offset = 'offset' in from ? from.offset : (await reader.offsetAt(from.timestampMs))?.offset
   if (offset === undefined) throw new CommandError('the log has no record with this timestamp or a later one')

@@ -1,25 +1,25 @@
 /** Verifies one log or all, and prints the reports. */
 import { basename, join } from 'node:path'
-import { NodeFileSystem } from '@sq/sim'
 import { verify } from '@sq/storage'
 import type { LogNote, LogProblem, LogReport } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
-import type { DataDirOption, LogName } from '../log-name.ts'
+import type { LocatedLog, LogSource } from '../log-source.ts'
 import { colors, counted, formatBytes, printLine, printLines, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
+import { quoted } from '../quoted.ts'
 import { listLogs } from './list-logs.ts'
 import { failureOf, printFailure } from './log-failure.ts'
 import type { LogFailure } from './log-failure.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
 import { sizeOfSegments } from './segment-files.ts'
 
-export interface VerifyOptions extends DataDirOption {
+export interface VerifyOptions {
   readonly all?: boolean
   readonly json?: boolean
 }
 
 /** Resolves with the exit status. */
-export async function verifyLog(log: LogName, { json = false }: VerifyOptions): Promise<number> {
+export async function verifyLog(log: LocatedLog, { json = false }: VerifyOptions): Promise<number> {
   const report = await verifyWithProgress(log)
   if (json) await writeJson(report)
   else await writeReport(log, report)
@@ -27,13 +27,13 @@ export async function verifyLog(log: LogName, { json = false }: VerifyOptions): 
 }
 
 /** Resolves with the exit status. */
-export async function verifyAll(dataDir: string, { json = false }: VerifyOptions): Promise<number> {
-  const logs = await listLogs(dataDir)
+export async function verifyAll(source: LogSource, { json = false }: VerifyOptions): Promise<number> {
+  const logs = await listLogs(source)
   const found: (LogReport | LogFailure)[] = []
   for (const listed of logs) {
     try {
       if (listed.error !== undefined) throw listed.error
-      const log = { config: { dataDir }, topic: listed.topic, partition: listed.partition }
+      const log = { ...source, topic: listed.topic, partition: listed.partition }
       const report = await verifyWithProgress(log)
       found.push(report)
       if (!json) await writeReport(log, report)
@@ -44,24 +44,26 @@ export async function verifyAll(dataDir: string, { json = false }: VerifyOptions
     }
   }
   if (json) await writeJson(found)
-  if (logs.length === 0) throw new CommandError(`there is no log in ${dataDir}; nothing was verified`)
+  if (logs.length === 0)
+    throw new CommandError(`there is no log in ${source.archive ?? source.config.dataDir}; nothing was verified`)
   return found.every((log) => 'problems' in log && log.problems.length === 0) ? 0 : 1
 }
 
 /** Verifies a log with a progress bar. */
-export async function verifyWithProgress({ config, topic, partition }: LogName): Promise<LogReport> {
-  const total = await sizeOfSegments(new NodeFileSystem(), join(config.dataDir, topic, String(partition)))
+export async function verifyWithProgress({ fs, config, topic, partition }: LocatedLog): Promise<LogReport> {
+  const total = await sizeOfSegments(fs, join(config.dataDir, topic, String(partition)))
   const bar = await progressBar(`verifying ${topic}/${partition}`, { total, format: formatBytes })
   let read = 0
-  const fs = new MeteredFileSystem((bytes) => bar.reached((read += bytes)))
+  const metered = new MeteredFileSystem(fs, (bytes) => bar.reached((read += bytes)))
   try {
-    return await verify(fs, config, topic, partition)
+    return await verify(metered, config, topic, partition)
   } finally {
     bar.stop()
   }
 }
 
-async function writeReport({ config, topic, partition }: LogName, report: LogReport): Promise<void> {
+async function writeReport(log: LocatedLog, report: LogReport): Promise<void> {
+  const { topic, partition } = log
   const { problems, notes, records, segments, bytes, firstOffset, nextOffset } = report
   const offsets = firstOffset === nextOffset ? `next offset ${nextOffset}` : `offsets ${firstOffset}-${nextOffset - 1n}`
   const verdict = problems.length === 0 ? colors.green('no problem') : colors.red(counted(problems.length, 'problem'))
@@ -71,16 +73,16 @@ async function writeReport({ config, topic, partition }: LogName, report: LogRep
   if (problems.length === 0) return
   await printLine()
   await writeProblems(problems)
-  const command = `sq-wal repair ${topic}/${partition}${config.dataDir === '.' ? '' : ` -d ${quoted(config.dataDir)}`}`
-  await printLines([
-    [],
-    [`If you have a good copy of this log, restore it. Otherwise, "${command}" lists the possible repairs.`],
-  ])
+  await printLines([[], [nextStep(log)]])
 }
 
-/** Quotes a path for a shell. */
-function quoted(path: string): string {
-  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
+/** What to do about problems. */
+function nextStep({ config: { dataDir }, topic, partition, archive }: LocatedLog): string {
+  if (archive !== null) {
+    return 'Put missing and damaged segments back: from older versions in the store, or from a copy of the log on a machine.'
+  }
+  const command = `sq-wal repair ${topic}/${partition}${dataDir === '.' ? '' : ` -d ${quoted(dataDir)}`}`
+  return `If you have a good copy of this log, restore it. Otherwise, "${command}" lists the possible repairs.`
 }
 
 /** Writes one row per problem, numbered from 1. */
