@@ -185,7 +185,7 @@ describe('the file system of a store', () => {
 
   test('fetches a block once for all who want it, and again when it has been dropped from memory', async () => {
     const rule = store.faults.add({ on: 'get', when: { nth: 1000 }, fault: { error: 'failed' } })
-    const gets = countGets(store)
+    const gets = recordGets(store)
     const buffer = Buffer.alloc(4)
     const file = await fs.open('/b/0/1.wal', 'read')
     await Promise.all([
@@ -193,39 +193,149 @@ describe('the file system of a store', () => {
       file.read(buffer, 3),
       (await fs.open('/b/0/1.wal', 'read')).read(buffer, 1),
     ])
-    expect(gets()).toBe(1)
+    expect(gets).toHaveLength(1)
     const small = new ObjectStoreFileSystem(store, { maxCacheBytes: 10 })
     for (const path of ['/b/0/1.wal', '/b/0/2.wal', '/b/0/1.wal'])
       await (await small.open(path, 'read')).read(buffer, 0)
-    expect(gets()).toBe(4)
+    expect(gets).toHaveLength(4)
     rule.remove()
   })
 
-  test('reads ahead where a file is read in order, each byte once', async () => {
-    await store.put('large', sourceOf(Buffer.alloc(20 * MIB, 'large ')))
-    const gets = countGets(store)
-    const file = await fs.open('/large', 'read')
-    const buffer = Buffer.alloc(64 * 1024)
-    for (const position of [0, 10 * MIB, 19 * MIB]) await file.read(buffer, position)
-    expect(gets()).toBe(3)
-    for (let position = 0; position < MIB; position += buffer.length) await file.read(buffer, position)
-    expect(gets()).toBeGreaterThan(10)
-    for (let position = MIB; position < 20 * MIB; position += buffer.length) {
-      expect(await file.read(buffer, position)).toBe(buffer.length)
-    }
-    expect(gets()).toBe(80)
+  describe('reads ahead', () => {
+    const BLOCK_BYTES = 256 * 1024
+    let gets: Get[]
+    beforeEach(async () => {
+      await store.put('large', sourceOf(Buffer.alloc(40 * MIB, 'large ')))
+      gets = recordGets(store)
+    })
+
+    test('nothing where it jumps', async () => {
+      const file = await fs.open('/large', 'read')
+      for (const position of [0, 10 * MIB, 19 * MIB, 10 * MIB]) await file.read(Buffer.alloc(64 * 1024), position)
+      expect(gets).toHaveLength(3)
+      expect(bytesOf(gets)).toBe(3 * BLOCK_BYTES)
+    })
+
+    test('where it reads in order, each byte once, in requests of up to 2 MiB', async () => {
+      const file = await fs.open('/large', 'read')
+      const buffer = Buffer.alloc(64 * 1024)
+      for (let position = 0; position < 40 * MIB; position += buffer.length) {
+        expect(await file.read(buffer, position)).toBe(buffer.length)
+      }
+      expect(bytesOf(gets)).toBe(40 * MIB)
+      expect(Math.max(...gets.map(({ bytes }) => bytes))).toBe(2 * MIB)
+      expect(gets.length).toBeLessThan(30)
+    })
+
+    test('twice as much as it has read, and never more than 16 MiB', async () => {
+      const file = await fs.open('/large', 'read')
+      for (let position = 0; position < 24 * MIB; position += BLOCK_BYTES) {
+        const end = position + BLOCK_BYTES
+        await file.read(Buffer.alloc(BLOCK_BYTES), position)
+        const ahead = bytesOf(gets) - end
+        expect(ahead).toBeLessThanOrEqual(Math.min(2 * end, 16 * MIB))
+        // It asks for more when it has read one of the requests.
+        if (position >= 10 * MIB) expect(ahead).toBeGreaterThan(Math.min(16 * MIB - 2 * MIB, 40 * MIB - end - 1))
+      }
+    })
+
+    test('also if the next read begins before the last one has ended', async () => {
+      const file = await fs.open('/large', 'read')
+      const reads: Promise<number>[] = []
+      for (let position = 0; position < 8 * MIB; position += MIB) {
+        reads.push(file.read(Buffer.alloc(MIB), position))
+      }
+      expect(await Promise.all(reads)).toEqual(Array.from({ length: 8 }, () => MIB))
+      expect(bytesOf(gets)).toBeGreaterThan(16 * MIB)
+    })
+
+    test('again after a jump back', async () => {
+      const small = new ObjectStoreFileSystem(store, { maxCacheBytes: 2 * MIB })
+      const file = await small.open('/large', 'read')
+      const read = async (position: number) => file.read(Buffer.alloc(BLOCK_BYTES), position)
+      for (let position = 8 * MIB; position < 16 * MIB; position += BLOCK_BYTES) await read(position)
+      gets.length = 0
+      for (let position = 0; position < MIB; position += BLOCK_BYTES) await read(position)
+      expect(bytesOf(gets)).toBeGreaterThan(MIB)
+      expect(gets.every(({ position }) => position < 2 * MIB)).toBe(true)
+    })
+
+    test('with half of the memory for all files together, so each byte is asked for once', async () => {
+      const names = Array.from({ length: 20 }, (_, index) => `also/${index}`)
+      for (const name of names) await store.put(name, sourceOf(Buffer.alloc(3 * MIB, name)))
+      const shared = new ObjectStoreFileSystem(store, { maxCacheBytes: 16 * MIB })
+      const files = await Promise.all(names.map((name) => shared.open(`/${name}`, 'read')))
+      for (let position = 0; position < 3 * MIB; position += BLOCK_BYTES) {
+        for (const file of files) await file.read(Buffer.alloc(BLOCK_BYTES), position)
+      }
+      expect(bytesOf(gets)).toBe(20 * 3 * MIB)
+      // A file that is closed leaves its part to the others.
+      for (const file of files.slice(1)) await file.close()
+      gets.length = 0
+      const [, other] = await Promise.all([files[0]?.close(), shared.open('/large', 'read')])
+      for (let position = 0; position < 8 * MIB; position += BLOCK_BYTES) {
+        await other.read(Buffer.alloc(BLOCK_BYTES), position)
+      }
+      expect(bytesOf(gets)).toBeGreaterThan(14 * MIB)
+    })
+
+    test('and tells a failure only when those bytes are needed, which asks again', async () => {
+      const file = await fs.open('/large', 'read')
+      const read = async (position: number) => file.read(Buffer.alloc(BLOCK_BYTES), position)
+      store.faults.add({ on: 'get', when: { nth: 3 }, fault: { error: 'failed' } })
+      await read(0)
+      await read(BLOCK_BYTES)
+      expect(gets).toHaveLength(3)
+      expect(await read(2 * BLOCK_BYTES)).toBe(BLOCK_BYTES)
+    })
   })
 
-  test('reads ahead again after a jump back', async () => {
+  test('keeps no more than its memory, and drops what was used least recently', async () => {
     await store.put('large', sourceOf(Buffer.alloc(4 * MIB, 'large ')))
-    const gets = countGets(store)
-    const small = new ObjectStoreFileSystem(store, { maxCacheBytes: 10 })
+    const gets = recordGets(store)
+    const small = new ObjectStoreFileSystem(store, { maxCacheBytes: MIB })
     const file = await small.open('/large', 'read')
-    const buffer = Buffer.alloc(256 * 1024)
-    for (const position of [3 * MIB, 3.25 * MIB, 3.5 * MIB, 3.75 * MIB]) await file.read(buffer, position)
-    const before = gets()
-    for (const position of [0, 0.25 * MIB]) await file.read(buffer, position)
-    expect(gets() - before).toBeGreaterThan(8)
+    const read = async (position: number) => file.read(Buffer.alloc(10), position)
+    for (const position of [0, 1, 2, 3]) await read(position * MIB)
+    await read(0)
+    expect(gets).toHaveLength(4)
+    await read(0.5 * MIB)
+    await read(0)
+    expect(gets).toHaveLength(5)
+    await read(MIB)
+    expect(gets).toHaveLength(6)
+  })
+
+  test('asks the store for the same only once in a while', async () => {
+    const clock = new ManualClock()
+    const reading = new ObjectStoreFileSystem(store, { clock, pollMs: 1000 })
+    const requests = countRequests(store)
+    const look = async () => {
+      for (const path of ['/b', '/b/0']) expect((await reading.stat(path)).kind).toBe('directory')
+    }
+    await look()
+    expect(requests()).toBe(1)
+    await reading.readdir('/b/0')
+    await look()
+    const file = await reading.open('/b/0/2.wal', 'read')
+    expect([await file.size(), requests()]).toEqual([9, 2])
+    clock.advance(999)
+    await look()
+    expect(requests()).toBe(2)
+    clock.advance(1)
+    await look()
+    await reading.open('/b/0/2.wal', 'read')
+    expect(requests()).toBe(4)
+    for (const key of ['b/0/1.wal', 'b/0/2.wal']) await store.delete(key)
+    clock.advance(1000)
+    await expect(reading.stat('/b/0')).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('an object that was deleted after it was listed is missing when it is read', async () => {
+    await fs.readdir('/b/0')
+    await store.delete('b/0/1.wal')
+    const file = await fs.open('/b/0/1.wal', 'read')
+    await expect(file.read(Buffer.alloc(4), 0)).rejects.toMatchObject({ code: 'ENOENT', syscall: 'read' })
   })
 
   test('a watch calls back every few seconds until it is closed', async () => {
@@ -242,13 +352,37 @@ describe('the file system of a store', () => {
   })
 })
 
-/** The number of reads from a store since the call. */
-function countGets(store: InMemoryObjectStore): () => number {
-  let count = 0
+interface Get {
+  readonly position: number
+  readonly bytes: number
+}
+
+/** The reads from a store since the call. */
+function recordGets(store: InMemoryObjectStore): Get[] {
+  const gets: Get[] = []
   const get = store.get.bind(store)
-  store.get = (...args) => {
+  store.get = (key, buffer, position) => {
+    gets.push({ position, bytes: buffer.length })
+    return get(key, buffer, position)
+  }
+  return gets
+}
+
+function bytesOf(gets: readonly Get[]): number {
+  return gets.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+/** The number of listings and of requests for one object since the call. */
+function countRequests(store: InMemoryObjectStore): () => number {
+  let count = 0
+  const [list, head] = [store.list.bind(store), store.head.bind(store)]
+  store.list = (...args) => {
     count++
-    return get(...args)
+    return list(...args)
+  }
+  store.head = (...args) => {
+    count++
+    return head(...args)
   }
   return () => count
 }

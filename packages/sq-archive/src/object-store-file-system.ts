@@ -7,14 +7,16 @@ import { SystemClock } from '@sq/sim'
 import type { Clock, FileHandle, FileLock, FileStat, FileSystem, FileSystemSpace, OpenMode, Watch } from '@sq/sim'
 import { posix } from 'node:path'
 import { BlockCache } from './block-cache.ts'
+import type { BlockRange } from './block-cache.ts'
+import { failure, readOnly, reported } from './file-errors.ts'
 import { LateUploads } from './late-uploads.ts'
+import { BLOCK_BYTES, ObjectHandle } from './object-handle.ts'
 import { checkKey } from './object-key.ts'
 import { ObjectStoreError } from './object-store.ts'
-import type { ObjectInfo, ObjectStore, ObjectStoreErrorCode } from './object-store.ts'
+import type { ObjectInfo, ObjectStore } from './object-store.ts'
+import { ReadAheadBudget } from './read-ahead.ts'
+import { Sightings } from './sightings.ts'
 
-const BLOCK_BYTES = 256 * 1024
-/** Blocks that are asked for before they are needed, once two have been read in order. */
-const AHEAD_BLOCKS = 8
 const MAX_CACHE_BYTES = 64 * 1024 * 1024
 const POLL_MS = 5000
 
@@ -27,7 +29,10 @@ export interface ObjectStoreFileSystemOptions {
   readonly prefix?: string
   /** The most bytes of objects to keep in memory. Default 64 MiB. */
   readonly maxCacheBytes?: number
-  /** How often a watch reports that there may be a change, in milliseconds. Default 5,000. */
+  /**
+   * How often a watch reports that there may be a change, and how long what the store has said of an object is believed,
+   * in milliseconds. Default 5,000.
+   */
   readonly pollMs?: number
   /** The clock of the watches; the machine's clock if not given. */
   readonly clock?: Clock
@@ -42,7 +47,9 @@ export class ObjectStoreFileSystem implements FileSystem {
   /** Empty, or ends with `/`. */
   readonly #prefix: string
   readonly #cache: BlockCache
+  readonly #budget: ReadAheadBudget
   readonly #lateUploads: LateUploads
+  readonly #sightings: Sightings
   readonly #pollMs: number
   readonly #clock: Clock
   readonly #number: number
@@ -53,7 +60,10 @@ export class ObjectStoreFileSystem implements FileSystem {
     this.#store = store
     this.#prefix = prefix === '' ? '' : `${prefix}/`
     this.#cache = new BlockCache(maxCacheBytes)
+    // What is read ahead must not drive out what was read ahead before it.
+    this.#budget = new ReadAheadBudget(Math.floor(maxCacheBytes / 2 / BLOCK_BYTES))
     this.#lateUploads = new LateUploads(store)
+    this.#sightings = new Sightings(clock, pollMs)
     this.#pollMs = pollMs
     this.#clock = clock
     const number = storeNumbers.get(store) ?? stores++
@@ -71,7 +81,8 @@ export class ObjectStoreFileSystem implements FileSystem {
       path,
       bytes,
       identity: this.#identity(key),
-      block: (index) => this.#block(key, bytes, index),
+      runs: (range) => this.#cache.get(key, range, (missing) => this.#fetch(found, missing)),
+      budget: this.#budget,
     })
   }
 
@@ -161,8 +172,8 @@ export class ObjectStoreFileSystem implements FileSystem {
     { names, objects }: { readonly names: string[]; readonly objects: ObjectInfo[] },
   ): Promise<string | null> {
     for await (const object of this.#store.list(folder, after === null ? {} : { after })) {
-      const { key } = object
-      const rest = key.slice(folder.length)
+      this.#sightings.add(object)
+      const rest = object.key.slice(folder.length)
       const slash = rest.indexOf('/')
       if (slash < 0) {
         names.push(rest)
@@ -176,20 +187,34 @@ export class ObjectStoreFileSystem implements FileSystem {
   }
 
   async #find(syscall: string, path: string): Promise<ObjectInfo | 'directory'> {
-    const folder = this.#folderOf(path)
-    if (folder === this.#prefix) return 'directory'
+    const [key, folder] = [this.#keyOf(path), this.#folderOf(path)]
+    if (folder === this.#prefix || this.#sightings.hasDirectory(folder)) return 'directory'
     return reported(syscall, path, async () => {
-      const key = this.#keyOf(path)
-      const found = await this.#head(key)
-      if (found !== null) return found
-      for await (const _ of this.#store.list(folder)) return 'directory'
-      throw failure('ENOENT', syscall, path, 'no such object')
+      const seen = this.#sightings.object(key)
+      if (seen !== null) return seen
+      const asObject = () => this.#head(key)
+      const asDirectory = () => this.#directory(folder)
+      // Nearly all names with a dot are those of objects, and nearly all others those of directories.
+      const [first, second] = posix.extname(key) === '' ? [asDirectory, asObject] : [asObject, asDirectory]
+      const found = (await first()) ?? (await second())
+      if (found === null) throw failure('ENOENT', syscall, path, 'no such object')
+      return found
     })
+  }
+
+  async #directory(folder: string): Promise<'directory' | null> {
+    for await (const object of this.#store.list(folder)) {
+      this.#sightings.add(object)
+      return 'directory'
+    }
+    return null
   }
 
   async #head(key: string): Promise<ObjectInfo | null> {
     try {
-      return await this.#store.head(key)
+      const found = await this.#store.head(key)
+      if (found !== null) this.#sightings.add(found)
+      return found
     } catch (error) {
       // A name that no object can have, for example that of a temporary file.
       if (error instanceof ObjectStoreError && error.code === 'bad-key') return null
@@ -197,19 +222,15 @@ export class ObjectStoreFileSystem implements FileSystem {
     }
   }
 
-  #block(key: string, bytes: number, index: number): Promise<Uint8Array> {
-    return this.#cache.get(`${key} ${index}`, async () => {
-      const position = index * BLOCK_BYTES
-      const block = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, bytes - position))
-      const read = await this.#store.get(key, block, position)
-      if (read < block.length) {
-        const cause = `${read} bytes at position ${position}, expected ${block.length}`
-        throw new ObjectStoreError('failed', `the store returned too little of ${JSON.stringify(key)}: ${cause}`, {
-          key,
-        })
-      }
-      return block
-    })
+  async #fetch({ key, bytes }: ObjectInfo, { from, to }: BlockRange): Promise<Uint8Array> {
+    const position = from * BLOCK_BYTES
+    const run = Buffer.allocUnsafeSlow(Math.min(to * BLOCK_BYTES, bytes) - position)
+    const read = await this.#store.get(key, run, position)
+    if (read < run.length) {
+      const cause = `${read} bytes at position ${position}, expected ${run.length}`
+      throw new ObjectStoreError('failed', `the store returned too little of ${JSON.stringify(key)}: ${cause}`, { key })
+    }
+    return run
   }
 
   #keyOf(path: string): string {
@@ -223,118 +244,5 @@ export class ObjectStoreFileSystem implements FileSystem {
 
   #identity(key: string): string {
     return `object store ${this.#number} ${key}`
-  }
-}
-
-/** An object that is open. */
-interface OpenObject {
-  readonly path: string
-  readonly bytes: number
-  readonly identity: string
-  /** A block of the object, by its number. */
-  readonly block: (index: number) => Promise<Uint8Array>
-}
-
-class ObjectHandle implements FileHandle {
-  readonly #object: OpenObject
-  #isClosed = false
-  /** The last block that was read, and the one after the last that was asked for. */
-  #last = -1
-  #asked = 0
-
-  constructor(object: OpenObject) {
-    this.#object = object
-  }
-
-  async read(buffer: Uint8Array, position: number): Promise<number> {
-    this.#check('read')
-    const { bytes, path } = this.#object
-    const end = Math.min(position + buffer.length, bytes)
-    return reported('read', path, async () => {
-      let at = position
-      while (at < end) {
-        const index = Math.floor(at / BLOCK_BYTES)
-        const block = await this.#blockAt(index)
-        const part = block.subarray(at - index * BLOCK_BYTES, end - index * BLOCK_BYTES)
-        buffer.set(part, at - position)
-        at += part.length
-      }
-      return Math.max(at - position, 0)
-    })
-  }
-
-  async size(): Promise<number> {
-    this.#check('fstat')
-    return this.#object.bytes
-  }
-
-  async identity(): Promise<string> {
-    this.#check('fstat')
-    return this.#object.identity
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true
-  }
-
-  async write(): Promise<void> {
-    throw failure('EBADF', 'write', this.#object.path, 'the file is open for reading')
-  }
-
-  async writeDurable(): Promise<void> {
-    throw failure('EBADF', 'write', this.#object.path, 'the file is open for reading')
-  }
-
-  async sync(): Promise<void> {
-    throw failure('EBADF', 'fsync', this.#object.path, 'the file is open for reading')
-  }
-
-  async truncate(): Promise<void> {
-    throw failure('EBADF', 'ftruncate', this.#object.path, 'the file is open for reading')
-  }
-
-  #blockAt(index: number): Promise<Uint8Array> {
-    const { bytes, block } = this.#object
-    const isInOrder = index === this.#last + 1 && index > 0
-    if (!isInOrder) this.#asked = 0
-    this.#last = index
-    if (isInOrder) {
-      const end = Math.min(index + 1 + AHEAD_BLOCKS, Math.ceil(bytes / BLOCK_BYTES))
-      // A failure is met, and told, when the block is needed.
-      for (let next = Math.max(index + 1, this.#asked); next < end; next++) block(next).catch(() => {})
-      this.#asked = Math.max(this.#asked, end)
-    }
-    return block(index)
-  }
-
-  #check(syscall: string): void {
-    if (this.#isClosed) throw failure('EBADF', syscall, this.#object.path, 'the file is closed')
-  }
-}
-
-function readOnly(syscall: string, path: string): Error {
-  return failure('EROFS', syscall, path, 'an object store can only be read as a file system')
-}
-
-function failure(code: string, syscall: string, path: string, says: string, cause?: unknown): Error {
-  const error = new Error(`${code}: ${says}, ${syscall} '${path}'`, cause === undefined ? undefined : { cause })
-  return Object.assign(error, { code, syscall, path })
-}
-
-/** The codes of a file system for those of a store. All others are `EIO`. */
-const CODES: Partial<Record<ObjectStoreErrorCode, string>> = {
-  'not-found': 'ENOENT',
-  'bad-key': 'ENOENT',
-  denied: 'EACCES',
-}
-
-/** Turns an error of the store into one of a file system. */
-async function reported<T>(syscall: string, path: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action()
-  } catch (error) {
-    if (!(error instanceof ObjectStoreError)) throw error
-    const code = CODES[error.code] ?? 'EIO'
-    throw failure(code, syscall, path, error.message, error)
   }
 }

@@ -9,8 +9,8 @@ import type { ObjectStore } from './object-store.ts'
 import { folderOf } from './segment-key.ts'
 import type { LogPlace } from './segment-key.ts'
 
-/** Memory for what is downloaded: read-ahead of one segment. */
-const CACHE_BYTES = 8 * 1024 * 1024
+/** Memory for what is downloaded. Half of it is for what is read ahead, which keeps the network busy. */
+const CACHE_BYTES = 32 * 1024 * 1024
 
 /** Where to restore a log. */
 export interface RestoreTarget {
@@ -33,7 +33,7 @@ export interface RestoreOptions {
  * with the machine that had it.
  *
  * What is downloaded is verified, every byte, before the log appears. After a crash or a failure the log is there whole,
- * or not at all; call it again. Memory: 16 MiB, and a description of each segment.
+ * or not at all; call it again. Memory: 64 MiB, and a description of each segment.
  *
  * Rejects with `LogNotFoundError` if nothing is archived; with a `WalIoError` with the code `EEXIST`, and changes
  * nothing, if there is a log of this name; with `CorruptLogError` or `ArchiveDamagedError` if the archive is damaged;
