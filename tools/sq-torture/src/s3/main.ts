@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { main, UsageError } from '../options.ts'
 import { formatSeconds } from '../progress.ts'
+import { COMMAND_CHECKS } from './command-checks.ts'
 import { NoGatewayError } from './gateway-packages.ts'
 import { LOG_CHECKS } from './log-checks.ts'
 import { openServer } from './server.ts'
@@ -16,7 +17,7 @@ import { STORE_CHECKS } from './store-checks.ts'
 import { TestServer } from './test-server.ts'
 import { TROUBLE_CHECKS } from './trouble-checks.ts'
 
-const CHECKS = [...STORE_CHECKS, ...LOG_CHECKS, ...TROUBLE_CHECKS]
+const CHECKS = [...STORE_CHECKS, ...LOG_CHECKS, ...TROUBLE_CHECKS, ...COMMAND_CHECKS]
 
 await main(async () => {
   const isRequired = readRequire()

@@ -79,8 +79,8 @@ async function troubleOf({ log }: ArchivedMachine): Promise<string> {
 }
 
 /** Runs an action while nobody has some rights in the bucket, also not its owner. */
-async function whileDenied(
-  { server, bucket }: Place,
+export async function whileDenied(
+  { server, bucket }: Pick<Place, 'server' | 'bucket'>,
   Action: readonly string[],
   action: () => Promise<void>,
 ): Promise<void> {
