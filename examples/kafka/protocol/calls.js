@@ -120,7 +120,7 @@ export function encodeUnsupported({ key, correlationId }) {
 }
 
 /** The versions of each call that are offered, as ApiVersions answers them. */
-function offeredCalls() {
+export function offeredCalls() {
   return namesOfCalls().map((name) => {
     const { key, versions } = CALLS[name]
     return { apiKey: key, minVersion: versions.from, maxVersion: versions.to }

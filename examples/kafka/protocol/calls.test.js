@@ -100,6 +100,23 @@ function decode(type, bytes, version) {
 }
 
 /**
+ * Whether bytes are refused. Throws if they are refused with another error than a `ProtocolError`.
+ *
+ * @param {AnyType} type
+ * @param {Buffer} bytes
+ * @param {number} version
+ */
+function isRefused(type, bytes, version) {
+  try {
+    decode(type, bytes, version)
+    return false
+  } catch (error) {
+    if (error instanceof ProtocolError) return true
+    throw error
+  }
+}
+
+/**
  * @param {number} key
  * @param {number} version
  * @param {Buffer} rest
@@ -137,26 +154,21 @@ test('a message that ends early or has a byte too many is refused, wherever it e
   for (const [message, type, version] of MESSAGES) {
     const bytes = encode(type, type.read(new RandomSource(random), version), version)
     for (let length = 0; length < bytes.length; length++) {
-      assert.throws(() => decode(type, bytes.subarray(0, length), version), ProtocolError, message)
+      assert.ok(isRefused(type, bytes.subarray(0, length), version), `${length} bytes of ${message}`)
     }
-    assert.throws(() => decode(type, Buffer.concat([bytes, Buffer.alloc(1)]), version), ProtocolError, message)
+    assert.ok(isRefused(type, Buffer.concat([bytes, Buffer.alloc(1)]), version), message)
   }
 })
 
 test('random and changed bytes are decoded or refused with a ProtocolError', () => {
   const random = new Random(3)
   let refused = 0
-  for (const [message, type, version] of MESSAGES) {
+  for (const [, type, version] of MESSAGES) {
     const valid = encode(type, type.read(new RandomSource(random), version), version)
     for (let round = 0; round < 40; round++) {
       const bytes = Buffer.from(round % 2 === 0 ? random.bytes(random.int(200)) : valid)
       if (bytes.length > 0) bytes[random.int(bytes.length)] = random.pick([0, 0x7f, 0x80, 0xff])
-      try {
-        decode(type, bytes, version)
-      } catch (error) {
-        assert.ok(error instanceof ProtocolError, `${message}: ${String(error)}`)
-        refused++
-      }
+      if (isRefused(type, bytes, version)) refused++
     }
   }
   assert.ok(refused > MESSAGES.length, `only ${refused} were refused`)

@@ -1,0 +1,176 @@
+/** The topics of the broker and their partitions, which are open as long as the broker is. */
+import { deleteLog, listPartitions } from '@sq/storage'
+import { ERROR } from '../protocol/errors.js'
+import { Refusal } from '../refusal.js'
+import { Partition } from './partition.js'
+
+/** @typedef {import('./partition.js').LogPlace} LogPlace */
+
+/** Opening a log reads its end, or all of it for its producers, so many are opened at the same time, but not all. */
+const OPENED_AT_ONCE = 32
+const MAX_PARTITIONS = 1000
+const MAX_NAME_LENGTH = 249
+
+export class Topics {
+  #place
+  #catalogue
+  /** @type {Map<string, Partition[]>} */
+  #topics = new Map()
+  /** Resolves when the changes so far are made: one after another. @type {Promise<unknown>} */
+  #changed = Promise.resolve()
+
+  /**
+   * @param {LogPlace} place
+   * @param {import('./catalogue.js').Catalogue} catalogue
+   */
+  constructor(place, catalogue) {
+    this.#place = place
+    this.#catalogue = catalogue
+  }
+
+  /**
+   * Opens all topics of the catalogue, and removes what is left of those that were being deleted.
+   *
+   * @param {LogPlace} place
+   * @param {import('./catalogue.js').Catalogue} catalogue
+   */
+  static async open(place, catalogue) {
+    const topics = new Topics(place, catalogue)
+    try {
+      for (const name of catalogue.deleting) await topics.#deleteLogs(name)
+      for (const [name, count] of catalogue.topics) topics.#topics.set(name, await topics.#open(name, count, false))
+      return topics
+    } catch (error) {
+      await topics.close()
+      throw error
+    }
+  }
+
+  /** The partitions of each topic. @returns {ReadonlyMap<string, readonly Partition[]>} */
+  get all() {
+    return this.#topics
+  }
+
+  /**
+   * Throws a `Refusal` if there is no such partition.
+   *
+   * @param {string} name
+   * @param {number} index
+   */
+  partition(name, index) {
+    const partition = this.#topics.get(name)?.[index]
+    if (partition !== undefined) return partition
+    throw new Refusal(ERROR.UNKNOWN_TOPIC_OR_PARTITION, `there is no partition ${index} of ${name}`)
+  }
+
+  /**
+   * Creates a topic, which is durable when this resolves. Rejects with a `Refusal` for a bad name or number, or if there
+   * is such a topic.
+   *
+   * @param {string} name
+   * @param {number} partitions
+   */
+  create(name, partitions) {
+    return this.#change(async () => {
+      this.check(name, partitions)
+      if (this.#catalogue.deleting.has(name)) await this.#deleteLogs(name)
+      // The logs first: a topic that is known has all of them. If it does not become known, they stay empty.
+      const opened = await this.#open(name, partitions, true)
+      try {
+        await this.#catalogue.created(name, partitions)
+      } catch (error) {
+        await closeAll(opened)
+        throw error
+      }
+      this.#topics.set(name, opened)
+    })
+  }
+
+  /**
+   * Throws a `Refusal` if a topic cannot be created.
+   *
+   * @param {string} name
+   * @param {number} partitions
+   */
+  check(name, partitions) {
+    if (!/^[\w.-]+$/.test(name) || name === '.' || name === '..' || name.length > MAX_NAME_LENGTH) {
+      throw new Refusal(ERROR.INVALID_TOPIC_EXCEPTION, `a topic cannot be called ${JSON.stringify(name.slice(0, 100))}`)
+    }
+    if (this.#topics.has(name)) throw new Refusal(ERROR.TOPIC_ALREADY_EXISTS, `there is a topic ${name}`)
+    if (partitions < 1 || partitions > MAX_PARTITIONS) {
+      throw new Refusal(ERROR.INVALID_PARTITIONS, `a topic has 1 to ${MAX_PARTITIONS} partitions, not ${partitions}`)
+    }
+  }
+
+  /**
+   * Deletes a topic with all its records. It is gone durably when this resolves.
+   *
+   * @param {string} name
+   */
+  delete(name) {
+    return this.#change(async () => {
+      const partitions = this.#topics.get(name)
+      if (partitions === undefined) throw new Refusal(ERROR.UNKNOWN_TOPIC_OR_PARTITION, `there is no topic ${name}`)
+      await this.#catalogue.deletes(name)
+      this.#topics.delete(name)
+      await closeAll(partitions)
+      await this.#deleteLogs(name)
+    })
+  }
+
+  async close() {
+    await this.#changed
+    await Promise.all(Array.from(this.#topics.values(), closeAll))
+  }
+
+  /**
+   * @template T
+   * @param {() => Promise<T>} change
+   */
+  #change(change) {
+    const changed = this.#changed.then(change)
+    this.#changed = changed.catch(() => {})
+    return changed
+  }
+
+  /**
+   * @param {string} topic
+   * @param {number} count
+   * @param {boolean} create
+   */
+  async #open(topic, count, create) {
+    /** @type {Partition[]} */
+    const opened = []
+    try {
+      while (opened.length < count) {
+        const indexes = Array.from(
+          { length: Math.min(OPENED_AT_ONCE, count - opened.length) },
+          (_, at) => opened.length + at,
+        )
+        const opening = indexes.map((index) => Partition.open(this.#place, { topic, index, create }))
+        for (const result of await Promise.allSettled(opening)) {
+          if (result.status === 'fulfilled') opened.push(result.value)
+        }
+        await Promise.all(opening)
+      }
+      return opened
+    } catch (error) {
+      await closeAll(opened)
+      throw error
+    }
+  }
+
+  /** @param {string} name */
+  async #deleteLogs(name) {
+    const { fs, config } = this.#place
+    for (const { topic, partition } of await listPartitions(fs, config)) {
+      if (topic === name && partition !== null) await deleteLog(fs, config, topic, partition)
+    }
+    await this.#catalogue.deleted(name)
+  }
+}
+
+/** @param {readonly Partition[]} partitions */
+async function closeAll(partitions) {
+  await Promise.all(partitions.map((partition) => partition.close()))
+}
