@@ -719,4 +719,16 @@ export const EQUIVALENT: readonly Equivalent[] = [
     replacement: 'this.#candidates[0].at',
     why: 'for the compiler: the last number of a queue is always a candidate',
   },
+  {
+    file: 'segments/segment-listing.ts',
+    original: 'segment !== undefined',
+    replacement: 'true',
+    why: 'for the compiler: the index is one of the list',
+  },
+  {
+    file: 'segments/segment-listing.ts',
+    original: '() => false',
+    replacement: '() => undefined',
+    why: 'undefined is as false; the compiler rejects it',
+  },
 ]

@@ -1,12 +1,15 @@
 import { beforeEach, describe, expect, it, test } from 'vitest'
-import { LogNotFoundError, UnsupportedFormatError, WalIoError } from '../../errors.ts'
+import { CorruptLogError, LogNotFoundError, UnsupportedFormatError, WalIoError } from '../../errors.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
-import { segmentName } from '../segment.ts'
+import { LOCK_NAME, LOG_START_NAME, resetName, segmentName } from '../segment.ts'
 import {
   indexOfSegment,
+  isLog,
   listSegmentFiles,
   MAX_ABSENCES,
   MAX_OVERTAKEN,
+  offsetsOf,
+  resetAmong,
   segmentFrom,
   segmentHolding,
   segmentsAmong,
@@ -66,6 +69,45 @@ describe('listSegmentFiles', () => {
     expect(error).toBeInstanceOf(WalIoError)
     expect(error).toMatchObject({ path: log.directory, cause: { code: 'EACCES' } })
   })
+})
+
+const LARGEST = Number.MAX_SAFE_INTEGER
+
+test('a segment may have the largest offset, and no segment after a given offset is listed', () => {
+  const names = [0, 5, 9, LARGEST].map(segmentName)
+  const bases = (last?: number) => segmentsAmong(names, '/d', last).map(({ baseOffset }) => baseOffset)
+  expect(bases()).toEqual([0, 5, 9, LARGEST])
+  expect(bases(5)).toEqual([0, 5])
+  expect(bases(4)).toEqual([0])
+})
+
+test.each([
+  [[], false],
+  [['next.tmp', 'readme.txt'], false],
+  [['readme.txt', LOCK_NAME], true],
+  [['readme.txt', LOG_START_NAME], true],
+  [['readme.txt', segmentName(7)], true],
+])('whether a directory with the names %j is a log: %s', (names, expected) => {
+  expect(isLog(names)).toBe(expected)
+})
+
+test('the segment of an unfinished reset is found by its name, and there is only one', () => {
+  expect(resetAmong(['lock', segmentName(3)], '/d')).toBeNull()
+  const found = { path: `/d/${resetName(7)}`, baseOffset: 7, successor: null }
+  expect(resetAmong([segmentName(3), resetName(7)], '/d')).toEqual(found)
+  try {
+    resetAmong([resetName(7), resetName(8)], '/d')
+    expect.unreachable('it should have thrown')
+  } catch (error) {
+    expect(error).toBeInstanceOf(CorruptLogError)
+    expect(error).toMatchObject({ path: found.path, from: 0, to: 0, firstOffset: 7n, lastOffset: 6n })
+  }
+})
+
+test('a segment holds the offsets up to that of its successor; those of the last one are not known', () => {
+  const [first, last] = segmentsAmong([segmentName(3), segmentName(7)], '/d')
+  expect(first && offsetsOf(first)).toEqual({ firstOffset: 3n, lastOffset: 6n })
+  expect(last && offsetsOf(last)).toEqual({ firstOffset: 7n, lastOffset: null })
 })
 
 /** A listing of `count` segments at offsets 10, 20, ... that counts accesses to its elements. */

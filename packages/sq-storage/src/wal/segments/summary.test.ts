@@ -22,20 +22,27 @@ beforeEach(() => {
   log = new LogFixture()
 })
 
-async function open(content: Buffer): Promise<OpenSegment> {
-  await log.makeSegments({ baseOffset: 0, bytes: content })
-  const listed = { path: log.path(0), baseOffset: 0, successor: null }
+async function open(content: Buffer, baseOffset = 0): Promise<OpenSegment> {
+  await log.makeSegments({ baseOffset, bytes: content })
+  const listed = { path: log.path(baseOffset), baseOffset, successor: null }
   return openSegment(log.fs, listed, { partition: PARTITION, mode: 'read' })
 }
 
 /** The summary of a segment whose file may have other content. */
 async function summaryOf(segment: SegmentBytes, file: Buffer = segment.bytes): Promise<SegmentSummary> {
-  return readSummary(await open(file), segment.at(-1))
+  return readSummary(await open(file, segment.baseOffset), segment.at(-1))
 }
 
 /** Three commits, of which the second and third have entries in the index. */
 function threeCommits(): SegmentBytes {
   return new SegmentBytes().records(LARGE).records(LARGE, LARGE).records('c')
+}
+
+/** Three commits, and a frame of a type whose body is a false summary. */
+function withSummary(type: number, attributes = 0): SegmentBytes {
+  const segment = threeCommits()
+  const body = encodeSealBody({ ...TIMES, index: [] }, segment.place.position)
+  return segment.frame({ type, attributes }, body)
 }
 
 type Entries = [IndexEntry, IndexEntry]
@@ -61,10 +68,25 @@ describe('readSummary', () => {
   it.each([
     ['a commit', () => threeCommits()],
     ['a MARK', () => threeCommits().mark()],
+    ['a MARK with the body of a SEAL', () => withSummary(FrameType.MARK)],
     ['a SEAL of a different shape', () => threeCommits().frame({ type: FrameType.SEAL }, Buffer.alloc(24))],
   ])('scans a segment that ends with %s', async (_, make) => {
     const segment = make()
     expect(await summaryOf(segment)).toMatchObject({ ...TIMES, records: 4, index: entriesOf(segment) })
+  })
+
+  it('trusts a SEAL with an entry for the first commit', async () => {
+    const segment = threeCommits()
+    const index = [entryOf(segment.at(0))]
+    const { position } = segment.place
+    segment.frame({ type: FrameType.SEAL }, encodeSealBody({ ...TIMES, index }, position))
+    expect(await summaryOf(segment)).toEqual({ ...TIMES, index })
+  })
+
+  it('counts offsets from the beginning of the segment', async () => {
+    const segment = new SegmentBytes({ baseOffset: 5 }).records(LARGE).records(LARGE, LARGE)
+    const [entry] = (await summaryOf(segment)).index
+    expect(entry).toEqual({ ...entryOf(segment.at(1)), offsetDelta: 1 })
   })
 
   it('scans a segment whose SEAL is damaged or cut short', async () => {
@@ -139,7 +161,6 @@ describe('readSummary', () => {
     const strange = new SegmentBytes().frame({ type: FrameType.RECORDS, recordCount: 1 }, Buffer.alloc(24))
     await expect(summaryOf(strange)).rejects.toThrow('does not hold exactly 1 records')
     log = new LogFixture()
-    const sealed = new SegmentBytes().records('a').frame({ type: FrameType.SEAL, attributes: 1 }, Buffer.alloc(24))
-    await expect(summaryOf(sealed)).rejects.toThrow(UnsupportedFormatError)
+    await expect(summaryOf(withSummary(FrameType.SEAL, 1))).rejects.toThrow(UnsupportedFormatError)
   })
 })
