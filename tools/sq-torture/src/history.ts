@@ -49,7 +49,7 @@ export class Violation extends Error {
  * 6. a rejection keeps the next offset, and the next success gets it: here, and without faults at the end of every
  *    simulation and of every run with failing operations;
  * 7. a reader in the writer's process sees only durable records: `LogUnderTest.readDuringWrites`; so does a reader with
- *    `durableOnly` in another process: `OtherProcessReader`;
+ *    `durableOnly` in another process: `OtherProcessReader`; fetches and bounds: `fetching.ts`;
  * 8. power cuts and kills alone never make a log refuse to open: `LogUnderTest.open`;
  * 9. an interrupted and repeated recovery gives the same result: the exploration, with `allow`;
  * 10. memory is bounded, and nothing outside the data directory is touched: fuzzing, and `LogUnderTest.open`;
@@ -58,7 +58,9 @@ export class Violation extends Error {
  * 12. every promise settles, and nothing is left open: `LogUnderTest.close`, fuzzing, and all time limits.
  */
 export class History {
-  #acknowledged: Contents = []
+  #stands: Contents = []
+  /** For each `watch`, what it has seen. */
+  readonly #watches = new Set<Contents[]>()
   /** The appends in flight, in the order of their calls. */
   #pending: Unit[] = []
   /** Rejected appends that may still appear, by their error. All appends of one failure have the same error. */
@@ -83,6 +85,47 @@ export class History {
   #allowed: readonly Contents[] | null = null
   #isRepeated = false
   #version = 0
+
+  get #acknowledged(): Contents {
+    return this.#stands
+  }
+
+  /** For every change but a new beginning: what is missing at the beginning was deleted. */
+  set #acknowledged(contents: Contents) {
+    this.#stands = contents
+    for (const seen of this.#watches) seen.push(withDeleted(contents, seen.at(-1) ?? []))
+  }
+
+  /** The log begins again: empty, or with what a recovery found. */
+  #replace(contents: Contents): void {
+    this.#stands = contents
+    for (const seen of this.#watches) seen.push(contents)
+  }
+
+  /**
+   * Collects the acknowledged records at the call and after each change until `end`. A reader that began at the call may
+   * return them. Records that are deleted after the call are still among them: the reader may have found them before.
+   */
+  watch(): { readonly seen: readonly Contents[]; readonly end: () => void } {
+    const seen = [this.#acknowledged]
+    this.#watches.add(seen)
+    return { seen, end: () => this.#watches.delete(seen) }
+  }
+
+  /**
+   * Whether this offset may be out of range now: before the start or after the end of the log, as it is or as a deletion,
+   * truncation or reset in progress may leave it.
+   */
+  mayLack(offset: number): boolean {
+    const { mostStart, leastEnd } = this.bounds
+    const isReplaced = this.#resettingTo !== null || this.#isLogMaybeDeleted
+    return isReplaced || offset < mostStart || offset > leastEnd
+  }
+
+  /** Whether the deletion of the whole log is in progress or has failed. */
+  get isLogMaybeDeleted(): boolean {
+    return this.#isLogMaybeDeleted
+  }
 
   /** Changes whenever a caller gets a result. */
   get version(): number {
@@ -222,7 +265,7 @@ export class History {
     this.#version++
     this.#isLogMaybeDeleted = false
     this.#maybeStartsAt = 0
-    this.#acknowledged = []
+    this.#replace([])
   }
 
   /** A truncation begins: it drops all records from this offset on, newest first. */
@@ -270,7 +313,7 @@ export class History {
     this.#resets++
     this.#resettingTo = null
     this.#maybeStartsAt = 0
-    this.#acknowledged = allDeleted(offset)
+    this.#replace(allDeleted(offset))
   }
 
   /**
@@ -283,7 +326,7 @@ export class History {
       this.#resets++
       this.#undone = this.#untrimmed()
       this.#rejected.clear()
-      this.#acknowledged = allDeleted(offset)
+      this.#replace(allDeleted(offset))
     } else if (nextOffset !== BigInt(this.#acknowledged.length)) {
       throw new Violation(`11: a reset to ${offset} failed and left ${nextOffset} as the next offset`)
     }
@@ -329,7 +372,7 @@ export class History {
   recovered(contents: Contents): void {
     if (!this.allows((allowed) => same(allowed, contents))) throw this.#unexpected(contents)
     this.#allowed = null
-    this.#acknowledged = [...contents]
+    this.#replace([...contents])
     this.#pending = []
     this.#maybeDeletedBelow = 0
     this.#maybeStartsAt = 0
@@ -368,6 +411,11 @@ function firstOffsetOf(contents: Contents): number {
 
 function withoutFirst(contents: Contents, firstOffset: number): Contents {
   return firstOffset === 0 ? contents : contents.map((value, offset) => (offset < firstOffset ? DELETED : value))
+}
+
+/** The contents, with what the log had before in place of what is deleted. */
+function withDeleted(contents: Contents, before: Contents): Contents {
+  return contents.map((value, offset) => (value === DELETED ? (before[offset] ?? DELETED) : value))
 }
 
 function same(left: Contents, right: Contents): boolean {

@@ -11,6 +11,7 @@ export class ProcessFileSystem implements FileSystem {
   /** Functions that release its handles, locks and watches. */
   readonly #has = new Set<() => Promise<void>>()
   #diedAlone = false
+  #failures = 0
 
   /** `name` identifies the process: file systems with the same name share in-process state, others do not. */
   constructor(fs: FileSystem, name = '') {
@@ -41,6 +42,11 @@ export class ProcessFileSystem implements FileSystem {
   /** The number of its handles, locks and watches. */
   get held(): number {
     return this.#has.size
+  }
+
+  /** The number of its calls that have failed, also those that look for a file that is gone. */
+  get failures(): number {
+    return this.#failures
   }
 
   async open(path: string, mode: OpenMode, options?: OpenOptions): Promise<FileHandle> {
@@ -142,6 +148,7 @@ export class ProcessFileSystem implements FileSystem {
       return this.#dead ? await never() : result
     } catch (error) {
       if (this.#dead) return never()
+      this.#failures++
       throw error
     }
   }

@@ -13,7 +13,14 @@ import type { NewBatch } from './appends.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { firstOffsetIn, namesIn } from './disk.ts'
 import type { Disk } from './disk.ts'
-import { checkBounds, checkBoundsFromFiles, fetchSome } from './fetching.ts'
+import {
+  checkBounds,
+  checkBoundsFromFiles,
+  drawLongPoll,
+  fetchDuringCuts,
+  fetchSome,
+  LONG_POLL_MS,
+} from './fetching.ts'
 import { findRecords, undamaged } from './found-records.ts'
 import { LimitsUnderTest } from './limits-under-test.ts'
 import { Shortening } from './shortening.ts'
@@ -65,6 +72,8 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
   #isDeletionOpen = false
   /** The reader in the process of the writer that fetches; null before the first fetch. */
   #fetchReader: WalReader | null = null
+  /** The number of readers that fetch while the log is shortened. */
+  #pollingReaders = 0
   /** The reader in the other process that looks at the bounds of the log; null before the first look. */
   #boundsReader: WalReader | null = null
 
@@ -139,6 +148,7 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
   #beginHere(): void {
     // A new process shares nothing with the readers of the last one.
     this.#fetchReader = null
+    this.#pollingReaders = 0
     this.#limits.begin()
     this.#process = new ProcessFileSystem(this.fs, `process ${this.#processes++} `)
     this.#death = new Promise((resolve) => {
@@ -283,6 +293,31 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
     const reader = await this.#fetchingReader()
     const isAlive = () => !process.dead
     await fetchSome(this.#fetched, { reader, isAlive, untilDead: (work) => this.untilDead(work) }, random)
+  }
+
+  /**
+   * Fetches several times at once, also with long polls, while an action shortens or deletes the log. Rejects as the
+   * action does, or as the fetches.
+   */
+  async fetchDuring(random: Random, shorten: () => Promise<unknown>): Promise<void> {
+    const process = this.#process
+    // The fetches of the other reader end when the log is closed.
+    const reader = await this.#openReader()
+    this.#pollingReaders++
+    const polls = Array.from({ length: 1 + random.int(3) }, () => drawLongPoll(this.#fetched, random))
+    const fetches = polls.map((poll) =>
+      fetchDuringCuts(this.#fetched, { reader, failures: () => process.failures }, poll),
+    )
+    // A failure is reported below.
+    for (const fetching of fetches) fetching.catch(() => {})
+    for (let turns = random.int(10); turns > 0; turns--) await new Promise(setImmediate)
+    const [shortened] = await Promise.allSettled([shorten()])
+    this.clock.advance(LONG_POLL_MS)
+    const fetched = await Promise.allSettled(fetches)
+    this.#pollingReaders--
+    await process.whileAlive(() => reader.close())
+    const failed = [shortened, ...fetched].find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
   }
 
   /** Looks at the bounds in both processes while the writer may be working, but neither deletes nor truncates. */
@@ -430,7 +465,7 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
     await process.whileAlive(async () => reader?.close())
     await process.whileAlive(() => writer.close())
     this.history.settled()
-    if (process.held > 0 && !this.#tailing.isInProcess)
+    if (process.held > 0 && !this.#tailing.isInProcess && this.#pollingReaders === 0)
       throw new Violation(`12: ${process.held} handles are open after close`)
   }
 

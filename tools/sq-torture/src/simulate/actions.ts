@@ -38,6 +38,7 @@ const DEEDS: Partial<Record<Action, Deed>> = {
   read: ({ log }) => log.readDuringWrites(),
   'read-range': ({ log, random }) => log.readSomeRange(random),
   fetch: ({ log, random }) => log.fetch(random),
+  'fetch-and-cut': fetchAndCut,
   bounds: ({ log }) => log.checkBounds(),
   checkpoint: async ({ log }) => {
     if (log.checkpoints < MAX_CHECKPOINTS) await log.checkpoint()
@@ -84,7 +85,10 @@ async function goByWrongClock({ log, random }: Doing): Promise<void> {
   await log.deleteByAge({ keepFromMs, aheadMs })
 }
 
-/** Deletes records, and drops others before that has ended, and then appends. */
+/**
+ * Deletes records, and drops others before that has ended, and then appends. A segment that ends before the deletion
+ * goes on must stay, also if its offsets were deleted before the reset.
+ */
 async function deleteAndCut({ log, random, values }: Doing): Promise<void> {
   const before = log.someOffset(random)
   const { length } = log.history.acknowledged
@@ -92,7 +96,24 @@ async function deleteAndCut({ log, random, values }: Doing): Promise<void> {
   const cut = random.chance(0.5)
     ? log.truncate(before + random.int(length - before + 1))
     : log.reset(offsetAside(log, random))
-  await allSettle([deletion, cut, log.append(...values.some(3))])
+  const appends = [log.append(...values.some(3))]
+  if (random.chance(0.5)) appends.push(log.rotate(), log.append(...values.some(3)))
+  await allSettle([deletion, cut, ...appends])
+}
+
+/** Fetches, also with long polls, while records are deleted or dropped or the log is deleted. */
+async function fetchAndCut({ log, random, values }: Doing): Promise<void> {
+  const cut = random.pick([
+    () => log.deleteSegments(),
+    () => log.deleteRecords(log.someOffset(random)),
+    () => log.truncate(log.someOffset(random)),
+    () => log.reset(offsetAside(log, random)),
+    () => log.deleteLog(),
+  ])
+  await log.fetchDuring(random, async () => {
+    await cut()
+    await log.append(...values.some(3))
+  })
 }
 
 /** Several callers wait for room, some of which give up, and the log may be closed under them. */
@@ -103,6 +124,8 @@ async function appendWhenReady({ machine, log, random, values }: Doing): Promise
     const isSizeStated = random.chance(0.7)
     const turns = random.chance(0.2) ? random.int(10) : Infinity
     const waiting = random.pick(logs).appendWhenReady(values.one(), { isSizeStated, signal: abort.signal })
+    // A failure is reported by the wait below.
+    waiting.catch(() => {})
     if (turns < Infinity) await abortAfter(turns, abort)
     await waiting
   })

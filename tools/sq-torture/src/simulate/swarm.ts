@@ -51,6 +51,7 @@ const ACTIONS = [
   'read',
   'read-range',
   'fetch',
+  'fetch-and-cut',
   'bounds',
   'checkpoint',
   'ready',

@@ -3,7 +3,14 @@ import { Random } from '@sq/sim'
 import type { FileSystem } from '@sq/sim'
 import { setImmediate } from 'node:timers/promises'
 import { beforeEach, describe, expect, it, test, vi } from 'vitest'
-import { ClosedError, CorruptLogError, LogNotFoundError, OffsetOutOfRangeError, WalReader } from '../../index.ts'
+import {
+  ClosedError,
+  CorruptLogError,
+  deleteLog,
+  LogNotFoundError,
+  OffsetOutOfRangeError,
+  WalReader,
+} from '../../index.ts'
 import type { FetchOptions, FetchResult, WaitOptions, WalWriter } from '../../index.ts'
 import { inAnotherProcess } from '../../testing/another-process.ts'
 import { append, appendBatch, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
@@ -366,6 +373,18 @@ test('what is before damage is returned, and the fetch that begins there rejects
   expect((await reader.fetch({ from: 0n, minBytes: 1000, maxWaitMs: Infinity })).nextOffset).toBe(1n)
   await expect(reader.fetch({ from: 1n })).rejects.toThrow(CorruptLogError)
   expect(log.fs.openHandles).toBe(0)
+})
+
+test('a fetch whose log is deleted while it waits returns what it has found, and the next one rejects', async () => {
+  const writer = await log.open()
+  await append(writer, 'a')
+  const reader = await openReader()
+  const fetching = fetched(reader, { from: 0n, minBytes: MIB, maxWaitMs: Infinity })
+  await quiet()
+  await writer.close()
+  await deleteLog(log.fs, log.config, 'orders', 0)
+  expect(await fetching).toMatchObject({ values: ['a'], nextOffset: 1n })
+  await expect(reader.fetch({ from: 1n })).rejects.toThrow(LogNotFoundError)
 })
 
 describe('a fetch refuses', () => {
