@@ -6,7 +6,7 @@ import { DirectoryObjectStore } from './directory-object-store.ts'
 import { sourceOf } from './object-source.ts'
 
 const ROOT = '/archive'
-const LARGE = Buffer.alloc(1024 * 1024 + 512, 'large ')
+const LARGE = Buffer.alloc(4 * 1024 * 1024 + 512, 'large ')
 
 async function contents(fs: InMemoryFileSystem): Promise<Map<string, string>> {
   const store = new DirectoryObjectStore(fs, ROOT)

@@ -4,7 +4,8 @@ import type { FileHandle, FileSystem } from '@sq/sim'
 import { ObjectStoreError } from './object-store.ts'
 import type { ObjectSource } from './object-store.ts'
 
-const PART_BYTES = 1024 * 1024
+/** Each write of a part to a directory waits for the disk, so small ones would take several times as long. */
+const PART_BYTES = 4 * 1024 * 1024
 
 /** An object with these bytes. Do not change them afterwards. */
 export function sourceOf(bytes: Uint8Array): ObjectSource {
@@ -70,7 +71,7 @@ async function fill(file: FileHandle, buffer: Uint8Array, position: number): Pro
 }
 
 /**
- * Reads a source from beginning to end in parts of up to 1 MiB, which are valid until the next one is asked for. Throws
+ * Reads a source from beginning to end in parts of up to 4 MiB, which are valid until the next one is asked for. Throws
  * a `bad-source` error after the last part if the checksum is not the stated one.
  */
 export async function* partsOf(key: string, source: ObjectSource): AsyncGenerator<Uint8Array, void, undefined> {

@@ -22,7 +22,7 @@ export interface ObjectStoreTest {
 }
 
 /** More than a store that works in parts takes in one. */
-const LARGE_BYTES = 3 * 1024 * 1024 + 7
+const LARGE_BYTES = 5 * 1024 * 1024 + 7
 
 function content(text: string): ObjectSource {
   return sourceOf(Buffer.from(text))

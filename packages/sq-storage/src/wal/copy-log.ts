@@ -46,7 +46,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof CopyOptions>(['fromOffset'])
  * writer at work, of which everything is copied that was durable when the copy began. After a crash the log is there
  * whole, or not at all. What a crash has left is removed by the next `copyLog` or `WalWriter.open` of the partition.
  *
- * Memory: 256 KiB, and a description of each segment.
+ * Memory: 4 MiB, and a description of each segment.
  *
  * Rejects, and leaves nothing behind:
  *

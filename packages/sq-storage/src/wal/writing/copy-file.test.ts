@@ -6,7 +6,7 @@ import { MeasuredFiles } from '../../testing/measured-files.ts'
 import { LogFixture } from '../../testing/log-fixture.ts'
 import { copyFile } from './copy-file.ts'
 
-const CHUNK_BYTES = 256 * 1024
+const CHUNK_BYTES = 4 * 1024 * 1024
 const FROM = '/data/from'
 const TO = '/data/to'
 

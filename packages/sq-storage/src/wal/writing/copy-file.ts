@@ -3,7 +3,8 @@ import type { FileSystem } from '@sq/sim'
 import { WalIoError } from '../../errors.ts'
 import { LogFile } from '../segments/log-file.ts'
 
-const CHUNK_BYTES = 256 * 1024
+/** Each write to the copy waits for the disk, so small ones would take several times as long. */
+const CHUNK_BYTES = 4 * 1024 * 1024
 
 /** A file to copy. */
 interface Copy {
