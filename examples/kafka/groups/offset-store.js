@@ -1,0 +1,201 @@
+/**
+ * The committed offsets of all groups, in a log of their own. A record is one commit, or the deletion of topics; the
+ * offsets are what all records in their order say. When the log has grown, all offsets are appended once more, and the
+ * segments before are deleted. A stop between any two steps changes nothing: some offsets are there twice.
+ */
+import { SystemClock } from '@sq/sim'
+import { AppendFailedError, BacklogFullError, ClosedError, WalReader, WalWriter } from '@sq/storage'
+import { ERROR } from '../protocol/errors.js'
+import { decodeChange, encodeChange, OffsetTable } from './offset-table.js'
+import { Refusal } from './refusal.js'
+
+/** @typedef {import('./offset-table.js').Commit} Commit */
+/** @typedef {import('./offset-table.js').Deletion} Deletion */
+
+/**
+ * @typedef {object} OffsetStoreOptions
+ * @property {import('@sq/sim').Clock} [clock]
+ * @property {number} [maxOffsetBytes] about what the offsets may take in memory; default 64 MiB
+ * @property {number} [compactAfterBytes] the log is compacted when it has grown by this and by its last compacted size;
+ *   default 16 MiB
+ * @property {(error: unknown) => void} [onError] called when compacting fails; it is tried again after more commits
+ */
+
+const TOPIC = 'committed-offsets'
+const MIB = 1024 * 1024
+const MAX_RECORD_BYTES = MIB
+
+export class OffsetStore {
+  #writer
+  #table
+  #options
+  /** What commits that are not durable yet will add to the table. */
+  #pendingBytes = 0
+  /** While the log is compacted, commits wait. @type {Promise<void> | null} */
+  #compacting = null
+  #bytesSinceCompacted
+  #compactedBytes = 0
+
+  /**
+   * @param {WalWriter} writer
+   * @param {{ table: OffsetTable, logBytes: number, options: Required<OffsetStoreOptions> }} state
+   */
+  constructor(writer, { table, logBytes, options }) {
+    this.#writer = writer
+    this.#table = table
+    this.#options = options
+    this.#bytesSinceCompacted = logBytes
+  }
+
+  /**
+   * Opens the log in a data directory, and reads all of it.
+   *
+   * @param {import('@sq/sim').FileSystem} fs
+   * @param {string} dataDir
+   * @param {OffsetStoreOptions} [options]
+   */
+  static async open(fs, dataDir, options = {}) {
+    const { clock = new SystemClock(), maxOffsetBytes = 64 * MIB, compactAfterBytes = 16 * MIB } = options
+    const { onError = console.error } = options
+    const config = { dataDir, maxRecordBytes: MAX_RECORD_BYTES }
+    const writer = await WalWriter.open(fs, config, TOPIC, 0, { clock })
+    try {
+      const { table, logBytes } = await replay(fs, config)
+      const all = { clock, maxOffsetBytes, compactAfterBytes, onError }
+      return new OffsetStore(writer, { table, logBytes, options: all })
+    } catch (error) {
+      await writer.close()
+      throw error
+    }
+  }
+
+  /**
+   * The offsets that a group has committed. Only what would survive a power cut.
+   *
+   * @param {string} group
+   */
+  of(group) {
+    return this.#table.of(group)
+  }
+
+  /** The groups that have committed offsets. */
+  get groups() {
+    return this.#table.groups
+  }
+
+  /** The topics for which there are offsets. After a crash between the deletion of a topic and that of its offsets, it is still here. */
+  get topics() {
+    return this.#table.topics
+  }
+
+  /**
+   * Resolves once the offsets are durable, all of them or none. Throws a `Refusal`.
+   *
+   * @param {Commit} commit
+   */
+  async commit(commit) {
+    await this.#append(commit, () => this.#table.growth(commit))
+  }
+
+  /**
+   * Deletes the offsets of topics for all groups, and resolves once that is durable. Call it after the topics
+   * themselves are gone, so that no commit for them can follow, and for `topics` that are gone when the broker starts.
+   *
+   * @param {string[]} names
+   */
+  async deleteTopics(names) {
+    if (names.length > 0) await this.#append({ deletedTopics: names }, () => 0)
+  }
+
+  /** Completes what has begun, and closes the log. */
+  async close() {
+    while (this.#compacting !== null) await this.#compacting
+    await this.#writer.close()
+  }
+
+  /**
+   * @param {Commit | Deletion} change
+   * @param {() => number} growth
+   */
+  async #append(change, growth) {
+    const value = encodeChange(change)
+    if (value.length > MAX_RECORD_BYTES) throw new Refusal(ERROR.INVALID_COMMIT_OFFSET_SIZE)
+    while (this.#compacting !== null) await this.#compacting
+    const pendingBytes = Math.max(growth(), 0)
+    const bytes = this.#table.bytes + this.#pendingBytes + pendingBytes
+    if (pendingBytes > 0 && bytes > this.#options.maxOffsetBytes) throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE)
+    this.#pendingBytes += pendingBytes
+    try {
+      await this.#writer.append({ value, timestampMs: this.#options.clock.now() })
+      // Appends resolve in the order of the log, so the table changes in the order in which it is read again.
+      this.#table.apply(change)
+      this.#bytesSinceCompacted += value.length
+    } catch (error) {
+      throw refusalOf(error)
+    } finally {
+      this.#pendingBytes -= pendingBytes
+    }
+    this.#compactIfGrown()
+  }
+
+  #compactIfGrown() {
+    const { compactAfterBytes, onError } = this.#options
+    const limit = Math.max(compactAfterBytes, this.#compactedBytes)
+    if (this.#compacting !== null || this.#bytesSinceCompacted < limit) return
+    this.#bytesSinceCompacted = 0
+    this.#compacting = this.#compact()
+      .catch(onError)
+      .finally(() => (this.#compacting = null))
+  }
+
+  async #compact() {
+    // This seals after all commits so far, so the table has them, and the copies of it do not undo any.
+    await this.#writer.closeActiveSegment()
+    const belowOffset = this.#writer.nextOffset
+    let bytes = 0
+    const [table, timestampMs] = [this.#table, this.#options.clock.now()]
+    await this.#writer.appendAll(
+      (function* records() {
+        for (const commit of table.commits()) {
+          const value = encodeChange(commit)
+          bytes += value.length
+          yield { value, timestampMs }
+        }
+      })(),
+    )
+    this.#compactedBytes = bytes
+    await this.#writer.deleteSegments({ belowOffset })
+  }
+}
+
+/**
+ * Reads the whole log.
+ *
+ * @param {import('@sq/sim').FileSystem} fs
+ * @param {import('@sq/storage').WalConfig} config
+ */
+async function replay(fs, config) {
+  const table = new OffsetTable()
+  const reader = await WalReader.open(fs, config, TOPIC, 0)
+  let logBytes = 0
+  try {
+    for await (const { value } of reader.read()) {
+      if (value === null) continue
+      table.apply(decodeChange(value))
+      logBytes += value.length
+    }
+  } finally {
+    await reader.close()
+  }
+  return { table, logBytes }
+}
+
+/**
+ * What a client may try again gets an error that says so.
+ *
+ * @param {unknown} error
+ */
+function refusalOf(error) {
+  const isPassing = error instanceof AppendFailedError || error instanceof BacklogFullError
+  return isPassing || error instanceof ClosedError ? new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE) : error
+}
