@@ -219,18 +219,17 @@ it.each([
   ['that it refuses', { status: 403, code: 'AccessDenied' }, 'they have the right s3:ListBucket'],
 ])('a store that answers %s is an error', async (_, answer, message) => {
   await using endpoint = await answering(answer)
-  const env = {
-    AWS_ENDPOINT_URL_S3: endpoint.url,
-    AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'key',
-    AWS_SECRET_ACCESS_KEY: 'secret',
-    // The SDK warns of the versions of Node that it will not support.
-    NODE_NO_WARNINGS: '1',
-  }
-  const { status, stdout, stderr } = await run('cat orders/0 --store s3://backup/main', env)
+  const { status, stdout, stderr } = await run('cat orders/0 --store s3://backup/main', endpoint.env)
   expect([status, stdout]).toEqual([1, ''])
   expect(stderr).toMatch(/^sq-wal: could not list "s3:\/\/backup\/main\/": .*\n$/)
   expect(stderr).toContain(message)
+})
+
+it('the demo looks for its archive before it appends', async () => {
+  await using endpoint = await answering({ status: 404, code: 'NoSuchBucket' })
+  const { status, stdout, stderr } = await run('demo --archive s3://backup/main', endpoint.env)
+  expect([status, stdout]).toEqual([1, ''])
+  expect(stderr).toContain('there is no bucket "backup": create it')
 })
 
 interface Answer {
@@ -240,8 +239,8 @@ interface Answer {
   readonly body?: string
 }
 
-/** A server that answers every request in the same way. */
-async function answering(answer: Answer): Promise<AsyncDisposable & { readonly url: string }> {
+/** A server that answers every request in the same way, and the environment in which commands use it. */
+async function answering(answer: Answer): Promise<AsyncDisposable & { readonly env: NodeJS.ProcessEnv }> {
   const { status, type = 'application/xml', code = '', body = `<Error><Code>${code}</Code></Error>` } = answer
   const server = createServer((_, response: ServerResponse) => {
     response.writeHead(status, { 'content-type': type }).end(body)
@@ -251,7 +250,14 @@ async function answering(answer: Answer): Promise<AsyncDisposable & { readonly u
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
   return {
-    url: `http://127.0.0.1:${port}`,
+    env: {
+      AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${port}`,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'key',
+      AWS_SECRET_ACCESS_KEY: 'secret',
+      // The SDK warns of the versions of Node that it will not support.
+      NODE_NO_WARNINGS: '1',
+    },
     async [Symbol.asyncDispose]() {
       server.close()
       server.closeAllConnections()

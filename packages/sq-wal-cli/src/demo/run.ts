@@ -1,6 +1,7 @@
 /** The demo from beginning to end: append under kills, read back, compare, report. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import type { ObjectStore } from '@sq/archive'
 import { Random, SystemClock } from '@sq/sim'
 import { listSegments, WalReader, type SegmentInfo } from '@sq/storage'
 import { appendWithKills, drawKillMoments } from './append-with-kills.ts'
@@ -30,6 +31,8 @@ export interface DemoOptions {
 }
 
 interface Surroundings {
+  /** The archive that the options name; null if they name none. */
+  readonly store: ObjectStore | null
   readonly dataDir: string
   readonly progress: Progress
   readonly signal: AbortSignal
@@ -37,10 +40,18 @@ interface Surroundings {
 
 /** Resolves with the exit status: 0 if every record is intact, 1 if one is not, above 128 if interrupted. */
 export async function runDemo(options: DemoOptions): Promise<number> {
+  const { archive } = options
+  if (typeof archive !== 'string') return runWithStore(options, null)
+  // It is opened first, so that a mistake in its name is told before any work.
+  const { withStore } = await import('../store.ts')
+  return withStore(archive, { readOnly: false }, (store) => runWithStore(options, store))
+}
+
+async function runWithStore(options: DemoOptions, store: ObjectStore | null): Promise<number> {
   using interruptible = catchInterruption()
   const { signal } = interruptible
   try {
-    const { intact, expected, differences } = await runInDirectory(options, signal)
+    const { intact, expected, differences } = await runInDirectory(options, { store, signal })
     for (const difference of differences) print(`${visible(difference)}\n`)
     print(`${intact} of ${expected} records intact\n`)
     return differences.length === 0 ? 0 : 1
@@ -51,16 +62,19 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   }
 }
 
-async function runInDirectory(options: DemoOptions, signal: AbortSignal): Promise<Comparison> {
+async function runInDirectory(
+  options: DemoOptions,
+  { store, signal }: Pick<Surroundings, 'store' | 'signal'>,
+): Promise<Comparison> {
   const input = await inspectInput(options.input, signal)
   const directory = await makeDataDirectory(options.dir)
   const progress = startProgress()
   try {
     print(`${describe(input)}; kills: ${options.kills}, seed: ${options.seed}\n`)
-    const surroundings = { dataDir: directory.path, progress, signal }
+    const surroundings = { store, dataDir: directory.path, progress, signal }
     const killMoments = drawKillMoments(options.kills, input.records, new Random(options.seed))
     const lives = await append(input, killMoments, surroundings)
-    const moved = options.archive === undefined ? null : await move(options.archive, options, surroundings)
+    const moved = options.archive === undefined ? null : await move(options, surroundings)
     const segments = await listSegments(fs, logConfig(directory.path), topic, partition)
     const { comparison, elapsedMs } = await readBack(input, surroundings)
     progress.clear()
@@ -74,22 +88,17 @@ async function runInDirectory(options: DemoOptions, signal: AbortSignal): Promis
 }
 
 /** Moves the log through an archive below a name of its own, which is removed at the end. */
-async function move(
-  place: string | true,
-  { keep = false }: DemoOptions,
-  { dataDir, progress, signal }: Surroundings,
-): Promise<Moved> {
+async function move({ keep = false }: DemoOptions, { store, dataDir, progress, signal }: Surroundings): Promise<Moved> {
   progress.show(() => 'archiving, and restoring')
   const prefix = `sq-wal-demo-${randomBytes(6).toString('hex')}`
+  const { DirectoryObjectStore } = await import('@sq/archive')
   const { moveThroughArchive, removeArchive } = await import('./archived.ts')
-  const { withStore } = await import('../store.ts')
-  return withStore(place === true ? join(dataDir, 'archive') : place, { readOnly: false }, async (store) => {
-    try {
-      return await moveThroughArchive(store, { dataDir, prefix, signal })
-    } finally {
-      if (!keep) await removeArchive(store, prefix)
-    }
-  })
+  const archive = store ?? new DirectoryObjectStore(fs, join(dataDir, 'archive'))
+  try {
+    return await moveThroughArchive(archive, { dataDir, prefix, signal })
+  } finally {
+    if (!keep) await removeArchive(archive, prefix)
+  }
 }
 
 function append(

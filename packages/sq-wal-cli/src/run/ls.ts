@@ -49,7 +49,7 @@ export async function ls(source: LogSource, { json = false }: LsOptions): Promis
   return logs.some((log) => 'error' in log) ? 1 : 0
 }
 
-/** In an archive, a log begins with its first segment. To ask a reader would read the last segment whole. */
+/** In an archive, a log begins with its first segment. A reader would read the last segment once more to tell. */
 async function startOf(
   { fs, config, archive }: LogSource,
   { topic, partition }: { topic: string; partition: number },
