@@ -1,8 +1,11 @@
-/** The broker without the network: its logs, and the handlers of all calls. */
+/** The broker without the network: its logs, its consumer groups, and the handlers of all calls. */
+import { join } from 'node:path'
 import { SystemClock } from '@sq/sim'
 import { SharedLimits } from '@sq/storage'
+import { groupHandlers } from './groups/handlers.js'
+import { OffsetStore } from './groups/offset-store.js'
 import { fetchHandler } from './handlers/fetch.js'
-import { apiVersions, describeConfigsHandler, metadataHandler } from './handlers/metadata.js'
+import { apiVersions, describeConfigsHandler, metadataHandler, NODE_ID } from './handlers/metadata.js'
 import { produceHandler } from './handlers/produce.js'
 import {
   createTopicsHandler,
@@ -31,18 +34,27 @@ const MIB = 1024 * 1024
 export class Broker {
   #catalogue
   #topics
+  #offsets
+  #groups
   /** How clients reach the broker, as Metadata tells them. */
   address = { host: '127.0.0.1', port: 9092 }
 
   /**
-   * @param {Catalogue} catalogue
-   * @param {Topics} topics
+   * @param {{ catalogue: Catalogue, topics: Topics, offsets: OffsetStore }} logs
    * @param {Required<BrokerOptions>} options
    */
-  constructor(catalogue, topics, options) {
+  constructor({ catalogue, topics, offsets }, options) {
     this.#catalogue = catalogue
     this.#topics = topics
-    this.handlers = this.#handlersOf(options)
+    this.#offsets = offsets
+    this.#groups = groupHandlers({
+      offsets,
+      address: () => this.address,
+      nodeId: NODE_ID,
+      hasPartition: (topic, index) => topics.all.get(topic)?.[index] !== undefined,
+      clock: options.clock,
+    })
+    this.handlers = { ...this.#handlersOf(options), ...this.#groups.handlers }
   }
 
   /**
@@ -64,18 +76,26 @@ export class Broker {
     }
     const { dataDir, maxSegmentBytes, maxMessageBytes, maxPendingBytes, clock } = options
     const shared = { fs, clock, limits: new SharedLimits({ maxPendingBytes }) }
-    const catalogue = await Catalogue.open({ ...shared, config: { dataDir: `${dataDir}/broker` } })
+    /** @type {{ close: () => Promise<void> }[]} */
+    const opened = []
     try {
-      const config = { dataDir: `${dataDir}/topics`, maxSegmentBytes, maxBatchBytes: maxMessageBytes }
-      return new Broker(catalogue, await Topics.open({ ...shared, config }, catalogue), options)
+      const catalogue = await Catalogue.open({ ...shared, config: { dataDir: join(dataDir, 'broker') } })
+      opened.unshift(catalogue)
+      const config = { dataDir: join(dataDir, 'topics'), maxSegmentBytes, maxBatchBytes: maxMessageBytes }
+      const topics = await Topics.open({ ...shared, config }, catalogue)
+      opened.unshift(topics)
+      const offsets = await OffsetStore.open(fs, join(dataDir, 'groups'), { clock })
+      return new Broker({ catalogue, topics, offsets }, options)
     } catch (error) {
-      await catalogue.close()
+      for (const log of opened) await log.close()
       throw error
     }
   }
 
-  /** Ends the fetches that wait, and resolves once everything appended so far is durable. */
+  /** Ends the requests that wait, and resolves once everything appended so far is durable. */
   async close() {
+    this.#groups.close()
+    await this.#offsets.close()
     await this.#topics.close()
     await this.#catalogue.close()
   }
@@ -99,7 +119,7 @@ export class Broker {
       Fetch: fetchHandler(topics, { maxFetchBytes, clock }),
       ListOffsets: listOffsetsHandler(topics),
       CreateTopics: createTopicsHandler(topics, { defaultPartitions, configs }),
-      DeleteTopics: deleteTopicsHandler(topics),
+      DeleteTopics: deleteTopicsHandler(topics, (names) => this.#offsets.deleteTopics(names)),
       DeleteRecords: deleteRecordsHandler(topics),
       InitProducerId: this.#initProducerId,
     }

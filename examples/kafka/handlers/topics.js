@@ -43,13 +43,17 @@ export function createTopicsHandler(topics, { defaultPartitions, configs }) {
 
 /**
  * @param {Topics} topics
+ * @param {(names: string[]) => Promise<void>} deleteOffsets deletes what groups have committed in topics
  * @returns {Handler<'DeleteTopics'>}
  */
-export function deleteTopicsHandler(topics) {
+export function deleteTopicsHandler(topics, deleteOffsets) {
   return async ({ topicNames }) => {
     const responses = []
     for (const name of topicNames) {
-      const { errorCode } = await outcome(() => topics.delete(name))
+      const { errorCode } = await outcome(async () => {
+        await topics.delete(name)
+        await deleteOffsets([name])
+      })
       responses.push({ name, errorCode })
     }
     return { responses }

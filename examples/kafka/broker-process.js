@@ -1,0 +1,63 @@
+/** Starts the broker as a process, and stops it in order or kills it. For the tests. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { cleanEnvironment } from '../clean-environment.js'
+
+const MAIN = fileURLToPath(new URL('main.js', import.meta.url))
+
+export class BrokerProcess {
+  #dataDir
+  /** @type {import('node:child_process').ChildProcess | null} */
+  #child = null
+  port = 0
+
+  /** @param {string} dataDir */
+  constructor(dataDir) {
+    this.#dataDir = dataDir
+  }
+
+  get address() {
+    return `127.0.0.1:${this.port}`
+  }
+
+  get pid() {
+    return this.#child?.pid
+  }
+
+  /** Starts the broker, on the same port as before, and resolves when clients can connect. */
+  async start() {
+    const args = [MAIN, this.#dataDir, '--port', String(this.port), '--auto-create-topics']
+    const child = spawn(process.execPath, args, { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#child = child
+    const [line] = await Promise.race([
+      once(createInterface(child.stdout), 'line'),
+      once(child, 'close').then(() => ['it ended']),
+    ])
+    const [, port] = /^listening on .*:(\d+)$/.exec(line) ?? []
+    if (port === undefined) throw new Error(`the broker did not start: ${line}`)
+    this.port = Number(port)
+    return this
+  }
+
+  /** Kills it at whatever it is doing. */
+  async kill() {
+    await this.#end('SIGKILL')
+  }
+
+  /** Ends it in order, and resolves with its exit code. */
+  async stop() {
+    return this.#end('SIGTERM')
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  async #end(signal) {
+    const child = this.#child
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
+    const ended = once(child, 'close')
+    child.kill(signal)
+    await ended
+    return child.exitCode
+  }
+}
