@@ -25,11 +25,12 @@ const BY_DEFAULT = -1
 export function createTopicsHandler(topics, { defaultPartitions, configs }) {
   return async ({ topics: wanted, validateOnly }) => {
     const results = []
+    /** @type {Map<string, number>} */
+    const counts = new Map()
+    for (const { name } of wanted) counts.set(name, (counts.get(name) ?? 0) + 1)
     for (const topic of wanted) {
       const { errorCode, errorMessage } = await outcome(async () => {
-        if (wanted.filter(({ name }) => name === topic.name).length > 1) {
-          throw new Refusal(ERROR.INVALID_REQUEST, 'the topic is named twice')
-        }
+        if (counts.get(topic.name) !== 1) throw new Refusal(ERROR.INVALID_REQUEST, 'the topic is named twice')
         const partitions = partitionsOf(topic, defaultPartitions)
         checkConfigs(topic.configs, configs)
         if (validateOnly) topics.check(topic.name, partitions)
