@@ -148,8 +148,8 @@ export class WalWriter implements AsyncDisposable {
   #closing: Promise<void> | null = null
   /** Resolves when the checkpoints so far have succeeded or failed. */
   #checkpoints: Promise<unknown> = Promise.resolve()
-  /** The deletions of segments that are in progress. */
-  readonly #deletions = new Set<Promise<unknown>>()
+  /** Resolves when the deletions of segments so far have succeeded or failed. */
+  #deletions: Promise<unknown> = Promise.resolve()
 
   private constructor(held: Held, given: WalConfig, { tail, recovery }: { tail: LogTail; recovery: Recovery }) {
     this.#held = held
@@ -505,10 +505,11 @@ export class WalWriter implements AsyncDisposable {
    * empty segment. To drop everything by another limit, call `closeActiveSegment` first. Readers inside a deleted
    * segment continue in it.
    *
-   * What is called meanwhile does not wait for all of it: an append waits until one file is removed, at most. What the
-   * policy releases is decided once; a truncation meanwhile has it decided again for what is left. Records that are
-   * appended after the call stay, also at the offsets of records that were truncated meanwhile. Several calls may be
-   * under way, and each resolves with the segments that it deleted itself. `close` waits until they have ended.
+   * Appends go on meanwhile. Other calls, and an append that needs a new segment, wait until the removal of one file is
+   * durable, or one segment is read, at most. What the policy releases is decided once; a truncation meanwhile has it
+   * decided again for what is left. Records that are appended after the call stay, also at the offsets of records that
+   * were truncated meanwhile. Several calls run one after another, and each resolves with the segments that it deleted
+   * itself. `close` waits until they have ended.
    *
    * Rejects with a `TypeError` or `RangeError` for a bad policy, with `ClosedError` after `close`, and with
    * `ClockSuspectError` if the policy has an age limit and the clock contradicts the log: nothing is deleted then.
@@ -526,7 +527,7 @@ export class WalWriter implements AsyncDisposable {
   async deleteSegments(policy: RetentionPolicy): Promise<SegmentInfo[]> {
     const checked = checkPolicy(policy)
     if (this.#closing !== null) throw this.#closedError()
-    return this.#deleting(this.#complete(this.#tail.deletion(checked)))
+    return this.#delete(async () => this.#deletion(checked))
   }
 
   /**
@@ -536,8 +537,8 @@ export class WalWriter implements AsyncDisposable {
    * changes. Readers that are inside a segment may continue to its end. An opaque batch cannot be cut: it is returned
    * whole as long as one of its offsets is left.
    *
-   * What is called meanwhile does not wait for all of it, and `close` waits until it has ended, as with
-   * `deleteSegments`. Segments that this deletes are not resolved with, but published on `sq:wal:delete`.
+   * Appends wait until the log start offset is durable. Segments are then deleted as by `deleteSegments`, while appends
+   * go on, and `close` waits for it. Segments that this deletes are not resolved with, but published on `sq:wal:delete`.
    *
    * Rejects with a `TypeError` or `RangeError` for a bad offset, with `OffsetOutOfRangeError` for an offset after the
    * log end offset, and with `ClosedError` after `close`: nothing has changed then. After `WalIoError`,
@@ -555,7 +556,10 @@ export class WalWriter implements AsyncDisposable {
   async deleteRecords(before: bigint): Promise<void> {
     const checked = checkOffset(before, 'before')
     if (this.#closing !== null) throw this.#closedError()
-    await this.#deleting(this.#deleteRecords(checked))
+    await this.#delete(async () => {
+      await this.#tail.deleteRecords(checked).finally(() => this.#shared.deleted())
+      return this.#deletion({ belowOffset: before })
+    })
   }
 
   /**
@@ -657,7 +661,7 @@ export class WalWriter implements AsyncDisposable {
    * acknowledged records are durable. After `LockLostError` they may not be.
    */
   close(): Promise<void> {
-    const others = [this.#checkpoints, ...this.#deletions]
+    const others = [this.#checkpoints, this.#deletions]
     this.#group.backlog.close(this.#closedError())
     this.#closing ??= Promise.allSettled(others).then(() => this.#group.inTurn(() => this.#shutDown()))
     return this.#closing
@@ -688,30 +692,23 @@ export class WalWriter implements AsyncDisposable {
     return this.#group
   }
 
-  /** A deletion that `close` waits for. */
-  #deleting<T>(deletion: Promise<T>): Promise<T> {
-    this.#deletions.add(deletion)
-    return deletion.finally(() => this.#deletions.delete(deletion))
+  /**
+   * Runs deletions one after another. `begin` is called in the turn of the call, so that what is appended meanwhile is
+   * not deleted.
+   */
+  #delete(begin: () => Promise<SegmentDeletion>): Promise<SegmentInfo[]> {
+    const before = this.#deletions
+    const deleted = (async () => {
+      const deletion = await this.#group.inTurn(begin)
+      await before
+      return deletion.run((action) => this.#group.inTurn(action))
+    })()
+    this.#deletions = Promise.allSettled([before, deleted])
+    return deleted
   }
 
-  async #deleteRecords(before: number): Promise<void> {
-    const deletion = await this.#group.inTurn(async () => {
-      await this.#tail.deleteRecords(before).finally(() => this.#shared.deleted())
-      const begun = this.#tail.deletion({ belowOffset: BigInt(before) })
-      // What is called before the next turn must not be taken for what is to be deleted.
-      begun.begin()
-      return begun
-    })
-    await this.#complete(deletion)
-  }
-
-  /** Each step has its turn, so that what is appended meanwhile waits for one step at most. */
-  async #complete(deletion: SegmentDeletion): Promise<SegmentInfo[]> {
-    for (let isDone = false; !isDone;) {
-      isDone = !(await this.#group.inTurn(() => deletion.step().finally(() => this.#shared.deleted())))
-      await deletion.settle()
-    }
-    return deletion.deleted
+  #deletion(policy: RetentionPolicy): SegmentDeletion {
+    return this.#tail.deletion(policy, () => this.#shared.deleted())
   }
 
   async #shutDown(): Promise<void> {

@@ -82,7 +82,7 @@ export const STEPS: readonly Step[] = [
     },
     async run(log, serial) {
       const deleting = log.deleteSegments()
-      // The first is written before anything is removed, the second between two removals.
+      // The first is written before anything is removed, the second while segments are removed.
       const first = log.append(value(25, serial))
       await new Promise(setImmediate)
       await Promise.all([deleting, first, log.append(value(26, serial))])

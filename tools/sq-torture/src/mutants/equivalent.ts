@@ -223,30 +223,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: 'writing/segment-deletion.ts',
-    original: 'this.#plan === null || this.#plan.segments.length > 0',
-    replacement: 'true',
-    why: 'there is one more step, which finds nothing to remove',
-  },
-  {
-    file: 'writing/segment-deletion.ts',
-    original: 'this.#plan.segments.length > 0',
-    replacement: 'this.#plan.segments.length >= 0',
-    why: 'there is one more step, which finds nothing to remove',
-  },
-  {
-    file: 'writing/segment-deletion.ts',
-    original: '++this.#done < segments.length',
-    replacement: 'true',
-    why: 'there is one more step, which finds nothing to remove',
-  },
-  {
-    file: 'writing/segment-deletion.ts',
-    original: '++this.#done < segments.length',
-    replacement: '++this.#done <= segments.length',
-    why: 'there is one more step, which finds nothing to remove',
-  },
-  {
-    file: 'writing/segment-deletion.ts',
     original: 'ended.last?.info?.createdMs',
     replacement: 'ended.last?.info.createdMs',
     why: 'an invariant: without an active segment, the last ended one is described',

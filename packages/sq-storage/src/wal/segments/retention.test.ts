@@ -334,20 +334,75 @@ describe('while segments are deleted', () => {
     await append(writer, 'active')
   })
 
-  test('an append waits for one removal at most, and not for that to be durable', async () => {
+  test('an append waits neither for a removal nor for that to be durable', async () => {
     const first = log.fs.faults.hold('unlink', log.path(0))
     const durable = log.fs.faults.hold('syncDirectory')
     const deleting = deleted({ belowOffset: 5n })
     await first.reached
-    const during = append(writer, 'during')
+    expect(await append(writer, 'during')).toBe(6n)
+    expect(await left()).toEqual([0, 2, 3, 5])
     first.release()
     await durable.reached
-    expect(await during).toBe(6n)
     expect(await append(writer, 'after')).toBe(7n)
     expect(await left()).toEqual([2, 3, 5])
     durable.release()
     expect(await deleting).toEqual([0, 2, 3])
     expect(await log.values()).toEqual(['active', 'during', 'after'])
+  })
+
+  test('an append does not wait until a segment that an earlier writer ended is read', async () => {
+    await writer.close()
+    writer = await log.open()
+    const reading = log.fs.faults.hold('open', log.path(0))
+    const deleting = deleted({ belowOffset: 5n })
+    await reading.reached
+    expect(await append(writer, 'during')).toBe(6n)
+    reading.release()
+    expect(await deleting).toEqual([0, 2, 3])
+    expect(await log.values()).toEqual(['active', 'during'])
+  })
+
+  test('the log begins at the first segment until that is removed', async () => {
+    const { segments, diskBytes } = writer.stats()
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    const deleting = deleted({ belowOffset: 2n })
+    await first.reached
+    expect([writer.logStartOffset, writer.stats()]).toMatchObject([0n, { segments, diskBytes }])
+    const firstBytes = await sizeOf(0)
+    first.release()
+    await deleting
+    expect([writer.logStartOffset, writer.stats()]).toMatchObject([
+      2n,
+      { segments: segments - 1, diskBytes: diskBytes - firstBytes },
+    ])
+  })
+
+  test('a segment that could not be removed stays in the log', async () => {
+    const first = log.fs.faults.hold('unlink', log.path(0))
+    log.fs.faults.failNext('unlink', 'EIO', log.path(0))
+    const deleting = deleted({ belowOffset: 5n })
+    await first.reached
+    expect(await append(writer, 'during')).toBe(6n)
+    const rotating = writer.closeActiveSegment()
+    first.release()
+    await expect(deleting).rejects.toThrow('EIO')
+    await rotating
+    expect(writer.logStartOffset).toBe(0n)
+    expect(await log.values()).toEqual(['at 1', 'at 2', 'at 3', 'at 4', 'at 5', 'active', 'during'])
+    expect(await deleted({ belowOffset: 5n })).toEqual([0, 2, 3])
+  })
+
+  test('another call begins once those before it have ended', async () => {
+    const durable = log.fs.faults.hold('syncDirectory')
+    const { lines } = log.fs.operations.trace()
+    const both = [deleted({ belowOffset: 2n }), deleted({ belowOffset: 5n })]
+    await durable.reached
+    // Both have had their turns.
+    await append(writer, 'during')
+    await append(writer, 'after')
+    expect(lines.filter((line) => line.startsWith('unlink'))).toEqual([`unlink '${log.path(0)}'`])
+    durable.release()
+    expect(await Promise.all(both)).toEqual([[0], [2, 3]])
   })
 
   test('a new segment gets its name once the removal is durable', async () => {

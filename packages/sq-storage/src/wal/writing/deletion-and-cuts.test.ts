@@ -1,6 +1,9 @@
 /** Deletions take several turns. What is appended after a truncation or a reset in the meantime is not deleted. */
+import { setImmediate } from 'node:timers/promises'
 import { Random } from '@sq/sim'
-import { expect, test } from 'vitest'
+import type { Operation } from '@sq/sim/memory'
+import { describe, expect, test } from 'vitest'
+import { verify } from '../../index.ts'
 import type { WalWriter } from '../../index.ts'
 import { append, appendEach, LogFixture, numbered } from '../../testing/log-fixture.ts'
 
@@ -43,6 +46,55 @@ test.each(both)('$name keeps what is appended after $what that was called after 
   const again = await log.open()
   expect((await log.records()).at(-2)?.offset).toBe(first)
   await again.close()
+})
+
+/** What changes names or files of the log in other ways than a commit, with the operations by which it does. */
+const changes: [string, (writer: WalWriter) => Promise<unknown>, readonly Operation[]][] = [
+  ['a truncation', (writer) => writer.truncate(25n), ['truncate', 'create', 'rename', 'unlink']],
+  ['a truncation at a segment', (writer) => writer.truncate(20n), ['truncate', 'create', 'rename', 'unlink']],
+  ['a reset', (writer) => writer.resetTo(100n), ['create', 'rename', 'unlink']],
+  ['a deletion of records', (writer) => writer.deleteRecords(15n), ['create', 'rename', 'unlink']],
+  ['a checkpoint', (writer) => writer.checkpoint('/copy'), ['link']],
+  ['a rotation', (writer) => rotate(writer), ['create', 'rename', 'unlink']],
+  ['another deletion', (writer) => writer.deleteSegments({ belowOffset: 20n }), ['unlink']],
+  ['closing', (writer) => writer.close(), ['write', 'unlink']],
+]
+
+async function rotate(writer: WalWriter): Promise<void> {
+  await writer.closeActiveSegment()
+  await append(writer, 'in a new segment')
+}
+
+/** A log of 30 records in segments of ten, the last active, whose writer does not know the segments before. */
+async function reopened(): Promise<{ log: LogFixture; writer: WalWriter }> {
+  const { log, writer } = await threeSegments()
+  await append(writer, 'active')
+  await writer.close()
+  return { log, writer: await log.open() }
+}
+
+describe.each([
+  { step: 'a segment is described', on: 'open' },
+  { step: 'a segment is removed', on: 'unlink' },
+  { step: 'a removal becomes durable', on: 'syncDirectory' },
+] as const)('while $step', ({ on }) => {
+  test.each(changes)('%s waits', async (_, change, operations) => {
+    const { log, writer } = await reopened()
+    const held = log.fs.faults.hold(on, on === 'syncDirectory' ? log.directory : log.path(0))
+    const deleting = writer.deleteSegments({ belowOffset: 10n })
+    await held.reached
+    const done = change(writer)
+    const { lines } = log.fs.operations.trace()
+    for (let turn = 0; turn < 20; turn++) await setImmediate()
+    expect(lines.filter((line) => operations.some((operation) => line.startsWith(`${operation} '`)))).toEqual([])
+    held.release()
+    await Promise.all([deleting, done])
+    await writer.close()
+    expect(await verify(log.fs, log.config, 'orders', 0)).toMatchObject({ problems: [] })
+    const again = await log.open()
+    await append(again, 'next')
+    expect((await log.values()).at(-1)).toBe('next')
+  })
 })
 
 /** A record that was acknowledged, and whether a deletion that was called after it covers it. */

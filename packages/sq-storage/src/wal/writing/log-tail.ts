@@ -52,7 +52,10 @@ export interface Reset {
   readonly done: () => void
 }
 
-/** Its methods must be called one at a time. */
+/**
+ * Its methods must be called one at a time. Meanwhile one step of a deletion may be under way (`segment-deletion.ts`):
+ * commits to the active segment go on, and everything else waits for the step first.
+ */
 export class LogTail {
   readonly #context: TailContext
   #nextOffset: number
@@ -81,6 +84,8 @@ export class LogTail {
   #start: number
   /** The log start offset before a deletion of records that has not succeeded yet; null otherwise. */
   #deletedFrom: number | null = null
+  /** Resolves when no step of a deletion is under way. */
+  #step: Promise<void> = Promise.resolve()
   /** The log start offset when this was closed; null before. */
   #closedFrom: number | null = null
   /** The time that the wall clock should show. */
@@ -170,9 +175,10 @@ export class LogTail {
 
   /**
    * Begins to delete the segments that a policy releases, oldest first, and those of which every record is deleted. If
-   * none would be left, the active segment is sealed and an empty one created first.
+   * none would be left, the active segment is sealed and an empty one created first. `removed` is called after each
+   * removal, before it is durable.
    */
-  deletion(policy: RetentionPolicy): SegmentDeletion {
+  deletion(policy: RetentionPolicy, removed: () => void): SegmentDeletion {
     const { directory, partition, meter, clock } = this.#context
     const log = {
       directory,
@@ -186,6 +192,10 @@ export class LogTail {
         return { nowMs: wallClockMs(clock), expectedMs: this.#expectedTime.ms() }
       },
       finishCut: () => this.#finishCut(),
+      stepBegun: (step: Promise<void>) => {
+        this.#step = step.catch(() => {})
+      },
+      removed,
       goOnInEmptySegment: async () => {
         if (this.#active?.abandoned === false) await this.#seal(this.#active, 'age')
         await this.#openSegment()
@@ -201,6 +211,7 @@ export class LogTail {
    * offset, and if this rejects, the next call of any method completes the truncation first.
    */
   async truncate(offset: number, begin: () => void): Promise<void> {
+    await this.#step
     await this.#finishReset()
     if (offset === this.#nextOffset && this.#truncatedFrom === null) return
     if (offset < this.#start) throw this.#outOfRange(offset)
@@ -295,6 +306,7 @@ export class LogTail {
    * rejects, the next call of any method completes the reset first.
    */
   async reset(offset: number, reset: Reset): Promise<void> {
+    await this.#step
     const first = await resetLog(this.#context, {
       offset,
       previous: reset.previous,
@@ -333,8 +345,9 @@ export class LogTail {
     if (this.#pendingReset !== null) await this.reset(this.#nextOffset, this.#pendingReset.reset)
   }
 
-  /** Completes a truncation or reset that has failed. */
+  /** Waits for a step of a deletion, and completes a truncation or reset that has failed. */
   async #finishCut(): Promise<void> {
+    await this.#step
     await this.#finishReset()
     if (this.#truncatedFrom !== null) await this.truncate(this.#nextOffset, () => {})
   }

@@ -1,6 +1,7 @@
 /**
- * The deletion of old segments, in steps, so that commits can be written between two of them. Each step describes one
- * segment that is not known yet, decides what to delete, or removes one segment.
+ * The deletion of old segments, in steps. Each step describes one segment that is not known yet, or removes one. It is
+ * decided and begun in the writer's turn, and goes on outside of it, so commits do not wait for it. Everything else that
+ * changes names or files of the log does (`LogTail`).
  */
 import { invariant } from '../../errors.ts'
 import type { SegmentInfo } from '../segments/describe.ts'
@@ -25,6 +26,10 @@ export interface ShrinkingLog {
   time(): { nowMs: number; expectedMs: number | null }
   /** Completes a truncation or reset that has failed. */
   finishCut(): Promise<void>
+  /** A step has begun: nothing but commits may change the log until it has succeeded or failed. */
+  stepBegun(step: Promise<void>): void
+  /** The oldest segment was removed. Must not throw. */
+  removed(): void
   /** Ends the active segment, if there is one, and goes on in an empty one. */
   goOnInEmptySegment(): Promise<void>
 }
@@ -37,92 +42,126 @@ interface Judgement {
   readonly verdicts: Generator<EndedSegment | ActiveCandidate, RetentionVerdict[], undefined>
 }
 
-/** What is to be deleted, oldest first. */
+/** What is to be deleted. */
 interface Plan {
   readonly cuts: number
-  readonly segments: readonly { readonly segment: EndedSegment; readonly info: SegmentInfo }[]
+  /** Oldest first. */
+  readonly removals: Iterator<Removal, undefined>
 }
 
-/** One call of `deleteSegments`. */
+interface Removal {
+  readonly segment: EndedSegment
+  readonly info: SegmentInfo
+}
+
+/** Does something in the writer's turn. */
+type InTurn = <T>(action: () => Promise<T>) => Promise<T>
+
+/** One call of `deleteSegments`. It is created in the writer's turn: no record that is appended later is deleted. */
 export class SegmentDeletion {
-  /** What it has deleted durably, oldest first. */
-  readonly deleted: SegmentInfo[] = []
   readonly #log: ShrinkingLog
   readonly #policy: RetentionPolicy
+  readonly #deleted: SegmentInfo[] = []
   #judgement: Judgement | null = null
   #plan: Plan | null = null
-  /** The number of segments of the plan that are gone. */
-  #done = 0
-  /** The removed segment that is not durably gone yet. */
-  #removed: SegmentInfo | null = null
   /**
    * Only records before it may be deleted: those of the log as it was when the deletion began, and of these the ones
    * that no truncation or reset has dropped since. What is appended after that has the same offsets.
    */
-  #end: number | null = null
+  #end: number
   /** How often the log had been cut when `#end` was determined. */
-  #cuts = 0
+  #cuts: number
 
   constructor(log: ShrinkingLog, policy: RetentionPolicy) {
     this.#log = log
     this.#policy = policy
+    this.#end = log.nextOffset()
+    this.#cuts = log.ended.cuts
   }
 
-  /** Begins the deletion, in the writer's turn, unless a step has: no later record is deleted. */
-  begin(): void {
+  /**
+   * Deletes, and resolves with what it has deleted, durably, oldest first. Call it outside of the writer's turn, and
+   * while no other deletion of the log runs.
+   */
+  async run(inTurn: InTurn): Promise<SegmentInfo[]> {
+    const { directory } = this.#log
+    await directory.checkLock()
+    // An earlier deletion may have failed to.
+    await directory.sync()
+    for (;;) {
+      const step = await inTurn(() => this.#beginStep())
+      if (step === null) return this.#deleted
+      await step.done
+    }
+  }
+
+  /** Begins the next step, in the writer's turn. Null if there is none. */
+  async #beginStep(): Promise<{ readonly done: Promise<void> } | null> {
+    await this.#log.finishCut()
+    const step = await this.#nextStep()
+    if (step === null) return null
+    const done = step()
+    this.#log.stepBegun(done)
+    return { done }
+  }
+
+  async #nextStep(): Promise<(() => Promise<void>) | null> {
+    this.#seeCuts()
+    while (this.#plan?.cuts !== this.#cuts) {
+      const judgement = this.#currentJudgement()
+      const asked = judgement.verdicts.next()
+      if (asked.done !== true) return () => this.#describe(asked.value)
+      this.#judgement = null
+      this.#plan = await this.#planOf(judgement, asked.value)
+      // An empty segment that was created for it may have replaced one without records.
+      this.#seeCuts()
+    }
+    const { value: next } = this.#plan.removals.next()
+    return next === undefined ? null : () => this.#remove(next)
+  }
+
+  #seeCuts(): void {
     const { ended } = this.#log
-    this.#end = this.#end === null ? this.#log.nextOffset() : Math.min(this.#end, ended.lowestCutSince(this.#cuts))
+    this.#end = Math.min(this.#end, ended.lowestCutSince(this.#cuts))
     this.#cuts = ended.cuts
   }
 
-  /** Does one step, in the writer's turn. Resolves with whether there is another one. Call `settle` after each. */
-  async step(): Promise<boolean> {
-    await this.#log.finishCut()
-    this.begin()
-    if (this.#plan?.cuts !== this.#cuts) {
-      this.#plan = null
-      this.#plan = await this.#decide()
-      return this.#plan === null || this.#plan.segments.length > 0
-    }
-    return this.#removeNext(this.#plan)
-  }
-
-  /** Makes what the last step did durable. Commits can be written meanwhile. */
-  async settle(): Promise<void> {
-    await this.#log.directory.sync()
-    if (this.#removed === null) return
-    this.#log.meter.deleted(this.#removed)
-    this.deleted.push(this.#removed)
-    this.#removed = null
-  }
-
-  /** The plan; null after a segment was described, if it is not decided yet. */
-  async #decide(): Promise<Plan | null> {
-    const { directory, partition, ended } = this.#log
-    const active = this.#log.active()
-    await directory.checkLock()
-    // The log may have been truncated, or have gone on in another segment, since the last step.
+  /** The decision in progress, or a new one: the log may have been cut, or have gone on in another segment. */
+  #currentJudgement(): Judgement {
     const known = this.#judgement
-    const isCurrent = known?.cuts === this.#cuts && known.active === active
-    const judgement = isCurrent ? known : this.#judge()
-    this.#judgement = judgement
-    const asked = judgement.verdicts.next()
-    if (asked.done !== true) {
-      const segment = asked.value
-      invariant(!(segment instanceof ActiveCandidate), 'the active segment is described')
-      await directory.whileThere(() => ended.describe(segment, directory.fs, partition))
-      return null
-    }
-    this.#judgement = null
-    this.#done = 0
-    const expired = asked.value.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
-    if (expired.length > 0 && expired.length === judgement.segments.length) await this.#log.goOnInEmptySegment()
-    const segments = expired.flatMap((info, at) => {
-      const judged = judgement.segments[at]
+    const isCurrent = known?.cuts === this.#cuts && known.active === this.#log.active()
+    this.#judgement = isCurrent ? known : this.#judge()
+    return this.#judgement
+  }
+
+  async #planOf({ cuts, segments }: Judgement, verdicts: readonly RetentionVerdict[]): Promise<Plan> {
+    const { ended } = this.#log
+    const expired = verdicts.filter(({ keptBecause }) => keptBecause === null).map(({ segment }) => segment)
+    if (expired.length > 0 && expired.length === segments.length) await this.#log.goOnInEmptySegment()
+    const removals = expired.flatMap((info, at) => {
+      const judged = segments[at]
       const segment = judged instanceof ActiveCandidate ? ended.last : judged
       return segment === undefined ? [] : [{ segment, info }]
     })
-    return { cuts: this.#cuts, segments }
+    return { cuts, removals: removals.values() }
+  }
+
+  async #describe(segment: EndedSegment | ActiveCandidate): Promise<void> {
+    invariant(!(segment instanceof ActiveCandidate), 'the active segment is described')
+    const { directory, partition, ended } = this.#log
+    await directory.checkLock()
+    await directory.whileThere(() => ended.describe(segment, directory.fs, partition))
+  }
+
+  async #remove({ segment, info }: Removal): Promise<void> {
+    const { directory, ended, meter } = this.#log
+    invariant(segment === ended.first, 'the oldest segment is removed first')
+    await directory.unlink(segment.path)
+    ended.deleteFirst()
+    this.#log.removed()
+    await directory.sync()
+    meter.deleted(info)
+    this.#deleted.push(info)
   }
 
   #judge(): Judgement {
@@ -143,25 +182,12 @@ export class SegmentDeletion {
 
   /** The policy, for no record from the end of the deletion on. */
   #boundedPolicy(): RetentionPolicy {
-    invariant(this.#end !== null, 'a deletion has begun before it decides')
     const { keepFromOffset } = this.#policy
     const end = BigInt(this.#end)
     return {
       ...this.#policy,
       keepFromOffset: keepFromOffset !== undefined && keepFromOffset < end ? keepFromOffset : end,
     }
-  }
-
-  async #removeNext({ segments }: Plan): Promise<boolean> {
-    const { directory, ended } = this.#log
-    // Another call may have removed some of them.
-    let next = segments[this.#done]
-    while (next !== undefined && next.segment !== ended.first) next = segments[++this.#done]
-    if (next === undefined) return false
-    await directory.unlink(next.segment.path)
-    ended.deleteFirst()
-    this.#removed = next.info
-    return ++this.#done < segments.length
   }
 }
 

@@ -103,10 +103,48 @@ export const REMOVAL_DEFECTS: readonly Defect[] = [
   {
     name: 'an earlier deletion whose sync failed is not synced',
     file: `${WAL}/writing/segment-deletion.ts`,
-    find: `    await this.#log.directory.sync()
-    if (this.#removed === null) return`,
-    replace: `    if (this.#removed === null) return
-    await this.#log.directory.sync()`,
+    find: `    // An earlier deletion may have failed to.
+    await directory.sync()
+`,
+    replace: '',
+  },
+  {
+    name: 'a truncation does not wait for a removal',
+    file: `${WAL}/writing/log-tail.ts`,
+    find: `    await this.#step
+    await this.#finishReset()
+    if (offset ===`,
+    replace: `    await this.#finishReset()
+    if (offset ===`,
+  },
+  {
+    name: 'a reset does not wait for a removal',
+    file: `${WAL}/writing/log-tail.ts`,
+    find: '    await this.#step\n    const first =',
+    replace: '    const first =',
+  },
+  {
+    name: 'a rotation does not wait for a removal',
+    file: `${WAL}/writing/log-tail.ts`,
+    find: `    await this.#step
+    await this.#finishReset()
+    if (this.#truncatedFrom`,
+    replace: `    await this.#finishReset()
+    if (this.#truncatedFrom`,
+  },
+  {
+    name: 'two deletions run at a time',
+    file: `${WAL}/writer.ts`,
+    find: '      await before\n      return deletion',
+    replace: '      return deletion',
+  },
+  {
+    name: 'a segment is gone from the log before its file is',
+    file: `${WAL}/writing/segment-deletion.ts`,
+    find: `    await directory.unlink(segment.path)
+    ended.deleteFirst()`,
+    replace: `    ended.deleteFirst()
+    await directory.unlink(segment.path)`,
   },
   {
     name: 'a log start gets its name before its bytes are durable',

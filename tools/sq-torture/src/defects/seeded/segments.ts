@@ -55,25 +55,28 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
   {
     name: 'a truncation while segments are deleted is not seen',
     file: `${WAL}/writing/segment-deletion.ts`,
-    find: 'this.#plan?.cuts !== this.#cuts',
-    replace: 'this.#plan === null',
+    find: 'while (this.#plan?.cuts !== this.#cuts) {',
+    replace: 'while (this.#plan === null) {',
   },
   {
     name: 'a deletion takes what is appended after a truncation for what it is to delete',
     file: `${WAL}/writing/segment-deletion.ts`,
-    find: 'Math.min(this.#end, ended.lowestCutSince(this.#cuts))',
-    replace: 'this.#end',
+    find: '    this.#end = Math.min(this.#end, ended.lowestCutSince(this.#cuts))\n',
+    replace: '',
   },
   {
-    name: 'a deletion of records begins only in the turn after the log start was written',
+    name: 'a deletion begins only after the turn of its call',
     file: `${WAL}/writer.ts`,
-    find: 'begun.begin()\n',
-    replace: '\n',
+    find: `      const deletion = await this.#group.inTurn(begin)
+      await before`,
+    replace: `      await this.#group.inTurn(() => Promise.resolve())
+      await before
+      const deletion = await begin()`,
   },
   {
     name: 'what was decided about an active segment is used for the next one',
     file: `${WAL}/writing/segment-deletion.ts`,
-    find: 'known?.cuts === this.#cuts && known.active === active',
+    find: 'known?.cuts === this.#cuts && known.active === this.#log.active()',
     replace: 'known !== null',
   },
   {
