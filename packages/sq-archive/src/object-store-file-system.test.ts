@@ -331,6 +331,23 @@ describe('the file system of a store', () => {
     await expect(reading.stat('/b/0')).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
+  test('believes what it was told for as long, whenever that was', async () => {
+    const clock = new ManualClock()
+    const reading = new ObjectStoreFileSystem(store, { clock, pollMs: 1000 })
+    clock.advance(600)
+    await reading.readdir('/b/0')
+    const requests = countRequests(store)
+    // In the meantime, what was seen before is dropped.
+    for (const ms of [500, 499]) {
+      clock.advance(ms)
+      expect((await reading.stat('/b/0/2.wal')).sizeBytes).toBe(9)
+    }
+    expect(requests()).toBe(0)
+    clock.advance(1)
+    await reading.stat('/b/0/2.wal')
+    expect(requests()).toBe(1)
+  })
+
   test('an object that was deleted after it was listed is missing when it is read', async () => {
     await fs.readdir('/b/0')
     await store.delete('b/0/1.wal')

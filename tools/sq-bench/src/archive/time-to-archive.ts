@@ -30,10 +30,8 @@ interface Figures {
 
 export async function timeToArchive(contender: Contender, directory: string, rounds: number): Promise<Table> {
   const figures: Figures[] = []
-  // The first round warms up.
-  for (let round = 0; round <= rounds; round++) {
-    const found = await measure(contender, join(directory, String(round)))
-    if (round > 0) figures.push(found)
+  for (let round = 0; round < rounds; round++) {
+    figures.push(await measure(contender, join(directory, String(round))))
   }
   const { raw, store } = contender.names
   const rows = [

@@ -33,8 +33,7 @@ interface Figures {
 
 export async function writerCost(contender: Contender, directory: string, rounds: number): Promise<Table> {
   const figures: Figures[] = []
-  // The first round warms up.
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     const measured: Partial<Record<keyof Figures, Appending>> = {}
     const names = round % 2 === 0 ? (['archived', 'alone'] as const) : (['alone', 'archived'] as const)
     for (const name of names) {
@@ -42,7 +41,7 @@ export async function writerCost(contender: Contender, directory: string, rounds
       measured[name] = await append(dataDir, name === 'archived' ? contender : null)
     }
     const { archived, alone } = measured
-    if (round > 0 && archived !== undefined && alone !== undefined) figures.push({ archived, alone })
+    if (archived !== undefined && alone !== undefined) figures.push({ archived, alone })
   }
   const share = decimals(2)
   const rows = [
