@@ -130,6 +130,12 @@ test('a writer knows how large its log is, without reading', async () => {
   expect(writer.stats()).toMatchObject({ segments: 1, newestTimestampMs: TIMESTAMP_MS + 7 })
 })
 
+test('an active segment without records has no times', async () => {
+  await writer.append({ value: Buffer.from('a'), timestampMs: 1 })
+  await writer.truncate(0n)
+  expect(writer.stats()).toMatchObject({ segments: 1, oldestTimestampMs: null, newestTimestampMs: null })
+})
+
 test('a writer that does not know the times of a segment states none, until it has looked at it', async () => {
   for (const timestampMs of [3, 2, 1]) {
     await writer.append(null, Buffer.from('a'), [], timestampMs)
