@@ -194,6 +194,21 @@ describe('segments', () => {
     await settle()
     expect(log.stats()).toMatchObject({ uploadedSegments: 1 })
   })
+
+  test('do not end for maxUnarchivedMs before the store has answered, and do soon after', async () => {
+    const outage = store.faults.add({ on: 'list', when: 'always', fault: { error: 'denied' } })
+    const machine = new Machine({ maxUnarchivedMs: 1000 })
+    const { writer, log } = await machine.start()
+    for (const value of ['a', 'b', 'c']) {
+      await writer.append({ value: Buffer.from(value) })
+      machine.clock.advance(5000)
+      await settle()
+    }
+    expect(await machine.segments()).toEqual([0n])
+    outage.remove()
+    await withTime(machine.clock, log.waitArchived(2n))
+    expect(await archived()).toEqual([0n])
+  })
 })
 
 describe('local segments', () => {

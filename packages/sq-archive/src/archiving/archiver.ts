@@ -23,7 +23,8 @@ export interface ArchiverOptions {
   readonly localRetention?: LocalRetention
   /**
    * The longest that a record may be in a segment that has not ended, in milliseconds, before the archiver ends it. If
-   * not given, segments end by their size and age only. Small values make many small objects.
+   * not given, segments end by their size and age only. Small values make many small objects. Until the store answers
+   * for the first time, no segment is ended: none could be archived, and there would only be more of them.
    */
   readonly maxUnarchivedMs?: number
   /** How many logs are served at the same time. Default 4. */
