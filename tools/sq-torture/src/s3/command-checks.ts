@@ -38,9 +38,10 @@ class Operator {
   static async at(server: TestServer, directory: string): Promise<Operator> {
     const { accessKeyId, secretAccessKey, sessionToken } = await server.s3.config.credentials()
     const { endpoint, region } = server.client
+    assert.ok(typeof endpoint === 'string' && typeof region === 'string')
     const env = cleanEnvironment({
-      AWS_ENDPOINT_URL_S3: String(endpoint),
-      AWS_REGION: String(region),
+      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_REGION: region,
       AWS_ACCESS_KEY_ID: accessKeyId,
       AWS_SECRET_ACCESS_KEY: secretAccessKey,
       ...(sessionToken !== undefined && { AWS_SESSION_TOKEN: sessionToken }),
