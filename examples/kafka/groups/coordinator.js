@@ -6,7 +6,7 @@ import { ERROR } from '../protocol/errors.js'
 import { Budget } from './budget.js'
 import { Group } from './group.js'
 import { memberBytes } from './member.js'
-import { Refusal } from './refusal.js'
+import { Refusal } from '../refusal.js'
 
 /** @typedef {import('../protocol/calls.js').Context} Context */
 /** @typedef {import('../protocol/calls.js').Request<'SyncGroup'>} SyncRequest */
@@ -73,9 +73,11 @@ export class GroupCoordinator {
     this.#check(groupId)
     const { minSessionTimeoutMs, maxSessionTimeoutMs, maxMemberBytes } = this.#limits
     const isTimeout = sessionTimeoutMs >= minSessionTimeoutMs && sessionTimeoutMs <= maxSessionTimeoutMs
-    if (!isTimeout) throw new Refusal(ERROR.INVALID_SESSION_TIMEOUT)
-    if (memberBytes(memberId, request, context) > maxMemberBytes) throw new Refusal(ERROR.INVALID_REQUEST)
-    if (context.signal.aborted) throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE)
+    if (!isTimeout)
+      throw new Refusal(ERROR.INVALID_SESSION_TIMEOUT, `a session timeout of ${sessionTimeoutMs} ms is not allowed`)
+    if (memberBytes(memberId, request, context) > maxMemberBytes)
+      throw new Refusal(ERROR.INVALID_REQUEST, 'the metadata of the member is too large')
+    if (context.signal.aborted) throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE, 'the connection is closed')
     const group = memberId === '' ? this.#groupForNewMember(groupId) : this.#existing(groupId)
     return group.join(request, context)
   }
@@ -86,7 +88,7 @@ export class GroupCoordinator {
    */
   sync(request, context) {
     this.#check(request.groupId)
-    if (context.signal.aborted) throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE)
+    if (context.signal.aborted) throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE, 'the connection is closed')
     return this.#existing(request.groupId).sync(request, context)
   }
 
@@ -116,7 +118,7 @@ export class GroupCoordinator {
     this.#check(request.groupId)
     const group = this.#groups.get(request.groupId)
     if (group !== undefined) group.checkCommit(request)
-    else if (request.generationId >= 0) throw new Refusal(ERROR.ILLEGAL_GENERATION)
+    else if (request.generationId >= 0) throw new Refusal(ERROR.ILLEGAL_GENERATION, 'the group has no members')
   }
 
   /**
@@ -136,15 +138,19 @@ export class GroupCoordinator {
 
   /** @param {string} groupId */
   #check(groupId) {
-    if (this.#isClosed) throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE)
+    if (this.#isClosed) throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE, 'the broker stops')
     const isValid = groupId !== '' && groupId.length <= MAX_GROUP_ID_CHARACTERS
-    if (!isValid) throw new Refusal(ERROR.INVALID_GROUP_ID)
+    if (!isValid)
+      throw new Refusal(
+        ERROR.INVALID_GROUP_ID,
+        `a group id has 1 to ${MAX_GROUP_ID_CHARACTERS} characters, not ${groupId.length}`,
+      )
   }
 
   /** @param {string} groupId */
   #existing(groupId) {
     const group = this.#groups.get(groupId)
-    if (group === undefined) throw new Refusal(ERROR.UNKNOWN_MEMBER_ID)
+    if (group === undefined) throw new Refusal(ERROR.UNKNOWN_MEMBER_ID, 'the group has no members')
     return group
   }
 
@@ -153,7 +159,8 @@ export class GroupCoordinator {
     const existing = this.#groups.get(groupId)
     if (existing !== undefined) return existing
     const { budget } = this.#settings
-    if (!budget.take(GROUP_BYTES)) throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE)
+    if (!budget.take(GROUP_BYTES))
+      throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE, 'there is no memory for another group')
     const group = new Group(this.#settings, () => {
       this.#groups.delete(groupId)
       budget.release(GROUP_BYTES)

@@ -3,7 +3,7 @@ import { ManualClock } from '@sq/sim'
 import { ERROR } from '../protocol/errors.js'
 import { GroupCoordinator } from './coordinator.js'
 import { joinRefused } from './group.js'
-import { Refusal } from './refusal.js'
+import { Refusal } from '../refusal.js'
 
 /** @typedef {import('./coordinator.js').Context} Context */
 /** @typedef {import('./coordinator.js').GroupLimits} GroupLimits */

@@ -16,7 +16,7 @@
 import { ERROR } from '../protocol/errors.js'
 import { copyOf, Member, memberBytes, MEMBER_ID_REQUIRED_VERSION, NO_BYTES, pendingBytes } from './member.js'
 import { Protocols } from './protocols.js'
-import { Refusal } from './refusal.js'
+import { Refusal } from '../refusal.js'
 import { WaitingCall } from './waiting-call.js'
 
 /** @typedef {import('../protocol/calls.js').Context} Context */
@@ -614,5 +614,5 @@ export function joinRefused(errorCode) {
  * @returns {never}
  */
 function refuse(name) {
-  throw new Refusal(ERROR[name])
+  throw new Refusal(ERROR[name], `the group answers ${name}`)
 }

@@ -5,7 +5,7 @@ import { ERROR } from '../protocol/errors.js'
 import { GroupCoordinator } from './coordinator.js'
 import { joinRefused } from './group.js'
 import { NO_BYTES } from './member.js'
-import { Refusal } from './refusal.js'
+import { Refusal } from '../refusal.js'
 
 /** @typedef {import('../protocol/calls.js').CallName} CallName */
 /** @typedef {import('../protocol/errors.js').ErrorCode} ErrorCode */
@@ -123,7 +123,7 @@ function offsetCommit(coordinator, { offsets, hasPartition }) {
       const committed = accepted.get(name) ?? new Map()
       const answers = partitions.map((partition) => {
         const { partitionIndex, committedOffset: offset, committedLeaderEpoch: leaderEpoch } = partition
-        const metadata = partition.committedMetadata
+        const metadata = partition.committedMetadata ?? ''
         const errorCode = commitError(hasPartition(name, partitionIndex), metadata)
         if (errorCode === ERROR.NONE) committed.set(partitionIndex, { offset, leaderEpoch, metadata })
         return { partitionIndex, errorCode }
@@ -148,11 +148,11 @@ function offsetCommit(coordinator, { offsets, hasPartition }) {
 
 /**
  * @param {boolean} exists
- * @param {string | null} metadata
+ * @param {string} metadata
  */
 function commitError(exists, metadata) {
   if (!exists) return ERROR.UNKNOWN_TOPIC_OR_PARTITION
-  return Buffer.byteLength(metadata ?? '') > MAX_METADATA_BYTES ? ERROR.OFFSET_METADATA_TOO_LARGE : ERROR.NONE
+  return Buffer.byteLength(metadata) > MAX_METADATA_BYTES ? ERROR.OFFSET_METADATA_TOO_LARGE : ERROR.NONE
 }
 
 /**

@@ -223,6 +223,12 @@ describe('offsets', () => {
     assert.deepEqual([...offsets.topics], ['t'])
   })
 
+  test('without metadata are fetched with an empty text', async () => {
+    await call('OffsetCommit', commitRequest({}, { committedMetadata: null }))
+    const { topics } = await call('OffsetFetch', { groupId: 'g', topics: null })
+    assert.equal(topics[0]?.partitions[0]?.metadata, '')
+  })
+
   test('of a topic that a commit names twice are all stored', async () => {
     const topics = [commitRequest({}), commitRequest({}, { partitionIndex: 1 })].flatMap((commit) => commit.topics)
     await call('OffsetCommit', commitRequest({ topics }))

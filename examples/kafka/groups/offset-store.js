@@ -7,7 +7,7 @@ import { SystemClock } from '@sq/sim'
 import { AppendFailedError, BacklogFullError, ClosedError, WalReader, WalWriter } from '@sq/storage'
 import { ERROR } from '../protocol/errors.js'
 import { decodeChange, encodeChange, OffsetTable } from './offset-table.js'
-import { Refusal } from './refusal.js'
+import { Refusal } from '../refusal.js'
 
 /** @typedef {import('./offset-table.js').Commit} Commit */
 /** @typedef {import('./offset-table.js').Deletion} Deletion */
@@ -119,11 +119,12 @@ export class OffsetStore {
    */
   async #append(change, growth) {
     const value = encodeChange(change)
-    if (value.length > MAX_RECORD_BYTES) throw new Refusal(ERROR.INVALID_COMMIT_OFFSET_SIZE)
+    if (value.length > MAX_RECORD_BYTES) throw new Refusal(ERROR.INVALID_COMMIT_OFFSET_SIZE, 'the commit is too large')
     while (this.#compacting !== null) await this.#compacting
     const pendingBytes = Math.max(growth(), 0)
     const bytes = this.#table.bytes + this.#pendingBytes + pendingBytes
-    if (pendingBytes > 0 && bytes > this.#options.maxOffsetBytes) throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE)
+    if (pendingBytes > 0 && bytes > this.#options.maxOffsetBytes)
+      throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE, 'there is no memory for more offsets')
     this.#pendingBytes += pendingBytes
     try {
       await this.#writer.append({ value, timestampMs: this.#options.clock.now() })
@@ -197,5 +198,5 @@ async function replay(fs, config) {
  */
 function refusalOf(error) {
   const isPassing = error instanceof AppendFailedError || error instanceof BacklogFullError
-  return isPassing || error instanceof ClosedError ? new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE) : error
+  return isPassing || error instanceof ClosedError ? new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE, error.message) : error
 }

@@ -82,7 +82,7 @@ describe('commits', () => {
     /** @type {[number, import('./offset-table.js').Committed][]} */
     const partitions = [
       [0, { offset: 2n ** 63n - 1n, leaderEpoch: 7, metadata: 'a "text"\u0000\u{1f600}' }],
-      [2 ** 31 - 1, { offset: 0n, leaderEpoch: -1, metadata: null }],
+      [2 ** 31 - 1, { offset: 0n, leaderEpoch: -1, metadata: '' }],
     ]
     const commit = { group: 'gr"oup', topics: new Map([['t', new Map(partitions)]]) }
     const store = await open()

@@ -3,7 +3,7 @@
 /**
  * An offset that a group has committed for a partition.
  *
- * @typedef {{ offset: bigint, leaderEpoch: number, metadata: string | null }} Committed
+ * @typedef {{ offset: bigint, leaderEpoch: number, metadata: string }} Committed
  */
 /** @typedef {{ group: string, topics: Map<string, Map<number, Committed>> }} Commit */
 /** @typedef {{ deletedTopics: string[] }} Deletion */
@@ -132,10 +132,10 @@ function nameBytes(name) {
 /** @param {Committed | undefined} committed */
 function partitionBytes(committed) {
   if (committed === undefined) return 0
-  return PARTITION_BYTES + (committed.metadata?.length ?? 0) * BYTES_PER_CHARACTER
+  return PARTITION_BYTES + committed.metadata.length * BYTES_PER_CHARACTER
 }
 
-/** @typedef {[partition: number, offset: string, leaderEpoch: number, metadata: string | null]} StoredPartition */
+/** @typedef {[partition: number, offset: string, leaderEpoch: number, metadata: string]} StoredPartition */
 /** @typedef {{ group: string, topics: [topic: string, partitions: StoredPartition[]][] } | Deletion} Stored */
 
 /**
