@@ -85,6 +85,9 @@ export class Broker {
       const topics = await Topics.open({ ...shared, config }, catalogue)
       opened.unshift(topics)
       const offsets = await OffsetStore.open(fs, join(dataDir, 'groups'), { clock })
+      opened.unshift(offsets)
+      // A topic may have been deleted, and not yet its offsets, when the broker stopped.
+      await offsets.deleteTopics([...offsets.topics].filter((name) => !topics.all.has(name)))
       return new Broker({ catalogue, topics, offsets }, options)
     } catch (error) {
       for (const log of opened) await log.close()
