@@ -170,13 +170,15 @@ export class Appends {
   }
 
   /**
-   * Changes options. A change with an option that cannot be, too, is refused as a whole. What is appended later is
-   * judged by the options of this call.
+   * Changes options, and then tries a change of several options that contradict each other. That must be refused as a
+   * whole: what is appended later is judged by the first change.
    */
   configure(
     changes: Pick<WalConfig, 'maxPendingBytes' | 'maxSegmentBytes' | 'maxSegmentAgeMs' | 'maxCommitBytes'>,
   ): void {
     const writer = this.#log.writer()
+    writer.configure(changes)
+    this.#maxPendingBytes = changes.maxPendingBytes ?? this.#maxPendingBytes
     let isRefused = false
     try {
       writer.configure({ ...changes, maxPendingBytes: 1, maxRecordBytes: 2, maxBatchBytes: 1 })
@@ -184,8 +186,6 @@ export class Appends {
       isRefused = true
     }
     if (!isRefused) throw new Violation('10: a record may be larger than a batch')
-    writer.configure(changes)
-    this.#maxPendingBytes = changes.maxPendingBytes ?? this.#maxPendingBytes
   }
 
   /** Unordered timestamps. */

@@ -24,6 +24,8 @@ interface CopiedLog {
 interface Known {
   readonly values: ReadonlyMap<number, ValueId>
   readonly isExact: boolean
+  /** Its log end offset; null until it is made. */
+  readonly nextOffset: number | null
 }
 
 export class Checkpoints {
@@ -40,17 +42,16 @@ export class Checkpoints {
     return this.#begun
   }
 
-  /**
-   * Makes a checkpoint below the data directory, of a log that has these contents and may grow meanwhile. Resolves with
-   * its log end offset.
-   */
-  async make(writer: WalWriter, contents: Contents): Promise<bigint> {
+  /** Makes a checkpoint below the data directory, of a log that has these contents and may grow meanwhile. */
+  async make(writer: WalWriter, contents: Contents): Promise<void> {
     const { config, partition } = this.#log
     const firstOffset = Number(writer.logStartOffset)
     const name = `checkpoint ${partition} ${this.#begun++} ${firstOffset} ${contents.length}`
     const values = [...contents.entries()].filter(([offset]) => offset >= firstOffset)
-    this.#known.set(name, { values: new Map(values), isExact: false })
-    return writer.checkpoint(`${config.dataDir}/${name}`)
+    const known = { values: new Map(values), isExact: false }
+    this.#known.set(name, { ...known, nextOffset: null })
+    const nextOffset = await writer.checkpoint(`${config.dataDir}/${name}`)
+    this.#known.set(name, { ...known, nextOffset: Number(nextOffset) })
   }
 
   /** Every checkpoint is absent, or complete, not damaged, and as it was. */
@@ -64,6 +65,7 @@ export class Checkpoints {
       const found = await this.#read(fs, dataDir, Number(firstOffset))
       checkOffsets(found, { firstOffset: Number(firstOffset), nextOffset: Number(nextOffset) })
       this.#checkValues(name, found)
+      this.#checkEnd(name, Number(firstOffset) + found.length)
     }
   }
 
@@ -84,7 +86,13 @@ export class Checkpoints {
     if (known?.isExact === true && known.values.size !== values.size) {
       throw new Violation(`1: a checkpoint had ${known.values.size} records, and has ${values.size}`)
     }
-    this.#known.set(name, { values, isExact: true })
+    this.#known.set(name, { values, isExact: true, nextOffset: known?.nextOffset ?? null })
+  }
+
+  /** It has nothing after the log end offset that it was made with. */
+  #checkEnd(name: string, end: number): void {
+    const nextOffset = this.#known.get(name)?.nextOffset ?? end
+    if (end !== nextOffset) throw new Violation(`1: a checkpoint ends at ${end}, expected ${nextOffset}`)
   }
 }
 

@@ -40,9 +40,7 @@ const DEEDS: Partial<Record<Action, Deed>> = {
   fetch: ({ log, random }) => log.fetch(random),
   'fetch-and-cut': fetchAndCut,
   bounds: ({ log }) => log.checkBounds(),
-  checkpoint: async ({ log }) => {
-    if (log.checkpoints < MAX_CHECKPOINTS) await log.checkpoint()
-  },
+  checkpoint: checkpointDuringAppends,
   ready: appendWhenReady,
   configure,
   evict: ({ machine }) => machine.fs.evict(),
@@ -114,6 +112,19 @@ async function fetchAndCut({ log, random, values }: Doing): Promise<void> {
     await cut()
     await log.append(...values.some(3))
   })
+}
+
+/** Makes a checkpoint, and appends what must not be in it: its end is decided before these appends. */
+async function checkpointDuringAppends({ log, random, values }: Doing): Promise<void> {
+  if (log.checkpoints >= MAX_CHECKPOINTS) return
+  const { writer } = log
+  const checkpoint = log.checkpoint()
+  // A failure is reported by the wait below.
+  checkpoint.catch(() => {})
+  for (let turns = random.int(40); turns > 0; turns--) await new Promise(setImmediate)
+  // The process may have died meanwhile.
+  const appending = log.isOpen && log.writer === writer ? log.append(...values.some(3)) : Promise.resolve()
+  await allSettle([checkpoint, appending])
 }
 
 /** Several callers wait for room, some of which give up, and the log may be closed under them. */

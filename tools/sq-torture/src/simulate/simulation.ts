@@ -180,6 +180,7 @@ class Simulation {
     await log.rotate()
     if (this.#swarm.actions.includes('configure')) await log.checkConfigured()
     if (this.#swarm.actions.includes('bounds')) await log.checkBounds()
+    if (this.#swarm.actions.includes('checkpoint')) await log.checkpoint()
     await log.append(Buffer.from('and well'))
   }
 

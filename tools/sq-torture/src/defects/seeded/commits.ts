@@ -121,6 +121,37 @@ export const COMMITS_DEFECTS: readonly Defect[] = [
     replace: '',
   },
   {
+    name: 'a full shared limit refuses nothing',
+    file: `${WAL}/writing/shared-limits.ts`,
+    find: 'return this.#pendingBytes === 0 || this.#pendingBytes + bytes <= this.#maxPendingBytes',
+    replace: 'return true',
+  },
+  {
+    name: 'an append that is larger than the shared limit is refused although nothing is pending',
+    file: `${WAL}/writing/shared-limits.ts`,
+    find: 'return this.#pendingBytes === 0 || this.#pendingBytes + bytes',
+    replace: 'return this.#pendingBytes + bytes',
+  },
+  {
+    name: 'a writer keeps the limit of its backlog that it was opened with',
+    file: `${WAL}/writing/backlog.ts`,
+    find: '    this.#config = config\n',
+    replace: '    this.#config = { ...config }\n',
+  },
+  {
+    name: 'a caller that waits for room is not told when appends have settled',
+    file: `${WAL}/writing/backlog.ts`,
+    find: `    if (this.#waiting.size > 0) this.#shared.enqueue(this)
+    this.#shared.remove(cost)`,
+    replace: '    this.#shared.remove(cost)',
+  },
+  {
+    name: 'segments keep the limits that their writer was opened with',
+    file: `${WAL}/writer.ts`,
+    find: 'const context = { config: resolved,',
+    replace: 'const context = { config: { ...resolved },',
+  },
+  {
     name: 'the same room is promised to two callers',
     file: `${WAL}/writing/shared-limits.ts`,
     find: 'else queueMicrotask(() => nextTick(action))',

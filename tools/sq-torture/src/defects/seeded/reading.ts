@@ -53,6 +53,25 @@ export const READING_DEFECTS: readonly Defect[] = [
     replace: '{ ...rangeFrom(from), to: to + 1, maxBytes }',
   },
   {
+    name: "in the writer's process, the bounds begin at 0",
+    file: `${WAL}/reading/fetches.ts`,
+    find: 'return { firstOffset: known, leastEnd: highWatermark, isExact: true }',
+    replace: 'return { firstOffset: 0, leastEnd: highWatermark, isExact: true }',
+  },
+  {
+    name: 'the bounds of an empty log begin at 0',
+    file: `${WAL}/reading/fetches.ts`,
+    find: 'return { logStartOffset: BigInt(firstOffset), logEnd',
+    replace: 'return { logStartOffset: BigInt(firstOffset === logEndOffset ? 0 : firstOffset), logEnd',
+  },
+  {
+    name: 'in another process, the bounds of a truncated log end where it ended before',
+    file: `${WAL}/reading/fetches.ts`,
+    find: `      this.#knownEnd = 0
+      return null`,
+    replace: '      return from',
+  },
+  {
     name: 'a commit of more records than are decoded at a time loses the others',
     file: `${WAL}/reading/selection.ts`,
     find: 'if (commit.left === 0) this.#commit = null',

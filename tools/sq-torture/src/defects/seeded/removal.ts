@@ -101,6 +101,12 @@ export const REMOVAL_DEFECTS: readonly Defect[] = [
     replace: '      },',
   },
   {
+    name: 'a deletion deletes what was appended after a truncation or reset',
+    file: `${WAL}/writing/segment-deletion.ts`,
+    find: 'Math.min(this.#end, ended.lowestCutSince(this.#cuts))',
+    replace: 'this.#end',
+  },
+  {
     name: 'an earlier deletion whose sync failed is not synced',
     file: `${WAL}/writing/segment-deletion.ts`,
     find: `    // An earlier deletion may have failed to.
