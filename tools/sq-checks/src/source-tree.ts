@@ -29,12 +29,13 @@ export function packageFolders(): string[] {
   )
 }
 
-/** The files of a package that are shipped: no tests, and none of the verbs that tests share. */
+/** The files of a package that are shipped: no tests, and nothing that tests share. */
 export function shippedSources(folder: string): SourceFile[] {
   const source = join(ROOT, folder, 'src')
   return readdirSync(source, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts') && !/\.test(-d)?\.ts$/.test(name))
     .filter((name) => /sq-(sim|archive)$/.test(folder) || !name.startsWith(`testing${sep}`))
+    .filter((name) => !name.includes(`${sep}testing${sep}`))
     .map((name) => parse(join(source, name)))
 }
 

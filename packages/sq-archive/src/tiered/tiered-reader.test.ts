@@ -197,6 +197,38 @@ describe('a log that begins in the archive', () => {
   })
 })
 
+test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  'segments that move at listing %i of the archive are found, also by time',
+  async (nth) => {
+    const find = [
+      async (reader: TieredReader) => valuesFrom(reader.read({ fromTimestampMs: 6 })),
+      async (reader: TieredReader) => valuesFrom(reader.read({ from: 1n })),
+      async (reader: TieredReader) => String((await reader.offsetAt(6))?.offset),
+      async (reader: TieredReader) => rangesOf((await reader.fetch({ from: 6n })).batches),
+    ]
+    for (const [at, found] of ['ghij', 'bcdefghij', '6', '6-9'].entries()) {
+      fs = new InMemoryFileSystem()
+      store = new InMemoryObjectStore()
+      const writer = await tieredLog()
+      const archived = new ObjectStoreFileSystem(store, { clock })
+      const reader = await TieredReader.open(fs, config, 'orders', 0, { archive: archived, clock })
+      const readdir = archived.readdir.bind(archived)
+      let listings = 0
+      archived.readdir = async (path) => {
+        const names = await readdir(path)
+        if (++listings === nth) {
+          await archive()
+          await writer.deleteSegments({ maxTotalBytes: 0, keepFromOffset: 9n })
+        }
+        return names
+      }
+      expect((await find[at]?.(reader))?.slice(0, found.length)).toBe(found)
+      await reader.close()
+      await writer.close()
+    }
+  },
+)
+
 test('a log that is not archived yet is read, and then its archive as well', async () => {
   const writer = await openWriter()
   const reader = await openReader()

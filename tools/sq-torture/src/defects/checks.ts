@@ -1,4 +1,4 @@
-/** The checks that can detect a defect, the cheapest first: the tests of the packages, exploration, simulation. */
+/** The checks that can detect a defect, the cheapest first: the tests of the packages, exploration, simulations. */
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runNode } from './command.ts'
@@ -13,8 +13,8 @@ const TEST_TIMEOUT_MS = 60_000
 /** A check that passes on sources without a defect. */
 export interface Check {
   readonly name: string
-  /** If given, the check runs only for defects in this package. */
-  readonly folder?: string
+  /** The check runs only for defects in these packages. */
+  readonly folders: readonly string[]
   /** Null if the check passes, else the name of what failed. */
   run(workspace: Workspace): Promise<string | null>
 }
@@ -25,18 +25,33 @@ const WITHOUT_LATER_TESTS = LATER_TESTS.flatMap((name) => ['--exclude', `**/${na
 /** One process for all test files: starting one per file would cost more than the tests. */
 const TOGETHER = ['--no-isolate', '--maxWorkers=1']
 
+/** The packages of the log itself. */
+const LOG = ['sq-sim', 'sq-storage']
+
 export const CHECKS: readonly Check[] = [
-  { name: 'tests of @sq/sim', folder: 'sq-sim', run: (workspace) => test(workspace, 'sq-sim', []) },
+  { name: 'tests of @sq/sim', folders: ['sq-sim'], run: (workspace) => test(workspace, 'sq-sim', []) },
   {
     name: 'tests of @sq/storage',
+    folders: LOG,
     run: (workspace) => test(workspace, 'sq-storage', [...TOGETHER, ...WITHOUT_LATER_TESTS]),
   },
   {
     name: 'bit flips, interrupted truncations and golden logs',
+    folders: LOG,
     run: (workspace) => test(workspace, 'sq-storage', [...TOGETHER, ...LATER_TESTS]),
   },
-  { name: 'exploration', run: (workspace) => command(workspace, ['explore/main.js', '--length', '2']) },
-  { name: 'simulation', run: (workspace) => command(workspace, ['simulate/main.js', '--seeds', '500']) },
+  { name: 'exploration', folders: LOG, run: (workspace) => command(workspace, ['explore/main.js', '--length', '2']) },
+  { name: 'simulation', folders: LOG, run: (workspace) => command(workspace, ['simulate/main.js', '--seeds', '500']) },
+  {
+    name: 'tests of @sq/archive',
+    folders: ['sq-archive'],
+    run: (workspace) => test(workspace, 'sq-archive', ['--exclude', '**/*simulation.test.ts']),
+  },
+  {
+    name: 'simulation of @sq/archive',
+    folders: ['sq-archive'],
+    run: (workspace) => test(workspace, 'sq-archive', ['simulation']),
+  },
 ]
 
 /** Runs the tests of a package until one fails. Resolves with its name. */

@@ -5,6 +5,8 @@
  */
 import type { Defect } from './defect.ts'
 import { ACTIVE_SEGMENT_DEFECTS } from './seeded/active-segment.ts'
+import { ARCHIVE_DEFECTS } from './seeded/archive.ts'
+import { ARCHIVING_DEFECTS } from './seeded/archiving.ts'
 import { CHECKING_DEFECTS } from './seeded/checking.ts'
 import { CHECKPOINT_DEFECTS } from './seeded/checkpoint.ts'
 import { COMMITS_DEFECTS } from './seeded/commits.ts'
@@ -12,10 +14,12 @@ import { DIRECTORY_DEFECTS } from './seeded/directory.ts'
 import { FILE_SYSTEM_DEFECTS } from './seeded/file-system.ts'
 import { FORMAT_DEFECTS } from './seeded/format.ts'
 import { READING_DEFECTS } from './seeded/reading.ts'
+import { OBJECT_STORES_DEFECTS } from './seeded/object-stores.ts'
 import { RECOVERY_DEFECTS } from './seeded/recovery.ts'
 import { REMOVAL_DEFECTS } from './seeded/removal.ts'
 import { SEGMENTS_DEFECTS } from './seeded/segments.ts'
 import { SHARED_DEFECTS } from './seeded/shared.ts'
+import { TIERED_DEFECTS } from './seeded/tiered.ts'
 
 export const DEFECTS: readonly Defect[] = [
   ...COMMITS_DEFECTS,
@@ -30,4 +34,8 @@ export const DEFECTS: readonly Defect[] = [
   ...FORMAT_DEFECTS,
   ...CHECKING_DEFECTS,
   ...FILE_SYSTEM_DEFECTS,
+  ...ARCHIVING_DEFECTS,
+  ...ARCHIVE_DEFECTS,
+  ...TIERED_DEFECTS,
+  ...OBJECT_STORES_DEFECTS,
 ]

@@ -36,6 +36,7 @@ test('a defect that no check detects survives, and the next one is seeded into s
   const seen: string[] = []
   const looking: Check = {
     name: 'looking',
+    folders: ['sq-storage'],
     async run(workspace) {
       seen.push(await readFile(join(workspace.path, 'packages', trivial.file), 'utf8'))
       return null
@@ -53,11 +54,11 @@ test('a defect that no check detects survives, and the next one is seeded into s
 })
 
 test('a check that also fails without a defect is an error', async () => {
-  const broken: Check = { name: 'broken check', run: () => Promise.resolve('always') }
+  const broken: Check = { name: 'broken check', folders: ['sq-storage'], run: () => Promise.resolve('always') }
   await expect(killers([trivial], [broken])).rejects.toThrow('the check "broken check" fails without a defect: always')
 })
 
 test('a check of one package does not run for defects of another', async () => {
-  const other: Check = { name: 'other', folder: 'sq-sim', run: () => Promise.resolve('noticed') }
+  const other: Check = { name: 'other', folders: ['sq-sim'], run: () => Promise.resolve('noticed') }
   expect(await killers([trivial], [other])).toEqual([[trivial.name, null]])
 })

@@ -35,7 +35,7 @@ export async function hunt(defects: readonly Defect[], { checks, atOnce, onDone 
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const defect = next
         const startedMs = clock.monotonic()
-        const tried = checks.filter(({ folder }) => folder === undefined || defect.file.startsWith(`${folder}/`))
+        const tried = checks.filter(({ folders }) => folders.some((folder) => defect.file.startsWith(`${folder}/`)))
         const killer = await workspace.with(defect, () => firstToFail(tried, workspace))
         if (killer !== null) await sound.confirm(killer.check)
         onDone(defect, killer, clock.monotonic() - startedMs)

@@ -10,7 +10,7 @@ import type { Defect } from './defect.ts'
 /** The root of the checkout. */
 export const ROOT: string = fileURLToPath(new URL('../../../..', import.meta.url))
 
-const PACKAGES = ['packages/sq-sim', 'packages/sq-storage', 'tools/sq-torture']
+const PACKAGES = ['packages/sq-sim', 'packages/sq-storage', 'packages/sq-archive', 'tools/sq-torture']
 const LEFT_OUT: ReadonlySet<string> = new Set(['node_modules', 'dist'])
 const BUILD_TIMEOUT_MS = 120_000
 
