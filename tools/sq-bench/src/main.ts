@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SystemClock } from '@sq/sim'
 import { appending, CONTENDER_NAMES, QUICK_CONTENDER_NAMES } from './appending/main.ts'
-import { archive } from './archive/main.ts'
 import { diagnostics } from './diagnostics.ts'
 import { fetch } from './fetch.ts'
 import { idlePartitions } from './idle-partitions/main.ts'
@@ -21,6 +20,12 @@ import { writeResults } from './results-folder.ts'
 import { retention } from './retention.ts'
 import { seek } from './seek.ts'
 import { tailing } from './tailing.ts'
+
+/** Loads the S3 client only if the part runs: with it in memory, the other parts read half as fast. */
+const archive: Part = async function* (directory, settings) {
+  const loaded = await import('./archive/main.ts')
+  yield* loaded.archive(directory, settings)
+}
 
 const PARTS = {
   append: appending,
