@@ -703,7 +703,8 @@ export class WalWriter implements AsyncDisposable {
       await before
       return deletion.run((action) => this.#group.inTurn(action))
     })()
-    this.#deletions = Promise.allSettled([before, deleted])
+    // Not with a result: that would hold those of all deletions before.
+    this.#deletions = Promise.allSettled([before, deleted]).then(() => null)
     return deleted
   }
 
