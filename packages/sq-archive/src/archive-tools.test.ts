@@ -147,7 +147,17 @@ describe('restoreLog', () => {
     expect(await restoreLog(store, place, target, { maxBytes: bytes * 2 })).toMatchObject({ logStartOffset: 6n })
     expect(await restoredValues()).toBe('ghij')
     target.fs = new InMemoryFileSystem()
-    expect(await restoreLog(store, place, target)).toMatchObject({ logStartOffset: 4n })
+    expect(await restoreLog(store, place, target, { maxBytes: bytes * 9 })).toMatchObject({ logStartOffset: 4n })
+  })
+
+  test('restores no log as a whole if segments are missing in the middle', async () => {
+    await store.delete(keyOf(2))
+    await expect(restoreLog(store, place, target)).rejects.toMatchObject({
+      code: 'SQ_ARCHIVE_INCOMPLETE',
+      message: expect.stringContaining('the segments before offset 4 do not lead up to those after it'),
+    })
+    expect(await target.fs.readdir('/restored/orders').catch(() => [])).toEqual([])
+    expect(await restoreLog(store, place, target, { maxBytes: 0 })).toMatchObject({ logStartOffset: 10n })
   })
 
   test('leaves nothing if the archive is empty, damaged or not reachable', async () => {

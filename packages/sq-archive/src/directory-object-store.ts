@@ -3,7 +3,7 @@
  * temporary file, synced, and then linked to its name, which fails if the name exists.
  */
 import { dirname, join } from 'node:path'
-import { Random } from '@sq/sim'
+import { NodeFileSystem, Random } from '@sq/sim'
 import type { FileHandle, FileSystem } from '@sq/sim'
 import { checkKey, compareKeys, TEMPORARY } from './object-key.ts'
 import { partsOf } from './object-source.ts'
@@ -86,6 +86,18 @@ export class DirectoryObjectStore implements ObjectStore {
       // Also if it is gone: an earlier deletion may have failed after it removed the name.
       await this.#fs.syncDirectory(dirname(path)).catch(ignoreMissing)
     })
+  }
+
+  /** @internal Whether a directory is the one that has the objects of a folder. */
+  async isFolder(fs: FileSystem, path: string, folder: string): Promise<boolean> {
+    const areComparable = fs === this.#fs || (fs instanceof NodeFileSystem && this.#fs instanceof NodeFileSystem)
+    if (!areComparable) return false
+    try {
+      return (await fs.stat(path)).identity === (await this.#fs.stat(join(this.#root, folder))).identity
+    } catch (error) {
+      ignoreMissing(error)
+      return false
+    }
   }
 
   /**

@@ -4,6 +4,7 @@ import { copyLog, listSegments, LogNotFoundError, WalIoError, WalWriter } from '
 import type { CopiedLog, SegmentInfo, WalConfig } from '@sq/storage'
 import { listArchive } from './archived-log.ts'
 import type { ArchivedSegment } from './archived-log.ts'
+import { ArchiveError } from './errors.ts'
 import { ObjectStoreFileSystem } from './object-store-file-system.ts'
 import type { ObjectStore } from './object-store.ts'
 import { folderOf } from './segment-key.ts'
@@ -35,7 +36,8 @@ export interface RestoreOptions {
  * What is downloaded is verified, every byte, before the log appears. After a crash or a failure the log is there whole,
  * or not at all; call it again. Memory: 64 MiB, and a description of each segment.
  *
- * Rejects with `LogNotFoundError` if nothing is archived; with a `WalIoError` with the code `EEXIST`, and changes
+ * Rejects with `LogNotFoundError` if nothing is archived; without `maxBytes`, with an `ArchiveError`
+ * (`SQ_ARCHIVE_INCOMPLETE`) if segments before the log do not lead up to it, because some are missing; with a `WalIoError` with the code `EEXIST`, and changes
  * nothing, if there is a log of this name; with `CorruptLogError` or `ArchiveDamagedError` if the archive is damaged;
  * with a `WalIoError` for the errors of the file system and of the store; and with `ObjectStoreError`.
  *
@@ -55,16 +57,26 @@ export async function restoreLog(
   if (typeof maxBytes !== 'number' || Number.isNaN(maxBytes) || maxBytes < 0) {
     throw new RangeError(`maxBytes must be a number from 0 to Infinity: ${String(maxBytes)}`)
   }
-  const { segments } = await listArchive(store, place)
+  const { segments, detached } = await listArchive(store, place)
   const last = segments.at(-1)
   if (last === undefined) throw new LogNotFoundError(folderOf(place))
   if (maxBytes === 0) return begin(place, target, last)
+  if (maxBytes === Infinity && detached.length > 0) throw incomplete(place, segments)
   const { topic, partition, prefix = '' } = place
   const archive = {
     fs: new ObjectStoreFileSystem(store, { prefix, maxCacheBytes: CACHE_BYTES }),
     config: { dataDir: '/' },
   }
   return copyLog(archive, target, topic, partition, { fromOffset: firstWithin(segments, maxBytes) })
+}
+
+function incomplete({ topic, partition }: LogPlace, [first]: readonly ArchivedSegment[]): ArchiveError {
+  return new ArchiveError(
+    'SQ_ARCHIVE_INCOMPLETE',
+    `the archive of ${topic}/${partition} cannot be restored whole: the segments before offset ${first?.baseOffset} do ` +
+      'not lead up to those after it, so segments are missing or of another log. Put back what is missing, or restore ' +
+      'only the newest segments, up to a number of bytes',
+  )
 }
 
 /** The first offset of the newest segments that have no more than this many bytes together. */

@@ -5,7 +5,7 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import { listSegments, WalWriter } from '@sq/storage'
 import type { WalConfig, WalWriterOptions } from '@sq/storage'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { Archiver, lastArchived, listArchive, sourceOf } from '../index.ts'
+import { Archiver, DirectoryObjectStore, lastArchived, listArchive, sourceOf } from '../index.ts'
 import type { ArchiverOptions, LogArchiver, UploadEvent } from '../index.ts'
 import { InMemoryObjectStore } from '../memory/index.ts'
 
@@ -536,6 +536,7 @@ function create(options: ArchiverOptions): () => Archiver {
 test('what is not an option is refused', () => {
   expect(create({ maxConcurrentUploads: 0 })).toThrow('maxConcurrentUploads must be a whole number from 1 on: 0')
   expect(create({ maxUnarchivedMs: 0.5 })).toThrow('maxUnarchivedMs must be')
+  expect(create({ maxUnarchivedMs: 2 ** 32 })).toThrow('maxUnarchivedMs must be a whole number from 1 to 4294967294')
   expect(create({ prefix: '/a' })).toThrow('is no key')
 })
 
@@ -575,6 +576,32 @@ async function objectOf(baseOffset: bigint): Promise<{ key: string; content: Buf
 
 describe('local segments that are archived stay', () => {
   const localRetention = { maxTotalBytes: 1 }
+
+  test('if the archive is empty when it is listed', async () => {
+    const machine = new Machine({ localRetention })
+    const { writer, log } = await machine.start()
+    subscribe('sq:archive:upload', deleteUploaded)
+    await appendSegments(writer, 1)
+    await log.waitArchived(1n)
+    await settle()
+    unsubscribe('sq:archive:upload', deleteUploaded)
+    expect(await machine.segments()).toEqual([0n])
+    expect(log.stats().lastError).toMatchObject({ code: 'SQ_ARCHIVE_DAMAGED', key: /00000\.wal/ })
+  })
+
+  test('if the archive is the data directory', async () => {
+    const fs = new InMemoryFileSystem()
+    const own = new Archiver(fs, config, new DirectoryObjectStore(fs, '/data'), { localRetention })
+    const writer = await WalWriter.open(fs, config, 'orders', 0)
+    await appendSegments(writer, 2)
+    const log = own.attach(writer, 'orders', 0)
+    await expect(log.waitArchived(3n)).rejects.toMatchObject({
+      code: 'SQ_ARCHIVE_MISMATCH',
+      message: expect.stringContaining('has the log itself in /data/orders/0, which is no copy'),
+    })
+    expect((await listSegments(fs, config, 'orders', 0)).map(({ baseOffset }) => baseOffset)).toEqual([0n, 2n])
+    await own.close()
+  })
 
   test('if the archive loses one while the archiver runs, until it is there again', async () => {
     const machine = new Machine({ localRetention: { maxTotalBytes: 3 * 4200 } })
@@ -661,6 +688,10 @@ test('a log that was trimmed begins no archive where there is none, unless it ma
   await begun.waitArchived(7n)
   expect((await archived()).at(-1)).toBe(6n)
 })
+
+function deleteUploaded(message: unknown): void {
+  void store.delete((message as UploadEvent).key)
+}
 
 function fail(): never {
   throw new Error('the archive is empty')

@@ -11,6 +11,8 @@ import type { ArchivedWriter, AttachOptions, LocalRetention, LogArchiverStats } 
 import { Slots } from './slots.ts'
 
 const MAX_CONCURRENT_UPLOADS = 4
+/** A timer goes off twice in that time, and can be set for half of it: 49 days. */
+const MAX_UNARCHIVED_MS = 2 * (2 ** 31 - 1)
 
 /** Options of `Archiver`. All are optional. */
 export interface ArchiverOptions {
@@ -22,7 +24,8 @@ export interface ArchiverOptions {
    */
   readonly localRetention?: LocalRetention
   /**
-   * The longest that a record may be in a segment that has not ended, in milliseconds, before the archiver ends it. If
+   * The longest that a record may be in a segment that has not ended, in milliseconds, before the archiver ends it, up
+   * to 49 days. If
    * not given, segments end by their size and age only. Small values make many small objects. Until the store answers
    * for the first time, no segment is ended: none could be archived, and there would only be more of them.
    */
@@ -88,7 +91,7 @@ export class Archiver implements AsyncDisposable {
   ) {
     const { maxConcurrentUploads = MAX_CONCURRENT_UPLOADS, maxUnarchivedMs, prefix } = options
     checkPositive('maxConcurrentUploads', maxConcurrentUploads)
-    if (maxUnarchivedMs !== undefined) checkPositive('maxUnarchivedMs', maxUnarchivedMs)
+    if (maxUnarchivedMs !== undefined) checkPositive('maxUnarchivedMs', maxUnarchivedMs, MAX_UNARCHIVED_MS)
     if (prefix !== undefined) folderOf({ prefix, topic: 'topic', partition: 0 })
     this.#fs = fs
     this.#dataDir = dataDir
@@ -160,7 +163,8 @@ function nameOf({ topic, partition }: { topic: string; partition: number }): str
   return `${topic}/${partition}`
 }
 
-function checkPositive(option: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new RangeError(`${option} must be a whole number from 1 on: ${value}`)
+function checkPositive(option: string, value: number, most = Infinity): void {
+  const range = most === Infinity ? 'on' : `to ${most}`
+  if (!Number.isSafeInteger(value) || value < 1 || value > most)
+    throw new RangeError(`${option} must be a whole number from 1 ${range}: ${value}`)
 }

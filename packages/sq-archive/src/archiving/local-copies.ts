@@ -57,7 +57,7 @@ export class LocalCopies {
     const objects = await this.#objects()
     const [first] = objects.keys()
     for (const segment of this.#segments) {
-      if (first === undefined || segment.baseOffset < first) continue
+      if (first !== undefined && segment.baseOffset < first) continue
       const reason = await this.#reasonToKeep(segment, objects.get(segment.baseOffset))
       if (reason === null) continue
       const key = segmentKey(this.#place, segment.baseOffset)

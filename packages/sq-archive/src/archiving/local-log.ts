@@ -1,9 +1,14 @@
 /** The local log against its archive: whether it continues the archive, and which of its segments are to be archived. */
+import { join } from 'node:path'
 import type { FileSystem } from '@sq/sim'
-import { readSegmentEnds, readSegmentStart } from '@sq/storage'
+import { listSegments, readSegmentEnds, readSegmentStart } from '@sq/storage'
 import type { SegmentBytes, SegmentEnds, SegmentInfo, SegmentStart } from '@sq/storage'
 import type { ArchivedSegment } from '../archived-log.ts'
+import { DirectoryObjectStore } from '../directory-object-store.ts'
 import { LogMismatchError } from '../errors.ts'
+import type { ObjectStore } from '../object-store.ts'
+import { folderOf } from '../segment-key.ts'
+import type { LogPlace } from '../segment-key.ts'
 import { isSameLink } from '../segment-link.ts'
 
 /** The archive of a log. */
@@ -51,6 +56,27 @@ export async function segmentsToArchive(
   if (first !== undefined && first.baseOffset > last.nextOffset) throw mismatch('the offsets between are lost')
   if (newest === undefined || newest.nextOffset < last.nextOffset) throw mismatch('the log is behind its archive')
   throw mismatch('no segment begins there: the log was truncated, or is another one')
+}
+
+/**
+ * Rejects with `LogMismatchError` if the archive is the directory of the log itself: each object would be the only copy
+ * of a segment, and would be deleted as archived.
+ */
+export async function checkOwnDirectory(
+  { fs, dataDir, store }: { readonly fs: FileSystem; readonly dataDir: string; readonly store: ObjectStore },
+  place: LogPlace,
+): Promise<void> {
+  const { topic, partition } = place
+  const path = join(dataDir, topic, String(partition))
+  const isOwn = store instanceof DirectoryObjectStore && (await store.isFolder(fs, path, folderOf(place)))
+  if (!isOwn) return
+  const segments = await listSegments(fs, { dataDir }, topic, partition)
+  const [logStartOffset, logEndOffset] = [segments[0]?.baseOffset ?? 0n, segments.at(-1)?.nextOffset ?? 0n]
+  throw new LogMismatchError(
+    `${topic}/${partition}`,
+    `the store has the log itself in ${path}, which is no copy: use another directory`,
+    { archiveEndOffset: logEndOffset, logStartOffset, logEndOffset },
+  )
 }
 
 /** Whether a segment holds records and will not be written again. */

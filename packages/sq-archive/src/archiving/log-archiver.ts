@@ -13,7 +13,7 @@ import type { ObjectStore } from '../object-store.ts'
 import type { LogPlace } from '../segment-key.ts'
 import { publish } from './events.ts'
 import { LocalCopies } from './local-copies.ts'
-import { endsOf, isEnded, segmentsToArchive } from './local-log.ts'
+import { checkOwnDirectory, endsOf, isEnded, segmentsToArchive } from './local-log.ts'
 import { backoffMs, Pause } from './pause.ts'
 import { SegmentQueue } from './segment-queue.ts'
 import { SegmentUpload } from './segment-upload.ts'
@@ -256,6 +256,7 @@ export class LogArchiver {
 
   /** Finds the end of the archive, and compares the log with it. */
   async #start(): Promise<void> {
+    await checkOwnDirectory(this.#context, this.#place)
     this.#last = await lastArchived(this.#context.store, this.#place)
     const segments = await this.#list()
     this.#copies.begin(segments.filter((segment) => isEnded(segment) && segment.nextOffset <= this.archivedOffset))

@@ -103,7 +103,7 @@ function addRestore(archive: Command): void {
     .summary('make a log out of its archive')
     .description(
       'Downloads a log into a data directory that does not have it, and verifies every byte. Without --bytes, all of it. ' +
-        'A writer goes on where the archive ends.',
+        'A writer goes on where the archive ends. If segments are missing in the middle, it takes --bytes to restore the newest.',
     )
     .argument('<log>', 'TOPIC/PARTITION in the archive')
     .option('-s, --store <store>', STORE_HELP)

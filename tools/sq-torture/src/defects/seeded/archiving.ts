@@ -128,8 +128,20 @@ export const ARCHIVING_DEFECTS: readonly Defect[] = [
   {
     name: 'what this process has uploaded is not looked for again before it is deleted here',
     file: `${ARCHIVING}/local-copies.ts`,
-    find: `      if (first === undefined || segment.baseOffset < first) continue`,
-    replace: `      if (first === undefined || segment.baseOffset < first || this.#proven.has(segment.baseOffset)) continue`,
+    find: `      if (first !== undefined && segment.baseOffset < first) continue`,
+    replace: `      if ((first !== undefined && segment.baseOffset < first) || this.#proven.has(segment.baseOffset)) continue`,
+  },
+  {
+    name: 'local segments are deleted although the archive is empty',
+    file: `${ARCHIVING}/local-copies.ts`,
+    find: `      if (first !== undefined && segment.baseOffset < first) continue`,
+    replace: `      if (first === undefined || segment.baseOffset < first) continue`,
+  },
+  {
+    name: 'a log is archived in its own directory',
+    file: `${ARCHIVING}/local-log.ts`,
+    find: `store instanceof DirectoryObjectStore &&`,
+    replace: `store instanceof DirectoryObjectStore && false &&`,
   },
   {
     name: 'a segment is archived that ends one record after archiveBelow',
