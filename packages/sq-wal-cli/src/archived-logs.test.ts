@@ -96,6 +96,7 @@ it.each([
   ['ls data --store store', 'a data directory and --store are both given; use only one of them'],
   ['cat data/orders/0 --store store', 'expected a log as TOPIC/PARTITION, such as orders/0; found "data/orders/0"'],
   ['ls --store http://store', 'expected an archive as a directory or s3://BUCKET/PREFIX; found "http://store"'],
+  ['ls --store s3:/bucket/main', 'expected an archive as a directory or s3://BUCKET/PREFIX; found "s3:/bucket/main"'],
   ['ls --store s3://', '"s3://" does not name a bucket: s3://BUCKET or s3://BUCKET/PREFIX is expected'],
   ['verify --store store', 'verify takes a log, or --all'],
   ['append orders/0 --store store', "unknown option '--store'"],

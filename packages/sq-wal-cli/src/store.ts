@@ -13,7 +13,8 @@ export async function withStore<T>(
   { readOnly }: { readonly readOnly: boolean },
   action: (store: ObjectStore) => Promise<T>,
 ): Promise<T> {
-  if (!place.includes('://')) {
+  // With one slash or none, a bucket was meant. A directory of such a name can be given as ./NAME.
+  if (!/^s3:|:\/\//i.test(place)) {
     const directory = resolve(place)
     if (readOnly) await requireDirectory(directory)
     return action(new DirectoryObjectStore(new NodeFileSystem(), directory))

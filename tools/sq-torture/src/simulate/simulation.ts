@@ -9,6 +9,7 @@ import { ValueTable, Violation } from '../history.ts'
 import { LimitsUnderTest } from '../log/limits-under-test.ts'
 import { LogUnderTest } from '../log/log-under-test.ts'
 import { act } from './actions.ts'
+import { keepingReferences } from './kept-references.ts'
 import { Machine } from './machine.ts'
 import { NewValues } from './new-values.ts'
 import { drawSwarm, isInterruptible, strike } from './swarm.ts'
@@ -68,12 +69,14 @@ class Simulation {
     return { ...simulated, traceHash: trace.hash() }
   }
 
-  async run(): Promise<Simulated> {
-    await this.#machine.open()
-    for (let step = 0; step < this.#swarm.steps; step++) await this.#step()
-    await this.#recoverFromAll()
-    const { acknowledged, rejected, stops } = this.#machine
-    return { acknowledged, rejected, stops }
+  run(): Promise<Simulated> {
+    return keepingReferences(async () => {
+      await this.#machine.open()
+      for (let step = 0; step < this.#swarm.steps; step++) await this.#step()
+      await this.#recoverFromAll()
+      const { acknowledged, rejected, stops } = this.#machine
+      return { acknowledged, rejected, stops }
+    })
   }
 
   /** The log that has tailing readers. */
