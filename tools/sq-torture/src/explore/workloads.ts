@@ -33,6 +33,11 @@ function middle(log: LogUnderTest): number {
   return firstOffset + Math.floor((log.history.acknowledged.length - firstOffset) / 2)
 }
 
+/** So many records before the end; the beginning if there are fewer: nothing can be appended if the disk is read-only. */
+function beforeEnd(log: LogUnderTest, records: number): number {
+  return Math.max(log.history.acknowledged.length - records, 0)
+}
+
 /** Appends a record, and a batch of two in a segment of its own. */
 async function appendTwoSegments(log: LogUnderTest, serial: number): Promise<void> {
   await log.append(value(23, serial))
@@ -109,8 +114,11 @@ export const STEPS: readonly Step[] = [
     isLast: true,
     prepare: appendTwoSegments,
     async run(log, serial) {
-      const end = log.history.acknowledged.length
-      await Promise.all([log.deleteRecords(end - 2), log.truncate(end - 1), log.append(value(26, serial))])
+      await Promise.all([
+        log.deleteRecords(beforeEnd(log, 2)),
+        log.truncate(beforeEnd(log, 1)),
+        log.append(value(26, serial)),
+      ])
     },
   },
   // To an offset behind the end of the log.
@@ -122,7 +130,7 @@ export const STEPS: readonly Step[] = [
     prepare: appendTwoSegments,
     async run(log, serial) {
       const end = log.history.acknowledged.length
-      await Promise.all([log.deleteRecords(end - 1), log.reset(end + 3), log.append(value(26, serial))])
+      await Promise.all([log.deleteRecords(beforeEnd(log, 1)), log.reset(end + 3), log.append(value(26, serial))])
     },
   },
   {

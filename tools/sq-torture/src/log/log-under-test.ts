@@ -209,6 +209,8 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
       throw new Violation(`4: a reader saw [${before.join(' ')}] before recovery, and [${contents.join(' ')}] after it`)
     }
     this.history.recovered(contents)
+    // The process may have died while it reset the log.
+    this.#appended.forgetFrom(contents.length)
     this.#tailing.recovered(contents)
     if (this.#isDeletionOpen && contents.length === 0) this.#deleted()
     this.#isDeletionOpen = false
