@@ -17,5 +17,7 @@ export async function keepingReferences<T>(action: () => Promise<T>): Promise<T>
     return await action()
   } finally {
     globalThis.WeakRef = Weak
+    // The weak references themselves may live on, and with them their class, which holds this list.
+    kept.length = 0
   }
 }
