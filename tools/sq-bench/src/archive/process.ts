@@ -1,5 +1,5 @@
 /** A process of the part `archive`. Gets a `Task` as JSON, and prints an `Outcome`. */
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listArchive, restoreLog } from '@sq/archive'
 import { fs } from '../filled-log.ts'
@@ -17,7 +17,14 @@ async function run({ what, location, to }: Task): Promise<Outcome> {
     if (what === 'restore') ({ bytes } = await restoreLog(contender.store, PLACE, { fs, config: { dataDir: to } }))
     else bytes = await download(contender, to)
   })
-  return { timeMs, bytes, peakBytes: process.resourceUsage().maxRSS * 1024 }
+  return { timeMs, bytes, peakBytes: await peakBytes() }
+}
+
+/** The most memory that this process has held. On Linux, `maxRSS` is at least that of its parent. */
+async function peakBytes(): Promise<number> {
+  const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]
+  return 1024 * Number(kibibytes ?? process.resourceUsage().maxRSS)
 }
 
 /** Reads ranges in parallel, writes them to files, and syncs each file once. */
