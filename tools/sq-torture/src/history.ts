@@ -425,8 +425,8 @@ function same(left: Contents, right: Contents): boolean {
 /** Assigns a number to every distinct value, so that contents are cheap to store and to compare. */
 export class ValueTable {
   readonly #ids = new Map<string | null, ValueId>()
-  /** For each part of an opaque batch but the first, the part before it. */
-  readonly #before = new Map<ValueId, ValueId>()
+  /** Each part of an opaque batch but the first. */
+  readonly #continuing = new Set<ValueId>()
 
   /** The number of these bytes, or of no value. */
   id(value: Uint8Array | null): ValueId {
@@ -441,16 +441,13 @@ export class ValueTable {
     const ids = Array.from({ length: recordCount }, (_, index) =>
       this.#idOf(`\u{2026}${index} ${recordCount} ${content}`),
     )
-    for (const [index, id] of ids.entries()) {
-      const before = ids[index - 1]
-      if (before !== undefined) this.#before.set(id, before)
-    }
+    for (const id of ids.slice(1)) this.#continuing.add(id)
     return ids
   }
 
-  /** Whether both are in one opaque batch, one after the other. */
-  areInOneBatch(left: ValueId | undefined, right: ValueId | undefined): boolean {
-    return left !== undefined && right !== undefined && this.#before.get(right) === left
+  /** Whether this is a part of an opaque batch but not its first, also if the parts before it are deleted. */
+  continuesBatch(id: ValueId | undefined): boolean {
+    return id !== undefined && this.#continuing.has(id)
   }
 
   #idOf(key: string | null): ValueId {

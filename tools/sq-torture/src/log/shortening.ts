@@ -93,8 +93,7 @@ export class Shortening {
   /** Drops all records from an offset on. Refused inside an opaque batch. */
   async truncate(offset: number): Promise<void> {
     const writer = this.#log.writer()
-    const { acknowledged } = this.#log.history
-    const isInside = this.#log.values.areInOneBatch(acknowledged[offset - 1], acknowledged[offset])
+    const isInside = this.#log.values.continuesBatch(this.#log.history.acknowledged[offset])
     this.#log.tailing.cutting(offset)
     this.#log.history.truncating(offset)
     this.#log.appended.forgetFrom(offset)
