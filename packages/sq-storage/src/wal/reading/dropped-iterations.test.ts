@@ -8,6 +8,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { ClosedError, WalReader } from '../../index.ts'
 import type { LogRecord, ReadOptions, WalWriter } from '../../index.ts'
 import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+import { quiet } from '../../testing/quiet.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -22,11 +23,6 @@ beforeEach(async () => {
   await appendEach(writer, ['a', 'b'])
   reader = await WalReader.open(log.fs, log.config, 'orders', 0)
 })
-
-/** Waits until nothing is left to run. */
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
-}
 
 function listeners({ signal }: AbortController): number {
   return getEventListeners(signal, 'abort').length

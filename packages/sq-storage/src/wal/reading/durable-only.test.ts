@@ -5,6 +5,7 @@ import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../../index.t
 import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../../index.ts'
 import { inAnotherProcess } from '../../testing/another-process.ts'
 import { append, appendBatch, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
+import { quiet } from '../../testing/quiet.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
 let log: LogFixture
@@ -52,11 +53,6 @@ async function tailInAnotherProcess(): Promise<{ seen: string[]; stop(): Promise
       await ended
     },
   }
-}
-
-/** Waits until nothing is left to run. */
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate)
 }
 
 describe('in another process, a reader with durableOnly', () => {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { ClosedError, DivergedError, OffsetOutOfRangeError, WalReader } from '../../index.ts'
 import type { LogRecord, ReadOptions } from '../../index.ts'
 import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+import { quiet } from '../../testing/quiet.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
 let log: LogFixture
@@ -53,11 +54,6 @@ class TailingReader {
 
 function text({ offset, value }: LogRecord): string {
   return `${offset} ${String(value)}`
-}
-
-/** Waits until nothing is left to run. */
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
 }
 
 describe('with a writer in its thread, a tailing reader', () => {

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { listSegments, WalReader } from '../../index.ts'
 import type { LogRecord, ReadOptions, WalWriter } from '../../index.ts'
 import { append, appendBatch, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
+import { quiet } from '../../testing/quiet.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
 
 let log: LogFixture
@@ -40,11 +41,6 @@ function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
     ({ done, value }) => (done === true ? 'done' : `${value.offset} ${String(value.value)}`),
     (error: Error & { offset?: bigint }) => (error.offset === undefined ? error.name : `${error.name} ${error.offset}`),
   )
-}
-
-/** Waits until nothing is left to run. */
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
 }
 
 /** The next record, or nothing if it does not come by itself. */

@@ -9,6 +9,7 @@ import { WalReader, WalWriter } from '../../index.ts'
 import type { LogRecord, ReadOptions } from '../../index.ts'
 import { inAnotherProcess } from '../../testing/another-process.ts'
 import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+import { quiet } from '../../testing/quiet.ts'
 
 let log: LogFixture
 
@@ -29,11 +30,6 @@ function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
     ),
     quiet().then(() => 'nothing'),
   ])
-}
-
-/** Waits until nothing is left to run. */
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
 }
 
 /** Copies the files of the log. */

@@ -10,6 +10,7 @@ import type { LogRecord } from '../../index.ts'
 import { inAnotherProcess } from '../../testing/another-process.ts'
 import { append, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { offsetAt } from '../../testing/offset-at.ts'
+import { quiet } from '../../testing/quiet.ts'
 
 function over<T extends object>(target: T, members: Partial<T>): T {
   return new Proxy(target, {
@@ -106,11 +107,6 @@ function next(records: AsyncIterableIterator<LogRecord>): Promise<string> {
     ),
     quiet().then(() => 'nothing'),
   ])
-}
-
-/** Waits until nothing is left to run. */
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
 }
 
 const tailInAnotherProcess = async (log: LogFixture): Promise<AsyncIterableIterator<LogRecord>> =>
