@@ -25,8 +25,9 @@ export class BrokerFixture {
     this.options = { dataDir: '/data', clock: this.clock, maxSegmentBytes: 2000, ...options }
   }
 
-  async open() {
-    this.#broker = await Broker.open(this.fs, this.options)
+  /** @param {import('@sq/sim').FileSystem} [fs] */
+  async open(fs = this.fs) {
+    this.#broker = await Broker.open(fs, this.options)
     return this
   }
 
@@ -123,6 +124,21 @@ export class BrokerFixture {
     const { topics } = await this.broker.handlers.DeleteRecords(request, this.context(1))
     const [answer] = topics[0]?.partitions ?? []
     return [answer?.errorCode, answer?.lowWatermark]
+  }
+
+  /**
+   * A consumer without a group of members commits an offset of partition 0.
+   *
+   * @param {string} groupId
+   * @param {string} name
+   * @param {bigint} committedOffset
+   */
+  async commit(groupId, name, committedOffset) {
+    const partition = { partitionIndex: 0, committedOffset, committedLeaderEpoch: -1, committedMetadata: '' }
+    const member = { generationIdOrMemberEpoch: -1, memberId: '', groupInstanceId: null }
+    const request = { groupId, ...member, retentionTimeMs: -1n, topics: [{ name, partitions: [partition] }] }
+    const { topics } = await this.broker.handlers.OffsetCommit(request, this.context(7))
+    return topics[0]?.partitions[0]?.errorCode
   }
 
   /** @param {string[] | null} names */

@@ -9,13 +9,20 @@ const MAIN = fileURLToPath(new URL('main.js', import.meta.url))
 
 export class BrokerProcess {
   #dataDir
+  #options
   /** @type {import('node:child_process').ChildProcess | null} */
   #child = null
   port = 0
+  /** Where it answers an operator, if it was started with `--http`. */
+  httpAddress = ''
 
-  /** @param {string} dataDir */
-  constructor(dataDir) {
+  /**
+   * @param {string} dataDir
+   * @param {string[]} [options] more of `main.js`
+   */
+  constructor(dataDir, options = []) {
     this.#dataDir = dataDir
+    this.#options = options
   }
 
   get address() {
@@ -28,17 +35,17 @@ export class BrokerProcess {
 
   /** Starts the broker, on the same port as before, and resolves when clients can connect. */
   async start() {
-    const args = [MAIN, this.#dataDir, '--port', String(this.port), '--auto-create-topics']
+    const args = [MAIN, this.#dataDir, '--port', String(this.port), '--auto-create-topics', ...this.#options]
     const child = spawn(process.execPath, args, { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] })
     this.#child = child
-    const [line] = await Promise.race([
-      once(createInterface(child.stdout), 'line'),
-      once(child, 'close').then(() => ['it ended']),
-    ])
-    const [, port] = /^listening on .*:(\d+)$/.exec(line) ?? []
-    if (port === undefined) throw new Error(`the broker did not start: ${line}`)
-    this.port = Number(port)
-    return this
+    for await (const line of createInterface(child.stdout)) {
+      this.httpAddress = /^metrics on http:\/\/(.*)\/metrics$/.exec(line)?.[1] ?? this.httpAddress
+      const [, port] = /^listening on .*:(\d+)$/.exec(line) ?? []
+      if (port === undefined) continue
+      this.port = Number(port)
+      return this
+    }
+    throw new Error('the broker ended before it listened')
   }
 
   /** Kills it at whatever it is doing. */

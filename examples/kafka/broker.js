@@ -16,8 +16,13 @@ import {
 import { Catalogue } from './log/catalogue.js'
 import { Topics } from './log/topics.js'
 import { ERROR } from './protocol/errors.js'
+import { RepeatedWork } from './repeated-work.js'
 
 const MIB = 1024 * 1024
+/** Segments that have expired stay for this long at most. */
+const RETENTION_EVERY_MS = 5 * 60_000
+/** How the protocol says that there is no limit. */
+const UNLIMITED = -1
 
 /**
  * @typedef {object} BrokerOptions
@@ -27,8 +32,12 @@ const MIB = 1024 * 1024
  * @property {number} [maxMessageBytes] the largest batch of a producer; default 1 MiB
  * @property {number} [maxSegmentBytes] default 64 MiB
  * @property {number} [maxFetchBytes] of an answer, and one batch more; default 8 MiB
- * @property {number} [maxPendingBytes] of batches that are not durable yet, in all partitions; default 64 MiB
+ * @property {SharedLimits} [limits] of batches that are not durable yet, in all partitions; default 64 MiB
+ * @property {number | null} [retentionMs] older segments of each partition are deleted; default null: none is
+ * @property {number | null} [retentionBytes] the oldest segments of a partition that takes more are deleted; default
+ *   null: none is
  * @property {import('@sq/sim').Clock} [clock]
+ * @property {(error: unknown) => void} [onError] called when work fails that no client waits for; default `console.error`
  */
 
 export class Broker {
@@ -36,6 +45,8 @@ export class Broker {
   #topics
   #offsets
   #groups
+  /** @type {RepeatedWork[]} */
+  #work = []
   /** How clients reach the broker, as Metadata tells them. */
   address = { host: '127.0.0.1', port: 9092 }
 
@@ -55,6 +66,20 @@ export class Broker {
       clock: options.clock,
     })
     this.handlers = { ...this.#handlersOf(options), ...this.#groups.handlers }
+    const { retentionMs, retentionBytes, clock, onError } = options
+    if (retentionMs !== null || retentionBytes !== null) {
+      const policy = {
+        ...(retentionMs !== null && { maxAgeMs: retentionMs }),
+        ...(retentionBytes !== null && { maxTotalBytes: retentionBytes }),
+      }
+      const everyMs = RETENTION_EVERY_MS
+      this.#work.push(new RepeatedWork(() => topics.deleteExpired(policy), { everyMs, clock, onError }))
+    }
+  }
+
+  /** The log of each partition, for its counters. */
+  logs() {
+    return this.#topics.logs()
   }
 
   /**
@@ -70,12 +95,15 @@ export class Broker {
       maxMessageBytes: MIB,
       maxSegmentBytes: 64 * MIB,
       maxFetchBytes: 8 * MIB,
-      maxPendingBytes: 64 * MIB,
+      limits: new SharedLimits({ maxPendingBytes: 64 * MIB }),
+      retentionMs: null,
+      retentionBytes: null,
       clock: new SystemClock(),
+      onError: console.error,
       ...given,
     }
-    const { dataDir, maxSegmentBytes, maxMessageBytes, maxPendingBytes, clock } = options
-    const shared = { fs, clock, limits: new SharedLimits({ maxPendingBytes }) }
+    const { dataDir, maxSegmentBytes, maxMessageBytes, limits, clock, onError } = options
+    const shared = { fs, clock, limits }
     /** @type {{ close: () => Promise<void> }[]} */
     const opened = []
     try {
@@ -84,7 +112,7 @@ export class Broker {
       const config = { dataDir: join(dataDir, 'topics'), maxSegmentBytes, maxBatchBytes: maxMessageBytes }
       const topics = await Topics.open({ ...shared, config }, catalogue)
       opened.unshift(topics)
-      const offsets = await OffsetStore.open(fs, join(dataDir, 'groups'), { clock })
+      const offsets = await OffsetStore.open(fs, join(dataDir, 'groups'), { clock, onError })
       opened.unshift(offsets)
       // A topic may have been deleted, and not yet its offsets, when the broker stopped.
       await offsets.deleteTopics([...offsets.topics].filter((name) => !topics.all.has(name)))
@@ -95,16 +123,30 @@ export class Broker {
     }
   }
 
+  /**
+   * What groups have committed.
+   *
+   * @returns {Generator<{ group: string, topic: string, partition: number, offset: bigint }>}
+   */
+  *committedOffsets() {
+    for (const group of this.#offsets.groups) {
+      for (const [topic, partitions] of this.#offsets.of(group)) {
+        for (const [partition, { offset }] of partitions) yield { group, topic, partition, offset }
+      }
+    }
+  }
+
   /** Ends the requests that wait, and resolves once everything appended so far is durable. */
   async close() {
     this.#groups.close()
+    await Promise.all(this.#work.map((work) => work.close()))
     await this.#offsets.close()
     await this.#topics.close()
     await this.#catalogue.close()
   }
 
   /** @param {Required<BrokerOptions>} options */
-  #handlersOf({ autoCreateTopics, defaultPartitions, maxMessageBytes, maxSegmentBytes, maxFetchBytes, clock }) {
+  #handlersOf({ autoCreateTopics, defaultPartitions, maxMessageBytes, maxFetchBytes, clock, ...more }) {
     const topics = this.#topics
     const address = () => this.address
     const configs = {
@@ -112,13 +154,15 @@ export class Broker {
       'compression.type': 'producer',
       'max.message.bytes': String(maxMessageBytes),
       'message.timestamp.type': 'CreateTime',
-      'segment.bytes': String(maxSegmentBytes),
+      'retention.bytes': String(more.retentionBytes ?? UNLIMITED),
+      'retention.ms': String(more.retentionMs ?? UNLIMITED),
+      'segment.bytes': String(more.maxSegmentBytes),
     }
     return {
       ApiVersions: apiVersions,
       Metadata: metadataHandler(topics, { address, autoCreateTopics, defaultPartitions }),
       DescribeConfigs: describeConfigsHandler(topics, configs),
-      Produce: produceHandler(topics, { maxMessageBytes }),
+      Produce: produceHandler(topics, { maxMessageBytes, clock }),
       Fetch: fetchHandler(topics, { maxFetchBytes, clock }),
       ListOffsets: listOffsetsHandler(topics),
       CreateTopics: createTopicsHandler(topics, { defaultPartitions, configs }),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
+import { SharedLimits } from '@sq/storage'
 import { BrokerFixture, settle } from './broker-fixture.js'
 import { ERROR } from './protocol/errors.js'
 import { batchOf } from './protocol/test-batch.js'
@@ -244,7 +245,7 @@ test('after a failed write every batch of it is refused, and those after it unti
 })
 
 test('a full backlog makes batches wait, in their order', async () => {
-  const options = { maxMessageBytes: 1000, maxPendingBytes: 3000 }
+  const options = { maxMessageBytes: 1000, limits: new SharedLimits({ maxPendingBytes: 3000 }) }
   const kafka = await new BrokerFixture(new InMemoryFileSystem(), options).open()
   await kafka.create('t')
   const texts = Array.from({ length: 20 }, (_, index) => String.fromCharCode(97 + index).repeat(900))

@@ -18,7 +18,7 @@ let directory
 let broker
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sq-kafka-'))
-  broker = await new BrokerProcess(join(directory, 'data')).start()
+  broker = await new BrokerProcess(join(directory, 'data'), ['--http', '0']).start()
 })
 afterEach(async () => {
   await broker.kill()
@@ -120,6 +120,14 @@ test('connections that send garbage, half a request or a length of 2 GB leave th
   await producer.disconnect()
   assert.ok(residentBytes() - before < 200 * MIB, `it grew by ${(residentBytes() - before) / MIB} MiB`)
   for (const socket of sockets) socket.destroy()
+})
+
+test('an operator gets the health and the metrics of the broker over HTTP', async () => {
+  const health = await fetch(`http://${broker.httpAddress}/health`)
+  assert.deepEqual([health.status, await health.text()], [200, 'ok\n'])
+  const metrics = await fetch(`http://${broker.httpAddress}/metrics`)
+  assert.match(metrics.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
+  assert.match(await metrics.text(), /^sq_kafka_connections 0$/m)
 })
 
 test('a broker that is told to stop answers a waiting fetch and ends within a moment', async () => {

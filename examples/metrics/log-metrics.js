@@ -2,7 +2,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 
 /** @typedef {import('@sq/storage').WalEvents} WalEvents */
-/** @typedef {import('@sq/storage').WalWriter} WalWriter */
+/** What is shown of an open log, a `WalWriter` for example. @typedef {Pick<import('@sq/storage').WalWriter, 'stats' | 'logStartOffset' | 'logEndOffset'>} MeasuredLog */
 /** @typedef {import('@sq/storage').SharedLimits} SharedLimits */
 /** @typedef {import('@sq/sim').FileSystem} FileSystem */
 /** @typedef {{ topic: string, partition: number }} Log */
@@ -10,13 +10,13 @@ import { subscribe } from 'node:diagnostics_channel'
 /**
  * What to open the logs on; the open logs, which may change; and the limits that they share.
  *
- * @typedef {{ fs: FileSystem, writers: Iterable<[Log, WalWriter]>, limits: SharedLimits }} Source
+ * @typedef {{ fs: FileSystem, writers: Iterable<[Log, MeasuredLog]>, limits: SharedLimits }} Source
  */
 
 /**
  * What both exporters show of each open log when they are asked. None of it reads a file.
  *
- * @type {{ name: string, help: string, isBytes?: true, of: (writer: WalWriter) => number }[]}
+ * @type {{ name: string, help: string, isBytes?: true, of: (log: MeasuredLog) => number }[]}
  */
 export const logGauges = [
   { name: 'pending', help: 'Appends that are not durable yet', isBytes: true, of: (log) => log.stats().pendingBytes },

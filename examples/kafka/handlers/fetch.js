@@ -136,7 +136,7 @@ class FetchedPartition {
     const before = this.#bytes
     const limit = Math.min(maxBytes, this.#maxBytes - before)
     try {
-      if (this.#next < 0n || this.#next > this.#partition.endOffset) {
+      if (this.#next < 0n || this.#next > this.#partition.logEndOffset) {
         throw new Refusal(ERROR.OFFSET_OUT_OF_RANGE, `there is no offset ${this.#next}`)
       }
       const { batches, nextOffset } = await this.#partition.reader.fetch({ from: this.#next, maxBytes: limit })
@@ -169,13 +169,13 @@ class FetchedPartition {
   }
 
   answer() {
-    const highWatermark = this.#partition?.endOffset ?? -1n
+    const highWatermark = this.#partition?.logEndOffset ?? -1n
     return {
       partitionIndex: this.#index,
       errorCode: this.errorCode,
       highWatermark,
       lastStableOffset: highWatermark,
-      logStartOffset: this.#partition?.startOffset ?? -1n,
+      logStartOffset: this.#partition?.logStartOffset ?? -1n,
       abortedTransactions: [],
       records: this.#records,
     }

@@ -9,17 +9,17 @@ import { Refusal } from '../refusal.js'
 
 /**
  * @param {Topics} topics
- * @param {{ maxMessageBytes: number }} limits
+ * @param {{ maxMessageBytes: number, clock: import('@sq/sim').Clock }} options
  * @returns {import('../protocol/calls.js').Handler<'Produce'>}
  */
-export function produceHandler(topics, { maxMessageBytes }) {
+export function produceHandler(topics, { maxMessageBytes, clock }) {
   return async ({ acks, transactionalId, topicData }, { version }) => {
     /** @type {(name: string, index: number, records: Buffer | null) => Promise<bigint>} */
     const append = async (name, index, records) => {
       if (transactionalId !== null) throw new Refusal(ERROR.INVALID_REQUEST, 'there are no transactions')
       if (acks < -1 || acks > 1) throw new Refusal(ERROR.INVALID_REQUIRED_ACKS, `there are no acks ${acks}`)
       const partition = topics.partition(name, index)
-      return partition.append(checkBatch(records, { version, maxBytes: maxMessageBytes }))
+      return partition.append(checkBatch(records, { version, maxBytes: maxMessageBytes, nowMs: clock.now() }))
     }
     // All are handed to the log before the first await, so that requests in a row keep their order.
     const responses = await Promise.all(
@@ -35,7 +35,7 @@ export function produceHandler(topics, { maxMessageBytes }) {
                 return /** @type {const} */ ([errorCodeOf(error), -1n])
               },
             )
-            const logStartOffset = topics.all.get(name)?.[index]?.startOffset ?? -1n
+            const logStartOffset = topics.all.get(name)?.[index]?.logStartOffset ?? -1n
             return { index, errorCode, baseOffset, logStartOffset }
           }),
         ),

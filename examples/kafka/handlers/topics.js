@@ -70,10 +70,11 @@ export function deleteRecordsHandler(topics) {
     topics: await each(request.topics, async (topic, { partitionIndex, offset }) => {
       const { errorCode, value } = await outcome(async () => {
         const partition = topics.partition(topic, partitionIndex)
-        const before = offset === HIGH_WATERMARK ? partition.endOffset : offset
-        if (before < 0n || before > partition.endOffset) throw new Refusal(ERROR.OFFSET_OUT_OF_RANGE, 'no such offset')
+        const before = offset === HIGH_WATERMARK ? partition.logEndOffset : offset
+        if (before < 0n || before > partition.logEndOffset)
+          throw new Refusal(ERROR.OFFSET_OUT_OF_RANGE, 'no such offset')
         await partition.deleteRecords(before)
-        return partition.startOffset
+        return partition.logStartOffset
       })
       return { partitionIndex, lowWatermark: value ?? -1n, errorCode }
     }),
@@ -102,14 +103,14 @@ export function listOffsetsHandler(topics) {
  */
 async function offsetAt(partition, timestamp) {
   const found = { timestamp: -1n, leaderEpoch: LEADER_EPOCH }
-  if (timestamp === LATEST) return { ...found, offset: partition.endOffset }
-  if (timestamp === EARLIEST) return { ...found, offset: partition.startOffset }
+  if (timestamp === LATEST) return { ...found, offset: partition.logEndOffset }
+  if (timestamp === EARLIEST) return { ...found, offset: partition.logStartOffset }
   if (timestamp < 0n) throw new Refusal(ERROR.INVALID_REQUEST, `there is no offset for ${timestamp}`)
   if (timestamp > Number.MAX_SAFE_INTEGER) return null
   const batch = await partition.reader.offsetAt(Number(timestamp))
   if (batch === null) return null
   // A batch that is cut at the start of the log begins before it.
-  const offset = batch.offset < partition.startOffset ? partition.startOffset : batch.offset
+  const offset = batch.offset < partition.logStartOffset ? partition.logStartOffset : batch.offset
   return { ...found, offset, timestamp: BigInt(batch.timestampMs) }
 }
 

@@ -1,5 +1,5 @@
 /** One partition: its log, and the producers that write to it. */
-import { WalReader, WalWriter } from '@sq/storage'
+import { ClosedError, WalReader, WalWriter } from '@sq/storage'
 import { producerOf } from '../protocol/record-batch.js'
 import { Producers } from './producers.js'
 
@@ -49,12 +49,12 @@ export class Partition {
     }
   }
 
-  get startOffset() {
+  get logStartOffset() {
     return this.#writer.logStartOffset
   }
 
   /** The high watermark: everything before it is durable. */
-  get endOffset() {
+  get logEndOffset() {
     return this.#writer.logEndOffset
   }
 
@@ -75,6 +75,19 @@ export class Partition {
   /** @param {bigint} before the log start offset from now on */
   deleteRecords(before) {
     return this.#writer.deleteRecords(before)
+  }
+
+  /**
+   * Deletes the oldest segments, as far as the limits allow it. Does nothing if the partition is closed meanwhile.
+   *
+   * @param {import('@sq/storage').RetentionPolicy} policy
+   */
+  async deleteExpired(policy) {
+    try {
+      await this.#writer.deleteSegments(policy)
+    } catch (error) {
+      if (!(error instanceof ClosedError)) throw error
+    }
   }
 
   stats() {

@@ -40,7 +40,7 @@ class SlowWriter {
 /** @param {number} baseSequence */
 function batch(baseSequence) {
   const bytes = batchOf('a', { producerId: 1n, producerEpoch: 0, baseSequence })
-  return checkBatch(bytes, { version: 7, maxBytes: 1000 })
+  return checkBatch(bytes, { version: 7, maxBytes: 1000, nowMs: 0 })
 }
 
 test('a batch that follows a failed one is refused, even if its turn comes in the moment of the failure', async () => {

@@ -51,6 +51,31 @@ export class Topics {
     return this.#topics
   }
 
+  /** Each partition with the name of its log. @returns {Generator<[{ topic: string, partition: number }, Partition]>} */
+  *logs() {
+    for (const [topic, partitions] of this.#topics) {
+      for (const [index, partition] of partitions.entries()) yield [{ topic, partition: index }, partition]
+    }
+  }
+
+  /**
+   * Deletes the oldest segments of each partition, as far as the limits allow it. Rejects after all of them if some
+   * have failed.
+   *
+   * @param {import('@sq/storage').RetentionPolicy} policy
+   */
+  async deleteExpired(policy) {
+    const failures = []
+    for (const [{ topic, partition: index }, partition] of this.logs()) {
+      try {
+        await partition.deleteExpired(policy)
+      } catch (error) {
+        failures.push(new Error(`retention of ${topic}/${index} failed`, { cause: error }))
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'retention of some partitions failed')
+  }
+
   /**
    * Throws a `Refusal` if there is no such partition.
    *

@@ -50,10 +50,13 @@ export const SEQUENCES = 2 ** 31
  * Checks everything of a batch that can be checked without its records. Throws a `Refusal`.
  *
  * @param {Buffer | null} bytes
- * @param {{ version: number, maxBytes: number }} limits the version of Produce, and the size that topics allow
+ * @param {object} request
+ * @param {number} request.version of Produce
+ * @param {number} request.maxBytes that topics allow
+ * @param {number} request.nowMs the time of records that have none
  * @returns {ProducedBatch}
  */
-export function checkBatch(bytes, { version, maxBytes }) {
+export function checkBatch(bytes, { version, maxBytes, nowMs }) {
   if (bytes === null || bytes.length < HEAD_BYTES) throw invalid(`a batch has at least ${HEAD_BYTES} bytes`)
   if (bytes.length > maxBytes) {
     throw new Refusal(ERROR.MESSAGE_TOO_LARGE, `a batch may have ${maxBytes} bytes, not ${bytes.length}`)
@@ -69,7 +72,7 @@ export function checkBatch(bytes, { version, maxBytes }) {
   if (recordCount < 1 || bytes.readInt32BE(LAST_OFFSET_DELTA) !== recordCount - 1) {
     throw invalid(`the offsets of a batch do not fit to its ${recordCount} records`)
   }
-  const times = timesOf(bytes)
+  const times = timesOf(bytes, nowMs)
   return { bytes, recordCount, ...times, producer: producerOf(bytes) }
 }
 
@@ -119,12 +122,14 @@ function checkAttributes(attributes, version) {
 }
 
 /**
- * The range of timestamps, as far as the head tells it. Records without a timestamp have -1; the log knows none before
- * 1970.
+ * The range of timestamps, as far as the head tells it. Records without a timestamp have -1: they count as of now, so
+ * that retention does not take them for old. The log knows no other time before 1970.
  *
  * @param {Buffer} bytes
+ * @param {number} nowMs
  */
-function timesOf(bytes) {
+function timesOf(bytes, nowMs) {
+  if (bytes.readBigInt64BE(MAX_TIMESTAMP) < 0n) return { minTimestampMs: nowMs, maxTimestampMs: nowMs }
   const base = timeIn(bytes, BASE_TIMESTAMP)
   const maxTimestampMs = timeIn(bytes, MAX_TIMESTAMP)
   return { minTimestampMs: Math.min(base, maxTimestampMs), maxTimestampMs }

@@ -6,13 +6,13 @@ import { ERROR } from './errors.js'
 import { checkBatch, placed } from './record-batch.js'
 import { batchOf } from './test-batch.js'
 
-const LIMITS = { version: 7, maxBytes: 100 }
+const LIMITS = { version: 7, maxBytes: 100, nowMs: 1000 }
 
 /**
  * The error code that a batch is refused with.
  *
  * @param {Buffer | null} bytes
- * @param {{ version: number, maxBytes: number }} [limits]
+ * @param {typeof LIMITS} [limits]
  */
 function errorOf(bytes, limits = LIMITS) {
   try {
@@ -43,9 +43,11 @@ test('a batch is accepted with its number of records, its times and its producer
   assert.equal(checkBatch(batchOf(''), LIMITS).producer, null)
 })
 
-test('records without a timestamp, or one out of range, get the next that the log knows', () => {
+test('records without a timestamp get the time of the broker, and one out of range the next that the log knows', () => {
   const none = checkBatch(batchOf('', { baseTimestamp: -1n }), LIMITS)
-  assert.deepEqual([none.minTimestampMs, none.maxTimestampMs], [0, 0])
+  assert.deepEqual([none.minTimestampMs, none.maxTimestampMs], [1000, 1000])
+  const some = checkBatch(batchOf('', { baseTimestamp: -1n, maxTimestamp: 5n }), LIMITS)
+  assert.deepEqual([some.minTimestampMs, some.maxTimestampMs], [0, 5])
   const far = checkBatch(batchOf('', { baseTimestamp: 2n ** 62n, maxTimestamp: 5n }), LIMITS)
   assert.deepEqual([far.minTimestampMs, far.maxTimestampMs], [5, 5])
 })
