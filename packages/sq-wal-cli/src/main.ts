@@ -20,8 +20,9 @@ import { addTruncateCommand } from './commands/truncate.ts'
 import { addVerifyCommand } from './commands/verify.ts'
 import { CommandError } from './command-error.ts'
 import { isError, messageOf } from './message-of.ts'
-import { flushed, outputFailure, printCrash, printNotice } from './output.ts'
+import { flushed, outputFailure, printCrash, printNotice, printTimesIn } from './output.ts'
 import { UsageError } from './usage-error.ts'
+import { resolveTimes } from './written-time.ts'
 
 const exitStatus = { failed: 1, misused: 2 }
 
@@ -59,6 +60,7 @@ const commands = [
   addDemoCommand,
 ]
 for (const add of commands) add(program)
+program.hook('preAction', (_program, command) => printTimesIn(resolveTimes(command)))
 
 try {
   await program.parseAsync()

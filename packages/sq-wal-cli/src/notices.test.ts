@@ -91,19 +91,21 @@ describe('if timestamps are out of order', () => {
       '',
       [
         'no records in this range',
-        '--to 2026-01-01 00:08:00.000Z selects the position of offset 2, and at least 1 record from there on has an earlier timestamp',
+        '--to 2026-01-01 00:08:00.000Z selects the position of offset 2, and at least 1 record from there on has an earlier timestamp; --until includes them',
       ],
     ],
     [
       ['--from', at(3)],
       '9 3 4 5 6 2 7 8',
-      ['--from 2026-01-01 00:03:00.000Z selects a position, and 1 record of this output has an earlier timestamp'],
+      [
+        '--from 2026-01-01 00:03:00.000Z selects a position, and 1 record of this output has an earlier timestamp; --since leaves them out',
+      ],
     ],
     [
       ['--to', at(5)],
       '1 2',
       [
-        '--to 2026-01-01 00:05:00.000Z selects the position of offset 2, and at least 2 records from there on have earlier timestamps',
+        '--to 2026-01-01 00:05:00.000Z selects the position of offset 2, and at least 2 records from there on have earlier timestamps; --until includes them',
       ],
     ],
     [['--from', at(3), '--count', '3'], '9 3 4', []],

@@ -7,6 +7,7 @@ import { isError } from './message-of.ts'
 import { shownPath, withShownPaths } from './shown-path.ts'
 import { layOut } from './table.ts'
 import type { Column } from './table.ts'
+import type { TimeZone } from './time.ts'
 import { visible } from './visible.ts'
 
 /** Why stdout can no longer be written. Null while it can. */
@@ -142,10 +143,27 @@ export function formatBytes(bytes: number): string {
   return unit === 0 ? `${value} B` : `${value.toPrecision(3)} ${units[unit]}`
 }
 
-/** `2026-11-22 20:57:52.123Z`, or a dash for null. */
+let zone: TimeZone = 'UTC'
+
+/** Sets the zone of the times in the output. */
+export function printTimesIn(chosen: TimeZone): void {
+  zone = chosen
+}
+
+/** `2026-11-22 20:57:52.123Z`, in local time `2026-11-22 21:57:52.123+01:00`, or a dash for null. */
 export function formatTime(timestampMs: number | null): string {
   if (timestampMs === null) return '-'
-  const date = new Date(timestampMs)
+  const offsetMinutes = zone === 'UTC' ? 0 : -new Date(timestampMs).getTimezoneOffset()
+  const date = new Date(timestampMs + 60_000 * offsetMinutes)
   // Timestamps can be up to 2^53 - 1, dates cannot.
-  return Number.isNaN(date.getTime()) ? String(timestampMs) : date.toISOString().replace('T', ' ')
+  if (Number.isNaN(date.getTime())) return String(timestampMs)
+  const text = date.toISOString().replace('T', ' ')
+  return zone === 'UTC' ? text : text.replace('Z', formatUtcOffset(offsetMinutes))
+}
+
+/** `+01:00` */
+function formatUtcOffset(minutes: number): string {
+  const size = Math.abs(minutes)
+  const [hour, minute] = [Math.floor(size / 60), size % 60].map((part) => String(part).padStart(2, '0'))
+  return `${minutes < 0 ? '-' : '+'}${hour}:${minute}`
 }

@@ -1,27 +1,38 @@
 /** Parses values of the command line: a place in a log (an offset or a time), a size, a duration. */
 import { InvalidArgumentError } from 'commander'
-import { InvalidTimeError, parseTime, parseUnixTime } from './time.ts'
+import { DURATIONS_MS } from './time.ts'
+import { WrittenTime } from './written-time.ts'
 
-export type Place = { readonly offset: bigint } | { readonly timestampMs: number }
-
-export const PLACES: string =
-  'an offset, such as 1200; or a time, such as 2026-11-22T20:57:52Z (without a zone, UTC) or @1795381072 (seconds since ' +
-  '1970, as "date +%s" prints them)'
-
-/** Parses an offset, an ISO 8601 time, or `@` and seconds since 1970. */
-export function parsePlace(text: string): Place {
-  if (isOffset(text)) return { offset: BigInt(text) }
-  const timestampMs = timeOf(text)
-  if (timestampMs === null) throw new InvalidArgumentError(`Expected ${PLACES}.`)
-  return { timestampMs }
+/** A time on the command line, as the code of a command gets it. */
+export interface GivenTime {
+  readonly timestampMs: number
 }
 
-function timeOf(text: string): number | null {
-  try {
-    return parseUnixTime(text) ?? parseTime(text)
-  } catch (error) {
-    throw error instanceof InvalidTimeError ? new InvalidArgumentError(`${error.message}.`) : error
-  }
+export type Place = { readonly offset: bigint } | GivenTime
+
+/** For the help of a command with an option that takes a place or a time. */
+export const TIMES_HELP = `
+Times: 2026-11-22T20:57:52Z, 2026-11-22 or 2026-11-22 20:57 (UTC, or local time with --local), now, today, yesterday,
+02:00, "yesterday 02:00", -90m (before now; s, m, h, d, w), @1795381072 (seconds since 1970, as "date +%s" prints them).`
+
+const TIMES = '2026-11-22T20:57:52Z, 02:00, yesterday, -90m or @1795381072 (seconds since 1970)'
+
+export const PLACES = 'an offset or a time'
+
+/** Parses an offset or a time. */
+export function parsePlace(text: string): Place | WrittenTime {
+  if (isOffset(text)) return { offset: BigInt(text) }
+  const time = WrittenTime.parse(text)
+  if (time === null) throw new InvalidArgumentError(`Expected an offset, such as 1200; or a time, such as ${TIMES}.`)
+  return time
+}
+
+/** Parses a time. */
+export function parseTimeOption(text: string): WrittenTime {
+  const time = WrittenTime.parse(text)
+  if (time !== null) return time
+  const advice = isOffset(text) ? ` For seconds since 1970, write @${text}.` : ''
+  throw new InvalidArgumentError(`Expected a time, such as ${TIMES}.${advice}`)
 }
 
 /** Parses an offset. */
@@ -56,13 +67,6 @@ const UNITS: Readonly<Record<string, number>> = {
   mib: 2 ** 20,
   gib: 2 ** 30,
   tib: 2 ** 40,
-}
-const DURATIONS_MS: Readonly<Record<string, number>> = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
 }
 
 /** Parses `1000`, `500MB`, `1.5 GiB`. */

@@ -125,7 +125,7 @@ describe('an error is one line on stderr', () => {
       2,
       /may be seconds or milliseconds: write @1795377900000\.000 for seconds, @1795377900\.000 for milliseconds\.$/,
     ],
-    ...['12.5', '12-5', '5/6/2026', '2026-02-30x', 'now'].map((written): [string[], number, RegExp] => [
+    ...['12.5', '12-5', '5/6/2026', '2026-02-30x', 'soon'].map((written): [string[], number, RegExp] => [
       ['cat', 'data/orders/0', '--from', written],
       2,
       /Expected an offset, such as 1200; or a time/,

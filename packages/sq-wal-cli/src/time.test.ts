@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { parsePlace } from './place.ts'
-import { fromUnit, InvalidTimeError, parseTime, parseUnixTime } from './time.ts'
+import { fromUnit, InvalidTimeError, parseRelativeTime, parseTime, parseUnixTime } from './time.ts'
+import { WrittenTime } from './written-time.ts'
 
 describe('a time of ISO 8601', () => {
   test.each([
@@ -92,7 +93,8 @@ describe('seconds since 1970', () => {
     ['@1795672800000.000', 1_795_672_800_000_000],
   ])('%s is %d ms', (text, timestampMs) => {
     expect(parseUnixTime(text)).toBe(timestampMs)
-    expect(parsePlace(text)).toEqual({ timestampMs })
+    expect(parsePlace(text)).toEqual(WrittenTime.parse(text))
+    expect(WrittenTime.parse(text)?.in('UTC', 0)).toBe(timestampMs)
   })
 
   test.each([
@@ -111,6 +113,56 @@ describe('seconds since 1970', () => {
 
   test('a number without @ is an offset', () => {
     expect(parsePlace('1795672800')).toEqual({ offset: 1_795_672_800n })
+  })
+})
+
+describe('a time relative to now', () => {
+  const nowMs = Date.UTC(2026, 2, 1, 12, 30, 15, 250)
+
+  test.each([
+    ['now', nowMs],
+    ['today', Date.UTC(2026, 2, 1)],
+    ['yesterday', Date.UTC(2026, 1, 28)],
+    ['02:00', Date.UTC(2026, 2, 1, 2)],
+    ['23:59:58', Date.UTC(2026, 2, 1, 23, 59, 58)],
+    ['today 02:00', Date.UTC(2026, 2, 1, 2)],
+    ['yesterday 18:30', Date.UTC(2026, 1, 28, 18, 30)],
+    ['yesterdayT18:30:05', Date.UTC(2026, 1, 28, 18, 30, 5)],
+    ['-45s', nowMs - 45_000],
+    ['-90m', nowMs - 5_400_000],
+    ['-1h', nowMs - 3_600_000],
+    ['-7d', nowMs - 604_800_000],
+    ['-2w', nowMs - 1_209_600_000],
+  ])('%s is %d ms', (text, timestampMs) => {
+    expect(parseRelativeTime(text, { zone: 'UTC', nowMs })).toBe(timestampMs)
+  })
+
+  test.each([
+    '',
+    '-',
+    '-1',
+    '-1y',
+    '1h',
+    '-1h30m',
+    '-1.5h',
+    'tomorrow',
+    'today ',
+    'yesterdayT',
+    '2:00',
+    'T02:00',
+    '2026-03-01',
+  ])('%j is not one', (text) => {
+    expect(parseRelativeTime(text, { zone: 'UTC', nowMs })).toBeNull()
+  })
+
+  test.each(['-3000w', '-99999999999999999999s'])('%s is before 1970', (text) => {
+    expect(() => parseRelativeTime(text, { zone: 'UTC', nowMs })).toThrow(
+      new InvalidTimeError(`${text} is before 1970`),
+    )
+  })
+
+  test.each(['24:00', 'today 02:60', 'yesterday 02:00:61'])('%s does not exist', (text) => {
+    expect(() => parseRelativeTime(text, { zone: 'UTC', nowMs })).toThrow(InvalidTimeError)
   })
 })
 

@@ -11,6 +11,7 @@ import type {
   StoreOption,
 } from '../run/archive.ts'
 import { UsageError } from '../usage-error.ts'
+import { addLocalOption } from '../written-time.ts'
 
 const STORE_HELP = 'the archive: a directory, or s3://BUCKET/PREFIX (default: $SQ_WAL_STORE)'
 
@@ -66,8 +67,7 @@ the exit status is 1.`,
 }
 
 function addLs(archive: Command): void {
-  archive
-    .command('ls')
+  addLocalOption(archive.command('ls'))
     .summary('list the logs in an archive, or the segments of one')
     .description('Lists the logs in an archive, or the segments of one.')
     .argument('[log]', 'TOPIC/PARTITION in the archive')
@@ -129,8 +129,7 @@ After an interruption the log is there whole, or not at all: run the command aga
 }
 
 function addRetain(archive: Command): void {
-  archive
-    .command('retain')
+  addLocalOption(archive.command('retain'))
     .summary('list the old segments of an archive that limits would delete; --yes deletes them')
     .description(
       'Deletes the oldest segments of an archived log that exceed any of the limits. The last two always stay, because ' +

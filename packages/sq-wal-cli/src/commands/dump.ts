@@ -3,9 +3,10 @@ import type { Command } from 'commander'
 import { addArchiveOption, withLogs } from '../log-source.ts'
 import type { SourceOptions } from '../log-source.ts'
 import type { DumpOptions } from '../run/dump.ts'
+import { addLocalOption } from '../written-time.ts'
 
 export function addDumpCommand(program: Command): void {
-  addArchiveOption(program.command('dump'))
+  addLocalOption(addArchiveOption(program.command('dump')))
     .summary('show the contents of a segment file, frame by frame')
     .description(
       'Prints every frame of a segment file with its position and its fields. Bytes that do not verify are printed ' +

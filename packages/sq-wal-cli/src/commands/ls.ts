@@ -5,9 +5,10 @@ import { addArchiveOption, withLogs } from '../log-source.ts'
 import type { SourceOptions } from '../log-source.ts'
 import type { LsOptions } from '../run/ls.ts'
 import { UsageError } from '../usage-error.ts'
+import { addLocalOption } from '../written-time.ts'
 
 export function addLsCommand(program: Command): void {
-  addArchiveOption(addDataDirOption(program.command('ls')))
+  addLocalOption(addArchiveOption(addDataDirOption(program.command('ls'))))
     .summary('list the logs in a data directory or an archive')
     .description('Lists the segments, records, bytes, offsets and times of every topic and partition.')
     .argument('[dir]', 'the data directory (default: $SQ_WAL_DIR, or the working directory)')

@@ -1,12 +1,13 @@
 /** `sq-wal retain`: its options and its help. */
 import type { Command } from 'commander'
 import { addLogArgument, parseLogName } from '../log-name.ts'
-import { parseAge, parseBytes, parsePlace, PLACES } from '../place.ts'
+import { parseAge, parseBytes, parsePlace, PLACES, TIMES_HELP } from '../place.ts'
 import type { RetainOptions } from '../run/retain.ts'
 import { UsageError } from '../usage-error.ts'
+import { addLocalOption } from '../written-time.ts'
 
 export function addRetainCommand(program: Command): void {
-  addLogArgument(program.command('retain'))
+  addLocalOption(addLogArgument(program.command('retain')))
     .summary('list the old segments that limits would delete; --yes deletes them')
     .description(
       'Deletes the oldest segments that exceed any of the limits. Segments are deleted whole, and the active segment ' +
@@ -27,6 +28,7 @@ Examples:
 
 --age needs a correct clock. If the clock is behind the log, or far ahead of every time in it, nothing is deleted. Stop
 the broker before you use --yes; without --yes it can keep running.
+${TIMES_HELP}
 
 Exit status: 0 on success; 1 on failure; 2 for a usage error.`,
     )

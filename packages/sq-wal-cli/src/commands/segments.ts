@@ -4,9 +4,10 @@ import { addLogArgument } from '../log-name.ts'
 import { addArchiveOption, withLog } from '../log-source.ts'
 import type { SourceOptions } from '../log-source.ts'
 import type { SegmentsOptions } from '../run/segments.ts'
+import { addLocalOption } from '../written-time.ts'
 
 export function addSegmentsCommand(program: Command): void {
-  addArchiveOption(addLogArgument(program.command('segments')))
+  addLocalOption(addArchiveOption(addLogArgument(program.command('segments'))))
     .summary('list the segments of a log and draw them')
     .description(
       'Lists the segments of a log and draws each as a bar to scale. In logs of up to 256 MB, the drawing shows every ' +

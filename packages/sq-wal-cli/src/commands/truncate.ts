@@ -3,11 +3,12 @@ import type { Command } from 'commander'
 import { addLogArgument } from '../log-name.ts'
 import type { DataDirOption } from '../log-name.ts'
 import { withLog } from '../log-source.ts'
-import { parsePlace, PLACES } from '../place.ts'
+import { parsePlace, PLACES, TIMES_HELP } from '../place.ts'
 import type { TruncateOptions } from '../run/truncate.ts'
+import { addLocalOption } from '../written-time.ts'
 
 export function addTruncateCommand(program: Command): void {
-  addLogArgument(program.command('truncate'))
+  addLocalOption(addLogArgument(program.command('truncate')))
     .summary('show how many of the newest records would be dropped; --yes drops them')
     .description(
       'Permanently drops every record from a place on. The next record gets the first dropped offset. Without --yes, ' +
@@ -26,6 +27,7 @@ Examples:
 A time selects the position of the first record with this timestamp or a later one. If records after it have earlier
 timestamps, a line on stderr says how many. Tell every consumer that has read the dropped records: new records get their
 offsets. Stop the broker before you use --yes; without --yes it can keep running.
+${TIMES_HELP}
 
 Exit status: 0 on success; 1 on failure; 2 for a usage error.`,
     )

@@ -3,7 +3,7 @@ import { listSegments, OffsetOutOfRangeError, WalReader } from '@sq/storage'
 import type { OpaqueBatchError, ReadOptions } from '@sq/storage'
 import type { LocatedLog } from '../log-source.ts'
 import { formatBytes, isOutputGone, printNotice } from '../output.ts'
-import type { Place } from '../place.ts'
+import type { GivenTime, Place } from '../place.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
@@ -24,9 +24,8 @@ export async function cat(log: LocatedLog, options: CatOptions): Promise<void> {
   let bar: ProgressBar | null = null
   const fs = new MeteredFileSystem(log.fs, (bytes) => bar?.reached((read += bytes)))
   const reader = await WalReader.open(fs, log.config, log.topic, log.partition)
-  const range = await rangeOf(reader, options)
-  const isFiltered = options.key !== undefined || options.grep !== undefined
-  if (isOutputUnseen(isFiltered)) {
+  const range = await rangeOf(reader, log, options)
+  if (isOutputUnseen(writer.isFiltered)) {
     bar = await progressBar('reading', { total: await bytesIn(log, range), format: formatBytes })
   }
   const earlier = options.from !== undefined && 'timestampMs' in options.from ? new EarlierRecords(options.from) : null
@@ -99,10 +98,24 @@ async function bytesIn(
   return read?.reduce((sum, { bytes }) => sum + bytes, 0) ?? null
 }
 
-async function rangeOf(reader: WalReader, { from, to }: CatOptions): Promise<ReadOptions> {
+async function rangeOf(
+  reader: WalReader,
+  log: LocatedLog,
+  { since, until, from = since, to }: CatOptions,
+): Promise<ReadOptions> {
   const start =
     from === undefined ? {} : 'offset' in from ? { from: from.offset } : { fromTimestampMs: from.timestampMs }
-  if (to === undefined) return start
+  if (to === undefined) return until === undefined ? start : { ...start, to: await endOfEarlier(log, until) }
   const end = 'offset' in to ? to.offset : (await reader.offsetAt(to.timestampMs))?.offset
   return end === undefined ? start : { ...start, to: end }
+}
+
+/** The end of the last segment with a record before this time. Undefined if the log cannot be listed. */
+async function endOfEarlier(
+  { fs, config, topic, partition }: LocatedLog,
+  { timestampMs }: GivenTime,
+): Promise<bigint | undefined> {
+  const segments = await listSegments(fs, config, topic, partition).catch(() => [])
+  const last = segments.findLast(({ minTimestampMs }) => (minTimestampMs ?? Infinity) < timestampMs)
+  return last?.nextOffset ?? segments[0]?.baseOffset
 }

@@ -5,6 +5,7 @@ import { CommandError } from '../command-error.ts'
 import { messageOf } from '../message-of.ts'
 import { colors, counted, formatBytes, formatTime, printBytes, rendered } from '../output.ts'
 import type { Painted } from '../output.ts'
+import type { GivenTime } from '../place.ts'
 import { UsageError } from '../usage-error.ts'
 import { escaped, escapedPieces, hexDump, jsonPieces, PIECE_BYTES } from './byte-text.ts'
 
@@ -12,10 +13,14 @@ type Format = 'text' | 'json' | 'raw' | 'hex'
 
 export interface RecordOptions {
   readonly format: Format
+  readonly since?: GivenTime
+  readonly until?: GivenTime
   readonly key?: string
   readonly grep?: string
   readonly durableOnly?: boolean
 }
+
+const FILTERS = ['since', 'until', 'key', 'grep'] as const satisfies readonly (keyof RecordOptions)[]
 
 /** The text that is printed for a missing value. No value looks like it, because a backslash in a value is doubled. */
 const NO_VALUE = String.raw`\N`
@@ -25,6 +30,8 @@ const BUFFER_BYTES = 64 * 1024
 
 export class RecordWriter {
   readonly #format: (record: LogRecord) => Iterable<string | Uint8Array>
+  readonly #sinceMs: number
+  readonly #untilMs: number
   readonly #key: Buffer | null
   readonly #pattern: RegExp | null
   #asked = 0
@@ -34,15 +41,28 @@ export class RecordWriter {
   #gathered: Uint8Array[] = []
   #size = 0
 
-  constructor({ format, key, grep }: RecordOptions) {
+  /** The filters that are given. */
+  readonly #filters: readonly string[]
+
+  constructor(options: RecordOptions) {
+    const { format, since, until, key, grep } = options
     this.#format = FORMATS[format]
+    this.#sinceMs = since?.timestampMs ?? -Infinity
+    this.#untilMs = until?.timestampMs ?? Infinity
     this.#key = key === undefined ? null : Buffer.from(key)
     this.#pattern = grep === undefined ? null : compile(grep)
+    this.#filters = FILTERS.filter((name) => options[name] !== undefined)
+  }
+
+  /** Whether there is a filter, so that not every record is written. */
+  get isFiltered(): boolean {
+    return this.#filters.length > 0
   }
 
   /** Whether a record passes the filters. Throws a `CommandError` for a value too large for a regular expression. */
-  wants({ offset, key, value }: LogRecord): boolean {
+  wants({ offset, timestampMs, key, value }: LogRecord): boolean {
     this.#asked++
+    if (timestampMs < this.#sinceMs || timestampMs >= this.#untilMs) return false
     if (this.#key !== null && (key === null || !this.#key.equals(key))) return false
     return this.#pattern === null || (value !== null && this.#pattern.test(searchable(offset, value)))
   }
@@ -70,7 +90,7 @@ export class RecordWriter {
   describeNone(): string | null {
     if (this.#written > 0) return null
     if (this.#asked === 0) return 'no records in this range'
-    const filters = [...(this.#key === null ? [] : ['--key']), ...(this.#pattern === null ? [] : ['--grep'])]
+    const filters = this.#filters.map((name) => `--${name}`)
     return `none of ${counted(this.#asked, 'record')} matches ${filters.join(' and ')}`
   }
 

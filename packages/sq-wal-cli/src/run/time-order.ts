@@ -28,7 +28,7 @@ export class EarlierRecords {
   describe(): string | null {
     if (this.#count === 0) return null
     const what = `${counted(this.#count, 'record')} of this output ${this.#count === 1 ? 'has an earlier timestamp' : 'have earlier timestamps'}`
-    return `timestamps are out of order: --from ${formatTime(this.#fromMs)} selects a position, and ${what}`
+    return `timestamps are out of order: --from ${formatTime(this.#fromMs)} selects a position, and ${what}; --since leaves them out`
   }
 }
 
@@ -67,5 +67,5 @@ export async function describeEarlierBehind(
   const least = Math.max(count, 1)
   const amount = `${isMore ? 'at least ' : ''}${counted(least, 'record')}`
   const place = `${option} ${formatTime(timestampMs)} selects the position of offset ${offset}`
-  return `timestamps are out of order: ${place}, and ${amount} from there on ${least === 1 ? 'has an earlier timestamp' : 'have earlier timestamps'}`
+  return `timestamps are out of order: ${place}, and ${amount} from there on ${least === 1 ? 'has an earlier timestamp' : 'have earlier timestamps'}${option === '--to' ? '; --until includes them' : ''}`
 }
