@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { crc, flipped, joined, u16, u32, u64 } from '../../testing/hand-bytes.ts'
 import {
   checksum,
+  copyFrame,
   decodeFrameHeader,
   encodeFrameHeader,
   frameBytes,
@@ -183,6 +184,18 @@ describe('the sizes of a frame', () => {
   it('in offsets are the number of its records', () => {
     expect(nextOffsetAfter(header({ baseOffset: 10, recordCount: 3 }))).toBe(13)
     expect(nextOffsetAfter(header({ baseOffset: 10, recordCount: 0 }))).toBe(10)
+  })
+})
+
+describe('a copy of a frame', () => {
+  it('has its bytes, in memory of its own', () => {
+    const whole = joined(encoded({ bodyLength: 5 }), Buffer.from('value'), Buffer.alloc(3))
+    const { bytes, body } = copyFrame(whole, header({ bodyLength: 5 }))
+    whole.fill(0xff)
+    expect(bytes).toEqual(joined(encoded({ bodyLength: 5 }), Buffer.from('value'), Buffer.alloc(3)))
+    expect(body).toEqual(Buffer.from('value'))
+    // Otherwise a small frame that is kept would hold a page of Node's pool, of up to 64 KiB.
+    expect(bytes.buffer.byteLength).toBe(48)
   })
 })
 

@@ -166,9 +166,10 @@ export function decodeFrameHeader(
   }
 }
 
-/** A copy of a frame that was just encoded. */
+/** A copy of a frame that was just encoded, in memory of its own: while it is kept, it holds no other bytes. */
 export function copyFrame(encoded: Uint8Array, header: FrameHeader): Frame {
-  const bytes = Buffer.from(encoded)
+  const bytes = Buffer.allocUnsafeSlow(encoded.length)
+  bytes.set(encoded)
   return { header, body: bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.bodyLength), bytes }
 }
 
