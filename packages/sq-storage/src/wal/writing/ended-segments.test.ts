@@ -77,7 +77,7 @@ test('the ended segments are those that were added and neither deleted nor dropp
         expected.shift()
       } else if (act === 4) {
         const offset = Math.max(0, end - random.int(8))
-        ended.dropFrom(offset)
+        ended.cutAt(offset)
         expected = expected.filter(({ baseOffset }) => baseOffset < offset)
         end = expected.at(-1)?.nextOffset ?? offset
       } else if (act === 5 && expected.length > 0) {

@@ -151,19 +151,11 @@ export class EndedSegments implements Iterable<EndedSegment> {
   /** Cuts the log: drops the segments that begin at an offset or after it. `endAt` shortens one that holds it. */
   cutAt(offset: number): void {
     this.#cuts.push(offset)
-    this.dropFrom(offset)
-  }
-
-  /** Drops the segments that begin at an offset or after it, if there are such. */
-  dropFrom(offset: number): void {
-    const before = this.#segments.length
+    this.#times = null
     for (let { last } = this; last !== undefined && last.baseOffset >= offset; { last } = this) {
       this.#segments.pop()
       this.#removed(last)
     }
-    if (this.#segments.length === before) return
-    this.#cuts.push(offset)
-    this.#times = null
   }
 
   /**

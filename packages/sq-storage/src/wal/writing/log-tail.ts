@@ -403,8 +403,6 @@ export class LogTail {
     if (holdsRecords) await this.#retire(old, 'abandoned')
     else await old?.close()
     this.#active = created
-    // The file of a sealed segment without records, which no writer leaves, was replaced.
-    this.#ended.dropFrom(created.baseOffset)
     this.#expectedTime.follow()
     if (old?.abandoned === true) {
       const bytes = holdsRecords ? old.link.end : 0

@@ -74,7 +74,7 @@ export interface RecoveredLog {
   readonly start: number
   /** The last segment, to append to; null if there is none or it is sealed. */
   readonly active: ActiveSegment | null
-  /** The segments before that, oldest first. */
+  /** The segments before that, oldest first, without a last one that is sealed and holds no record. */
   readonly ended: readonly EndedSegment[]
   /** The end of the segment before the active one, or before the one to create. */
   readonly previous: SegmentLink | null
@@ -119,17 +119,22 @@ export async function recoverLog(
 /**
  * Begins a log without segments at an offset above 0, with an empty segment: nothing else would show that offset. If
  * records up to an offset behind the end are deleted, because later ones are lost or were not copied, the log goes on
- * empty at that offset: no offset is used again.
+ * empty at that offset: no offset is used again. A last segment that is sealed without records, which no writer of this
+ * version leaves, is replaced by an empty one, because a successor has the same name.
  */
 export async function beginLog(
   maker: SegmentMaker,
   recovered: RecoveredLog,
   { firstOffset, previous }: { firstOffset: number; previous: SegmentLink | null },
 ): Promise<RecoveredLog> {
-  const { recovery, start, active: last } = recovered
+  const { recovery, start, active: last, ended, nextOffset } = recovered
   const isEmpty = recovery.segments === 0
   const baseOffset = isEmpty ? Math.max(start, firstOffset) : start
-  if (recovered.nextOffset >= baseOffset) return recovered
+  if (nextOffset >= baseOffset) {
+    if (last !== null || recovery.segments === ended.length) return recovered
+    const successor = { baseOffset: nextOffset, previous: recovered.previous, first: null }
+    return { ...recovered, active: await ActiveSegment.create(maker, successor) }
+  }
   await last?.close()
   const before = isEmpty && baseOffset === firstOffset ? previous : null
   const active = isEmpty
@@ -251,20 +256,21 @@ async function resume(
     markError,
   })
   const state = { place, lastPosition: lastFrame.position, confirmed: vouchesForAllBefore(lastFrame), summary }
-  const { createdMs } = head.open
+  const { createdMs, previous } = head.open
   const expectedTime = new ExpectedTime(clock, createdMs)
   const agesFromMs = clock.monotonic() - Math.max(wallClockMs(clock) - createdMs, 0)
   const active = new ActiveSegment(handle, { path, baseOffset, createdMs, agesFromMs }, state)
   const log = { nextOffset: place.nextOffset, expectedTime }
   if (lastFrame.type === FrameType.SEAL) {
     await active.close()
+    const sealedLog = { ...log, recovery: recovery(null), active: null }
+    if (summary.records === 0) return { ...sealedLog, ended, previous }
     const info: SegmentInfo = { ...active.info(partition), state: 'sealed' }
     const sealed = { path, baseOffset, nextOffset: place.nextOffset, fileBytes: place.position, info }
-    return { ...log, recovery: recovery(null), active: null, ended: [...ended, sealed], previous: active.link }
+    return { ...sealedLog, ended: [...ended, sealed], previous: active.link }
   }
   // Without these MARKs the log is whole and durable too. The segment is abandoned then, and the next append rolls
   // over.
   const markError = await active.mark().then(() => null, asError)
-  const { previous } = head.open
   return { ...log, recovery: recovery(markError), active, ended, previous }
 }

@@ -113,8 +113,6 @@ export class SegmentDeletion {
       if (asked.done !== true) return () => this.#describe(asked.value)
       this.#judgement = null
       this.#plan = await this.#planOf(judgement, asked.value)
-      // An empty segment that was created for it may have replaced one without records.
-      this.#seeCuts()
     }
     const { value: next } = this.#plan.removals.next()
     return next === undefined ? null : () => this.#remove(next)

@@ -23,6 +23,18 @@ export const RECOVERY_DEFECTS: readonly Defect[] = [
     replace: 'previous: head.open.previous }',
   },
   {
+    name: 'after recovery of a sealed segment without records, the next one links to itself',
+    file: `${WAL}/writing/recovery.ts`,
+    find: '    if (summary.records === 0) return { ...sealedLog, ended, previous }\n',
+    replace: '',
+  },
+  {
+    name: 'recovery does not replace a sealed segment without records',
+    file: `${WAL}/writing/recovery.ts`,
+    find: 'active: await ActiveSegment.create(maker, successor) }',
+    replace: 'active: null }',
+  },
+  {
     name: 'recovery truncates confirmed damage',
     file: `${WAL}/writing/recovery.ts`,
     find: '    if (damage !== null) throw damage\n',
