@@ -150,6 +150,17 @@ test('a writer that does not know the times of a segment states none, until it h
   expect(again.stats()).toMatchObject({ segments: 1, oldestTimestampMs: 1, newestTimestampMs: 1 })
 })
 
+test('a writer that does not know the times of an ended segment states none, whatever it has appended since', async () => {
+  for (const timestampMs of [3, 2]) {
+    await writer.append({ value: Buffer.from('a'), timestampMs })
+    await writer.closeActiveSegment()
+  }
+  await writer.close()
+  const again = await log.open()
+  await again.append({ value: Buffer.from('a'), timestampMs: 1 })
+  expect(again.stats()).toMatchObject({ segments: 3, oldestTimestampMs: null, newestTimestampMs: null })
+})
+
 test('a writer does not know the times of a segment that was cut, until it has looked at it', async () => {
   for (const timestampMs of [1, 2, 3]) await writer.append({ value: Buffer.from('a'), timestampMs })
   await writer.truncate(2n)

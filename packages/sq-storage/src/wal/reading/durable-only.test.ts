@@ -3,7 +3,7 @@ import { Random } from '@sq/sim'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { CorruptLogError, OffsetOutOfRangeError, WalReader } from '../../index.ts'
 import type { LogRecord, ReadOptions, RecordBatch, WalWriter } from '../../index.ts'
-import { inAnotherProcess } from '../../testing/another-process.ts'
+import { actingAfterReadAt, inAnotherProcess } from '../../testing/another-process.ts'
 import { append, appendBatch, appendEach, LogFixture, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { quiet } from '../../testing/quiet.ts'
 import { SegmentBytes } from '../../testing/segment-bytes.ts'
@@ -257,6 +257,19 @@ describe('of frames built by hand, a reader with durableOnly', () => {
     await log.makeSegments({ baseOffset: 0, bytes: bytes.subarray(0, -8) })
     expect(await shown()).toEqual(['a'])
   })
+})
+
+it('does not see a commit that a successor of the writer replaces before the bytes after it are read', async () => {
+  const zeros = Buffer.alloc(4096)
+  const lost = new SegmentBytes().records('a').records('lost')
+  const replaced = new SegmentBytes().records('a').records('kept').records('b').records('c')
+  const bytes = Buffer.concat([replaced.bytes, zeros])
+  await log.makeSegments({ baseOffset: 0, bytes: Buffer.concat([lost.bytes, zeros]).subarray(0, bytes.length) })
+  const fs = actingAfterReadAt(lost.headBytes, log.fs, () => log.overwrite(log.path(0), bytes))
+  const reader = await WalReader.open(fs, log.config, 'orders', 0)
+  const seen: string[] = []
+  for await (const record of reader.read({ durableOnly: true })) seen.push(text(record))
+  expect(seen).toEqual(['a', 'kept', 'b'])
 })
 
 describe("in the writer's thread, a reader with durableOnly", () => {

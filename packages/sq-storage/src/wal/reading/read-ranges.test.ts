@@ -202,6 +202,20 @@ describe('a seek', () => {
     await writer.close()
   })
 
+  it.each([
+    ['active', 1900n],
+    ['sealed', 900n],
+  ])('into the %s segment of the writer in this thread reads not what comes before', async (_, from) => {
+    const writer = await oneLargeSegment()
+    await writer.closeActiveSegment()
+    for (let i = 0; i < 1000; i++) await writer.appendBatch([recordOf(900, i)])
+    const counted = bytesRead()
+    const [found] = await read({ from, maxRecords: 1 })
+    expect(found?.offset).toBe(from)
+    expect(counted.sum).toBeLessThan(250_000)
+    await writer.close()
+  })
+
   it('finds its place in more segments than the limit of kept indexes', async () => {
     log = new LogFixture({ maxSegmentBytes: 2000 })
     const writer = await log.open()
