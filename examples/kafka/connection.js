@@ -113,13 +113,19 @@ export class Connection {
    * @param {Head} head
    */
   async #handle(name, head) {
-    if (name === null) return encodeUnsupported(head)
+    return name === null ? encodeUnsupported(head) : this.#respond(name, head)
+  }
+
+  /**
+   * @template {CallName} N
+   * @param {N} name
+   * @param {Head} head
+   */
+  async #respond(name, head) {
     const { clientId, request } = decodeRequest(name, head)
-    const { version } = head
     const { clientHost, handlers } = this.#options
-    /** @type {import('./protocol/calls.js').AnyHandler} */
-    const handler = handlers[name]
-    const response = await handler(request, { version, clientId, clientHost, signal: this.#ended.signal })
+    const context = { version: head.version, clientId, clientHost, signal: this.#ended.signal }
+    const response = await handlers[name](request, context)
     return response === null ? null : encodeResponse(name, head, response)
   }
 

@@ -67,8 +67,8 @@ export class Monitoring {
    * @returns {Handlers}
    */
   timed(handlers) {
-    const timed = Object.entries(handlers).map(([call, /** @type {any} */ handler]) => {
-      /** @type {import('./protocol/calls.js').AnyHandler} */
+    const timed = Object.entries(handlers).map(([call, handler]) => {
+      /** @type {(request: never, context: import('./protocol/calls.js').Context) => Promise<unknown>} */
       const measured = async (request, context) => {
         const end = this.#requests.startTimer({ call })
         try {

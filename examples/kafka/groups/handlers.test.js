@@ -9,6 +9,7 @@ import { groupHandlers } from './handlers.js'
 import { OffsetStore } from './offset-store.js'
 
 /** @typedef {keyof ReturnType<typeof groupHandlers>['handlers']} GroupCall */
+/** @typedef {import('../protocol/calls.js').Context} Context */
 /** @template {GroupCall} N @typedef {import('../protocol/calls.js').Request<N>} Request */
 /** @template {GroupCall} N @typedef {import('../protocol/calls.js').Response<N>} Response */
 
@@ -46,8 +47,8 @@ afterEach(async () => {
  * @returns {Promise<Response<N>>}
  */
 async function call(name, request, version = CALLS[name].versions.to) {
-  /** @type {(request: any, context: import('../protocol/calls.js').Context) => Promise<any>} */
-  const handler = groups.handlers[name]
+  /** @type {{ [N in GroupCall]: (request: Request<N>, context: Context) => Promise<Response<N>> }} */
+  const { [name]: handler } = groups.handlers
   const signal = new AbortController().signal
   const answered = handler(request, { version, clientId: 'client', clientHost: '127.0.0.1', signal })
   clock.advance(0)

@@ -27,10 +27,18 @@ export const CALLS = { ...LOG_CALLS, ...GROUP_CALLS, ...ADMIN_CALLS }
  * @typedef {(request: Request<N>, context: Context) => Promise<Response<N> | (N extends 'Produce' ? null : never)>} Handler
  */
 /** @typedef {{ [N in CallName]: Handler<N> }} Handlers */
-/** @typedef {(request: any, context: Context) => Promise<any>} AnyHandler */
 
 /** @typedef {{ key: number, version: number, correlationId: number, source: Source }} Head */
 
+/**
+ * The types of the messages of each call.
+ *
+ * @type {{ [N in CallName]: {
+ *   request: import('./types.js').Type<Request<N>, never>
+ *   response: import('./types.js').Type<unknown, Response<N>>
+ * } }}
+ */
+const MESSAGES = CALLS
 /** The name of each call by its key. @type {Map<number, CallName>} */
 const NAMES = new Map(namesOfCalls().map((name) => [CALLS[name].key, name]))
 
@@ -39,8 +47,7 @@ const TAGGED_API_VERSIONS = 3
 
 /** The names of all calls. */
 export function namesOfCalls() {
-  // eslint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of a constant
-  return /** @type {CallName[]} */ (Object.keys(CALLS))
+  return Object.keys(CALLS).filter(isCall)
 }
 
 /**
@@ -78,9 +85,7 @@ export function callOf({ key, version }) {
 export function decodeRequest(name, { source, version }) {
   const clientId = nullableString.read(source, version)
   if (isTagged(name, version)) taggedFields.read(source, version)
-  /** @type {import('./types.js').Type<any>} */
-  const type = CALLS[name].request
-  const decoded = { clientId, request: type.read(source, version) }
+  const decoded = { clientId, request: MESSAGES[name].request.read(source, version) }
   source.end()
   return decoded
 }
@@ -96,9 +101,7 @@ export function decodeRequest(name, { source, version }) {
 export function encodeResponse(name, { version, correlationId }, response) {
   const sink = new Sink()
   int32.write(sink, correlationId, version)
-  /** @type {import('./types.js').Type<any>} */
-  const type = CALLS[name].response
-  type.write(sink, response, version)
+  MESSAGES[name].response.write(sink, response, version)
   return sink
 }
 
@@ -125,6 +128,14 @@ export function offeredCalls() {
     const { key, versions } = CALLS[name]
     return { apiKey: key, minVersion: versions.from, maxVersion: versions.to }
   })
+}
+
+/**
+ * @param {string} name
+ * @returns {name is CallName}
+ */
+function isCall(name) {
+  return Object.hasOwn(CALLS, name)
 }
 
 /**

@@ -24,10 +24,11 @@ import { ProtocolError } from './bytes.js'
  * @typedef {Type<Read, Written> & { from: number, to: number, otherwise: Read & Written }} Defaulted
  */
 
-/** @typedef {Record<string, Type<any, any> | Defaulted<any, any>>} Fields */
-/** @template T @typedef {T extends Type<infer Read, any> ? Read : never} ReadOf */
-/** @template T @typedef {T extends Type<any, infer Written> ? Written : never} WrittenOf */
-/** @template {Fields} F @typedef {{ [K in keyof F]: F[K] extends { otherwise: any } ? K : never }[keyof F]} Optional */
+/** A field of any type. @typedef {Type<unknown, any> & { from?: number, to?: number, otherwise?: unknown }} Field */
+/** @typedef {Record<string, Field>} Fields */
+/** @template T @typedef {T extends Type<infer Read, never> ? Read : never} ReadOf */
+/** @template T @typedef {T extends Type<unknown, infer Written> ? Written : never} WrittenOf */
+/** @template {Fields} F @typedef {{ [K in keyof F]: F[K] extends { otherwise: unknown } ? K : never }[keyof F]} Optional */
 /** @template {Fields} F @typedef {{ [K in keyof F]: ReadOf<F[K]> }} ReadStruct */
 /**
  * @template {Fields} F
@@ -252,16 +253,16 @@ export function until(version, older, newer) {
 }
 
 /**
- * @param {Type<any> | Defaulted<any>} field
+ * @param {Field} field
  * @param {number} version
  */
-function isIn(field, version) {
-  return !('otherwise' in field) || (version >= field.from && version <= field.to)
+function isIn({ from = 0, to = Infinity }, version) {
+  return version >= from && version <= to
 }
 
 /**
  * @param {string} name
- * @param {Type<any> | Defaulted<any>} field
+ * @param {Field} field
  */
 function otherwise(name, field) {
   if (!('otherwise' in field)) throw new TypeError(`the field ${name} is missing`)
