@@ -36,9 +36,10 @@ export class BrokerFixture {
     return this.#broker
   }
 
-  /** The power is cut, and the broker starts again. */
+  /** The power is cut, and the broker starts again. What the old one still does happens on another disk. */
   async crash(random = new Random(1)) {
-    this.fs.crash({ random })
+    const state = this.fs.crashState()
+    this.fs = new InMemoryFileSystem({ image: state.image(state.randomChoice(random)) })
     await this.open()
   }
 

@@ -110,7 +110,8 @@ export class Broker {
       const catalogue = await Catalogue.open({ ...shared, config: { dataDir: join(dataDir, 'broker') } })
       opened.unshift(catalogue)
       const config = { dataDir: join(dataDir, 'topics'), maxSegmentBytes, maxBatchBytes: maxMessageBytes }
-      const topics = await Topics.open({ ...shared, config }, catalogue)
+      const place = { ...shared, config, snapshots: join(dataDir, 'producers'), onError }
+      const topics = await Topics.open(place, catalogue)
       opened.unshift(topics)
       const offsets = await OffsetStore.open(fs, join(dataDir, 'groups'), { clock, onError })
       opened.unshift(offsets)

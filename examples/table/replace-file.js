@@ -1,5 +1,5 @@
 /** Reads a small file, and replaces it so that a power cut leaves either the old or the new content. */
-import { basename, dirname } from 'node:path'
+import { dirname } from 'node:path'
 
 /** @typedef {import('@sq/sim').FileSystem} FileSystem */
 
@@ -10,8 +10,8 @@ import { basename, dirname } from 'node:path'
  * @param {string} path
  */
 export async function readFile(fs, path) {
-  if (!(await fs.readdir(dirname(path))).includes(basename(path))) return null
-  const file = await fs.open(path, 'read')
+  const file = await ifExists(fs.open(path, 'read'))
+  if (file === null) return null
   try {
     const bytes = Buffer.alloc(await file.size())
     await file.read(bytes, 0)
@@ -35,6 +35,21 @@ export async function replaceFile(fs, path, bytes) {
 }
 
 /**
+ * What an operation on a file or directory resolves with, or null if it does not exist.
+ *
+ * @template T
+ * @param {Promise<T>} operation
+ */
+export async function ifExists(operation) {
+  try {
+    return await operation
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw error
+  }
+}
+
+/**
  * Creates a file and makes its bytes durable, but not its name. Removes the file of an earlier attempt first.
  *
  * @param {FileSystem} fs
@@ -42,7 +57,7 @@ export async function replaceFile(fs, path, bytes) {
  * @param {Uint8Array} bytes
  */
 async function writeNew(fs, path, bytes) {
-  if ((await fs.readdir(dirname(path))).includes(basename(path))) await fs.unlink(path)
+  await ifExists(fs.unlink(path))
   const file = await fs.open(path, 'create')
   try {
     await file.writeDurable([bytes], 0)

@@ -7,7 +7,10 @@ import { SEQUENCES } from '../protocol/record-batch.js'
 import { Refusal } from '../refusal.js'
 
 /** @typedef {import('../protocol/record-batch.js').ProducerPosition} ProducerPosition */
-/** @typedef {{ firstSequence: number, lastSequence: number, baseOffset: Promise<bigint>, isDurable: boolean }} KnownBatch */
+/** A batch; `offset` is null until it is durable. @typedef {{ firstSequence: number, lastSequence: number, baseOffset: Promise<bigint>, offset: bigint | null }} RecentBatch */
+/** @typedef {{ epoch: number, next: number, batches: RecentBatch[] }} Producer */
+/** @typedef {{ firstSequence: number, lastSequence: number, baseOffset: bigint }} KnownBatch */
+/** A producer as it is kept in a snapshot. @typedef {{ id: bigint, epoch: number, next: number, batches: KnownBatch[] }} KnownProducer */
 
 /** Of those that are durable: a producer may have as many under way, so it may send as many again. */
 const REMEMBERED_BATCHES = 5
@@ -15,8 +18,31 @@ const REMEMBERED_BATCHES = 5
 const MAX_PRODUCERS = 10_000
 
 export class Producers {
-  /** In the order of their last batches. @type {Map<bigint, { epoch: number, next: number, batches: KnownBatch[] }>} */
+  /** In the order of their last batches. @type {Map<bigint, Producer>} */
   #producers = new Map()
+
+  /** @param {readonly KnownProducer[]} [known] */
+  constructor(known = []) {
+    for (const { id, epoch, next, batches } of known) {
+      const durable = batches.map(({ baseOffset, ...sequences }) => {
+        return { ...sequences, baseOffset: Promise.resolve(baseOffset), offset: baseOffset }
+      })
+      this.#producers.set(id, { epoch, next, batches: durable })
+    }
+  }
+
+  /** What it takes to make these producers again. No append may be under way. @returns {KnownProducer[]} */
+  known() {
+    return Array.from(this.#producers, ([id, { epoch, next, batches }]) => ({
+      id,
+      epoch,
+      next,
+      batches: batches.map(({ firstSequence, lastSequence, offset }) => {
+        if (offset === null) throw new TypeError(`a batch of producer ${id} is not durable yet`)
+        return { firstSequence, lastSequence, baseOffset: offset }
+      }),
+    }))
+  }
 
   get size() {
     return this.#producers.size
@@ -58,7 +84,7 @@ export class Producers {
     if (known === undefined || known.epoch !== epoch) known = { epoch, next: 0, batches: [] }
     this.#producers.delete(id)
     this.#producers.set(id, known)
-    const batch = { firstSequence, lastSequence, baseOffset, isDurable: false }
+    const batch = { firstSequence, lastSequence, baseOffset, offset: null }
     known.next = (lastSequence + 1) % SEQUENCES
     known.batches.push(batch)
     void settle(known, batch)
@@ -71,14 +97,13 @@ export class Producers {
  * Waits for the append of a batch. Once it is durable, older ones need not be remembered. If it fails, it and those after
  * it, which have failed with it, must be sent again.
  *
- * @param {{ next: number, batches: KnownBatch[] }} known
- * @param {KnownBatch} batch
+ * @param {Producer} known
+ * @param {RecentBatch} batch
  */
 async function settle(known, batch) {
   try {
-    await batch.baseOffset
-    batch.isDurable = true
-    while (known.batches.length > REMEMBERED_BATCHES && known.batches[0]?.isDurable) known.batches.shift()
+    batch.offset = await batch.baseOffset
+    while (known.batches.length > REMEMBERED_BATCHES && known.batches[0]?.offset !== null) known.batches.shift()
   } catch {
     const at = known.batches.indexOf(batch)
     if (at === -1) return

@@ -3,10 +3,11 @@ import { deleteLog, listPartitions } from '@sq/storage'
 import { ERROR } from '../protocol/errors.js'
 import { Refusal } from '../refusal.js'
 import { Partition } from './partition.js'
+import { removeSnapshots } from './producer-snapshot.js'
 
-/** @typedef {import('./partition.js').LogPlace} LogPlace */
+/** @typedef {import('./partition.js').PartitionPlace} PartitionPlace */
 
-/** Opening a log reads its end, or all of it for its producers, so many are opened at the same time, but not all. */
+/** Opening a log reads its end, so many are opened at the same time, but not all. */
 const OPENED_AT_ONCE = 32
 const MAX_PARTITIONS = 1000
 const MAX_NAME_LENGTH = 249
@@ -20,7 +21,7 @@ export class Topics {
   #changed = Promise.resolve()
 
   /**
-   * @param {LogPlace} place
+   * @param {PartitionPlace} place
    * @param {import('./catalogue.js').Catalogue} catalogue
    */
   constructor(place, catalogue) {
@@ -31,7 +32,7 @@ export class Topics {
   /**
    * Opens all topics of the catalogue, and removes what is left of those that were being deleted.
    *
-   * @param {LogPlace} place
+   * @param {PartitionPlace} place
    * @param {import('./catalogue.js').Catalogue} catalogue
    */
   static async open(place, catalogue) {
@@ -187,7 +188,8 @@ export class Topics {
 
   /** @param {string} name */
   async #deleteLogs(name) {
-    const { fs, config } = this.#place
+    const { fs, config, snapshots } = this.#place
+    await removeSnapshots(fs, snapshots, name)
     for (const { topic, partition } of await listPartitions(fs, config)) {
       if (topic === name && partition !== null) await deleteLog(fs, config, topic, partition)
     }

@@ -58,8 +58,12 @@ export class VisibleFiles {
     this.volume.linkSync(existing, path)
   }
 
-  /** Renames a file, or a directory with everything in it. */
+  /** Renames a file, or a directory with everything in it. Replaces a file or an empty directory. */
   rename(from: string, to: string): void {
+    const replaced = this.volume.lstatSync(to, { throwIfNoEntry: false })
+    // memfs counts the name twice if it replaces it itself, and then never finds the directory empty again.
+    if (replaced?.isDirectory()) this.removeDirectory(to)
+    else if (replaced) this.unlink(to)
     this.volume.renameSync(from, to)
   }
 

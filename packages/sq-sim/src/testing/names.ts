@@ -169,6 +169,18 @@ export const nameTests: readonly FileSystemTest[] = [
     },
   },
   {
+    name: 'a directory in which a rename replaced a file can be removed when it is empty again',
+    async run({ fs, directory }) {
+      await fs.mkdir(`${directory}/a`)
+      await put(fs, `${directory}/a/old`, 'old')
+      await put(fs, `${directory}/a/new`, 'new')
+      await fs.rename(`${directory}/a/new`, `${directory}/a/old`)
+      await fs.unlink(`${directory}/a/old`)
+      await fs.rmdir(`${directory}/a`)
+      assert.deepEqual(await fs.readdir(directory), [])
+    },
+  },
+  {
     name: 'rename moves a file between directories, and an open handle with it',
     async run({ fs, directory }) {
       await fs.mkdir(`${directory}/a`)
