@@ -59,6 +59,29 @@ async function putAgain(baseOffset: number, change: (content: Buffer) => Buffer 
   await store.put(keyOf(baseOffset), sourceOf(change(Buffer.from(contents.get(keyOf(baseOffset)) ?? ''))))
 }
 
+/** Stores all segments in another store, without times, and of one only its first bytes. */
+async function storeCut(baseOffset: number, bytes: number): Promise<void> {
+  store = new InMemoryObjectStore()
+  for (const [key, content] of contents) {
+    await store.put(key, sourceOf(key === keyOf(baseOffset) ? content.subarray(0, bytes) : content))
+  }
+}
+
+/** Stores another segment, which was abandoned after a failed write. */
+async function putAbandoned(): Promise<void> {
+  const writer = await WalWriter.open(fs, config, 'orders', 0, { clock })
+  await writer.append({ value: Buffer.from('k') })
+  fs.faults.failNext('sync', 'EIO')
+  await expect(writer.append({ value: Buffer.from('rejected') })).rejects.toThrow()
+  const ended = await writer.closeActiveSegment()
+  await writer.close()
+  expect(ended).toMatchObject({ state: 'abandoned', baseOffset: 10n, nextOffset: 11n })
+  const source = await FileSource.open(fs, ended?.path ?? '', ended?.bytes ?? 0)
+  clock.advance(1000)
+  await store.put(keyOf(10), source)
+  await source.close()
+}
+
 async function valuesIn(source: WalReader): Promise<string> {
   let values = ''
   for await (const { value } of source.read()) values += String(value)
@@ -137,8 +160,31 @@ describe('restoreLog', () => {
     await writer.append({ value: Buffer.from('another') })
     await writer.close()
     const refused = restoreLog(store, place, target, { maxBytes })
-    await expect(refused).rejects.toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'EEXIST' } })
+    const message = expect.stringContaining(
+      'something is there already; open that log if it is the one that you want; otherwise move its directory away, or ' +
+        'restore to another data directory',
+    )
+    await expect(refused).rejects.toMatchObject({ code: 'SQ_WAL_IO', message, cause: { code: 'EEXIST' } })
     expect(await restoredValues()).toBe('another')
+  })
+
+  test.each([4, 8])('refuses an archive whose object %i was cut, at any byte', async (baseOffset) => {
+    const { length } = contents.get(keyOf(baseOffset)) ?? Buffer.alloc(0)
+    for (let bytes = 0; bytes < length; bytes++) {
+      await storeCut(baseOffset, bytes)
+      await expect(restoreLog(store, place, target), `${bytes} bytes`).rejects.toMatchObject({
+        code: expect.stringMatching(/^SQ_ARCHIVE_(DAMAGED|INCOMPLETE)$/),
+      })
+    }
+  })
+
+  test('restores what is there of an archive without a sealed end, if it is asked for a number of bytes', async () => {
+    await putAbandoned()
+    const bytes = contents.get(keyOf(8))?.length ?? 0
+    const message = expect.stringContaining('"main/orders/0/00000000000000000010.wal", has no seal')
+    await expect(restoreLog(store, place, target)).rejects.toMatchObject({ code: 'SQ_ARCHIVE_INCOMPLETE', message })
+    expect(await restoreLog(store, place, target, { maxBytes: bytes * 2 })).toMatchObject({ logEndOffset: 11n })
+    expect(await restoredValues()).toBe('ijk')
   })
 
   test('restores the newest segments although older ones are missing', async () => {
@@ -187,6 +233,31 @@ describe('restoreLog', () => {
 })
 
 describe('verifyArchive', () => {
+  test.each([0, 4, 8])('finds that the object %i was cut, at any byte', async (baseOffset) => {
+    const { length } = contents.get(keyOf(baseOffset)) ?? Buffer.alloc(0)
+    expect((await verifyArchive(store, place)).isSound).toBe(true)
+    for (let bytes = 0; bytes < length; bytes++) {
+      await storeCut(baseOffset, bytes)
+      expect((await verifyArchive(store, place)).isSound, `${bytes} bytes`).toBe(false)
+    }
+  })
+
+  test('reports an abandoned segment at the end, and no longer once the next one is archived', async () => {
+    await putAbandoned()
+    const { unsealedEnd, isSound } = await verifyArchive(store, place)
+    expect([unsealedEnd?.key, isSound]).toEqual([keyOf(10), false])
+    const [next] = (await listSegments(fs, config, 'orders', 0)).slice(-1)
+    const writer = await WalWriter.open(fs, config, 'orders', 0, { clock })
+    await writer.append({ value: Buffer.from('l') })
+    const ended = await writer.closeActiveSegment()
+    await writer.close()
+    expect(ended?.baseOffset).toBe(next?.baseOffset)
+    const source = await FileSource.open(fs, ended?.path ?? '', ended?.bytes ?? 0)
+    await store.put(keyOf(11), source)
+    await source.close()
+    expect(await verifyArchive(store, place, { deep: true })).toMatchObject({ unsealedEnd: null, isSound: true })
+  })
+
   test('reports a whole archive, and one that is empty', async () => {
     expect(await verifyArchive(store, place, { deep: true })).toMatchObject({
       isSound: true,

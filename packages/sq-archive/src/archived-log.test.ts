@@ -70,7 +70,7 @@ test('the segments of an archive are those of the log, with the same ends', asyn
   const { segments, detached, gaps, foreign } = await listArchive(store, place)
   expect({ detached, gaps, foreign }).toEqual({ detached: [], gaps: [], foreign: [] })
   expect(segments).toEqual(
-    log.map(({ info: { path, bytes, baseOffset, nextOffset, createdMs, link } }, at) => ({
+    log.map(({ info: { path, bytes, baseOffset, nextOffset, createdMs, link, state } }, at) => ({
       key: `main${path.slice('/data'.length)}`,
       bytes,
       baseOffset,
@@ -78,6 +78,7 @@ test('the segments of an archive are those of the log, with the same ends', asyn
       createdMs,
       previous: log[at - 1]?.info.link ?? null,
       link,
+      isSealed: state === 'sealed',
     })),
   )
   expect(await lastArchived(store, place)).toEqual(segments.at(-1))

@@ -36,6 +36,8 @@ export interface ArchivedSegment {
   readonly previous: SegmentLink | null
   /** Where it ends: the option `previous` of `WalWriter.open` for a log that continues after it. */
   readonly link: SegmentLink
+  /** Whether it ends with its SEAL. If not, only the segment after it says that it is whole. */
+  readonly isSealed: boolean
 }
 
 /** Offsets that no segment holds, although segments before and after it are there. */
@@ -138,6 +140,12 @@ export function lastArchived(store: ObjectStore, place: LogPlace): Promise<Archi
   })
 }
 
+/** The last segment of an archive if nothing says that it is whole: it has no SEAL, and no segment follows it. */
+export function unsealedEndOf(segments: readonly ArchivedSegment[]): ArchivedSegment | null {
+  const last = segments.at(-1)
+  return last === undefined || last.isSealed ? null : last
+}
+
 /** The objects of a log by their names, oldest segment first. */
 async function listObjects(
   store: ObjectStore,
@@ -172,14 +180,15 @@ export async function describeObject(
 ): Promise<ArchivedSegment> {
   const { key } = object
   const ends = await readEnds(store, object)
-  const { topic, partition, baseOffset, nextOffset, createdMs, previous, link } = ends
+  const { topic, partition, baseOffset, nextOffset, createdMs, previous, link, isSealed } = ends
   if (topic !== place.topic || partition !== place.partition) {
     throw new ArchiveDamagedError(key, `it is one of the log ${topic}/${partition}`)
   }
   if (baseOffset !== object.baseOffset) {
     throw new ArchiveDamagedError(key, `its first offset is ${baseOffset}, expected the one in its name`)
   }
-  return { ...object, nextOffset, createdMs, previous, link }
+  if (nextOffset === baseOffset) throw new ArchiveDamagedError(key, 'it holds no record, so it was cut')
+  return { ...object, nextOffset, createdMs, previous, link, isSealed }
 }
 
 async function readEnds(store: ObjectStore, { key, bytes }: ObjectInfo): Promise<SegmentEnds> {

@@ -56,6 +56,11 @@ export class BlockCache {
     return runs
   }
 
+  /** Forgets what is in memory of an object, also what is being fetched. */
+  drop(key: string): void {
+    for (const entry of this.#entries) if (entry.key === key) this.#forget(entry)
+  }
+
   /** The blocks at the beginning of a range that are not in memory, as many as one request may ask for. */
   #gap(key: string, { from, to }: BlockRange): BlockRange {
     const most = Math.min(from + MAX_RUN_BLOCKS, to)
@@ -75,12 +80,13 @@ export class BlockCache {
   async #settle(entry: Entry): Promise<void> {
     try {
       const { length } = await entry.bytes
+      if (!this.#entries.has(entry)) return
       entry.size = length
       this.#bytes += length
       this.#evict()
     } catch {
       // Every caller that waits for it gets the error.
-      this.#forget(entry)
+      if (this.#entries.has(entry)) this.#forget(entry)
     }
   }
 

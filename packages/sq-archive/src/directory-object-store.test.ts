@@ -118,11 +118,26 @@ test('a key that is a directory is refused, and nothing changes', async () => {
   const fs = new InMemoryFileSystem()
   const store = new DirectoryObjectStore(fs, ROOT)
   await store.put('a/1.wal', sourceOf(Buffer.from('1')))
-  await expect(store.put('a', sourceOf(Buffer.from('2')))).rejects.toMatchObject({ code: 'failed' })
-  await expect(store.put('a/1.wal/2', sourceOf(Buffer.from('2')))).rejects.toMatchObject({ code: 'failed' })
+  await expect(store.put('a', sourceOf(Buffer.from('2')))).rejects.toMatchObject({ code: 'denied' })
+  await expect(store.put('a/1.wal/2', sourceOf(Buffer.from('2')))).rejects.toMatchObject({ code: 'denied' })
   expect([...(await contents(fs))]).toEqual([['a/1.wal', '1']])
 })
 
 test('a store without a directory is empty', async () => {
   expect([...(await contents(new InMemoryFileSystem()))]).toEqual([])
+})
+
+test.each([
+  ['a file in the place of the directory', 'mkdir', 'ENOTDIR'],
+  ['a file system that is read-only', 'mkdir', 'EROFS'],
+  ['a file that has the name of the directory', 'mkdir', 'EEXIST'],
+  ['a missing right', 'create', 'EACCES'],
+  ['a file system without hard links', 'link', 'EPERM'],
+] as const)('a put is refused, and has stored nothing, because of %s', async (_, operation, code) => {
+  const fs = new InMemoryFileSystem()
+  const store = new DirectoryObjectStore(fs, ROOT)
+  fs.faults.failNext(operation, code)
+  const refused = { code: 'denied', message: expect.stringContaining(`could not store "a/1.wal": ${code}`) }
+  await expect(store.put('a/1.wal', sourceOf(Buffer.from('a')))).rejects.toMatchObject(refused)
+  expect(await contents(fs)).toEqual(new Map())
 })

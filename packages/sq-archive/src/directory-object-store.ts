@@ -32,7 +32,7 @@ export class DirectoryObjectStore implements ObjectStore {
     const path = join(this.#root, key)
     const directory = dirname(path)
     return reported('store', key, async () => {
-      await this.#makeDirectory(directory)
+      await beforeItIsStored(key, () => this.#makeDirectory(directory))
       if ((await this.#stat(path)) !== null) {
         // Whoever has linked it may not have made its name durable yet.
         await this.#fs.syncDirectory(directory)
@@ -40,8 +40,8 @@ export class DirectoryObjectStore implements ObjectStore {
       }
       const temporary = `${path}.${this.#random.bigUint64().toString(16)}${TEMPORARY}`
       try {
-        await this.#write(temporary, key, source)
-        return await this.#link(temporary, path)
+        await beforeItIsStored(key, () => this.#write(temporary, key, source))
+        return await this.#link(key, { temporary, path })
       } finally {
         // What a crash leaves of it is never listed.
         await this.#fs.unlink(temporary).catch(ignoreMissing)
@@ -69,9 +69,12 @@ export class DirectoryObjectStore implements ObjectStore {
     })
   }
 
-  async *list(prefix: string, { after = '' }: ListOptions = {}): AsyncGenerator<ObjectInfo, void, undefined> {
+  async *list(
+    prefix: string,
+    { after = '', shallow = false }: ListOptions = {},
+  ): AsyncGenerator<ObjectInfo, void, undefined> {
     // Directories that hold a key with the prefix are in the directory that the prefix names up to its last slash.
-    yield* this.#listIn(prefix.slice(0, prefix.lastIndexOf('/') + 1), { prefix, after })
+    yield* this.#listIn(prefix.slice(0, prefix.lastIndexOf('/') + 1), { prefix, after, shallow })
   }
 
   async delete(key: string): Promise<void> {
@@ -130,15 +133,19 @@ export class DirectoryObjectStore implements ObjectStore {
     }
   }
 
-  async #link(temporary: string, path: string): Promise<'created' | 'exists'> {
-    let result: 'created' | 'exists' = 'created'
-    try {
-      await this.#fs.link(temporary, path)
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error
-      if ((await this.#stat(path)) === null) throw error
-      result = 'exists'
-    }
+  async #link(
+    key: string,
+    { temporary, path }: { readonly temporary: string; readonly path: string },
+  ): Promise<'created' | 'exists'> {
+    const result = await beforeItIsStored(key, async () => {
+      try {
+        await this.#fs.link(temporary, path)
+        return 'created'
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST' || (await this.#stat(path)) === null) throw error
+        return 'exists'
+      }
+    })
     await this.#fs.syncDirectory(dirname(path))
     return result
   }
@@ -157,10 +164,10 @@ export class DirectoryObjectStore implements ObjectStore {
   /** `folder` is empty or ends with a slash. */
   async *#listIn(
     folder: string,
-    range: { prefix: string; after: string },
+    range: { prefix: string; after: string; shallow: boolean },
   ): AsyncGenerator<ObjectInfo, void, undefined> {
     const names = await reported('list', folder, () => this.#names(join(this.#root, folder)))
-    const { prefix, after } = range
+    const { prefix, after, shallow } = range
     const found: { readonly key: string; readonly bytes: number | null }[] = []
     for (const name of names) {
       const path = folder + name
@@ -173,8 +180,9 @@ export class DirectoryObjectStore implements ObjectStore {
       else if (kind !== null && !isBefore) found.push({ key: path, bytes: kind })
     }
     for (const { key, bytes } of found.toSorted((one, other) => compareKeys(one.key, other.key))) {
-      if (bytes === null) yield* this.#listIn(key, range)
-      else yield { key, bytes }
+      if (bytes !== null) yield { key, bytes }
+      else if (!shallow) yield* this.#listIn(key, range)
+      else if (compareKeys(key, after) > 0) yield { key, bytes: 0 }
     }
   }
 
@@ -219,6 +227,30 @@ function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 
+/** Codes of errors that stay until someone changes something: rights, a file in the place of a directory, no hard links. */
+const LASTING: ReadonlySet<unknown> = new Set([
+  'EACCES',
+  'EEXIST',
+  'ENAMETOOLONG',
+  'ENOSYS',
+  'ENOTDIR',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EPERM',
+  'EROFS',
+])
+
+/** Runs a step of `put` that stores nothing if it fails, and says so if it cannot succeed. */
+async function beforeItIsStored<T>(key: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    if (!LASTING.has(codeOf(error))) throw error
+    const says = `could not store ${JSON.stringify(key)}: ${messageOf(error)}`
+    throw new ObjectStoreError('denied', says, { key, cause: error })
+  }
+}
+
 /** Turns an error of the file system into one of the store. */
 async function reported<T>(
   doing: 'store' | 'read' | 'look for' | 'list' | 'delete',
@@ -233,7 +265,10 @@ async function reported<T>(
     if (doing === 'read' && isMissing(error)) {
       throw new ObjectStoreError('not-found', `there is no object ${JSON.stringify(key)}`, { key, cause: error })
     }
-    const says = error instanceof Error ? error.message : String(error)
-    throw new ObjectStoreError('failed', `${what}: ${says}`, { key, cause: error })
+    throw new ObjectStoreError('failed', `${what}: ${messageOf(error)}`, { key, cause: error })
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -95,6 +95,28 @@ describe.each([
   })
 })
 
+/** The number of operations of the disk that listing this number of logs in a directory store takes. */
+async function operationsToList(logs: number): Promise<number> {
+  const disk = new InMemoryFileSystem()
+  const store = new DirectoryObjectStore(disk, '/objects')
+  for (let log = 0; log < logs; log++) {
+    await store.put(`orders/${log}/00000000000000000000.wal`, sourceOf(Buffer.from('segment')))
+  }
+  let operations = 0
+  disk.operations.observe(({ phase }) => {
+    if (phase === 'start') operations++
+  })
+  const found = await listPartitions(new ObjectStoreFileSystem(store), config)
+  expect(found).toHaveLength(logs)
+  return operations
+}
+
+test('to list ten times as many logs in a directory store takes ten times as many operations', async () => {
+  const few = await operationsToList(10)
+  expect(few).toBeGreaterThan(10)
+  expect(await operationsToList(100)).toBeLessThanOrEqual(10 * few)
+})
+
 describe('the file system of a store', () => {
   let store: InMemoryObjectStore
   let fs: ObjectStoreFileSystem
@@ -113,6 +135,24 @@ describe('the file system of a store', () => {
     expect(rule.hits).toBe(0)
     await expect(fs.readdir('/c')).rejects.toMatchObject({ code: 'ENOENT', syscall: 'readdir', path: '/c' })
     await expect(fs.readdir('/b.txt')).rejects.toMatchObject({ code: 'ENOTDIR' })
+  })
+
+  test.each([
+    ['pollMs', [0, -1, 0.5, Number.NaN, Infinity, 2 ** 31]],
+    ['maxCacheBytes', [-1, 0.5, Number.NaN]],
+  ])('refuses a bad %s at once', (option, values) => {
+    for (const value of values) {
+      const open = () => new ObjectStoreFileSystem(store, { [option]: value })
+      expect(open).toThrow(RangeError)
+      expect(open).toThrow(new RegExp(`^${option} must be a whole number from [01] .*: ${value}$`))
+    }
+  })
+
+  test('asks the store for the names of a directory as often as it has pages of them', async () => {
+    for (let folder = 0; folder < 100; folder++) await store.put(`many/${folder}/1.wal`, sourceOf(Buffer.from('1')))
+    const second = store.faults.add({ on: 'list', when: { nth: 2 }, fault: { error: 'failed' } })
+    expect(await fs.readdir('/many')).toHaveLength(100)
+    expect(second.hits).toBe(0)
   })
 
   test('tells files from directories, and each from others', async () => {

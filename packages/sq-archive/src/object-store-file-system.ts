@@ -16,22 +16,22 @@ import { ObjectStoreError } from './object-store.ts'
 import type { ObjectInfo, ObjectStore } from './object-store.ts'
 import { ReadAheadBudget } from './read-ahead.ts'
 import { Sightings } from './sightings.ts'
+import { checkWholeNumber } from './whole-number.ts'
 
 const MAX_CACHE_BYTES = 64 * 1024 * 1024
 const POLL_MS = 5000
-
-/** Comes after every character that a key can have. */
-const LAST_CHARACTER = '\u{10ffff}'
+/** The longest that a timer can wait. */
+const MAX_POLL_MS = 2 ** 31 - 1
 
 /** Options of `ObjectStoreFileSystem`. All are optional. */
 export interface ObjectStoreFileSystemOptions {
   /** The directory `/` of the file system: keys that begin with this and `/`. All keys if empty, the default. */
   readonly prefix?: string
-  /** The most bytes of objects to keep in memory. Default 64 MiB. */
+  /** The most bytes of objects to keep in memory, from 0 on. Default 64 MiB. */
   readonly maxCacheBytes?: number
   /**
    * How often a watch reports that there may be a change, and how long what the store has said of an object is believed,
-   * in milliseconds. Default 5,000.
+   * in milliseconds, from 1 to 2^31 - 1. Default 5,000.
    */
   readonly pollMs?: number
   /** The clock of the watches; the machine's clock if not given. */
@@ -54,9 +54,12 @@ export class ObjectStoreFileSystem implements FileSystem {
   readonly #clock: Clock
   readonly #number: number
 
+  /** Throws a `RangeError` for a bad number, and an `ObjectStoreError` for a bad prefix. */
   constructor(store: ObjectStore, options: ObjectStoreFileSystemOptions = {}) {
     const { prefix = '', maxCacheBytes = MAX_CACHE_BYTES, pollMs = POLL_MS, clock = new SystemClock() } = options
     if (prefix !== '') checkKey(prefix)
+    checkWholeNumber('maxCacheBytes', maxCacheBytes, { least: 0 })
+    checkWholeNumber('pollMs', pollMs, { least: 1, most: MAX_POLL_MS })
     this.#store = store
     this.#prefix = prefix === '' ? '' : `${prefix}/`
     this.#cache = new BlockCache(maxCacheBytes)
@@ -95,22 +98,35 @@ export class ObjectStoreFileSystem implements FileSystem {
   }
 
   /**
-   * The names below a path. Objects below a name are skipped, and not listed one by one. Segments that landed in an
+   * The names in a directory, by one listing of it: what is in its directories is not listed. Segments that landed in an
    * archive after retention had deleted them are left out: the log begins after them.
    */
   async readdir(path: string): Promise<string[]> {
     const folder = this.#folderOf(path)
     const names: string[] = []
     const objects: ObjectInfo[] = []
-    let after: string | null = null
-    do after = await reported('readdir', path, () => this.#names(folder, after, { names, objects }))
-    while (after !== null)
+    await reported('readdir', path, async () => {
+      for await (const entry of this.#store.list(folder, { shallow: true })) {
+        this.#sightings.add(entry)
+        const name = entry.key.slice(folder.length)
+        names.push(name.endsWith('/') ? name.slice(0, -1) : name)
+        if (!name.endsWith('/')) objects.push(entry)
+      }
+    })
     if (names.length === 0 && folder !== this.#prefix) {
       const found = await this.#find('readdir', path)
       if (found !== 'directory') throw failure('ENOTDIR', 'readdir', path, 'it is an object')
     }
     const late = await reported('readdir', path, () => this.#lateUploads.among(objects, folder))
     return late.size === 0 ? names : names.filter((name) => !late.has(folder + name))
+  }
+
+  /**
+   * Forgets what is in memory of an object, so that it is read from the store again. Call it after a `CorruptLogError`,
+   * with its `path`: a bit may have changed on the way from the store. `TieredReader` does so by itself.
+   */
+  forget(path: string): void {
+    this.#cache.drop(this.#keyOf(path))
   }
 
   /**
@@ -160,30 +176,6 @@ export class ObjectStoreFileSystem implements FileSystem {
   async space(path: string): Promise<FileSystemSpace> {
     await this.#find('statfs', path)
     return { freeBytes: Number.MAX_SAFE_INTEGER, totalBytes: Number.MAX_SAFE_INTEGER }
-  }
-
-  /**
-   * Adds what is in a folder to the names, and to the objects, from after a key on, up to the first name that is a
-   * directory. Resolves with a key after everything in that directory; null at the end.
-   */
-  async #names(
-    folder: string,
-    after: string | null,
-    { names, objects }: { readonly names: string[]; readonly objects: ObjectInfo[] },
-  ): Promise<string | null> {
-    for await (const object of this.#store.list(folder, after === null ? {} : { after })) {
-      this.#sightings.add(object)
-      const rest = object.key.slice(folder.length)
-      const slash = rest.indexOf('/')
-      if (slash < 0) {
-        names.push(rest)
-        objects.push(object)
-      } else {
-        names.push(rest.slice(0, slash))
-        return `${folder}${rest.slice(0, slash)}/${LAST_CHARACTER}`
-      }
-    }
-    return null
   }
 
   async #find(syscall: string, path: string): Promise<ObjectInfo | 'directory'> {

@@ -20,10 +20,16 @@ export interface ObjectSource {
   read(buffer: Uint8Array, position: number): Promise<void>
 }
 
-/** Which keys to list. */
+/** What to list. */
 export interface ListOptions {
-  /** Only keys after this one. */
+  /** Only entries whose keys come after this one. */
   readonly after?: string
+  /**
+   * Whether to list only what is directly below the prefix: in the place of all objects whose keys go on with a name and
+   * `/`, one entry for this folder. Its key ends with that `/`, and it has 0 bytes. A folder may turn out to be empty.
+   * Default false.
+   */
+  readonly shallow?: boolean
 }
 
 /**
@@ -55,7 +61,8 @@ export interface ObjectStore {
 
   /**
    * The objects whose keys begin with a prefix, in the order of their keys. An object that is there all the time is
-   * listed once; one that is created or deleted meanwhile may be listed or not.
+   * listed once; one that is created or deleted meanwhile may be listed or not. With `shallow`, the cost does not grow
+   * with the number of objects in folders.
    */
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo>
 

@@ -2,7 +2,7 @@
 import type { FileSystem } from '@sq/sim'
 import { copyLog, listSegments, LogNotFoundError, WalIoError, WalWriter } from '@sq/storage'
 import type { CopiedLog, SegmentInfo, WalConfig } from '@sq/storage'
-import { listArchive } from './archived-log.ts'
+import { listArchive, unsealedEndOf } from './archived-log.ts'
 import type { ArchivedSegment } from './archived-log.ts'
 import { ArchiveError } from './errors.ts'
 import { ObjectStoreFileSystem } from './object-store-file-system.ts'
@@ -37,8 +37,9 @@ export interface RestoreOptions {
  * or not at all; call it again. Memory: 64 MiB, and a description of each segment.
  *
  * Rejects with `LogNotFoundError` if nothing is archived; without `maxBytes`, with an `ArchiveError`
- * (`SQ_ARCHIVE_INCOMPLETE`) if segments before the log do not lead up to it, because some are missing; with a `WalIoError` with the code `EEXIST`, and changes
- * nothing, if there is a log of this name; with `CorruptLogError` or `ArchiveDamagedError` if the archive is damaged;
+ * (`SQ_ARCHIVE_INCOMPLETE`) if segments before the log do not lead up to it, because some are missing, or if the last
+ * one has no SEAL, so that it may be cut; with a `WalIoError` whose `cause` has the code `EEXIST`, and changes nothing, if
+ * there is a log of this name; with `CorruptLogError` or `ArchiveDamagedError` if the archive is damaged;
  * with a `WalIoError` for the errors of the file system and of the store; and with `ObjectStoreError`.
  *
  * @example
@@ -62,12 +63,39 @@ export async function restoreLog(
   if (last === undefined) throw new LogNotFoundError(folderOf(place))
   if (maxBytes === 0) return begin(place, target, last)
   if (maxBytes === Infinity && detached.length > 0) throw incomplete(place, segments)
+  const unsealed = unsealedEndOf(segments)
+  if (maxBytes === Infinity && unsealed !== null) throw unsealedEnd(place, unsealed)
   const { topic, partition, prefix = '' } = place
   const archive = {
     fs: new ObjectStoreFileSystem(store, { prefix, maxCacheBytes: CACHE_BYTES }),
     config: { dataDir: '/' },
   }
-  return copyLog(archive, target, topic, partition, { fromOffset: firstWithin(segments, maxBytes) })
+  try {
+    return await copyLog(archive, target, topic, partition, { fromOffset: firstWithin(segments, maxBytes) })
+  } catch (error) {
+    const isThere = error instanceof WalIoError && isExisting(error.cause)
+    throw isThere ? alreadyThere(error.path) : error
+  }
+}
+
+function isExisting(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
+}
+
+function alreadyThere(path: string): WalIoError {
+  const advice =
+    'open that log if it is the one that you want; otherwise move its directory away, or restore to another data directory'
+  const cause = Object.assign(new Error(`EEXIST: something is there already; ${advice}`), { code: 'EEXIST', path })
+  return new WalIoError('restore a log to', path, cause)
+}
+
+function unsealedEnd({ topic, partition }: LogPlace, { key }: ArchivedSegment): ArchiveError {
+  return new ArchiveError(
+    'SQ_ARCHIVE_INCOMPLETE',
+    `the archive of ${topic}/${partition} may lack its end: the last object, ${JSON.stringify(key)}, has no seal, so it ` +
+      'was cut, or it was abandoned after a failed write and the segment after it was not archived. Compare it with ' +
+      'another copy if there is one, or restore what is there with a number of bytes',
+  )
 }
 
 function incomplete({ topic, partition }: LogPlace, [first]: readonly ArchivedSegment[]): ArchiveError {
@@ -100,9 +128,7 @@ async function begin(
   // Called again after a failure, it finds the empty log that it made itself.
   const isAnother = found.some(({ baseOffset, records }) => baseOffset !== nextOffset || records > 0)
   if (isAnother) {
-    const path = `${config.dataDir}/${topic}/${partition}`
-    const cause = Object.assign(new Error('EEXIST: something is there already'), { code: 'EEXIST', path })
-    throw new WalIoError('restore a log to', path, cause)
+    throw alreadyThere(`${config.dataDir}/${topic}/${partition}`)
   }
   const writer = await WalWriter.open(fs, config, topic, partition, { firstOffset: nextOffset, previous: link })
   const { logStartOffset, logEndOffset } = writer

@@ -20,7 +20,12 @@ export function folderOf({ prefix = '', topic, partition }: LogPlace): string {
 
 /** The key of a segment by its base offset. */
 export function segmentKey(place: LogPlace, baseOffset: bigint): string {
-  return `${folderOf(place)}${String(baseOffset).padStart(20, '0')}.wal`
+  return folderOf(place) + segmentName(baseOffset)
+}
+
+/** The name of the file of a segment by its base offset. */
+export function segmentName(baseOffset: bigint): string {
+  return `${String(baseOffset).padStart(20, '0')}.wal`
 }
 
 /** The base offset in the key of a segment of a log; null for any other key. */

@@ -25,10 +25,11 @@ export class Sightings {
     this.#turnedMs = clock.monotonic()
   }
 
+  /** Takes an entry of a listing: an object, or a folder. */
   add(object: ObjectInfo): void {
     const atMs = this.#turn()
     const { key } = object
-    this.#recent.set(key, { atMs, object })
+    if (!key.endsWith('/')) this.#recent.set(key, { atMs, object })
     for (let slash = key.lastIndexOf('/'); slash > 0; slash = key.lastIndexOf('/', slash - 1)) {
       const directory = key.slice(0, slash + 1)
       if (this.#recent.get(directory)?.atMs === atMs) break

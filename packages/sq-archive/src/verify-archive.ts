@@ -1,7 +1,7 @@
 /** Checks the archive of a log, and changes nothing. */
 import { verify } from '@sq/storage'
 import type { LogReport } from '@sq/storage'
-import { inspectArchive } from './archived-log.ts'
+import { inspectArchive, unsealedEndOf } from './archived-log.ts'
 import type { ArchivedSegment, OffsetGap } from './archived-log.ts'
 import type { ArchiveDamagedError } from './errors.ts'
 import type { ObjectInfo, ObjectStore } from './object-store.ts'
@@ -32,13 +32,18 @@ export interface ArchiveReport {
    * stored in the same place.
    */
   readonly detached: readonly (readonly ArchivedSegment[])[]
+  /**
+   * The last segment, if it does not end with its SEAL: it was cut, or it was abandoned after a failed write and the
+   * segment after it, which says where it ends, is not archived yet. Null if it is sealed.
+   */
+  readonly unsealedEnd: ArchivedSegment | null
   /** Segments whose upload took effect after retention had deleted them: see `ArchivedLog`. */
   readonly lateUploads: readonly ArchivedSegment[]
   /** Objects with other names. They are ignored. */
   readonly foreign: readonly ObjectInfo[]
   /** With `deep`: what `verify` says of every byte of the log; null if the archive is empty. */
   readonly content: LogReport | null
-  /** Whether all of the log is there and undamaged, and nothing of another log. */
+  /** Whether all of the log is there, up to a sealed end, and undamaged, and nothing of another log. */
   readonly isSound: boolean
 }
 
@@ -62,6 +67,8 @@ export async function verifyArchive(
 ): Promise<ArchiveReport> {
   const { segments, lateUploads, detached, gaps, foreign, damaged } = await inspectArchive(store, place)
   const content = deep && segments.length > 0 ? await checkContent(store, place) : null
+  const unsealedEnd = unsealedEndOf(segments)
+  const isLinked = damaged.length === 0 && detached.length === 0 && unsealedEnd === null
   return {
     segments,
     bytes: segments.reduce((bytes, segment) => bytes + segment.bytes, 0),
@@ -70,10 +77,11 @@ export async function verifyArchive(
     damaged,
     gaps,
     detached,
+    unsealedEnd,
     lateUploads,
     foreign,
     content,
-    isSound: damaged.length === 0 && detached.length === 0 && (content?.problems.length ?? 0) === 0,
+    isSound: isLinked && (content?.problems.length ?? 0) === 0,
   }
 }
 

@@ -1,5 +1,14 @@
 /** Runs the commands that archive logs, on an archive in a directory. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -87,6 +96,20 @@ it('an archive is listed and trimmed', async () => {
   expect(await done('archive retain orders/0 --before 6 --yes')).toBe('these limits delete no segment\n')
   expect(await done('archive verify orders/0')).toContain('offsets 2 up to 6')
   expect(await refused('archive retain orders/0', 2)).toContain('retain needs a limit')
+})
+
+it('what can never be archived is refused at once', async () => {
+  await done('append orders/0 -d data', 'a\n')
+  writeFileSync(join(place, 'file'), '')
+  expect(await refused('archive push orders/0 -d data --end --store file')).toMatch(
+    /^sq-wal: cannot open the archive in .*file: it is not a directory\n$/,
+  )
+  expect(await refused('archive push orders/0 -d data --end --store file/below')).toContain('ENOTDIR')
+  mkdirSync(join(place, 'store'))
+  writeFileSync(join(place, 'store/orders'), '')
+  expect(await refused('archive push orders/0 -d data --end')).toMatch(
+    /could not store "orders\/0\/.*": E(NOTDIR|EXIST)/,
+  )
 })
 
 it('a log that does not continue the archive is refused, and nothing is uploaded', async () => {

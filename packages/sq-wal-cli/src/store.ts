@@ -4,7 +4,7 @@ import { DirectoryObjectStore } from '@sq/archive'
 import type { ObjectStore } from '@sq/archive'
 import { NodeFileSystem } from '@sq/sim'
 import { CommandError } from './command-error.ts'
-import { messageOf } from './message-of.ts'
+import { isError, messageOf } from './message-of.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Runs an action on a store. One that is only read must be there. */
@@ -16,7 +16,7 @@ export async function withStore<T>(
   // With one slash or none, a bucket was meant. A directory of such a name can be given as ./NAME.
   if (!/^s3:|:\/\//i.test(place)) {
     const directory = resolve(place)
-    if (readOnly) await requireDirectory(directory)
+    await requireDirectory(directory, { mayBeMissing: !readOnly })
     return action(new DirectoryObjectStore(new NodeFileSystem(), directory))
   }
   if (!place.startsWith('s3://')) {
@@ -39,11 +39,12 @@ function locationOf<T>(place: string, parse: (url: string) => T): T {
   }
 }
 
-/** A directory that is not there is not an empty archive: its disk may not be mounted. */
-async function requireDirectory(path: string): Promise<void> {
+/** For one that reads, a directory that is not there is not an empty archive: its disk may not be mounted. */
+async function requireDirectory(path: string, { mayBeMissing }: { readonly mayBeMissing: boolean }): Promise<void> {
   try {
     if ((await new NodeFileSystem().stat(path)).kind === 'directory') return
   } catch (error) {
+    if (mayBeMissing && isError(error) && 'code' in error && error.code === 'ENOENT') return
     throw new CommandError(`cannot open the archive in ${path}: ${messageOf(error)}`, { cause: error })
   }
   throw new CommandError(`cannot open the archive in ${path}: it is not a directory`)

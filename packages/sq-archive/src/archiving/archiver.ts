@@ -6,6 +6,7 @@ import { ArchiverClosedError } from '../errors.ts'
 import type { FencedError, LogMismatchError } from '../errors.ts'
 import type { ObjectStore } from '../object-store.ts'
 import { folderOf } from '../segment-key.ts'
+import { checkWholeNumber } from '../whole-number.ts'
 import { LogArchiver } from './log-archiver.ts'
 import type { ArchivedWriter, AttachOptions, LocalRetention, LogArchiverStats } from './log-archiver.ts'
 import { Slots } from './slots.ts'
@@ -90,8 +91,10 @@ export class Archiver implements AsyncDisposable {
     options: ArchiverOptions = {},
   ) {
     const { maxConcurrentUploads = MAX_CONCURRENT_UPLOADS, maxUnarchivedMs, prefix } = options
-    checkPositive('maxConcurrentUploads', maxConcurrentUploads)
-    if (maxUnarchivedMs !== undefined) checkPositive('maxUnarchivedMs', maxUnarchivedMs, MAX_UNARCHIVED_MS)
+    checkWholeNumber('maxConcurrentUploads', maxConcurrentUploads, { least: 1 })
+    if (maxUnarchivedMs !== undefined) {
+      checkWholeNumber('maxUnarchivedMs', maxUnarchivedMs, { least: 1, most: MAX_UNARCHIVED_MS })
+    }
     if (prefix !== undefined) folderOf({ prefix, topic: 'topic', partition: 0 })
     this.#fs = fs
     this.#dataDir = dataDir
@@ -161,10 +164,4 @@ export class Archiver implements AsyncDisposable {
 
 function nameOf({ topic, partition }: { topic: string; partition: number }): string {
   return `${topic}/${partition}`
-}
-
-function checkPositive(option: string, value: number, most = Infinity): void {
-  const range = most === Infinity ? 'on' : `to ${most}`
-  if (!Number.isSafeInteger(value) || value < 1 || value > most)
-    throw new RangeError(`${option} must be a whole number from 1 ${range}: ${value}`)
 }

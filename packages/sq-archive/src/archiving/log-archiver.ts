@@ -310,9 +310,9 @@ export class LogArchiver {
     } finally {
       await source.close()
     }
-    const { createdMs, previous, link } = ends
+    const { createdMs, previous, link, isSealed } = ends
     const { baseOffset, nextOffset, bytes } = segment
-    return { key, bytes, baseOffset, nextOffset, createdMs, previous, link }
+    return { key, bytes, baseOffset, nextOffset, createdMs, previous, link, isSealed }
   }
 
   /** Opens a segment, and checks that it is the next one. Otherwise the log may have been truncated: it is listed. */

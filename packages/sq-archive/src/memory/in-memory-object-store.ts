@@ -76,11 +76,14 @@ export class InMemoryObjectStore implements ObjectStore {
     return this.#objects.get(key)?.info ?? null
   }
 
-  async *list(prefix: string, { after = '' }: ListOptions = {}): AsyncGenerator<ObjectInfo, void, undefined> {
+  async *list(
+    prefix: string,
+    { after = '', shallow = false }: ListOptions = {},
+  ): AsyncGenerator<ObjectInfo, void, undefined> {
     let last = after
     for (;;) {
       failOn(await this.#begin('list', prefix), prefix)
-      const page = this.#page(prefix, last)
+      const page = this.#page(prefix, { after: last, shallow })
       yield* page
       if (page.length < this.#pageObjects) return
       last = page.at(-1)?.key ?? last
@@ -99,12 +102,15 @@ export class InMemoryObjectStore implements ObjectStore {
     for (const effect of late) effect()
   }
 
-  #page(prefix: string, after: string): ObjectInfo[] {
-    const found: ObjectInfo[] = []
+  #page(prefix: string, { after, shallow }: Required<ListOptions>): ObjectInfo[] {
+    const found = new Map<string, ObjectInfo>()
     for (const [key, { info }] of this.#objects) {
-      if (key.startsWith(prefix) && (after === '' || compareKeys(key, after) > 0)) found.push(info)
+      if (!key.startsWith(prefix)) continue
+      const slash = shallow ? key.indexOf('/', prefix.length) : -1
+      const entry = slash < 0 ? info : { key: key.slice(0, slash + 1), bytes: 0 }
+      if (after === '' || compareKeys(entry.key, after) > 0) found.set(entry.key, entry)
     }
-    return found.toSorted((one, other) => compareKeys(one.key, other.key)).slice(0, this.#pageObjects)
+    return [...found.values()].toSorted((one, other) => compareKeys(one.key, other.key)).slice(0, this.#pageObjects)
   }
 
   /** A turn of the event loop's microtasks, as every store takes time, and the fault of the operation. */

@@ -17,6 +17,9 @@ const READ_TRIES = 3
 /** How often an object is put if the store says that something else happens to its key at the same time. */
 const PUT_TRIES = 3
 
+/** Comes after every character that a key can have. */
+const LAST_CHARACTER = '\u{10ffff}'
+
 /** Options of `S3ObjectStore.open`. All but `bucket` are optional. */
 export interface S3ObjectStoreOptions {
   /** It must exist. */
@@ -127,17 +130,18 @@ export class S3ObjectStore implements ObjectStore {
     })
   }
 
-  async *list(prefix: string, { after = '' }: ListOptions = {}): AsyncGenerator<ObjectInfo, void, undefined> {
+  async *list(
+    prefix: string,
+    { after = '', shallow = false }: ListOptions = {},
+  ): AsyncGenerator<ObjectInfo, void, undefined> {
     let last = after === '' ? '' : this.#prefix + after
     let isMore = true
     while (isMore) {
-      const page = await this.#reported('list', prefix, () => this.#page(this.#prefix + prefix, last))
-      for (const object of page.objects) {
-        last = object.key
-        const key = object.key.slice(this.#prefix.length)
-        if (isKey(key)) yield { ...object, key }
-      }
+      const range = { after: last, shallow }
+      const page = await this.#reported('list', prefix, () => this.#page(this.#prefix + prefix, range))
+      yield* page.entries
       isMore = page.isMore
+      last = page.last
     }
   }
 
@@ -177,29 +181,39 @@ export class S3ObjectStore implements ObjectStore {
     if (result === 'created') throw noConditionalPut('it replaced an object with one that was uploaded in parts')
   }
 
-  /** The next objects with a prefix, in the order of their keys. Keys and prefix are those of the bucket. */
-  async #page(prefix: string, after: string): Promise<{ objects: ObjectInfo[]; isMore: boolean }> {
+  /** The next entries with a prefix, and the key after which to go on. Prefix, range and that key are the bucket's. */
+  async #page(
+    prefix: string,
+    { after, shallow }: Required<ListOptions>,
+  ): Promise<{ entries: ObjectInfo[]; last: string; isMore: boolean }> {
     const page = await this.#s3.listObjectsV2({
       Bucket: this.#bucket,
       Prefix: prefix,
       ...(after !== '' && { StartAfter: after }),
+      ...(shallow && { Delimiter: '/' }),
       // Some characters of keys cannot be in XML.
       EncodingType: 'url',
     })
     if (page.IsTruncated === undefined) {
       throw new Error('the endpoint did not answer with a list of objects: check that it is an S3 endpoint')
     }
-    const objects = objectsOf(page)
-    let last = after
-    for (const { key } of objects) {
-      if (compareKeys(key, last) <= 0) {
-        const keys = `${JSON.stringify(key)} after ${JSON.stringify(last)}`
-        throw new Error(`the store lists keys in another order than that of their bytes: ${keys}`)
-      }
-      last = key
+    const [objects, folders] = [objectsOf(page), foldersOf(page)]
+    const ends = folders.map(({ key }) => ({ key: key + LAST_CHARACTER }))
+    const last = greatest(lastInOrder(objects, after), lastInOrder(ends, after))
+    const later = folders.filter(({ key }) => compareKeys(key, after) > 0)
+    const entries = [
+      ...objects.map((object) => this.#named(object)).filter(({ key }) => isKey(key)),
+      ...later.map((folder) => this.#named(folder)).filter(({ key }) => isKey(key.slice(0, -1))),
+    ]
+    return {
+      entries: entries.toSorted((one, other) => compareKeys(one.key, other.key)),
+      last,
+      isMore: page.IsTruncated && last !== after,
     }
-    const isMore = page.IsTruncated && objects.length > 0
-    return { objects, isMore }
+  }
+
+  #named(entry: ObjectInfo): ObjectInfo {
+    return { ...entry, key: entry.key.slice(this.#prefix.length) }
   }
 
   #target(key: string): { Bucket: string; Key: string } {
@@ -229,9 +243,33 @@ export class S3ObjectStore implements ObjectStore {
 
 function objectsOf({ Contents = [], EncodingType }: ListObjectsV2CommandOutput): ObjectInfo[] {
   return Contents.map(({ Key = '', Size = 0, LastModified }) => {
-    const key = EncodingType === 'url' ? decodeURIComponent(Key.replaceAll('+', ' ')) : Key
-    return { key, bytes: Size, ...timeOf(LastModified) }
+    return { key: decoded(Key, EncodingType), bytes: Size, ...timeOf(LastModified) }
   })
+}
+
+function foldersOf({ CommonPrefixes = [], EncodingType }: ListObjectsV2CommandOutput): ObjectInfo[] {
+  return CommonPrefixes.map(({ Prefix = '' }) => ({ key: decoded(Prefix, EncodingType), bytes: 0 }))
+}
+
+/** The last key of what must be in the order of the keys, and after a key; that key if there is nothing. */
+function lastInOrder(entries: readonly { readonly key: string }[], after: string): string {
+  let last = after
+  for (const { key } of entries) {
+    if (compareKeys(key, last) <= 0) {
+      const keys = `${JSON.stringify(key)} after ${JSON.stringify(last)}`
+      throw new Error(`the store lists keys in another order than that of their bytes: ${keys}`)
+    }
+    last = key
+  }
+  return last
+}
+
+function greatest(one: string, other: string): string {
+  return compareKeys(one, other) > 0 ? one : other
+}
+
+function decoded(key: string, encoding: string | undefined): string {
+  return encoding === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key
 }
 
 /** Of an upload in parts, S3 itself says when it began, and Ceph when it was completed. */

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { sourceOf } from '../object-source.ts'
 import { ObjectStoreError } from '../object-store.ts'
-import type { ObjectInfo, ObjectSource, ObjectStore, ObjectStoreErrorCode } from '../object-store.ts'
+import type { ListOptions, ObjectInfo, ObjectSource, ObjectStore, ObjectStoreErrorCode } from '../object-store.ts'
 
 /** The store of a test, and a prefix, empty or ending with `/`, under which there is nothing yet. */
 export interface StoreUnderTest {
@@ -33,10 +33,9 @@ async function read(store: ObjectStore, key: string, position = 0, bytes = 64): 
   return buffer.toString('utf8', 0, await store.get(key, buffer, position))
 }
 
-async function listed(store: ObjectStore, prefix: string, after?: string): Promise<ObjectInfo[]> {
+async function listed(store: ObjectStore, prefix: string, options: ListOptions = {}): Promise<ObjectInfo[]> {
   const found: ObjectInfo[] = []
-  for await (const { key, bytes } of store.list(prefix, after === undefined ? {} : { after }))
-    found.push({ key, bytes })
+  for await (const { key, bytes } of store.list(prefix, options)) found.push({ key, bytes })
   return found
 }
 
@@ -194,11 +193,48 @@ export const objectStoreTests: readonly ObjectStoreTest[] = [
     async run({ store, prefix }) {
       for (const key of ['a/1', 'a/2', 'b', 'c/1']) await store.put(prefix + key, content(key))
       const after = async (key: string) =>
-        (await listed(store, prefix, prefix + key)).map((found) => found.key.slice(prefix.length))
+        (await listed(store, prefix, { after: prefix + key })).map((found) => found.key.slice(prefix.length))
       assert.deepEqual(await after('a/1'), ['a/2', 'b', 'c/1'])
       assert.deepEqual(await after('a/15'), ['a/2', 'b', 'c/1'])
       assert.deepEqual(await after('a0'), ['b', 'c/1'])
       assert.deepEqual(await after('c/1'), [])
+    },
+  },
+  {
+    name: 'a shallow listing has the objects directly below a prefix, and each folder once',
+    async run({ store, prefix }) {
+      const keys = ['a-b', 'a.wal', 'a/1', 'a/2/3', 'a/2/4', 'a0', 'b/c/d', 'b/c/e', 'é/1', '\u{1f600}/1']
+      for (const key of keys) await store.put(prefix + key, content(key))
+      const below = async (part: string, after?: string) => {
+        const options = { shallow: true, ...(after !== undefined && { after: prefix + after }) }
+        return (await listed(store, prefix + part, options)).map(({ key }) => key.slice(prefix.length))
+      }
+      assert.deepEqual(await below(''), ['a-b', 'a.wal', 'a/', 'a0', 'b/', 'é/', '\u{1f600}/'])
+      assert.deepEqual(await below('a'), ['a-b', 'a.wal', 'a/', 'a0'])
+      assert.deepEqual(await below('a/'), ['a/1', 'a/2/'])
+      assert.deepEqual(await below('b/c/'), ['b/c/d', 'b/c/e'])
+      assert.deepEqual(await below('c/'), [])
+      assert.deepEqual(await below('', 'a.wal'), ['a/', 'a0', 'b/', 'é/', '\u{1f600}/'])
+      assert.deepEqual(await below('', 'a/1'), ['a0', 'b/', 'é/', '\u{1f600}/'])
+      assert.deepEqual(await below('a/', 'a/2/3'), [])
+      const entries = await listed(store, prefix, { shallow: true, after: `${prefix}a-b` })
+      assert.deepEqual(entries.slice(0, 2), [
+        { key: `${prefix}a.wal`, bytes: 5 },
+        { key: `${prefix}a/`, bytes: 0 },
+      ])
+    },
+  },
+  {
+    name: 'a shallow listing has all folders where there are more than one page',
+    async run({ store, prefix }) {
+      const folders = Array.from({ length: 25 }, (_, index) => `${prefix}${String(index).padStart(4, '0')}/`)
+      const keys = folders.flatMap((folder) => [`${folder}1`, `${folder}2`, `${folder.slice(0, -1)}.wal`])
+      await Promise.all(keys.map((key) => store.put(key, content(key))))
+      const found = await listed(store, prefix, { shallow: true })
+      assert.deepEqual(
+        found.map(({ key }) => key),
+        folders.flatMap((folder) => [`${folder.slice(0, -1)}.wal`, folder]),
+      )
     },
   },
   {

@@ -66,7 +66,7 @@ export class TieredIterator<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    return this.#elements.next()
+    return this.#tiers.reading(() => this.#elements.next())
   }
 
   /** Ends the iteration, also while it waits for more. */
@@ -96,6 +96,7 @@ export class TieredIterator<T> implements AsyncIterableIterator<T> {
       const { reader, to } = await this.#tiers.archivedPart(this.#next ?? 0n)
       const options = { ...this.#options, durableOnly: false, follow: to === null && this.#options.follow }
       if (yield* this.#read(reader, options, to)) return
+      await this.#tiers.checkContinued()
     }
   }
 

@@ -4,7 +4,7 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import { listSegments, WalWriter } from '@sq/storage'
 import type { LogRecord, RecordBatch, WalWriterOptions } from '@sq/storage'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { ObjectStoreFileSystem, sourceOf, TieredReader } from '../index.ts'
+import { ObjectStoreFileSystem, restoreLog, sourceOf, TieredReader } from '../index.ts'
 import { InMemoryObjectStore } from '../memory/index.ts'
 
 const config = { dataDir: '/data' }
@@ -145,7 +145,7 @@ describe('a log that begins in the archive', () => {
       expect([logStartOffset, highWatermark]).toEqual([0n, 10n])
       from = nextOffset
     }
-    expect(answers).toEqual(['0-3 3-6', '6-9 9-10'])
+    expect(answers).toEqual(['0-3', '3-6 6-9 9-10'])
     const cut = await reader.fetch({ from: 1n, to: 2n })
     expect([rangesOf(cut.batches), cut.highWatermark]).toEqual(['1-2', 2n])
     await expect(reader.fetch({ from: 11n })).rejects.toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE' })
@@ -271,7 +271,8 @@ test('a log that begins where the archive ends is read with it', async () => {
   await appendSegment(writer, 'a', 'b')
   await archive()
   fs = new InMemoryFileSystem()
-  const restored = await openWriter({ firstOffset: 2n })
+  await restoreLog(store, { topic: 'orders', partition: 0 }, { fs, config }, { maxBytes: 0 })
+  const restored = await openWriter()
   const reader = await openReader()
   expect(await valuesFrom(reader.read())).toBe('ab')
   expect(await reader.bounds()).toMatchObject({ logStartOffset: 0n, localStartOffset: 2n, logEndOffset: 2n })
@@ -294,6 +295,110 @@ test('offsets that are in neither place are reported with where they are missing
   await expect(records.next()).rejects.toMatchObject(missing)
   await expect(reader.fetch({ from: 7n })).rejects.toMatchObject(missing)
   expect(await valuesFrom(reader.read({ from: 9n }))).toBe('j')
+})
+
+/** Archives one log, and leaves the machine without it. */
+async function archiveAnother(): Promise<void> {
+  await tieredLog()
+  fs = new InMemoryFileSystem()
+}
+
+describe('a local log that is not the archived one', () => {
+  const mixed = {
+    code: 'SQ_WAL_CORRUPT',
+    firstOffset: 3n,
+    lastOffset: 2n,
+    message: expect.stringContaining('does not continue the archived segment before it: they are two different logs'),
+  }
+
+  async function isRefused(): Promise<void> {
+    const reader = await openReader()
+    const records = reader.read()
+    for (const value of 'abc') expect(String((await records.next()).value?.value)).toBe(value)
+    await expect(records.next()).rejects.toMatchObject(mixed)
+    await expect(all(reader.readBatches())).rejects.toMatchObject(mixed)
+    await expect(reader.fetch({ from: 0n })).rejects.toMatchObject(mixed)
+    expect(await valuesFrom(reader.read({ to: 3n }))).toBe('abc')
+    expect(await valuesFrom(reader.read({ from: 3n }))).toBe('def')
+    expect(rangesOf((await reader.fetch({ from: 3n })).batches)).toBe('3-6')
+  }
+
+  test('is not read after the archive, where it has the same offsets', async () => {
+    await archiveAnother()
+    const writer = await openWriter()
+    await appendSegment(writer, 'A', 'B', 'C')
+    await appendSegment(writer, 'd', 'e', 'f')
+    await writer.deleteSegments({ maxTotalBytes: 0, keepFromOffset: 3n })
+    await isRefused()
+  })
+
+  test('is not read after the archive, where it begins without a segment before it', async () => {
+    await archiveAnother()
+    await appendSegment(await openWriter({ firstOffset: 3n }), 'd', 'e', 'f')
+    await isRefused()
+  })
+
+  test('is not read after the archive, where its first records were deleted', async () => {
+    await archiveAnother()
+    const writer = await openWriter()
+    await appendSegment(writer, 'a', 'b', 'c', 'd', 'e', 'f')
+    await writer.deleteRecords(3n)
+    await isRefused()
+  })
+
+  test('is told from one whose first records were deleted', async () => {
+    const writer = await openWriter()
+    await appendSegment(writer, 'a', 'b', 'c', 'd', 'e', 'f')
+    await archive()
+    await writer.deleteRecords(3n)
+    expect(await valuesFrom((await openReader()).read())).toBe('abcdef')
+  })
+})
+
+test('to compare the archive and the local log where one ends and the other begins asks the store for nothing', async () => {
+  await tieredLog()
+  const reader = await openReader()
+  const records = reader.read()
+  for (const value of 'abc') expect(String((await records.next()).value?.value)).toBe(value)
+  store.faults.add({ on: ['list', 'get', 'head'], when: 'always', fault: { error: 'failed' } })
+  expect(await valuesFrom(records)).toBe('defghij')
+})
+
+test('what retention has deleted in the archive meanwhile is not taken for another log', async () => {
+  await tieredLog()
+  const reader = await openReader()
+  const records = reader.read()
+  for (const value of 'abc') expect(String((await records.next()).value?.value)).toBe(value)
+  await store.delete('orders/0/00000000000000000000.wal')
+  clock.advance(10_000)
+  expect(await valuesFrom(records)).toBe('defghij')
+})
+
+describe('a bit that changes on the way from the store', () => {
+  const find: [name: string, (reader: TieredReader) => Promise<unknown>][] = [
+    ['a read', (reader) => valuesFrom(reader.read())],
+    ['a read of batches', (reader) => all(reader.readBatches())],
+    ['a fetch', (reader) => reader.fetch({ from: 0n })],
+    ['a search by time', (reader) => reader.offsetAt(1)],
+  ]
+
+  test.each(find)('fails %s only once', async (_, read) => {
+    await tieredLog()
+    const key = 'orders/0/00000000000000000000.wal'
+    const { bytes = 0 } = (await store.head(key)) ?? {}
+    let failures = 0
+    for (let bit = 0; bit < bytes * 8; bit += 397) {
+      const reader = await openReader()
+      const rule = store.faults.add({ on: 'get', key, fault: { flipBit: bit } })
+      const failed = await read(reader).catch((error: unknown) => error)
+      rule.remove()
+      if (!(failed instanceof Error)) continue
+      failures++
+      expect(failed, `bit ${bit}`).toMatchObject({ code: 'SQ_WAL_CORRUPT' })
+      await expect(read(reader), `bit ${bit}`).resolves.toBeDefined()
+    }
+    expect(failures).toBeGreaterThan(0)
+  })
 })
 
 test('an offset before the archive is out of range', async () => {

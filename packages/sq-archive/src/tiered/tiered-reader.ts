@@ -41,7 +41,13 @@ export interface TieredBounds extends LogBounds {
  * There may be no local log, for example on another machine, and nothing in the archive yet, but not neither.
  *
  * An error of the object store is a `WalIoError`, whose `cause` leads to it. An offset that is missing between the end
- * of the archive and the beginning of the local log is a `CorruptLogError` with these two offsets.
+ * of the archive and the beginning of the local log is a `CorruptLogError` with these two offsets. So is a local log
+ * that does not continue the archived segment before it, when reading comes to its beginning: they are two logs.
+ *
+ * After damage, what was read in the archive is forgotten: the next read asks the store again.
+ *
+ * The log ends where the local log ends, because that is the one that is written. If the archive goes on after that, for
+ * example because another machine has taken over, that part is not read: a `WalReader` on the archive reads it.
  *
  * Records that `deleteRecords` has removed from the local log are still in the archive, and are read from there.
  *
@@ -102,27 +108,15 @@ export class TieredReader implements AsyncDisposable {
 
   /** Resolves with the first record whose timestamp is this or later, as `WalReader.offsetAt` does. */
   offsetAt(timestampMs: number): Promise<TimedOffset | null> {
-    return this.#tiers.offsetAt(timestampMs)
+    return this.#tiers.reading(() => this.#tiers.offsetAt(timestampMs))
   }
 
   /**
    * Fetches batches, as `WalReader.fetch` does. A fetch in the archive returns what is there without waiting for
-   * `minBytes`, and ends where the archive ends: the next one goes on in the local log.
+   * `minBytes`, and ends where the local log begins: the next one goes on there.
    */
-  async fetch(options: FetchOptions): Promise<FetchResult> {
-    const local = await this.#tiers.local()
-    if (local !== null) {
-      try {
-        const result = await local.fetch(options)
-        return { ...result, logStartOffset: await this.#tiers.startOf(result.logStartOffset) }
-      } catch (error) {
-        if (!isBeforeStart(error, options.from)) throw error
-      }
-    }
-    const { reader, logStartOffset, logEndOffset } = await this.#tiers.archivedPart(options.from)
-    const { to = logEndOffset } = options
-    const result = await reader.fetch(local === null ? options : { ...options, maxWaitMs: 0 })
-    return { ...result, logStartOffset, highWatermark: to < logEndOffset ? to : logEndOffset }
+  fetch(options: FetchOptions): Promise<FetchResult> {
+    return this.#tiers.reading(() => this.#fetch(options))
   }
 
   /** Resolves with true once the log has a record with this offset, as `WalReader.waitFor` does. */
@@ -164,5 +158,28 @@ export class TieredReader implements AsyncDisposable {
   /** Does the same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #fetch(options: FetchOptions): Promise<FetchResult> {
+    const local = await this.#tiers.local()
+    if (local !== null) {
+      try {
+        const result = await local.fetch(options)
+        return { ...result, logStartOffset: await this.#tiers.startOf(result.logStartOffset) }
+      } catch (error) {
+        if (!isBeforeStart(error, options.from)) throw error
+      }
+    }
+    const part = await this.#tiers.archivedPart(options.from)
+    const { reader, logStartOffset, logEndOffset } = part
+    const { to = logEndOffset } = options
+    const highWatermark = to < logEndOffset ? to : logEndOffset
+    if (part.to === null) return { ...(await reader.fetch(options)), logStartOffset, highWatermark }
+    // The local log was reset meanwhile, and has the offset now.
+    if (options.from >= part.to) return this.#fetch(options)
+    const archivedTo = part.to < to ? part.to : to
+    const result = await reader.fetch({ ...options, to: archivedTo, maxWaitMs: 0 })
+    if (result.nextOffset >= part.to) await this.#tiers.checkContinued()
+    return { ...result, logStartOffset, highWatermark }
   }
 }

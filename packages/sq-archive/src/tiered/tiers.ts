@@ -3,7 +3,8 @@
  * only when it is archived, so an offset is found in one of them even while segments move.
  */
 import { CorruptLogError, LogNotFoundError, OffsetOutOfRangeError } from '@sq/storage'
-import type { LogBounds, TimedOffset, WalReader } from '@sq/storage'
+import type { LogBounds, SegmentStart, TimedOffset, WalReader } from '@sq/storage'
+import { isSameLink } from '../segment-link.ts'
 import type { Tier } from './tier.ts'
 
 /** The bounds of a log, and in each of its two places: null where it is not. */
@@ -15,7 +16,7 @@ export interface TierBounds extends LogBounds {
 /** Where to read on in the archive, and the bounds of the whole log. */
 export interface ArchivedPart extends LogBounds {
   readonly reader: WalReader
-  /** Where to ask the local log again; null if there is no local log. */
+  /** Where to ask the local log again, after `checkContinued`; null if there is no local log. */
   readonly to: bigint | null
 }
 
@@ -25,6 +26,8 @@ export class Tiers {
   readonly #archive: Tier
   /** The log start offset of the archive, and of the local log when it was looked up. */
   #known: { readonly archiveStart: bigint | null; readonly localStart: bigint } | null = null
+  /** The log start offset at which the local log was found to continue the archive. */
+  #continuedAt: bigint | null = null
 
   constructor(path: string, { local, archive }: { readonly local: Tier; readonly archive: Tier }) {
     this.#path = path
@@ -40,6 +43,19 @@ export class Tiers {
   /** The reader of the archive; null if nothing is archived. */
   archive(): Promise<WalReader | null> {
     return this.#archive.reader()
+  }
+
+  /**
+   * Reads something. If it is damaged, the store is asked for it again the next time: the damage may have come about on
+   * the way from the store.
+   */
+  async reading<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read()
+    } catch (error) {
+      if (error instanceof CorruptLogError) this.#archive.forget(error.path)
+      throw error
+    }
   }
 
   /** Rejects with `LogNotFoundError` if there is no log in either place. */
@@ -97,15 +113,55 @@ export class Tiers {
     return { ...part, to: isGap ? archive.logEndOffset : local.logStartOffset }
   }
 
+  /**
+   * Rejects with `CorruptLogError` if the local log does not continue the segments of the archive before it: they are two
+   * logs. Call it between reading in the archive and reading locally: what it looks at has just been read.
+   */
+  async checkContinued(): Promise<void> {
+    const local = await this.#local.bounds()
+    if (local === null || local.logStartOffset === this.#continuedAt) return
+    const first = await this.#local.startOfSegmentAt(local.logStartOffset)
+    if (first === null) return
+    const isContinued = await this.#isContinued(first, local.logStartOffset)
+    if (isContinued === false) throw this.#anotherLog(local.logStartOffset)
+    if (isContinued === true) this.#continuedAt = local.logStartOffset
+  }
+
+  /** Whether a local segment continues the archive; null if the archive does not have what tells any more, or yet. */
+  async #isContinued(
+    { segmentId, baseOffset, previous }: SegmentStart,
+    logStartOffset: bigint,
+  ): Promise<boolean | null> {
+    if (baseOffset < logStartOffset) {
+      // The first records of the segment were deleted here, and were read in the archive.
+      const archived = await this.#archive.startOf(baseOffset)
+      if (archived !== null) return archived.segmentId === segmentId
+    } else if (previous !== null) {
+      const archived = await this.#archive.endsOf(BigInt(previous.baseOffset))
+      if (archived !== null) return isSameLink(archived.link, previous)
+    }
+    const archive = await this.#archive.bounds()
+    const hasOffsetBefore =
+      archive !== null && archive.logStartOffset < logStartOffset && archive.logEndOffset >= logStartOffset
+    return hasOffsetBefore ? false : null
+  }
+
   #missing(from: bigint, to: bigint): CorruptLogError {
-    return new CorruptLogError({
-      path: this.#path,
-      from: 0,
-      to: 0,
-      firstOffset: from,
-      lastOffset: to - 1n,
-      reason: `the archive ends before offset ${from}, and the local log begins at offset ${to}`,
-    })
+    return this.#corrupt(
+      { from, to },
+      `the archive ends before offset ${from}, and the local log begins at offset ${to}`,
+    )
+  }
+
+  #anotherLog(offset: bigint): CorruptLogError {
+    const reason =
+      `the local log begins at offset ${offset} and does not continue the archived segment before it: ` +
+      'they are two different logs'
+    return this.#corrupt({ from: offset, to: offset }, reason)
+  }
+
+  #corrupt({ from, to }: { from: bigint; to: bigint }, reason: string): CorruptLogError {
+    return new CorruptLogError({ path: this.#path, from: 0, to: 0, firstOffset: from, lastOffset: to - 1n, reason })
   }
 }
 

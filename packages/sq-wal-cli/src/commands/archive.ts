@@ -44,7 +44,7 @@ function addPush(archive: Command): void {
     .summary('upload the ended segments that are not archived yet')
     .description(
       'Uploads the segments of a log that have ended and are not in the archive, oldest first. Deletes nothing. A broker ' +
-        'may be writing.',
+        'may be writing, but none may archive the log at the same time.',
     )
     .option('-s, --store <store>', STORE_HELP)
     .option('--begin', 'begin an archive with a log whose first segments were deleted before they were archived')
@@ -58,7 +58,7 @@ Examples:
   sq-wal archive push orders/0 --store s3://backup/main --end
 
 If the archive holds another log under this name, or another writer has archived later records, nothing is uploaded and
-the exit status is 1.`,
+the exit status is 1. The same holds if the store refuses, or is damaged. What may go away by itself is tried again.`,
     )
     .action(async (log: string, options: ArchivePushOptions) => {
       const { push } = await import('../run/archive.ts')

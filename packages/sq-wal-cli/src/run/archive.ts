@@ -1,9 +1,25 @@
 /** The archive of logs: uploads, lists, verifies, restores and trims it. */
 import { subscribe } from 'node:diagnostics_channel'
-import { Archiver, deleteArchived, listArchive, ObjectStoreFileSystem, restoreLog, verifyArchive } from '@sq/archive'
-import type { ArchivedSegment, ArchivedWriter, ArchiveReport, ObjectStore, RetryEvent } from '@sq/archive'
+import {
+  ArchiveError,
+  Archiver,
+  deleteArchived,
+  listArchive,
+  ObjectStoreError,
+  ObjectStoreFileSystem,
+  restoreLog,
+  verifyArchive,
+} from '@sq/archive'
+import type {
+  ArchivedSegment,
+  ArchivedWriter,
+  ArchiveReport,
+  ObjectStore,
+  ObjectStoreErrorCode,
+  RetryEvent,
+} from '@sq/archive'
 import { NodeFileSystem, SystemClock } from '@sq/sim'
-import { listPartitions, listSegments, LogNotFoundError, WalWriter } from '@sq/storage'
+import { listPartitions, listSegments, LogNotFoundError, WalError, WalWriter } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import { dataDirOf } from '../log-name.ts'
 import type { ArchivedLogName, DataDirOption, LogName } from '../log-name.ts'
@@ -48,8 +64,11 @@ export async function push(
   place: string,
   { end = false, begin = false, json = false }: ArchivePushOptions,
 ): Promise<void> {
+  const giveUp = new AbortController()
   subscribe('sq:archive:retry', (message) => {
-    if (isRetry(message)) printNotice(`the upload failed and is tried again: ${messageOf(message.error)}`)
+    if (!isRetry(message)) return
+    if (isLasting(message.error)) giveUp.abort(message.error)
+    else printNotice(`the upload failed and is tried again: ${messageOf(message.error)}`)
   })
   const result = await withStore(place, { readOnly: false }, async (store) => {
     const { config, topic, partition } = log
@@ -59,7 +78,7 @@ export async function push(
       if (end) await writer.closeActiveSegment()
       const archiver = new Archiver(fs, config, store)
       const archived = archiver.attach(writer, topic, partition, { beginArchive: begin })
-      await archived.close()
+      await archived.close({ signal: giveUp.signal })
       if (archived.error !== null) throw archived.error
       const { uploadedSegments, uploadedBytes, archivedOffset } = archived.stats()
       return { uploadedSegments, uploadedBytes, archivedOffset, logEndOffset: writer.logEndOffset }
@@ -78,6 +97,14 @@ export async function push(
 function isRetry(message: unknown): message is RetryEvent {
   return typeof message === 'object' && message !== null && 'error' in message
 }
+
+/** Whether a failure stays until someone changes something: the store or the log refuses, or is damaged. */
+function isLasting(error: unknown): boolean {
+  if (error instanceof ObjectStoreError) return LASTING.has(error.code)
+  return error instanceof ArchiveError || (error instanceof WalError && error.code !== 'SQ_WAL_IO')
+}
+
+const LASTING: ReadonlySet<ObjectStoreErrorCode> = new Set(['bad-key', 'denied', 'no-conditional-put'])
 
 /** A log whose writer is another process: its ended segments can be archived, and nothing else is done to it. */
 async function endedLog(fs: NodeFileSystem, { config, topic, partition }: LogName): Promise<ArchivedWriter> {
@@ -179,8 +206,8 @@ export async function verify(
 }
 
 async function writeReport(log: ArchivedLogName, report: ArchiveReport): Promise<void> {
-  const { segments, bytes, logStartOffset, logEndOffset, damaged, gaps, detached, lateUploads, foreign, content } =
-    report
+  const { segments, bytes, logStartOffset, logEndOffset, damaged, gaps, detached } = report
+  const { unsealedEnd, lateUploads, foreign, content } = report
   if (segments.length === 0 && damaged.length === 0) return
   const verdict = report.isSound ? colors.green('no problem') : colors.red('problems')
   const held = `${counted(segments.length, 'segment')}, ${formatBytes(bytes)}, offsets ${logStartOffset} up to ${logEndOffset}`
@@ -196,6 +223,10 @@ async function writeReport(log: ArchivedLogName, report: ArchiveReport): Promise
       colors.red('detached'),
       `: the segments with offsets ${first?.baseOffset} up to ${run?.nextOffset} do not lead up to those after them`,
     )
+  }
+  if (unsealedEnd !== null) {
+    const state = 'it was cut, or abandoned after a failed write and the segment after it is not archived yet'
+    await printLine('  ', colors.red('no end'), `: the last segment, ${unsealedEnd.key}, has no seal: ${state}`)
   }
   for (const { path, from, to, reason } of content?.problems ?? []) {
     await printLine('  ', colors.red('damaged'), `: ${path.slice(1)}, bytes ${from}-${to}: ${reason}`)

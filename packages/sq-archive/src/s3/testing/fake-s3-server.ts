@@ -194,13 +194,21 @@ export class FakeS3Server {
   #list(query: URLSearchParams): string {
     const prefix = query.get('prefix') ?? ''
     const after = query.get('start-after') ?? ''
-    const found = [...this.objects.keys()]
+    const delimiter = query.get('delimiter')
+    const keys = [...this.objects.keys()]
       .filter((key) => key.startsWith(prefix) && (after === '' || compareKeys(key, after) > 0))
-      .toSorted(compareKeys)
+      .map((key) => {
+        const end = delimiter === null ? -1 : key.indexOf(delimiter, prefix.length)
+        return { key: end < 0 ? key : key.slice(0, end + 1), isCommon: end >= 0 }
+      })
+    const found = [...new Map(keys.map((entry) => [`${entry.key} ${entry.isCommon}`, entry])).values()].toSorted(
+      (one, other) => compareKeys(one.key, other.key),
+    )
     const { pageKeys = 1000 } = this.#options
     const isEncoded = query.get('encoding-type') === 'url'
-    const contents = found.slice(0, pageKeys).map((key) => {
+    const contents = found.slice(0, pageKeys).map(({ key, isCommon }) => {
       const written = isEncoded ? encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/') : key
+      if (isCommon) return `<CommonPrefixes><Prefix>${written}</Prefix></CommonPrefixes>`
       const modified = STORED_AT.toISOString()
       return `<Contents><Key>${written}</Key><LastModified>${modified}</LastModified><Size>${this.objects.get(key)?.length}</Size></Contents>`
     })

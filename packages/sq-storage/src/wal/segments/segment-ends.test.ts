@@ -38,11 +38,12 @@ test('both ends of sealed and abandoned segments are those that the listing stat
   const segments = (await listSegments(log.fs, log.config, 'orders', 0)).slice(0, 3)
   expect(segments.map(({ state }) => state)).toEqual(['sealed', 'abandoned', 'sealed'])
   let previous = null
-  for (const { path, bytes: length, baseOffset, nextOffset, link, createdMs } of segments) {
+  for (const { path, bytes: length, baseOffset, nextOffset, link, createdMs, state } of segments) {
     const content = await contentOf(log, path, length)
     const start = { topic: 'orders', partition: 0, baseOffset, previous, createdMs }
     expect(await readSegmentStart(content)).toMatchObject(start)
-    expect(await readSegmentEnds(content)).toMatchObject({ ...start, nextOffset, link })
+    const ends = { ...start, nextOffset, link, isSealed: state === 'sealed' }
+    expect(await readSegmentEnds(content)).toMatchObject(ends)
     previous = link
   }
 })

@@ -52,6 +52,8 @@ export interface SegmentEnds extends SegmentStart {
   readonly nextOffset: bigint
   /** Where it ends: the `previous` of the segment after it. */
   readonly link: SegmentLink
+  /** Whether it ends with its SEAL. If not, it was abandoned after a failed write, or is cut. */
+  readonly isSealed: boolean
 }
 
 /**
@@ -85,7 +87,8 @@ export async function readSegmentStart(segment: SegmentBytes): Promise<SegmentSt
  */
 export async function readSegmentEnds(segment: SegmentBytes): Promise<SegmentEnds> {
   const head = await readHead(segment)
-  const last = (await readSeal(segment, head)) ?? (await scanToEnd(segment, head))
+  const seal = await readSeal(segment, head)
+  const last = seal ?? (await scanToEnd(segment, head))
   return {
     ...startOf(head),
     nextOffset: BigInt(nextOffsetAfter(last)),
@@ -95,6 +98,7 @@ export async function readSegmentEnds(segment: SegmentBytes): Promise<SegmentEnd
       lastPosition: last.position,
       lastCrc: last.headerCrc,
     },
+    isSealed: seal !== null,
   }
 }
 

@@ -79,7 +79,7 @@ export const ARCHIVE_DEFECTS: readonly Defect[] = [
   {
     name: 'a restored log appears before it is verified',
     file: `${ARCHIVE}/restore.ts`,
-    find: 'return copyLog(archive, target, topic, partition, { fromOffset: firstWithin(segments, maxBytes) })',
+    find: 'return await copyLog(archive, target, topic, partition, { fromOffset: firstWithin(segments, maxBytes) })',
     replace: `const fromOffset = firstWithin(segments, maxBytes)
   const { fs, config } = target
   const folder = \`\${config.dataDir}/\${topic}/\${partition}\`
@@ -116,13 +116,31 @@ export const ARCHIVE_DEFECTS: readonly Defect[] = [
   {
     name: 'verification passes over segments of another log',
     file: `${ARCHIVE}/verify-archive.ts`,
-    find: 'isSound: damaged.length === 0 && detached.length === 0 &&',
-    replace: 'isSound: damaged.length === 0 && gaps.length === 0 &&',
+    find: 'damaged.length === 0 && detached.length === 0 &&',
+    replace: 'damaged.length === 0 && gaps.length === 0 &&',
   },
   {
     name: 'deep verification does not read',
     file: `${ARCHIVE}/verify-archive.ts`,
     find: 'deep && segments.length > 0 ?',
     replace: 'deep && segments.length < 0 ?',
+  },
+  {
+    name: 'an object that was cut before its first record is a segment',
+    file: `${ARCHIVE}/archived-log.ts`,
+    find: 'if (nextOffset === baseOffset) throw',
+    replace: 'if (nextOffset < baseOffset) throw',
+  },
+  {
+    name: 'verification takes a last segment without a seal as whole',
+    file: `${ARCHIVE}/verify-archive.ts`,
+    find: 'detached.length === 0 && unsealedEnd === null',
+    replace: 'detached.length === 0',
+  },
+  {
+    name: 'a last segment without a seal is restored as the end of the log',
+    file: `${ARCHIVE}/restore.ts`,
+    find: 'if (maxBytes === Infinity && unsealed !== null) throw',
+    replace: 'if (maxBytes < 0 && unsealed !== null) throw',
   },
 ]

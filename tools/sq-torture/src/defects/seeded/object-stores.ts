@@ -35,8 +35,8 @@ export const OBJECT_STORES_DEFECTS: readonly Defect[] = [
   {
     name: 'an object appears under its name while it is written',
     file: `${ARCHIVE}/directory-object-store.ts`,
-    find: `        await this.#write(temporary, key, source)
-        return await this.#link(temporary, path)`,
+    find: `        await beforeItIsStored(key, () => this.#write(temporary, key, source))
+        return await this.#link(key, { temporary, path })`,
     replace: `        await this.#write(path, key, source)
         return 'created'`,
   },
@@ -92,14 +92,26 @@ export const OBJECT_STORES_DEFECTS: readonly Defect[] = [
   {
     name: 'a listing of S3 ends after its first page',
     file: `${ARCHIVE}/s3/s3-object-store.ts`,
-    find: 'const isMore = page.IsTruncated && objects.length > 0',
-    replace: 'const isMore = page.IsTruncated && objects.length === 0',
+    find: 'isMore: page.IsTruncated && last !== after,',
+    replace: 'isMore: page.IsTruncated && last === after,',
   },
   {
     name: 'a listing of S3 skips the first object of a page',
     file: `${ARCHIVE}/s3/s3-object-store.ts`,
-    find: 'for (const object of page.objects) {',
-    replace: `for (const object of last === '' ? page.objects : page.objects.slice(1)) {`,
+    find: 'yield* page.entries',
+    replace: `yield* range.after === '' ? page.entries : page.entries.slice(1)`,
+  },
+  {
+    name: 'a shallow listing of S3 goes on in the folder that its last page ended with',
+    file: `${ARCHIVE}/s3/s3-object-store.ts`,
+    find: 'key: key + LAST_CHARACTER',
+    replace: 'key',
+  },
+  {
+    name: 'a directory without hard links may have them later',
+    file: `${ARCHIVE}/directory-object-store.ts`,
+    find: `  'EPERM',\n`,
+    replace: '',
   },
   {
     name: 'an answer of S3 that breaks off is the end of the object',

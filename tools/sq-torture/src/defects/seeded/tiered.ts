@@ -87,7 +87,7 @@ export const TIERED_DEFECTS: readonly Defect[] = [
   {
     name: 'a block that could not be fetched stays in memory',
     file: `${ARCHIVE}/block-cache.ts`,
-    find: '      // Every caller that waits for it gets the error.\n      this.#forget(entry)\n',
+    find: '      // Every caller that waits for it gets the error.\n      if (this.#entries.has(entry)) this.#forget(entry)\n',
     replace: '',
   },
   {
@@ -97,9 +97,39 @@ export const TIERED_DEFECTS: readonly Defect[] = [
     replace: '',
   },
   {
-    name: 'a folder ends at its first directory',
+    name: 'a directory is listed with everything below it',
     file: `${ARCHIVE}/object-store-file-system.ts`,
-    find: '        return `${folder}${rest.slice(0, slash)}/${LAST_CHARACTER}`',
-    replace: '        return null',
+    find: 'this.#store.list(folder, { shallow: true })',
+    replace: 'this.#store.list(folder)',
+  },
+  {
+    name: 'a local log is read after the archive of another',
+    file: `${ARCHIVE}/tiered/tiers.ts`,
+    find: '    if (isContinued === false) throw this.#anotherLog(local.logStartOffset)\n',
+    replace: '',
+  },
+  {
+    name: 'a local log that states no segment before it is read after any archive',
+    file: `${ARCHIVE}/tiered/tiers.ts`,
+    find: '    return hasOffsetBefore ? false : null\n',
+    replace: '    return previous !== null && hasOffsetBefore ? false : null\n',
+  },
+  {
+    name: 'a local log whose first records are deleted is read after any archive',
+    file: `${ARCHIVE}/tiered/tiers.ts`,
+    find: 'if (archived !== null) return archived.segmentId === segmentId',
+    replace: 'if (archived !== null) return true',
+  },
+  {
+    name: 'damage that came about on the way from the store stays in memory',
+    file: `${ARCHIVE}/tiered/tiers.ts`,
+    find: 'if (error instanceof CorruptLogError) this.#archive.forget(error.path)',
+    replace: '',
+  },
+  {
+    name: 'a fetch in the archive goes on past the beginning of the local log',
+    file: `${ARCHIVE}/tiered/tiered-reader.ts`,
+    find: 'const archivedTo = part.to < to ? part.to : to',
+    replace: 'const archivedTo = to',
   },
 ]
