@@ -130,11 +130,18 @@ export class BacklogFullError extends WalError {
  * written. A replica continues with the batches from its own `nextOffset` on.
  */
 export class OffsetMismatchError extends WalError {
+  /** The directory of the log. */
+  readonly path: string
   readonly expected: bigint
   readonly found: bigint
 
-  constructor({ expected, found }: { expected: bigint; found: bigint }) {
-    super('SQ_WAL_OFFSET_MISMATCH', `a batch must begin at offset ${expected}, and begins at ${found}`)
+  constructor({ path, expected, found }: { path: string; expected: bigint; found: bigint }) {
+    const mismatch = `a batch begins at offset ${found}, expected ${expected}`
+    super(
+      'SQ_WAL_OFFSET_MISMATCH',
+      `the batches do not continue the log in ${path}: ${mismatch}; append the batches from offset ${expected} on`,
+    )
+    this.path = path
     this.expected = expected
     this.found = found
   }
@@ -268,7 +275,10 @@ export class OpaqueBatchError extends WalError {
 
   constructor(attempt: string, { baseOffset, nextOffset }: { baseOffset: bigint; nextOffset: bigint }) {
     const range = `the batch from offset ${baseOffset} up to ${nextOffset}`
-    super('SQ_WAL_OPAQUE_BATCH', `${attempt}: ${range} is opaque, and only its producer can read its records`)
+    super(
+      'SQ_WAL_OPAQUE_BATCH',
+      `${attempt}: ${range} is opaque, and only its producer can read its records; take it as a whole, with readBatches`,
+    )
     this.baseOffset = baseOffset
     this.nextOffset = nextOffset
   }

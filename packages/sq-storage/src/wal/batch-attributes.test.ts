@@ -61,7 +61,7 @@ test('the records before an opaque batch are returned, then its offsets are in a
   expect(error).toBeInstanceOf(OpaqueBatchError)
   expect(error).toMatchObject({ code: 'SQ_WAL_OPAQUE_BATCH', baseOffset: 2n, nextOffset: 5n })
   expect((error as Error).message).toBe(
-    `cannot read the records of ${log.path(0)}: the batch from offset 2 up to 5 is opaque, and only its producer can read its records`,
+    `cannot read the records of ${log.path(0)}: the batch from offset 2 up to 5 is opaque, and only its producer can read its records; take it as a whole, with readBatches`,
   )
 })
 
@@ -158,7 +158,7 @@ describe('a truncation', () => {
     expect(error).toBeInstanceOf(OpaqueBatchError)
     expect(error).toMatchObject({ baseOffset: 2n, nextOffset: 5n })
     expect((error as Error).message).toBe(
-      `cannot truncate ${log.path(0)} at offset ${offset}: the batch from offset 2 up to 5 is opaque, and only its producer can read its records`,
+      `cannot truncate ${log.path(0)} at offset ${offset}: the batch from offset 2 up to 5 is opaque, and only its producer can read its records; take it as a whole, with readBatches`,
     )
     expect(await log.files()).toEqual(before)
     expect(writer.nextOffset).toBe(7n)

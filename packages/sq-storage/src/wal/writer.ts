@@ -160,7 +160,8 @@ export class WalWriter implements AsyncDisposable {
     this.#shared = sharedLog(held.directoryIdentity)
     this.#shared.opened(tail)
     const { config, clock, meter, limits } = held
-    this.#group = new GroupCommit({ config, clock, meter, tail, shared: this.#shared, limits })
+    const { directory: path } = held.partition
+    this.#group = new GroupCommit({ path, config, clock, meter, tail, shared: this.#shared, limits })
   }
 
   /**
@@ -371,7 +372,7 @@ export class WalWriter implements AsyncDisposable {
    */
   appendEncoded(batches: readonly EncodedBatch[]): Promise<bigint> {
     return new Promise((resolve, reject) => {
-      const checked = checkBatches(batches)
+      const checked = checkBatches(batches, this.#held.partition.directory)
       if (this.#closing !== null) throw this.#closedError()
       this.#group.appendEncoded(checked, { resolve: () => resolve(BigInt(checked.nextOffset)), reject })
     })

@@ -130,6 +130,17 @@ test('a writer knows how large its log is, without reading', async () => {
   expect(writer.stats()).toMatchObject({ segments: 1, newestTimestampMs: TIMESTAMP_MS + 7 })
 })
 
+test('the size of an abandoned file that cannot be looked at is not less than it is', async () => {
+  await append(writer, 'a')
+  log.fs.faults.failNext('sync', 'EIO', log.path(0))
+  await expect(append(writer, 'b'.repeat(50_000))).rejects.toThrow('EIO')
+  log.fs.faults.failNext('size', 'EIO', log.path(0))
+  await append(writer, 'b')
+  let bytes = 0
+  for (const name of await log.segmentNames()) bytes += (await log.file(`${log.directory}/${name}`)).length
+  expect(writer.stats()).toMatchObject({ segments: 2, diskBytes: bytes })
+})
+
 test('an active segment without records has no times', async () => {
   await writer.append({ value: Buffer.from('a'), timestampMs: 1 })
   await writer.truncate(0n)

@@ -39,6 +39,12 @@ describe.each(PROCESSES)('a fetch %s', (_, open) => {
     expect(await fetched(reader, options)).toMatchObject({ values: values.split(''), logStartOffset: 0n, nextOffset })
   })
 
+  it('from behind `to` returns nothing, is not refused, and has `to` as its high watermark', async () => {
+    const nothing = { batches: [], logStartOffset: 0n, nextOffset: 3n, highWatermark: 1n }
+    expect(await reader.fetch({ from: 3n, to: 1n, minBytes: 1000, maxWaitMs: Infinity })).toEqual(nothing)
+    await expect(reader.fetch({ from: 5n, to: 1n })).rejects.toMatchObject({ code: 'SQ_WAL_OFFSET_OUT_OF_RANGE' })
+  })
+
   it('returns no more than maxBytes after the first batch', async () => {
     const bytes = (await reader.fetch({ from: 0n })).batches.map((batch) => batch.bytes.length)
     const both = (bytes[0] ?? 0) + (bytes[1] ?? 0)

@@ -30,7 +30,7 @@ export interface FetchResult {
   /**
    * The offset up to which this reader may read: `to`, or the high watermark of the writer if that is less. If the
    * writer is in another thread or process, its high watermark is not known here. Then it is at most that, and at least
-   * `nextOffset`.
+   * `nextOffset`, unless `to` is less.
    */
   readonly highWatermark: bigint
   /** Where the next fetch goes on: the offset after the last batch, or `from` if there is none. */

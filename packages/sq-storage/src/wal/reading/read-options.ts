@@ -49,7 +49,10 @@ export interface ReadBatchesOptions extends ReadOptions {
 export interface FetchOptions {
   /** The first offset to fetch. The log end offset is allowed. */
   readonly from: bigint
-  /** Nothing at or after this offset is returned: the high watermark of a replicated log. */
+  /**
+   * Nothing at or after this offset is returned: the high watermark of a replicated log. A fetch that begins there or
+   * later returns nothing, at once: a consumer may have read further than the high watermark of a new leader.
+   */
   readonly to?: bigint | undefined
   /**
    * The most bytes of batches to return. One batch is always returned, whatever its size: with the `maxCommitBytes` of

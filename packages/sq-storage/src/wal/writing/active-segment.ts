@@ -71,6 +71,8 @@ export class ActiveSegment {
   #lastPosition: number
   /** The end of the preallocated bytes; not after the place of the next frame if there are none. */
   #preallocatedEnd = 0
+  /** The end of the last write that was tried: after it failed, the file is not longer than that. */
+  #triedEnd = 0
   #failure: Error | null = null
   /** Whether the last frame already vouches for everything before it. */
   #confirmed: boolean
@@ -148,10 +150,13 @@ export class ActiveSegment {
     return Math.max(this.#place.position, this.#preallocatedEnd)
   }
 
-  /** The size of its file, also after a failed write. Never rejects. */
+  /**
+   * The size of its file, also after a failed write. Never rejects: if the file system does not tell it, it is the most
+   * that the failed write can have left.
+   */
   async fileSize(): Promise<number> {
-    // Only the bytes that a failed write left are unknown, and no decision needs them exactly.
-    return this.abandoned ? this.#handle.size().catch(() => this.fileBytes) : this.fileBytes
+    if (!this.abandoned) return this.fileBytes
+    return this.#handle.size().catch(() => Math.max(this.fileBytes, this.#triedEnd))
   }
 
   /** The place of the next frame. */
@@ -250,12 +255,14 @@ export class ActiveSegment {
   async #giveBack(end: number): Promise<void> {
     try {
       if ((await this.#handle.size()) > end) await this.#handle.truncate(end)
+      this.#triedEnd = end
     } catch {
       // The segment is abandoned even if its size is unknown.
     }
   }
 
   #writeDurable(buffers: readonly Buffer[]): Promise<void> {
+    this.#triedEnd = buffers.reduce((end, { length }) => end + length, this.#place.position)
     return this.#orAbandon(() => this.#handle.writeDurable(buffers, this.#place.position))
   }
 

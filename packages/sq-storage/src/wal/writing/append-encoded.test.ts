@@ -121,7 +121,13 @@ describe('batches at an offset other than the log end offset', () => {
     const chosen = indexes.flatMap((index) => batches.slice(index, index + 1))
     const error = await outcome(writer.appendEncoded(chosen))
     expect(error).toBeInstanceOf(OffsetMismatchError)
-    expect(error).toMatchObject({ code: 'SQ_WAL_OFFSET_MISMATCH', expected, found })
+    const path = replica.directory
+    expect(error).toMatchObject({ code: 'SQ_WAL_OFFSET_MISMATCH', path, expected, found })
+    const mismatch = `a batch begins at offset ${found}, expected ${expected}`
+    expect(error).toHaveProperty(
+      'message',
+      `the batches do not continue the log in ${path}: ${mismatch}; append the batches from offset ${expected} on`,
+    )
     expect(await replica.files()).toEqual(before)
     expect(writer.stats()).toMatchObject({ pendingBytes: 0, pendingRecords: 0, nextOffset: 2n })
     expect(await writer.appendEncoded(batches.slice(2))).toBe(6n)
@@ -192,6 +198,52 @@ describe('what is no batch of a log', () => {
     expect(await outcome(writer.appendEncoded([a]))).toMatchObject({
       message: 'the bytes of the batch at offset 0 do not hold exactly 1 records',
     })
+  })
+})
+
+/** A log with a record, and an append that fails. Resolves this many microtasks after its sync has failed. */
+async function failing(microtasks: number): Promise<{ writer: WalWriter; failed: Promise<unknown> }> {
+  const log = new LogFixture()
+  const writer = await log.open()
+  await append(writer, 'a')
+  log.fs.faults.failNext('sync', 'EIO', log.path(0))
+  const syncEnds = new Promise<void>((resolve) => {
+    log.fs.operations.observe(({ operation, phase }) => {
+      if (operation === 'sync' && phase === 'end') resolve()
+    })
+  })
+  const failed = outcome(append(writer, 'b'))
+  await syncEnds
+  for (let left = microtasks; left > 0; left--) await Promise.resolve()
+  return { writer, failed }
+}
+
+describe('between the failure of a commit and its rejections', () => {
+  test('batches that continue the failed commit are not appended', async () => {
+    const batches = (await led(['a'], ['b'], ['c'])).slice(2)
+    const told = new Set<unknown>()
+    for (let microtasks = 0; microtasks < 16; microtasks++) {
+      const { writer, failed } = await failing(microtasks)
+      const error = await outcome(writer.appendEncoded(batches))
+      expect(await failed).toBeInstanceOf(AppendFailedError)
+      if (error !== (await failed)) expect(error).toMatchObject({ expected: 1n, found: 2n })
+      told.add(error === (await failed))
+      expect(writer.nextOffset).toBe(1n)
+    }
+    expect(told).toEqual(new Set([true, false]))
+  })
+
+  test('the counters tell whether the next append would continue what was appended before', async () => {
+    const ends = new Set<bigint>()
+    for (let microtasks = 0; microtasks < 16; microtasks++) {
+      const { writer, failed } = await failing(microtasks)
+      const { nextOffset, pendingRecords } = writer.stats()
+      const end = nextOffset + BigInt(pendingRecords)
+      ends.add(end)
+      const next = await outcome(append(writer, 'c'))
+      expect(next).toBe(end === 2n ? await failed : 1n)
+    }
+    expect(ends).toEqual(new Set([2n, 1n]))
   })
 })
 

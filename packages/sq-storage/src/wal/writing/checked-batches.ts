@@ -25,9 +25,10 @@ interface CheckedBody extends EncodedBody {
 
 /**
  * Checks everything about batches but the place where they are appended. Throws a `TypeError` or `RangeError` for what
- * is not a batch, and an `OffsetMismatchError` if one does not begin where the one before it ends.
+ * is not a batch, and an `OffsetMismatchError` if one does not begin where the one before it ends. `path` is the
+ * directory of the log.
  */
-export function checkBatches(batches: readonly EncodedBatch[]): CheckedBatches {
+export function checkBatches(batches: readonly EncodedBatch[], path: string): CheckedBatches {
   if (!Array.isArray(batches)) throw new TypeError(`batches must be an array of batches, not ${show(batches)}`)
   const bodies: CheckedBody[] = []
   let first: bigint | null = null
@@ -36,7 +37,7 @@ export function checkBatches(batches: readonly EncodedBatch[]): CheckedBatches {
   for (const given of Array.from<EncodedBatch>(batches)) {
     const batch = given instanceof RecordBatch ? given : RecordBatch.from(given)
     if (first !== null && batch.baseOffset !== next) {
-      throw new OffsetMismatchError({ expected: next, found: batch.baseOffset })
+      throw new OffsetMismatchError({ path, expected: next, found: batch.baseOffset })
     }
     first ??= batch.baseOffset
     next = batch.nextOffset

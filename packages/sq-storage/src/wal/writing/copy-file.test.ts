@@ -62,7 +62,7 @@ describe('a copy', () => {
       await expect(refused).rejects.toMatchObject({
         code: 'SQ_WAL_IO',
         path: FROM,
-        cause: { message: `it ends at ${sizeBytes}, expected ${sizeBytes + 1} bytes or more` },
+        cause: { message: `it ends at ${sizeBytes}, expected ${sizeBytes + 1} bytes or more; verify the log` },
       })
       expect(log.fs.openHandles).toBe(0)
     },

@@ -51,6 +51,10 @@ async function copyBytes(source: LogFile, target: LogFile, bytes: number): Promi
     if (bytesRead < wanted.length) break
   }
   if (position < bytes && bytes !== Infinity) {
-    throw new WalIoError('copy', source.path, new Error(`it ends at ${position}, expected ${bytes} bytes or more`))
+    throw new WalIoError(
+      'copy',
+      source.path,
+      new Error(`it ends at ${position}, expected ${bytes} bytes or more; verify the log`),
+    )
   }
 }

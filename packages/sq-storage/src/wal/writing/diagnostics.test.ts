@@ -221,6 +221,23 @@ test('each deleted segment publishes an event', async () => {
   expect(writer.stats()).toMatchObject({ deletions: 2 })
 })
 
+test('a removal whose directory sync fails publishes its event once a later deletion has made it durable', async () => {
+  const events = listen('sq:wal:delete')
+  const log = new LogFixture({ maxSegmentBytes: 1000 })
+  const writer = await log.open()
+  await appendEach(writer, [Buffer.alloc(600), Buffer.alloc(600), Buffer.alloc(600)])
+  const [first, second] = await listSegments(log.fs, log.config, 'orders', 0)
+  log.fs.faults.failNext('syncDirectory', 'EIO', log.directory)
+  await expect(writer.deleteSegments({ belowOffset: 1n })).rejects.toThrow('EIO')
+  expect([events, writer.stats().deletions]).toEqual([[], 0])
+  log.fs.faults.failNext('syncDirectory', 'EIO', log.directory)
+  await expect(writer.deleteSegments({ belowOffset: 2n })).rejects.toThrow('EIO')
+  expect(events).toEqual([])
+  expect(await writer.deleteSegments({ belowOffset: 2n })).toEqual([second])
+  expect(events).toEqual([first, second].map((segment) => ({ ...log0, segment })))
+  expect(writer.stats()).toMatchObject({ deletions: 2 })
+})
+
 test('each deletion of records publishes the log start offset before and after it, once it is durable', async () => {
   const events = listen('sq:wal:delete-records')
   const log = new LogFixture()

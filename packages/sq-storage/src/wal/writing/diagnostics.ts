@@ -95,7 +95,10 @@ export interface RecoverEvent extends LogEvent {
   readonly durationMs: number
 }
 
-/** An old segment was deleted, durably. */
+/**
+ * An old segment was deleted, durably. If its removal could not be made durable at once, the event comes with the next
+ * deletion of the writer that can.
+ */
 export interface DeleteEvent extends LogEvent {
   readonly segment: SegmentInfo
 }

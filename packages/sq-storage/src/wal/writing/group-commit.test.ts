@@ -123,7 +123,7 @@ function groupAt(tail: Pick<LogTail, 'nextOffset' | 'write'>, options: Partial<W
   const clock = new ManualClock()
   const meter = new WriterMeter(locatePartition('/data', 'orders', 0), clock)
   const limits = new SharedLimits({ maxPendingBytes: Number.MAX_SAFE_INTEGER })
-  return new GroupCommit({ config, clock, meter, tail, shared: new SharedLog(), limits })
+  return new GroupCommit({ path: '/data/orders/0', config, clock, meter, tail, shared: new SharedLog(), limits })
 }
 
 /** Appends a value; a number is the length of one. A record takes 24 bytes more. */

@@ -34,6 +34,8 @@ type Task = () => Promise<void>
 
 /** What a group commit needs. */
 interface GroupContext {
+  /** The directory of the log. */
+  readonly path: string
   /** Its options may change. */
   readonly config: ResolvedWalConfig
   readonly clock: Clock
@@ -331,8 +333,8 @@ export class GroupCommit {
       this.#waiting.shift()
       commits.push(next)
     }
-    const expected = BigInt(this.#context.tail.nextOffset)
-    const error = new OffsetMismatchError({ expected, found: BigInt(baseOffset) })
+    const { path, tail } = this.#context
+    const error = new OffsetMismatchError({ path, expected: BigInt(tail.nextOffset), found: BigInt(baseOffset) })
     this.#reject(commits, error)
   }
 

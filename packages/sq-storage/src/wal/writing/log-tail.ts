@@ -11,7 +11,7 @@ import type { SegmentLink } from '../segment.ts'
 import { io } from '../segments/log-file.ts'
 import { listedLog } from '../segments/log-start.ts'
 import { listSegmentFiles } from '../segments/segment-listing.ts'
-import type { ClosedSegment } from '../segments/describe.ts'
+import type { ClosedSegment, SegmentInfo } from '../segments/describe.ts'
 import type { RetentionPolicy } from '../segments/retention.ts'
 import { wallClockMs } from '../segments/wall-clock.ts'
 import type { ExpectedTime } from '../segments/wall-clock.ts'
@@ -84,6 +84,8 @@ export class LogTail {
   #start: number
   /** The log start offset before a deletion of records that has not succeeded yet; null otherwise. */
   #deletedFrom: number | null = null
+  /** The segments that were deleted, but not durably yet as far as is known. */
+  readonly #removed: SegmentInfo[] = []
   /** Resolves when no step of a deletion is under way. */
   #step: Promise<void> = Promise.resolve()
   /** The log start offset when this was closed; null before. */
@@ -175,10 +177,10 @@ export class LogTail {
 
   /**
    * Begins to delete the segments that a policy releases, oldest first, and those of which every record is deleted. If
-   * none would be left, the active segment is sealed and an empty one created first. `removed` is called after each
+   * none would be left, the active segment is sealed and an empty one created first. `onRemoved` is called after each
    * removal, before it is durable.
    */
-  deletion(policy: RetentionPolicy, removed: () => void): SegmentDeletion {
+  deletion(policy: RetentionPolicy, onRemoved: () => void): SegmentDeletion {
     const { directory, partition, meter, clock } = this.#context
     const log = {
       directory,
@@ -195,7 +197,8 @@ export class LogTail {
       stepBegun: (step: Promise<void>) => {
         this.#step = step.catch(() => {})
       },
-      removed,
+      removed: this.#removed,
+      onRemoved,
       goOnInEmptySegment: async () => {
         if (this.#active?.abandoned === false) await this.#seal(this.#active, 'age')
         await this.#openSegment()

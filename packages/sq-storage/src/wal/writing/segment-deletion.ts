@@ -28,8 +28,10 @@ export interface ShrinkingLog {
   finishCut(): Promise<void>
   /** A step has begun: nothing but commits may change the log until it has succeeded or failed. */
   stepBegun(step: Promise<void>): void
+  /** The segments that were removed, but not durably yet as far as is known. */
+  readonly removed: SegmentInfo[]
   /** The oldest segment was removed. Must not throw. */
-  removed(): void
+  onRemoved(): void
   /** Ends the active segment, if there is one, and goes on in an empty one. */
   goOnInEmptySegment(): Promise<void>
 }
@@ -84,10 +86,9 @@ export class SegmentDeletion {
    * while no other deletion of the log runs.
    */
   async run(inTurn: InTurn): Promise<SegmentInfo[]> {
-    const { directory } = this.#log
-    await directory.checkLock()
+    await this.#log.directory.checkLock()
     // An earlier deletion may have failed to.
-    await directory.sync()
+    await this.#sync()
     for (;;) {
       const step = await inTurn(() => this.#beginStep())
       if (step === null) return this.#deleted
@@ -152,14 +153,21 @@ export class SegmentDeletion {
   }
 
   async #remove({ segment, info }: Removal): Promise<void> {
-    const { directory, ended, meter } = this.#log
+    const { directory, ended, removed } = this.#log
     invariant(segment === ended.first, 'the oldest segment is removed first')
     await directory.unlink(segment.path)
     ended.deleteFirst()
-    this.#log.removed()
-    await directory.sync()
-    meter.deleted(info)
+    removed.push(info)
+    this.#log.onRemoved()
+    await this.#sync()
     this.#deleted.push(info)
+  }
+
+  /** Makes removals durable, and counts and publishes them. */
+  async #sync(): Promise<void> {
+    const { directory, removed, meter } = this.#log
+    await directory.sync()
+    for (const info of removed.splice(0)) meter.deleted(info)
   }
 
   #judge(): Judgement {

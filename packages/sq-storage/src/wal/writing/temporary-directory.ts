@@ -129,6 +129,9 @@ export async function makeDirectory<T>(
 
 async function refuseExisting(fs: FileSystem, path: string, attempt: string): Promise<void> {
   if ((await refuseLinks(fs, path)) === null) return
-  const cause = Object.assign(new Error('EEXIST: something is there already'), { code: 'EEXIST', path })
+  const cause = Object.assign(
+    new Error('EEXIST: it exists already; choose another data directory, or remove it first'),
+    { code: 'EEXIST', path },
+  )
   throw new WalIoError(attempt, path, cause)
 }

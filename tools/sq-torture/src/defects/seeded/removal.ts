@@ -110,7 +110,7 @@ export const REMOVAL_DEFECTS: readonly Defect[] = [
     name: 'an earlier deletion whose sync failed is not synced',
     file: `${WAL}/writing/segment-deletion.ts`,
     find: `    // An earlier deletion may have failed to.
-    await directory.sync()
+    await this.#sync()
 `,
     replace: '',
   },
