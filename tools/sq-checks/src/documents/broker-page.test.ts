@@ -1,5 +1,5 @@
 /** The code of `docs/building-a-broker.md`, word for word, on a disk in memory. */
-import { subscribe } from 'node:diagnostics_channel'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import type { FileSystem } from '@sq/sim'
@@ -18,7 +18,7 @@ import {
   WalWriter,
 } from '@sq/storage'
 import type { EncodedBatch, FetchResult, RecordInput, WalEvents } from '@sq/storage'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 
 const config = { dataDir: '/data' }
 
@@ -154,6 +154,40 @@ class IdempotentAppends {
   }
 }
 
+class PipelinedAppends {
+  readonly #writer: WalWriter
+  /** The sequence that each producer must send next. */
+  readonly #expected = new Map<bigint, number>()
+  #inFlight = 0
+  /** Where the log ends if none of the appends in flight fails. */
+  #end: bigint
+
+  constructor(writer: WalWriter) {
+    this.#writer = writer
+    this.#end = writer.nextOffset
+  }
+
+  async append({ producerId, sequence, batch }: IdempotentRequest): Promise<bigint> {
+    const { nextOffset, pendingRecords } = this.#writer.stats()
+    const end = nextOffset + BigInt(pendingRecords)
+    if (end < this.#end) throw new Error('an append has failed, and its producer may not know it yet: try again')
+    const expected = this.#expected.get(producerId) ?? 0
+    if (sequence !== expected) throw new RangeError(`expected sequence ${expected}, found ${sequence}`)
+    this.#expected.set(producerId, sequence + 1)
+    this.#inFlight++
+    this.#end = end + BigInt(batch.length)
+    try {
+      return await this.#writer.appendBatch(batch, { metadata: encodeMetadata(producerId, sequence) })
+    } catch (error) {
+      const next = this.#expected.get(producerId) ?? 0
+      this.#expected.set(producerId, Math.min(next, sequence)) // it must send this one again, and all after it
+      throw error
+    } finally {
+      if (--this.#inFlight === 0) this.#end = this.#writer.nextOffset
+    }
+  }
+}
+
 async function readProducers(reader: WalReader): Promise<Map<bigint, Producer>> {
   const producers = new Map<bigint, Producer>()
   for await (const { metadata, baseOffset } of reader.readBatches()) {
@@ -177,6 +211,34 @@ test('a batch that is sent twice is stored once, also after a restart', async ()
   expect(await after.append(second)).toBe(1n)
   await expect(after.append({ ...second, sequence: 3 })).rejects.toThrow('expected sequence 2, found 3')
   expect(await valuesIn(again.reader)).toEqual(['paid', 'sent'])
+})
+
+function numbered(sequence: number): IdempotentRequest {
+  return { producerId: 7n, sequence, batch: records(`batch ${sequence}`) }
+}
+
+test('batches in flight leave no gap in the sequence of a producer when an append fails', async () => {
+  const fs = new InMemoryFileSystem()
+  const { writer, reader } = await openLog(fs)
+  const appends = new PipelinedAppends(writer)
+  const sent = [0, 1].map((sequence) => appends.append(numbered(sequence)))
+  expect(await Promise.all(sent)).toEqual([0n, 1n])
+  fs.faults.failNext('sync', 'EIO')
+  const failures = [2, 3].map((sequence) => appends.append(numbered(sequence)))
+  // The event comes when the commit has failed and its producers do not know it yet.
+  const between = new Promise((resolve, reject) => {
+    const listener = (message: unknown): void => {
+      const { error } = message as WalEvents['sq:wal:commit']
+      if (error !== null) appends.append(numbered(4)).then(resolve, reject)
+    }
+    subscribe('sq:wal:commit', listener)
+    onTestFinished(() => void unsubscribe('sq:wal:commit', listener))
+  })
+  const told = await Promise.allSettled([...failures, between])
+  expect(told.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+  await expect(appends.append(numbered(4))).rejects.toThrow('expected sequence 2, found 4')
+  expect(await Promise.all([2, 3].map((sequence) => appends.append(numbered(sequence))))).toEqual([2n, 3n])
+  expect(await valuesIn(reader)).toEqual(['batch 0', 'batch 1', 'batch 2', 'batch 3'])
 })
 
 async function consume(reader: WalReader, from: bigint): Promise<FetchResult> {
