@@ -1,9 +1,8 @@
 /**
- * Tests the broker with kcat: `node main.js [--require]`. Where kcat cannot be had, it says so and succeeds, unless
- * `--require` is given.
+ * Tests the broker with clients in processes of their own: `node main.js [--require] [--only WORD]`, where WORD is in the
+ * facts to check. Where the clients cannot be had, it says so and succeeds, unless `--require` is given.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -12,20 +11,20 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { Random } from '@sq/sim'
-import { cleanEnvironment } from '../../clean-environment.js'
 import { BrokerProcess } from '../broker-process.js'
-import { kcatCommand, NoKcatError } from './kcat.js'
+import { debianPrograms, UnavailableError } from './debian.js'
+import { factsOf } from './each-client.js'
+import { nodeWithClients } from './npm.js'
+import { COMPRESSIONS, createTopic, lines, printed, run, start, VALUES } from './processes.js'
 
-const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
-const RECORDS = 1000
 const KILLS = 20
 const LINES_BETWEEN_KILLS = 2000
 const CONNECTIONS = 10_000
 
-/** @typedef {{ broker: BrokerProcess, kcat: (...args: string[]) => import('node:child_process').ChildProcessWithoutNullStreams }} Setting */
+/** @typedef {import('./processes.js').Setting} Setting */
 
 /** @type {[fact: string, check: (setting: Setting) => Promise<void>][]} */
-const FACTS = [
+const KCAT_FACTS = [
   ['kcat consumes what it has produced with each compression', consumesEachCompression],
   ['kcat consumes from an offset, from the end and from a time', consumesFromAnywhere],
   ['two members of a group share the partitions of a topic', sharesPartitions],
@@ -33,45 +32,64 @@ const FACTS = [
   [`the broker lives after ${CONNECTIONS} connections that do not speak its protocol`, survivesGarbage],
 ]
 
-const { require: isRequired } = parseArgs({ options: { require: { type: 'boolean', default: false } } }).values
+const { require: isRequired, only } = parseArgs({
+  options: { require: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
+}).values
 try {
-  const [loader = '', ...options] = await kcatCommand()
-  let failures = 0
-  for (const [fact, check] of FACTS) {
-    const directory = mkdtempSync(join(tmpdir(), 'sq-kafka-clients-'))
-    const broker = await new BrokerProcess(join(directory, 'data')).start()
-    /** @type {Setting['kcat']} */
-    const kcat = (...args) =>
-      spawn(loader, [...options, '-b', broker.address, ...args], {
-        env: cleanEnvironment(),
-        stdio: ['pipe', 'pipe', 'pipe'],
-      })
-    try {
-      await check({ broker, kcat })
-      console.log(`holds: ${fact}`)
-    } catch (error) {
-      failures++
-      console.log(`FAILED: ${fact}\n`, error)
-    } finally {
-      await broker.kill()
-      rmSync(directory, { recursive: true })
-    }
-  }
-  if (failures > 0) process.exitCode = 1
+  const { kcat, python } = await debianPrograms()
+  const node = await nodeWithClients()
+  const facts = [
+    ...KCAT_FACTS,
+    ...factsOf({ name: 'confluent-kafka', program: python, file: 'confluent.py' }),
+    ...factsOf({ name: 'kafka-python', program: python, file: 'kafka_python.py' }),
+    ...factsOf({ name: 'kafka-crab-js', program: node, file: 'kafka-crab.js', lacks: ['a time', 'zstd'] }),
+    ...factsOf({ name: '@platformatic/kafka', program: node, file: 'platformatic.js' }),
+  ]
+  for (const [fact, check] of facts) if (fact.includes(only)) await examine(fact, check, kcat)
 } catch (error) {
-  if (isRequired || !(error instanceof NoKcatError)) throw error
-  console.log(`skipped: there is no kcat: ${error.message}`)
+  if (isRequired || !(error instanceof UnavailableError)) throw error
+  console.log(`skipped: ${error.message}`)
+}
+
+/**
+ * Checks a fact with a broker of its own.
+ *
+ * @param {string} fact
+ * @param {(setting: Setting) => Promise<void>} check
+ * @param {import('./debian.js').Program} kcat
+ */
+async function examine(fact, check, kcat) {
+  const directory = mkdtempSync(join(tmpdir(), 'sq-kafka-clients-'))
+  const broker = await new BrokerProcess(join(directory, 'data')).start()
+  /** @type {import('./processes.js').Child[]} */
+  const children = []
+  /** @type {Setting['spawn']} */
+  const spawn = (program, ...args) => {
+    const child = start(program, args)
+    children.push(child)
+    return child
+  }
+  try {
+    await check({ broker, spawn, kcat: (...args) => spawn(kcat, '-b', broker.address, ...args) })
+    console.log(`holds: ${fact}`)
+  } catch (error) {
+    process.exitCode = 1
+    console.log(`FAILED: ${fact}\n`, error)
+  } finally {
+    for (const child of children) child.kill('SIGKILL')
+    await broker.kill()
+    rmSync(directory, { recursive: true })
+  }
 }
 
 /** @param {Setting} setting */
 async function consumesEachCompression({ kcat }) {
-  const values = Array.from({ length: RECORDS }, (_, index) => `value ${index}`)
   for (const compression of COMPRESSIONS) {
     for (const acks of ['0', '1', 'all']) {
       const topic = `${compression}-${acks}`
-      await run(kcat('-P', '-t', topic, '-z', compression, '-X', `acks=${acks}`), values.join('\n'))
+      await run(kcat('-P', '-t', topic, '-z', compression, '-X', `acks=${acks}`), VALUES.join('\n'))
       const consumed = await run(kcat('-C', '-t', topic, '-e', '-q', '-X', 'check.crcs=true'))
-      assert.deepEqual(consumed.trimEnd().split('\n'), values)
+      assert.deepEqual(consumed.trimEnd().split('\n'), VALUES)
     }
   }
 }
@@ -88,14 +106,11 @@ async function consumesFromAnywhere({ kcat }) {
 }
 
 /** @param {Setting} setting */
-async function sharesPartitions({ broker, kcat }) {
-  const { Kafka, logLevel } = await import('kafkajs')
-  const admin = new Kafka({ brokers: [broker.address], logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
-  await admin.createTopics({ topics: [{ topic: 't', numPartitions: 4 }] })
-  await admin.disconnect()
+async function sharesPartitions(setting) {
+  const { kcat } = setting
+  await createTopic(setting, 't', 4)
   const members = [kcat('-G', 'g', 't'), kcat('-G', 'g', 't')]
-  await Promise.all(members.map((member) => printed(member.stderr, /rebalanced[^\n]*assigned: t \[\d\], t \[\d\]\n/)))
+  await Promise.all(members.map((member) => printed(lines(member.stderr), /rebalanced.*assigned: t \[\d\], t \[\d\]$/)))
   for (const member of members) {
     const ended = once(member, 'close')
     member.kill('SIGTERM')
@@ -158,32 +173,4 @@ async function survivesGarbage({ broker, kcat }) {
   await run(kcat('-P', '-t', 't'), 'a')
   for (const socket of open) socket.destroy()
   assert.equal(await run(kcat('-C', '-t', 't', '-e', '-q')), 'a\n')
-}
-
-/**
- * Gives a process its input, and resolves with what it prints. Rejects if it fails.
- *
- * @param {import('node:child_process').ChildProcessWithoutNullStreams} child
- * @param {string} [input]
- */
-async function run(child, input = '') {
-  child.stdin.end(input)
-  const [out, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
-  if (child.exitCode !== 0) throw new Error(`kcat failed: ${errors}`)
-  return out
-}
-
-/**
- * Resolves when a stream has printed what matches.
- *
- * @param {import('node:stream').Readable} stream
- * @param {RegExp} expected
- */
-async function printed(stream, expected) {
-  let all = ''
-  for await (const chunk of stream) {
-    all += String(chunk)
-    if (expected.test(all)) return
-  }
-  throw new Error(`it ended before it printed ${expected}: ${all}`)
 }

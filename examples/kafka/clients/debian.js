@@ -1,6 +1,6 @@
 /**
- * kcat, a client of Kafka made with librdkafka, from the Debian mirror of this machine. It is unpacked with everything it
- * needs into a folder that is kept between runs. Nothing is installed into the system.
+ * Clients of Kafka from the Debian mirror of this machine: kcat, and Python with two. They are unpacked with everything
+ * they need into a folder that is kept between runs. Nothing is installed into the system.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,24 +11,48 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { cleanEnvironment } from '../../clean-environment.js'
 
-const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/sq-kcat', import.meta.url))
+/** What is fetched for these tests. */
+export const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/sq-kafka-clients', import.meta.url))
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
-/** kcat cannot be had here. The message says why, in one line. */
-export class NoKcatError extends Error {
+/** kafka-python compresses with the last three. */
+const PACKAGES = [
+  'kcat',
+  'python3-confluent-kafka',
+  'python3-kafka',
+  'python3-lz4',
+  'python3-snappy',
+  'python3-zstandard',
+]
+
+/** The clients cannot be had here. The message says why, in one line. */
+export class UnavailableError extends Error {
   /** @override */
-  name = 'NoKcatError'
+  name = 'UnavailableError'
 }
 
-/** The command that runs kcat, without its options. Rejects with `NoKcatError`. */
-export async function kcatCommand() {
-  const root = join(CACHE, 'root')
+/** How to start a program of them: a command, to which its arguments are added, and what it needs in its environment. */
+/** @typedef {{ command: string[], env: Record<string, string>, cwd?: string }} Program */
+
+/**
+ * Rejects with an `UnavailableError`.
+ *
+ * @returns {Promise<{ kcat: Program, python: Program }>}
+ */
+export async function debianPrograms() {
+  const root = join(CACHE, 'debian')
   if (!existsSync(root)) await fetchInto(root)
   const [architecture] = (await readdir(join(root, 'usr/lib'))).filter((name) => name.endsWith('-linux-gnu'))
   const folders = ['lib', 'usr/lib'].map((name) => join(root, name, architecture ?? ''))
   const names = await readdir(folders[0] ?? '')
   const loader = names.find((name) => /^ld-linux.*\.so\.\d+$/.test(name)) ?? ''
-  return [join(folders[0] ?? '', loader), '--library-path', folders.join(':'), join(root, 'usr/bin/kcat')]
+  const start = [join(folders[0] ?? '', loader), '--library-path', folders.join(':')]
+  const python = (await readdir(join(root, 'usr/bin'))).find((name) => /^python3\.\d+$/.test(name)) ?? ''
+  const env = { PYTHONHOME: join(root, 'usr'), PYTHONPATH: join(root, 'usr/lib/python3/dist-packages') }
+  return {
+    kcat: { command: [...start, join(root, 'usr/bin/kcat')], env: {} },
+    python: { command: [...start, join(root, 'usr/bin', python)], env },
+  }
 }
 
 /** @param {string} root */
@@ -45,7 +69,7 @@ async function fetchInto(root) {
       if (!existsSync(root)) throw error
     })
   } catch (error) {
-    throw new NoKcatError(`fetching it failed: ${messageOf(error)}`)
+    throw new UnavailableError(`fetching them failed: ${messageOf(error)}`)
   } finally {
     await rm(work, { recursive: true })
   }
@@ -55,10 +79,11 @@ async function fetchInto(root) {
 async function debianMirror() {
   const query = ['indextargets', '--format', '$(REPO_URI) $(RELEASE)', 'Created-By: Packages']
   const listed = await run('apt-get', query).catch((error) => {
-    throw new NoKcatError(`apt-get is needed to fetch it: ${messageOf(error)}`)
+    throw new UnavailableError(`apt-get is needed to fetch them: ${messageOf(error)}`)
   })
   const found = /^(\S+\/debian\/?) (\S+)$/m.exec(listed)
-  if (found === null || !existsSync(KEYRING)) throw new NoKcatError('it can only be fetched on Debian, with its mirror')
+  if (found === null || !existsSync(KEYRING))
+    throw new UnavailableError('they can only be fetched on Debian, with its mirror')
   return found.slice(1)
 }
 
@@ -86,7 +111,7 @@ async function download(work, source) {
   }
   const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])
   await run('apt-get', ['-qq', ...options, 'update'], work)
-  const plan = await run('apt-get', ['-qq', ...options, '--simulate', 'install', 'kcat'], work)
+  const plan = await run('apt-get', ['-qq', ...options, '--simulate', 'install', ...PACKAGES], work)
   const names = Array.from(plan.matchAll(/^Inst (\S+)/gm), ([, name = '']) => name)
   await run('apt-get', ['-qq', ...options, 'download', ...names], join(work, 'packages'))
 }
@@ -98,11 +123,14 @@ async function download(work, source) {
  * @param {string[]} args
  * @param {string} [cwd]
  */
-async function run(program, args, cwd) {
-  const proxies = Object.fromEntries(['http_proxy', 'https_proxy', 'no_proxy'].map((name) => [name, process.env[name]]))
+export async function run(program, args, cwd) {
+  // Where the registry is, and how to get there.
+  const network = Object.entries(process.env).filter(([name]) =>
+    /^npm_config_|_proxy$|^ssl_|^node_extra_ca/i.test(name),
+  )
   const child = spawn(program, args, {
     ...(cwd !== undefined && { cwd }),
-    env: cleanEnvironment({ ...proxies, LC_ALL: 'C' }),
+    env: cleanEnvironment({ ...Object.fromEntries(network), LC_ALL: 'C' }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
