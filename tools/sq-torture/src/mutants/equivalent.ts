@@ -726,4 +726,35 @@ export const EQUIVALENT: readonly Equivalent[] = [
     replacement: '+Infinity',
     why: 'if the times of a segment are not known, both results are null in any case',
   },
+  {
+    file: 'writing/log-tail.ts',
+    original: 'belowOffset > start',
+    replacement: 'belowOffset >= start',
+    why: 'of two equal offsets, either is the limit',
+  },
+  {
+    file: 'writing/log-tail.ts',
+    line: 'const previousNextOffset = BigInt(this.#pendingReset?.previousNextOffset ?? offset)',
+    original: 'this.#pendingReset?.previousNextOffset',
+    replacement: 'this.#pendingReset.previousNextOffset',
+    why: 'for the compiler: `begin` has been called, and has set it',
+  },
+  {
+    file: 'writing/segment-deletion.ts',
+    original: 'keepFromOffset < end',
+    replacement: 'keepFromOffset <= end',
+    why: 'of two equal offsets, either is kept',
+  },
+  {
+    file: 'writing/segment-deletion.ts',
+    original: 'keepFromOffset !== undefined',
+    replacement: 'true',
+    why: 'for the compiler: undefined is not less than an offset',
+  },
+  {
+    file: 'writing/segment-deletion.ts',
+    original: 'segment === ended.first',
+    replacement: 'true',
+    why: 'an invariant: the segments of a plan are removed in order, and a cut of the log makes a new plan',
+  },
 ]

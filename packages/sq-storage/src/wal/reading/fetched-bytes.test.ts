@@ -123,6 +123,12 @@ describe('what is read from files', () => {
     expect(files.bytesRead - before).toBeLessThan(1.2 * bytes + 65_536 * fetches)
   })
 
+  it('comes in few large reads for many small fetches that go on from each other', async () => {
+    const { reader, files } = await measuredLog(log)
+    for (let from = 0n; from < 400n; from++) await reader.fetch({ from, maxBytes: 1 })
+    expect(files.reads).toBeLessThan(20)
+  })
+
   it('is not a batch that does not fit into the answer', async () => {
     const { reader, files } = await measuredLog(log, { values: 100, valueBytes: 40_000 })
     for (const from of [20n, 60n, 40n]) {

@@ -107,6 +107,16 @@ describe('checkpoint', () => {
     await writer.close()
   })
 
+  it('of an empty log leaves out a first segment whose creation failed after its rename', async () => {
+    const writer = await log.open()
+    log.fs.faults.failNext('syncDirectory', 'EIO', log.directory)
+    await expect(append(writer, 'a')).rejects.toThrow('EIO')
+    expect(await log.segmentNames()).toHaveLength(1)
+    expect(await writer.checkpoint(BACKUP)).toBe(0n)
+    expect(await soundValues(copy())).toEqual([])
+    await writer.close()
+  })
+
   it.each(['EXDEV', 'EMLINK', 'EPERM'])('copies ended segments if they cannot be linked there (%s)', async (code) => {
     const writer = await log.open()
     await appendEach(writer, numbered(30))

@@ -337,6 +337,20 @@ test.each([null, 'text'])('options that are %j are refused', async (options) => 
   await expect(opening).rejects.toThrow('the options of WalWriter.open must be an object')
 })
 
+test('without an onSegmentClosed, a segment ends and nothing is called', async () => {
+  const thrown: unknown[] = []
+  const note = (error: unknown) => thrown.push(error)
+  process.on('uncaughtException', note)
+  onTestFinished(() => void process.off('uncaughtException', note))
+  const log = new LogFixture()
+  const writer = await WalWriter.open(log.fs, log.config, 'orders', 0, {})
+  await append(writer, 'a')
+  expect(await writer.closeActiveSegment()).toMatchObject({ records: 1 })
+  await new Promise(setImmediate)
+  expect(thrown).toEqual([])
+  await writer.close()
+})
+
 test('an onSegmentClosed that is not a function is refused', async () => {
   const log = new LogFixture()
   const opening = WalWriter.open(log.fs, log.config, 'orders', 0, { onSegmentClosed: 'call me' as never })
