@@ -1,6 +1,7 @@
 /**
  * Clients of Kafka from the Debian mirror of this machine: kcat, and Python with two. They are unpacked with everything
- * they need into a folder that is kept between runs. Nothing is installed into the system.
+ * they need into a folder that is kept between runs. Nothing is installed into the system. The checks on a real S3
+ * server fetch theirs in the same way (`gateway-packages.ts`): an example imports no tool of this repository.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

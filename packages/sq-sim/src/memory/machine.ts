@@ -158,7 +158,7 @@ export class Machine {
     return way
   }
 
-  /** Changes names: immediately for processes, pending for the disk. */
+  /** Changes names. Processes see the new names at once; a power cut can still undo the changes. */
   changeNames(edits: readonly NameEdit[]): void {
     const changed = edits.flatMap(({ directory, name, inode }) => [directory, directory.names.get(name), inode])
     this.disk.change(edits)

@@ -11,7 +11,7 @@ export interface FileSystemUnderTest {
 
 /** A file system whose power can be cut: only what was made durable is left, and every handle is dead. */
 export interface CrashableFileSystem extends FileSystemUnderTest {
-  /** Resolves when `fs` is the machine after the power cut. */
+  /** Cuts the power. Resolves once `fs` has started again with what was durable. */
   readonly cutPower: () => void | Promise<void>
 }
 

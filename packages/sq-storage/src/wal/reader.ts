@@ -202,8 +202,8 @@ export class WalReader implements AsyncDisposable {
    * reader may keep a file open and up to 1 MiB in memory, for at most 8 places, until it is closed. Any number of
    * fetches can be in progress. Recent commits come from memory if a writer in this thread has appended them.
    *
-   * If the log cannot be read on after a batch was found, for example because it was deleted while the fetch waited, the
-   * fetch resolves with what it has found. The next one rejects.
+   * If reading fails after a batch was found, for example because the log was deleted while the fetch waited, the fetch
+   * resolves with what it has found. The next one rejects.
    *
    * Rejects with a `TypeError` or `RangeError` for a bad option, with `OffsetOutOfRangeError` for an offset that the
    * log does not have or no longer has, also if it is truncated meanwhile, with the reason of an aborted `signal`, with
