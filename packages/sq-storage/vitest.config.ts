@@ -6,6 +6,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
   test: {
     include: ['src/**/*.test.ts'],
+    // Tests that try every bit, every operation or many seeds, with the same result on any Node.
+    exclude: process.env['SQ_SEARCHES'] === 'false' ? ['src/**/*-{bit-flips,interrupted,property}.test.ts'] : [],
     typecheck: { enabled: true, tsconfig: 'tsconfig.test.json', ignoreSourceErrors: true },
     // Some tests use a real disk and real processes: a slow machine is no failure, only a hang is.
     testTimeout: 120_000,
