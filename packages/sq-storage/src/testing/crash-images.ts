@@ -7,8 +7,8 @@ import { LogFixture } from './log-fixture.ts'
 const LOOKING: ReadonlySet<Operation> = new Set(['open', 'read', 'size', 'close', 'readdir', 'stat', 'space', 'watch'])
 
 export class CrashImages {
-  readonly #images: CrashImage[] = []
-  readonly #digests = new Set<string>()
+  /** By their digest. */
+  readonly #images = new Map<string, CrashImage>()
 
   /** Adds the images of every moment until the returned function is called. */
   collect(fs: InMemoryFileSystem): () => void {
@@ -25,13 +25,22 @@ export class CrashImages {
     for (const choice of state.everyChoice()) {
       const image = state.image(choice)
       const digest = image.digest()
-      if (!this.#digests.has(digest)) this.#images.push(image)
-      this.#digests.add(digest)
+      if (!this.#images.has(digest)) this.#images.set(digest, image)
     }
   }
 
-  /** A log on each image. */
-  logs(): LogFixture[] {
-    return this.#images.map((image) => new LogFixture({}, new InMemoryFileSystem({ image })))
+  /** The number of images. */
+  get size(): number {
+    return this.#images.size
+  }
+
+  /** A log on each image, on the same machine: the next log takes the place of the one before. */
+  *logs(): Generator<LogFixture> {
+    // Restarting a file system from another image takes a fraction of the time of making another one.
+    const fs = new InMemoryFileSystem()
+    for (const image of this.#images.values()) {
+      fs.crash(image)
+      yield new LogFixture({}, fs)
+    }
   }
 }
