@@ -4,7 +4,7 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import { listSegments, WalWriter } from '@sq/storage'
 import type { SegmentInfo } from '@sq/storage'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { lastArchived, listArchive, sourceOf } from './index.ts'
+import { ArchiveDamagedError, lastArchived, listArchive, sourceOf } from './index.ts'
 import { InMemoryObjectStore } from './memory/index.ts'
 import { segmentKey } from './segment-key.ts'
 
@@ -82,6 +82,24 @@ test('the segments of an archive are those of the log, with the same ends', asyn
     })),
   )
   expect(await lastArchived(store, place)).toEqual(segments.at(-1))
+})
+
+test('a cut object is never a segment without records', async () => {
+  const [first] = log
+  if (first === undefined) throw new Error('there is no segment')
+  const reasons = new Set<string>()
+  for (let bytes = 0; bytes < first.content.length; bytes++) {
+    store = new InMemoryObjectStore()
+    await put({ ...first, content: first.content.subarray(0, bytes) })
+    try {
+      const last = await lastArchived(store, place)
+      expect(last?.nextOffset).toBeGreaterThan(0n)
+    } catch (error) {
+      expect(error).toBeInstanceOf(ArchiveDamagedError)
+      reasons.add(/is not a whole segment: (.*?);/.exec(String(error))?.[1] ?? '')
+    }
+  }
+  expect(reasons).toContain('it holds no record, so it was cut')
 })
 
 test('an empty archive has no segments and no last one', async () => {

@@ -1,6 +1,7 @@
 /**
  * Machines that archive one log to one store, all in memory: one that dies at each of its steps, one whose store fails
- * at each operation, and one that wakes up after another has taken over. What must hold:
+ * at each operation, and one that wakes up after another has taken over. `exploration.test.ts` does so for what machines
+ * do on an archive that is there. What must hold:
  *
  * - What was acknowledged is in the local log or in the archive, and what was reported as archived is in the archive.
  * - The archive is one log without a gap, and no object ever changes.

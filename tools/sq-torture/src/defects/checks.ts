@@ -45,12 +45,13 @@ export const CHECKS: readonly Check[] = [
   {
     name: 'tests of @sq/archive',
     folders: ['sq-archive'],
-    run: (workspace) => test(workspace, 'sq-archive', ['--exclude', '**/*simulation.test.ts']),
+    run: (workspace) =>
+      test(workspace, 'sq-archive', ['--exclude', '**/*simulation.test.ts', '--exclude', '**/exploration.test.ts']),
   },
   {
-    name: 'simulation of @sq/archive',
+    name: 'simulation and exploration of @sq/archive',
     folders: ['sq-archive'],
-    run: (workspace) => test(workspace, 'sq-archive', ['simulation']),
+    run: (workspace) => test(workspace, 'sq-archive', ['simulation', 'exploration']),
   },
 ]
 

@@ -84,6 +84,7 @@ export class Follower {
     if (error instanceof OffsetOutOfRangeError && this.#next < error.firstOffset) {
       expect(error.firstOffset, 'skipped records').toBeLessThanOrEqual(this.#machine.world.deletedTo)
       this.#next = error.firstOffset
+      this.#onRead()
     } else if (!(error instanceof WalError && OF_THE_STORE.includes(error.code))) throw error
   }
 }

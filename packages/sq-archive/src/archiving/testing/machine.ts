@@ -1,9 +1,9 @@
 /** A simulated machine that writes a log and archives it, and dies or waits at a step of what it does. */
 import { ManualClock, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
-import { LogNotFoundError, WalWriter } from '@sq/storage'
+import { LogNotFoundError, WalIoError, WalWriter } from '@sq/storage'
 import { expect } from 'vitest'
-import { ArchiveError, Archiver, restoreLog } from '../../index.ts'
+import { ArchiveError, Archiver, deleteArchived, restoreLog } from '../../index.ts'
 import type { ListOptions, LogArchiver, ObjectInfo, ObjectSource, ObjectStore } from '../../index.ts'
 import { config, place } from './world.ts'
 import type { World } from './world.ts'
@@ -94,16 +94,26 @@ export class Machine {
     this.#log = this.#archiver.attach(this.#writer, 'orders', 0)
   }
 
-  /** Resolves with whether there was no log, and something in the archive. */
+  /** Resolves with whether there was no log, and something in the archive. Rejects with the errors of the store. */
   async restore(maxBytes: number): Promise<boolean> {
     try {
       await restoreLog(this.#store, place, { fs: this.fs, config }, { maxBytes })
       return true
     } catch (error) {
       if (error instanceof LogNotFoundError) return false
-      expect(error).toMatchObject({ code: 'SQ_WAL_IO', cause: { code: 'EEXIST' } })
+      const isThere =
+        error instanceof WalIoError &&
+        error.cause instanceof Error &&
+        'code' in error.cause &&
+        error.cause.code === 'EEXIST'
+      if (!isThere) throw error
       return false
     }
+  }
+
+  /** Deletes all but the last two segments of the archive. */
+  async trimArchive(): Promise<void> {
+    await deleteArchived(this.#store, place, { policy: { maxTotalBytes: 0 }, nowMs: 0 })
   }
 
   /** The value that a record must have; undefined if it was never acknowledged, or not looked at in the archive. */
