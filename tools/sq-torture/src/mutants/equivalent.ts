@@ -757,4 +757,17 @@ export const EQUIVALENT: readonly Equivalent[] = [
     replacement: 'true',
     why: 'an invariant: the segments of a plan are removed in order, and a cut of the log makes a new plan',
   },
+  {
+    file: 'reading/fetches.ts',
+    original: 'idle !== null || this.#knownEnd > 0',
+    replacement: 'true',
+    why: 'a log always has the offset that its directory has just shown twice: this only prevents asking for ever',
+  },
+  {
+    file: 'reading/fetches.ts',
+    line: 'const wasGuessed = idle !== null || this.#knownEnd > 0',
+    original: 'this.#knownEnd > 0',
+    replacement: 'false',
+    why: 'it only matters if a segment begins at that offset by the time of the second look',
+  },
 ]

@@ -4,7 +4,7 @@ import type { FileSystem } from '@sq/sim'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ClosedError, WalReader } from '../../index.ts'
 import type { WalWriter } from '../../index.ts'
-import { inAnotherProcess } from '../../testing/another-process.ts'
+import { actingBeforeOpening, inAnotherProcess } from '../../testing/another-process.ts'
 import { append, appendEach, LogFixture, numbered, TIMESTAMP_MS } from '../../testing/log-fixture.ts'
 import { MeasuredFiles } from '../../testing/measured-files.ts'
 
@@ -109,6 +109,13 @@ test('in another process, later calls read only what is new', async () => {
     expect(await reader.bounds()).toEqual({ logStartOffset: 0n, logEndOffset: end })
   }
   expect(files.bytesRead - before).toBeLessThan(20_000)
+})
+
+test('in another process, bounds are looked for again if all records are deleted meanwhile', async () => {
+  await appendEach(writer, numbered(5))
+  const reader = await openReader(actingBeforeOpening(1, log.fs, () => writer.deleteRecords(5n)))
+  expect(await reader.bounds()).toEqual({ logStartOffset: 5n, logEndOffset: 5n })
+  await reader.close()
 })
 
 test('a writer knows how large its log is, without reading', async () => {

@@ -140,6 +140,14 @@ describe('what is read from files', () => {
     expect((await reader.fetch({ from: 50n, to: 52n, maxBytes: 90_000 })).nextOffset).toBe(52n)
   })
 
+  it('is a batch that fits into the answer exactly', async () => {
+    const { reader } = await measuredLog(log, { values: 50, valueBytes: 40_000 })
+    const [first] = (await reader.fetch({ from: 20n, maxBytes: 1 })).batches
+    const maxBytes = 2 * (first?.bytes.length ?? NaN)
+    expect((await reader.fetch({ from: 30n, maxBytes })).nextOffset).toBe(32n)
+    expect((await reader.fetch({ from: 40n, maxBytes: maxBytes - 1 })).nextOffset).toBe(41n)
+  })
+
   it('is one batch for a fetch that gets one batch, however long', async () => {
     const { reader, files } = await measuredLog(log, { values: 10, valueBytes: 300_000 })
     expect((await reader.fetch({ from: 5n, maxBytes: 1 })).nextOffset).toBe(6n)
