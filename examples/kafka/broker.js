@@ -21,6 +21,9 @@ import { RepeatedWork } from './repeated-work.js'
 const MIB = 1024 * 1024
 /** Segments that have expired stay for this long at most. */
 const RETENTION_EVERY_MS = 5 * 60_000
+/** The committed offsets of a group that has had no members for this long are deleted. */
+const OFFSETS_IDLE_MS = 7 * 86_400_000
+const OFFSETS_EVERY_MS = 10 * 60_000
 /** How the protocol says that there is no limit. */
 const UNLIMITED = -1
 
@@ -67,6 +70,8 @@ export class Broker {
     })
     this.handlers = { ...this.#handlersOf(options), ...this.#groups.handlers }
     const { retentionMs, retentionBytes, clock, onError } = options
+    const expire = () => this.#groups.deleteIdleOffsets(OFFSETS_IDLE_MS)
+    this.#work.push(new RepeatedWork(expire, { everyMs: OFFSETS_EVERY_MS, clock, onError }))
     if (retentionMs !== null || retentionBytes !== null) {
       const policy = {
         ...(retentionMs !== null && { maxAgeMs: retentionMs }),

@@ -30,7 +30,8 @@ const MAX_METADATA_BYTES = 4096
 const MAX_PREFIX_CHARACTERS = 255
 
 /**
- * The handlers, and `close`, which answers every request that waits. The store of the offsets stays open.
+ * The handlers; `close`, which answers every request that waits and leaves the store of the offsets open; and
+ * `deleteIdleOffsets`, which deletes the offsets of groups that had no members for some time.
  *
  * @param {GroupOptions & Partial<import('./coordinator.js').GroupLimits>} options
  */
@@ -45,7 +46,10 @@ export function groupHandlers(options) {
     DescribeGroups: describeGroups(coordinator, offsets),
     ListGroups: listGroups(coordinator, offsets),
   }
-  return { handlers, close: () => coordinator.close() }
+  /** @param {number} idleMs */
+  const deleteIdleOffsets = (idleMs) =>
+    offsets.deleteIdle({ idleMs, isUsed: (group) => coordinator.describe(group) !== undefined })
+  return { handlers, deleteIdleOffsets, close: () => coordinator.close() }
 }
 
 /** @param {string} prefix */

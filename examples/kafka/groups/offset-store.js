@@ -1,5 +1,5 @@
 /**
- * The committed offsets of all groups, in a log of their own. A record is one commit, or the deletion of topics; the
+ * The committed offsets of all groups, in a log of their own. A record is one commit, or a deletion; the
  * offsets are what all records in their order say. When the log has grown, all offsets are appended once more, and the
  * segments before are deleted. A stop between any two steps changes nothing: some offsets are there twice.
  */
@@ -24,6 +24,8 @@ import { Refusal } from '../refusal.js'
 const TOPIC = 'committed-offsets'
 const MIB = 1024 * 1024
 const MAX_RECORD_BYTES = MIB
+/** Groups whose deletion is one record: their names fit into it. */
+const DELETED_AT_ONCE = 500
 
 export class OffsetStore {
   #writer
@@ -35,6 +37,8 @@ export class OffsetStore {
   #compacting = null
   #bytesSinceCompacted
   #compactedBytes = 0
+  /** When a group with offsets was used for the last time, as far as it was seen, by the monotonic clock. @type {Map<string, number>} */
+  #usedMs = new Map()
 
   /**
    * @param {WalWriter} writer
@@ -107,6 +111,30 @@ export class OffsetStore {
     if (names.length > 0) await this.#append({ deletedTopics: names }, () => 0)
   }
 
+  /**
+   * Deletes the offsets of groups that were neither used nor committed for some time, and resolves once that is durable.
+   * The time counts from the start of the broker, and from the last call that found the group used.
+   *
+   * @param {object} which
+   * @param {number} which.idleMs
+   * @param {(group: string) => boolean} which.isUsed
+   */
+  async deleteIdle({ idleMs, isUsed }) {
+    const nowMs = this.#options.clock.monotonic()
+    const groups = new Set(this.#table.groups)
+    for (const group of this.#usedMs.keys()) if (!groups.has(group)) this.#usedMs.delete(group)
+    for (const group of groups) if (!this.#usedMs.has(group) || isUsed(group)) this.#usedMs.set(group, nowMs)
+    const isIdle = (/** @type {string} */ group) =>
+      nowMs - (this.#usedMs.get(group) ?? nowMs) >= idleMs && !isUsed(group)
+    for (;;) {
+      while (this.#compacting !== null) await this.#compacting
+      // Nothing happens between this and the append, so no commit is deleted that came before it.
+      const deletedGroups = [...this.#table.groups].filter(isIdle).slice(0, DELETED_AT_ONCE)
+      if (deletedGroups.length === 0) return
+      await this.#append({ deletedGroups }, () => 0)
+    }
+  }
+
   /** Completes what has begun, and closes the log. */
   async close() {
     while (this.#compacting !== null) await this.#compacting
@@ -126,6 +154,7 @@ export class OffsetStore {
     if (pendingBytes > 0 && bytes > this.#options.maxOffsetBytes)
       throw new Refusal(ERROR.COORDINATOR_NOT_AVAILABLE, 'there is no memory for more offsets')
     this.#pendingBytes += pendingBytes
+    if ('group' in change) this.#usedMs.set(change.group, this.#options.clock.monotonic())
     try {
       await this.#writer.append({ value, timestampMs: this.#options.clock.now() })
       // Appends resolve in the order of the log, so the table changes in the order in which it is read again.

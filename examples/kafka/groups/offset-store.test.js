@@ -64,7 +64,9 @@ function foldOf(changes) {
  * @param {Commit | Deletion} change
  */
 function submit(store, change) {
-  return 'deletedTopics' in change ? store.deleteTopics(change.deletedTopics) : store.commit(change)
+  if ('deletedTopics' in change) return store.deleteTopics(change.deletedTopics)
+  if ('topics' in change) return store.commit(change)
+  throw new TypeError('groups are deleted by time only')
 }
 
 /** The offset of partition 0 of the topic `t`. @param {OffsetStore} store @param {string} group */

@@ -6,7 +6,7 @@
  * @typedef {{ offset: bigint, leaderEpoch: number, metadata: string }} Committed
  */
 /** @typedef {{ group: string, topics: Map<string, Map<number, Committed>> }} Commit */
-/** @typedef {{ deletedTopics: string[] }} Deletion */
+/** @typedef {{ deletedTopics: string[] } | { deletedGroups: string[] }} Deletion */
 /** The offsets of a group by topic and partition. @typedef {ReadonlyMap<string, ReadonlyMap<number, Committed>>} GroupOffsets */
 
 /** Partitions in one record of a compacted log, so that its size is bounded. */
@@ -63,7 +63,8 @@ export class OffsetTable {
 
   /** @param {Commit | Deletion} change */
   apply(change) {
-    if ('deletedTopics' in change) this.#delete(change.deletedTopics)
+    if ('deletedTopics' in change) this.#deleteTopics(change.deletedTopics)
+    else if ('deletedGroups' in change) this.#deleteGroups(change.deletedGroups)
     else this.#set(change)
   }
 
@@ -78,7 +79,7 @@ export class OffsetTable {
   }
 
   /** @param {string[]} names */
-  #delete(names) {
+  #deleteTopics(names) {
     for (const [group, topics] of this.#groups) {
       for (const name of names) {
         const partitions = topics.get(name)
@@ -90,6 +91,17 @@ export class OffsetTable {
       if (topics.size > 0) continue
       this.#groups.delete(group)
       this.#bytes -= nameBytes(group)
+    }
+  }
+
+  /** @param {string[]} names */
+  #deleteGroups(names) {
+    for (const group of names) {
+      for (const [topic, partitions] of this.of(group)) {
+        for (const committed of partitions.values()) this.#bytes -= partitionBytes(committed)
+        this.#bytes -= nameBytes(topic)
+      }
+      if (this.#groups.delete(group)) this.#bytes -= nameBytes(group)
     }
   }
 
@@ -144,7 +156,7 @@ function partitionBytes(committed) {
  * @param {Commit | Deletion} change
  */
 export function encodeChange(change) {
-  return Buffer.from(JSON.stringify('deletedTopics' in change ? change : storedCommit(change)))
+  return Buffer.from(JSON.stringify('topics' in change ? storedCommit(change) : change))
 }
 
 /**
@@ -172,7 +184,7 @@ function storedCommit({ group, topics }) {
 export function decodeChange(value) {
   /** @type {Stored} */
   const stored = JSON.parse(Buffer.from(value).toString())
-  if ('deletedTopics' in stored) return stored
+  if (!('topics' in stored)) return stored
   const topics = stored.topics.map(([topic, partitions]) => {
     const committed = partitions.map(([partition, offset, leaderEpoch, metadata]) => {
       return /** @type {const} */ ([partition, { offset: BigInt(offset), leaderEpoch, metadata }])
