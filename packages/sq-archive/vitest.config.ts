@@ -6,6 +6,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'default'] } },
   test: {
     include: ['src/**/*.test.ts'],
+    // Tests that try every step or many seeds in memory, with the same result on any Node.
+    exclude: process.env['SQ_SEARCHES'] === 'false' ? ['src/**/{exploration,*simulation}.test.ts'] : [],
     // Some tests use a real disk: a slow machine is no failure, only a hang is.
     testTimeout: 120_000,
     // One process for all files: to start one for each costs more than the tests.
