@@ -4,7 +4,7 @@
  * two runs of a seed could differ.
  */
 const Weak = globalThis.WeakRef
-const registry: FinalizationRegistry<unknown> = FinalizationRegistry.prototype
+const registry: { register: FinalizationRegistry<unknown>['register'] } = FinalizationRegistry.prototype
 const { register } = registry
 
 /**
