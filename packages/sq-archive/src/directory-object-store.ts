@@ -34,7 +34,7 @@ export class DirectoryObjectStore implements ObjectStore {
     return reported('store', key, async () => {
       await beforeItIsStored(key, () => this.#makeDirectory(directory))
       if ((await this.#stat(path)) !== null) {
-        // Whoever has linked it may not have made its name durable yet.
+        // The process that has linked it may not have made its name durable yet.
         await this.#fs.syncDirectory(directory)
         return 'exists'
       }

@@ -239,7 +239,7 @@ export class WalReader implements AsyncDisposable {
   }
 
   /**
-   * The log start offset and the log end offset. Beside a writer in this thread both come from its memory, and the end
+   * The log start offset and the log end offset. With a writer in this thread, both come from its memory, and the end
    * is its high watermark. Otherwise the directory is listed, and the last segment read, on later calls only what is
    * new; the end is then after the last whole commit in the file, as for `read`. Rejects as `fetch` does.
    *

@@ -71,8 +71,8 @@ export interface WalWriterOptions {
    */
   readonly firstOffset?: bigint
   /**
-   * With `firstOffset`: the end of the segment before it, for a log that continues after segments that are elsewhere,
-   * in an archive for example. The first segment states it, so the chain of segments is not interrupted. It is the
+   * With `firstOffset`: the end of the segment before it, for a log that continues after segments in another place,
+   * such as an archive. The first segment states it, so the chain of segments is not interrupted. It is the
    * `link` of the `SegmentInfo`.
    */
   readonly previous?: SegmentLink

@@ -40,7 +40,7 @@ export interface SegmentInfo {
   readonly state: 'active' | 'sealed' | 'abandoned'
   /**
    * Where it ends, and which frame is its last: what the segment after it states. A log that continues after a copy of
-   * this segment elsewhere can state it too: the option `previous` of `WalWriter.open` and `resetTo`.
+   * this segment in another place can state it too: the option `previous` of `WalWriter.open` and `resetTo`.
    */
   readonly link: SegmentLink
 }

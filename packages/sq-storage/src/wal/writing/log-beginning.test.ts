@@ -79,7 +79,7 @@ test('a log with segments ignores the first offset that it is opened with', asyn
   expect(await log.values()).toEqual(MIXED_VALUES)
 })
 
-describe('a log that continues after segments that are elsewhere', () => {
+describe('a log that continues after segments in another place', () => {
   test('states the last of them in its first segment', async () => {
     const { elsewhere, segment, log } = await archived()
     const options = { clock: log.clock, random: new Random(1), firstOffset: segment.nextOffset, previous: segment.link }

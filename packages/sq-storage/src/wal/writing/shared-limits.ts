@@ -28,9 +28,9 @@ export interface QueuedBacklog {
 }
 
 /**
- * Limits that many writers share, beside those of each. Pass one object to the writers as their option `limits`. The
- * writers of a thread that are given none share one whose `maxPendingBytes` is a quarter of the memory that the process
- * may use.
+ * Limits that many writers share, in addition to those of each. Pass one object to the writers as their option
+ * `limits`. The writers of a thread that are given none share one whose `maxPendingBytes` is a quarter of the memory
+ * that the process may use.
  *
  * @example
  * ```ts
