@@ -1,4 +1,5 @@
 /** The workloads that are explored: every sequence of these steps up to a length. */
+import { WalIoError } from '@sq/storage'
 import type { LogUnderTest } from '../log/log-under-test.ts'
 import { MAX_TIMESTAMP_MS } from '../ranges.ts'
 
@@ -43,6 +44,10 @@ async function appendTwoSegments(log: LogUnderTest, serial: number): Promise<voi
   await log.append(value(23, serial))
   await log.rotate()
   await log.append(value(24, serial), value(25, serial))
+}
+
+function unlessIoError(error: unknown): void {
+  if (!(error instanceof WalIoError)) throw error
 }
 
 export const STEPS: readonly Step[] = [
@@ -93,6 +98,19 @@ export const STEPS: readonly Step[] = [
       await Promise.all([deleting, first, log.append(value(26, serial))])
     },
   },
+  {
+    // The second call has nothing to delete, and makes the removal durable.
+    name: 'retention-failure',
+    isRare: true,
+    isLast: true,
+    prepare: appendTwoSegments,
+    async run(log) {
+      log.fs.faults.failNext('syncDirectory', 'EIO')
+      await log.deleteSegments().catch(unlessIoError)
+      log.fs.faults.clear()
+      await log.deleteSegments()
+    },
+  },
   // All records are old enough, so the active segment is ended and deleted, too.
   { name: 'retention-by-age', run: (log) => log.deleteByAge({ keepFromMs: MAX_TIMESTAMP_MS + 1 }) },
   // In the middle of the log: inside a commit, or between commits or segments.
@@ -140,8 +158,24 @@ export const STEPS: readonly Step[] = [
       await log.open()
     },
   },
-  { name: 'checkpoint', isRare: true, run: (log) => log.checkpoint() },
-  { name: 'delete-log', isRare: true, run: (log) => log.deleteLog() },
+  {
+    // A record is appended after the end of the checkpoint was decided, and before the last segment is copied.
+    name: 'checkpoint',
+    isRare: true,
+    async run(log, serial) {
+      const copying = log.fs.faults.hold('create', /checkpoint.*\.wal$/)
+      const checkpoint = log.checkpoint()
+      try {
+        // A log without segments has nothing to copy.
+        await Promise.race([copying.reached, checkpoint])
+        await log.append(value(28, serial))
+      } finally {
+        copying.release()
+        await checkpoint
+      }
+    },
+  },
+  { name: 'delete-log', isRare: true, prepare: appendTwoSegments, run: (log) => log.deleteLog() },
   {
     name: 'sync-failure',
     async run(log, serial) {
