@@ -51,6 +51,17 @@ types:
       - id: checksum
         type: u4
         doc: Of the bytes before, seeded with that of the topic, a slash and the partition.
+  recycling_trailer:
+    doc: The last 16 bytes of a recycled file. Bytes between the last frame and it are those of an earlier segment.
+    seq:
+      - id: magic
+        contents: ["SQSTALE", 0x0a]
+      - id: position
+        type: u4
+        doc: Where the trailer begins in the file.
+      - id: checksum
+        type: u4
+        doc: Of the bytes before.
   segment_header:
     doc: 32 bytes.
     seq:

@@ -7,7 +7,7 @@ Comments refer to headings and rules of that page. It prints a line of JSON for 
     {"offset": 0, "timestampMs": 1700000000000, "key": "6b", "value": "", "headers": [["6e616d65", "76"]]}
 
 Keys, values, and keys and values of headers are in hexadecimal; a record without a key has "key": null. Nothing more is
-printed if the log ends with its last frame, or with zeros after it. Otherwise a last line, {"end": ...}, says how the
+printed if the log ends with its last frame, or with zeros or stale bytes after it. Otherwise a last line, {"end": ...}, says how the
 log ends, and sets the exit code: "torn" (0; an unfinished write follows), "corrupt" (1), or "unsupported" (3; a newer
 version of the format). "file" could be read up to "position", "nextOffset" is the offset of the next record there, and
 the damage reaches at least to "until". The exit code is 2 if a file cannot be read. No file is written.
@@ -83,6 +83,13 @@ def verified(data, position, salt, limit):
 def is_intact(data, frame):
     """Whether the body has its checksum and the padding is zero."""
     return crc32(data[frame.body]) == frame.body_crc and not any(data[frame.body.stop : frame.end])
+
+
+def is_recycled(data, place):
+    """Whether the file held another segment before, and bytes of it may be from a position on ("Recycled files")."""
+    position = len(data) - 16
+    start = b"SQSTALE\n" + max(position, 0).to_bytes(4, "little")
+    return position >= place and data[position:] == start + crc32(start).to_bytes(4, "little")
 
 
 def read_head(file):
@@ -200,9 +207,12 @@ def read_segment(head, successor):
     # Reading stopped before the end: see "Where a log ends, and what is damage".
     if successor is not None and next_offset == successor.open.base_offset:
         return  # The damage is only in frames without records.
-    found = (verified(data, position, salt, limit) for position in range(place, limit, 8))
-    confirming = next((frame for frame in found if frame is not None and frame.durable_position > place), None)
+    tries = (verified(data, position, salt, limit) for position in range(place, limit, 8))
+    found = [frame for frame in tries if frame is not None]
+    confirming = next((frame for frame in found if frame.durable_position > place), None)
     if confirming is None and successor is None:
+        if not found and is_recycled(data, place):
+            return  # Stale bytes.
         raise Ended("torn", head.file, place, nextOffset=next_offset)
     until, by = (limit, "the next segment") if confirming is None else (confirming.position, "a later frame")
     reason = f"damaged, but confirmed by {by}"

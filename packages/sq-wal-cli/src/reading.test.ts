@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { crc32 } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { cleanEnvironment } from './testing/clean-environment.ts'
 import * as command from './testing/command.ts'
@@ -194,6 +195,19 @@ it.each(['cat', 'tail'])('%s --durable-only omits records that are not confirmed
   expect((await run(...args, '--durable-only')).stdout).toBe('confirmed\n')
   await writer.close()
   expect((await run(...args, '--durable-only')).stdout).toBe('confirmed\nlast\n')
+})
+
+it('dump shows what an earlier segment left in a recycled file as one part, and nothing as bad', async () => {
+  const segment = readFileSync(join(place, FIRST))
+  const end = segment.length + 4000
+  const trailer = Buffer.alloc(16)
+  trailer.write('SQSTALE\n')
+  trailer.writeUInt32LE(end, 8)
+  trailer.writeUInt32LE(crc32(trailer.subarray(0, 12)), 12)
+  writeFileSync(join(place, 'recycled.wal'), Buffer.concat([segment, Buffer.alloc(4000, 'stale'), trailer]))
+  const { status, stdout, stderr } = await run('dump', 'recycled.wal')
+  expect([status, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(/ 4016 B {2}STALE {4}left by the segment that the file held before\n$/)
 })
 
 describe('tail -f', () => {

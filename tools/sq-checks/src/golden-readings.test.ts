@@ -115,6 +115,10 @@ describe.skipIf(noPython)('both readers agree on', () => {
     ['a few zeros after the last frame', 'closed', 0, append(20), 'clean', 6],
     ['a block of zeros after the last frame', 'closed', 0, append(4096), 'clean', 6],
     ['zeros after a torn commit', 'torn', 0, append(4096), 'torn', 2],
+    ['a torn commit over stale bytes whose header is damaged', 'torn-recycled', 0, flip(270), 'clean', 2],
+    ['a recycled file that was cut', 'recycled', 0, cut(4128), 'torn', 2],
+    ['a damaged last commit before stale bytes', 'recycled', 0, flip(250), 'torn', 1],
+    ['a damaged commit before the last one, before stale bytes', 'recycled', 0, flip(180), 'corrupt', 0],
     ['a last commit that became zeros', 'zeros-ahead', 0, zeroed(4824, 6392), 'clean', 3],
     ['a commit before the last that became zeros', 'zeros-ahead', 0, zeroed(3256, 4824), 'corrupt', 2],
   ] as const)('%s', async (_, name, at, change, kind, records) => {

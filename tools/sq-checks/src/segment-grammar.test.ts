@@ -8,16 +8,20 @@ import { compileGrammar } from './segment-grammar.ts'
 import type { ParsedFrame, ParsedSegment } from './segment-grammar.ts'
 
 const [OPEN, RECORDS, MARK, SEAL] = [1, 2, 3, 4]
-const { parse, parseLogStart } = await compileGrammar()
+const { parse, parseLogStart, parseTrailer } = await compileGrammar()
 
-type DumpedFrame = Exclude<SegmentPart, { kind: 'segment-header' | 'preallocated' | 'bad' }>
+type DumpedFrame = Exclude<SegmentPart, { kind: 'segment-header' | 'preallocated' | 'stale' | 'bad' }>
 
 /** The valid parts of a segment: those before the first bad one, and before the end that its successor states. */
 async function validParts(path: string, successor: string | undefined): Promise<SegmentPart[]> {
   const parts = await dump(path)
   const end = successor === undefined ? Infinity : await statedEnd(successor)
-  const stop = parts.findIndex((part) => part.kind === 'bad' || part.kind === 'preallocated' || part.from >= end)
+  const stop = parts.findIndex((part) => !isValid(part) || part.from >= end)
   return stop === -1 ? parts : parts.slice(0, stop)
+}
+
+function isValid({ kind }: SegmentPart): boolean {
+  return kind !== 'bad' && kind !== 'preallocated' && kind !== 'stale'
 }
 
 async function statedEnd(successor: string): Promise<number> {
@@ -29,7 +33,8 @@ async function statedEnd(successor: string): Promise<number> {
 function shownDump(parts: readonly SegmentPart[]): unknown {
   const header = parts[0]?.kind === 'segment-header' ? parts[0].segment : null
   const frames = parts.filter(
-    (part): part is DumpedFrame => part.kind !== 'segment-header' && part.kind !== 'preallocated',
+    (part): part is DumpedFrame =>
+      part.kind !== 'segment-header' && part.kind !== 'preallocated' && part.kind !== 'stale',
   )
   const shown = frames.map((part) => ({ from: part.from, to: part.to, ...part.header, body: dumpedBody(part) }))
   return { header, frames: shown }
@@ -177,6 +182,13 @@ it('the grammar parses a log start', () => {
   const file = readFileSync(goldenLogStart('deleted-records'))
   expect(parseLogStart(file)).toMatchObject({ version: 1, offset: 4, checksum: file.readUInt32LE(16) })
   expect(file).toHaveLength(20)
+})
+
+it('the grammar parses the trailer of a recycled file', () => {
+  const file = readFileSync(goldenSegments('recycled')[0] ?? '')
+  const position = file.length - 16
+  expect(parseTrailer(file.subarray(position))).toMatchObject({ position, checksum: file.readUInt32LE(position + 12) })
+  expect(parseFirst('recycled').types).toEqual([OPEN, RECORDS, RECORDS])
 })
 
 it('the grammar rejects a file that is not a segment of version 1', () => {

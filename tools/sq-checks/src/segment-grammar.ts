@@ -87,10 +87,17 @@ interface ParsedLogStart {
   readonly checksum: number
 }
 
-/** The parsers of both kinds of files. */
+/** The parsed trailer of a recycled file. */
+interface ParsedTrailer {
+  readonly position: number
+  readonly checksum: number
+}
+
+/** The parsers of both kinds of files, and of a trailer. */
 export interface Grammar {
   readonly parse: (segment: Uint8Array) => ParsedSegment
   readonly parseLogStart: (logStart: Uint8Array) => ParsedLogStart
+  readonly parseTrailer: (trailer: Uint8Array) => ParsedTrailer
 }
 
 const { KaitaiStream } = runtime
@@ -101,7 +108,8 @@ type Parser<T> = new (stream: InstanceType<typeof KaitaiStream>) => T
 export async function compileGrammar(): Promise<Grammar> {
   const grammar: unknown = parse(readFileSync(join(ROOT, 'docs/sqwl.ksy'), 'utf8'))
   const files = await compiler.compile('javascript', grammar, null, false)
-  const made: { Sqwl?: Parser<ParsedSegment> & { readonly LogStart: Parser<ParsedLogStart> } } = {}
+  type Others = { readonly LogStart: Parser<ParsedLogStart>; readonly RecyclingTrailer: Parser<ParsedTrailer> }
+  const made: { Sqwl?: Parser<ParsedSegment> & Others } = {}
   const load = compileFunction(files['Sqwl.js'] ?? '', ['exports', 'require'])
   // The parser requires only the runtime.
   load(made, () => KaitaiStream)
@@ -110,6 +118,7 @@ export async function compileGrammar(): Promise<Grammar> {
   return {
     parse: (segment) => new Sqwl(streamOf(segment)),
     parseLogStart: (logStart) => new Sqwl.LogStart(streamOf(logStart)),
+    parseTrailer: (trailer) => new Sqwl.RecyclingTrailer(streamOf(trailer)),
   }
 }
 

@@ -17,7 +17,8 @@ import { decodeSegmentHead, decodeSegmentHeader, MAX_HEAD_BYTES, SEGMENT_HEADER_
 import type { OpenBody, SegmentHeader } from './segment.ts'
 import { FrameSearch } from './segments/frame-search.ts'
 import { LogFile } from './segments/log-file.ts'
-import { endOfContent, SegmentScanner } from './segments/scan.ts'
+import { restOf } from './segments/rest.ts'
+import { SegmentScanner } from './segments/scan.ts'
 
 /** A part of a segment file. `[from, to)` are byte positions. */
 export interface DumpedPart {
@@ -53,6 +54,10 @@ export type SegmentPart =
   | (DumpedFrame & { readonly kind: 'seal'; readonly summary: SegmentSummary | null })
   /** Zeros up to the end of the file: preallocation, or what is left of it. `bytes` is empty. */
   | (DumpedPart & { readonly kind: 'preallocated' })
+  /**
+   * Bytes up to the end of a recycled file that were left by the segment that the file held before. `bytes` is empty.
+   */
+  | (DumpedPart & { readonly kind: 'stale' })
   /** Bytes that do not verify or do not belong here, and why. `bytes` holds the first 64 KiB of them. */
   | (DumpedPart & { readonly kind: 'bad'; readonly reason: string })
 
@@ -133,7 +138,7 @@ class SegmentDump {
       const { position } = place
       const next = await search.first(position + FRAME_ALIGNMENT)
       if (next === null) {
-        yield* this.#end(position, reason)
+        yield* this.#end(place, reason)
         return
       }
       // The frame here may have been written after it was read, like the one that follows it. Read again.
@@ -166,10 +171,11 @@ class SegmentDump {
   }
 
   /** What follows the last frame. */
-  async *#end(from: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {
-    const to = await endOfContent(this.#handle, { from, to: this.#limit })
-    yield* this.#bad(from, to, reason)
-    if (to < this.#limit) yield { kind: 'preallocated', from: to, to: this.#limit, bytes: Buffer.alloc(0) }
+  async *#end({ position, salt }: FramePlace, reason: string): AsyncGenerator<SegmentPart, void, undefined> {
+    const { tornEnd: from, isStale } = await restOf(this.#handle, { from: position, to: this.#limit, salt })
+    yield* this.#bad(position, from, reason)
+    const kind = isStale ? 'stale' : 'preallocated'
+    if (from < this.#limit) yield { kind, from, to: this.#limit, bytes: Buffer.alloc(0) }
   }
 
   async *#bad(from: number, to: number, reason: string): AsyncGenerator<SegmentPart, void, undefined> {

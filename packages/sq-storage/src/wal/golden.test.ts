@@ -15,6 +15,7 @@ import { describe, expect, it } from 'vitest'
 import { verify, WalReader, WalWriter } from '../index.ts'
 import type { LogRecord, RecordBatch, WalConfig } from '../index.ts'
 import { append, appendEach, bytes, TIMESTAMP_MS } from '../testing/log-fixture.ts'
+import { withTrailer, writtenOver } from '../testing/recycled-bytes.ts'
 import type { RecordParts } from './format/record.ts'
 import { SegmentScanner } from './segments/scan.ts'
 import { openSegment, placeAfterHead } from './segments/segment-file.ts'
@@ -67,6 +68,19 @@ const SHAPES: RecordParts[] = [
     timestampMs: 2 ** 32 - 1,
   },
 ]
+
+/** Makes the log look as if its first file had held a segment with the same records, and more, before. */
+async function recycle(fs: InMemoryFileSystem): Promise<void> {
+  const earlier = new InMemoryFileSystem()
+  const writer = await WalWriter.open(earlier, CONFIG, 'orders', 0, { clock: new ManualClock(), random: new Random(2) })
+  await appendEach(writer, ['first', 'second', 'third', 'fourth', 'x'.repeat(300)])
+  await writer.close()
+  const path = `/data/orders/0/${FIRST_FILE}`
+  const content = writtenOver(withTrailer(await contentOf(earlier, path)), await contentOf(fs, path))
+  const handle = await fs.open(path, 'read-write')
+  await handle.writeDurable([content], 0)
+  await handle.close()
+}
 
 const GOLDENS: Golden[] = [
   {
@@ -137,6 +151,30 @@ const GOLDENS: Golden[] = [
       fs.faults.add({ on: 'write', fault: { error: 'EIO', afterBytes: 100 } })
       await expect(append(writer, 'x'.repeat(200))).rejects.toThrow('EIO')
       fs.kill()
+    },
+  },
+  {
+    name: 'recycled',
+    topic: 'orders',
+    partition: 0,
+    async write({ fs, open }) {
+      const writer = await open()
+      await appendEach(writer, ['first', 'second'])
+      fs.kill()
+      await recycle(fs)
+    },
+  },
+  {
+    name: 'torn-recycled',
+    topic: 'orders',
+    partition: 0,
+    async write({ fs, open }) {
+      const writer = await open()
+      await appendEach(writer, ['first', 'second'])
+      fs.faults.add({ on: 'write', fault: { error: 'EIO', afterBytes: 100 } })
+      await expect(append(writer, 'x'.repeat(200))).rejects.toThrow('EIO')
+      fs.kill()
+      await recycle(fs)
     },
   },
   {

@@ -78,12 +78,13 @@ function describe(part: SegmentPart): readonly Piece[] {
   const place = [colors.dim(String(part.from).padStart(10)), ` ${String(part.to - part.from).padStart(9)} B  `]
   if (part.kind === 'bad') return [...place, colors.red('BAD'), `      ${part.reason}`]
   if (part.kind === 'preallocated') return [...place, 'ZEROS    preallocated']
+  if (part.kind === 'stale') return [...place, 'STALE    left by the segment that the file held before']
   return [...place, `${TITLES[part.kind].padEnd(8)} `, ...fieldsOf(part)]
 }
 
 const TITLES = { 'segment-header': 'SEGMENT', open: 'OPEN', records: 'RECORDS', mark: 'MARK', seal: 'SEAL' } as const
 
-function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'preallocated' }>): readonly Piece[] {
+function fieldsOf(part: Exclude<SegmentPart, { kind: 'bad' | 'preallocated' | 'stale' }>): readonly Piece[] {
   if (part.kind === 'segment-header') {
     const { version, topicStart, topicLength, partition } = part.segment
     const topic = topicLength > topicStart.length ? `${topicStart}...` : topicStart

@@ -5,7 +5,7 @@ import type { Painted, Piece } from '../output.ts'
 
 /** A part of a segment's file: a commit, another frame, or bytes after the end of the segment. */
 export interface Stretch {
-  readonly kind: Exclude<SegmentPart['kind'], 'preallocated'> | 'ignored-tail'
+  readonly kind: Exclude<SegmentPart['kind'], 'preallocated' | 'stale'> | 'ignored-tail'
   readonly bytes: number
 }
 

@@ -95,7 +95,7 @@ async function describeFile(
   const times = { minTimestampMs: null, maxTimestampMs: null }
   const row = { path, topic, partition, baseOffset, nextOffset: baseOffset, ...times, records: 0, bytes: 0 }
   for await (const part of dumpSegment(fs, path)) {
-    if (part.kind !== 'bad' && part.kind !== 'preallocated') row.bytes = part.to
+    if (part.kind !== 'bad' && part.kind !== 'preallocated' && part.kind !== 'stale') row.bytes = part.to
     if (part.kind !== 'records') continue
     row.records += part.header.recordCount
     row.nextOffset = BigInt(part.header.baseOffset + part.header.recordCount)
@@ -116,8 +116,8 @@ async function barsOf(fs: FileSystem, rows: readonly SegmentRow[], report: LogRe
       const isDamaged = damaged.parts(row.path)
       for await (const part of dumpSegment(fs, row.path)) {
         const kind = kindOf(part, { row, isLast: row === rows.at(-1), isDamaged: isDamaged(part) })
-        // Preallocated bytes belong to later commits.
-        if (kind !== 'preallocated') stretches.push({ kind, bytes: part.to - part.from })
+        // Later commits overwrite the other bytes.
+        if (kind !== 'preallocated' && kind !== 'stale') stretches.push({ kind, bytes: part.to - part.from })
         bar.reached(done + part.to)
       }
     }
@@ -131,9 +131,9 @@ async function barsOf(fs: FileSystem, rows: readonly SegmentRow[], report: LogRe
 function kindOf(
   part: SegmentPart,
   { row, isLast, isDamaged }: { row: SegmentRow; isLast: boolean; isDamaged: boolean },
-): Stretch['kind'] | 'preallocated' {
+): SegmentPart['kind'] | Stretch['kind'] {
   if (part.kind === 'bad') return isDamaged ? 'bad' : 'ignored-tail'
-  if (part.kind === 'preallocated') return isDamaged ? 'bad' : 'preallocated'
+  if (part.kind === 'preallocated' || part.kind === 'stale') return isDamaged ? 'bad' : part.kind
   // The last segment can grow while a writer runs. Bytes after the end of any other segment are ignored.
   return !isLast && part.from >= row.bytes && !isDamaged ? 'ignored-tail' : part.kind
 }

@@ -16,6 +16,7 @@ import { FORMAT_DEFECTS } from './seeded/format.ts'
 import { READING_DEFECTS } from './seeded/reading.ts'
 import { OBJECT_STORES_DEFECTS } from './seeded/object-stores.ts'
 import { RECOVERY_DEFECTS } from './seeded/recovery.ts'
+import { RECYCLED_FILES_DEFECTS } from './seeded/recycled-files.ts'
 import { REMOVAL_DEFECTS } from './seeded/removal.ts'
 import { SEGMENTS_DEFECTS } from './seeded/segments.ts'
 import { SHARED_DEFECTS } from './seeded/shared.ts'
@@ -31,6 +32,7 @@ export const DEFECTS: readonly Defect[] = [
   ...READING_DEFECTS,
   ...SHARED_DEFECTS,
   ...SEGMENTS_DEFECTS,
+  ...RECYCLED_FILES_DEFECTS,
   ...FORMAT_DEFECTS,
   ...CHECKING_DEFECTS,
   ...FILE_SYSTEM_DEFECTS,

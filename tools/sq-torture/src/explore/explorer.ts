@@ -11,6 +11,7 @@ import type { CrashImage, FailedSyncModel, Operation } from '@sq/sim/memory'
 import { History, ValueTable } from '../history.ts'
 import type { Contents } from '../history.ts'
 import { LogUnderTest } from '../log/log-under-test.ts'
+import { RecycledFiles } from '../log/recycled-files.ts'
 import { PlainFileSystem } from '../plain-file-system.ts'
 import { untilReadOnly } from '../read-only.ts'
 import { choicesAt, someChoicesAt } from './crash-choices.ts'
@@ -23,6 +24,10 @@ const RECOVERY_STOPPED_SHARE = 32
 const LIVED_ON_SHARE = 64
 /** One in this many new images is also read before recovery. Recovery must not change what a reader sees. */
 const READ_BEFORE_SHARE = 4
+/** The seed of the log whose bytes are in recycled files. */
+const EARLIER_SEED = 2
+/** The length of a value that moves all later frames, so that different bytes are under each. */
+const SHIFTING_BYTES = 77
 /** The number of power cuts that can follow each other. */
 const MAX_DEPTH = 3
 
@@ -51,6 +56,13 @@ interface Suspect {
   readonly origin: () => string
 }
 
+/**
+ * The files that segments are written to: new ones, or files that held the segments of the same workload before, with
+ * the same records at the same positions, or at other positions.
+ */
+export type Files = (typeof FILES)[number]
+export const FILES = ['new', 'same', 'shifted'] as const
+
 /** The result of a workload. */
 export interface Explored {
   /** The number of moments at which it was stopped. */
@@ -77,29 +89,60 @@ export class Explorer {
   /** One reused file system per depth of power cuts: creating one costs more than recovering a log. */
   readonly #disks: InMemoryFileSystem[] = []
 
-  /** Runs a workload and stops it everywhere in its last step. Earlier steps are the last ones of other workloads. */
-  async explore(workload: readonly Step[], failedSync: FailedSyncModel): Promise<Explored> {
+  /**
+   * Runs a workload and stops it everywhere in its last step. Earlier steps are the last ones of other workloads.
+   */
+  async explore(
+    workload: readonly Step[],
+    { failedSync, files = 'new' }: { failedSync: FailedSyncModel; files?: Files },
+  ): Promise<Explored> {
     this.#moments = 0
     this.#images = 0
     this.#kills = 0
     this.#met = []
     const random = new Random(seedOf(workload, failedSync))
-    const log = new LogUnderTest(new InMemoryFileSystem({ failedSync }), { values: this.#values })
+    const recycled =
+      files === 'new' ? undefined : new RecycledFiles(await this.#leftBy(workload, { failedSync, files }))
+    const settings = recycled === undefined ? {} : { recycled }
+    const log = new LogUnderTest(new InMemoryFileSystem({ failedSync }), { values: this.#values, ...settings })
     await log.open()
     for (const [serial, step] of workload.entries()) {
       await untilReadOnly(log, async () => step.prepare?.(log, serial))
       const run = () => untilReadOnly(log, () => step.run(log, serial))
-      if (serial === workload.length - 1) await this.#stopEverywhere(log, run, random)
+      if (serial === workload.length - 1) await this.#stopEverywhere(log, run, { random, recycled })
       else await run()
     }
     return { moments: this.#moments, images: this.#images, kills: this.#kills, digests: this.#met }
   }
 
-  async #stopEverywhere(log: LogUnderTest, run: () => Promise<unknown>, random: Random): Promise<void> {
+  /** The bytes of the segments that a workload creates, in another log. */
+  async #leftBy(
+    workload: readonly Step[],
+    { failedSync, files }: { failedSync: FailedSyncModel; files: Files },
+  ): Promise<readonly Buffer[]> {
+    const recycled = new RecycledFiles()
+    const settings = { values: this.#values, seed: EARLIER_SEED, recycled }
+    const log = new LogUnderTest(new InMemoryFileSystem({ failedSync }), settings)
+    await log.open()
+    if (files === 'shifted') await log.append(Buffer.alloc(SHIFTING_BYTES))
+    for (const [serial, step] of workload.entries()) {
+      await untilReadOnly(log, async () => step.prepare?.(log, serial))
+      await untilReadOnly(log, () => step.run(log, serial))
+    }
+    await untilReadOnly(log, () => log.close())
+    return recycled.written
+  }
+
+  async #stopEverywhere(
+    log: LogUnderTest,
+    run: () => Promise<unknown>,
+    { random, recycled }: { random: Random; recycled: RecycledFiles | undefined },
+  ): Promise<void> {
     const suspects: Suspect[] = []
     const met = new Set<number>()
     const checks: (() => Promise<void>)[] = []
     await this.#atEveryMoment(log, run, (moment) => {
+      if (recycled?.isPreparing === true) return
       suspects.push(...this.#cutPower(log, { moment, choices: choicesAt, random, met }))
       const killed = log.fs.clone()
       const possible = log.history.possible()

@@ -5,6 +5,7 @@
 import { main, mustBePositive, readOptions, UsageError } from '../options.ts'
 import { formatCount, formatSeconds, withProgress } from '../progress.ts'
 import type { Progress } from '../progress.ts'
+import { FILES } from './explorer.ts'
 import type { Explored } from './explorer.ts'
 import { exploreJobs } from './jobs.ts'
 import type { ExploreJob } from './jobs.ts'
@@ -15,19 +16,33 @@ const MODELS = ['ext4', 'btrfs', 'readonly'] as const
 const FAILING_STEP = 'sync-failure'
 
 await main(async () => {
-  const options = readOptions({ length: 3, only: '', model: '' })
+  const options = readOptions({ length: 3, only: '', model: '', files: '' })
   mustBePositive({ length: options.length })
   const models = MODELS.filter((model) => options.model === '' || options.model === model)
   if (models.length === 0) throw new UsageError(`--model expects one of ${MODELS.join(', ')}, found ${options.model}`)
+  const kinds = FILES.filter((files) => options.files === '' || options.files === files)
+  if (kinds.length === 0) throw new UsageError(`--files expects one of ${FILES.join(', ')}, found ${options.files}`)
   const jobs = byLastStep(workloads(options)).flatMap((steps) => {
     // The other models run only workloads with a failed sync, and one step fewer: everything else is the same.
     const isOther = options.only !== '' || (steps.includes(FAILING_STEP) && steps.length < options.length)
     const differing = isOther ? models : models.slice(0, 1)
-    return differing.map((model): ExploreJob => ({ model, steps }))
+    const isShort = options.only !== '' || runsOnRecycledFiles(steps)
+    return kinds
+      .filter((files) => files === 'new' || isShort)
+      .flatMap((files) => differing.map((model): ExploreJob => ({ model, steps, files })))
   })
   const told = await withProgress((progress) => explore(jobs, progress))
   process.stdout.write(`explored ${formatCount(jobs.length)} workloads of up to ${options.length} steps, ${told}\n`)
 })
+
+/**
+ * Stale bytes change what a step leaves, and not what the next one does: a single step runs on recycled files too, and
+ * two common ones.
+ */
+function runsOnRecycledFiles(steps: readonly string[]): boolean {
+  const common = new Set(STEPS.filter(({ isRare }) => isRare !== true).map(({ name }) => name))
+  return steps.length === 1 || (steps.length === 2 && steps.every((name) => common.has(name)))
+}
 
 /** Explores all workloads, and resolves with a summary. */
 async function explore(jobs: readonly ExploreJob[], progress: Progress): Promise<string> {

@@ -9,7 +9,7 @@ exploreJobs.serve(async (job) => {
   try {
     return await explorer.explore(
       job.steps.map((name) => STEPS.find((step) => step.name === name) ?? unknownStep(name)),
-      job.model,
+      { failedSync: job.model, files: job.files },
     )
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error)

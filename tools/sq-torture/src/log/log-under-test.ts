@@ -1,5 +1,6 @@
 /** A log in a file system that can crash. Its calls record the history: the result that each caller got. */
 import { ManualClock, Random } from '@sq/sim'
+import type { FileSystem } from '@sq/sim'
 import type { InMemoryFileSystem } from '@sq/sim/memory'
 import { deleteLog, WalReader, WalWriter } from '@sq/storage'
 import type { RetentionPolicy, WalConfig } from '@sq/storage'
@@ -23,6 +24,7 @@ import {
 } from './fetching.ts'
 import { findRecords, undamaged } from './found-records.ts'
 import { LimitsUnderTest } from './limits-under-test.ts'
+import type { RecycledFiles } from './recycled-files.ts'
 import { Shortening } from './shortening.ts'
 import { Tailing } from './tailing.ts'
 
@@ -41,6 +43,8 @@ interface Setting {
   readonly limits?: LimitsUnderTest
   /** Whether readers read batches, not records. If they do not, no batch may be opaque. */
   readonly inBatches?: boolean
+  /** Given if the writer's new segments are written over the bytes of earlier ones. */
+  readonly recycled?: RecycledFiles
 }
 
 export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
@@ -61,6 +65,8 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
   readonly #directory: string
   readonly #limits: LimitsUnderTest
   readonly #inBatches: boolean
+  /** The file system that the writer uses. */
+  readonly #written: FileSystem
   #segmentIds: Random
   #writer: WalWriter | null = null
   readonly #appended = new Appended()
@@ -79,8 +85,9 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
 
   constructor(fs: OfDisk, setting: Setting) {
     const { values, history = new History(), seed = 1, config = CONFIG, partition = PARTITION } = setting
-    const { clock = new ManualClock(1000), limits, inBatches = false } = setting
+    const { clock = new ManualClock(1000), limits, inBatches = false, recycled } = setting
     this.fs = fs
+    this.#written = recycled?.over(fs) ?? fs
     this.#values = values
     this.history = history
     this.clock = clock
@@ -90,7 +97,7 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
     this.#limits = limits ?? new LimitsUnderTest(Number.MAX_SAFE_INTEGER)
     this.#inBatches = inBatches
     this.#segmentIds = new Random(seed)
-    this.#process = new ProcessFileSystem(fs)
+    this.#process = new ProcessFileSystem(this.#written)
     this.#otherProcess = new ProcessFileSystem(fs, 'other process')
     this.#checkpoints = new Checkpoints({ disk: fs, config, topic: TOPIC, partition, values, inBatches })
     this.#tailing = new Tailing({
@@ -150,7 +157,7 @@ export class LogUnderTest<OfDisk extends Disk = InMemoryFileSystem> {
     this.#fetchReader = null
     this.#pollingReaders = 0
     this.#limits.begin()
-    this.#process = new ProcessFileSystem(this.fs, `process ${this.#processes++} `)
+    this.#process = new ProcessFileSystem(this.#written, `process ${this.#processes++} `)
     this.#death = new Promise((resolve) => {
       this.#died = resolve
     })

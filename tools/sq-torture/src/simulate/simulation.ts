@@ -8,6 +8,7 @@ import { InMemoryFileSystem } from '@sq/sim/memory'
 import { ValueTable, Violation } from '../history.ts'
 import { LimitsUnderTest } from '../log/limits-under-test.ts'
 import { LogUnderTest } from '../log/log-under-test.ts'
+import { RecycledFiles } from '../log/recycled-files.ts'
 import { act } from './actions.ts'
 import { keepingReferences } from './kept-references.ts'
 import { Machine } from './machine.ts'
@@ -36,6 +37,9 @@ export function simulateTraced(seed: number): Promise<Traced> {
   return new Simulation(seed).runTraced()
 }
 
+/** In one in so many simulations, every new segment is written over the bytes of an earlier one. */
+const RECYCLING_SHARE = 8
+
 class Simulation {
   readonly #random: Random
   readonly #swarm: Swarm
@@ -50,15 +54,17 @@ class Simulation {
     this.#swarm = drawSwarm(this.#random)
     this.#busy = new Random(seed)
     const { failedSync, weakNames, config, maxSharedBytes, neighbours, inBatches } = this.#swarm
+    const recycles = seed % RECYCLING_SHARE === 0
     const fs = new InMemoryFileSystem({ failedSync, weakNames })
     this.#fs = fs
     this.#values = new NewValues(this.#random, this.#swarm)
     const limits = new LimitsUnderTest(maxSharedBytes)
-    const setting = { values: new ValueTable(), config, limits, inBatches }
-    const log = new LogUnderTest(fs, { ...setting, seed })
+    const shared = { values: new ValueTable(), config, limits, inBatches }
+    const setting = () => ({ ...shared, ...(recycles && { recycled: new RecycledFiles() }) })
+    const log = new LogUnderTest(fs, { ...setting(), seed })
     const others = Array.from(
       { length: neighbours },
-      (_, index) => new LogUnderTest(fs, { ...setting, seed: seed + index + 1, partition: index + 1 }),
+      (_, index) => new LogUnderTest(fs, { ...setting(), seed: seed + index + 1, partition: index + 1 }),
     )
     this.#machine = new Machine(fs, { logs: [log, ...others], limits, onOpen: () => this.#startReaders() })
   }

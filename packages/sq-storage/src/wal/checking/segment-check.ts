@@ -17,7 +17,8 @@ import { encodeSealBody, SummaryBuilder } from '../format/seal.ts'
 import { MAX_HEAD_BYTES } from '../segment.ts'
 import { wrongBody } from '../segments/damage.ts'
 import { FrameSearch } from '../segments/frame-search.ts'
-import { endOfContent, SegmentScanner } from '../segments/scan.ts'
+import { restOf } from '../segments/rest.ts'
+import { SegmentScanner } from '../segments/scan.ts'
 import type { ScanStop } from '../segments/scan.ts'
 import { openSegment, placeAfterHead } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
@@ -223,7 +224,7 @@ class SegmentCheck {
       return false
     }
     if (mustReach === null && (await this.#confirmations.first(position)) === null) {
-      const to = await this.#contentEnd(position)
+      const to = await this.#tornEnd(position)
       if (to > position) this.#note('torn', { from: position, to }, `the rest of an unfinished write: ${reason ?? ''}`)
       return false
     }
@@ -309,17 +310,17 @@ class SegmentCheck {
 
   async #noteIgnoredTail(from: number): Promise<void> {
     if (this.#segment.successor === null || from >= this.#end.fileBytes) return
-    const to = await this.#contentEnd(from)
+    const to = await this.#tornEnd(from)
     if (to === from) return
     this.#note('ignored-tail', { from, to }, 'left by a failed write or a truncation after the end of the segment')
   }
 
-  /** The end of the file without the zeros that a writer preallocated. */
-  #contentEnd(from: number): Promise<number> {
+  /** The end of the file without preallocated and stale bytes. */
+  async #tornEnd(from: number): Promise<number> {
     const to = this.#end.fileBytes
     // Bytes after the largest position are not read.
-    if (to > MAX_POSITION) return Promise.resolve(to)
-    return endOfContent(this.#opened.handle, { from, to })
+    if (to > MAX_POSITION) return to
+    return (await restOf(this.#opened.handle, { from, to, salt: this.#place.salt })).tornEnd
   }
 
   /** If there are too many, the last note covers all that follow. */

@@ -254,7 +254,7 @@ export class SegmentScanner {
  * in memory.
  */
 function withoutZeros(chunk: Buffer, atLeast: number): Buffer {
-  const end = Math.min(Math.max(roundUp(contentEnd(chunk)), atLeast), chunk.length)
+  const end = Math.min(Math.max(contentEnd(chunk), atLeast), chunk.length)
   return end <= chunk.length / 2 ? Buffer.from(chunk.subarray(0, end)) : chunk.subarray(0, end)
 }
 
@@ -277,37 +277,13 @@ function wrongChecksum(header: FrameHeader, bodyCrc: number): string | null {
   return null
 }
 
-/**
- * The position where the trailing zeros of a range of a file begin, rounded up to a multiple of 8; `from` if the range
- * holds only zeros.
- */
-export async function endOfContent(
-  handle: Pick<LogFile, 'read'>,
-  { from, to }: { from: number; to: number },
-): Promise<number> {
-  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(to - from, 0)))
-  for (let end = to; end > from;) {
-    const start = Math.max(end - chunk.length, from)
-    const bytesRead = await handle.read(chunk.subarray(0, end - start), start)
-    const found = contentEnd(chunk.subarray(0, bytesRead))
-    if (found > 0) return Math.min(roundUp(start + found), to)
-    end = start
-  }
-  return from
-}
-
-/** The index where the trailing zeros of some bytes begin. */
-function contentEnd(bytes: Buffer): number {
+/** The index where the trailing zeros of some bytes begin; rounded up to a multiple of 8, because frames end there. */
+export function contentEnd(bytes: Buffer): number {
   let end = bytes.length
   while (end >= ZEROS.length && bytes.compare(ZEROS, 0, ZEROS.length, end - ZEROS.length, end) === 0)
     end -= ZEROS.length
   while (end > 0 && bytes[end - 1] === 0) end--
-  return end
-}
-
-/** Frames end at multiples of 8, and often with zeros. */
-function roundUp(position: number): number {
-  return Math.ceil(position / FRAME_ALIGNMENT) * FRAME_ALIGNMENT
+  return Math.ceil(end / FRAME_ALIGNMENT) * FRAME_ALIGNMENT
 }
 
 function hex(crc: number): string {

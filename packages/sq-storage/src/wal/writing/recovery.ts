@@ -9,6 +9,7 @@
  * | at p and after it                                         | verdict  | action                                    |
  * |-----------------------------------------------------------|----------|-------------------------------------------|
  * | the end of the file, or zeros up to it                    | `whole`  | the preallocated zeros are truncated      |
+ * | stale bytes up to the end of the file (`rest.ts`)         | `whole`  | the stale bytes are truncated             |
  * | the verified header of an unknown kind of frame           | refuse   | `UnsupportedFormatError`, nothing touched |
  * | anything, and later a frame that confirms more than p     | `damage` | `CorruptLogError`, nothing touched        |
  * | the verified header of a SEAL, its body damaged or short  | `seal`   | the SEAL is written again, from the scan  |
@@ -33,7 +34,8 @@ import type { SegmentInfo } from '../segments/describe.ts'
 import { listLog } from '../segments/log-start.ts'
 import type { ListedLog } from '../segments/log-start.ts'
 import type { Partition } from '../segments/partition.ts'
-import { endOfContent, SegmentScanner } from '../segments/scan.ts'
+import { restOf } from '../segments/rest.ts'
+import { SegmentScanner } from '../segments/scan.ts'
 import { endOf } from '../segments/segment-end.ts'
 import { openSegment, placeAfterHead } from '../segments/segment-file.ts'
 import type { OpenSegment } from '../segments/segment-file.ts'
@@ -56,7 +58,7 @@ export interface Recovery {
   readonly segments: number
   /**
    * Where the file was truncated, and the number of bytes of that commit; null if nothing was torn. Preallocated zeros
-   * are truncated too, and are not counted.
+   * and the stale bytes of a recycled file are truncated too, and are not counted.
    */
   readonly torn: { readonly path: string; readonly position: number; readonly discardedBytes: number } | null
   /**
@@ -191,8 +193,8 @@ async function settle(directory: SegmentDirectory): Promise<void> {
 /** The contents of the last segment. */
 interface Examined {
   readonly fileBytes: number
-  /** The end of the file without trailing zeros; not after `place` if nothing else follows the last frame. */
-  readonly contentEnd: number
+  /** The end of what an unfinished write left after the last frame; not after `place` if it left nothing. */
+  readonly tornEnd: number
   /** The end of the last frame. */
   readonly place: FramePlace
   readonly summary: SummaryBuilder
@@ -225,11 +227,11 @@ async function examine(last: OpenSegment): Promise<Examined> {
     take(seal)
     place = { ...place, position: frameEnd(seal.header), previousCrc: seal.header.headerCrc }
   }
-  const contentEnd = await endOfContent(handle, { from: place.position, to: fileBytes })
-  return { fileBytes, contentEnd, place, summary, lastFrame, unconfirmed: tail.buffers, unconfirmedFrom: tail.from }
+  const { tornEnd } = await restOf(handle, { from: place.position, to: fileBytes, salt: place.salt })
+  return { fileBytes, tornEnd, place, summary, lastFrame, unconfirmed: tail.buffers, unconfirmedFrom: tail.from }
 }
 
-/** Truncates torn and preallocated bytes, and makes durable what is exposed. */
+/** Truncates torn, preallocated and stale bytes, and makes durable what is exposed. */
 async function makeDurable({ handle }: OpenSegment, found: Examined): Promise<void> {
   if (found.fileBytes > found.place.position) {
     await handle.truncate(found.place.position)
@@ -243,11 +245,11 @@ async function makeDurable({ handle }: OpenSegment, found: Examined): Promise<vo
 /** Makes the last segment the active one, or closes it if it is sealed. */
 async function resume(
   { handle, head }: OpenSegment,
-  { contentEnd, place, summary, lastFrame }: Examined,
+  { tornEnd, place, summary, lastFrame }: Examined,
   { ended, partition, clock }: { ended: readonly EndedSegment[]; partition: Partition; clock: Clock },
 ): Promise<Omit<RecoveredLog, 'start'>> {
   const { path, baseOffset } = head
-  const discardedBytes = Math.max(contentEnd - place.position, 0)
+  const discardedBytes = Math.max(tornEnd - place.position, 0)
   const recovery = (markError: Error | null): Recovery => ({
     kind: discardedBytes > 0 ? 'torn' : 'clean',
     nextOffset: BigInt(place.nextOffset),

@@ -7,8 +7,8 @@ export const RECOVERY_DEFECTS: readonly Defect[] = [
   {
     name: 'preallocated zeros count as torn',
     file: `${WAL}/writing/recovery.ts`,
-    find: 'endOfContent(handle, { from: place.position, to: fileBytes })',
-    replace: 'Promise.resolve(fileBytes)',
+    find: 'await restOf(handle, { from: place.position, to: fileBytes, salt: place.salt })',
+    replace: '{ tornEnd: fileBytes }',
   },
   {
     name: 'the age of a segment starts again when the log is opened',
