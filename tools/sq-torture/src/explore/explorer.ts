@@ -108,7 +108,7 @@ export class Explorer {
     await log.open()
     for (const [serial, step] of workload.entries()) {
       await untilReadOnly(log, async () => step.prepare?.(log, serial))
-      const run = () => untilReadOnly(log, () => step.run(log, serial))
+      const run = () => untilReadOnly(log, () => perform(step, log, serial))
       if (serial === workload.length - 1) await this.#stopEverywhere(log, run, { random, recycled })
       else await run()
     }
@@ -127,7 +127,7 @@ export class Explorer {
     if (files === 'shifted') await log.append(Buffer.alloc(SHIFTING_BYTES))
     for (const [serial, step] of workload.entries()) {
       await untilReadOnly(log, async () => step.prepare?.(log, serial))
-      await untilReadOnly(log, () => step.run(log, serial))
+      await untilReadOnly(log, () => perform(step, log, serial))
     }
     await untilReadOnly(log, () => log.close())
     return recycled.written
@@ -282,4 +282,13 @@ function shortDigest(image: CrashImage): number {
 function seedOf(workload: readonly Step[], failedSync: FailedSyncModel): number {
   const names = [failedSync, ...workload.map(({ name }) => name)]
   return createHash('sha256').update(names.join()).digest().readUIntBE(0, 6)
+}
+
+/** Runs a step. A failure that it has planned ends with it: a disk that is read-only may not get that far. */
+async function perform(step: Step, log: LogUnderTest, serial: number): Promise<void> {
+  try {
+    await step.run(log, serial)
+  } finally {
+    log.fs.faults.clear()
+  }
 }
