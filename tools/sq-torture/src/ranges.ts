@@ -40,7 +40,7 @@ export async function checkSomeRange(
   // An opaque batch is returned whole, also if its first records are deleted: then it begins before the log.
   const { logStartOffset } = await reader.bounds()
   const start = base < logStartOffset ? logStartOffset : base
-  const range = drawRange({ base, start }, before.length, random)
+  const range = drawRange(before, start, random)
   const manner = random.pick(inBatches ? (['commits', 'exact'] as const) : (['records', 'commits', 'exact'] as const))
   const pages: (readonly ReadRecord[])[] = []
   if (manner === 'records') for await (const record of reader.read(range)) pages.push([readRecord(record)])
@@ -50,18 +50,25 @@ export async function checkSomeRange(
   new PartCheck({ manner, range, pages }, { base, least: before.length, after }).run()
 }
 
-/** A range of a log that begins at `start`, of which the first record found is at `base`. */
-function drawRange(
-  { base, start }: { base: bigint; start: bigint },
-  records: number,
-  random: Random,
-): ReadBatchesOptions {
+/** A range of a log that has these records and begins at `start`: at the first of them, or inside an opaque batch. */
+function drawRange(records: readonly ReadRecord[], start: bigint, random: Random): ReadBatchesOptions {
   const maxRecords = random.chance(0.3) ? 1 + random.int(5) : undefined
   if (random.chance(0.5)) return { fromTimestampMs: 1 + random.int(MAX_TIMESTAMP_MS + 1), maxRecords }
-  const index = random.int(records + 1)
-  const to = random.chance(0.5) ? base + BigInt(index + 1 + random.int(records)) : undefined
-  const from = base + BigInt(index)
-  return { from: from < start ? start : from, to, maxRecords }
+  const base = records[0]?.offset ?? start
+  const index = random.int(records.length + 1)
+  const to = random.chance(0.5) ? base + BigInt(index + 1 + random.int(records.length)) : undefined
+  const first = base + BigInt(index)
+  const from = first < start ? start : first
+  // Opaque batches are few, so most ranges end inside the next one, if there is one.
+  const isMoved = to !== undefined && index % 4 !== 0
+  return { from, to: (isMoved ? insideOpaque(records, from) : undefined) ?? to, maxRecords }
+}
+
+/** The first offset after another one that is inside an opaque batch. */
+function insideOpaque(records: readonly ReadRecord[], after: bigint): bigint | undefined {
+  return records.find(({ offset, opaqueEnd }, index) => {
+    return offset > after && opaqueEnd !== null && records[index - 1]?.opaqueEnd === opaqueEnd
+  })?.offset
 }
 
 async function all(

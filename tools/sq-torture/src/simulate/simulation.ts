@@ -16,6 +16,9 @@ import { NewValues } from './new-values.ts'
 import { drawSwarm, isInterruptible, strike } from './swarm.ts'
 import type { Action, Swarm } from './swarm.ts'
 
+/** The number of ranges that are read of each log with an opaque batch. */
+const OPAQUE_RANGES = 5
+
 /** What happened in a run. */
 export interface Simulated {
   readonly acknowledged: number
@@ -190,7 +193,17 @@ class Simulation {
     if (this.#swarm.actions.includes('configure')) await log.checkConfigured()
     if (this.#swarm.actions.includes('bounds')) await log.checkBounds()
     if (this.#swarm.actions.includes('checkpoint')) await log.checkpoint()
+    if (this.#swarm.inBatches) await this.#checkOpaque(log)
     await log.append(Buffer.from('and well'))
+  }
+
+  /** An opaque batch is returned whole or not at all, and no truncation may cut it. */
+  async #checkOpaque(log: LogUnderTest): Promise<void> {
+    const { actions } = this.#swarm
+    await log.appendEncoded([{ content: { payload: Buffer.from('opaque'), recordCount: 3 } }])
+    if (actions.includes('truncate')) await log.truncate(log.history.acknowledged.length - 1)
+    if (!actions.includes('read-range')) return
+    for (let left = OPAQUE_RANGES; left > 0; left--) await log.readSomeRange(this.#random)
   }
 
   async #reopen(log: LogUnderTest): Promise<void> {
