@@ -143,6 +143,15 @@ export function formatBytes(bytes: number): string {
   return unit === 0 ? `${value} B` : `${value.toPrecision(3)} ${units[unit]}`
 }
 
+/** `250 ms`, `1.5 s`, `90 min`, `36 h`, `12 days`: in the largest unit of which there are two or more. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${ms} ms`
+  if (ms < 120_000) return `${Math.round(ms / 100) / 10} s`
+  if (ms < 2 * 3_600_000) return `${Math.round(ms / 60_000)} min`
+  if (ms < 2 * 86_400_000) return `${Math.round(ms / 3_600_000)} h`
+  return `${formatCount(Math.round(ms / 86_400_000))} days`
+}
+
 let zone: TimeZone = 'UTC'
 
 /** Sets the zone of the times in the output. */

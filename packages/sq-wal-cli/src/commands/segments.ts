@@ -11,7 +11,8 @@ export function addSegmentsCommand(program: Command): void {
     .summary('list the segments of a log and draw them')
     .description(
       'Lists the segments of a log and draws each as a bar to scale. In logs of up to 256 MB, the drawing shows every ' +
-        'commit and the bytes after the last valid one.',
+        'commit and the bytes after the last valid one. If there are too many, it is a heat map of the log from its ' +
+        'first byte to its last: the shade is the mean size of commits, and damage is always drawn.',
     )
     .option('--json', 'print JSON')
     .option('--svg <file>', 'also write the drawing to this file as SVG; "-" prints only the SVG')

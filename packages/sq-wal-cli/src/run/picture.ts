@@ -1,11 +1,11 @@
 /** Draws the segments of a log, as text for a terminal or as SVG. Both show the same. */
-import type { SegmentPart } from '@sq/storage'
 import { colors, counted, formatBytes } from '../output.ts'
 import type { Painted, Piece } from '../output.ts'
+import type { PartKind } from '../overview/classified-parts.ts'
 
 /** A part of a segment's file: a commit, another frame, or bytes after the end of the segment. */
 export interface Stretch {
-  readonly kind: Exclude<SegmentPart['kind'], 'preallocated' | 'stale'> | 'ignored-tail'
+  readonly kind: PartKind
   readonly bytes: number
 }
 
@@ -59,12 +59,20 @@ const LEGEND: readonly (readonly [Stretch['kind'], string])[] = [
   ['bad', 'damaged'],
 ]
 
+/** More lines are not taken in at a glance. */
+const MAX_BARS = 24
+
+/** Whether there are so few bars, and so few commits in each, that a drawing as text shows them. */
+export function fitsBars(bars: readonly Bar[], columns: number): boolean {
+  if (bars.length > MAX_BARS) return false
+  const { room } = roomOf(bars, columns)
+  return bars.every(({ stretches }) => stretches.filter(({ kind }) => kind === 'records').length <= room)
+}
+
 /** One line per segment, to scale, and a legend. */
 export function drawBars(bars: readonly Bar[], columns: number): readonly (readonly Piece[])[] {
   const most = largest(bars.map(bytesOf))
-  const names = largest(bars.map(({ name }) => name.length))
-  const notes = bars.map((bar) => noteOn(bar))
-  const room = Math.max(columns - names - 4 - largest(notes.map(({ length }) => length)), 10)
+  const { names, notes, room } = roomOf(bars, columns)
   const lines = bars.map((bar, at): Piece[] => {
     const cells = bytesOf(bar) === 0 ? 0 : Math.max(Math.round((room * bytesOf(bar)) / most), 1)
     return [`${bar.name.padStart(names)}  `, ...drawCells(bar, cells), `${' '.repeat(room - cells)}  ${notes[at]}`]
@@ -76,6 +84,13 @@ export function drawBars(bars: readonly Bar[], columns: number): readonly (reado
     return [at === 0 ? '' : '   ', PAINTS[kind](LETTERS[kind]), ` ${meaning}`]
   })
   return [...lines, [], legend]
+}
+
+/** How wide the names are, the texts after the bars, and how much room they leave. */
+function roomOf(bars: readonly Bar[], columns: number): { names: number; notes: readonly string[]; room: number } {
+  const names = largest(bars.map(({ name }) => name.length))
+  const notes = bars.map((bar) => noteOn(bar))
+  return { names, notes, room: Math.max(columns - names - 4 - largest(notes.map(({ length }) => length)), 10) }
 }
 
 function drawCells(bar: Bar, cells: number): Piece[] {

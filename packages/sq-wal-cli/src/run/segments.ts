@@ -3,15 +3,18 @@ import { writeFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, dumpSegment, listSegments } from '@sq/storage'
-import type { LogReport, SegmentPart } from '@sq/storage'
+import type { LogReport } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { LocatedLog } from '../log-source.ts'
 import { messageOf } from '../message-of.ts'
 import { colors, counted, formatBytes, printLine, printLines, writeJson } from '../output.ts'
+import { classifiedParts } from '../overview/classified-parts.ts'
+import { drawHeatMap, terminal } from '../overview/heat-map.ts'
+import { LogOverview } from '../overview/log-overview.ts'
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
 import { DamagedRanges } from './damaged-ranges.ts'
-import { drawBars, drawSvg } from './picture.ts'
+import { drawBars, drawSvg, fitsBars } from './picture.ts'
 import type { Bar, Stretch } from './picture.ts'
 import { segmentFiles, sizeOfSegments } from './segment-files.ts'
 import { writeSegmentTable } from './segment-table.ts'
@@ -20,6 +23,9 @@ import { verifyWithProgress } from './verify.ts'
 
 /** A log up to this size is read, to draw its commits and to tell damage from a torn tail. */
 const MAX_BYTES_READ = 256_000_000
+
+/** More cells than any terminal has. */
+const OVERVIEW_LIMITS = { cells: 8192, timeBuckets: 4096, pauses: 3 }
 
 /** The file name that means standard output. */
 const STANDARD_OUTPUT = '-'
@@ -39,15 +45,20 @@ export async function segments(log: LocatedLog, { json = false, svg }: SegmentsO
   const report = isRead ? await verifyWithProgress(log) : null
   const rows = await listed(log, { directory, report })
   if (svg === STANDARD_OUTPUT) {
-    await printLines(drawSvg(await barsOf(fs, rows, report), `${log.topic}/${log.partition}`).map((line) => [line]))
+    const { bars } = await pictureOf(fs, rows, report)
+    await printLines(drawSvg(bars, `${log.topic}/${log.partition}`).map((line) => [line]))
     return statusOf(report)
   }
   if (json) await writeJson(rows)
   else if (rows.length === 0) await printLine('the log is empty: it has no segments')
   else await writeSegmentTable(rows)
   if (!json || svg !== undefined) {
-    const bars = await barsOf(fs, rows, report)
-    if (!json && bars.length > 0) await printLines([[], ...drawBars(bars, process.stdout.columns || 80)])
+    const { bars, overview } = await pictureOf(fs, rows, report)
+    const shown = terminal()
+    const isSmall = fitsBars(bars, shown.columns)
+    if (!json && bars.length > 0) {
+      await printLines([[], ...(isSmall ? drawBars(bars, shown.columns) : drawHeatMap(overview, shown))])
+    }
     if (svg !== undefined) await draw(svg, drawSvg(bars, `${log.topic}/${log.partition}`))
   }
   if (!json) await printProblems(report)
@@ -104,38 +115,32 @@ async function describeFile(
   return { ...row, lastOffset, state: damaged.has(path) ? 'damaged' : 'unknown' }
 }
 
-async function barsOf(fs: FileSystem, rows: readonly SegmentRow[], report: LogReport | null): Promise<Bar[]> {
-  const total = rows.reduce((sum, { bytes }) => sum + bytes, 0)
-  using bar = await progressBar('drawing', { total, format: formatBytes })
-  const damaged = new DamagedRanges(report?.problems ?? [])
-  const bars: Bar[] = []
-  let done = 0
-  for (const row of rows) {
-    const stretches: Stretch[] = report === null ? [{ kind: 'records', bytes: row.bytes }] : []
-    if (report !== null) {
-      const isDamaged = damaged.parts(row.path)
-      for await (const part of dumpSegment(fs, row.path)) {
-        const kind = kindOf(part, { row, isLast: row === rows.at(-1), isDamaged: isDamaged(part) })
-        // Later commits overwrite the other bytes.
-        if (kind !== 'preallocated' && kind !== 'stale') stretches.push({ kind, bytes: part.to - part.from })
-        bar.reached(done + part.to)
-      }
-    }
-    done += row.bytes
-    bars.push({ name: String(row.baseOffset), state: row.state, records: row.records, stretches })
-  }
-  return bars
+interface Picture {
+  readonly bars: readonly Bar[]
+  readonly overview: LogOverview
 }
 
-/** How a part is drawn: as its own kind, as ignored bytes after the end of a segment, or as damage. */
-function kindOf(
-  part: SegmentPart,
-  { row, isLast, isDamaged }: { row: SegmentRow; isLast: boolean; isDamaged: boolean },
-): SegmentPart['kind'] | Stretch['kind'] {
-  if (part.kind === 'bad') return isDamaged ? 'bad' : 'ignored-tail'
-  if (part.kind === 'preallocated' || part.kind === 'stale') return isDamaged ? 'bad' : part.kind
-  // The last segment can grow while a writer runs. Bytes after the end of any other segment are ignored.
-  return !isLast && part.from >= row.bytes && !isDamaged ? 'ignored-tail' : part.kind
+async function pictureOf(fs: FileSystem, rows: readonly SegmentRow[], report: LogReport | null): Promise<Picture> {
+  const overview = new LogOverview(OVERVIEW_LIMITS)
+  if (report === null) {
+    for (const row of rows) overview.addUnread(row)
+    return { bars: rows.map((row) => barOf(row, [{ kind: 'records', bytes: row.bytes }])), overview }
+  }
+  const total = rows.reduce((sum, { bytes }) => sum + bytes, 0)
+  using bar = await progressBar('drawing', { total, format: formatBytes })
+  const stretches = new Map<SegmentRow, Stretch[]>(rows.map((row) => [row, []]))
+  let done = 0
+  for await (const classified of classifiedParts(fs, rows, report.problems)) {
+    const { row, part, kind } = classified
+    overview.add(classified)
+    stretches.get(row)?.push({ kind, bytes: part.to - part.from })
+    bar.reached((done += part.to - part.from))
+  }
+  return { bars: Array.from(stretches, ([row, found]) => barOf(row, found)), overview }
+}
+
+function barOf({ baseOffset, state, records }: SegmentRow, stretches: readonly Stretch[]): Bar {
+  return { name: String(baseOffset), state, records, stretches }
 }
 
 async function draw(path: string, svg: readonly string[]): Promise<void> {
