@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { ManualClock, Random } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
+import { AnswerMemory } from './answer-memory.js'
 import { Broker } from './broker.js'
 import { batchesIn } from './protocol/test-batch.js'
 
@@ -12,6 +13,7 @@ export async function settle() {
 
 export class BrokerFixture {
   clock = new ManualClock(1_000_000)
+  answerMemory = new AnswerMemory(Infinity)
   #closed = new AbortController()
   /** @type {Broker | null} */
   #broker = null
@@ -44,7 +46,8 @@ export class BrokerFixture {
   }
 
   context(version = 7) {
-    return { version, clientId: 'test', clientHost: '', signal: this.#closed.signal }
+    const reservation = this.answerMemory.reservation()
+    return { version, clientId: 'test', clientHost: '', signal: this.#closed.signal, reservation }
   }
 
   disconnect() {
@@ -94,7 +97,9 @@ export class BrokerFixture {
     }))
     const session = { sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [], rackId: '' }
     const request = { replicaId: -1, isolationLevel: 0, maxWaitMs, minBytes, maxBytes, topics, ...session }
-    const { responses } = await this.broker.handlers.Fetch(request, this.context(11))
+    const context = this.context(11)
+    const { responses } = await this.broker.handlers.Fetch(request, context)
+    context.reservation.set(0)
     return responses.flatMap(({ partitions }) =>
       partitions.map(({ errorCode, records, highWatermark }) => ({
         errorCode,

@@ -169,7 +169,7 @@ export class Broker {
       Metadata: metadataHandler(topics, { address, autoCreateTopics, defaultPartitions }),
       DescribeConfigs: describeConfigsHandler(topics, configs),
       Produce: produceHandler(topics, { maxMessageBytes, clock }),
-      Fetch: fetchHandler(topics, { maxFetchBytes, clock }),
+      Fetch: fetchHandler(topics, { maxFetchBytes, maxMessageBytes, clock }),
       ListOffsets: listOffsetsHandler(topics),
       CreateTopics: createTopicsHandler(topics, { defaultPartitions, configs }),
       DeleteTopics: deleteTopicsHandler(topics, (names) => this.#offsets.deleteTopics(names)),

@@ -10,12 +10,19 @@ import { callOf, decodeHead, decodeRequest, encodeResponse, encodeUnsupported } 
 /** @typedef {import('node:stream').Duplex} Duplex */
 /** @typedef {import('./protocol/calls.js').CallName} CallName */
 /** @typedef {import('./protocol/calls.js').Head} Head */
+/** @typedef {import('./answer-memory.js').Reservation} Reservation */
 
 /** The most requests of a connection that are handled or wait for it. */
 const MAX_REQUESTS_AHEAD = 16
 const LENGTH_BYTES = 4
 /** A key, a version and a correlation id. */
 const MIN_REQUEST_BYTES = 8
+/** What a client must take within the time limit. */
+const SENT_AT_ONCE_BYTES = 1024 * 1024
+/** Calls whose answers list what the broker has, however short the request is. @type {ReadonlySet<CallName>} */
+const LISTINGS = new Set(['Metadata', 'OffsetFetch', 'DescribeGroups', 'ListGroups', 'DescribeConfigs'])
+/** Reserved for such an answer until it is made: all committed offsets may take as much. */
+const LISTING_BYTES = 64 * 1024 * 1024
 
 /**
  * @typedef {object} ConnectionOptions
@@ -23,7 +30,9 @@ const MIN_REQUEST_BYTES = 8
  * @property {string} clientHost the address of the client
  * @property {number} maxRequestBytes a connection that announces a longer request is closed
  * @property {number} maxReceiveMs a connection that takes longer to send a request is closed
- * @property {import('./request-memory.js').RequestMemory} memory of the requests of all connections
+ * @property {number} maxSendMs a connection whose client takes longer for the next 1 MiB of its answers is closed
+ * @property {import('./request-memory.js').RequestMemory} requestMemory of all connections
+ * @property {import('./answer-memory.js').AnswerMemory} answerMemory of all connections
  * @property {import('@sq/sim').Clock} clock
  */
 
@@ -99,11 +108,16 @@ export class Connection {
   #accept(bytes) {
     const head = decodeHead(bytes)
     const name = callOf(head)
-    const handled = (name === 'Produce' ? this.#barrier : this.#answered).then(() => this.#handle(name, head))
+    const reservation = this.#options.answerMemory.reservation()
+    const before = name === 'Produce' ? this.#barrier : this.#answered
+    const handled = before.then(() => this.#handle(name, head, reservation))
     // It may fail before the answers in front of it are sent.
     handled.catch(() => {})
     this.#ahead++
-    this.#answered = this.#answer(this.#answered, handled, bytes.length)
+    this.#answered = this.#answer(this.#answered, handled, bytes.length).finally(() => {
+      // If the connection has failed, the answer may still be made.
+      void Promise.allSettled([handled]).then(() => reservation.set(0))
+    })
     this.#answered.catch(() => this.#stream.destroy())
     if (name !== 'Produce') this.#barrier = this.#answered
   }
@@ -111,20 +125,26 @@ export class Connection {
   /**
    * @param {CallName | null} name
    * @param {Head} head
+   * @param {Reservation} reservation
    */
-  async #handle(name, head) {
-    return name === null ? encodeUnsupported(head) : this.#respond(name, head)
+  async #handle(name, head, reservation) {
+    const sink = name === null ? encodeUnsupported(head) : await this.#respond(name, head, reservation)
+    reservation.set(sink?.length ?? 0)
+    return sink
   }
 
   /**
    * @template {CallName} N
    * @param {N} name
    * @param {Head} head
+   * @param {Reservation} reservation
    */
-  async #respond(name, head) {
+  async #respond(name, head, reservation) {
     const { clientId, request } = decodeRequest(name, head)
     const { clientHost, handlers } = this.#options
-    const context = { version: head.version, clientId, clientHost, signal: this.#ended.signal }
+    const { signal } = this.#ended
+    if (LISTINGS.has(name)) await reservation.reserve({ leastBytes: LISTING_BYTES, mostBytes: LISTING_BYTES }, signal)
+    const context = { version: head.version, clientId, clientHost, signal, reservation }
     const response = await handlers[name](request, context)
     return response === null ? null : encodeResponse(name, head, response)
   }
@@ -140,7 +160,7 @@ export class Connection {
       const sink = await handled
       if (sink !== null) await this.#send(sink)
     } finally {
-      this.#options.memory.give(LENGTH_BYTES + requestBytes)
+      this.#options.requestMemory.give(LENGTH_BYTES + requestBytes)
       this.#ahead--
       this.#answeredOne()
     }
@@ -148,14 +168,24 @@ export class Connection {
 
   /** @param {import('./protocol/bytes.js').Sink} sink */
   async #send(sink) {
-    if (this.#stream.destroyed) return
     const length = Buffer.alloc(LENGTH_BYTES)
     length.writeInt32BE(sink.length)
-    this.#stream.cork()
-    this.#stream.write(length)
-    for (const part of sink.parts()) this.#stream.write(part)
-    this.#stream.uncork()
-    if (this.#stream.writableNeedDrain) await once(this.#stream, 'drain', { signal: this.#closed.signal })
+    for (const parts of inPieces([length, ...sink.parts()], SENT_AT_ONCE_BYTES)) {
+      if (this.#stream.destroyed) return
+      this.#stream.cork()
+      for (const part of parts) this.#stream.write(part)
+      this.#stream.uncork()
+      if (this.#stream.writableNeedDrain) await this.#drain()
+    }
+  }
+
+  /** Waits until the client has taken what was sent, but not for ever. */
+  async #drain() {
+    const { clock, maxSendMs } = this.#options
+    const cancel = clock.setTimer(maxSendMs, () => this.#stream.destroy())
+    // If that does not happen, the stream is closed.
+    await once(this.#stream, 'drain', { signal: this.#closed.signal }).catch(() => {})
+    cancel()
   }
 
   /**
@@ -170,7 +200,7 @@ export class Connection {
     let wanted = LENGTH_BYTES
     try {
       for await (const chunk of this.#chunks()) {
-        this.#options.memory.take(chunk.length)
+        this.#options.requestMemory.take(chunk.length)
         chunks.push(chunk)
         bytes += chunk.length
         if (bytes >= wanted) {
@@ -185,11 +215,11 @@ export class Connection {
           chunks = [rest]
         }
         if (bytes > 0) this.#startTimer()
-        await this.#options.memory.room(this.#ended.signal)
+        await this.#options.requestMemory.room(this.#ended.signal)
       }
     } finally {
       this.#stopTimer()
-      this.#options.memory.give(bytes)
+      this.#options.requestMemory.give(bytes)
     }
   }
 
@@ -227,4 +257,30 @@ export class Connection {
     this.#cancelTimer?.()
     this.#cancelTimer = null
   }
+}
+
+/**
+ * The same bytes in groups of parts, each of at most so many bytes.
+ *
+ * @param {readonly Uint8Array[]} parts
+ * @param {number} maxBytes
+ * @returns {Generator<Uint8Array[], void, undefined>}
+ */
+function* inPieces(parts, maxBytes) {
+  /** @type {Uint8Array[]} */
+  let piece = []
+  let left = maxBytes
+  for (const part of parts) {
+    for (let at = 0; at < part.length;) {
+      const bytes = part.subarray(at, at + left)
+      piece.push(bytes)
+      at += bytes.length
+      left -= bytes.length
+      if (left > 0) continue
+      yield piece
+      piece = []
+      left = maxBytes
+    }
+  }
+  if (piece.length > 0) yield piece
 }

@@ -6,6 +6,7 @@ import { ManualClock } from '@sq/sim'
 import { Connection } from './connection.js'
 import { ProtocolError, Sink } from './protocol/bytes.js'
 import { CALLS } from './protocol/calls.js'
+import { AnswerMemory } from './answer-memory.js'
 import { RequestMemory } from './request-memory.js'
 
 /** The side of the broker: what a test pushes arrives, and what is written is collected. */
@@ -26,8 +27,15 @@ class Line extends Duplex {
    */
   _write(chunk, _encoding, done) {
     this.written.push(chunk)
-    if (this.isTaken) done()
+    this.takeLast = () => {
+      this.takeLast = () => {}
+      done()
+    }
+    if (this.isTaken) this.takeLast()
   }
+
+  /** The client takes what was written last. */
+  takeLast = () => {}
 
   /** The correlation ids of the answers so far. */
   answers() {
@@ -70,6 +78,7 @@ function setUp({ maxRequestMemoryBytes = 1e6 } = {}) {
   const line = new Line()
   const clock = new ManualClock()
   const memory = new RequestMemory(maxRequestMemoryBytes)
+  const answerMemory = new AnswerMemory(1e9)
   /** @type {Map<string, (error?: Error) => void>} */
   const waiting = new Map()
   /** @type {string[]} */
@@ -80,6 +89,7 @@ function setUp({ maxRequestMemoryBytes = 1e6 } = {}) {
   const wait = async (text, signal) => {
     begun.push(text)
     signals.push(signal)
+    if (text === 'large') return
     if (text !== '') await new Promise((done, fail) => waiting.set(text, (error) => (error ? fail(error) : done(null))))
   }
   /** @type {any} */
@@ -90,16 +100,20 @@ function setUp({ maxRequestMemoryBytes = 1e6 } = {}) {
     },
     Produce: async (/** @type {any} */ { transactionalId }, /** @type {any} */ { signal }) => {
       await wait(transactionalId, signal)
-      return transactionalId === 'silent' ? null : { responses: [] }
+      const name = 'x'.repeat(30_000)
+      const responses =
+        transactionalId === 'large' ? Array.from({ length: 100 }, () => ({ name, partitionResponses: [] })) : []
+      return transactionalId === 'silent' ? null : { responses }
     },
   }
-  const options = { handlers, clientHost: '', maxRequestBytes: 1000, maxReceiveMs: 5000, memory, clock }
+  const limits = { maxRequestBytes: 1000, maxReceiveMs: 5000, maxSendMs: 7000 }
+  const options = { ...limits, handlers, clientHost: '', requestMemory: memory, answerMemory, clock }
   const connection = new Connection(line, options)
   const served = connection.serve().then(
     () => 'closed',
     (error) => error,
   )
-  return { line, clock, memory, waiting, begun, signals, connection, served }
+  return { line, clock, memory, answerMemory, waiting, begun, signals, connection, served }
 }
 
 test('requests are found in chunks of any size', async () => {
@@ -227,6 +241,48 @@ test('a client that does not take its answers gets no more', async () => {
   await settle()
   assert.equal(begun.length, before)
   line.destroy()
+})
+
+test('a client that takes nothing of an answer for too long is closed, and the memory of its answers is free', async () => {
+  const { line, clock, served, answerMemory } = setUp()
+  line.isTaken = false
+  line.push(frame('Produce', 1, 'large'))
+  line.push(frame('Produce', 2, 'large'))
+  await settle()
+  assert.equal(answerMemory.bytes, 2 * 3_000_612)
+  clock.advance(6999)
+  assert.ok(!line.destroyed)
+  clock.advance(1)
+  assert.equal(await served, 'closed')
+  await settle()
+  assert.deepEqual([line.destroyed, answerMemory.bytes, clock.timers], [true, 0, 0])
+})
+
+test('a client that takes a large answer slowly gets all of it', async () => {
+  const { line, clock, answerMemory } = setUp()
+  line.isTaken = false
+  line.push(frame('Produce', 1, 'large'))
+  for (let parts = 0; answerMemory.bytes > 0 || parts === 0; parts++) {
+    await settle()
+    clock.advance(20)
+    line.takeLast()
+  }
+  await settle()
+  assert.deepEqual([line.answers(), line.destroyed, clock.timers], [[1], false, 0])
+  line.destroy()
+})
+
+test('an answer that is made after its connection has failed leaves no memory taken', async () => {
+  const { line, waiting, answerMemory } = setUp()
+  line.push(frame('Produce', 1, 'a'))
+  line.push(frame('Produce', 2, 'b'))
+  await settle()
+  waiting.get('a')?.(new Error('a fault of the program'))
+  await settle()
+  assert.ok(line.destroyed)
+  waiting.get('b')?.()
+  await settle()
+  assert.equal(answerMemory.bytes, 0)
 })
 
 test('a client that does not complete its request in time is closed, and one that sends none is not', async () => {

@@ -93,6 +93,7 @@ export class Monitoring {
     this.#reason = null
     this.#gauge('connections', 'Connections of clients', () => server.stats().connections)
     this.#gauge('request_memory_bytes', 'Requests that are not answered yet', () => server.stats().requestBytes)
+    this.#gauge('answer_memory_bytes', 'Answers that are made or sent', () => server.stats().answerBytes)
     const labelNames = ['group', 'topic', 'partition']
     const committed = { name: 'sq_kafka_committed_offset', help: 'Committed by a group', labelNames, registers: [] }
     const collect = /** @this {Gauge} */ function () {

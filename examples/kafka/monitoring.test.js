@@ -19,7 +19,7 @@ test('a broker is healthy while it serves and no last write of a log has failed,
   assert.equal(await health(), '503 the broker starts\n')
 
   await kafka.open(monitoring.fs)
-  monitoring.serves(kafka.broker, { stats: () => ({ connections: 3, requestBytes: 7 }) })
+  monitoring.serves(kafka.broker, { stats: () => ({ connections: 3, requestBytes: 7, answerBytes: 9 }) })
   assert.equal(await health(), '200 ok\n')
 
   await kafka.create('monitored')
@@ -45,6 +45,7 @@ test('a broker is healthy while it serves and no last write of a log has failed,
     `sq_kafka_request_seconds_count{call="Produce"} 1`,
     `sq_kafka_connections 3`,
     `sq_kafka_request_memory_bytes 7`,
+    `sq_kafka_answer_memory_bytes 9`,
     `sq_kafka_committed_offset{group="g",topic="monitored",partition="0"} 2`,
   ]) {
     assert.ok(body.split('\n').includes(line), `${line} is missing in\n${body}`)

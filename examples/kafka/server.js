@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { SystemClock } from '@sq/sim'
+import { AnswerMemory } from './answer-memory.js'
 import { Connection } from './connection.js'
 import { RequestMemory } from './request-memory.js'
 
@@ -12,7 +13,9 @@ import { RequestMemory } from './request-memory.js'
  * @property {number} [maxConnections] further ones are closed at once; default 1000
  * @property {number} [maxRequestBytes] default 16 MiB
  * @property {number} [maxRequestMemoryBytes] of the requests of all connections; default 256 MiB
+ * @property {number} [maxAnswerMemoryBytes] of the answers of all connections; default 256 MiB
  * @property {number} [maxReceiveMs] what a client may take to send a request; default 30 s
+ * @property {number} [maxSendMs] what a client may take to receive 1 MiB of its answers; default 30 s
  * @property {import('@sq/sim').Clock} [clock]
  * @property {(error: unknown, clientHost: string) => void} [onError] called when a connection was closed for an error
  */
@@ -21,7 +24,8 @@ const MIB = 1024 * 1024
 
 export class Server {
   #server
-  #memory
+  #requestMemory
+  #answerMemory
   /** The connections, each with what resolves when it is closed. @type {Map<Connection, Promise<void>>} */
   #connections = new Map()
 
@@ -30,10 +34,12 @@ export class Server {
    * @param {ServerOptions} [options]
    */
   constructor(handlers, options = {}) {
-    const { clock = new SystemClock(), maxRequestBytes = 16 * MIB, maxReceiveMs = 30_000 } = options
-    const { maxConnections = 1000, maxRequestMemoryBytes = 256 * MIB, onError = () => {} } = options
-    this.#memory = new RequestMemory(maxRequestMemoryBytes)
-    const shared = { handlers, clock, maxRequestBytes, maxReceiveMs, memory: this.#memory }
+    const { clock = new SystemClock(), maxRequestBytes = 16 * MIB, maxConnections = 1000 } = options
+    const { maxReceiveMs = 30_000, maxSendMs = 30_000, onError = () => {} } = options
+    this.#requestMemory = new RequestMemory(options.maxRequestMemoryBytes ?? 256 * MIB)
+    this.#answerMemory = new AnswerMemory(options.maxAnswerMemoryBytes ?? 256 * MIB)
+    const memory = { requestMemory: this.#requestMemory, answerMemory: this.#answerMemory }
+    const shared = { handlers, clock, maxRequestBytes, maxReceiveMs, maxSendMs, ...memory }
     this.#server = createServer({ noDelay: true }, (socket) => {
       const clientHost = socket.remoteAddress ?? ''
       const connection = new Connection(socket, { ...shared, clientHost })
@@ -48,7 +54,8 @@ export class Server {
 
   /** Counters for a report. */
   stats() {
-    return { connections: this.#connections.size, requestBytes: this.#memory.bytes }
+    const { bytes: requestBytes } = this.#requestMemory
+    return { connections: this.#connections.size, requestBytes, answerBytes: this.#answerMemory.bytes }
   }
 
   /**

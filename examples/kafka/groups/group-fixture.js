@@ -1,5 +1,6 @@
 /** Consumer groups on a clock that only the test moves, and requests as clients send them. */
 import { ManualClock } from '@sq/sim'
+import { AnswerMemory } from '../answer-memory.js'
 import { ERROR } from '../protocol/errors.js'
 import { GroupCoordinator } from './coordinator.js'
 import { joinRefused } from './group.js'
@@ -194,7 +195,8 @@ function send(client, act, refused) {
   const connection = new AbortController()
   /** @type {Call<Response>} */
   const call = { response: null, disconnect: () => connection.abort() }
-  const answer = async () => act({ ...client, clientHost: '127.0.0.1', signal: connection.signal })
+  const reservation = new AnswerMemory(Infinity).reservation()
+  const answer = async () => act({ ...client, clientHost: '127.0.0.1', signal: connection.signal, reservation })
   answer().then(
     (response) => (call.response = response),
     (error) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { ManualClock } from '@sq/sim'
 import { InMemoryFileSystem } from '@sq/sim/memory'
+import { AnswerMemory } from '../answer-memory.js'
 import { CALLS, encodeResponse } from '../protocol/calls.js'
 import { ERROR } from '../protocol/errors.js'
 import { groupHandlers } from './handlers.js'
@@ -50,7 +51,8 @@ async function call(name, request, version = CALLS[name].versions.to) {
   /** @type {{ [N in GroupCall]: (request: Request<N>, context: Context) => Promise<Response<N>> }} */
   const { [name]: handler } = groups.handlers
   const signal = new AbortController().signal
-  const answered = handler(request, { version, clientId: 'client', clientHost: '127.0.0.1', signal })
+  const reservation = new AnswerMemory(Infinity).reservation()
+  const answered = handler(request, { version, clientId: 'client', clientHost: '127.0.0.1', signal, reservation })
   clock.advance(0)
   const response = await answered
   encodeResponse(name, { version, correlationId: 1 }, response)

@@ -10,26 +10,29 @@ import { Refusal } from '../refusal.js'
 
 /** There are no elections, so all batches are of the first leader. */
 export const LEADER_EPOCH = 0
+/** The longest that a Fetch waits for more: what it has fetched so far takes memory. */
+const MAX_WAIT_MS = 30_000
 
 /**
  * @param {Topics} topics
- * @param {{ maxFetchBytes: number, clock: import('@sq/sim').Clock }} options
+ * @param {{ maxFetchBytes: number, maxMessageBytes: number, clock: import('@sq/sim').Clock }} options
  * @returns {import('../protocol/calls.js').Handler<'Fetch'>}
  */
-export function fetchHandler(topics, { maxFetchBytes, clock }) {
-  return async (request, { signal }) => {
+export function fetchHandler(topics, { maxFetchBytes, maxMessageBytes, clock }) {
+  return async (request, { signal, reservation }) => {
     // Without sessions, each request names all its partitions, and each answer has all of them.
     if (request.sessionId !== 0) return { errorCode: ERROR.FETCH_SESSION_ID_NOT_FOUND, responses: [] }
-    const maxBytes = Math.min(Math.max(request.maxBytes, 0), maxFetchBytes)
+    const maxBytes = Math.min(Math.max(request.maxBytes, 1), maxFetchBytes)
     const parts = request.topics.map(({ topic, partitions }) => ({
       topic,
       partitions: partitions.map((partition) => new FetchedPartition(topics, topic, partition)),
     }))
     const fetch = new Fetch(
       parts.flatMap(({ partitions }) => partitions),
-      maxBytes,
+      { maxBytes, maxMessageBytes, reservation },
     )
-    await fetch.until(Math.min(request.minBytes, maxBytes), clock.monotonic() + request.maxWaitMs, { clock, signal })
+    const deadlineMs = clock.monotonic() + Math.min(request.maxWaitMs, MAX_WAIT_MS)
+    await fetch.until(Math.min(request.minBytes, maxBytes), deadlineMs, { clock, signal })
     return {
       responses: parts.map(({ topic, partitions }) => ({ topic, partitions: partitions.map((part) => part.answer()) })),
     }
@@ -39,20 +42,24 @@ export function fetchHandler(topics, { maxFetchBytes, clock }) {
 /** The partitions of a request, and what has been fetched of all. */
 class Fetch {
   #partitions
-  #maxBytes
+  #limits
   #bytes = 0
 
   /**
    * @param {readonly FetchedPartition[]} partitions
-   * @param {number} maxBytes
+   * @param {object} limits
+   * @param {number} limits.maxBytes of the answer, and one batch more
+   * @param {number} limits.maxMessageBytes of a batch
+   * @param {import('../answer-memory.js').Reservation} limits.reservation
    */
-  constructor(partitions, maxBytes) {
+  constructor(partitions, limits) {
     this.#partitions = partitions
-    this.#maxBytes = maxBytes
+    this.#limits = limits
   }
 
   /**
-   * Fetches until there are enough bytes, or a partition has an error, or the time has come, or the signal is aborted.
+   * Fetches until there are enough bytes, or a partition has an error, or the time has come, or the signal is aborted,
+   * or other answers take all memory.
    *
    * @param {number} minBytes
    * @param {number} deadlineMs of the monotonic clock
@@ -60,16 +67,32 @@ class Fetch {
    */
   async until(minBytes, deadlineMs, { clock, signal }) {
     for (;;) {
-      for (const partition of this.#partitions) {
-        const left = this.#maxBytes - this.#bytes
-        // One batch at least is returned, even if it is longer than the client allows: else it could not go on.
-        if (left > 0 || this.#bytes === 0) this.#bytes += await partition.fetch(Math.max(left, 1))
-      }
+      if (!(await this.#fetchOnce(signal))) return
       const leftMs = Math.ceil(deadlineMs - clock.monotonic())
       if (this.#bytes >= minBytes || leftMs <= 0 || signal.aborted) return
       if (this.#partitions.some(({ errorCode }) => errorCode !== ERROR.NONE)) return
       if (!(await this.#more(leftMs, signal))) return
     }
+  }
+
+  /**
+   * Fetches what is there, as far as there is memory for it: at least one batch, even if it is longer than the client
+   * allows, because it could not go on without it. Resolves with false if there is no memory for more than it has.
+   *
+   * @param {AbortSignal} signal
+   */
+  async #fetchOnce(signal) {
+    const { maxBytes, maxMessageBytes, reservation } = this.#limits
+    const leastBytes = this.#bytes + 1 + maxMessageBytes
+    const reserved = await reservation.reserve({ leastBytes, mostBytes: maxBytes + maxMessageBytes }, signal)
+    if (reserved === 0) return false
+    for (const partition of this.#partitions) {
+      const left = Math.max(reserved - maxMessageBytes, 1) - this.#bytes
+      if (left > 0) this.#bytes += await partition.fetch(left)
+    }
+    // While it waits for more, it holds only what it has.
+    reservation.set(this.#bytes)
+    return true
   }
 
   /**

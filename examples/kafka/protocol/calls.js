@@ -17,8 +17,14 @@ export const CALLS = { ...LOG_CALLS, ...GROUP_CALLS, ...ADMIN_CALLS }
 
 /**
  * The client of a request, and its version. `signal` is aborted when the connection closes, or when the broker stops.
+ * `reservation` is the memory of the answer.
  *
- * @typedef {{ version: number, clientId: string | null, clientHost: string, signal: AbortSignal }} Context
+ * @typedef {object} Context
+ * @property {number} version
+ * @property {string | null} clientId
+ * @property {string} clientHost
+ * @property {AbortSignal} signal
+ * @property {import('../answer-memory.js').Reservation} reservation
  */
 /**
  * Answers a call. Only that of a Produce may answer with null: nothing is sent then.
