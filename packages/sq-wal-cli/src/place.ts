@@ -89,3 +89,8 @@ function inUnits(text: string, units: Readonly<Record<string, number>>): number 
   const value = factor === undefined ? NaN : Math.round(Number(count) * factor)
   return Number.isSafeInteger(value) ? value : null
 }
+
+/** Collects the values of an option that can be given several times. */
+export function another(value: string, values: readonly string[] = []): readonly string[] {
+  return [...values, value]
+}

@@ -7,6 +7,8 @@ import type { TimeUnit } from '../time.ts'
 
 export interface JsonFields {
   readonly keyField?: string
+  /** The field that becomes the value, instead of the whole line. */
+  readonly valueField?: string
   readonly timestampField?: string
   /**
    * The unit of a number. Without it, numbers are milliseconds, and a number that may have another unit is an error.
@@ -16,13 +18,13 @@ export interface JsonFields {
 }
 
 /**
- * The record of a line. A field that is missing or null gives no key and no header. A string is used as it is, any
- * other value as JSON; a number that cannot be read exactly is an error. Without a timestamp field, the timestamp is
- * `nowMs`. Throws a `CommandError`.
+ * The record of a line. A field that is missing or null gives no key and no header; a value field that is null gives no
+ * value, and one that is missing is an error. A string is used as it is, any other value as JSON; a number that cannot
+ * be read exactly is an error. Without a timestamp field, the timestamp is `nowMs`. Throws a `CommandError`.
  */
 export function jsonRecord(line: Buffer, fields: JsonFields, nowMs: number): RecordInput {
-  const parsed = parse(line)
-  const { keyField, timestampField, timestampUnit, headerField = [] } = fields
+  const parsed = parseJson(line)
+  const { keyField, valueField, timestampField, timestampUnit, headerField = [] } = fields
   const key = keyField === undefined ? null : bytesOf(fieldOf(parsed, keyField), keyField)
   const timestampMs =
     timestampField === undefined ? nowMs : timeOf(fieldOf(parsed, timestampField), timestampField, timestampUnit)
@@ -30,20 +32,36 @@ export function jsonRecord(line: Buffer, fields: JsonFields, nowMs: number): Rec
     const value = bytesOf(fieldOf(parsed, field), field)
     return value === null ? [] : [{ key: field, value }]
   })
-  return { key, value: line, headers, timestampMs }
+  return { key, value: valueField === undefined ? line : valueOf(parsed, valueField), headers, timestampMs }
 }
 
-function parse(line: Buffer): unknown {
+function valueOf(parsed: unknown, name: string): Buffer | null {
+  const value = fieldOf(parsed, name)
+  if (value === undefined) throw new CommandError(`field ${JSON.stringify(name)} is missing; null is no value`)
+  return bytesOf(value, name)
+}
+
+/** Parses a line. Throws a `CommandError`. */
+export function parseJson(line: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line))
   } catch (error) {
-    throw new CommandError(`not valid JSON: ${messageOf(error).replaceAll(/[^ -~]/g, '.')}`)
+    const isArray = line.toString('latin1', 0, 64).trimStart().startsWith('[')
+    const advice = isArray ? "; if the input is one array, put each element on a line: jq -c '.[]'" : ''
+    throw new CommandError(`not valid JSON: ${messageOf(error).replaceAll(/[^ -~]/g, '.')}${advice}`)
   }
 }
 
+/** A field by its name. If there is none and the name has dots, a field of a field: `user.id`. */
 function fieldOf(parsed: unknown, name: string): unknown {
-  const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
-  return isObject ? new Map(Object.entries(parsed)).get(name) : undefined
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined
+  const fields = new Map<string, unknown>(Object.entries(parsed))
+  if (fields.has(name)) return fields.get(name)
+  for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+    const found = fieldOf(fields.get(name.slice(0, dot)), name.slice(dot + 1))
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 function bytesOf(value: unknown, name: string): Buffer | null {

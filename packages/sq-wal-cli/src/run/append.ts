@@ -6,12 +6,12 @@ import { AppendAllError, LogNotFoundError, WalReader, WalWriter } from '@sq/stor
 import type { CommitEvent, RecordInput } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import { inputBytes, readInputs, STANDARD_INPUT } from '../input/record-input.ts'
-import type { InputFormat } from '../input/record-input.ts'
+import type { InputFormat, InputRecord } from '../input/record-input.ts'
 import type { JsonFields } from '../input/json-record.ts'
 import { catchInterruption } from '../interruption.ts'
 import type { DataDirOption, LogName } from '../log-name.ts'
 import { messageOf } from '../message-of.ts'
-import { formatBytes, formatCount, printLine, printLines } from '../output.ts'
+import { formatBytes, formatCount, printLine, printLines, printNotice } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -19,6 +19,8 @@ export interface AppendOptions extends JsonFields, DataDirOption {
   readonly format: InputFormat
   readonly offsets?: boolean
   readonly resumeFrom?: bigint
+  /** Whether each record of the format `sq` must get the offset that it had. */
+  readonly checkOffsets?: boolean
 }
 
 /** The limit on printed offsets that the reader of stdout has not taken yet. At the limit, reading the input waits. */
@@ -26,10 +28,13 @@ const MAX_OUTPUT_BYTES = 1024 * 1024
 
 /** Rejects with a `CommandError` that says how many records are durable. */
 export async function append(log: LogName, files: readonly string[], options: AppendOptions): Promise<void> {
-  const { format, keyField, timestampField, timestampUnit, headerField } = options
-  if (format !== 'json' && (keyField ?? timestampField ?? timestampUnit ?? headerField) !== undefined) {
-    throw new UsageError('--key-field, --timestamp-field, --timestamp-unit and --header-field need --format json')
+  const { format, keyField, valueField, timestampField, timestampUnit, headerField, checkOffsets = false } = options
+  if (format !== 'json' && (keyField ?? valueField ?? timestampField ?? timestampUnit ?? headerField) !== undefined) {
+    throw new UsageError(
+      '--key-field, --value-field, --timestamp-field, --timestamp-unit and --header-field need --format json',
+    )
   }
+  if (checkOffsets && format !== 'sq') throw new UsageError('--check-offsets needs --format sq')
   if (timestampUnit !== undefined && timestampField === undefined) {
     throw new UsageError('--timestamp-unit needs --timestamp-field')
   }
@@ -42,7 +47,7 @@ export async function append(log: LogName, files: readonly string[], options: Ap
   const onRead = (bytes: number): void => bar.reached((read += bytes))
   const appending = new Appending(log, options)
   try {
-    await appending.run(readInputs(inputs, { ...options, signal, onRead }))
+    await appending.run(readInputs(inputs, { ...options, signal, onRead, onDoubt: printNotice }))
     // Ctrl-C may have ended the program that writes the input, before this one noticed its signal.
     signal.throwIfAborted()
   } catch (error) {
@@ -72,7 +77,7 @@ class Appending {
     this.#options = options
   }
 
-  async run(records: AsyncGenerator<RecordInput>): Promise<void> {
+  async run(records: AsyncGenerator<InputRecord>): Promise<void> {
     const { config, topic, partition } = this.#log
     const { resumeFrom } = this.#options
     const stored = resumeFrom === undefined ? null : await this.#skipStored(records, resumeFrom)
@@ -88,7 +93,8 @@ class Appending {
           `another process appends to the log: its next offset was ${stored}, and is now ${writer.nextOffset}`,
         )
       }
-      await writer.appendAll(this.#paced(first.value, records))
+      const paced = this.#paced(first.value, records)
+      await writer.appendAll(this.#options.checkOffsets === true ? checked(paced, writer.nextOffset) : paced)
     } catch (error) {
       // Report the first error, not one that follows from it.
       await writer.close().catch(() => {})
@@ -110,7 +116,7 @@ class Appending {
   }
 
   /** Applies the backpressure of the printed offsets to the input. */
-  async *#paced(first: RecordInput, others: AsyncIterable<RecordInput>): AsyncGenerator<RecordInput> {
+  async *#paced(first: InputRecord, others: AsyncIterable<InputRecord>): AsyncGenerator<InputRecord> {
     yield first
     for await (const record of others) {
       yield record
@@ -131,7 +137,7 @@ class Appending {
    * Skips the records that the log already has, and resolves with its next offset. Rejects with a `CommandError` if
    * they are not the first records of the input. Records that retention has deleted cannot be compared.
    */
-  async #skipStored(records: AsyncGenerator<RecordInput>, resumeFrom: bigint): Promise<bigint> {
+  async #skipStored(records: AsyncGenerator<InputRecord>, resumeFrom: bigint): Promise<bigint> {
     const { firstOffset, nextOffset } = await this.#range()
     if (resumeFrom > nextOffset) {
       throw new CommandError(`cannot resume from offset ${resumeFrom}: the next offset of the log is ${nextOffset}`)
@@ -173,6 +179,22 @@ class Appending {
       throw error
     }
   }
+}
+
+/** Rejects with a `CommandError` at a record that does not have the next offset. */
+async function* checked(records: AsyncIterable<InputRecord>, nextOffset: bigint): AsyncGenerator<InputRecord> {
+  let next = nextOffset
+  for await (const record of records) {
+    if (record.offset !== next) {
+      throw new CommandError(`--check-offsets: the record has ${offsetOf(record)}, but would get offset ${next}`)
+    }
+    yield record
+    next++
+  }
+}
+
+function offsetOf({ offset = null }: InputRecord): string {
+  return offset === null ? 'no offset' : `offset ${offset}`
 }
 
 /** Narrows a message of the channel `sq:wal:commit`. */
