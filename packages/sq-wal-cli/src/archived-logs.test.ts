@@ -98,7 +98,7 @@ it.each([
   ['ls --store http://store', 'expected an archive as a directory or s3://BUCKET/PREFIX; found "http://store"'],
   ['ls --store s3:/bucket/main', 'expected an archive as a directory or s3://BUCKET/PREFIX; found "s3:/bucket/main"'],
   ['ls --store s3://', '"s3://" does not name a bucket: s3://BUCKET or s3://BUCKET/PREFIX is expected'],
-  ['verify --store store', 'verify takes a log, or --all'],
+  ['verify --store store', "expected logs (TOPIC/PARTITION), patterns ('web/*'), or --all"],
   ['append orders/0 --store store', "unknown option '--store'"],
 ])('%s is refused', async (line, message) => {
   expect(await run(line)).toEqual({ status: 2, stdout: '', stderr: `sq-wal: ${message}\n` })
@@ -130,7 +130,7 @@ it.each([
     "the archive store: cannot open /orders/0/1.wal: ENOENT: no such object, open '/orders/0/1.wal' " +
       '("sq-wal archive ls LOG --store store" lists the segments of a log)',
   ],
-  ['verify --all --store empty', 'there is no log in empty; nothing was verified'],
+  ['verify --all --store empty', 'there is no log in empty'],
 ])('%s fails, and says what to do', async (line, message) => {
   mkdirSync(join(place, 'empty'), { recursive: true })
   const { status, stderr } = await run(line)

@@ -7,6 +7,8 @@ import { UsageError } from './usage-error.ts'
 /** The environment variable with the default data directory. */
 const VARIABLE = 'SQ_WAL_DIR'
 
+export const DATA_DIR_ADVICE: string = `set the data directory with --data-dir or $${VARIABLE}`
+
 /** The same rules as in `@sq/storage`. */
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/
 const MAX_PARTITION = 0xffff_ffff
@@ -22,16 +24,11 @@ export interface DataDirOption {
   readonly dataDir?: string
 }
 
-const LOG_HELP = 'TOPIC/PARTITION in the data directory, or the path of the log'
+export const LOG_HELP: string = 'TOPIC/PARTITION in the data directory, or the path of the log'
 
 /** Adds the argument that names a log, and the option for its data directory. */
 export function addLogArgument(command: Command): Command {
   return addDataDirOption(command.argument('<log>', LOG_HELP))
-}
-
-/** Like `addLogArgument`, for a command that does not require a log. */
-export function addOptionalLogArgument(command: Command): Command {
-  return addDataDirOption(command.argument('[log]', LOG_HELP))
 }
 
 export function addDataDirOption(command: Command): Command {

@@ -41,11 +41,15 @@ export async function withLog<T>(
   return withArchive(options.store, options, (source) => action({ ...source, ...log }), name)
 }
 
-/** Runs an action on all logs. */
-export async function withLogs<T>(options: SourceOptions, action: (source: LogSource) => Promise<T>): Promise<T> {
+/** Runs an action on a data directory or an archive. `log` names the log that is read, if it is only one. */
+export async function withSource<T>(
+  options: SourceOptions,
+  action: (source: LogSource) => Promise<T>,
+  log?: string,
+): Promise<T> {
   return options.store === undefined
     ? action(await dataDirectory(options))
-    : withArchive(options.store, options, action)
+    : withArchive(options.store, options, action, log)
 }
 
 /** `log` is the one that is read, if the action reads only one. */

@@ -350,8 +350,8 @@ describe('truncate', () => {
 
 describe('an error is one line on stderr', () => {
   it.each([
-    [['verify'], 2, 'verify takes a log, or --all'],
-    [['verify', 'data/orders/0', '--all'], 2, 'verify takes a log, or --all'],
+    [['verify'], 2, "expected logs (TOPIC/PARTITION), patterns ('web/*'), or --all"],
+    [['verify', 'data/orders/0', '--all'], 2, "expected logs (TOPIC/PARTITION), patterns ('web/*'), or --all"],
     [['verify', 'data/orders/5'], 1, `there is no log in data/orders/5 ${ADVICE}`],
     [
       ['verify', '--all', '-d', 'missing'],

@@ -10,6 +10,8 @@ import { makeExampleLogs, openExample } from './testing/example-log.ts'
 // On a busy machine, starting a process takes long.
 vi.setConfig({ testTimeout: 60_000 })
 
+const ADVICE = 'set the data directory with --data-dir or $SQ_WAL_DIR'
+
 let place: string
 
 beforeAll(async () => {
@@ -50,13 +52,13 @@ function at(minute: number): string {
 
 describe('without a log', () => {
   test('verify --all fails if there is no log', async () => {
-    const told = 'sq-wal: there is no log in empty; nothing was verified\n'
+    const told = `sq-wal: there is no log in empty; ${ADVICE}\n`
     expect(await run('verify', '--all', '-d', 'empty')).toEqual({ status: 1, stdout: '', stderr: told })
     expect(await run('verify', '--all', '-d', 'empty', '--json')).toEqual({ status: 1, stdout: '[]\n', stderr: told })
   })
 
   test('ls says that there is no log', async () => {
-    const stderr = 'sq-wal: there is no log in empty\n'
+    const stderr = `sq-wal: there is no log in empty; ${ADVICE}\n`
     expect(await run('ls', 'empty')).toEqual({ status: 0, stdout: '', stderr })
     expect(await run('ls', 'empty', '--json')).toEqual({ status: 0, stdout: '[]\n', stderr })
   })
@@ -68,7 +70,7 @@ describe('if no record is printed, a line on stderr says why', () => {
     [['tail', 'data/audit/7'], 'no records in this range'],
     [['cat', 'data/orders/0', '--from', '5', '--to', '5'], 'no records in this range'],
     [['cat', 'data/orders/0', '--key', 'nobody'], 'none of 14 records matches --key'],
-    [['tail', '-n', '3', 'data/orders/0', '--grep', 'nothing'], 'none of 3 records matches --grep'],
+    [['tail', '-n', '3', 'data/orders/0', '--grep', 'nothing'], 'none of 14 records matches --grep'],
     [['cat', 'data/orders/0', '--key', 'x', '--grep', 'y'], 'none of 14 records matches --key and --grep'],
     [['cat', 'data/orders/0', '--from', '2030-01-01'], 'no records in this range'],
   ])('%j', async (args, message) => {

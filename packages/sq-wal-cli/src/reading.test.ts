@@ -112,7 +112,7 @@ describe('an error is one line on stderr', () => {
       /^option '--from <place>' argument 'noon' is invalid\. Expected an offset.*$/,
     ],
     [['cat', 'data/orders/0', '--count', '0'], 2, /Expected a whole number, 1 or more\.$/],
-    [['cat', 'data/orders/0', '--format', 'xml'], 2, /Allowed choices are text, json, raw, hex\.$/],
+    [['cat', 'data/orders/0', '--format', 'xml'], 2, /Allowed choices are text, json, raw, hex, csv\.$/],
     [['cat', 'data/orders/0', '--from', '9999999999999999'], 2, /Expected an offset, such as 1200; or a time/],
     [['ls', ''], 2, 'the data directory is an empty string; expected a path'],
     [['dump', 'data'], 1, "cannot open data: EISDIR: it is a directory, not a regular file, open 'data'"],

@@ -1,6 +1,6 @@
 /** `sq-wal dump`: its options and its help. */
 import type { Command } from 'commander'
-import { addArchiveOption, withLogs } from '../log-source.ts'
+import { addArchiveOption, withSource } from '../log-source.ts'
 import type { SourceOptions } from '../log-source.ts'
 import type { DumpOptions } from '../run/dump.ts'
 import { addLocalOption } from '../written-time.ts'
@@ -28,6 +28,6 @@ writer truncates, does not verify either; "sq-wal verify" tells torn tails and d
     )
     .action(async (segment: string, options: DumpOptions & SourceOptions) => {
       const { dump } = await import('../run/dump.ts')
-      process.exitCode = await withLogs(options, (source) => dump(source, segment, options))
+      process.exitCode = await withSource(options, (source) => dump(source, segment, options))
     })
 }

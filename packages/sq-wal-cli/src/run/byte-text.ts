@@ -69,7 +69,8 @@ export function* hexDump(bytes: Uint8Array, from: number): Generator<string> {
   }
 }
 
-function* cut(bytes: Uint8Array): Generator<Buffer> {
+/** The bytes in pieces of at most `PIECE_BYTES`, which share their memory. */
+export function* cut(bytes: Uint8Array): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bufferOf(bytes.subarray(at, at + PIECE_BYTES))
 }
 

@@ -1,13 +1,16 @@
 /** Prints the records of a range. */
 import { listSegments, OffsetOutOfRangeError, WalReader } from '@sq/storage'
 import type { OpaqueBatchError, ReadOptions } from '@sq/storage'
+import type { Selection } from '../log-selection.ts'
 import type { LocatedLog } from '../log-source.ts'
 import { formatBytes, isOutputGone, printNotice } from '../output.ts'
 import type { GivenTime, Place } from '../place.ts'
 import { isOutputUnseen, progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
+import { onEachLog } from './each-log.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
 import { printPassed, readableRecords } from './readable-records.ts'
+import { RecordFilter } from './record-filter.ts'
 import { RecordWriter } from './record-writer.ts'
 import type { RecordOptions } from './record-writer.ts'
 import { describeEarlierBehind, EarlierRecords } from './time-order.ts'
@@ -18,14 +21,28 @@ export interface CatOptions extends RecordOptions {
   readonly count?: number
 }
 
-export async function cat(log: LocatedLog, options: CatOptions): Promise<void> {
-  const writer = new RecordWriter(options)
+/** Resolves with the exit status. */
+export async function cat(selection: Selection, options: CatOptions): Promise<number> {
+  const isOne = selection.single !== null
+  const writer = new RecordWriter(options, { writesLogs: !isOne })
+  const status = await onEachLog(selection, async (log) => {
+    for (const notice of await catLog(log, options, writer)) {
+      printNotice(isOne ? notice : `${log.topic}/${log.partition}: ${notice}`)
+    }
+  })
+  await writer.flush()
+  return options.exitStatus === true && writer.written === 0 ? 1 : status
+}
+
+/** Resolves with notices about the output. */
+async function catLog(log: LocatedLog, options: CatOptions, writer: RecordWriter): Promise<string[]> {
+  const filter = new RecordFilter(options)
   let read = 0
   let bar: ProgressBar | null = null
   const fs = new MeteredFileSystem(log.fs, (bytes) => bar?.reached((read += bytes)))
   const reader = await WalReader.open(fs, log.config, log.topic, log.partition)
   const range = await rangeOf(reader, log, options)
-  if (isOutputUnseen(writer.isFiltered)) {
+  if (isOutputUnseen(filter.isActive)) {
     bar = await progressBar('reading', { total: await bytesIn(log, range), format: formatBytes })
   }
   const earlier = options.from !== undefined && 'timestampMs' in options.from ? new EarlierRecords(options.from) : null
@@ -38,11 +55,11 @@ export async function cat(log: LocatedLog, options: CatOptions): Promise<void> {
     for await (const record of readableRecords(reader, { ...range, durableOnly: options.durableOnly }, passed)) {
       lastOffset = record.offset
       earlier?.saw(record)
-      if (!writer.wants(record)) continue
+      if (!filter.selects(record)) continue
       // Records on the terminal show the progress themselves, and must not overwrite the bar.
       if (process.stdout.isTTY) bar?.stop()
-      await writer.write(record)
-      if (writer.written === options.count || isOutputGone()) break
+      await writer.write(record, log)
+      if (filter.selected === options.count || isOutputGone()) break
     }
   } catch (error) {
     throw error instanceof OffsetOutOfRangeError ? await outOfRange(error, log) : error
@@ -50,10 +67,10 @@ export async function cat(log: LocatedLog, options: CatOptions): Promise<void> {
     bar?.stop()
     await writer.flush()
   }
-  if (isOutputGone()) return
-  const notices = [writer.describeNone(), earlier?.describe() ?? null]
-  if (writer.written !== options.count) notices.push(await describeEnd(reader, log, { ...options, range, lastOffset }))
-  for (const notice of notices) if (notice !== null) printNotice(notice)
+  if (isOutputGone()) return []
+  const notices = [filter.describeNone(), earlier?.describe() ?? null]
+  if (filter.selected !== options.count) notices.push(await describeEnd(reader, log, { ...options, range, lastOffset }))
+  return notices.filter((notice) => notice !== null)
 }
 
 /** A notice about the end of the range if it may not be what was meant, else null. */
@@ -103,11 +120,16 @@ async function rangeOf(
   log: LocatedLog,
   { since, until, from = since, to }: CatOptions,
 ): Promise<ReadOptions> {
-  const start =
-    from === undefined ? {} : 'offset' in from ? { from: from.offset } : { fromTimestampMs: from.timestampMs }
+  const start = startAt(from)
   if (to === undefined) return until === undefined ? start : { ...start, to: await endOfEarlier(log, until) }
   const end = 'offset' in to ? to.offset : (await reader.offsetAt(to.timestampMs))?.offset
   return end === undefined ? start : { ...start, to: end }
+}
+
+/** Begins a range at a place; at the beginning of the log if there is none. */
+export function startAt(place: Place | undefined): ReadOptions {
+  if (place === undefined) return {}
+  return 'offset' in place ? { from: place.offset } : { fromTimestampMs: place.timestampMs }
 }
 
 /** The end of the last segment with a record before this time. Undefined if the log cannot be listed. */

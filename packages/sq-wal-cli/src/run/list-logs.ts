@@ -1,6 +1,7 @@
 /** Lists logs, for the commands that work on all of them. */
 import { listPartitions, LogNotFoundError } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
+import { DATA_DIR_ADVICE } from '../log-name.ts'
 import type { LogSource } from '../log-source.ts'
 
 /** Calls `listPartitions`. Throws a `CommandError` that says how to set the directory if it does not exist. */
@@ -9,6 +10,6 @@ export async function listLogs({ fs, config }: LogSource): ReturnType<typeof lis
     return await listPartitions(fs, config)
   } catch (error) {
     if (!(error instanceof LogNotFoundError)) throw error
-    throw new CommandError(`${error.message}; set the data directory with --data-dir or $SQ_WAL_DIR`)
+    throw new CommandError(`${error.message}; ${DATA_DIR_ADVICE}`)
   }
 }

@@ -1,5 +1,5 @@
 /** A log that could not be read, in a list with others. */
-import { messageOf } from '../message-of.ts'
+import { isError, messageOf } from '../message-of.ts'
 import { printNotice } from '../output.ts'
 
 export interface LogFailure {
@@ -9,8 +9,10 @@ export interface LogFailure {
   readonly error: string
 }
 
-export function failureOf(log: Omit<LogFailure, 'error'>, error: unknown): LogFailure {
-  return { topic: log.topic, partition: log.partition, error: messageOf(error) }
+/** The failure of a log. Throws the error if it does not come from the log: a usage error, or a bug. */
+export function failureOf({ topic, partition }: Omit<LogFailure, 'error'>, error: unknown): LogFailure {
+  if (!isError(error) || !('code' in error)) throw error
+  return { topic, partition, error: messageOf(error) }
 }
 
 /** Prints the failure in one line on stderr. */

@@ -1,10 +1,10 @@
 /** Lists the logs in a data directory. */
 import { listSegments, WalReader } from '@sq/storage'
 import type { SegmentInfo } from '@sq/storage'
-import type { LogSource } from '../log-source.ts'
+import type { Selection } from '../log-selection.ts'
+import type { LocatedLog } from '../log-source.ts'
 import { counted, formatBytes, formatCount, formatTime, printNotice, writeJson, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
-import { listLogs } from './list-logs.ts'
 import { failureOf, printFailure } from './log-failure.ts'
 import type { LogFailure } from './log-failure.ts'
 
@@ -26,17 +26,16 @@ interface LogLine {
 }
 
 /** Resolves with the exit status. */
-export async function ls(source: LogSource, { json = false }: LsOptions): Promise<number> {
-  const { fs, config, archive } = source
+export async function ls(selection: Selection, { json = false }: LsOptions): Promise<number> {
   const logs: (LogLine | LogFailure)[] = []
-  const partitions = await listLogs(source)
+  const partitions = await selection.list()
   using bar = await progressBar('looking', { total: partitions.length, format: (count) => counted(count, 'log') })
   for (const log of partitions) {
     bar.reached(logs.length)
     try {
       if (log.error !== undefined) throw log.error
-      const segments = await listSegments(fs, config, log.topic, log.partition)
-      logs.push(lineOf(log, segments, await startOf(source, log, segments)))
+      const segments = await listSegments(log.fs, log.config, log.topic, log.partition)
+      logs.push(lineOf(log, segments, await startOf(log, segments)))
     } catch (error) {
       logs.push(failureOf(log, error))
     }
@@ -45,14 +44,13 @@ export async function ls(source: LogSource, { json = false }: LsOptions): Promis
   if (json) await writeJson(logs)
   else await writeLogs(logs)
   // An empty list can mean that the data directory is wrong.
-  if (logs.length === 0) printNotice(`there is no log in ${archive ?? config.dataDir}`)
+  if (logs.length === 0) printNotice(selection.describeNone())
   return logs.some((log) => 'error' in log) ? 1 : 0
 }
 
 /** In an archive, a log begins with its first segment. A reader would read the last segment once more to tell. */
 async function startOf(
-  { fs, config, archive }: LogSource,
-  { topic, partition }: { topic: string; partition: number },
+  { fs, config, archive, topic, partition }: LocatedLog,
   segments: readonly SegmentInfo[],
 ): Promise<bigint> {
   if (archive !== null) return segments[0]?.baseOffset ?? 0n

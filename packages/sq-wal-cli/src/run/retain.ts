@@ -4,12 +4,14 @@ import { NodeFileSystem, SystemClock } from '@sq/sim'
 import { explainRetention, listSegments, WalReader, WalWriter } from '@sq/storage'
 import type { RetentionPolicy, RetentionVerdict, SegmentInfo } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
-import type { DataDirOption, LogName } from '../log-name.ts'
-import { counted, formatBytes, formatTime, printLine, printLines, writeJson } from '../output.ts'
+import type { LogName } from '../log-name.ts'
+import type { Selection } from '../log-selection.ts'
+import { counted, formatBytes, formatTime, printLine, printLines } from '../output.ts'
 import type { Place } from '../place.ts'
+import { reportOnEachLog } from './each-log.ts'
 import { writeSegmentTable } from './segment-table.ts'
 
-export interface RetainOptions extends DataDirOption {
+export interface RetainOptions {
   readonly bytes?: number
   readonly age?: number
   readonly before?: Place
@@ -26,12 +28,35 @@ interface Held {
   readonly laterSegments: number
 }
 
-export async function retain(log: LogName, options: RetainOptions): Promise<void> {
+/** What the limits delete. */
+interface Retained {
+  readonly topic: string
+  readonly partition: number
+  readonly done: boolean
+  readonly segments: readonly SegmentInfo[]
+  readonly held: Held | null
+}
+
+/** Resolves with the exit status. */
+export function retain(selection: Selection, options: RetainOptions): Promise<number> {
+  const nowMs = new SystemClock().now()
+  return reportOnEachLog(selection, options.json ?? false, {
+    describe: (log) => retainLog(log, options, nowMs),
+    json: (retained) => retained,
+    write: async (_log, { done, segments, held }) => {
+      await write(segments, done)
+      if (held !== null) await printLine(describeHeld(held, nowMs))
+    },
+    statusOf: () => 0,
+    isTitled: true,
+  })
+}
+
+async function retainLog(log: LogName, options: RetainOptions, nowMs: number): Promise<Retained> {
   const { config, topic, partition } = log
-  const { yes = false, json = false } = options
+  const { yes = false } = options
   const fs = new NodeFileSystem()
   const policy = await policyOf(log, options)
-  const nowMs = new SystemClock().now()
   const verdicts = await explainRetention(fs, config, topic, partition, { policy, nowMs })
   const held = await heldBack(fs, verdicts, policy)
   let segments: readonly SegmentInfo[] = verdicts
@@ -41,12 +66,7 @@ export async function retain(log: LogName, options: RetainOptions): Promise<void
     await using writer = await WalWriter.open(fs, config, topic, partition)
     segments = await writer.deleteSegments(policy)
   }
-  if (json) {
-    await writeJson({ done: yes, segments, held })
-    return
-  }
-  await write(segments, yes)
-  if (held !== null) await printLine(describeHeld(held, nowMs))
+  return { topic, partition, done: yes, segments, held }
 }
 
 async function write(segments: readonly SegmentInfo[], isDone: boolean): Promise<void> {

@@ -5,6 +5,7 @@ import type { FileSystem } from '@sq/sim'
 import { CorruptLogError, dumpSegment, listSegments } from '@sq/storage'
 import type { LogReport } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
+import type { Selection } from '../log-selection.ts'
 import type { LocatedLog } from '../log-source.ts'
 import { messageOf } from '../message-of.ts'
 import { colors, counted, formatBytes, printLine, printLines, writeJson } from '../output.ts'
@@ -14,6 +15,7 @@ import { LogOverview } from '../overview/log-overview.ts'
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
 import { DamagedRanges } from './damaged-ranges.ts'
+import { reportOnEachLog } from './each-log.ts'
 import { drawBars, drawSvg, fitsBars } from './picture.ts'
 import type { Bar, Stretch } from './picture.ts'
 import { segmentFiles, sizeOfSegments } from './segment-files.ts'
@@ -35,37 +37,63 @@ export interface SegmentsOptions {
   readonly svg?: string
 }
 
+/** What is known of the segments of a log. */
+interface Described {
+  readonly rows: readonly SegmentRow[]
+  /** Null if the log was not read. */
+  readonly report: LogReport | null
+}
+
 /** Resolves with the exit status. */
-export async function segments(log: LocatedLog, { json = false, svg }: SegmentsOptions): Promise<number> {
+export async function segments(selection: Selection, { json = false, svg }: SegmentsOptions): Promise<number> {
+  if (svg !== undefined) return segmentsWithFigure(selection, { json, svg })
+  return reportOnEachLog(selection, json, {
+    describe: describeSegments,
+    json: ({ rows }) => rows,
+    write: async ({ fs }, described) => write(described, await pictureOf(fs, described)),
+    statusOf,
+    isTitled: true,
+  })
+}
+
+async function segmentsWithFigure(
+  { single: log }: Selection,
+  { json, svg }: { readonly json: boolean; readonly svg: string },
+): Promise<number> {
+  if (log === null) throw new UsageError('--svg draws one log; name it as TOPIC/PARTITION')
   if (json && svg === STANDARD_OUTPUT)
     throw new UsageError('--json and --svg - both write to standard output; use only one of them')
+  const described = await describeSegments(log)
+  const picture = await pictureOf(log.fs, described)
+  const figure = drawSvg(picture.bars, `${log.topic}/${log.partition}`)
+  if (svg === STANDARD_OUTPUT) {
+    await printLines(figure.map((line) => [line]))
+    return statusOf(described)
+  }
+  if (json) await writeJson(described.rows)
+  else await write(described, picture)
+  await draw(svg, figure)
+  return statusOf(described)
+}
+
+async function describeSegments(log: LocatedLog): Promise<Described> {
   const { fs } = log
   const directory = resolve(log.config.dataDir, log.topic, String(log.partition))
   const isRead = (await sizeOfSegments(fs, directory)) <= MAX_BYTES_READ
   const report = isRead ? await verifyWithProgress(log) : null
-  const rows = await listed(log, { directory, report })
-  if (svg === STANDARD_OUTPUT) {
-    const { bars } = await pictureOf(fs, rows, report)
-    await printLines(drawSvg(bars, `${log.topic}/${log.partition}`).map((line) => [line]))
-    return statusOf(report)
-  }
-  if (json) await writeJson(rows)
-  else if (rows.length === 0) await printLine('the log is empty: it has no segments')
-  else await writeSegmentTable(rows)
-  if (!json || svg !== undefined) {
-    const { bars, overview } = await pictureOf(fs, rows, report)
-    const shown = terminal()
-    const isSmall = fitsBars(bars, shown.columns)
-    if (!json && bars.length > 0) {
-      await printLines([[], ...(isSmall ? drawBars(bars, shown.columns) : drawHeatMap(overview, shown))])
-    }
-    if (svg !== undefined) await draw(svg, drawSvg(bars, `${log.topic}/${log.partition}`))
-  }
-  if (!json) await printProblems(report)
-  return statusOf(report)
+  return { rows: await listed(log, { directory, report }), report }
 }
 
-function statusOf(report: LogReport | null): number {
+async function write({ rows, report }: Described, { bars, overview }: Picture): Promise<void> {
+  if (rows.length === 0) await printLine('the log is empty: it has no segments')
+  else await writeSegmentTable(rows)
+  const shown = terminal()
+  const drawing = fitsBars(bars, shown.columns) ? drawBars(bars, shown.columns) : drawHeatMap(overview, shown)
+  if (bars.length > 0) await printLines([[], ...drawing])
+  await printProblems(report)
+}
+
+function statusOf({ report }: Described): number {
   return report === null || report.problems.length === 0 ? 0 : 1
 }
 
@@ -120,7 +148,7 @@ interface Picture {
   readonly overview: LogOverview
 }
 
-async function pictureOf(fs: FileSystem, rows: readonly SegmentRow[], report: LogReport | null): Promise<Picture> {
+async function pictureOf(fs: FileSystem, { rows, report }: Described): Promise<Picture> {
   const overview = new LogOverview(OVERVIEW_LIMITS)
   if (report === null) {
     for (const row of rows) overview.addUnread(row)

@@ -2,51 +2,28 @@
 import { basename, join } from 'node:path'
 import { verify } from '@sq/storage'
 import type { LogNote, LogProblem, LogReport } from '@sq/storage'
-import { CommandError } from '../command-error.ts'
-import type { LocatedLog, LogSource } from '../log-source.ts'
-import { colors, counted, formatBytes, printLine, printLines, writeJson, writeTable } from '../output.ts'
+import type { Selection } from '../log-selection.ts'
+import type { LocatedLog } from '../log-source.ts'
+import { colors, counted, formatBytes, printLine, printLines, writeTable } from '../output.ts'
 import { progressBar } from '../progress.ts'
 import { quoted } from '../quoted.ts'
-import { listLogs } from './list-logs.ts'
-import { failureOf, printFailure } from './log-failure.ts'
-import type { LogFailure } from './log-failure.ts'
+import { reportOnEachLog } from './each-log.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
 import { sizeOfSegments } from './segment-files.ts'
 
 export interface VerifyOptions {
-  readonly all?: boolean
   readonly json?: boolean
 }
 
 /** Resolves with the exit status. */
-export async function verifyLog(log: LocatedLog, { json = false }: VerifyOptions): Promise<number> {
-  const report = await verifyWithProgress(log)
-  if (json) await writeJson(report)
-  else await writeReport(log, report)
-  return report.problems.length === 0 ? 0 : 1
-}
-
-/** Resolves with the exit status. */
-export async function verifyAll(source: LogSource, { json = false }: VerifyOptions): Promise<number> {
-  const logs = await listLogs(source)
-  const found: (LogReport | LogFailure)[] = []
-  for (const listed of logs) {
-    try {
-      if (listed.error !== undefined) throw listed.error
-      const log = { ...source, topic: listed.topic, partition: listed.partition }
-      const report = await verifyWithProgress(log)
-      found.push(report)
-      if (!json) await writeReport(log, report)
-    } catch (error) {
-      const failure = failureOf(listed, error)
-      found.push(failure)
-      if (!json) printFailure(failure)
-    }
-  }
-  if (json) await writeJson(found)
-  if (logs.length === 0)
-    throw new CommandError(`there is no log in ${source.archive ?? source.config.dataDir}; nothing was verified`)
-  return found.every((log) => 'problems' in log && log.problems.length === 0) ? 0 : 1
+export function verifyLogs(selection: Selection, { json = false }: VerifyOptions): Promise<number> {
+  return reportOnEachLog(selection, json, {
+    describe: verifyWithProgress,
+    json: (report) => report,
+    write: writeReport,
+    statusOf: ({ problems }) => (problems.length === 0 ? 0 : 1),
+    isTitled: false,
+  })
 }
 
 /** Verifies a log with a progress bar. */
