@@ -51,6 +51,12 @@ test('a broker is healthy while it serves and no last write of a log has failed,
     assert.ok(body.split('\n').includes(line), `${line} is missing in\n${body}`)
   }
   assert.match(body, /^sq_wal_sync_seconds_count [1-9]/m)
+  // The logs of the broker have names that no topic has.
+  assert.match(body, /^sq_wal_records_total\{topic="__catalogue",partition="0"\} [1-9]/m)
+  assert.match(body, /^sq_wal_records_total\{topic="__committed-offsets",partition="0"\} 1$/m)
+  for (const name of ['__catalogue', '__committed-offsets']) {
+    assert.equal(await kafka.create(name), ERROR.INVALID_TOPIC_EXCEPTION)
+  }
 
   monitoring.stops()
   assert.equal(await health(), '503 the broker stops\n')

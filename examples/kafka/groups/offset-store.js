@@ -21,7 +21,8 @@ import { Refusal } from '../refusal.js'
  * @property {(error: unknown) => void} [onError] called when compacting fails; it is tried again after more commits
  */
 
-const TOPIC = 'committed-offsets'
+/** No topic of a client has such a name, so metrics and errors of the two are told apart. */
+const TOPIC = '__committed-offsets'
 const MIB = 1024 * 1024
 const MAX_RECORD_BYTES = MIB
 /** Groups whose deletion is one record: their names fit into it. */

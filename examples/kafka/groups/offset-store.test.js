@@ -75,7 +75,7 @@ function offsetOf(store, group) {
 }
 
 async function recordsInLog() {
-  const segments = await listSegments(fs, { dataDir: '/data' }, 'committed-offsets', 0)
+  const segments = await listSegments(fs, { dataDir: '/data' }, '__committed-offsets', 0)
   return segments.reduce((sum, { records }) => sum + records, 0)
 }
 

@@ -4,7 +4,8 @@
  */
 import { WalReader, WalWriter } from '@sq/storage'
 
-const TOPIC = 'catalogue'
+/** No topic of a client has such a name, so metrics and errors of the two are told apart. */
+const TOPIC = '__catalogue'
 /** Ids of producers are taken from the log in blocks, so that most need no append. */
 const PRODUCER_IDS = 1000n
 

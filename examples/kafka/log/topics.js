@@ -11,6 +11,8 @@ import { removeSnapshots } from './producer-snapshot.js'
 const OPENED_AT_ONCE = 32
 const MAX_PARTITIONS = 1000
 const MAX_NAME_LENGTH = 249
+/** What the names of the broker's own logs begin with. */
+const OWN_PREFIX = '__'
 
 export class Topics {
   #place
@@ -121,6 +123,9 @@ export class Topics {
   check(name, partitions) {
     if (!/^[\w.-]+$/.test(name) || name === '.' || name === '..' || name.length > MAX_NAME_LENGTH) {
       throw new Refusal(ERROR.INVALID_TOPIC_EXCEPTION, `a topic cannot be called ${JSON.stringify(name.slice(0, 100))}`)
+    }
+    if (name.startsWith(OWN_PREFIX)) {
+      throw new Refusal(ERROR.INVALID_TOPIC_EXCEPTION, `names that begin with ${OWN_PREFIX} are those of the broker`)
     }
     if (this.#topics.has(name)) throw new Refusal(ERROR.TOPIC_ALREADY_EXISTS, `there is a topic ${name}`)
     if (partitions < 1 || partitions > MAX_PARTITIONS) {
