@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { SystemClock } from '@sq/sim'
 import { SharedLimits } from '@sq/storage'
 import { groupHandlers } from './groups/handlers.js'
-import { OffsetStore } from './groups/offset-store.js'
+import { MAX_RECORD_BYTES, OffsetStore } from './groups/offset-store.js'
 import { fetchHandler } from './handlers/fetch.js'
 import { apiVersions, describeConfigsHandler, metadataHandler, NODE_ID } from './handlers/metadata.js'
 import { produceHandler } from './handlers/produce.js'
@@ -13,6 +13,7 @@ import {
   deleteTopicsHandler,
   listOffsetsHandler,
 } from './handlers/topics.js'
+import { Archive } from './log/archive.js'
 import { Catalogue } from './log/catalogue.js'
 import { Topics } from './log/topics.js'
 import { ERROR } from './protocol/errors.js'
@@ -39,11 +40,17 @@ const UNLIMITED = -1
  * @property {number | null} [retentionMs] older segments of each partition are deleted; default null: none is
  * @property {number | null} [retentionBytes] the oldest segments of a partition that takes more are deleted; default
  *   null: none is
+ * @property {import('@sq/archive').ObjectStore | null} [archive] where ended segments go. Retention then deletes only
+ *   what is archived, and only on this machine. Default null
+ * @property {number} [archiveWithinMs] how long a record may be on this machine only; default 60 s
+ * @property {(error: unknown) => void} [onArchiveStopped] called when another broker has taken over the archive: close
+ *   this one; default `console.error`
  * @property {import('@sq/sim').Clock} [clock]
  * @property {(error: unknown) => void} [onError] called when work fails that no client waits for; default `console.error`
  */
 
 export class Broker {
+  #archives
   #catalogue
   #topics
   #offsets
@@ -54,10 +61,11 @@ export class Broker {
   address = { host: '127.0.0.1', port: 9092 }
 
   /**
-   * @param {{ catalogue: Catalogue, topics: Topics, offsets: OffsetStore }} logs
+   * @param {{ catalogue: Catalogue, topics: Topics, offsets: OffsetStore, archives: Archive[] }} logs
    * @param {Required<BrokerOptions>} options
    */
-  constructor({ catalogue, topics, offsets }, options) {
+  constructor({ catalogue, topics, offsets, archives }, options) {
+    this.#archives = archives
     this.#catalogue = catalogue
     this.#topics = topics
     this.#offsets = offsets
@@ -69,17 +77,22 @@ export class Broker {
       clock: options.clock,
     })
     this.handlers = { ...this.#handlersOf(options), ...this.#groups.handlers }
-    const { retentionMs, retentionBytes, clock, onError } = options
+    const { archive, clock, onError } = options
     const expire = () => this.#groups.deleteIdleOffsets(OFFSETS_IDLE_MS)
     this.#work.push(new RepeatedWork(expire, { everyMs: OFFSETS_EVERY_MS, clock, onError }))
-    if (retentionMs !== null || retentionBytes !== null) {
-      const policy = {
-        ...(retentionMs !== null && { maxAgeMs: retentionMs }),
-        ...(retentionBytes !== null && { maxTotalBytes: retentionBytes }),
-      }
+    const policy = policyOf(options)
+    if (policy !== null && archive === null) {
       const everyMs = RETENTION_EVERY_MS
       this.#work.push(new RepeatedWork(() => topics.deleteExpired(policy), { everyMs, clock, onError }))
     }
+  }
+
+  /** What is not archived yet, and the attempts that have failed; null without an archive. */
+  archiveStats() {
+    if (this.#archives.length === 0) return null
+    const all = this.#archives.map((archive) => archive.stats())
+    const sum = (/** @type {'pendingBytes' | 'retries'} */ name) => all.reduce((total, stats) => total + stats[name], 0)
+    return { pendingBytes: sum('pendingBytes'), retries: sum('retries') }
   }
 
   /** The log of each partition, for its counters. */
@@ -103,26 +116,37 @@ export class Broker {
       limits: new SharedLimits({ maxPendingBytes: 64 * MIB }),
       retentionMs: null,
       retentionBytes: null,
+      archive: null,
+      archiveWithinMs: 60_000,
       clock: new SystemClock(),
       onError: console.error,
+      onArchiveStopped: console.error,
       ...given,
     }
     const { dataDir, maxSegmentBytes, maxMessageBytes, limits, clock, onError } = options
-    const shared = { fs, clock, limits }
+    /** @type {Archive[]} */
+    const archives = []
+    /** @type {(folder: string, config?: object) => import('./log/broker-log.js').LogPlace} */
+    const placeOf = (folder, more = {}) => {
+      const config = { dataDir: join(dataDir, folder), ...more }
+      const archive = archiveOf(fs, config, folder, options)
+      if (archive !== null) archives.push(archive)
+      return { fs, config, clock, limits, archive, onError }
+    }
     /** @type {{ close: () => Promise<void> }[]} */
     const opened = []
     try {
-      const catalogue = await Catalogue.open({ ...shared, config: { dataDir: join(dataDir, 'broker') } })
+      const catalogue = await Catalogue.open(placeOf('broker'))
       opened.unshift(catalogue)
-      const config = { dataDir: join(dataDir, 'topics'), maxSegmentBytes, maxBatchBytes: maxMessageBytes }
-      const place = { ...shared, config, snapshots: join(dataDir, 'producers'), onError }
-      const topics = await Topics.open(place, catalogue)
+      const place = placeOf('topics', { maxSegmentBytes, maxBatchBytes: maxMessageBytes })
+      const topics = await Topics.open({ ...place, snapshots: join(dataDir, 'producers') }, catalogue)
       opened.unshift(topics)
-      const offsets = await OffsetStore.open(fs, join(dataDir, 'groups'), { clock, onError })
+      const { config, archive } = placeOf('groups', { maxRecordBytes: MAX_RECORD_BYTES })
+      const offsets = await OffsetStore.open(fs, config.dataDir, { clock, archive, onError })
       opened.unshift(offsets)
       // A topic may have been deleted, and not yet its offsets, when the broker stopped.
       await offsets.deleteTopics([...offsets.topics].filter((name) => !topics.all.has(name)))
-      return new Broker({ catalogue, topics, offsets }, options)
+      return new Broker({ catalogue, topics, offsets, archives }, options)
     } catch (error) {
       for (const log of opened) await log.close()
       throw error
@@ -160,8 +184,7 @@ export class Broker {
       'compression.type': 'producer',
       'max.message.bytes': String(maxMessageBytes),
       'message.timestamp.type': 'CreateTime',
-      'retention.bytes': String(more.retentionBytes ?? UNLIMITED),
-      'retention.ms': String(more.retentionMs ?? UNLIMITED),
+      ...retentionConfigs(more),
       'segment.bytes': String(more.maxSegmentBytes),
     }
     return {
@@ -183,5 +206,56 @@ export class Broker {
     // There are no transactions.
     if (transactionalId !== null) return { errorCode: ERROR.INVALID_REQUEST }
     return { errorCode: ERROR.NONE, producerId: await this.#catalogue.nextProducerId() }
+  }
+}
+
+/**
+ * What retention deletes; null if there is no limit.
+ *
+ * @param {Pick<Required<BrokerOptions>, 'retentionMs' | 'retentionBytes'>} options
+ */
+function policyOf({ retentionMs, retentionBytes }) {
+  if (retentionMs === null && retentionBytes === null) return null
+  return {
+    ...(retentionMs !== null && { maxAgeMs: retentionMs }),
+    ...(retentionBytes !== null && { maxTotalBytes: retentionBytes }),
+  }
+}
+
+/**
+ * The archive of the logs in a folder; null if there is none. Only topics expire: the other logs know themselves which
+ * segments are needed no longer.
+ *
+ * @param {import('@sq/sim').FileSystem} fs
+ * @param {import('@sq/storage').WalConfig} config
+ * @param {string} folder
+ * @param {Required<BrokerOptions>} options
+ */
+function archiveOf(fs, config, folder, options) {
+  const { archive: store, archiveWithinMs: withinMs, onArchiveStopped: onStopped, clock } = options
+  if (store === null) return null
+  const localRetention = folder === 'topics' ? policyOf(options) : null
+  return new Archive(fs, config, folder, {
+    store,
+    withinMs,
+    clock,
+    onStopped,
+    ...(localRetention && { localRetention }),
+  })
+}
+
+/**
+ * @param {Pick<Required<BrokerOptions>, 'retentionMs' | 'retentionBytes' | 'archive'>} options
+ * @returns {Record<string, string>}
+ */
+function retentionConfigs({ retentionMs, retentionBytes, archive }) {
+  const [bytes, ms] = [String(retentionBytes ?? UNLIMITED), String(retentionMs ?? UNLIMITED)]
+  if (archive === null) return { 'retention.bytes': bytes, 'retention.ms': ms }
+  return {
+    'remote.storage.enable': 'true',
+    'local.retention.bytes': bytes,
+    'local.retention.ms': ms,
+    'retention.bytes': String(UNLIMITED),
+    'retention.ms': String(UNLIMITED),
   }
 }

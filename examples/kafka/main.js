@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { NodeFileSystem, SharedLimits } from '@sq/storage'
 import { Broker } from './broker.js'
+import { openStore } from './log/archive.js'
 import { Monitoring } from './monitoring.js'
 import { ProtocolError } from './protocol/bytes.js'
 import { Server } from './server.js'
@@ -24,6 +25,8 @@ const { positionals, values } = parseArgs({
     partitions: { type: 'string', default: '1' },
     'retention-ms': { type: 'string' },
     'retention-bytes': { type: 'string' },
+    archive: { type: 'string' },
+    'archive-within-ms': { type: 'string', default: '60000' },
   },
 })
 const { host } = values
@@ -40,6 +43,13 @@ const broker = await Broker.open(monitoring?.fs ?? fs, {
   defaultPartitions: numberIn('partitions'),
   retentionMs: values['retention-ms'] === undefined ? null : numberIn('retention-ms'),
   retentionBytes: values['retention-bytes'] === undefined ? null : numberIn('retention-bytes'),
+  archive: values.archive === undefined ? null : await openStore(fs, values.archive),
+  archiveWithinMs: numberIn('archive-within-ms'),
+  onArchiveStopped(error) {
+    // What was acknowledged here is on this disk, as after any other end.
+    console.error('the broker ends, because it is not archived any more:', error)
+    process.exit(1)
+  },
   limits,
 })
 const server = new Server(monitoring?.timed(broker.handlers) ?? broker.handlers, {
@@ -64,7 +74,7 @@ async function stop() {
 /**
  * The whole number that an option was given.
  *
- * @param {'http' | 'port' | 'partitions' | 'retention-ms' | 'retention-bytes'} name
+ * @param {'http' | 'port' | 'partitions' | 'retention-ms' | 'retention-bytes' | 'archive-within-ms'} name
  */
 function numberIn(name) {
   const value = values[name] ?? ''

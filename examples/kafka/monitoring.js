@@ -94,6 +94,10 @@ export class Monitoring {
     this.#gauge('connections', 'Connections of clients', () => server.stats().connections)
     this.#gauge('request_memory_bytes', 'Requests that are not answered yet', () => server.stats().requestBytes)
     this.#gauge('answer_memory_bytes', 'Answers that are made or sent', () => server.stats().answerBytes)
+    if (broker.archiveStats() !== null) {
+      this.#gauge('unarchived_bytes', 'Ended segments not archived yet', () => broker.archiveStats()?.pendingBytes ?? 0)
+      this.#gauge('archive_retries', 'Attempts to archive that failed', () => broker.archiveStats()?.retries ?? 0)
+    }
     const labelNames = ['group', 'topic', 'partition']
     const committed = { name: 'sq_kafka_committed_offset', help: 'Committed by a group', labelNames, registers: [] }
     const collect = /** @this {Gauge} */ function () {

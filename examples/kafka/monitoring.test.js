@@ -1,6 +1,7 @@
 /** What an operator sees of a broker that starts, works, has a failing disk, and stops. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { InMemoryObjectStore } from '@sq/archive/memory'
 import { InMemoryFileSystem } from '@sq/sim/memory'
 import { SharedLimits } from '@sq/storage'
 import { BrokerFixture } from './broker-fixture.js'
@@ -10,7 +11,8 @@ import { batchOf } from './protocol/test-batch.js'
 
 test('a broker is healthy while it serves and no last write of a log has failed, and its metrics say what it did', async () => {
   const limits = new SharedLimits({ maxPendingBytes: 1_000_000 })
-  const kafka = new BrokerFixture(new InMemoryFileSystem(), { limits })
+  const archive = new InMemoryObjectStore()
+  const kafka = new BrokerFixture(new InMemoryFileSystem(), { limits, archive })
   const monitoring = new Monitoring(kafka.fs, limits)
   const health = async () => {
     const { status, body } = await monitoring.answer('/health')
@@ -46,6 +48,8 @@ test('a broker is healthy while it serves and no last write of a log has failed,
     `sq_kafka_connections 3`,
     `sq_kafka_request_memory_bytes 7`,
     `sq_kafka_answer_memory_bytes 9`,
+    `sq_kafka_unarchived_bytes 0`,
+    `sq_kafka_archive_retries 0`,
     `sq_kafka_committed_offset{group="g",topic="monitored",partition="0"} 2`,
   ]) {
     assert.ok(body.split('\n').includes(line), `${line} is missing in\n${body}`)

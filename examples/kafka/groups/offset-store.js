@@ -4,7 +4,8 @@
  * segments before are deleted. A stop between any two steps changes nothing: some offsets are there twice.
  */
 import { SystemClock } from '@sq/sim'
-import { AppendFailedError, BacklogFullError, ClosedError, WalReader, WalWriter } from '@sq/storage'
+import { AppendFailedError, BacklogFullError, ClosedError, WalReader } from '@sq/storage'
+import { BrokerLog } from '../log/broker-log.js'
 import { ERROR } from '../protocol/errors.js'
 import { decodeChange, encodeChange, OffsetTable } from './offset-table.js'
 import { Refusal } from '../refusal.js'
@@ -18,17 +19,19 @@ import { Refusal } from '../refusal.js'
  * @property {number} [maxOffsetBytes] about what the offsets may take in memory; default 64 MiB
  * @property {number} [compactAfterBytes] the log is compacted when it has grown by this and by its last compacted size;
  *   default 16 MiB
+ * @property {import('../log/archive.js').Archive | null} [archive] of the log; default null
  * @property {(error: unknown) => void} [onError] called when compacting fails; it is tried again after more commits
  */
 
 /** No topic of a client has such a name, so metrics and errors of the two are told apart. */
 const TOPIC = '__committed-offsets'
 const MIB = 1024 * 1024
-const MAX_RECORD_BYTES = MIB
+export const MAX_RECORD_BYTES = MIB
 /** Groups whose deletion is one record: their names fit into it. */
 const DELETED_AT_ONCE = 500
 
 export class OffsetStore {
+  #log
   #writer
   #table
   #options
@@ -42,11 +45,12 @@ export class OffsetStore {
   #usedMs = new Map()
 
   /**
-   * @param {WalWriter} writer
+   * @param {BrokerLog} log
    * @param {{ table: OffsetTable, logBytes: number, options: Required<OffsetStoreOptions> }} state
    */
-  constructor(writer, { table, logBytes, options }) {
-    this.#writer = writer
+  constructor(log, { table, logBytes, options }) {
+    this.#log = log
+    this.#writer = log.writer
     this.#table = table
     this.#options = options
     this.#bytesSinceCompacted = logBytes
@@ -61,15 +65,15 @@ export class OffsetStore {
    */
   static async open(fs, dataDir, options = {}) {
     const { clock = new SystemClock(), maxOffsetBytes = 64 * MIB, compactAfterBytes = 16 * MIB } = options
-    const { onError = console.error } = options
+    const { archive = null, onError = console.error } = options
     const config = { dataDir, maxRecordBytes: MAX_RECORD_BYTES }
-    const writer = await WalWriter.open(fs, config, TOPIC, 0, { clock })
+    const log = await BrokerLog.open({ fs, config, clock, archive, onError }, { topic: TOPIC, partition: 0 })
     try {
       const { table, logBytes } = await replay(fs, config)
-      const all = { clock, maxOffsetBytes, compactAfterBytes, onError }
-      return new OffsetStore(writer, { table, logBytes, options: all })
+      const all = { clock, maxOffsetBytes, compactAfterBytes, archive, onError }
+      return new OffsetStore(log, { table, logBytes, options: all })
     } catch (error) {
-      await writer.close()
+      await log.close()
       throw error
     }
   }
@@ -139,7 +143,7 @@ export class OffsetStore {
   /** Completes what has begun, and closes the log. */
   async close() {
     while (this.#compacting !== null) await this.#compacting
-    await this.#writer.close()
+    await this.#log.close()
   }
 
   /**
@@ -195,7 +199,7 @@ export class OffsetStore {
       })(),
     )
     this.#compactedBytes = bytes
-    await this.#writer.deleteSegments({ belowOffset })
+    await this.#log.deleteBelow(belowOffset)
   }
 }
 

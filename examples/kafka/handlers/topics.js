@@ -104,7 +104,7 @@ export function listOffsetsHandler(topics) {
 async function offsetAt(partition, timestamp) {
   const found = { timestamp: -1n, leaderEpoch: LEADER_EPOCH }
   if (timestamp === LATEST) return { ...found, offset: partition.logEndOffset }
-  if (timestamp === EARLIEST) return { ...found, offset: partition.logStartOffset }
+  if (timestamp === EARLIEST) return { ...found, offset: await partition.findStart() }
   if (timestamp < 0n) throw new Refusal(ERROR.INVALID_REQUEST, `there is no offset for ${timestamp}`)
   if (timestamp > Number.MAX_SAFE_INTEGER) return null
   const batch = await partition.reader.offsetAt(Number(timestamp))

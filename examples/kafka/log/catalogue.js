@@ -2,7 +2,8 @@
  * Which topics there are, and which producer ids have been given out: a log of changes. Only the last state counts, so
  * the log is written again from it when it is opened.
  */
-import { WalReader, WalWriter } from '@sq/storage'
+import { WalReader } from '@sq/storage'
+import { BrokerLog } from './broker-log.js'
 
 /** No topic of a client has such a name, so metrics and errors of the two are told apart. */
 const TOPIC = '__catalogue'
@@ -16,7 +17,7 @@ const PRODUCER_IDS = 1000n
 /** @typedef {Created | Deleting | Deleted | ProducerIds} Change */
 
 export class Catalogue {
-  #writer
+  #log
   /** The number of partitions of each topic. @type {Map<string, number>} */
   topics = new Map()
   /** Topics that are deleted, but whose logs may still be there. @type {Set<string>} */
@@ -27,23 +28,23 @@ export class Catalogue {
   /** @type {Promise<unknown>} */
   #reserving = Promise.resolve()
 
-  /** @param {WalWriter} writer */
-  constructor(writer) {
-    this.#writer = writer
+  /** @param {BrokerLog} log */
+  constructor(log) {
+    this.#log = log
   }
 
-  /** @param {import('./partition.js').LogPlace} place */
-  static async open({ fs, config, limits, clock }) {
-    const writer = await WalWriter.open(fs, config, TOPIC, 0, { limits, clock })
+  /** @param {import('./broker-log.js').LogPlace} place */
+  static async open(place) {
+    const log = await BrokerLog.open(place, { topic: TOPIC, partition: 0 })
     try {
-      const catalogue = new Catalogue(writer)
-      const reader = await WalReader.open(fs, config, TOPIC, 0)
+      const catalogue = new Catalogue(log)
+      const reader = await WalReader.open(place.fs, place.config, TOPIC, 0)
       for await (const { value } of reader.read()) catalogue.#apply(JSON.parse(Buffer.from(value ?? []).toString()))
       await reader.close()
       await catalogue.#compact()
       return catalogue
     } catch (error) {
-      await writer.close()
+      await log.close()
       throw error
     }
   }
@@ -89,12 +90,14 @@ export class Catalogue {
   }
 
   async close() {
-    await this.#writer.close()
+    await this.#log.close()
   }
 
   /** @param {Change} change */
   async #change(change) {
-    await this.#writer.append({ value: encode(change) })
+    const offset = await this.#log.writer.append({ value: encode(change) })
+    // Another machine must not miss a topic whose records are archived, or give out the same id again.
+    await this.#log.archived(offset)
     this.#apply(change)
   }
 
@@ -115,9 +118,9 @@ export class Catalogue {
     const state = [{ type: 'producer ids', next: String(this.#reservedId) }]
     for (const [topic, partitions] of this.topics) state.push({ type: 'created', topic, partitions })
     for (const topic of this.deleting) state.push({ type: 'deleting', topic })
-    await this.#writer.closeActiveSegment()
-    const first = await this.#writer.appendBatch(state.map((change) => ({ value: encode(change) })))
-    await this.#writer.deleteSegments({ belowOffset: first })
+    await this.#log.writer.closeActiveSegment()
+    const first = await this.#log.writer.appendBatch(state.map((change) => ({ value: encode(change) })))
+    await this.#log.deleteBelow(first)
   }
 }
 

@@ -1,23 +1,21 @@
 /** One partition: its log, and the producers that write to it. */
-import { ClosedError, WalReader, WalWriter } from '@sq/storage'
+import { ClosedError } from '@sq/storage'
+import { ERROR } from '../protocol/errors.js'
 import { producerOf } from '../protocol/record-batch.js'
+import { Refusal } from '../refusal.js'
+import { BrokerLog } from './broker-log.js'
 import { ProducerSnapshot } from './producer-snapshot.js'
 import { Producers } from './producers.js'
 
 /** @typedef {import('../protocol/record-batch.js').ProducedBatch} ProducedBatch */
+/** @typedef {import('@sq/storage').WalReader | import('@sq/archive').TieredReader} Reader */
 /**
- * @typedef {object} LogPlace
- * @property {import('@sq/sim').FileSystem} fs
- * @property {import('@sq/storage').WalConfig} config
- * @property {import('@sq/storage').SharedLimits} limits of all logs together
- * @property {import('@sq/sim').Clock} clock
- */
-/**
- * @typedef {LogPlace & { snapshots: string, onError: (error: unknown) => void }} PartitionPlace
- *   with the directory of the snapshots of producers, and what is called when one cannot be used or written
+ * @typedef {import('./broker-log.js').LogPlace & { snapshots: string }} PartitionPlace
+ *   with the directory of the snapshots of producers
  */
 
 export class Partition {
+  #log
   #writer
   #producers
   #snapshot
@@ -33,12 +31,13 @@ export class Partition {
   #failures = 0
 
   /**
-   * @param {{ writer: WalWriter, reader: WalReader }} log
+   * @param {{ log: BrokerLog, reader: Reader }} opened
    * @param {{ producers: Producers, snapshotOffset: bigint }} state
    * @param {{ snapshot: ProducerSnapshot, onError: (error: unknown) => void }} options
    */
-  constructor({ writer, reader }, { producers, snapshotOffset }, { snapshot, onError }) {
-    this.#writer = writer
+  constructor({ log, reader }, { producers, snapshotOffset }, { snapshot, onError }) {
+    this.#log = log
+    this.#writer = log.writer
     this.reader = reader
     this.#producers = producers
     this.#snapshotOffset = snapshotOffset
@@ -52,28 +51,35 @@ export class Partition {
    * @param {PartitionPlace} place
    * @param {{ topic: string, index: number, create: boolean }} which
    */
-  static async open({ fs, config, limits, clock, snapshots, onError }, { topic, index, create }) {
+  static async open(place, { topic, index, create }) {
+    const { fs, snapshots, onError } = place
     /** @type {Partition | null} */
     let partition = null
     const onSegmentClosed = () => {
       if (partition !== null) partition.#takeSnapshot()
     }
-    const writer = await WalWriter.open(fs, config, topic, index, { create, limits, clock, onSegmentClosed })
+    const name = { topic, partition: index }
+    const log = await BrokerLog.open(place, name, { create, isTiered: true, onSegmentClosed })
     try {
-      const reader = await WalReader.open(fs, config, topic, index, { clock })
+      const reader = await log.openReader()
       const options = { snapshot: new ProducerSnapshot(fs, snapshots, { topic, index }), onError }
-      const { offset, producers } = await usableSnapshot(writer, options)
+      const { offset, producers } = await usableSnapshot(log.writer, options)
       const state = { producers: await producersIn(reader, offset, producers), snapshotOffset: offset }
-      partition = new Partition({ writer, reader }, state, options)
+      partition = new Partition({ log, reader }, state, options)
       return partition
     } catch (error) {
-      await writer.close()
+      await log.close()
       throw error
     }
   }
 
   get logStartOffset() {
-    return this.#writer.logStartOffset
+    return this.#log.logStartOffset
+  }
+
+  /** Looks up the log start offset, which changes when the archive is shortened. */
+  findStart() {
+    return this.#log.findStart(this.reader)
   }
 
   /** The high watermark: everything before it is durable. */
@@ -95,9 +101,14 @@ export class Partition {
     return placed.then(({ baseOffset }) => baseOffset)
   }
 
-  /** @param {bigint} before the log start offset from now on */
-  deleteRecords(before) {
-    return this.#writer.deleteRecords(before)
+  /**
+   * Rejects with a `Refusal` if the partition is archived.
+   *
+   * @param {bigint} before the log start offset from now on
+   */
+  async deleteRecords(before) {
+    if (this.#log.isArchived) throw new Refusal(ERROR.INVALID_REQUEST, 'records in the archive cannot be deleted')
+    await this.#writer.deleteRecords(before)
   }
 
   /**
@@ -122,7 +133,7 @@ export class Partition {
     await this.reader.close()
     this.#takeSnapshot()
     await this.#snapshotWritten
-    await this.#writer.close()
+    await this.#log.close()
   }
 
   /** Writes down the producers, in the turn of a batch. If that fails, the snapshot before stays: more is read then. */
@@ -174,7 +185,7 @@ export class Partition {
  * batches that are deleted: it would refuse what follows them. One from after the end is of a log that has lost records
  * since, and must not be taken for its own when it has grown again.
  *
- * @param {WalWriter} writer
+ * @param {import('@sq/storage').WalWriter} writer
  * @param {{ snapshot: ProducerSnapshot, onError: (error: unknown) => void }} options
  * @returns {Promise<import('./producer-snapshot.js').Snapshot>}
  */
@@ -186,7 +197,7 @@ async function usableSnapshot({ logStartOffset, logEndOffset }, { snapshot, onEr
 }
 
 /**
- * @param {WalReader} reader
+ * @param {Reader} reader
  * @param {bigint} from
  * @param {import('./producers.js').KnownProducer[]} known what producers have sent before
  */

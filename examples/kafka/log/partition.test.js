@@ -47,9 +47,11 @@ test('a batch that follows a failed one is refused, even if its turn comes in th
   /** @type {any} */
   const writer = new SlowWriter()
   /** @type {any} */
+  const log = { writer }
+  /** @type {any} */
   const none = null
   const state = { producers: new Producers(), snapshotOffset: 0n }
-  const partition = new Partition({ writer, reader: none }, state, { snapshot: none, onError: none })
+  const partition = new Partition({ log, reader: none }, state, { snapshot: none, onError: none })
   const first = assert.rejects(partition.append(batch(0)), /the disk failed/)
   await Promise.resolve()
   writer.waiting[0].resolve()

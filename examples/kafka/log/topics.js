@@ -102,6 +102,9 @@ export class Topics {
     return this.#change(async () => {
       this.check(name, partitions)
       if (this.#catalogue.deleting.has(name)) await this.#deleteLogs(name)
+      if (await this.#place.archive?.has({ topic: name, partition: 0 })) {
+        throw new Refusal(ERROR.TOPIC_ALREADY_EXISTS, `the archive has a topic ${name} that this broker does not know`)
+      }
       // The logs first: a topic that is known has all of them. If it does not become known, they stay empty.
       const opened = await this.#open(name, partitions, true)
       try {
@@ -198,6 +201,7 @@ export class Topics {
     for (const { topic, partition } of await listPartitions(fs, config)) {
       if (topic === name && partition !== null) await deleteLog(fs, config, topic, partition)
     }
+    await this.#place.archive?.deleteTopic(name)
     await this.#catalogue.deleted(name)
   }
 }
