@@ -14,6 +14,7 @@ const COMMANDS = [
   'dump',
   'append',
   'verify',
+  'report',
   'repair',
   'retain',
   'truncate',

@@ -13,6 +13,7 @@ import { addDemoCommand } from './commands/demo.ts'
 import { addDumpCommand } from './commands/dump.ts'
 import { addLsCommand } from './commands/ls.ts'
 import { addRepairCommand } from './commands/repair.ts'
+import { addReportCommand } from './commands/report.ts'
 import { addRetainCommand } from './commands/retain.ts'
 import { addSegmentsCommand } from './commands/segments.ts'
 import { addTailCommand } from './commands/tail.ts'
@@ -52,6 +53,7 @@ const commands = [
   addDumpCommand,
   addAppendCommand,
   addVerifyCommand,
+  addReportCommand,
   addRepairCommand,
   addRetainCommand,
   addTruncateCommand,

@@ -60,6 +60,7 @@ it.each([
   ['dump', 'data/orders/0/00000000000000000000.wal'],
   ['verify', 'data/orders/0'],
   ['verify', '--all', '-d', 'data'],
+  ['report', 'data/orders/0', '-o', '-'],
   ['repair', 'data/orders/0'],
   ['retain', 'data/orders/0', '--before', '8'],
   ['truncate', 'data/orders/0', '--from', '8'],

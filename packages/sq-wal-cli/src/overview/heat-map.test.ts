@@ -85,7 +85,7 @@ describe('the drawing of a log with more commits than fit', () => {
 })
 
 test('of segments that are not read, the shades are the sizes of records', () => {
-  const overview = new LogOverview({ cells: 1000, timeBuckets: 100, pauses: 3 })
+  const overview = new LogOverview({ cells: 1000, timeBuckets: 100, pauses: 3, keys: 1 })
   for (let at = 0; at < 200; at++) {
     const [baseOffset, records] = [BigInt(10 * at), 10]
     overview.addUnread({
@@ -108,7 +108,7 @@ test('of segments that are not read, the shades are the sizes of records', () =>
 })
 
 test('a narrow terminal has no times after the lines', () => {
-  const overview = new LogOverview({ cells: 1000, timeBuckets: 100, pauses: 3 })
+  const overview = new LogOverview({ cells: 1000, timeBuckets: 100, pauses: 3, keys: 1 })
   overview.addUnread({
     path: '',
     topic: 'orders',

@@ -4,8 +4,12 @@ import type { SegmentRow } from '../run/segment-table.ts'
 import { Cells, EMPTY_CELL } from './cells.ts'
 import type { Cell } from './cells.ts'
 import type { ClassifiedPart } from './classified-parts.ts'
+import { KeyCounts } from './key-counts.ts'
+import type { KeyReport } from './key-counts.ts'
 import { Pauses } from './pauses.ts'
 import type { Pause } from './pauses.ts'
+import { Powers } from './powers.ts'
+import type { PowerClass } from './powers.ts'
 import { TimeBuckets } from './time-buckets.ts'
 import type { TimeLine } from './time-buckets.ts'
 
@@ -14,17 +18,30 @@ export interface OverviewLimits {
   readonly cells: number
   readonly timeBuckets: number
   readonly pauses: number
+  readonly keys: number
+}
+
+/** How many commits and records there are of which size. */
+export interface Histograms {
+  readonly commitBytes: readonly PowerClass[]
+  readonly recordsPerCommit: readonly PowerClass[]
+  readonly valueBytes: readonly PowerClass[]
 }
 
 export class LogOverview {
   readonly #cells: Cells
   readonly #times: TimeBuckets
   readonly #pauses: Pauses
+  readonly #keys: KeyCounts
+  readonly #commitBytes = new Powers()
+  readonly #recordsPerCommit = new Powers()
+  readonly #valueBytes = new Powers()
 
   constructor(limits: OverviewLimits) {
     this.#cells = new Cells(limits.cells)
     this.#times = new TimeBuckets(limits.timeBuckets)
     this.#pauses = new Pauses(limits.pauses)
+    this.#keys = new KeyCounts(limits.keys)
   }
 
   /** Adds the next part of the log. */
@@ -58,9 +75,26 @@ export class LogOverview {
     return this.#times.timeLine()
   }
 
+  /** The number of records with an earlier timestamp than one before them. */
+  get outOfOrder(): number {
+    return this.#pauses.outOfOrder
+  }
+
+  histograms(): Histograms {
+    const [commitBytes, recordsPerCommit] = [this.#commitBytes.classes(), this.#recordsPerCommit.classes()]
+    return { commitBytes, recordsPerCommit, valueBytes: this.#valueBytes.classes() }
+  }
+
+  /** The keys, and the `shown` most frequent of them. */
+  keys(shown: number): KeyReport {
+    return this.#keys.report(shown)
+  }
+
   #commit({ from, to, header, records, opaque }: SegmentPart & { kind: 'records' }): Cell {
     const { baseOffset, recordCount } = header
     const bytes = to - from
+    this.#commitBytes.add(bytes)
+    this.#recordsPerCommit.add(recordCount)
     let [least, most] = [Infinity, -Infinity]
     if (opaque !== null) {
       ;[least, most] = [opaque.minTimestampMs, opaque.maxTimestampMs]
@@ -68,11 +102,13 @@ export class LogOverview {
       this.#pauses.add(baseOffset, least)
       this.#pauses.reached(most)
     }
-    for (const { offset, timestampMs } of records ?? []) {
+    for (const { offset, timestampMs, key, value } of records ?? []) {
       least = Math.min(least, timestampMs)
       most = Math.max(most, timestampMs)
       this.#times.add(timestampMs, { records: 1, bytes: bytes / recordCount })
       this.#pauses.add(Number(offset), timestampMs)
+      this.#keys.add(key)
+      this.#valueBytes.add(value?.length ?? 0)
     }
     return {
       ...EMPTY_CELL,

@@ -15,7 +15,9 @@ test('the longest pauses are kept, the longest first', () => {
 })
 
 test('a record with an earlier timestamp begins and ends no pause', () => {
-  expect(pausesOf(5, [100, 3, 110]).longest).toEqual([{ offset: 2, fromMs: 100, toMs: 110 }])
+  const pauses = pausesOf(5, [100, 3, 110])
+  expect(pauses.longest).toEqual([{ offset: 2, fromMs: 100, toMs: 110 }])
+  expect(pauses.outOfOrder).toBe(1)
 })
 
 test('a pause begins at the largest timestamp that was reached', () => {

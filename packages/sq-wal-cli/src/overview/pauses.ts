@@ -12,6 +12,7 @@ export class Pauses {
   /** The longest first. */
   readonly #longest: Pause[] = []
   #latestMs = -Infinity
+  #outOfOrder = 0
 
   /** Keeps the `limit` longest ones. */
   constructor(limit: number) {
@@ -20,7 +21,10 @@ export class Pauses {
 
   /** The next record of the log. A record with an earlier timestamp than one before it ends no pause. */
   add(offset: number, timestampMs: number): void {
-    if (timestampMs < this.#latestMs) return
+    if (timestampMs < this.#latestMs) {
+      this.#outOfOrder++
+      return
+    }
     const fromMs = this.#latestMs
     this.#latestMs = timestampMs
     if (fromMs === -Infinity || timestampMs === fromMs) return
@@ -39,6 +43,11 @@ export class Pauses {
 
   get longest(): readonly Pause[] {
     return this.#longest
+  }
+
+  /** The number of records with an earlier timestamp than one before them. */
+  get outOfOrder(): number {
+    return this.#outOfOrder
   }
 }
 

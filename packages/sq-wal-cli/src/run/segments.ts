@@ -1,8 +1,7 @@
 /** Lists the segments of a log and draws them. */
 import { writeFile } from 'node:fs/promises'
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { FileSystem } from '@sq/sim'
-import { CorruptLogError, dumpSegment, listSegments } from '@sq/storage'
 import type { LogReport } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { Selection } from '../log-selection.ts'
@@ -14,11 +13,11 @@ import { drawHeatMap, terminal } from '../overview/heat-map.ts'
 import { LogOverview } from '../overview/log-overview.ts'
 import { progressBar } from '../progress.ts'
 import { UsageError } from '../usage-error.ts'
-import { DamagedRanges } from './damaged-ranges.ts'
 import { reportOnEachLog } from './each-log.ts'
+import { listedSegments } from './listed-segments.ts'
 import { drawBars, drawSvg, fitsBars } from './picture.ts'
 import type { Bar, Stretch } from './picture.ts'
-import { segmentFiles, sizeOfSegments } from './segment-files.ts'
+import { sizeOfSegments } from './segment-files.ts'
 import { writeSegmentTable } from './segment-table.ts'
 import type { SegmentRow } from './segment-table.ts'
 import { verifyWithProgress } from './verify.ts'
@@ -27,7 +26,7 @@ import { verifyWithProgress } from './verify.ts'
 const MAX_BYTES_READ = 256_000_000
 
 /** More cells than any terminal has. */
-const OVERVIEW_LIMITS = { cells: 8192, timeBuckets: 4096, pauses: 3 }
+const OVERVIEW_LIMITS = { cells: 8192, timeBuckets: 4096, pauses: 3, keys: 1 }
 
 /** The file name that means standard output. */
 const STANDARD_OUTPUT = '-'
@@ -81,7 +80,7 @@ async function describeSegments(log: LocatedLog): Promise<Described> {
   const directory = resolve(log.config.dataDir, log.topic, String(log.partition))
   const isRead = (await sizeOfSegments(fs, directory)) <= MAX_BYTES_READ
   const report = isRead ? await verifyWithProgress(log) : null
-  return { rows: await listed(log, { directory, report }), report }
+  return { rows: await listedSegments(log, report), report }
 }
 
 async function write({ rows, report }: Described, { bars, overview }: Picture): Promise<void> {
@@ -108,39 +107,6 @@ async function printProblems(report: LogReport | null): Promise<void> {
   if (report.problems.length === 0) return
   const count = colors.red(counted(report.problems.length, 'problem'))
   await printLines([[], [count, ': "sq-wal verify" reports them']])
-}
-
-/** The listed segments. If damage prevents a listing, what is known of each file. */
-async function listed(
-  log: LocatedLog,
-  { directory, report }: { directory: string; report: LogReport | null },
-): Promise<readonly SegmentRow[]> {
-  try {
-    return await listSegments(log.fs, log.config, log.topic, log.partition)
-  } catch (error) {
-    if (!(error instanceof CorruptLogError) || report === null) throw error
-  }
-  const damaged = new DamagedRanges(report.problems)
-  const rows: SegmentRow[] = []
-  for (const path of await segmentFiles(log.fs, directory)) rows.push(await describeFile(path, { log, damaged }))
-  return rows
-}
-
-async function describeFile(
-  path: string,
-  { log: { fs, topic, partition }, damaged }: { log: LocatedLog; damaged: DamagedRanges },
-): Promise<SegmentRow> {
-  const baseOffset = BigInt(basename(path, '.wal'))
-  const times = { minTimestampMs: null, maxTimestampMs: null }
-  const row = { path, topic, partition, baseOffset, nextOffset: baseOffset, ...times, records: 0, bytes: 0 }
-  for await (const part of dumpSegment(fs, path)) {
-    if (part.kind !== 'bad' && part.kind !== 'preallocated' && part.kind !== 'stale') row.bytes = part.to
-    if (part.kind !== 'records') continue
-    row.records += part.header.recordCount
-    row.nextOffset = BigInt(part.header.baseOffset + part.header.recordCount)
-  }
-  const lastOffset = row.records > 0 ? row.nextOffset - 1n : null
-  return { ...row, lastOffset, state: damaged.has(path) ? 'damaged' : 'unknown' }
 }
 
 interface Picture {
