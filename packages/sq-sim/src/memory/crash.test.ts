@@ -94,6 +94,18 @@ describe('a crash', () => {
     expect(content(fs)).toBe('A*512 Y*512 Z*512')
   })
 
+  it('reads a sector that was never written as what the file had there before it was truncated', async () => {
+    const fs = await withFile(sectors('A', 'B', 'C'), async (file, made) => {
+      await (await made.open('/other', 'create')).writeDurable([sectors('X', 'Y', 'Z')], 0)
+      await made.syncDirectory('/')
+      await file.truncate(512)
+      await file.sync()
+      await file.write([sectors('D', 'E')], 512)
+    })
+    fs.crash({ picks: [1], fill: 'stale' })
+    expect(content(fs)).toBe('A*512 B*512 C*512')
+  })
+
   it('tears one sector: first the new bytes, then the old ones', async () => {
     const fs = await withFile(sectors('A', 'A'), (file) => file.write([sectors('B', 'B')], 0))
     fs.crash({ picks: [1, 1], torn: { point: 0, bytes: 100 } })

@@ -23,8 +23,9 @@ export interface CrashPoint {
 }
 
 /**
- * What reads return for a sector that was never written but lies within the size of the file. `stale`: the content of
- * the same sector of another file or, if there is none, of another sector of this file.
+ * What reads return for a sector that was never written but lies within the size of the file. `stale`: what the file
+ * had there before it was truncated; otherwise the content of the same sector of another file or, if there is none, of
+ * another sector of this file.
  */
 export type Fill = 'zeros' | 'garbage' | 'stale'
 
@@ -287,6 +288,8 @@ export class CrashState {
     const position = sector * SECTOR_BYTES
     const target = bytes.subarray(position, position + SECTOR_BYTES)
     if (fill === 'garbage') return target.set(new Random(file.id * 2 ** 32 + sector).bytes(SECTOR_BYTES))
+    const freed = file.freed.get(sector)
+    if (freed !== undefined) return target.set(freed)
     for (const other of this.#disk.inodes()) {
       if (other === file || other.kind !== 'file' || other.durableSizeBytes < position + SECTOR_BYTES) continue
       return target.set(other.durable(position, position + SECTOR_BYTES))

@@ -28,6 +28,8 @@ export class FileState {
   readonly lostPages: Set<number> = new Set()
   /** Sectors within the durable size of which no byte ever reached the disk. */
   readonly unwritten: Set<number> = new Set()
+  /** By sector: what was durable there before the last truncation, a complete sector. Zeros are left out. */
+  readonly freed: Map<number, Uint8Array> = new Map()
   /** The number of failed syncs, and the error of the last one: each handle reports each failure once. */
   failures = 0
   failureCode = 'EIO'
@@ -85,6 +87,7 @@ export class FileState {
         else this.versions.set(sector, [version])
       }
     }
+    if (size < this.sizeBytes) this.#free(Math.ceil(size / SECTOR_BYTES))
     if (size !== this.sizeBytes) this.#sizes.push(size)
     this.sizeBytes = size
   }
@@ -145,6 +148,7 @@ export class FileState {
     copy.#sizes = [...this.#sizes]
     for (const page of this.lostPages) copy.lostPages.add(page)
     for (const sector of this.unwritten) copy.unwritten.add(sector)
+    for (const [sector, bytes] of this.freed) copy.freed.set(sector, bytes)
     return copy
   }
 
@@ -169,6 +173,14 @@ export class FileState {
     if (size < this.durableSizeBytes) this.#durable.fill(0, size, this.durableSizeBytes + SECTOR_BYTES)
     if (size > this.#durable.byteLength) this.#grow(size)
     this.durableSizeBytes = size
+  }
+
+  /** Remembers the durable sectors from one on, for `freed`. */
+  #free(first: number): void {
+    for (let sector = first; sector * SECTOR_BYTES < this.durableSizeBytes; sector++) {
+      const bytes = this.#durable.slice(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
+      if (bytes.some((byte) => byte !== 0)) this.freed.set(sector, bytes)
+    }
   }
 
   #grow(needed: number): void {

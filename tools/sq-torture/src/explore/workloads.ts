@@ -175,6 +175,22 @@ export const STEPS: readonly Step[] = [
       }
     },
   },
+  {
+    // Twice inside a segment that is linked in a checkpoint: the second one makes the file shorter.
+    name: 'truncate-checkpointed',
+    isRare: true,
+    isLast: true,
+    async prepare(log, serial) {
+      await log.append(value(23, serial))
+      await log.append(value(24, serial))
+      await appendTwoSegments(log, serial)
+      await log.checkpoint()
+    },
+    async run(log) {
+      await log.truncate(beforeEnd(log, 3))
+      await log.truncate(beforeEnd(log, 1))
+    },
+  },
   { name: 'delete-log', isRare: true, prepare: appendTwoSegments, run: (log) => log.deleteLog() },
   {
     name: 'sync-failure',

@@ -11,6 +11,7 @@ import {
   FrameType,
   MAX_POSITION,
   nextOffsetAfter,
+  placeAfter,
 } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { encodeSealBody, SummaryBuilder } from '../format/seal.ts'
@@ -170,13 +171,7 @@ class SegmentCheck {
   }
 
   #advance(header: FrameHeader): void {
-    const { salt } = this.#place
-    this.#place = {
-      position: frameEnd(header),
-      nextOffset: nextOffsetAfter(header),
-      previousCrc: header.headerCrc,
-      salt,
-    }
+    this.#place = placeAfter(header, this.#place.salt)
     this.#lastFrame = header
   }
 

@@ -219,6 +219,16 @@ export function nextOffsetAfter(header: FrameHeader): number {
   return header.baseOffset + header.recordCount
 }
 
+/** The place after a verified frame. */
+export function placeAfter(header: FrameHeader, salt: number): FramePlace {
+  return {
+    position: frameEnd(header),
+    nextOffset: nextOffsetAfter(header),
+    previousCrc: header.headerCrc,
+    salt,
+  }
+}
+
 /**
  * Whether a frame vouches for everything before it, from a sector of its own. Damage to one sector then cannot destroy
  * both the last commit and the evidence that it was durable. True for a SEAL and for the second MARK of a pair.

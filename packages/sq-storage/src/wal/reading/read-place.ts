@@ -7,7 +7,7 @@
  * read before it was durable may have been replaced by a different one. So whenever a segment is entered again, the
  * last frame that was read is looked up: its checksum covers all frames before it.
  */
-import { frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
+import { FrameType, nextOffsetAfter, placeAfter } from '../format/frame.ts'
 import type { FrameHeader, FramePlace } from '../format/frame.ts'
 import type { SegmentLink } from '../segment.ts'
 import type { FrameOrigin, LocatedFrame, SegmentHead } from '../segments/segment-file.ts'
@@ -98,8 +98,7 @@ export class ReadPlace {
 
   /** Moves past a frame. */
   advance({ baseOffset, salt }: FrameOrigin, header: FrameHeader): void {
-    const nextOffset = nextOffsetAfter(header)
-    const place = { position: frameEnd(header), nextOffset, previousCrc: header.headerCrc, salt }
+    const place = placeAfter(header, salt)
     const before = this.#reached?.place.salt === salt ? this.#reached : null
     const previous = before?.previous ?? null
     const trail = before?.trail ?? new ReadTrail()
@@ -112,7 +111,7 @@ export class ReadPlace {
     trail.add(last)
     this.#reached = { baseOffset, previous, place, recordsEnd: place, last, trail }
     if (!this.wants(header)) return
-    this.#next = nextOffset
+    this.#next = place.nextOffset
     if (this.#visited.at(-1)?.salt === salt) this.#visited.pop()
     this.#visited.push({ baseOffset, salt, last })
   }

@@ -10,6 +10,7 @@ import {
   FrameType,
   MAX_POSITION,
   nextOffsetAfter,
+  placeAfter,
 } from '../format/frame.ts'
 import type { FrameHeader } from '../format/frame.ts'
 import { sealPosition } from '../format/seal.ts'
@@ -136,8 +137,7 @@ async function readSeal({ bytes, read }: SegmentBytes, { frame }: DecodedHead): 
 /** The last frame of a segment without a SEAL. */
 async function scanToEnd(segment: SegmentBytes, { frame }: DecodedHead): Promise<FrameHeader> {
   const { path, bytes } = segment
-  const salt = frame.headerCrc
-  const place = { position: frameEnd(frame), nextOffset: frame.baseOffset, previousCrc: salt, salt }
+  const place = placeAfter(frame, frame.headerCrc)
   let last = frame
   const { position, reason } = await new SegmentScanner(segment, { ...place, limit: bytes }).run(({ header }) => {
     last = header

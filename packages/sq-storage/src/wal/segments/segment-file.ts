@@ -4,7 +4,7 @@
  */
 import type { FileStat, FileSystem, OpenMode } from '@sq/sim'
 import { CorruptLogError, LogNotFoundError, UnsupportedFormatError } from '../../errors.ts'
-import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd } from '../format/frame.ts'
+import { decodeFrameHeader, FRAME_HEADER_BYTES, frameEnd, placeAfter } from '../format/frame.ts'
 import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import type { RecordBatch } from '../format/record-batch.ts'
 import { decodeSegmentHead, MAX_HEAD_BYTES } from '../segment.ts'
@@ -112,12 +112,7 @@ function decodeHead(start: Buffer, segment: ListedSegment, partition: Partition)
 
 /** The place of the first frame after OPEN. */
 export function placeAfterHead(head: SegmentHead): FramePlace {
-  return {
-    position: frameEnd(head.frame),
-    nextOffset: head.baseOffset,
-    previousCrc: head.frame.headerCrc,
-    salt: head.frame.headerCrc,
-  }
+  return placeAfter(head.frame, head.frame.headerCrc)
 }
 
 /** The verified header of a frame at a position; null if none is there. Reads only the header. */

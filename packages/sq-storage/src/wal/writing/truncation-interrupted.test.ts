@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { CrashImages } from '../../testing/crash-images.ts'
 import { failFrom } from '../../testing/failing.ts'
 import { append, LogFixture } from '../../testing/log-fixture.ts'
+import { segmentName } from '../segment.ts'
 import { MIXED_BASES, MIXED_VALUES, mixedLog } from '../../testing/mixed-log.ts'
 
 const OFFSETS = MIXED_VALUES.map((_, offset) => offset)
@@ -77,6 +78,26 @@ describe('a crash while truncate is at work', () => {
       }
     },
   )
+})
+
+describe('a segment that was cut, in a truncation that was interrupted', () => {
+  it.each([false, true])('is sealed, and is not appended to (linked in a checkpoint: %s)', async (isLinked) => {
+    if (isLinked) await log.fs.link(log.path(2), '/data/checkpoint.wal')
+    const writer = await log.open()
+    const removal = log.fs.faults.hold('unlink', log.path(6))
+    writer.truncate(5n).catch(() => {})
+    await removal.reached
+    const creation = log.fs.faults.hold('create')
+    removal.release()
+    await creation.reached
+    log.fs.crash()
+    const cut = await log.file(log.path(2))
+    const next = await log.open()
+    expect(await log.values()).toEqual(MIXED_VALUES.slice(0, 6))
+    expect(await append(next, 'next')).toBe(6n)
+    expect(await log.segmentNames()).toEqual([0, 2, 6].map(segmentName))
+    expect(await log.file(log.path(2))).toEqual(cut)
+  })
 })
 
 describe('an operation of truncate that fails', () => {

@@ -95,11 +95,14 @@ describe('truncate', () => {
     const path = log.path(2)
     const changes = trace.lines.filter((line) => /^(write|sync|truncate|rename|unlink|syncD)/.test(line))
     const unfinished = `${log.directory}/next.tmp`
+    const cut = 120 + 40 + 3 * 25 + 5 + 72
     const sync = `syncDirectory '${log.directory}'`
     expect(changes.filter((line) => !line.includes('ENOENT'))).toEqual([
       `unlink '${log.path(8)}'`,
       sync,
-      `truncate '${path}' ${120 + 40 + 3 * 25 + 5 + 72}`,
+      `truncate '${path}' ${cut}`,
+      // A MARK up to the next multiple of 4096, and a SEAL without an index.
+      `write '${path}' ${cut}+${4096 - cut + 40 + 24}`,
       `sync '${path}'`,
       `unlink '${log.path(6)}'`,
       sync,

@@ -1,19 +1,27 @@
 /**
- * Drops the end of a log from an offset on. A segment is never cut and then appended to, because its old frames would
- * still verify after the new ones. Later segments are removed, newest first, and a new segment states where the cut one
- * ends.
+ * Drops the end of a log from an offset on. Later segments are removed, newest first, and a new segment states where
+ * the one with the offset ends. That one is not overwritten: its old frames would still verify after the new ones.
  *
  * If this is interrupted at any point, the log is valid, ends where it did or earlier, and holds everything before the
  * offset. To ensure that, the file of a segment is truncated to the end that its successor states before the successor
- * is removed. Otherwise the ignored tail after that end would become part of the log again.
+ * is removed, and sealed. Otherwise the ignored tail after that end would become part of the log again.
  */
 import type { FileSystem } from '@sq/sim'
-import { CorruptLogError, OffsetOutOfRangeError, OpaqueBatchError } from '../../errors.ts'
-import { Attribute, FRAME_HEADER_BYTES, frameBytes, frameEnd, FrameType, nextOffsetAfter } from '../format/frame.ts'
-import type { Frame, FrameHeader } from '../format/frame.ts'
+import { CorruptLogError, OffsetOutOfRangeError, OpaqueBatchError, UnsupportedFormatError } from '../../errors.ts'
+import {
+  Attribute,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  frameEnd,
+  FrameType,
+  nextOffsetAfter,
+  placeAfter,
+} from '../format/frame.ts'
+import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { finishRecordsFrames, partOf } from '../format/records-frame.ts'
 import type { RecordsWrite } from '../format/records-frame.ts'
-import { SummaryBuilder } from '../format/seal.ts'
+import { encodeEnding, SummaryBuilder } from '../format/seal.ts'
+import type { SegmentSummary } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { knownDamage, notRecords } from '../segments/damage.ts'
 import { io, LogFile } from '../segments/log-file.ts'
@@ -24,7 +32,7 @@ import { openSegment, placeAfterHead, readHead } from '../segments/segment-file.
 import type { OpenSegment, SegmentHead } from '../segments/segment-file.ts'
 import { indexOfSegment, listSegmentFiles } from '../segments/segment-listing.ts'
 import type { ListedSegment } from '../segments/segment-listing.ts'
-import { summarize } from '../segments/summary.ts'
+import { readSummary, summarize } from '../segments/summary.ts'
 import { ActiveSegment } from './active-segment.ts'
 import type { SegmentMaker } from './active-segment.ts'
 import { copyFile } from './copy-file.ts'
@@ -71,7 +79,7 @@ export async function truncateLog(
     })
   }
   const cut = segment.baseOffset === offset ? await cutBefore(log, at) : await cutInside(log, { at, offset })
-  const dropped = await segmentsAfter(log, { at, neededEnd: cut.neededEnd })
+  const dropped = await segmentsAfter(log, { at, needed: cut.needed })
 
   await begin()
   for (const { path, before } of dropped.toReversed()) {
@@ -104,15 +112,15 @@ interface Cut {
   /** The records before the offset that share a frame with it. */
   readonly first: RecordsWrite | null
   /**
-   * The segment that holds the offset must not end before this position until the new segment exists; null if it may.
+   * The last frame that the segment with the offset must keep until the new segment exists; null if it needs none.
    */
-  readonly neededEnd: number | null
+  readonly needed: FrameHeader | null
 }
 
 /** The cut at the start of a segment: the new segment replaces it. */
 async function cutBefore(log: Log, at: number): Promise<Cut> {
   const { baseOffset } = segmentAt(log, at)
-  return { baseOffset, previous: await linkBefore(log, at), first: null, neededEnd: null }
+  return { baseOffset, previous: await linkBefore(log, at), first: null, needed: null }
 }
 
 /** The cut inside a segment. If no whole frame of records is left of it, the new segment replaces it. */
@@ -125,7 +133,7 @@ async function cutInside(log: Log, { at, offset }: { at: number; offset: number 
       baseOffset,
       previous: baseOffset === opened.head.baseOffset ? await linkBefore(log, at) : linkTo(opened.head, last),
       first: split === null ? null : recordsBefore(split, { offset, head: opened.head }),
-      neededEnd: frameEnd(split?.header ?? last),
+      needed: split?.header ?? last,
     }
   } finally {
     await opened.handle.close()
@@ -199,22 +207,22 @@ function recordsBefore(split: Frame, { offset, head }: { offset: number; head: S
   }
 }
 
-/** A position in the file of a segment. */
+/** The end that the file of a segment gets. */
 interface FileEnd {
   readonly path: string
-  readonly end: number
+  readonly place: FramePlace
+  /** Of the records before it; null if there are none, or they cannot be read. */
+  readonly summary: SegmentSummary | null
 }
 
-/**
- * The segments after one, oldest first, each with the position at which the file before it must end when it is removed.
- */
+/** The segments after one, oldest first, each with the end that the file before it must get before it is removed. */
 async function segmentsAfter(
   log: Log,
-  { at, neededEnd }: { at: number; neededEnd: number | null },
+  { at, needed }: { at: number; needed: FrameHeader | null },
 ): Promise<{ path: string; before: FileEnd | null }[]> {
   const dropped: { path: string; before: FileEnd | null }[] = []
   for (let index = at + 1; index < log.listed.length; index++) {
-    const before = await fileEndOf(log, { at: index - 1, neededEnd: index - 1 === at ? neededEnd : null })
+    const before = await fileEndOf(log, { at: index - 1, needed: index - 1 === at ? needed : null })
     dropped.push({ path: segmentAt(log, index).path, before })
   }
   return dropped
@@ -226,7 +234,7 @@ async function segmentsAfter(
  */
 async function fileEndOf(
   log: Log,
-  { at, neededEnd }: { at: number; neededEnd: number | null },
+  { at, needed }: { at: number; needed: FrameHeader | null },
 ): Promise<FileEnd | null> {
   const opened = await unlessCorrupt(openAt(log, at))
   if (opened === null) return null
@@ -234,32 +242,52 @@ async function fileEndOf(
   try {
     const successor = await unlessCorrupt(readHead(log.fs, segmentAt(log, at + 1), log.partition))
     const stated = successor && (await unlessCorrupt(endOf(opened, successor)))
-    if (stated === null) return { path, end: neededEnd ?? frameEnd(frame) }
-    return stated.last.type === FrameType.SEAL ? null : { path, end: stated.limit }
+    if (stated?.last.type === FrameType.SEAL) return null
+    const last = stated?.last ?? needed ?? frame
+    // The salt of a segment is the checksum of its OPEN.
+    return { path, place: placeAfter(last, frame.headerCrc), summary: await summaryOf(opened, last) }
   } finally {
     await opened.handle.close()
   }
 }
 
+/** The summary of the records up to a frame; null if there are none, or they cannot be read: they may be dropped. */
+async function summaryOf(opened: OpenSegment, last: FrameHeader): Promise<SegmentSummary | null> {
+  try {
+    const summary = await readSummary(opened, last)
+    return summary.minTimestampMs > summary.maxTimestampMs ? null : summary
+  } catch (error) {
+    if (error instanceof CorruptLogError || error instanceof UnsupportedFormatError) return null
+    throw error
+  }
+}
+
 /**
- * Truncates a file durably. Also if it seems to end there: an earlier truncation may have failed to reach the disk. A
- * file that is also in a checkpoint stays as it is there, and a shorter copy takes its name here.
+ * Truncates a file and seals it there, durably. Also if it seems to end there: an earlier truncation may have failed to
+ * reach the disk. If the records before the end cannot be read, MARKs stand for the SEAL.
+ *
+ * It is sealed so that nothing is appended to it if the truncation is interrupted after its successor is removed. Where
+ * a file grows, a power cut may bring back old content, and here that could be the frames that were cut off.
+ *
+ * A file that is also in a checkpoint stays as it is there, and a shorter copy takes its name here.
  */
-async function endFile(directory: SegmentDirectory, { path, end }: FileEnd): Promise<void> {
+async function endFile(directory: SegmentDirectory, { path, place, summary }: FileEnd): Promise<void> {
   await directory.checkLock()
   const { fs, unfinishedPath } = directory
-  if ((await io('look at', path, () => fs.stat(path))).links > 1) {
+  const isLinked = (await io('look at', path, () => fs.stat(path))).links > 1
+  if (isLinked) {
     await directory.removeUnfinished()
-    await copyFile(fs, { from: path, to: unfinishedPath, like: path, bytes: end })
-    return directory.finish(path)
+    await copyFile(fs, { from: path, to: unfinishedPath, like: path, bytes: place.position })
   }
-  const handle = await LogFile.open(fs, path, 'read-write')
+  const handle = await LogFile.open(fs, isLinked ? unfinishedPath : path, 'read-write')
   try {
-    await handle.truncate(end)
+    await handle.truncate(place.position)
+    await handle.write([encodeEnding(place, summary).bytes], place.position)
     await handle.sync()
   } finally {
     await handle.close()
   }
+  if (isLinked) await directory.finish(path)
 }
 
 function linkTo({ baseOffset }: SegmentHead, last: FrameHeader): SegmentLink {

@@ -13,8 +13,8 @@ export const CHECKPOINT_DEFECTS: readonly Defect[] = [
   {
     name: 'a segment that is linked in a checkpoint is truncated in place',
     file: `${WAL}/writing/truncation.ts`,
-    find: '.links > 1) {',
-    replace: '.links > 1000) {',
+    find: '.links > 1\n',
+    replace: '.links > 1000\n',
   },
   {
     name: 'the last segment of a checkpoint is linked',

@@ -70,10 +70,22 @@ export const REMOVAL_DEFECTS: readonly Defect[] = [
   {
     name: 'a failed truncation of a file counts as done',
     file: `${WAL}/writing/truncation.ts`,
-    find: '    await handle.truncate(end)\n',
-    replace: `    if ((await handle.size()) === end) return
-    await handle.truncate(end)
+    find: '    await handle.truncate(place.position)\n',
+    replace: `    if ((await handle.size()) === place.position) return
+    await handle.truncate(place.position)
 `,
+  },
+  {
+    name: 'a file that a truncation has cut is not sealed',
+    file: `${WAL}/writing/truncation.ts`,
+    find: '    await handle.write([encodeEnding(place, summary).bytes], place.position)\n',
+    replace: '',
+  },
+  {
+    name: 'a file that a truncation has cut ends with MARKs, so that it is appended to',
+    file: `${WAL}/writing/truncation.ts`,
+    find: 'encodeEnding(place, summary).bytes',
+    replace: 'encodeEnding(place, null).bytes',
   },
   {
     name: 'truncation deletes the older segments first',
