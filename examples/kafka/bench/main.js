@@ -10,14 +10,14 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Kafka, logLevel, Partitioners } from 'kafkajs'
 import { BrokerProcess } from '../broker-process.js'
-import { debianPrograms } from '../clients/debian.js'
+import { kcatProgram, pythonProgram } from '../clients/debian.js'
 import { lines, run, start } from '../clients/processes.js'
 
 const RECORD_BYTES = 100
 const LATENCIES = 500
 
 const { records } = parseArgs({ options: { records: { type: 'string', default: '500000' } } }).values
-const { kcat, python } = await debianPrograms()
+const [kcat, python] = [await kcatProgram(), await pythonProgram()]
 
 const directory = mkdtempSync(join(tmpdir(), 'sq-kafka-bench-'))
 const broker = await new BrokerProcess(join(directory, 'data')).start()

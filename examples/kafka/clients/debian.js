@@ -17,8 +17,7 @@ export const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/sq-kafk
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 /** kafka-python compresses with the last three. */
-const PACKAGES = [
-  'kcat',
+const PYTHON_PACKAGES = [
   'python3-confluent-kafka',
   'python3-kafka',
   'python3-lz4',
@@ -38,33 +37,52 @@ export class UnavailableError extends Error {
 /**
  * Rejects with an `UnavailableError`.
  *
- * @returns {Promise<{ kcat: Program, python: Program }>}
+ * @returns {Promise<Program>}
  */
-export async function debianPrograms() {
-  const root = join(CACHE, 'debian')
-  if (!existsSync(root)) await fetchInto(root)
+export async function kcatProgram() {
+  const root = join(CACHE, 'kcat')
+  if (!existsSync(root)) await fetchInto(root, ['kcat'])
+  return { command: [...(await loaderIn(root)), join(root, 'usr/bin/kcat')], env: {} }
+}
+
+/**
+ * A Python with its clients. Rejects with an `UnavailableError`.
+ *
+ * @returns {Promise<Program>}
+ */
+export async function pythonProgram() {
+  const root = join(CACHE, 'python')
+  if (!existsSync(root)) await fetchInto(root, PYTHON_PACKAGES)
+  const python = (await readdir(join(root, 'usr/bin'))).find((name) => /^python3\.\d+$/.test(name)) ?? ''
+  const env = { PYTHONHOME: join(root, 'usr'), PYTHONPATH: join(root, 'usr/lib/python3/dist-packages') }
+  return { command: [...(await loaderIn(root)), join(root, 'usr/bin', python)], env }
+}
+
+/**
+ * What a program that was unpacked into a folder is started with.
+ *
+ * @param {string} root
+ */
+async function loaderIn(root) {
   const [architecture] = (await readdir(join(root, 'usr/lib'))).filter((name) => name.endsWith('-linux-gnu'))
   const folders = ['lib', 'usr/lib'].map((name) => join(root, name, architecture ?? ''))
   const names = await readdir(folders[0] ?? '')
   const loader = names.find((name) => /^ld-linux.*\.so\.\d+$/.test(name)) ?? ''
-  const start = [join(folders[0] ?? '', loader), '--library-path', folders.join(':')]
-  const python = (await readdir(join(root, 'usr/bin'))).find((name) => /^python3\.\d+$/.test(name)) ?? ''
-  const env = { PYTHONHOME: join(root, 'usr'), PYTHONPATH: join(root, 'usr/lib/python3/dist-packages') }
-  return {
-    kcat: { command: [...start, join(root, 'usr/bin/kcat')], env: {} },
-    python: { command: [...start, join(root, 'usr/bin', python)], env },
-  }
+  return [join(folders[0] ?? '', loader), '--library-path', folders.join(':')]
 }
 
-/** @param {string} root */
-async function fetchInto(root) {
+/**
+ * @param {string} root
+ * @param {string[]} packages with everything they need
+ */
+async function fetchInto(root, packages) {
   const [mirror, suite] = await debianMirror()
   await mkdir(CACHE, { recursive: true })
   const work = await mkdtemp(join(CACHE, 'fetch-'))
   try {
-    await download(work, `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`)
-    const packages = await readdir(join(work, 'packages'))
-    for (const name of packages) await run('dpkg-deb', ['-x', join(work, 'packages', name), join(work, 'root')])
+    await download(work, `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`, packages)
+    const files = await readdir(join(work, 'packages'))
+    for (const name of files) await run('dpkg-deb', ['-x', join(work, 'packages', name), join(work, 'root')])
     // Another process may have been faster.
     await rename(join(work, 'root'), root).catch((error) => {
       if (!existsSync(root)) throw error
@@ -91,8 +109,9 @@ async function debianMirror() {
 /**
  * @param {string} work
  * @param {string} source the line of the mirror
+ * @param {string[]} packages
  */
-async function download(work, source) {
+async function download(work, source, packages) {
   for (const name of ['lists/partial', 'archives/partial', 'packages', 'root']) {
     await mkdir(join(work, name), { recursive: true })
   }
@@ -112,7 +131,7 @@ async function download(work, source) {
   }
   const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])
   await run('apt-get', ['-qq', ...options, 'update'], work)
-  const plan = await run('apt-get', ['-qq', ...options, '--simulate', 'install', ...PACKAGES], work)
+  const plan = await run('apt-get', ['-qq', ...options, '--simulate', 'install', ...packages], work)
   const names = Array.from(plan.matchAll(/^Inst (\S+)/gm), ([, name = '']) => name)
   await run('apt-get', ['-qq', ...options, 'download', ...names], join(work, 'packages'))
 }
