@@ -1,5 +1,5 @@
 /** The result for the mutants: the score of each file, and the unexplained survivors. */
-import type { Mutant } from './stryker.ts'
+import type { Change, Mutant } from './stryker.ts'
 
 /** A mutant that no test can or should detect, with the reason. */
 export interface Equivalent {
@@ -27,15 +27,18 @@ interface FileScore {
   readonly equivalent: number
 }
 
+/** Whether a change has an entry. */
+export function isListed(change: Change, equivalent: readonly Equivalent[]): boolean {
+  return equivalent.some(
+    ({ file, line = change.text, original, replacement }) =>
+      change.file.endsWith(`/wal/${file}`) &&
+      change.text === line &&
+      change.original === original &&
+      change.replacement === replacement,
+  )
+}
+
 export function judge(mutants: readonly Mutant[], equivalent: readonly Equivalent[]): Judgement {
-  const isExplained = (mutant: Mutant): boolean =>
-    equivalent.some(
-      ({ file, line = mutant.text, original, replacement }) =>
-        mutant.file.endsWith(`/wal/${file}`) &&
-        mutant.text === line &&
-        mutant.original === original &&
-        mutant.replacement === replacement,
-    )
   const survivors = mutants.filter(({ survived }) => survived)
   const files = [...new Set(mutants.map(({ file }) => file))].map((file) => {
     const ofFile = mutants.filter((mutant) => mutant.file === file)
@@ -44,10 +47,10 @@ export function judge(mutants: readonly Mutant[], equivalent: readonly Equivalen
       file,
       mutants: ofFile.length,
       noticed: ofFile.length - left.length,
-      equivalent: left.filter(isExplained).length,
+      equivalent: left.filter((mutant) => isListed(mutant, equivalent)).length,
     }
   })
-  return { files, unexplained: survivors.filter((mutant) => !isExplained(mutant)) }
+  return { files, unexplained: survivors.filter((mutant) => !isListed(mutant, equivalent)) }
 }
 
 /** One line per file: how many of its detectable mutants were detected. */

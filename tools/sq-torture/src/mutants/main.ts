@@ -1,4 +1,7 @@
-/** `pnpm mutants [FILE ...]`: makes small changes to the sources of the log, one at a time. A test must detect each. */
+/**
+ * `pnpm mutants [FILE[:FIRST-LAST] ...]`: makes small changes to the sources of the log, one at a time, in files or in
+ * lines of them. A test must detect each.
+ */
 import { readdir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { ROOT, Workspace } from '../defects/workspace.ts'
@@ -20,8 +23,8 @@ await main(async () => {
     await workspace.build()
     const folder = workspace.folder(PACKAGE)
     const mutants = await runMutants(folder, { mutate: files, tests: 'quick' })
-    const left = mutants.filter(({ survived }) => survived)
-    const noticedLater: ReadonlySet<string> = left.length === 0 ? new Set() : await noticedByAll(folder, left)
+    const left = judge(mutants, EQUIVALENT).unexplained
+    const noticedLater: ReadonlySet<string> = left.length === 0 ? new Set() : await noticedBySlow(folder, left)
     const judged = judge(
       mutants.map((mutant) => ({ ...mutant, survived: mutant.survived && !noticedLater.has(keyOf(mutant)) })),
       EQUIVALENT,
@@ -36,9 +39,9 @@ await main(async () => {
   }
 })
 
-/** Runs all tests on the mutants that the quick tests did not detect. Returns the keys of those that were detected. */
-async function noticedByAll(folder: string, left: readonly Mutant[]): Promise<ReadonlySet<string>> {
-  const again = await runMutants(folder, { mutate: left.map(({ range }) => range), tests: 'all' })
+/** Runs the slow tests on the mutants that the quick tests did not detect. Returns the keys of those that they do. */
+async function noticedBySlow(folder: string, left: readonly Mutant[]): Promise<ReadonlySet<string>> {
+  const again = await runMutants(folder, { mutate: left.map(({ range }) => range), tests: 'slow' })
   return new Set(again.filter(({ survived }) => !survived).map(keyOf))
 }
 
@@ -46,7 +49,7 @@ function keyOf({ range, replacement }: Mutant): string {
   return `${range} ${replacement}`
 }
 
-/** The sources that are named, by path or file name. Without names, all sources of the log. */
+/** The sources that are named, by path or file name, with the lines if they are given. Without names, all sources. */
 async function filesNamed(names: readonly string[]): Promise<string[]> {
   const folder = join(ROOT, PACKAGE)
   const entries = await readdir(join(folder, SOURCES), { recursive: true, withFileTypes: true })
@@ -56,10 +59,13 @@ async function filesNamed(names: readonly string[]): Promise<string[]> {
     .toSorted()
   if (names.length === 0) return sources
   return names.map((name) => {
-    const wanted = basename(name, '.ts')
+    const [path = '', lines] = name.split(':')
+    if (lines !== undefined && !/^\d+-\d+$/.test(lines))
+      throw new UsageError(`expected the lines of ${JSON.stringify(name)} as FIRST-LAST`)
+    const wanted = basename(path, '.ts')
     const found = sources.find((source) => basename(source, '.ts') === wanted)
     if (found === undefined)
-      throw new UsageError(`there is no source file ${JSON.stringify(name)} in ${PACKAGE}/${SOURCES}`)
-    return found
+      throw new UsageError(`there is no source file ${JSON.stringify(path)} in ${PACKAGE}/${SOURCES}`)
+    return lines === undefined ? found : `${found}:${lines}`
   })
 }

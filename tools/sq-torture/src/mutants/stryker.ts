@@ -5,12 +5,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { cleanEnvironment } from '../clean-environment.ts'
 import { ROOT } from '../defects/workspace.ts'
 
 const FOLDER = join(ROOT, 'tools/sq-torture/mutation-tools')
+/** The sources as they are without mutants, from the folder of the package. */
+export const ORIGINALS = '../../originals'
 const REPORT = 'mutants.json'
 
 /**
@@ -36,8 +39,11 @@ const SLOW_TESTS = [
   'write-buffers',
 ]
 
-/** A small change of a source file, and its result. */
-export interface Mutant {
+/** Test files that import sources again, and so cannot share a thread in which every file is imported once. */
+const IMPORTING_TESTS = ['thread-limits']
+
+/** A small change of a source file. */
+export interface Change {
   /** The path of the file, from the folder of its package. */
   readonly file: string
   readonly line: number
@@ -48,6 +54,10 @@ export interface Mutant {
   /** The original text and its replacement. */
   readonly original: string
   readonly replacement: string
+}
+
+/** A change, and its result. */
+export interface Mutant extends Change {
   /** Whether no test detected it. A mutant that hangs counts as detected. */
   readonly survived: boolean
 }
@@ -59,11 +69,14 @@ export async function installTools(): Promise<void> {
   await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], FOLDER)
 }
 
-/** Makes the mutants of files, or of ranges of files, in a package, and runs its tests on each. */
+/**
+ * Makes the mutants of files, or of ranges of files, in a package, and runs its quick tests on each, or its slow ones.
+ */
 export async function runMutants(
   folder: string,
-  { mutate, tests }: { mutate: readonly string[]; tests: 'quick' | 'all' },
+  { mutate, tests }: { mutate: readonly string[]; tests: 'quick' | 'slow' },
 ): Promise<Mutant[]> {
+  await cp(join(folder, 'src'), join(folder, ORIGINALS, 'src'), { recursive: true })
   await writeFile(join(folder, 'vitest.mutants.config.ts'), vitestConfig(tests))
   await writeFile(join(folder, 'stryker.config.json'), JSON.stringify(strykerConfig(mutate)))
   const stryker = join(FOLDER, 'node_modules/@stryker-mutator/core/bin/stryker.js')
@@ -71,22 +84,20 @@ export async function runMutants(
   return readReport(await readFile(join(folder, REPORT), 'utf8'))
 }
 
-/**
- * Stryker runs vitest in threads, which take no options of Node. A test that waits for what never comes must fail
- * before Stryker's own limit: at that, Stryker starts its process again, which takes longer than most mutants.
- */
-function vitestConfig(tests: 'quick' | 'all'): string {
-  const exclude = tests === 'all' ? [] : SLOW_TESTS.map((name) => `src/**/${name}.test.ts`)
-  const timeoutMs = tests === 'all' ? 120_000 : 10_000
+/** Vitest runs in threads, which take no options of Node. The limits of tests are those of a slow machine. */
+function vitestConfig(tests: 'quick' | 'slow'): string {
+  const slow = SLOW_TESTS.map(pathOf)
+  const left = { include: ['src/**/*.test.ts'], exclude: [...slow, ...IMPORTING_TESTS.map(pathOf)] }
+  const files = tests === 'slow' ? { include: slow } : left
   return `import { defineConfig } from 'vitest/config'
+
 export default defineConfig({
   resolve: { conditions: ['@sq/source'] },
   ssr: { resolve: { conditions: ['@sq/source', 'node', 'import', 'module', 'default'] } },
   test: {
-    include: ['src/**/*.test.ts'],
-    exclude: ${JSON.stringify(exclude)},
-    testTimeout: ${timeoutMs},
-    hookTimeout: ${timeoutMs},
+    ...${JSON.stringify(files)},
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     isolate: false,
     maxWorkers: 1,
   },
@@ -94,11 +105,15 @@ export default defineConfig({
 `
 }
 
+/** The pattern of a test file. */
+function pathOf(name: string): string {
+  return `src/**/${name}.test.ts`
+}
+
 function strykerConfig(mutate: readonly string[]): object {
   return {
-    plugins: [join(FOLDER, 'node_modules/@stryker-mutator/vitest-runner/dist/src/index.js')],
-    testRunner: 'vitest',
-    vitest: { configFile: 'vitest.mutants.config.ts' },
+    plugins: [fileURLToPath(new URL('kept-tests-plugin.js', import.meta.url))],
+    testRunner: 'kept-tests',
     coverageAnalysis: 'perTest',
     // No other process uses the copy.
     inPlace: true,
@@ -106,9 +121,10 @@ function strykerConfig(mutate: readonly string[]): object {
     // Messages are for people and may change; the compiler checks names of codes and kinds.
     mutator: { excludedMutations: ['StringLiteral'] },
     concurrency: 2,
-    timeoutMS: 15_000,
+    // Includes the start of a thread, for what sources do while they are imported.
+    timeoutMS: 180_000,
     dryRunTimeoutMinutes: 30,
-    reporters: ['json', 'progress-append-only'],
+    reporters: ['json', 'progress-append-only', 'survivors'],
     jsonReporter: { fileName: REPORT },
     allowConsoleColors: false,
     logLevel: 'warn',
@@ -123,11 +139,16 @@ interface Report {
 interface ReportedMutant {
   readonly status: string
   readonly replacement?: string
-  readonly location: { readonly start: Place; readonly end: Place }
+  readonly location: Location
+}
+
+interface Location {
+  readonly start: Place
+  readonly end: Place
 }
 
 /** Both from 1. */
-interface Place {
+export interface Place {
   readonly line: number
   readonly column: number
 }
@@ -138,16 +159,26 @@ export function readReport(text: string): Mutant[] {
   return Object.entries(files).flatMap(([file, { source, mutants }]) =>
     mutants
       .filter(({ status }) => ['Killed', 'Timeout', 'Survived', 'NoCoverage', 'RuntimeError'].includes(status))
-      .map(({ status, replacement = '', location: { start, end } }) => ({
-        file,
-        line: start.line,
-        text: source.split('\n')[start.line - 1]?.trim() ?? '',
-        range: `${file}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`,
-        original: textBetween(source, start, end),
-        replacement,
+      .map(({ status, replacement = '', location }) => ({
+        ...changeAt(source, { file, location, replacement }),
         survived: status === 'Survived' || status === 'NoCoverage',
       })),
   )
+}
+
+/** The change of a source at a location. */
+export function changeAt(
+  source: string,
+  { file, location: { start, end }, replacement }: { file: string; location: Location; replacement: string },
+): Change {
+  return {
+    file,
+    line: start.line,
+    text: source.split('\n')[start.line - 1]?.trim() ?? '',
+    range: `${file}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`,
+    original: textBetween(source, start, end),
+    replacement,
+  }
 }
 
 function textBetween(source: string, start: Place, end: Place): string {

@@ -2,7 +2,7 @@
 import { nextTick } from 'node:process'
 import { setImmediate } from 'node:timers/promises'
 import { Random } from '@sq/sim'
-import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { MAX_METADATA_BYTES } from '../format/batch-body.ts'
 import { Waker } from '../shared/waker.ts'
 import { APPEND_ALLOWANCE_BYTES, Backlog } from './backlog.ts'
@@ -285,29 +285,6 @@ describe('callers that wait', () => {
 })
 
 describe('shared limits', () => {
-  const GIB = 1024 ** 3
-
-  test.each([
-    ['no limit is known', undefined, 2 * GIB],
-    ['there is no limit', 0, 2 * GIB],
-    ['its limit is more than the machine has', 2 ** 63, 2 * GIB],
-    ['its limit is less than the machine has', 2 * GIB, GIB / 2],
-  ])('of a thread are a quarter of the memory of the process where %s', async (_, constrained, maxPendingBytes) => {
-    onTestFinished(() => {
-      vi.doUnmock('node:os')
-      vi.doUnmock('node:process')
-      vi.resetModules()
-    })
-    vi.resetModules()
-    vi.doMock('node:os', async (original) => ({ ...(await original<object>()), totalmem: () => 8 * GIB }))
-    vi.doMock('node:process', async (original) => ({
-      ...(await original<object>()),
-      constrainedMemory: () => constrained,
-    }))
-    const { threadLimits } = await import('./shared-limits.ts')
-    expect(threadLimits.maxPendingBytes).toBe(maxPendingBytes)
-  })
-
   test.each([
     [undefined, TypeError],
     [{}, TypeError],
