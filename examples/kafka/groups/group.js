@@ -14,7 +14,8 @@
  * Members that do not answer in time are removed, so no request waits for ever.
  */
 import { ERROR } from '../protocol/errors.js'
-import { copyOf, Member, memberBytes, MEMBER_ID_REQUIRED_VERSION, NO_BYTES, pendingBytes } from './member.js'
+import { copyOf, Member, memberBytes, MEMBER_ID_REQUIRED_VERSION, NO_BYTES } from './member.js'
+import { PendingIds } from './pending-ids.js'
 import { Protocols } from './protocols.js'
 import { Refusal } from '../refusal.js'
 import { WaitingCall } from './waiting-call.js'
@@ -55,8 +56,7 @@ export class Group {
   #members = new Map()
   /** The ids of the static members by their `group.instance.id`. @type {Map<string, string>} */
   #instances = new Map()
-  /** The ids that were handed out and have not joined yet, each with what cancels its time. @type {Map<string, () => void>} */
-  #pending = new Map()
+  #pending
   #protocols = new Protocols()
   /** The members that have sent JoinGroup in this rebalance. @type {Set<Member>} */
   #joining = new Set()
@@ -75,6 +75,7 @@ export class Group {
   constructor(settings, onDead) {
     this.#settings = settings
     this.#onDead = onDead
+    this.#pending = new PendingIds(settings, () => this.#continueWithoutPending())
   }
 
   get state() {
@@ -116,7 +117,9 @@ export class Group {
     if (this.#members.size + this.#pending.size >= this.#settings.maxGroupMembers) refuse('GROUP_MAX_SIZE_REACHED')
     const id = this.#settings.newMemberId(groupInstanceId ?? context.clientId ?? '')
     const needsId = groupInstanceId === null && context.version >= MEMBER_ID_REQUIRED_VERSION
-    return needsId ? this.#handOut(id, request.sessionTimeoutMs) : this.#add(id, request, context)
+    if (!needsId) return this.#add(id, request, context)
+    if (!this.#pending.add(id, request.sessionTimeoutMs)) refuse('COORDINATOR_NOT_AVAILABLE')
+    return { ...joinRefused(ERROR.MEMBER_ID_REQUIRED), memberId: id }
   }
 
   /**
@@ -138,32 +141,6 @@ export class Group {
   }
 
   /**
-   * A member of the later versions learns its id first, so that it can be found again if it tries several times.
-   *
-   * @param {string} id
-   * @param {number} sessionTimeoutMs
-   * @returns {JoinResponse}
-   */
-  #handOut(id, sessionTimeoutMs) {
-    this.#pay(pendingBytes(id))
-    const expire = () => {
-      this.#forgetPending(id)
-      this.#continueWithoutPending()
-    }
-    this.#pending.set(id, this.#settings.clock.setTimer(sessionTimeoutMs, expire))
-    return { ...joinRefused(ERROR.MEMBER_ID_REQUIRED), memberId: id }
-  }
-
-  /** @param {string} id */
-  #forgetPending(id) {
-    const cancel = this.#pending.get(id)
-    if (cancel === undefined) return
-    cancel()
-    this.#pending.delete(id)
-    this.#settings.budget.release(pendingBytes(id))
-  }
-
-  /**
    * @param {string} id
    * @param {JoinRequest} request
    * @param {Context} context
@@ -171,7 +148,7 @@ export class Group {
   #add(id, request, context) {
     const bytes = memberBytes(id, request, context)
     this.#pay(bytes)
-    this.#forgetPending(id)
+    this.#pending.delete(id)
     const member = new Member(id, request, context)
     member.update(request, bytes)
     this.#enter(member)
@@ -411,10 +388,7 @@ export class Group {
   leave(identities) {
     const membersBefore = this.#members.size
     const errorCodes = identities.map((identity) => {
-      if (this.#pending.has(identity.memberId)) {
-        this.#forgetPending(identity.memberId)
-        return ERROR.NONE
-      }
+      if (this.#pending.delete(identity.memberId)) return ERROR.NONE
       try {
         const byInstance = identity.memberId === '' ? this.#staticMember(identity.groupInstanceId) : null
         this.#remove(byInstance ?? this.#identified(identity))
@@ -446,7 +420,7 @@ export class Group {
 
   /** Answers all requests that wait with an error, and ends the group. */
   close() {
-    for (const id of this.#pending.keys()) this.#forgetPending(id)
+    this.#pending.clear()
     for (const member of this.#members.values()) this.#remove(member, ERROR.COORDINATOR_NOT_AVAILABLE)
     this.#becomeEmpty()
   }

@@ -8,7 +8,7 @@
 export const NO_BYTES = Buffer.alloc(0)
 
 /** Estimates of what the objects themselves take. */
-const MEMBER_BYTES = 1024
+export const MEMBER_BYTES = 1024
 const PROTOCOL_BYTES = 256
 const BYTES_PER_CHARACTER = 2
 
@@ -87,17 +87,8 @@ export function memberBytes(id, { groupInstanceId, protocols }, { clientId, clie
 }
 
 /** @param {string} id */
-function idBytes(id) {
+export function idBytes(id) {
   return id.length * BYTES_PER_CHARACTER
-}
-
-/**
- * What a member id takes that was handed out and has not joined yet.
- *
- * @param {string} id
- */
-export function pendingBytes(id) {
-  return MEMBER_BYTES + idBytes(id)
 }
 
 /**

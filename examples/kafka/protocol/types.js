@@ -24,7 +24,7 @@ import { ProtocolError } from './bytes.js'
  * @typedef {Type<Read, Written> & { from: number, to: number, otherwise: Read & Written }} Defaulted
  */
 
-/** A field of any type. @typedef {Type<unknown, any> & { from?: number, to?: number, otherwise?: unknown }} Field */
+/** A field of any type: what it writes is checked where its struct is used. @typedef {Type<unknown, never> & { from?: number, to?: number, otherwise?: unknown }} Field */
 /** @typedef {Record<string, Field>} Fields */
 /** @template T @typedef {T extends Type<infer Read, never> ? Read : never} ReadOf */
 /** @template T @typedef {T extends Type<unknown, infer Written> ? Written : never} WrittenOf */
@@ -181,18 +181,19 @@ export function struct(fields) {
   const entries = Object.entries(fields)
   return {
     read(source, version) {
-      /** @type {any} */
+      /** TypeScript cannot follow that it gets each field of F. @type {any} */
       const values = {}
       for (const [name, field] of entries) {
         values[name] = isIn(field, version) ? field.read(source, version) : otherwise(name, field)
       }
       return values
     },
-    write(sink, /** @type {any} */ values, version) {
+    write(sink, /** @type {Record<string, unknown>} */ values, version) {
       for (const [name, field] of entries) {
         if (!isIn(field, version)) continue
-        const value = values[name]
-        field.write(sink, value === undefined ? otherwise(name, field) : value, version)
+        const { [name]: value = otherwise(name, field) } = values
+        // Nor that this is the value of this field.
+        Reflect.apply(field.write, field, [sink, value, version])
       }
     },
   }
