@@ -174,11 +174,12 @@ class TestThread {
     const thread = new TestThread(vitest)
     const ready = thread.#nextAnswer()
     thread.#done = vitest.start()
-    const ended = thread.#done.then(() => {
-      throw new Error('the thread of the tests ended before it took orders')
+    // It takes orders in the last test file; if that cannot be imported, it ends.
+    const ended = thread.#done.then((): Answer => {
+      const errors = vitest.state.getFiles().flatMap(({ result }) => result?.errors ?? [])
+      return { importError: errors[0]?.message ?? 'the last test file has no test' }
     })
     thread.importError = (await Promise.race([ready, ended])).importError ?? null
-    ended.catch(() => {})
     return thread
   }
 
