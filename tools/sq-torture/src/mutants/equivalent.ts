@@ -770,4 +770,11 @@ export const EQUIVALENT: readonly Equivalent[] = [
     replacement: 'false',
     why: 'it only matters if a segment begins at that offset by the time of the second look',
   },
+  {
+    file: 'reading/fetches.ts',
+    line: 'if (error instanceof DivergedError || (known !== null && batches.length === 0)) return null',
+    original: 'batches.length === 0',
+    replacement: 'true',
+    why: 'the batches before the error are read again by a new stream, whose error then counts',
+  },
 ]

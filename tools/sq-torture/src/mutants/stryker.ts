@@ -20,22 +20,31 @@ const REPORT = 'mutants.json'
  * Test files that try every bit or every step, or are large: they take minutes for a mutant that they do not detect.
  */
 const SLOW_TESTS = [
+  'checkpoint',
+  'copy-file',
+  'deletion-interrupted',
+  'fetch-property',
   'frame-search',
   'golden-bit-flips',
   'hostile-segments',
   'many-segments',
   'read-ranges',
+  'record',
+  'record-deletion',
   'recovery-bit-flips',
   'recovery-interrupted',
+  'recycled-file',
   'repair',
   'repair-interrupted',
+  'reset-interrupted',
+  'reset-readers',
   'retention',
   'strange-files',
   'truncation',
   'truncation-interrupted',
   'truncation-of-damaged',
-  'verify-during-writes',
   'verify-bit-flips',
+  'verify-during-writes',
   'write-buffers',
 ]
 

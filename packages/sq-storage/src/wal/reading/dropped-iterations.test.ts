@@ -1,5 +1,6 @@
 /**
- * Iterations that were dropped without `return`: the files that they hold, and their listeners on the caller's signal.
+ * Iterations that were dropped without `return`, and readers without `close`: the files that they hold, and their
+ * listeners on the caller's signal.
  */
 import { getEventListeners, getMaxListeners } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
@@ -196,5 +197,23 @@ describe('a dropped iteration', () => {
     expect(values).toEqual(['c', 'd'])
     await reader.close()
     await expect(ended).rejects.toThrow(ClosedError)
+  })
+})
+
+describe('a dropped reader', () => {
+  it('closes the file that it kept for fetches to come once it is garbage-collected', async () => {
+    await append(writer, Buffer.alloc(300_000))
+    await append(writer, Buffer.alloc(300_000))
+    const openHandles = log.fs.openHandles
+    await (async () => {
+      const dropped = await WalReader.open(log.fs, log.config, 'orders', 0)
+      await dropped.fetch({ from: 0n, maxBytes: 1 })
+    })()
+    expect(log.fs.openHandles).toBe(openHandles + 1)
+    for (let attempt = 0; attempt < 20 && log.fs.openHandles > openHandles; attempt++) {
+      collectGarbage()
+      await quiet()
+    }
+    expect(log.fs.openHandles).toBe(openHandles)
   })
 })

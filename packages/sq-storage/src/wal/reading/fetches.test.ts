@@ -223,6 +223,18 @@ test('after damage, the batches before it are returned, then the error, and once
   expect(log.fs.openHandles).toBe(0)
 })
 
+test('an error of what an earlier fetch kept is not reported if the fetch succeeds when it begins again', async () => {
+  const writer = await log.open()
+  for (let count = 0; count < 4; count++) await append(writer, Buffer.alloc(500_000))
+  const reader = await openReader(log)
+  expect(await reader.fetch({ from: 0n, maxBytes: 1 })).toMatchObject({ nextOffset: 1n })
+  const failure = log.fs.faults.failNext('read', 'EIO')
+  expect(await reader.fetch({ from: 1n, maxBytes: 1 })).toMatchObject({ nextOffset: 2n })
+  expect(failure.hits).toBe(1)
+  log.fs.faults.failAlways('read', 'EIO')
+  await expect(reader.fetch({ from: 2n, maxBytes: 1 })).rejects.toThrow(/EIO/)
+})
+
 describe('a fetch refuses', () => {
   it.each<[unknown, new (message: string) => Error, string]>([
     [undefined, TypeError, 'the options of fetch must be an object, not undefined'],
