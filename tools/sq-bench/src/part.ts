@@ -23,6 +23,8 @@ export interface Table {
 
 export interface Chart {
   readonly title: string
+  /** What it shows, with units, in one sentence. */
+  readonly caption: string
   /** The name of its file. */
   readonly file: string
   readonly svg: string

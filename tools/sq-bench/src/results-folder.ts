@@ -19,7 +19,9 @@ export async function writeResults(folder: string, { name, rounds, machine, foun
   const tables = found.filter((each) => 'figures' in each).filter(({ figures }) => figures !== null)
   const kept = { machine, rounds, tables: tables.map(({ title, figures }) => ({ title, figures })) }
   const head = `# Benchmark: ${name}\n\nMade by \`pnpm bench ${name} --out\`, ${rounds} rounds. ${machine}.\n`
-  const text = found.map((each) => ('svg' in each ? `![${each.title}](${each.file})\n` : tableToMarkdown(each)))
+  const text = found.map((each) =>
+    'svg' in each ? `![${each.title}](${each.file})\n\n${each.caption}\n` : tableToMarkdown(each),
+  )
   await writeFile(join(folder, `${name}.json`), `${JSON.stringify(kept, null, 1)}\n`)
   await writeFile(join(folder, `${name}.md`), [head, ...text].join('\n'))
   for (const each of found) if ('svg' in each) await writeFile(join(folder, each.file), each.svg)

@@ -119,6 +119,10 @@ const WIDTH = 900
 const ROW = 26
 const LEFT = 150
 
+/** The colours of paper and ink: dark where the reader prefers it. The other colours are readable on both. */
+const STYLE =
+  '<style>.paper{fill:#fff}svg{fill:#1c2733}@media (prefers-color-scheme:dark){.paper{fill:#12171d}svg{fill:#e3e9ef}}</style>'
+
 /** The lines of an SVG file that shows the same. */
 export function drawSvg(bars: readonly Bar[], title: string): readonly string[] {
   const most = Math.max(largest(bars.map(bytesOf)), 1)
@@ -145,8 +149,10 @@ export function drawSvg(bars: readonly Bar[], title: string): readonly string[] 
     return `<rect x="${x}" y="${legendY}" width="12" height="12" fill="${FILLS[kind]}"/><text x="${x + 17}" y="${legendY + 10}">${meaning}</text>`
   })
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${legendY + 30}" font-family="sans-serif" font-size="12">`,
-    `<rect width="100%" height="100%" fill="white"/>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${legendY + 30}" font-family="sans-serif" font-size="12" role="img">`,
+    STYLE,
+    `<title>${escape(title)}, drawn to scale</title>`,
+    `<rect width="100%" height="100%" class="paper"/>`,
     `<text x="${LEFT}" y="24" font-size="15" font-weight="bold">${escape(title)}</text>`,
     ...rows.flat(),
     ...legend,

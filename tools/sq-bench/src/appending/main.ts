@@ -49,10 +49,17 @@ export async function* appending(directory: string, settings: Settings): AsyncGe
   const colors = colorsOf(contenders)
   yield {
     title: 'Throughput, by number of producers',
+    caption: 'Durable appends of 256-byte values per second, for 1 to 1,024 producers; both axes are logarithmic.',
     file: 'append-throughput.svg',
     svg: drawThroughput(results, colors),
   }
-  yield { title: 'Append latency', file: 'append-latency.svg', svg: drawLatency(results, colors) }
+  yield {
+    title: 'Append latency',
+    caption:
+      'The time from an append to its acknowledgement, in milliseconds, with 1 and with 64 producers: median, 99 % and 99.9 %; the axis is logarithmic.',
+    file: 'append-latency.svg',
+    svg: drawLatency(results, colors),
+  }
 }
 
 function findContenders({ quick, isWanted }: Settings): Contender[] {

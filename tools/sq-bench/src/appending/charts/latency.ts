@@ -1,9 +1,13 @@
-/** Draws the latency chart: a panel per scenario, a row per contender, a logarithmic axis. */
+/** Draws the latency chart: a panel for each of two scenarios, a row per contender, a logarithmic axis. */
 import { median } from '../../measure.ts'
 import type { Contender } from '../contender.ts'
 import type { Measurement, Result } from '../results.ts'
+import type { Scenario } from '../scenarios.ts'
 import { logScale } from './log-scale.ts'
 import { dot, drawing, line, text } from './svg.ts'
+
+/** One producer, and many. The tables have the others. */
+const SHOWN: readonly string[] = ['seq1', 'c64']
 
 const WIDTH = 900
 const PLOT = { left: 280, right: 700 }
@@ -18,9 +22,10 @@ type Latencies = readonly [p50: number, p99: number, p999: number]
 
 export function drawLatency(results: readonly Result[], colors: ReadonlyMap<Contender, string>): string {
   let y = TOP
-  const panels = [...new Set(results.map(({ scenario }) => scenario))].map((scenario) => {
+  const scenarios = new Set(results.map(({ scenario }) => scenario).filter(({ name }) => SHOWN.includes(name)))
+  const panels = Array.from(scenarios, (scenario) => {
     const panel = results.filter((result) => result.scenario === scenario)
-    const drawn = drawPanel(scenario.name, panel, { top: y, colors })
+    const drawn = drawPanel(titleOf(scenario), panel, { top: y, colors })
     y += HEAD + panel.length * ROW + FOOT
     return drawn
   })
@@ -38,7 +43,7 @@ export function drawLatency(results: readonly Result[], colors: ReadonlyMap<Cont
     ),
     text({ x: 158, y: 46 }, '99.9 %'),
   ]
-  const size = { width: WIDTH, height: y, title: 'Latency of durable appends, of a value or of a batch' }
+  const size = { width: WIDTH, height: y, title: 'Latency of durable appends of 256-byte values, in milliseconds' }
   return drawing(size, [...legend, ...panels].join('\n'))
 }
 
@@ -84,6 +89,10 @@ function drawPanel(
   const head = text({ x: 16, y: top + HEAD / 2, bold: true }, name)
   const unit = text({ x: FIGURES_AT, y: top + HEAD / 2, anchor: 'end' }, 'ms')
   return [head, unit, ...grid, ...rows].join('')
+}
+
+function titleOf({ name, producers }: Scenario): string {
+  return `${name}: ${producers} ${producers === 1 ? 'producer' : 'producers'}`
 }
 
 function latenciesOf(rounds: readonly Measurement[]): Latencies {

@@ -1,4 +1,4 @@
-/** Elements of the SVG charts. The background is white, so that charts can be read on light and on dark pages. */
+/** Elements of the SVG charts. They are dark where the reader prefers it. */
 import type { Contender } from '../contender.ts'
 
 const COLORS: Readonly<Record<Contender['kind'], readonly string[]>> = {
@@ -9,6 +9,20 @@ const COLORS: Readonly<Record<Contender['kind'], readonly string[]>> = {
 }
 const FONTS = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'
 const GRID = '#d5dade'
+const INK = '#1c2329'
+const PAPER = '#fff'
+
+/** Replaces the colours of paper, ink and grid on a dark page, and makes the darkest of the others lighter. */
+const DARK = [
+  `svg,[fill="${INK}"]{fill:#e3e9ef}`,
+  `[stroke="${INK}"]{stroke:#e3e9ef}`,
+  `[fill="${PAPER}"]{fill:#12171d}`,
+  `[stroke="${GRID}"]{stroke:#323d49}`,
+  '[fill="#39434d"],[fill="#66717c"]{fill:#9aa7b4}',
+  '[stroke="#39434d"],[stroke="#66717c"]{stroke:#9aa7b4}',
+  '[fill="#0b6e4f"]{fill:#35a37c}',
+  '[stroke="#0b6e4f"]{stroke:#35a37c}',
+].join('')
 
 /** A colour per contender. Contenders of one kind have similar hues. */
 export function colorsOf(contenders: readonly Contender[]): ReadonlyMap<Contender, string> {
@@ -28,10 +42,11 @@ export function drawing(
   body: string,
 ): string {
   const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`
-  const style = `font-family="${FONTS}" font-size="12" fill="#1c2329"`
-  const background = `<rect width="${width}" height="${height}" rx="8" fill="#fff"/>`
+  const style = `font-family="${FONTS}" font-size="12" fill="${INK}" role="img"`
+  const dark = `<style>@media (prefers-color-scheme:dark){${DARK}}</style><title>${escaped(title)}</title>`
+  const background = `<rect width="${width}" height="${height}" rx="8" fill="${PAPER}"/>`
   const heading = `<text x="16" y="26" font-size="15" font-weight="bold">${escaped(title)}</text>`
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n${background}${heading}\n${body}\n</svg>\n`
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n${dark}${background}${heading}\n${body}\n</svg>\n`
 }
 
 /** Vertically centred on `y`. */
@@ -67,7 +82,7 @@ export function dot(
   color: string,
   { radius = 3.5, hollow = false }: { radius?: number; hollow?: boolean } = {},
 ): string {
-  const fill = hollow ? `fill="#fff" stroke="${color}" stroke-width="2"` : `fill="${color}"`
+  const fill = hollow ? `fill="${PAPER}" stroke="${color}" stroke-width="2"` : `fill="${color}"`
   return `<circle cx="${fixed(x)}" cy="${fixed(y)}" r="${radius}" ${fill}/>`
 }
 
