@@ -15,6 +15,7 @@ const COMMANDS = [
   'append',
   'verify',
   'report',
+  'serve',
   'repair',
   'retain',
   'truncate',

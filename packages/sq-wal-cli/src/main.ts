@@ -16,6 +16,7 @@ import { addRepairCommand } from './commands/repair.ts'
 import { addReportCommand } from './commands/report.ts'
 import { addRetainCommand } from './commands/retain.ts'
 import { addSegmentsCommand } from './commands/segments.ts'
+import { addServeCommand } from './commands/serve.ts'
 import { addTailCommand } from './commands/tail.ts'
 import { addTruncateCommand } from './commands/truncate.ts'
 import { addVerifyCommand } from './commands/verify.ts'
@@ -54,6 +55,7 @@ const commands = [
   addAppendCommand,
   addVerifyCommand,
   addReportCommand,
+  addServeCommand,
   addRepairCommand,
   addRetainCommand,
   addTruncateCommand,

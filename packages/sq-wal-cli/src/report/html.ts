@@ -26,7 +26,7 @@ export async function reportPage(data: ReportData): Promise<string> {
 }
 
 /** A file of the pages, as it was built. */
-function asset(name: string): Promise<string> {
+export function asset(name: string): Promise<string> {
   return readFile(new URL(`../browser/${name}`, import.meta.url), 'utf8')
 }
 

@@ -1,25 +1,12 @@
-/**
- * Fetches Ceph's object gateway with everything it needs from the Debian mirror of this machine, into a folder that is
- * kept between runs. Nothing is installed into the system.
- */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
-import { cleanEnvironment } from '../clean-environment.ts'
+/** Fetches Ceph's object gateway with everything it needs from the Debian mirror of this machine. */
+import { debianPackages, NoPackagesError } from '../debian-packages.ts'
 
-const CACHE = fileURLToPath(new URL('../../../../node_modules/.cache/sq-object-gateway', import.meta.url))
 /**
  * The releases of Debian to look in. Older ones have a Ceph that ignores the condition when an upload in parts is
  * completed.
  */
 const SUITES = ['forky', 'sid']
 const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd']
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
-/** Not needed to run the servers. */
-const UNUSED = ['doc', 'man', 'locale'].map((name) => `usr/share/${name}`)
 
 /** The gateway cannot be had here. The message says why, in one line. */
 export class NoGatewayError extends Error {
@@ -28,119 +15,9 @@ export class NoGatewayError extends Error {
 
 /** The folder in which the packages are unpacked. Rejects with `NoGatewayError`. */
 export async function gatewayPackages(signal: AbortSignal): Promise<string> {
-  const root = join(CACHE, 'root')
-  if (await exists(root)) return root
-  // Programs run in the folder above it.
-  await mkdir(CACHE, { recursive: true })
-  const mirror = await debianMirror(signal)
-  const work = await mkdtemp(join(CACHE, 'fetch-'))
   try {
-    const unpacked = await fetchFrom(mirror, work, signal)
-    // Another process may have been faster.
-    await rename(unpacked, root).catch(async (error: unknown) => {
-      if (!(await exists(root))) throw error
-    })
-    return root
-  } finally {
-    await rm(work, { recursive: true })
+    return await debianPackages({ name: 'sq-object-gateway', packages: PACKAGES, suites: SUITES }, signal)
+  } catch (error) {
+    throw error instanceof NoPackagesError ? new NoGatewayError(error.message) : error
   }
-}
-
-/** The Debian mirror that apt uses on this machine. */
-async function debianMirror(signal: AbortSignal): Promise<string> {
-  const query = ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']
-  const listed = await output('apt-get', query, signal).catch((error: unknown) => {
-    throw new NoGatewayError(`apt-get is needed to fetch one: ${messageOf(error)}`)
-  })
-  const mirror = listed.split('\n').find((uri) => /\/debian\/?$/.test(uri))
-  if (mirror === undefined || !(await exists(KEYRING))) {
-    throw new NoGatewayError('one can only be fetched on Debian, with its mirror in the sources of apt')
-  }
-  return mirror
-}
-
-/** Unpacks the packages of the first release that has them, and resolves with the folder. */
-async function fetchFrom(mirror: string, work: string, signal: AbortSignal): Promise<string> {
-  const errors: unknown[] = []
-  for (const suite of SUITES) {
-    const folder = join(work, suite)
-    try {
-      await download(mirror, suite, folder, signal)
-      return await unpack(folder, signal)
-    } catch (error) {
-      signal.throwIfAborted()
-      errors.push(error)
-    }
-  }
-  throw new NoGatewayError(`fetching it failed: ${messageOf(errors[0])}`)
-}
-
-async function download(mirror: string, suite: string, folder: string, signal: AbortSignal): Promise<void> {
-  for (const name of ['lists/partial', 'archives/partial', 'packages', 'root']) {
-    await mkdir(join(folder, name), { recursive: true })
-  }
-  await writeFile(join(folder, 'sources.list'), `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`)
-  // Nothing counts as installed, so that all dependencies are fetched, too.
-  await writeFile(join(folder, 'status'), '')
-  const settings = {
-    'Dir::State': folder,
-    'Dir::State::status': join(folder, 'status'),
-    'Dir::Cache': folder,
-    'Dir::Etc::sourcelist': join(folder, 'sources.list'),
-    'Dir::Etc::sourceparts': '/dev/null',
-    'Dir::Etc::preferencesparts': '/dev/null',
-    'APT::Sandbox::User': 'root',
-    'APT::Install-Recommends': 'false',
-    'Acquire::Languages': 'none',
-  }
-  const apt = (...args: string[]): Promise<string> => {
-    const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])
-    return output('apt-get', ['-qq', ...options, ...args], signal, join(folder, 'packages'))
-  }
-  await apt('update')
-  const plan = await apt('--simulate', 'install', ...PACKAGES)
-  await apt('download', ...Array.from(plan.matchAll(/^Inst (\S+)/gm), ([, name = '']) => name))
-}
-
-async function unpack(folder: string, signal: AbortSignal): Promise<string> {
-  const root = join(folder, 'root')
-  const packages = await readdir(join(folder, 'packages'))
-  const work = async (): Promise<void> => {
-    for (let name = packages.pop(); name !== undefined; name = packages.pop()) {
-      await output('dpkg-deb', ['-x', join(folder, 'packages', name), root], signal)
-    }
-  }
-  await Promise.all([work(), work()])
-  for (const name of UNUSED) await rm(join(root, name), { recursive: true, force: true })
-  return root
-}
-
-/** Resolves with what a program prints. Rejects if it fails. */
-async function output(program: string, args: readonly string[], signal: AbortSignal, cwd?: string): Promise<string> {
-  const child = spawn(program, args, {
-    cwd: cwd ?? dirname(CACHE),
-    env: cleanEnvironment({ ...proxies(), LC_ALL: 'C' }),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    signal,
-  })
-  const ended = once(child, 'close')
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), ended])
-  if (child.exitCode !== 0) throw new Error(`${program} failed: ${err.trim().split('\n').at(-1) ?? ''}`)
-  return out
-}
-
-/** What apt needs to reach a mirror from some networks. */
-function proxies(): NodeJS.ProcessEnv {
-  return Object.fromEntries(['http_proxy', 'https_proxy', 'no_proxy'].map((name) => [name, process.env[name]]))
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }
