@@ -54,12 +54,12 @@ function checkMetadata({ metadata = null }: BatchOptions): Uint8Array | null {
   return bytes
 }
 
-/** The body of an opaque batch. Throws a `BadPart`. */
+/** The body of an opaque batch; its payload is not copied. Throws a `BadPart`. */
 export function checkOpaque(
   batch: OpaqueBatch,
   { maxBatchBytes, maxTimestampAheadMs }: Pick<ResolvedWalConfig, 'maxBatchBytes' | 'maxTimestampAheadMs'>,
   latestMs: number,
-): EncodedBody {
+): Required<EncodedBody> {
   if (typeof batch !== 'object' || batch === null) {
     throw bad(TypeError, null, `an opaque batch must be an object, not ${show(batch)}`)
   }
@@ -80,13 +80,11 @@ export function checkOpaque(
   if (payload.length > maxBatchBytes) {
     throw bad(RangeError, 'payload', `has ${payload.length} bytes, maxBatchBytes is ${maxBatchBytes}`)
   }
-  const lead = leadBytes({ metadata, isOpaque: true })
-  checkBodyBytes(lead + payload.length)
-  const bytes = Buffer.allocUnsafe(lead + payload.length)
-  encodeLead({ metadata, times: { minTimestampMs, maxTimestampMs } }, bytes, 0)
-  payload.copy(bytes, lead)
+  const lead = Buffer.allocUnsafe(leadBytes({ metadata, isOpaque: true }))
+  checkBodyBytes(lead.length + payload.length)
+  encodeLead({ metadata, times: { minTimestampMs, maxTimestampMs } }, lead, 0)
   const attributes = Attribute.OPAQUE | (metadata === null ? 0 : Attribute.METADATA)
-  return { bytes, attributes, recordCount, minTimestampMs, maxTimestampMs }
+  return { lead, bytes: payload, attributes, recordCount, minTimestampMs, maxTimestampMs }
 }
 
 /** Throws a `BadPart` for a body that the format does not allow. */

@@ -14,6 +14,7 @@ import { changedPart } from './checked-record.ts'
 import { writeBuffers } from './write-buffers.ts'
 
 const NO_BUFFER = new RecordBuffer(Buffer.alloc(0))
+const NO_LEAD = new Uint8Array(0)
 
 /** A caller that waits for an append or a batch. Neither function may throw. */
 export interface Waiter {
@@ -24,6 +25,8 @@ export interface Waiter {
 
 /** The body of a RECORDS frame, and what the segment's summary needs of it. */
 export interface EncodedBody extends Omit<FrameDraft, 'bodyLength' | 'bodyCrc'> {
+  /** The beginning of the body, if it is in a different place than the rest. */
+  readonly lead?: Uint8Array
   readonly bytes: Uint8Array
 }
 
@@ -114,13 +117,15 @@ export class Commit implements RecordsWrite {
    * Copies a body as a frame of its own. Returns the checksum of the copy, since the bytes may have changed after they
    * were checked.
    */
-  addBody({ bytes, attributes, recordCount, minTimestampMs, maxTimestampMs }: EncodedBody): number {
+  addBody({ lead = NO_LEAD, bytes, attributes, recordCount, minTimestampMs, maxTimestampMs }: EncodedBody): number {
     this.#finishFrame()
     const start = this.#start + FRAME_HEADER_BYTES
-    this.#reserve(this.bytesWith(bytes.length))
-    this.#buffer.bytes.set(bytes, start)
-    const bodyCrc = checksum(this.#buffer.bytes.subarray(start, start + bytes.length))
-    this.#finish({ attributes, bodyLength: bytes.length, bodyCrc, recordCount, minTimestampMs, maxTimestampMs })
+    const bodyLength = lead.length + bytes.length
+    this.#reserve(this.bytesWith(bodyLength))
+    this.#buffer.bytes.set(lead, start)
+    this.#buffer.bytes.set(bytes, start + lead.length)
+    const bodyCrc = checksum(this.#buffer.bytes.subarray(start, start + bodyLength))
+    this.#finish({ attributes, bodyLength, bodyCrc, recordCount, minTimestampMs, maxTimestampMs })
     this.recordCount += recordCount
     return bodyCrc
   }

@@ -102,7 +102,7 @@ export class GroupCommit {
     const body = checkOpaque(batch, this.#context.config, this.#latestMs)
     const { recordCount: records } = body
     this.#checkOffsets(records)
-    const bytes = body.bytes.length
+    const bytes = body.lead.length + body.bytes.length
     const cost = this.#costOf(bytes)
     const commit = this.#commitFor((last) => last.bytes + frameBytes(bytes))
     commit.addBody(body)

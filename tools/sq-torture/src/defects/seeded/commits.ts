@@ -233,8 +233,8 @@ export const COMMITS_DEFECTS: readonly Defect[] = [
   },
   {
     name: 'the payload of an opaque batch is not copied',
-    file: `${WAL}/writing/checked-metadata.ts`,
-    find: '  payload.copy(bytes, lead)\n',
-    replace: '  payload.copy(bytes, lead, 0, payload.length - 1)\n',
+    file: `${WAL}/writing/commit.ts`,
+    find: '    this.#buffer.bytes.set(bytes, start + lead.length)\n',
+    replace: '    if (lead.length === 0) this.#buffer.bytes.set(bytes, start)\n',
   },
 ]
