@@ -72,8 +72,8 @@ async function check(surroundings: Surroundings, signal: AbortSignal): Promise<v
     signal.throwIfAborted()
     await run(surroundings).catch((error: unknown) => {
       failures.push(fact)
-        process.stdout.write(`FAILED: ${fact}\n  ${error instanceof Error ? error.stack : String(error)}\n`)
-      })
+      process.stdout.write(`FAILED: ${fact}\n  ${error instanceof Error ? error.stack : String(error)}\n`)
+    })
   }
   if (failures.length > 0) throw new Error(`${failures.length} of ${CHECKS.length} facts do not hold in ${name}`)
   process.stdout.write(`${CHECKS.length} facts hold in ${name}, ${formatSeconds(performance.now() - beganMs)}\n`)
