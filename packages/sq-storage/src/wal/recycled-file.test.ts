@@ -19,6 +19,7 @@ import { encodeEnding } from './format/seal.ts'
 import { segmentName } from './segment.ts'
 
 const SECTOR_BYTES = 512
+const MIB = 1024 * 1024
 const VALUES = ['first', 'second'.repeat(60), 'third'.repeat(300)]
 
 function commits(segmentId: bigint, values: readonly string[] = VALUES): SegmentBytes {
@@ -254,6 +255,27 @@ test('a tailing reader of another process continues over stale bytes', async () 
     await new Promise(setImmediate)
     await handle.write([now.bytes.subarray(from + 40)], from + 40)
     expect(String((await next).value?.value)).toBe(value)
+  }
+  await tail.return?.()
+  await handle.close()
+})
+
+test('a tailing reader of another process reads a small part of the stale bytes with each commit', async () => {
+  const now = new SegmentBytes()
+  const file = withTrailer(Buffer.alloc(16 * MIB, 'FR stale'))
+  const log = await logOf(writtenOver(file, now.bytes))
+  const handle = await log.fs.open(log.path(0), 'read-write')
+  const measured = new MeasuredFiles(log.fs)
+  const fs = inAnotherProcess(measured.fs, new Random(3))
+  const tail = (await WalReader.open(fs, log.config, 'orders', 0)).read({ follow: true })
+  for (let commit = 0; commit < 20; commit++) {
+    const next = tail.next()
+    const { position } = now.place
+    await handle.write([now.records(`${commit}`).bytes.subarray(position)], position)
+    expect(String((await next).value?.value)).toBe(`${commit}`)
+    // All of them are searched once.
+    if (commit > 1) expect(measured.bytesRead).toBeLessThan(4 * MIB)
+    measured.bytesRead = 0
   }
   await tail.return?.()
   await handle.close()

@@ -10,6 +10,7 @@ import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
 import { partOf } from '../format/records-frame.ts'
 import { damageAt, damageFrom, missingSegments, notRecords } from '../segments/damage.ts'
 import type { Scanned } from '../segments/damage.ts'
+import { LaterFrames } from '../segments/later-frames.ts'
 import { listLog } from '../segments/log-start.ts'
 import type { Partition } from '../segments/partition.ts'
 import { SegmentScanner } from '../segments/scan.ts'
@@ -59,6 +60,8 @@ export class LogCursor {
    * confirming frame was read.
    */
   #suspect: CorruptLogError | null = null
+  /** Finds out whether more was durable at the end of the log. */
+  readonly #later = new LaterFrames()
   /** The number of writers opened in this thread when the place was last compared with the files. */
   #comparedAfter: number
 
@@ -345,7 +348,7 @@ export class LogCursor {
     let found: readonly LocatedFrame[] = []
     const { nextOffset } = scanner.place
     try {
-      const damage = await damageAt(reading)
+      const damage = await damageAt(reading, (segment, here) => this.#later.damageAt(segment, here))
       const error = damage?.error ?? null
       const isSeenAgain = error !== null && this.#suspect?.from === error.from && this.#suspect.path === error.path
       // What confirms that there was more confirms everything before it. At the first suspicion it may instead be of

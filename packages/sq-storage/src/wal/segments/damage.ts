@@ -23,13 +23,17 @@ export interface Break {
  * The damage at a break, if a later frame of the segment confirms that the bytes there were durable. Null if none does:
  * then, as far as the file can tell, they were never acknowledged.
  */
-export async function confirmedDamage(
-  segment: OpenSegment,
-  { stop, nextOffset, limit }: Break,
+export function confirmedDamage(segment: OpenSegment, here: Break): Promise<CorruptLogError | null> {
+  return damageConfirmedIn(segment, here, { from: here.stop.position, to: here.limit })
+}
+
+/** The same, if a frame that begins in a part of the file confirms that. */
+export async function damageConfirmedIn(
+  { handle, head }: OpenSegment,
+  { stop, nextOffset }: Break,
+  part: { from: number; to: number },
 ): Promise<CorruptLogError | null> {
-  const { handle, head } = segment
-  const range = { from: stop.position, to: limit, salt: head.frame.headerCrc }
-  const confirming = await findConfirmation(handle, range)
+  const confirming = await findConfirmation(handle, { ...part, of: stop.position, salt: head.frame.headerCrc })
   if (confirming === null) return null
   return new CorruptLogError({
     path: head.path,
@@ -74,10 +78,11 @@ export interface Scanned {
 
 /**
  * The damage where a scan ended before its end: the file confirms that there was more, or the successor or the writer
- * states it.
+ * states it. If neither of these does, `search` looks for what the file confirms.
  */
 export async function damageAt(
   scanned: Scanned & { readonly scanner: SegmentScanner },
+  search: typeof confirmedDamage = confirmedDamage,
 ): Promise<{ error: CorruptLogError; isConfirmed: boolean } | null> {
   const { segment, opened, scanner, limit, bound } = scanned
   const { stop } = scanner
@@ -85,8 +90,9 @@ export async function damageAt(
   const known = Math.min(bound, segment.successor?.baseOffset ?? Infinity)
   if (stop === null || nextOffset >= known) return null
   const here = { stop, nextOffset, limit }
-  const confirmed = stop.reason === null ? null : await confirmedDamage(opened, here)
-  if (confirmed !== null) return { error: confirmed, isConfirmed: true }
+  const confirmed = known === Infinity ? search : confirmedDamage
+  const error = stop.reason === null ? null : await confirmed(opened, here)
+  if (error !== null) return { error, isConfirmed: true }
   return known === Infinity ? null : { error: knownDamage(segment.path, here, known - 1), isConfirmed: false }
 }
 

@@ -48,9 +48,9 @@ export class FrameSearch {
     return new FrameSearch(handle, range, () => true)
   }
 
-  /** Finds a frame header that confirms that more than the position searched from was durable. */
-  static forConfirmations(handle: Pick<FileHandle, 'read'>, range: SearchRange): FrameSearch {
-    return new FrameSearch(handle, range, ({ durablePosition }, from) => durablePosition > from)
+  /** Finds a frame header that confirms that more than `of` was durable; the position searched from if not given. */
+  static forConfirmations(handle: Pick<FileHandle, 'read'>, range: SearchRange, of?: number): FrameSearch {
+    return new FrameSearch(handle, range, ({ durablePosition }, from) => durablePosition > (of ?? from))
   }
 
   /**
@@ -110,14 +110,14 @@ export class FrameSearch {
 }
 
 /**
- * Searches `[from, to)` of a segment for a frame header that confirms that more than `from` was durable. Null if there
- * is none: then, as far as the file can tell, what begins at `from` was never acknowledged.
+ * Searches `[from, to)` of a segment for a frame header that confirms that more than `of` was durable; `of` is `from` if
+ * not given. Null if there is none: then, as far as these bytes can tell, what begins at `of` was never acknowledged.
  */
 export function findConfirmation(
   handle: Pick<FileHandle, 'read'>,
-  { from, ...range }: SearchRange & { from: number },
+  { from, of = from, ...range }: SearchRange & { from: number; of?: number },
 ): Promise<FrameHeader | null> {
-  return FrameSearch.forConfirmations(handle, range).first(from)
+  return FrameSearch.forConfirmations(handle, range, of).first(from)
 }
 
 /** The next index, from a multiple of 8 on, where a frame may begin; the end of the window if there is none. */

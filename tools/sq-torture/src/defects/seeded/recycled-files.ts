@@ -1,4 +1,4 @@
-/** Defects of how recycled files are recognized, and what is told of the stale bytes in them. */
+/** Defects of how recycled files are recognized and read, and what is told of the stale bytes in them. */
 import type { Defect } from '../defect.ts'
 
 const WAL = 'sq-storage/src/wal'
@@ -51,5 +51,29 @@ export const RECYCLED_FILES_DEFECTS: readonly Defect[] = [
     file: `${WAL}/writing/recovery.ts`,
     find: 'if (found.fileBytes > found.place.position) {',
     replace: 'if (found.tornEnd > found.place.position) {',
+  },
+  {
+    name: 'a reader in another process searches all stale bytes after each commit',
+    file: `${WAL}/segments/later-frames.ts`,
+    find: 'segment.head.frame.headerCrc === this.#salt ?',
+    replace: 'segment.head.frame.headerCrc !== segment.head.frame.headerCrc ?',
+  },
+  {
+    name: 'a reader in another process searches the same part of the stale bytes after each commit',
+    file: `${WAL}/segments/later-frames.ts`,
+    find: 'else this.#next = to === limit ? stop.position : to - FRAME_HEADER_BYTES',
+    replace: 'else this.#next = stop.position',
+  },
+  {
+    name: 'a reader in another process does not search where two parts of the stale bytes meet',
+    file: `${WAL}/segments/later-frames.ts`,
+    find: 'stop.position : to - FRAME_HEADER_BYTES',
+    replace: 'stop.position : to',
+  },
+  {
+    name: 'a reader in another process does not find damage again at its second look',
+    file: `${WAL}/segments/later-frames.ts`,
+    find: 'if (damage !== null) this.#next = from',
+    replace: 'if (damage !== null) this.#next = to',
   },
 ]

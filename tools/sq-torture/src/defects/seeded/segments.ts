@@ -172,8 +172,8 @@ export const SEGMENTS_DEFECTS: readonly Defect[] = [
   {
     name: 'a frame that confirms only what is already intact counts as confirmation',
     file: `${WAL}/segments/frame-search.ts`,
-    find: 'durablePosition > from)',
-    replace: 'durablePosition >= from)',
+    find: 'durablePosition > (of ?? from))',
+    replace: 'durablePosition >= (of ?? from))',
   },
   {
     name: 'each search for a confirming frame starts from the beginning',
