@@ -35,6 +35,10 @@ test('a good tarball has no faults', () => {
   expect(faultsOf({})).toEqual([])
 })
 
+test('the style of a page belongs there', () => {
+  expect(faultsOf({ paths: [...PATHS, 'dist/browser/page.css'] })).toEqual([])
+})
+
 test('a fault names its tarball', () => {
   expect(faultsOf({ manifest: { private: true } })).toEqual(['it.tgz: it is private, and npm would refuse it'])
 })
@@ -46,6 +50,7 @@ test.each(['CHANGELOG.md', 'LICENSE', 'README.md'])('a missing %s is a fault', (
 test.each([
   'dist/.tsbuildinfo',
   'dist/index.test.js',
+  'dist/index.css',
   'src/index.test.ts',
   'src/index.test-d.ts',
   'golden/torn/reading.json',

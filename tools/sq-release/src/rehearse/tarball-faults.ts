@@ -2,7 +2,8 @@
 import type { Tarball } from './tarball.ts'
 
 const REQUIRED = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']
-const ALLOWED = /^dist\/.*(\.js|\.d\.ts)(\.map)?$|^src\/.*\.ts$/
+/** Code, its sources, and the styles of the pages that the command makes. */
+const ALLOWED = /^dist\/.*(\.js|\.d\.ts)(\.map)?$|^dist\/browser\/\w+\.css$|^src\/.*\.ts$/
 const TEST = /\.test(-d)?\./
 
 /** One sentence per fault. `versions` has the version of each public package in this release, by name. */
