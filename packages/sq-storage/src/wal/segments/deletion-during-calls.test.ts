@@ -133,6 +133,20 @@ describe('while segments are deleted', () => {
     expect(await log.values()).toEqual(['next'])
   })
 
+  test.each([{ belowOffset: 1000n }, { belowOffset: 1000n, keepFromOffset: 1000n }])(
+    'the deletion with %o deletes no record that was appended after it began, even in place of a truncated one',
+    async (policy) => {
+      const first = log.fs.faults.hold('unlink', log.path(0))
+      const deleting = deleted(writer, policy)
+      await first.reached
+      const calls = [writer.truncate(3n), append(writer, 'new'), writer.closeActiveSegment(), append(writer, 'last')]
+      first.release()
+      await Promise.all(calls)
+      await deleting
+      expect(await log.values()).toEqual(['new', 'last'])
+    },
+  )
+
   test('a truncation that fails is completed first', async () => {
     const first = log.fs.faults.hold('unlink', log.path(0))
     const deleting = deleted(writer, { belowOffset: 3n })

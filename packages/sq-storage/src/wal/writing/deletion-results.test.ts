@@ -26,3 +26,10 @@ test('a writer does not hold the results of earlier deletions', async () => {
   expect(results.map((result) => result.deref())).toEqual([undefined, undefined, undefined])
   await writer.close()
 })
+
+test('a deletion of segments creates none in a log that has none', async () => {
+  const log = new LogFixture()
+  const writer = await log.open()
+  expect(await writer.deleteSegments({ maxTotalBytes: 0 })).toEqual([])
+  expect(await log.segmentNames()).toEqual([])
+})

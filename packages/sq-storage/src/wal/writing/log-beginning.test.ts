@@ -1,14 +1,22 @@
 /** A log that begins above 0, or after segments that are in another place. */
+import { join } from 'node:path'
 import { Random } from '@sq/sim'
 import { describe, expect, test } from 'vitest'
 import { OffsetOutOfRangeError } from '../../errors.ts'
 import { listSegments, verify, WalWriter } from '../../index.ts'
 import type { ClosedSegment } from '../../index.ts'
-import { append, appendEach, LogFixture } from '../../testing/log-fixture.ts'
+import { append, appendEach, LogFixture, numbered } from '../../testing/log-fixture.ts'
 import { MIXED_VALUES, mixedLog } from '../../testing/mixed-log.ts'
 import { outcome } from '../../testing/resets.ts'
+import { encodeLogStart } from '../segments/log-start.ts'
 
 const END = MIXED_VALUES.length
+
+const LOG = { topic: 'orders', partition: 0, directory: '' }
+
+function seeded({ clock }: LogFixture) {
+  return { clock, random: new Random(1) }
+}
 
 function opened({ fs, config, clock }: LogFixture, firstOffset: bigint): Promise<WalWriter> {
   return WalWriter.open(fs, config, 'orders', 0, { clock, random: new Random(1), firstOffset })
@@ -31,6 +39,30 @@ async function expectChain(log: LogFixture, elsewhere: LogFixture): Promise<void
   expect(await verify(log.fs, log.config, 'orders', 0)).toMatchObject({ problems: [], notes: [], records: 3 })
   expect(await log.values()).toEqual(['a', 'b', 'c'])
 }
+
+describe('a log whose log start is behind its end', () => {
+  test.each([
+    ['without segments', 0, 5],
+    ['with a segment', 1, 2],
+  ])('%s begins at the log start as if no segment before it were given', async (_, records, start) => {
+    const { segment } = await archived()
+    const logs = await Promise.all(
+      [{}, { firstOffset: segment.nextOffset, previous: segment.link }].map(async (options) => {
+        const log = new LogFixture()
+        const writer = await log.open()
+        await appendEach(writer, numbered(records))
+        await writer.close()
+        await log.make(join(log.directory, 'log-start'), encodeLogStart(start, LOG))
+        const again = await WalWriter.open(log.fs, log.config, 'orders', 0, { ...options, ...seeded(log) })
+        expect(again.nextOffset).toBe(BigInt(start))
+        expect(again.stats()).toMatchObject({ segments: 1 })
+        return log
+      }),
+    )
+    const [without, given] = await Promise.all(logs.map((log) => log.files()))
+    expect(given).toEqual(without)
+  })
+})
 
 describe('a log without segments', () => {
   test('begins at the first offset that it is opened with, durably', async () => {
