@@ -84,35 +84,74 @@ export class Selection {
 }
 
 /** Logs that match a pattern; all if it is null. */
-interface MatchingLogs {
+interface MatchingLogs extends SelectionRules {
   readonly source: LogSource
   readonly pattern: string | null
 }
 
 type Wanted = { readonly log: LocatedLog } | MatchingLogs
 
+/** How a command finds logs. */
+interface SelectionRules {
+  /**
+   * Whether the command only reads, so that it can open segments at any path, and those of another log than the one that
+   * their path names.
+   */
+  readonly anyPath: boolean
+}
+
 /** Runs an action on the logs that arguments and options select. Rejects with a `UsageError` if they select none. */
 export async function withSelection<T>(
   names: readonly string[],
   options: SelectionOptions,
   action: (selection: Selection) => Promise<T>,
+  { anyPath }: SelectionRules = { anyPath: false },
 ): Promise<T> {
   if ((names.length === 0) !== (options.all === true)) {
     throw new UsageError("expected logs (TOPIC/PARTITION), patterns ('web/*'), or --all")
   }
-  const wantedIn = (source: LogSource): Wanted[] =>
-    options.all === true ? [{ source, pattern: null }] : names.map((name) => wantedBy(name, source, options))
   return withSource(
     options,
-    (source) => action(new Selection(wantedIn(source))),
+    async (source) => {
+      if (options.all === true) return action(new Selection([{ source, pattern: null, anyPath }]))
+      const wanted: Wanted[] = []
+      for (const name of names) wanted.push(await wantedBy(name, source, { ...options, anyPath }))
+      return action(new Selection(wanted))
+    },
     names.length === 1 ? names[0] : undefined,
   )
 }
 
-function wantedBy(name: string, source: LogSource, options: SourceOptions): Wanted {
-  if (isPattern(name)) return matchingBy(name, source, options)
-  const log = source.archive === null ? parseLogName(name, options) : parseArchivedLog(name)
-  return { log: { ...source, ...log } }
+/** Runs an action on one log, which is only read: by its name, or at any path. */
+export async function withOneLog<T>(
+  name: string,
+  options: SourceOptions,
+  action: (log: LocatedLog) => Promise<T>,
+): Promise<T> {
+  if (isPattern(name)) throw new UsageError(`expected one log as TOPIC/PARTITION; found ${JSON.stringify(name)}`)
+  return withSelection(
+    [name],
+    options,
+    async ({ single }) => {
+      if (single === null) throw new UsageError('expected one log as TOPIC/PARTITION')
+      return action(single)
+    },
+    { anyPath: true },
+  )
+}
+
+async function wantedBy(name: string, source: LogSource, options: SourceOptions & SelectionRules): Promise<Wanted> {
+  if (isPattern(name)) return { ...matchingBy(name, source, options), anyPath: options.anyPath }
+  if (source.archive !== null) return { log: { ...source, ...parseArchivedLog(name) } }
+  if (!options.anyPath) return { log: { ...source, ...parseLogName(name, options) } }
+  const { logAtPath, withOrigin } = await import('./log-at-path.ts')
+  try {
+    return { log: await withOrigin({ ...source, ...parseLogName(name, options) }) }
+  } catch (error) {
+    const log = error instanceof UsageError && options.dataDir === undefined ? await logAtPath(source.fs, name) : null
+    if (log === null) throw error
+    return { log }
+  }
 }
 
 export function isPattern(name: string): boolean {
@@ -120,7 +159,7 @@ export function isPattern(name: string): boolean {
 }
 
 /** Only the last two parts of a path can have wildcards. */
-function matchingBy(name: string, source: LogSource, options: SourceOptions): MatchingLogs {
+function matchingBy(name: string, source: LogSource, options: SourceOptions): Omit<MatchingLogs, 'anyPath'> {
   const path = normalize(name)
   const pattern = `${basename(dirname(path))}/${basename(path)}`
   const above = dirname(dirname(path))
@@ -135,13 +174,20 @@ function matchingBy(name: string, source: LogSource, options: SourceOptions): Ma
   return { source: { ...source, config: { dataDir: dataDirOf({ dataDir: above }) } }, pattern }
 }
 
-async function matching({ source, pattern }: MatchingLogs, mayMatchNone: boolean): Promise<SelectedLog[]> {
+async function matching({ source, pattern, anyPath }: MatchingLogs, mayMatchNone: boolean): Promise<SelectedLog[]> {
   const { listLogs } = await import('./run/list-logs.ts')
   const listed = await listLogs(source)
   const isWanted = pattern === null ? () => true : matcher(pattern)
   const logs = listed.filter(isWanted).map((log) => ({ ...source, ...log }))
-  if (logs.length > 0 || pattern === null || mayMatchNone) return logs
+  if (logs.length > 0 || pattern === null || mayMatchNone) return anyPath ? withOrigins(logs) : logs
   throw new CommandError(`no log in ${placeOf(source)} matches ${pattern}`)
+}
+
+async function withOrigins(logs: readonly SelectedLog[]): Promise<SelectedLog[]> {
+  const { withOrigin } = await import('./log-at-path.ts')
+  const found: SelectedLog[] = []
+  for (const log of logs) found.push(log.error === undefined ? await withOrigin(log) : log)
+  return found
 }
 
 function placeOf({ archive, config }: LogSource): string {

@@ -23,7 +23,10 @@ export interface LogSource {
 }
 
 /** A log, and the file system that has it. */
-export interface LocatedLog extends LogSource, LogName {}
+export interface LocatedLog extends LogSource, LogName {
+  /** TOPIC/PARTITION of its directory, if that is not its own: it is misplaced. */
+  readonly foundAs?: string
+}
 
 /** The option of every command that also reads archives. */
 export function addArchiveOption(command: Command): Command {

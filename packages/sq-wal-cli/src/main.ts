@@ -9,6 +9,14 @@ import { addAppendCommand } from './commands/append.ts'
 import { addArchiveCommand } from './commands/archive.ts'
 import { addBenchCommand } from './commands/bench.ts'
 import { addCatCommand } from './commands/cat.ts'
+import {
+  addBackupCommand,
+  addCpCommand,
+  addDiffCommand,
+  addGetCommand,
+  addRestoreCommand,
+  addSalvageCommand,
+} from './commands/copies.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDumpCommand } from './commands/dump.ts'
 import { addLsCommand } from './commands/ls.ts'
@@ -51,12 +59,18 @@ const commands = [
   addSegmentsCommand,
   addCatCommand,
   addTailCommand,
+  addGetCommand,
+  addDiffCommand,
   addDumpCommand,
   addAppendCommand,
   addVerifyCommand,
   addReportCommand,
   addServeCommand,
   addRepairCommand,
+  addSalvageCommand,
+  addCpCommand,
+  addBackupCommand,
+  addRestoreCommand,
   addRetainCommand,
   addTruncateCommand,
   addArchiveCommand,

@@ -18,7 +18,7 @@ test('only code that escapes its output writes to the terminal', () => {
   expect(writing.toSorted()).toEqual(WRITERS)
   // These write bytes as they are: values, and rendered text.
   const raw = files.filter((name) => /\bprintBytes\(/.test(readFileSync(`${source}/${name}`, 'utf8')))
-  expect(raw.toSorted()).toEqual(['output.ts', 'run/dump.ts', 'run/record-writer.ts'])
+  expect(raw.toSorted()).toEqual(['output.ts', 'run/dump.ts', 'run/get.ts', 'run/record-writer.ts'])
 })
 
 test('a piece is escaped, with and without a colour', () => {

@@ -42,7 +42,9 @@ ${FORMAT_HELP}`,
     )
     .action(async (logs: string[], options: CatOptions & SelectionOptions) => {
       const { cat } = await import('../run/cat.ts')
-      process.exitCode = await withSelection(logs, options, (selection) => cat(selection, options))
+      process.exitCode = await withSelection(logs, options, (selection) => cat(selection, options), {
+        anyPath: true,
+      })
     })
 }
 

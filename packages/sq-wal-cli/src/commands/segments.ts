@@ -33,6 +33,8 @@ Exit status: 0 on success; 1 if the log has a problem (logs over 256 MB are not 
     )
     .action(async (logs: string[], options: SegmentsOptions & SelectionOptions) => {
       const { segments } = await import('../run/segments.ts')
-      process.exitCode = await withSelection(logs, options, (selection) => segments(selection, options))
+      process.exitCode = await withSelection(logs, options, (selection) => segments(selection, options), {
+        anyPath: true,
+      })
     })
 }

@@ -40,6 +40,8 @@ ${FORMAT_HELP}`,
     )
     .action(async (logs: string[], options: TailOptions & SelectionOptions) => {
       const { tail } = await import('../run/tail.ts')
-      process.exitCode = await withSelection(logs, options, (selection) => tail(selection, options))
+      process.exitCode = await withSelection(logs, options, (selection) => tail(selection, options), {
+        anyPath: true,
+      })
     })
 }

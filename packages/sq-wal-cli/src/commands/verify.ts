@@ -11,6 +11,7 @@ export function addVerifyCommand(program: Command): void {
     .description(
       'Reads every byte of a log and reports every problem. Changes nothing, and can run while a broker is writing.',
     )
+    .option('--digest', 'also print a SHA-256 of the records and their offsets, which equal copies of a log share')
     .option('--json', 'print the report as JSON; a list of reports with --all, a pattern or several logs')
     .addHelpText(
       'after',
@@ -29,6 +30,8 @@ error.`,
     )
     .action(async (logs: string[], options: VerifyOptions & SelectionOptions) => {
       const { verifyLogs } = await import('../run/verify.ts')
-      process.exitCode = await withSelection(logs, options, (selection) => verifyLogs(selection, options))
+      process.exitCode = await withSelection(logs, options, (selection) => verifyLogs(selection, options), {
+        anyPath: true,
+      })
     })
 }

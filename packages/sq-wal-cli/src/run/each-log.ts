@@ -2,7 +2,7 @@
 import { CommandError } from '../command-error.ts'
 import type { LocatedLog } from '../log-source.ts'
 import type { SelectedLog, Selection } from '../log-selection.ts'
-import { isOutputGone, printLine, writeJson } from '../output.ts'
+import { isOutputGone, printLine, printNotice, writeJson } from '../output.ts'
 import { failureOf, printFailure } from './log-failure.ts'
 
 /**
@@ -12,6 +12,7 @@ import { failureOf, printFailure } from './log-failure.ts'
  */
 export async function onEachLog(selection: Selection, action: (log: LocatedLog) => Promise<void>): Promise<number> {
   if (selection.single !== null) {
+    tellIfMisplaced(selection.single)
     await action(selection.single)
     return 0
   }
@@ -19,6 +20,7 @@ export async function onEachLog(selection: Selection, action: (log: LocatedLog) 
   for (const log of await someLogs(selection)) {
     try {
       if (log.error !== undefined) throw log.error
+      tellIfMisplaced(log)
       await action(log)
     } catch (error) {
       printFailure(failureOf(log, error))
@@ -27,6 +29,11 @@ export async function onEachLog(selection: Selection, action: (log: LocatedLog) 
     if (isOutputGone()) break
   }
   return status
+}
+
+/** Prints a notice if the log is in the directory of another. */
+export function tellIfMisplaced({ foundAs, topic, partition }: LocatedLog): void {
+  if (foundAs !== undefined) printNotice(`the directory ${foundAs} holds the segments of ${topic}/${partition}`)
 }
 
 /** What a command that prints a report does with a log. */

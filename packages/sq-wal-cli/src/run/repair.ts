@@ -2,11 +2,12 @@
 import { repair } from '@sq/storage'
 import type { LogProblem, LogReport, PossibleRepair, RepairKind } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
+import { withOrigin } from '../log-at-path.ts'
 import type { LocatedLog } from '../log-source.ts'
 import { colors, counted, formatCount, printLine, printLines, writeJson, writeTable } from '../output.ts'
 import { shownPath } from '../shown-path.ts'
 import { UsageError } from '../usage-error.ts'
-import { verifyWithProgress, writeProblems } from './verify.ts'
+import { describeMisplaced, verifyWithProgress, writeProblems } from './verify.ts'
 
 export interface RepairCommandOptions {
   readonly problem: number
@@ -17,6 +18,8 @@ export interface RepairCommandOptions {
 
 /** Resolves with the exit status. */
 export async function repairLog(log: LocatedLog, options: RepairCommandOptions): Promise<number> {
+  const placed = await withOrigin(log)
+  if (placed.foundAs !== undefined) throw new CommandError(`nothing to repair: ${describeMisplaced(placed)}`)
   const report = await verifyWithProgress(log)
   if (options.yes === true) return perform(log, report, options)
   if (options.json === true) await writeJson(report.problems)

@@ -8,7 +8,7 @@ import { isOutputGone, printNotice } from '../output.ts'
 import type { Place } from '../place.ts'
 import { UsageError } from '../usage-error.ts'
 import { startAt } from './cat.ts'
-import { onEachLog } from './each-log.ts'
+import { onEachLog, tellIfMisplaced } from './each-log.ts'
 import { followLogs } from './follow.ts'
 import { lastSelected } from './last-selected.ts'
 import { readableRecords } from './readable-records.ts'
@@ -85,6 +85,7 @@ class Tailing {
 
   /** Prints the records of a log until the signal. `isNew`: whether to begin with the first record. */
   async follow(log: LocatedLog, isNew: boolean): Promise<void> {
+    tellIfMisplaced(log)
     const filter = new RecordFilter(this.#options)
     await using reader = await WalReader.open(log.fs, log.config, log.topic, log.partition)
     const start = isNew ? {} : await this.#start(reader, filter)

@@ -1,6 +1,6 @@
 /** Verifies one log or all, and prints the reports. */
 import { basename, join } from 'node:path'
-import { verify } from '@sq/storage'
+import { verify, WalReader } from '@sq/storage'
 import type { LogNote, LogProblem, LogReport } from '@sq/storage'
 import type { Selection } from '../log-selection.ts'
 import type { LocatedLog } from '../log-source.ts'
@@ -8,22 +8,61 @@ import { colors, counted, formatBytes, printLine, printLines, writeTable } from 
 import { progressBar } from '../progress.ts'
 import { quoted } from '../quoted.ts'
 import { reportOnEachLog } from './each-log.ts'
+import { digestOf } from './entries.ts'
 import { MeteredFileSystem } from './metered-file-system.ts'
 import { sizeOfSegments } from './segment-files.ts'
 
 export interface VerifyOptions {
+  /** Whether to compute a digest of the records. */
+  readonly digest?: boolean
   readonly json?: boolean
 }
 
 /** Resolves with the exit status. */
-export function verifyLogs(selection: Selection, { json = false }: VerifyOptions): Promise<number> {
+export function verifyLogs(selection: Selection, { json = false, digest = false }: VerifyOptions): Promise<number> {
   return reportOnEachLog(selection, json, {
-    describe: verifyWithProgress,
+    describe: (log) => verifyPlaced(log, digest),
     json: (report) => report,
     write: writeReport,
     statusOf: ({ problems }) => (problems.length === 0 ? 0 : 1),
     isTitled: false,
   })
+}
+
+/** A report of the command. It also has problems that only the names of directories show. */
+type PlacedReport = Omit<LogReport, 'problems'> & {
+  readonly problems: readonly (LogProblem | MisplacedProblem)[]
+  /** The SHA-256 of the records and their offsets, if it was asked for and no record is damaged. */
+  readonly digest?: string
+}
+
+/**
+ * The segments are those of another log than their directory is for. They are verified as what they are. There is no
+ * repair: nothing is damaged.
+ */
+interface MisplacedProblem extends Omit<LogProblem, 'kind'> {
+  readonly kind: 'misplaced'
+}
+
+async function verifyPlaced(log: LocatedLog, withDigest: boolean): Promise<PlacedReport> {
+  const found = await verifyWithProgress(log)
+  const { firstOffset: from, nextOffset: to } = found
+  const report = log.foundAs === undefined ? found : { ...found, problems: [misplaced(log, found), ...found.problems] }
+  if (!withDigest || found.problems.length > 0) return report
+  const reader = await WalReader.open(log.fs, log.config, log.topic, log.partition)
+  return { ...report, digest: await digestOf(reader, { from, to }) }
+}
+
+function misplaced(log: LocatedLog, { firstOffset, nextOffset }: LogReport): MisplacedProblem {
+  const place = { path: log.config.dataDir, from: 0, to: 0, firstOffset, lastOffset: nextOffset - 1n }
+  return { kind: 'misplaced', ...place, reason: describeMisplaced(log), repairs: [] }
+}
+
+/** Where a misplaced log belongs. */
+export function describeMisplaced({ foundAs, topic, partition }: LocatedLog): string {
+  const name = `${topic}/${partition}`
+  const belongs = `its segments are those of ${name}, but the directory is for ${foundAs}`
+  return `${belongs}: move it to ${name} of a data directory, or copy it with "sq-wal cp --as ${foundAs}"`
 }
 
 /** Verifies a log with a progress bar. */
@@ -39,18 +78,19 @@ export async function verifyWithProgress({ fs, config, topic, partition }: Locat
   }
 }
 
-async function writeReport(log: LocatedLog, report: LogReport): Promise<void> {
+async function writeReport(log: LocatedLog, report: PlacedReport): Promise<void> {
   const { topic, partition } = log
   const { problems, notes, records, segments, bytes, firstOffset, nextOffset } = report
   const offsets = firstOffset === nextOffset ? `next offset ${nextOffset}` : `offsets ${firstOffset}-${nextOffset - 1n}`
   const verdict = problems.length === 0 ? colors.green('no problem') : colors.red(counted(problems.length, 'problem'))
   const held = `${counted(records, 'record')} in ${counted(segments, 'segment')}, ${formatBytes(bytes)}, ${offsets}`
   await printLine(`${topic}/${partition}: `, verdict, `; ${held}`)
+  if (report.digest !== undefined) await printLine(`  sha256 of the records: ${report.digest}`)
   await printLines(notes.map((note) => [`  note: ${describeNote(note)}`]))
   if (problems.length === 0) return
   await printLine()
   await writeProblems(problems)
-  await printLines([[], [nextStep(log)]])
+  if (problems.some(({ kind }) => kind !== 'misplaced')) await printLines([[], [nextStep(log)]])
 }
 
 /** What to do about problems. */
@@ -63,7 +103,7 @@ function nextStep({ config: { dataDir }, topic, partition, archive }: LocatedLog
 }
 
 /** Writes one row per problem, numbered from 1. */
-export async function writeProblems(problems: readonly LogProblem[]): Promise<void> {
+export async function writeProblems(problems: readonly (LogProblem | MisplacedProblem)[]): Promise<void> {
   await writeTable(
     [
       { title: 'PROBLEM', align: 'right' },
@@ -81,7 +121,7 @@ export async function writeProblems(problems: readonly LogProblem[]): Promise<vo
 }
 
 /** The reason without the path, which the row already has. */
-function describeReason({ kind, path, reason }: LogProblem): string {
+function describeReason({ kind, path, reason }: LogProblem | MisplacedProblem): string {
   if (kind !== 'not-a-file') return reason
   if (reason.includes(': EISDIR: ')) return 'it is a directory, not a regular file'
   const [, what] = /\bis ([^,]+, not a regular file)/.exec(reason.replaceAll(path, '')) ?? []
