@@ -31,6 +31,9 @@ const COMMANDS = [
   'archive verify',
   'archive restore',
   'archive retain',
+  'words',
+  'completion',
+  'man',
   'bench',
   'demo',
 ]

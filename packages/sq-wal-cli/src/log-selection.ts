@@ -98,6 +98,8 @@ interface SelectionRules {
    * their path names.
    */
   readonly anyPath: boolean
+  /** Whether it reads a little of each of many files. */
+  readonly manyFiles?: boolean
 }
 
 /** Runs an action on the logs that arguments and options select. Rejects with a `UsageError` if they select none. */
@@ -105,13 +107,13 @@ export async function withSelection<T>(
   names: readonly string[],
   options: SelectionOptions,
   action: (selection: Selection) => Promise<T>,
-  { anyPath }: SelectionRules = { anyPath: false },
+  { anyPath, manyFiles = false }: SelectionRules = { anyPath: false },
 ): Promise<T> {
   if ((names.length === 0) !== (options.all === true)) {
     throw new UsageError("expected logs (TOPIC/PARTITION), patterns ('web/*'), or --all")
   }
   return withSource(
-    options,
+    { ...options, manyFiles },
     async (source) => {
       if (options.all === true) return action(new Selection([{ source, pattern: null, anyPath }]))
       const wanted: Wanted[] = []

@@ -46,7 +46,7 @@ export async function withLog<T>(
 
 /** Runs an action on a data directory or an archive. `log` names the log that is read, if it is only one. */
 export async function withSource<T>(
-  options: SourceOptions,
+  options: SourceOptions & { readonly manyFiles?: boolean },
   action: (source: LogSource) => Promise<T>,
   log?: string,
 ): Promise<T> {
@@ -74,9 +74,14 @@ async function withArchive<T>(
   })
 }
 
-async function dataDirectory(options: DataDirOption): Promise<LogSource> {
+async function dataDirectory({ manyFiles, ...options }: DataDirOption & { manyFiles?: boolean }): Promise<LogSource> {
+  const config = { dataDir: dataDirOf(options) }
+  if (manyFiles === true) {
+    const { DirectFileSystem } = await import('./direct-file-system.ts')
+    return { fs: new DirectFileSystem(), config, archive: null }
+  }
   const { NodeFileSystem } = await import('@sq/sim')
-  return { fs: new NodeFileSystem(), config: { dataDir: dataDirOf(options) }, archive: null }
+  return { fs: new NodeFileSystem(), config, archive: null }
 }
 
 /** Adds the archive, whose paths begin with a slash, and the next step. */

@@ -4,7 +4,7 @@
  * subcommand is loaded only when it runs, so that `--help` and `--version` start fast.
  */
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { addAppendCommand } from './commands/append.ts'
 import { addArchiveCommand } from './commands/archive.ts'
 import { addBenchCommand } from './commands/bench.ts'
@@ -17,6 +17,7 @@ import {
   addRestoreCommand,
   addSalvageCommand,
 } from './commands/copies.ts'
+import { addCompletionCommand, addManCommand } from './commands/completion.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDumpCommand } from './commands/dump.ts'
 import { addLsCommand } from './commands/ls.ts'
@@ -28,9 +29,11 @@ import { addServeCommand } from './commands/serve.ts'
 import { addTailCommand } from './commands/tail.ts'
 import { addTruncateCommand } from './commands/truncate.ts'
 import { addVerifyCommand } from './commands/verify.ts'
+import { addWordsCommand } from './commands/words.ts'
 import { CommandError } from './command-error.ts'
 import { isError, messageOf } from './message-of.ts'
-import { flushed, outputFailure, printCrash, printNotice, printTimesIn } from './output.ts'
+import { flushed, outputFailure, printCrash, printNotice, printTimesIn, useColors } from './output.ts'
+import type { ColorMode } from './output.ts'
 import { UsageError } from './usage-error.ts'
 import { resolveTimes } from './written-time.ts'
 
@@ -41,6 +44,22 @@ const ADVICE: ReadonlyMap<unknown, string> = new Map([
   ['SQ_WAL_CORRUPT', '"sq-wal verify" reports every problem of a log'],
   ['SQ_WAL_CLOCK_SUSPECT', '--trust-clock uses the clock anyway'],
   ['SQ_WAL_LOCKED', 'a log has one writer: stop the other one first'],
+])
+
+/** What other tools call these commands. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ...['list', 'topics', 'info', 'stat', 'status', 'describe'].map((name) => [name, 'see ls and segments'] as const),
+  ...['show', 'read', 'print', 'consume', 'head', 'less'].map((name) => [name, 'see cat and tail'] as const),
+  ...['follow', 'watch'].map((name) => [name, 'see tail --follow'] as const),
+  ...['put', 'write', 'produce', 'add', 'import'].map((name) => [name, 'see append'] as const),
+  ...['check', 'fsck', 'scrub', 'test'].map((name) => [name, 'see verify'] as const),
+  ...['fix', 'recover'].map((name) => [name, 'see repair and salvage'] as const),
+  ...['rm', 'delete', 'del', 'prune', 'trim', 'compact', 'gc'].map(
+    (name) => [name, 'see retain and truncate'] as const,
+  ),
+  ...['copy', 'mv', 'move', 'export', 'clone'].map((name) => [name, 'see cp and backup'] as const),
+  ...['compare', 'cmp'].map((name) => [name, 'see diff'] as const),
+  ...['glossary', 'terms'].map((name) => [name, 'see words'] as const),
 ])
 
 process.on('uncaughtException', (error) => {
@@ -54,31 +73,48 @@ const program = new Command('sq-wal')
   .configureOutput({ outputError: printUsageError })
   .exitOverride()
 
-const commands = [
-  addLsCommand,
-  addSegmentsCommand,
-  addCatCommand,
-  addTailCommand,
-  addGetCommand,
-  addDiffCommand,
-  addDumpCommand,
-  addAppendCommand,
-  addVerifyCommand,
-  addReportCommand,
-  addServeCommand,
-  addRepairCommand,
-  addSalvageCommand,
-  addCpCommand,
-  addBackupCommand,
-  addRestoreCommand,
-  addRetainCommand,
-  addTruncateCommand,
-  addArchiveCommand,
-  addBenchCommand,
-  addDemoCommand,
-]
-for (const add of commands) add(program)
-program.hook('preAction', (_program, command) => printTimesIn(resolveTimes(command)))
+const groups: Readonly<Record<string, readonly ((program: Command) => void)[]>> = {
+  'Looking at logs:': [
+    addLsCommand,
+    addSegmentsCommand,
+    addCatCommand,
+    addTailCommand,
+    addGetCommand,
+    addDiffCommand,
+    addDumpCommand,
+    addReportCommand,
+    addServeCommand,
+  ],
+  'Appending:': [addAppendCommand],
+  'Damage:': [addVerifyCommand, addRepairCommand, addSalvageCommand],
+  'Copies:': [addCpCommand, addBackupCommand, addRestoreCommand, addArchiveCommand],
+  'Deleting records:': [addRetainCommand, addTruncateCommand],
+  'Measuring and trying out:': [addBenchCommand, addDemoCommand],
+  'Help:': [addWordsCommand, addCompletionCommand, addManCommand],
+}
+for (const [heading, commands] of Object.entries(groups)) {
+  program.commandsGroup(heading)
+  for (const add of commands) add(program)
+}
+program.addHelpCommand(
+  new Command('help').argument('[command]', 'the command').summary('show the help of a command').helpGroup('Help:'),
+)
+program.addHelpText(
+  'after',
+  `
+Examples:
+  sq-wal ls /var/lib/broker                              the logs of a broker
+  sq-wal tail -f orders/0 -d /var/lib/broker             the last records of a log, and new ones
+  sq-wal verify --all -d /var/lib/broker                 every byte of every log
+
+A log is TOPIC/PARTITION in a data directory: -d DIR, or $SQ_WAL_DIR, or the working directory. "sq-wal help COMMAND"
+has the options and examples of a command.`,
+)
+addColorOption(program)
+program.hook('preAction', (_program, command) => {
+  useColors(command.opts<{ color: ColorMode }>().color)
+  printTimesIn(resolveTimes(command))
+})
 
 try {
   await program.parseAsync()
@@ -101,6 +137,15 @@ if (unwritten !== null) {
   process.exitCode = exitStatus.failed
 }
 
+/** Adds the option to every command that does something. */
+function addColorOption(command: Command): void {
+  for (const each of command.commands) addColorOption(each)
+  if (command.commands.length > 0) return
+  command.addOption(
+    new Option('--color <when>', 'whether to use colours').choices(['auto', 'always', 'never']).default('auto'),
+  )
+}
+
 function statusOf(error: Error): number {
   if (error instanceof CommandError) return error.exitStatus
   return error instanceof UsageError ? exitStatus.misused : exitStatus.failed
@@ -108,14 +153,17 @@ function statusOf(error: Error): number {
 
 /** Prints the parser's message in one line, including its suggestion. */
 function printUsageError(text: string, write: (text: string) => void): void {
-  if (!text.startsWith('error: ')) write(text)
-  else
-    printNotice(
-      text
-        .slice('error: '.length)
-        .trimEnd()
-        .replace(/\n(?=\(Did you mean [^\n]*$)/, ' '),
-    )
+  if (!text.startsWith('error: ')) {
+    write(text)
+    return
+  }
+  const message = text
+    .slice('error: '.length)
+    .trimEnd()
+    .replace(/\n(?=\(Did you mean [^\n]*$)/, ' ')
+  const [unknown = '', name = ''] = /^unknown command '(.*?)'/.exec(message) ?? []
+  const advice = OTHER_NAMES.get(name)
+  printNotice(advice === undefined ? message : `${unknown} (${advice})`)
 }
 
 /** Errors of the log and of the system have a code. Anything else is a bug in this program. */

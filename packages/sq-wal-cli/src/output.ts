@@ -80,15 +80,37 @@ export function printCrash(error: unknown): void {
   process.stderr.write(`sq-wal: internal error, please report it: ${told.split('\n').map(visible).join('\n')}\n`)
 }
 
-const paints = pc.createColors(process.stdout.isTTY ? pc.isColorSupported : false)
+/** When to use colours: `auto` goes by the environment and by whether stdout is a terminal. */
+export type ColorMode = 'auto' | 'always' | 'never'
 
-/** Colours for stdout. They do nothing if stdout is not a terminal or NO_COLOR is set. */
+let paints = pc.createColors(hasColors('auto'))
+
+/** Sets when to use colours. */
+export function useColors(mode: ColorMode): void {
+  paints = pc.createColors(hasColors(mode))
+}
+
+/** The variables of no-color.org, of Node and of the BSD tools, in this order. */
+function hasColors(mode: ColorMode): boolean {
+  const { NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, CLICOLOR, TERM } = process.env
+  if (mode !== 'auto') return mode === 'always'
+  if (isSet(NO_COLOR)) return false
+  if (isSet(FORCE_COLOR)) return FORCE_COLOR !== '0'
+  if (isSet(CLICOLOR_FORCE) && CLICOLOR_FORCE !== '0') return true
+  return process.stdout.isTTY && CLICOLOR !== '0' && TERM !== 'dumb'
+}
+
+function isSet(variable: string | undefined): boolean {
+  return variable !== undefined && variable !== ''
+}
+
+/** Colours for stdout. They do nothing if colours are off. */
 export const colors: Readonly<Record<'cyan' | 'dim' | 'green' | 'red' | 'yellow', (text: string) => Painted>> = {
-  cyan: (text) => ({ text, paint: paints.cyan }),
-  dim: (text) => ({ text, paint: paints.dim }),
-  green: (text) => ({ text, paint: paints.green }),
-  red: (text) => ({ text, paint: paints.red }),
-  yellow: (text) => ({ text, paint: paints.yellow }),
+  cyan: (text) => ({ text, paint: (each) => paints.cyan(each) }),
+  dim: (text) => ({ text, paint: (each) => paints.dim(each) }),
+  green: (text) => ({ text, paint: (each) => paints.green(each) }),
+  red: (text) => ({ text, paint: (each) => paints.red(each) }),
+  yellow: (text) => ({ text, paint: (each) => paints.yellow(each) }),
 }
 
 /** Writes a value as indented JSON. Paths are shortened like everywhere in the output. */

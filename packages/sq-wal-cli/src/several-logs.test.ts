@@ -144,13 +144,10 @@ describe('ls', () => {
   ])('ls %j lists these logs', async (args, names) => {
     const { status, stdout } = await run('ls', ...args)
     expect(status).toBe(0)
-    expect(
-      stdout
-        .trimEnd()
-        .split('\n')
-        .slice(1)
-        .map((line) => line.split(' ')[0]),
-    ).toEqual(names)
+    const rows = stdout.trimEnd().split('\n').slice(1)
+    // The last row has the sums, if there are several logs.
+    const logs = names.length > 1 ? rows.slice(0, -1) : rows
+    expect(logs.map((row) => row.split(' ')[0])).toEqual(names)
   })
 })
 
@@ -241,11 +238,11 @@ describe('tail', () => {
 
   test('--follow finds logs that match a pattern later, and prints all of their records', async () => {
     const tail = start('tail', '-f', '-n', '1', 'web/*', '-d', 'data', '--format', 'raw')
-    expect(await next(tail.child.stdout)).toMatch(/^[ce]\n/)
+    const lines = createInterface({ input: tail.child.stdout })[Symbol.asyncIterator]()
+    const shown = [await lines.next(), await lines.next()]
     await make('web', 2, ['new', 'newer'])
-    let shown = ''
-    while (!shown.includes('newer\n')) shown += await next(tail.child.stdout)
-    expect(shown).toContain('new\nnewer\n')
+    shown.push(await lines.next(), await lines.next())
+    expect(new Set(shown.map(({ value }) => value))).toEqual(new Set(['c', 'e', 'new', 'newer']))
     tail.child.kill('SIGINT')
     expect((await tail.ended).status).toBe(0)
   })

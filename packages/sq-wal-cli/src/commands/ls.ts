@@ -1,4 +1,5 @@
 /** `sq-wal ls`: its options and its help. */
+import { Option } from 'commander'
 import type { Command } from 'commander'
 import { addDataDirOption, parseLogName } from '../log-name.ts'
 import type { LogName } from '../log-name.ts'
@@ -6,15 +7,18 @@ import { isPattern, withSelection } from '../log-selection.ts'
 import type { Selection } from '../log-selection.ts'
 import { addArchiveOption } from '../log-source.ts'
 import type { SourceOptions } from '../log-source.ts'
-import type { LsOptions } from '../run/ls.ts'
+import type { LsOptions, SortKey } from '../run/ls.ts'
 import { UsageError } from '../usage-error.ts'
 import { addLocalOption } from '../written-time.ts'
+
+const SORT_KEYS: readonly SortKey[] = ['name', 'size', 'records', 'segments', 'last']
 
 export function addLsCommand(program: Command): void {
   addLocalOption(addArchiveOption(addDataDirOption(program.command('ls'))))
     .summary('list the logs in a data directory or an archive')
     .description('Lists the segments, records, bytes, offsets and times of every topic and partition.')
     .argument('[dir|log...]', "the data directory (default: $SQ_WAL_DIR, or the working directory); or logs, 'web/*'")
+    .addOption(new Option('--sort <column>', 'the largest or latest first').choices(SORT_KEYS).default('name'))
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -22,6 +26,7 @@ export function addLsCommand(program: Command): void {
 Examples:
   sq-wal ls /var/lib/broker
   sq-wal ls -d /var/lib/broker 'web/*' orders/0
+  sq-wal ls --sort size
   sq-wal ls --json | jq '.[].records'
   sq-wal ls --store s3://backup/main
 
@@ -30,10 +35,11 @@ and the exit status is 1. If there is no log, a line on stderr says so.`,
     )
     .action(async (names: string[], options: LsOptions & SourceOptions) => {
       const { ls } = await import('../run/ls.ts')
+      const rules = { anyPath: false, manyFiles: true }
       const list = (selection: Selection): Promise<number> => ls(selection, options)
       process.exitCode = await ((await areLogs(names, options))
-        ? withSelection(names, options, list)
-        : withSelection([], { ...inDirectory(names, options), all: true }, list))
+        ? withSelection(names, options, list, rules)
+        : withSelection([], { ...inDirectory(names, options), all: true }, list, rules))
     })
 }
 

@@ -35,6 +35,7 @@ Exit status: 0 on success; 1 if the log has a problem (logs over 256 MB are not 
       const { segments } = await import('../run/segments.ts')
       process.exitCode = await withSelection(logs, options, (selection) => segments(selection, options), {
         anyPath: true,
+        manyFiles: true,
       })
     })
 }

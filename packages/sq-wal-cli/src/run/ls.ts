@@ -10,6 +10,18 @@ import type { LogFailure } from './log-failure.ts'
 
 export interface LsOptions {
   readonly json?: boolean
+  readonly sort: SortKey
+}
+
+export type SortKey = 'name' | 'size' | 'records' | 'segments' | 'last'
+
+/** Names in their order; the others with the largest or the latest first. */
+const ORDERS: Readonly<Record<SortKey, ((log: LogLine) => number) | null>> = {
+  name: null,
+  size: ({ bytes }) => bytes,
+  records: ({ records }) => records,
+  segments: ({ segments }) => segments,
+  last: ({ maxTimestampMs }) => maxTimestampMs ?? -1,
 }
 
 /** The description of a log. */
@@ -26,26 +38,35 @@ interface LogLine {
 }
 
 /** Resolves with the exit status. */
-export async function ls(selection: Selection, { json = false }: LsOptions): Promise<number> {
-  const logs: (LogLine | LogFailure)[] = []
+export async function ls(selection: Selection, { json = false, sort }: LsOptions): Promise<number> {
+  const found: (LogLine | LogFailure)[] = []
   const partitions = await selection.list()
   using bar = await progressBar('looking', { total: partitions.length, format: (count) => counted(count, 'log') })
   for (const log of partitions) {
-    bar.reached(logs.length)
+    bar.reached(found.length)
     try {
       if (log.error !== undefined) throw log.error
       const segments = await listSegments(log.fs, log.config, log.topic, log.partition)
-      logs.push(lineOf(log, segments, await startOf(log, segments)))
+      found.push(lineOf(log, segments, await startOf(log, segments)))
     } catch (error) {
-      logs.push(failureOf(log, error))
+      found.push(failureOf(log, error))
     }
   }
   bar.stop()
+  const logs = sorted(found, sort)
   if (json) await writeJson(logs)
   else await writeLogs(logs)
   // An empty list can mean that the data directory is wrong.
   if (logs.length === 0) printNotice(selection.describeNone())
   return logs.some((log) => 'error' in log) ? 1 : 0
+}
+
+/** Logs that could not be read come last. */
+function sorted(logs: readonly (LogLine | LogFailure)[], sort: SortKey): readonly (LogLine | LogFailure)[] {
+  const order = ORDERS[sort]
+  if (order === null) return logs
+  const rank = (log: LogLine | LogFailure): number => ('error' in log ? -Infinity : order(log))
+  return logs.toSorted((left, right) => rank(right) - rank(left))
 }
 
 /** In an archive, a log begins with its first segment. A reader would read the last segment once more to tell. */
@@ -96,8 +117,21 @@ async function writeLogs(logs: readonly (LogLine | LogFailure)[]): Promise<void>
     { title: 'LAST' },
   ]
   const lines = logs.filter((log): log is LogLine => !('error' in log))
-  if (lines.length > 0) await writeTable(columns, lines.map(rowOf))
+  const total = lines.length > 1 ? [totalOf(lines)] : []
+  if (lines.length > 0) await writeTable(columns, [...lines.map(rowOf), ...total])
   for (const log of logs) if ('error' in log) printFailure(log)
+}
+
+/** The last row: of the columns that can be added up. */
+function totalOf(lines: readonly LogLine[]): string[] {
+  const sum = (of: (line: LogLine) => number): number => lines.reduce((total, line) => total + of(line), 0)
+  const [segments, records] = [sum((line) => line.segments), sum((line) => line.records)]
+  return [
+    counted(lines.length, 'log'),
+    formatCount(segments),
+    formatCount(records),
+    formatBytes(sum(({ bytes }) => bytes)),
+  ]
 }
 
 function rowOf(log: LogLine): string[] {

@@ -1,0 +1,20 @@
+/** The words that the help uses, for `sq-wal help words`. `docs/architecture.md` has all of them. */
+export const WORDS: Readonly<Record<string, string>> = {
+  'active segment': 'the one being written',
+  batch: 'records given to one `appendBatch`, or an opaque batch; all of it survives or nothing',
+  commit: 'the records that become durable by one write, as one or more RECORDS frames',
+  corrupt: 'bytes that were durable are no longer what they were',
+  durable: 'survives a power cut, by what the file system promised',
+  frame: 'the unit of a segment: a 40-byte header and a body',
+  'ignored tail': "bytes after a segment's stated end",
+  log: 'the segments of one partition',
+  offset: "a record's number in its partition, from 0",
+  'opaque batch': 'a payload that only its producer can read, for example because it is compressed, instead of records',
+  preallocated: 'zeros behind the last frame of the active segment, for commits to come',
+  quarantined: 'of a segment: a repair took it out of the log and kept its file',
+  recycled: 'of a file: it held another segment before',
+  'roll over': 'to continue in a new segment, after a failed write',
+  segment: 'one file of a log',
+  tombstone: 'a record without a value: it says that its key no longer has a value',
+  torn: 'the rest of a write that was never acknowledged',
+}
