@@ -17,11 +17,10 @@ import {
   nextOffsetAfter,
   placeAfter,
 } from '../format/frame.ts'
-import type { Frame, FrameHeader, FramePlace } from '../format/frame.ts'
+import type { Frame, FrameHeader } from '../format/frame.ts'
 import { finishRecordsFrames, partOf } from '../format/records-frame.ts'
 import type { RecordsWrite } from '../format/records-frame.ts'
 import { encodeEnding, SummaryBuilder } from '../format/seal.ts'
-import type { SegmentSummary } from '../format/seal.ts'
 import type { SegmentLink } from '../segment.ts'
 import { knownDamage, notRecords } from '../segments/damage.ts'
 import { io, LogFile } from '../segments/log-file.ts'
@@ -79,7 +78,7 @@ export async function truncateLog(
     })
   }
   const cut = segment.baseOffset === offset ? await cutBefore(log, at) : await cutInside(log, { at, offset })
-  const dropped = await segmentsAfter(log, { at, needed: cut.needed })
+  const dropped = await segmentsAfter(log, { at, neededEnd: cut.neededEnd })
 
   await begin()
   for (const { path, before } of dropped.toReversed()) {
@@ -112,15 +111,15 @@ interface Cut {
   /** The records before the offset that share a frame with it. */
   readonly first: RecordsWrite | null
   /**
-   * The last frame that the segment with the offset must keep until the new segment exists; null if it needs none.
+   * The segment that holds the offset must not end before this position until the new segment exists; null if it may.
    */
-  readonly needed: FrameHeader | null
+  readonly neededEnd: number | null
 }
 
 /** The cut at the start of a segment: the new segment replaces it. */
 async function cutBefore(log: Log, at: number): Promise<Cut> {
   const { baseOffset } = segmentAt(log, at)
-  return { baseOffset, previous: await linkBefore(log, at), first: null, needed: null }
+  return { baseOffset, previous: await linkBefore(log, at), first: null, neededEnd: null }
 }
 
 /** The cut inside a segment. If no whole frame of records is left of it, the new segment replaces it. */
@@ -133,7 +132,7 @@ async function cutInside(log: Log, { at, offset }: { at: number; offset: number 
       baseOffset,
       previous: baseOffset === opened.head.baseOffset ? await linkBefore(log, at) : linkTo(opened.head, last),
       first: split === null ? null : recordsBefore(split, { offset, head: opened.head }),
-      needed: split?.header ?? last,
+      neededEnd: frameEnd(split?.header ?? last),
     }
   } finally {
     await opened.handle.close()
@@ -210,19 +209,19 @@ function recordsBefore(split: Frame, { offset, head }: { offset: number; head: S
 /** The end that the file of a segment gets. */
 interface FileEnd {
   readonly path: string
-  readonly place: FramePlace
-  /** Of the records before it; null if there are none, or they cannot be read. */
-  readonly summary: SegmentSummary | null
+  readonly position: number
+  /** What is written there; null if a damaged segment only becomes shorter. */
+  readonly ending: Buffer | null
 }
 
 /** The segments after one, oldest first, each with the end that the file before it must get before it is removed. */
 async function segmentsAfter(
   log: Log,
-  { at, needed }: { at: number; needed: FrameHeader | null },
+  { at, neededEnd }: { at: number; neededEnd: number | null },
 ): Promise<{ path: string; before: FileEnd | null }[]> {
   const dropped: { path: string; before: FileEnd | null }[] = []
   for (let index = at + 1; index < log.listed.length; index++) {
-    const before = await fileEndOf(log, { at: index - 1, needed: index - 1 === at ? needed : null })
+    const before = await fileEndOf(log, { at: index - 1, neededEnd: index - 1 === at ? neededEnd : null })
     dropped.push({ path: segmentAt(log, index).path, before })
   }
   return dropped
@@ -234,7 +233,7 @@ async function segmentsAfter(
  */
 async function fileEndOf(
   log: Log,
-  { at, needed }: { at: number; needed: FrameHeader | null },
+  { at, neededEnd }: { at: number; neededEnd: number | null },
 ): Promise<FileEnd | null> {
   const opened = await unlessCorrupt(openAt(log, at))
   if (opened === null) return null
@@ -242,20 +241,20 @@ async function fileEndOf(
   try {
     const successor = await unlessCorrupt(readHead(log.fs, segmentAt(log, at + 1), log.partition))
     const stated = successor && (await unlessCorrupt(endOf(opened, successor)))
-    if (stated?.last.type === FrameType.SEAL) return null
-    const last = stated?.last ?? needed ?? frame
-    // The salt of a segment is the checksum of its OPEN.
-    return { path, place: placeAfter(last, frame.headerCrc), summary: await summaryOf(opened, last) }
+    if (stated === null) return { path, position: neededEnd ?? frameEnd(frame), ending: null }
+    if (stated.last.type === FrameType.SEAL) return null
+    return { path, position: stated.limit, ending: await endingOf(opened, stated.last) }
   } finally {
     await opened.handle.close()
   }
 }
 
-/** The summary of the records up to a frame; null if there are none, or they cannot be read: they may be dropped. */
-async function summaryOf(opened: OpenSegment, last: FrameHeader): Promise<SegmentSummary | null> {
+/** The bytes that seal a segment after its last frame; null if its records cannot be read, which are to be dropped. */
+async function endingOf(opened: OpenSegment, last: FrameHeader): Promise<Buffer | null> {
   try {
     const summary = await readSummary(opened, last)
-    return summary.minTimestampMs > summary.maxTimestampMs ? null : summary
+    // The salt of a segment is the checksum of its OPEN.
+    return encodeEnding(placeAfter(last, opened.head.frame.headerCrc), summary).bytes
   } catch (error) {
     if (error instanceof CorruptLogError || error instanceof UnsupportedFormatError) return null
     throw error
@@ -264,25 +263,26 @@ async function summaryOf(opened: OpenSegment, last: FrameHeader): Promise<Segmen
 
 /**
  * Truncates a file and seals it there, durably. Also if it seems to end there: an earlier truncation may have failed to
- * reach the disk. If the records before the end cannot be read, MARKs stand for the SEAL.
+ * reach the disk.
  *
  * It is sealed so that nothing is appended to it if the truncation is interrupted after its successor is removed. Where
- * a file grows, a power cut may bring back old content, and here that could be the frames that were cut off.
+ * a file grows, a power cut may bring back old content, and here that could be the frames that were cut off. A damaged
+ * segment is not sealed: it must stay recognizable as that.
  *
  * A file that is also in a checkpoint stays as it is there, and a shorter copy takes its name here.
  */
-async function endFile(directory: SegmentDirectory, { path, place, summary }: FileEnd): Promise<void> {
+async function endFile(directory: SegmentDirectory, { path, position, ending }: FileEnd): Promise<void> {
   await directory.checkLock()
   const { fs, unfinishedPath } = directory
   const isLinked = (await io('look at', path, () => fs.stat(path))).links > 1
   if (isLinked) {
     await directory.removeUnfinished()
-    await copyFile(fs, { from: path, to: unfinishedPath, like: path, bytes: place.position })
+    await copyFile(fs, { from: path, to: unfinishedPath, like: path, bytes: position })
   }
   const handle = await LogFile.open(fs, isLinked ? unfinishedPath : path, 'read-write')
   try {
-    await handle.truncate(place.position)
-    await handle.write([encodeEnding(place, summary).bytes], place.position)
+    await handle.truncate(position)
+    if (ending !== null) await handle.write([ending], position)
     await handle.sync()
   } finally {
     await handle.close()

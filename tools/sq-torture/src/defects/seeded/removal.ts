@@ -70,22 +70,22 @@ export const REMOVAL_DEFECTS: readonly Defect[] = [
   {
     name: 'a failed truncation of a file counts as done',
     file: `${WAL}/writing/truncation.ts`,
-    find: '    await handle.truncate(place.position)\n',
-    replace: `    if ((await handle.size()) === place.position) return
-    await handle.truncate(place.position)
+    find: '    await handle.truncate(position)\n',
+    replace: `    if ((await handle.size()) === position) return
+    await handle.truncate(position)
 `,
   },
   {
     name: 'a file that a truncation has cut is not sealed',
     file: `${WAL}/writing/truncation.ts`,
-    find: '    await handle.write([encodeEnding(place, summary).bytes], place.position)\n',
+    find: '    if (ending !== null) await handle.write([ending], position)\n',
     replace: '',
   },
   {
     name: 'a file that a truncation has cut ends with MARKs, so that it is appended to',
     file: `${WAL}/writing/truncation.ts`,
-    find: 'encodeEnding(place, summary).bytes',
-    replace: 'encodeEnding(place, null).bytes',
+    find: 'opened.head.frame.headerCrc), summary).bytes',
+    replace: 'opened.head.frame.headerCrc), null).bytes',
   },
   {
     name: 'truncation deletes the older segments first',
