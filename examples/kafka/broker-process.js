@@ -1,6 +1,7 @@
 /** Starts the broker as a process, and stops it in order or kills it. For the tests. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { cleanEnvironment } from '../clean-environment.js'
@@ -31,6 +32,13 @@ export class BrokerProcess {
 
   get pid() {
     return this.#child?.pid
+  }
+
+  /** Its memory that is in use, as Linux counts it; 0 on other systems. */
+  get residentBytes() {
+    if (process.platform !== 'linux') return 0
+    const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8')) ?? []
+    return Number(kib) * 1024
   }
 
   /** Starts the broker, on the same port as before, and resolves when clients can connect. */
