@@ -185,7 +185,10 @@ class TestThread {
 
   async run(order: Order): Promise<Answer> {
     this.#channel.postMessage(order)
-    return this.#nextAnswer()
+    const ended = this.#done.then(() => {
+      throw new Error('the thread of the tests ended before it had an answer')
+    })
+    return Promise.race([this.#nextAnswer(), ended])
   }
 
   async end(): Promise<void> {

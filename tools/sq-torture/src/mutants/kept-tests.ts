@@ -62,8 +62,11 @@ export default class KeptTests extends TestRunner {
   #keep(task: RunnerTask): void {
     if (task.type === 'suite') for (const child of task.tasks) this.#keep(child)
     if (task.type !== 'test' || task.mode === 'skip' || task.mode === 'todo') return
-    const id = `${task.file.filepath}#${task.fullTestName}`
-    this.#tests.set(this.#tests.has(id) ? `${id} (${this.#tests.size})` : id, task)
+    const name = `${task.file.filepath}#${task.fullTestName}`
+    // The same in each thread, in whatever order it imports the files.
+    let id = name
+    for (let nth = 2; this.#tests.has(id); nth++) id = `${name} (${nth})`
+    this.#tests.set(id, task)
     task.mode = 'skip'
   }
 
@@ -94,14 +97,15 @@ export default class KeptTests extends TestRunner {
       stryker.hitLimit = hitLimit
       // What goes on after the test counts for it, too, until the next one begins.
       stryker.currentTestId = id
-      const { error, durationMs } = await this.#runTest(id, LEAST_TIME_LIMIT_MS + TIME_LIMIT_FACTOR * withoutMs)
+      const limitMs = LEAST_TIME_LIMIT_MS + TIME_LIMIT_FACTOR * withoutMs
+      const { error, durationMs } = await this.#runTest(id, limitMs)
       const limitReached = hitLimit !== undefined && stryker.hitCount > hitLimit
       stryker.activeMutant = undefined
       runs.push({ id, error, durationMs })
       if (mutant === null || (error === null && !limitReached)) continue
       this.#detectors = [id, ...this.#detectors.filter((other) => other !== id)]
       // Only the mutant can be the reason if the test passes without it now.
-      const { error: errorWithout } = await this.#runTest(id, Infinity)
+      const { error: errorWithout } = await this.#runTest(id, limitMs)
       return { runs, limitReached, errorWithout }
     }
     if (mutant === null) return { runs, coverage: stryker.mutantCoverage }
