@@ -8,6 +8,8 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -49,6 +51,12 @@ async function appendTo(log: string, values: readonly string[], { ends = false }
   const writer = await WalWriter.open(new NodeFileSystem(), { dataDir: join(place, dataDir) }, topic, Number(partition))
   for (const value of values) await writer.append({ value: Buffer.from(value), timestampMs: 5 })
   if (ends) await writer.closeActiveSegment()
+  await writer.close()
+}
+
+async function deleteRecords(topic: string, partition: number, before: bigint): Promise<void> {
+  const writer = await WalWriter.open(new NodeFileSystem(), { dataDir: join(place, 'data') }, topic, partition)
+  await writer.deleteRecords(before)
   await writer.close()
 }
 
@@ -125,6 +133,19 @@ describe('cp', () => {
       existsSync(join(place, 'copy')) ? readdirSync(join(place, 'copy')).filter((name) => name !== 'orders') : [],
     ).toEqual([])
   })
+})
+
+test.each([
+  ['cp', ['cp', 'data/orders/0', 'target', '--as', 'linked/3']],
+  ['salvage', ['salvage', 'data/linked/0', '--to', 'target']],
+  ['backup', ['backup', 'linked/0', '-d', 'data', '--to', 'target']],
+])('%s does not follow a link out of its target', async (_, args) => {
+  await done('cp', 'data/orders/0', 'data', '--as', 'linked/0')
+  for (const directory of ['target', 'outside']) mkdirSync(join(place, directory))
+  symlinkSync(join(place, 'outside'), join(place, 'target/linked'))
+  const { status, stderr } = await run(...args)
+  expect([status, stderr]).toEqual([1, expect.stringContaining('is a symbolic link')])
+  expect(readdirSync(join(place, 'outside'))).toEqual([])
 })
 
 describe('diff', () => {
@@ -234,6 +255,76 @@ describe('backup and restore', () => {
     await done('retain', 'data/orders/0', '--before', '15', '--yes')
     const { status, stderr } = await run('backup', 'orders/0', '-d', 'data', '--to', 'backup')
     expect([status, stderr]).toEqual([1, expect.stringContaining('the segments between them were deleted')])
+  })
+
+  test('a log that was empty when it was backed up gets its records', async () => {
+    await done('backup', 'audit/7', '-d', 'data', '--to', 'backup')
+    await appendTo('data/audit/7', ['first', 'second'])
+    await done('backup', 'audit/7', '-d', 'data', '--to', 'backup')
+    await done('backup', 'audit/7', '-d', 'data', '--to', 'backup')
+    expect(await records('backup/audit/7')).toBe(await records('data/audit/7'))
+  })
+
+  test('records that were deleted while the log was empty in its backup stay deleted there', async () => {
+    await done('backup', 'audit/7', '-d', 'data', '--to', 'backup')
+    await appendTo('data/audit/7', ['first', 'second', 'third'])
+    await deleteRecords('audit', 7, 1n)
+    await done('backup', 'audit/7', '-d', 'data', '--to', 'backup')
+    expect(await records('backup/audit/7')).toBe(await records('data/audit/7'))
+  })
+
+  test('records deleted within the last segment of a backup do not keep later ones out of it', async () => {
+    await done('backup', 'orders/0', '-d', 'data', '--to', 'backup')
+    await deleteRecords('orders', 0, 13n)
+    await appendTo('data/orders/0', ['new'], { ends: true })
+    await appendTo('data/orders/0', ['newer'])
+    await done('backup', 'orders/0', '-d', 'data', '--to', 'backup')
+    expect(await done('verify', 'backup/orders/0')).toMatch(/no problem; 16 records/)
+    expect(await records('backup/orders/0')).toContain(await records('data/orders/0'))
+  })
+
+  test('a log is not backed up to itself, and its files stay as they are', async () => {
+    symlinkSync(join(place, 'data'), join(place, 'same'))
+    const before = statSync(join(place, 'data/orders/0', segmentNames('data/orders/0').at(-1) ?? '')).ino
+    for (const to of ['data', 'same']) {
+      const { status, stderr } = await run('backup', 'orders/0', '-d', 'data', '--to', to)
+      expect([status, stderr]).toEqual([1, expect.stringContaining('is the log itself')])
+    }
+    expect(statSync(join(place, 'data/orders/0', segmentNames('data/orders/0').at(-1) ?? '')).ino).toBe(before)
+  })
+
+  test('a restored log that went on in another way is refused, and the backup stays', async () => {
+    await appendTo('data/orders/0', ['shared'])
+    await done('backup', 'orders/0', '-d', 'data', '--to', 'backup')
+    await done('restore', 'orders/0', '--from', 'backup', '-d', 'restored')
+    await appendTo('data/orders/0', ['one'])
+    await done('backup', 'orders/0', '-d', 'data', '--to', 'backup')
+    await appendTo('restored/orders/0', ['other', 'another'])
+    const { status, stderr } = await run('backup', 'orders/0', '-d', 'restored', '--to', 'backup')
+    expect([status, stderr]).toEqual([1, expect.stringContaining('is not the log of the backup')])
+    expect(await records('backup/orders/0')).toBe(await records('data/orders/0'))
+  })
+
+  test('a backup is refused while another one works on the same log', async () => {
+    await done('backup', 'orders/0', '-d', 'data', '--to', 'backup')
+    await appendTo('data/orders/0', ['new'])
+    const lock = await new NodeFileSystem().lock(join(place, 'backup/orders/0/lock'))
+    const { status, stderr } = await run('backup', 'orders/0', '-d', 'data', '--to', 'backup')
+    await lock.release()
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^sq-wal: cannot lock the backup .*backup\/orders\/0: /),
+    ])
+    expect(await done('verify', 'backup/orders/0')).toMatch(/no problem; 14 records/)
+  })
+
+  test('what an interrupted backup has left is removed by the next one', async () => {
+    await done('backup', 'orders/0', '-d', 'data', '--to', 'backup')
+    await done('cp', 'data/orders/0', 'backup/orders/~sq-wal-0')
+    await appendTo('data/orders/0', ['new'])
+    await done('backup', 'orders/0', '-d', 'data', '--to', 'backup')
+    expect(readdirSync(join(place, 'backup/orders'))).toEqual(['0'])
+    expect(await records('backup/orders/0')).toBe(await records('data/orders/0'))
   })
 
   test('restore does not replace a log', async () => {
@@ -379,10 +470,19 @@ describe('salvage', () => {
     expect(read).toHaveLength(ranges.length === 0 ? 14 : 10)
   })
 
+  test('the records of a last segment that cannot be read are told as lost', async () => {
+    damage('data/orders/0/00000000000000000008.wal', 40)
+    expect(await done('salvage', 'data/orders/0', '--to', 'saved')).toBe(
+      'saved/orders/0: 8 offsets of 8 salvaged, 0-7\n' +
+        '  lost: offsets 8 on; how many cannot be told\n' +
+        'A writer of the new log uses the offsets from 8 on again.\n',
+    )
+    const { lost }: { lost: unknown } = JSON.parse(await done('salvage', 'data/orders/0', '--to', 'other', '--json'))
+    expect(lost).toEqual([{ firstOffset: 8, nextOffset: null }])
+  })
+
   test('deleted records do not come back', async () => {
-    const writer = await WalWriter.open(new NodeFileSystem(), { dataDir: join(place, 'data') }, 'orders', 0)
-    await writer.deleteRecords(6n)
-    await writer.close()
+    await deleteRecords('orders', 0, 6n)
     damage('data/orders/0/00000000000000000008.wal', 300)
     await done('salvage', 'data/orders/0', '--to', 'saved')
     const { read } = await offsetsOf('saved', 'orders')

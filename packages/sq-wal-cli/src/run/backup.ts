@@ -1,14 +1,21 @@
 /** Keeps a copy of logs in another directory up to date, segment by segment, and restores logs from it. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { NodeFileSystem } from '@sq/sim'
-import { copyLog, listSegments, LogNotFoundError, readSegmentStart } from '@sq/storage'
-import type { SegmentInfo, SegmentStart } from '@sq/storage'
+import type { FileHandle, FileLock, FileSystem } from '@sq/sim'
+import { copyLog, listSegments, WalReader } from '@sq/storage'
+import type { SegmentInfo } from '@sq/storage'
 import { CommandError } from '../command-error.ts'
 import type { Selection } from '../log-selection.ts'
 import type { LocatedLog } from '../log-source.ts'
+import { messageOf } from '../message-of.ts'
 import { counted, formatBytes, printLine } from '../output.ts'
 import { reportOnEachLog } from './each-log.ts'
+import { refuseLink } from './new-log.ts'
+
+const ADVICE = 'back it up to another directory'
+
+const COMPARED_BYTES = 1024 * 1024
 
 export interface BackupOptions {
   readonly to: string
@@ -74,44 +81,76 @@ async function copyTo({ fs, config, topic, partition }: LocatedLog, dataDir: str
 async function backUp(log: LocatedLog, directory: string): Promise<Copied> {
   const { topic, partition } = log
   const fs = new NodeFileSystem()
-  const kept = await listedIn(fs, directory, log)
+  const home = resolve(directory, topic, String(partition))
+  const found = await fs.stat(home).catch(() => null)
+  if (found === null) return copyTo(log, directory)
+  const source = await log.fs.stat(resolve(log.config.dataDir, topic, String(partition))).catch(() => null)
+  if (found.identity !== undefined && found.identity === source?.identity) {
+    throw new CommandError(`${home} is the log itself, not a backup of it; ${ADVICE}`)
+  }
+  const lock = await lockBackup(fs, home)
+  try {
+    return await addTo(home, log, directory)
+  } finally {
+    await lock.release()
+  }
+}
+
+/** Two backups of a log at the same time would replace what the other has copied. */
+async function lockBackup(fs: NodeFileSystem, home: string): Promise<FileLock> {
+  for (const path of [dirname(home), home]) await refuseLink(fs, path)
+  try {
+    return await fs.lock(join(home, 'lock'))
+  } catch (error) {
+    throw new CommandError(`cannot lock the backup ${home}: ${messageOf(error)}`)
+  }
+}
+
+/** The caller holds the lock of the backup. */
+async function addTo(home: string, log: LocatedLog, directory: string): Promise<Copied> {
+  const { topic, partition } = log
+  const fs = new NodeFileSystem()
+  const kept = await listSegments(fs, { dataDir: directory }, topic, partition)
   const last = kept.at(-1)
-  if (last === undefined) return copyTo(log, directory)
-  const same = await requireSameLog(log, last, directory)
-  const isWhole = same.state !== 'active' && same.bytes === last.bytes
-  // No topic has a tilde in its name.
-  const temporary = await mkdtemp(join(resolve(directory), '~sq-wal-'))
+  const from = last === undefined ? undefined : await nextToCopy(log, last, directory)
+  // No partition has a tilde in its name. What an interrupted backup has left is in the way.
+  const temporary = join(dirname(home), `~sq-wal-${partition}`)
+  await rm(temporary, { recursive: true, force: true })
   try {
     const target = { fs, config: { dataDir: temporary } }
-    const copied = await copyLog(log, target, topic, partition, {
-      fromOffset: isWhole ? last.nextOffset : last.baseOffset,
-    })
-    const added = await listedIn(fs, temporary, log)
-    const home = resolve(directory, topic, String(partition))
+    const copied = await copyLog(log, target, topic, partition, from === undefined ? {} : { fromOffset: from })
+    const added = await listSegments(fs, target.config, topic, partition)
+    if (last === undefined) await moveLogStart(fs, join(temporary, topic, String(partition)), home)
     for (const { path } of added) {
       await fs.rename(path, join(home, basename(path)))
       await fs.syncDirectory(home)
     }
     const { logEndOffset: nextOffset } = copied
-    const isUnchanged = added.length === 1 && added[0]?.nextOffset === last.nextOffset
+    const isUnchanged = added.length === 1 && added[0]?.nextOffset === last?.nextOffset
     const amount = isUnchanged ? { segments: 0, bytes: 0 } : { segments: copied.segments, bytes: copied.bytes }
-    return { topic, partition, ...amount, firstOffset: kept[0]?.baseOffset ?? 0n, nextOffset }
+    return { topic, partition, ...amount, firstOffset: (kept[0] ?? added[0])?.baseOffset ?? nextOffset, nextOffset }
   } finally {
     await rm(temporary, { recursive: true, force: true })
   }
 }
 
-async function listedIn(
-  fs: NodeFileSystem,
-  dataDir: string,
-  { topic, partition }: LocatedLog,
-): Promise<readonly SegmentInfo[]> {
-  try {
-    return await listSegments(fs, { dataDir }, topic, partition)
-  } catch (error) {
-    if (error instanceof LogNotFoundError) return []
-    throw error
-  }
+/** In a backup without records, deleted records of the first segment stay deleted. */
+async function moveLogStart(fs: NodeFileSystem, from: string, to: string): Promise<void> {
+  const name = 'log-start'
+  if ((await fs.readdir(from)).includes(name)) await fs.rename(join(from, name), join(to, name))
+}
+
+/** From which offset to copy: with the segment that is the last one of the backup, if that is not whole. */
+async function nextToCopy(log: LocatedLog, last: SegmentInfo, directory: string): Promise<bigint> {
+  const same = await requireSameLog(log, last, directory)
+  const isWhole = same.state !== 'active' && same.bytes === last.bytes
+  const from = isWhole ? last.nextOffset : last.baseOffset
+  await using reader = await WalReader.open(log.fs, log.config, log.topic, log.partition)
+  const { logStartOffset } = await reader.bounds()
+  if (logStartOffset <= from) return from
+  // A segment is copied whole, also if its first records are deleted.
+  if (!isWhole && (logStartOffset < same.nextOffset || same.state === 'active')) return logStartOffset
+  throw deletedBetween(log, { first: logStartOffset, last, directory })
 }
 
 /**
@@ -122,30 +161,44 @@ async function requireSameLog(log: LocatedLog, last: SegmentInfo, directory: str
   const name = `${log.topic}/${log.partition}`
   const segments = await listSegments(log.fs, log.config, log.topic, log.partition)
   const same = segments.find(({ baseOffset }) => baseOffset === last.baseOffset)
-  const advice = 'back it up to another directory'
   const first = segments[0]?.baseOffset ?? 0n
   if (same === undefined && first > last.baseOffset) {
-    throw new CommandError(
-      `${name} begins at offset ${first}, but its backup in ${directory} ends before ${last.nextOffset}: the segments between them were deleted; ${advice}`,
-    )
+    throw deletedBetween(log, { first, last, directory })
   }
-  if (same !== undefined && same.nextOffset >= last.nextOffset && (await haveSameStart(log, same, last))) return same
+  if (same !== undefined && same.nextOffset >= last.nextOffset && (await beginsWith(log, same, last))) return same
   throw new CommandError(
-    `${name} is not the log of the backup in ${directory}, or was truncated since: they differ before offset ${last.nextOffset}; ${advice}`,
+    `${name} is not the log of the backup in ${directory}, or was truncated since: they differ before offset ${last.nextOffset}; ${ADVICE}`,
   )
 }
 
-/** The start of a segment states its random id. */
-async function haveSameStart(log: LocatedLog, one: SegmentInfo, other: SegmentInfo): Promise<boolean> {
-  const [mine, theirs] = await Promise.all([startOf(log.fs, one), startOf(new NodeFileSystem(), other)])
-  return mine.segmentId === theirs.segmentId
+function deletedBetween(
+  { topic, partition }: LocatedLog,
+  { first, last, directory }: { readonly first: bigint; readonly last: SegmentInfo; readonly directory: string },
+): CommandError {
+  return new CommandError(
+    `${topic}/${partition} begins at offset ${first}, but its backup in ${directory} ends before ${last.nextOffset}: the segments between them were deleted; ${ADVICE}`,
+  )
 }
 
-async function startOf(fs: LocatedLog['fs'], { path, bytes }: SegmentInfo): Promise<SegmentStart> {
-  const file = await fs.open(path, 'read')
-  try {
-    return await readSegmentStart({ path, bytes, read: (buffer, at) => file.read(buffer, at) })
-  } finally {
-    await file.close()
+/**
+ * Whether a segment of the log begins with all bytes of its copy. The random id in its first bytes does not tell: a log
+ * that was restored has it too, and may have gone on in another way.
+ */
+async function beginsWith(log: LocatedLog, segment: SegmentInfo, copy: SegmentInfo): Promise<boolean> {
+  if (segment.bytes < copy.bytes) return false
+  await using mine = await opened(log.fs, segment)
+  await using theirs = await opened(new NodeFileSystem(), copy)
+  const buffers = [new Uint8Array(COMPARED_BYTES), new Uint8Array(COMPARED_BYTES)] as const
+  for (let at = 0; at < copy.bytes; at += COMPARED_BYTES) {
+    const size = Math.min(COMPARED_BYTES, copy.bytes - at)
+    const [one, other] = [buffers[0].subarray(0, size), buffers[1].subarray(0, size)]
+    await Promise.all([mine.file.read(one, at), theirs.file.read(other, at)])
+    if (Buffer.compare(one, other) !== 0) return false
   }
+  return true
+}
+
+async function opened(fs: FileSystem, { path }: SegmentInfo): Promise<AsyncDisposable & { readonly file: FileHandle }> {
+  const file = await fs.open(path, 'read')
+  return { file, [Symbol.asyncDispose]: () => file.close() }
 }

@@ -22,6 +22,7 @@ export async function makeLog(
 ): Promise<LogReport> {
   const fs = new NodeFileSystem()
   const directory = resolve(dataDir, topic, String(partition))
+  await refuseLink(fs, dirname(directory))
   await refuseExisting(fs, directory)
   await fs.mkdir(resolve(dataDir))
   using interruption = catchInterruption()
@@ -54,4 +55,11 @@ export async function makeLog(
 async function refuseExisting(fs: NodeFileSystem, directory: string): Promise<void> {
   const found = await fs.stat(directory).catch(() => null)
   if (found !== null) throw new CommandError(`${directory} exists already; choose another directory or name`)
+}
+
+/** A link inside the data directory would lead out of it. */
+export async function refuseLink(fs: NodeFileSystem, path: string): Promise<void> {
+  const found = await fs.stat(path).catch(() => null)
+  if (found?.kind !== 'link') return
+  throw new CommandError(`${path} is a symbolic link, and links are not followed inside a data directory`)
 }

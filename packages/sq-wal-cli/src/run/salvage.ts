@@ -52,16 +52,22 @@ export async function salvage(log: LocatedLog, { to, json = false }: SalvageOpti
   })
   const lostOffsets = lost.reduce((sum, { firstOffset, nextOffset }) => sum + nextOffset - firstOffset, 0n)
   const { firstOffset, nextOffset } = report
-  if (json) return writeJson({ topic, partition, firstOffset, nextOffset, lost })
+  const isEndUnknown = before.problems.some(
+    (problem) => problem.lastOffset === null && problem.firstOffset >= nextOffset,
+  )
+  const stated = isEndUnknown ? [...lost, { firstOffset: nextOffset, nextOffset: null }] : lost
+  if (json) return writeJson({ topic, partition, firstOffset, nextOffset, lost: stated })
   const path = shownPath(resolve(to, topic, String(partition)))
   const kept = counted(nextOffset - firstOffset - lostOffsets, 'offset')
   await printLine(
     `${path}: ${kept} of ${formatCount(nextOffset - firstOffset)} salvaged, ${firstOffset}-${nextOffset - 1n}`,
   )
   const lines = lost.map((range) => [`  lost: offsets ${range.firstOffset}-${range.nextOffset - 1n}`])
-  await printLines(lost.length === 0 ? [['  nothing is lost']] : lines)
+  if (isEndUnknown) lines.push([`  lost: offsets ${nextOffset} on; how many cannot be told`])
+  await printLines(lines.length === 0 ? [['  nothing is lost']] : lines)
   if (lost.length > 0)
     await printLine('Each lost range is an opaque batch of the new log, so all other records keep their offsets.')
+  if (isEndUnknown) await printLine(`A writer of the new log uses the offsets from ${nextOffset} on again.`)
 }
 
 function refuseUnsupported({ problems }: LogReport): void {
