@@ -30,10 +30,15 @@ export async function makeLog(
   const temporary = await mkdtemp(join(resolve(dataDir), '~sq-wal-'))
   const config = { dataDir: temporary, ...LIMITS }
   try {
-    {
-      await using writer = await WalWriter.open(fs, config, topic, partition, { firstOffset })
+    const writer = await WalWriter.open(fs, config, topic, partition, { firstOffset })
+    try {
       await fill(writer, interruption.signal)
+    } catch (error) {
+      // What failed first says more than that the writer cannot write the rest.
+      await writer.close().catch(() => {})
+      throw error
     }
+    await writer.close()
     const report = await verify(fs, config, topic, partition)
     const [problem] = report.problems
     if (problem !== undefined) throw new CommandError(`the new log does not verify: ${problem.reason}`)
